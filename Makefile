@@ -1,0 +1,53 @@
+# Bare `make` lists the verbs. Each brings .venv up to date first; PYTHON=... chooses the interpreter that makes it.
+# ARGS=... is passed on to what the verb runs.
+
+BIN := .venv/bin
+export PYTHON
+unexport PYTHONPATH PYTHONHOME
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fix migrate migration test-readers bench docs clean
+
+help:
+	@echo 'make VERB [ARGS="..."], where VERB is one of'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1|\2/p' Makefile | while IFS='|' read -r verb text; do \
+		printf '  %-14s %s\n' "$$verb" "$$text"; done
+
+setup: ## Make the Python environment in .venv, or bring it up to date.
+	@tools/setup.sh
+
+run: setup ## Serve on http://127.0.0.1:5000, with a database and a store in ./data.
+	$(BIN)/photseries migrate
+	$(BIN)/photseries serve $(ARGS)
+
+test: check ## Run the checks, then all tests.
+	$(BIN)/python -m pytest $(ARGS)
+
+check: setup ## Check format, style, types and who imports whom.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup ## Format, and mend the style where ruff can.
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+migrate: setup ## Bring the schema of the configured database to the newest revision.
+	$(BIN)/photseries migrate $(ARGS)
+
+migration: setup ## Write a new migration from the models: make migration MESSAGE="what it does".
+	@test -n '$(MESSAGE)' || { echo 'make migration MESSAGE="what it does"'; exit 2; }
+	$(BIN)/python tools/new_migration.py '$(MESSAGE)'
+
+test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
+	$(BIN)/python tests/readers/run.py $(ARGS)
+
+bench: setup ## Measure the service.
+	$(BIN)/python -m bench $(ARGS)
+
+docs: setup ## Run the examples of the documents, and hold what they say against the code.
+	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+
+clean: ## Remove environments and caches; ./data stays.
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist
+	find photseries migrations tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +

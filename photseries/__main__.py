@@ -1,0 +1,5 @@
+"""``python -m photseries``."""
+
+from photseries.cli import main
+
+main()

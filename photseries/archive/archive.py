@@ -1,0 +1,298 @@
+"""The use cases of series: one function each, one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from photseries.archive.blobs import Blobs
+from photseries.archive.intake import Intake, Sharing, Upload
+from photseries.catalogue import blobs, finding, series
+from photseries.catalogue.engine import Catalogue, Connection
+from photseries.catalogue.finding import Found
+from photseries.catalogue.series import Changeable
+from photseries.codecs import base64_text, json_columns
+from photseries.codecs.sandbox import Sandbox
+from photseries.config import Config
+from photseries.criteria import Query
+from photseries.errors import (
+    ConflictError,
+    DamagedError,
+    DuplicateError,
+    ForbiddenError,
+    NotFoundError,
+)
+from photseries.principal import Principal
+from photseries.series.metadata import infer, merge
+from photseries.storage.contract import Store
+
+__all__ = ["Archive", "Created"]
+
+#: How often a change is merged again when others changed the series meanwhile.
+MERGES = 3
+
+
+@dataclass(frozen=True)
+class Created:
+    """A new series: its id, and what the uploader may want to know."""
+
+    id: int
+    warnings: tuple[str, ...] = ()
+
+
+class Archive:
+    """Takes tables and metadata, keeps bytes in a store and rows in a catalogue, answers queries for a principal.
+
+    Every method raises UnavailableError when a part is away or full, and has changed nothing then; those that change
+    something raise InDoubtError when it is unknown whether they did.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    sandbox : Sandbox
+        The workers that read uploaded files.
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, sandbox: Sandbox, config: Config) -> None:
+        self._catalogue = catalogue
+        self._blobs = Blobs(catalogue, store, config)
+        self._intake = Intake(catalogue, sandbox, config)
+        self.filters = self._intake.filters
+
+    def create(self, principal: Principal, body: Mapping[str, Any]) -> Created:
+        """Store a new series.
+
+        Parameters
+        ----------
+        principal : Principal
+            Becomes the owner.
+        body : mapping
+            ``data`` (columns, or a base64 HDF5 file) and metadata fields.
+
+        Returns
+        -------
+        Created
+
+        Raises
+        ------
+        InvalidError
+            Naming every problem of the body.
+        DuplicateError
+            When the unique key is taken.
+        """
+        upload = self._intake.read(body)
+        frame = upload.required_frame()
+        layers = {"inferred": infer(frame), "file": upload.file, "body": upload.fields}
+        metadata, sharing = self._intake.check(principal, frame, merge(layers).values)
+        values = {**self._intake.summarized(frame), **metadata, "owner_id": principal.user_id}
+        with self._stored(principal, frame, values) as (connection, blob):
+            content = finding.same_content(principal, values["content_hash"])
+            open_ = self._intake.referred(connection, principal, metadata, sharing, content)
+            group_ids = sorted({*open_.group_ids, principal.own_group_id})
+            identity = series.create(connection, {**values, **blob}, group_ids, open_.stream_ids)
+        same = open_.same_content
+        return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
+
+    def update(self, principal: Principal, series_id: int, body: Mapping[str, Any]) -> None:
+        """Change the metadata, the sharing or the table of a series.
+
+        Concurrent changes of different fields all survive: a change that meets another one is merged again.
+
+        Raises
+        ------
+        NotFoundError, ForbiddenError, InvalidError, DuplicateError
+        ConflictError
+            When others kept changing the series.
+        """
+        self._changeable(principal, series_id)
+        upload = self._intake.read(body)
+        self._repeated(principal, series_id, lambda seen: self._update(principal, series_id, seen, upload))
+
+    def _update(self, principal: Principal, series_id: int, seen: Changeable, upload: Upload) -> None:
+        """Change a series from the state that was seen."""
+        layers = {
+            "existing": seen.metadata,
+            "inferred": {} if upload.frame is None else infer(upload.frame),
+            "file": upload.file,
+            "body": upload.fields,
+        }
+        metadata, sharing = self._intake.check(principal, upload.frame, merge(layers, clearing="body").values)
+        described = {name: value for name, value in metadata.items() if value is not None} != seen.metadata
+        if upload.frame is None and not described:
+            if sharing != Sharing():
+                self._share(principal, series_id, seen, metadata, sharing)
+            return
+        values = {**metadata, "owner_id": seen.owner_id}
+        if upload.frame is None:
+            frame = self._table(principal, series_id, seen)
+        else:
+            frame = upload.frame
+            values |= self._intake.summarized(frame)
+        with self._stored(principal, frame, values) as (connection, blob):
+            shared = self._permitted(connection, principal, seen, metadata, sharing)
+            _won(series.change(connection, series_id, seen.revision, {**values, **blob}))
+            series.share(connection, series_id, *shared)
+            blobs.unlink(connection, seen.blob.filename)
+        self._blobs.unlinked(seen.blob.filename)
+
+    def _share(
+        self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
+    ) -> None:
+        """Change the sharing alone: no blob is written."""
+        with self._catalogue.transaction() as connection:
+            shared = self._permitted(connection, principal, seen, metadata, sharing)
+            _won(series.change(connection, series_id, seen.revision, {}))
+            series.share(connection, series_id, *shared)
+
+    def delete(self, principal: Principal, series_id: int) -> None:
+        """Remove a series; its bytes follow after the grace.
+
+        Raises
+        ------
+        NotFoundError, ForbiddenError
+        ConflictError
+            When others kept changing the series.
+        """
+        self._repeated(principal, series_id, lambda seen: self._delete(series_id, seen))
+
+    def _delete(self, series_id: int, seen: Changeable) -> None:
+        with self._catalogue.transaction() as connection:
+            _won(series.remove(connection, series_id, seen.revision))
+        self._blobs.unlinked(seen.blob.filename)
+
+    def _repeated(self, principal: Principal, series_id: int, change: Callable[[Changeable], None]) -> None:
+        """Change a series from the state that is seen, again when others changed it meanwhile."""
+        with suppress(_RaceLostError):
+            return change(self._changeable(principal, series_id))
+        # Those who lost go on one after the other, so that few of them lose again.
+        with self._catalogue.queued(series_id):
+            for _ in range(MERGES):
+                with suppress(_RaceLostError):
+                    return change(self._changeable(principal, series_id))
+        raise ConflictError("Others keep changing this series. Look at it, and try again.")
+
+    def get(self, principal: Principal, series_id: int, data_format: str = "none") -> dict[str, Any]:
+        """Give one series, with its table as ``data`` unless the format is none.
+
+        Returns
+        -------
+        dict
+            Ready for JSON: parts that are JSON already are :class:`orjson.Fragment`.
+
+        Raises
+        ------
+        NotFoundError
+            When it is absent or not visible.
+        DamagedError
+            When its blob is missing or altered.
+        """
+        found = self._visible(principal, series_id)
+        try:
+            return self.shown(found, data_format)
+        except DamagedError:
+            # An update may have replaced the blob, and a sweep removed it, since the row was read.
+            again = self._visible(principal, series_id)
+            if again.blob == found.blob:
+                raise
+            return self.shown(again, data_format)
+
+    def find(self, principal: Principal, query: Query) -> tuple[list[Found], int]:
+        """Give a page of the series that match and are visible, and how many there are; no file is touched."""
+        with self._catalogue.reading() as connection:
+            return finding.find(connection, principal, query), finding.count(connection, principal, query)
+
+    def shown(self, found: Found, data_format: str) -> dict[str, Any]:
+        """Give the fields of a series that was found, with its table as ``data`` unless the format is none.
+
+        Raises
+        ------
+        DamagedError
+            When its blob is missing or altered.
+        """
+        match data_format:
+            case "json":
+                frame = self._blobs.table(found.blob)
+                return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
+            case "hdf5":
+                content = self._blobs.read(found.blob)
+                return {
+                    **found.fields,
+                    "data": orjson.Fragment(b'"%b"' % base64_text.encode(content)),
+                }
+            case _:
+                return found.fields
+
+    def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
+        """Read the table of a series that is to be changed."""
+        try:
+            return self._blobs.table(seen.blob)
+        except DamagedError:
+            _won(self._changeable(principal, series_id).revision == seen.revision)
+            raise
+
+    def _visible(self, principal: Principal, series_id: int) -> Found:
+        with self._catalogue.reading() as connection:
+            found = finding.get(connection, principal, series_id)
+        if found is None:
+            raise _absent(series_id)
+        return found
+
+    def _changeable(self, principal: Principal, series_id: int) -> Changeable:
+        with self._catalogue.reading() as connection:
+            seen = series.for_change(connection, principal, series_id)
+        if seen is None:
+            raise _absent(series_id)
+        if not seen.allowed:
+            raise ForbiddenError(
+                "Changing or deleting this series needs a token of its owner with 'Upload data', or one with "
+                "'Manage photometry'."
+            )
+        return seen
+
+    def _permitted(
+        self,
+        connection: Connection,
+        principal: Principal,
+        seen: Changeable,
+        metadata: Mapping[str, Any],
+        sharing: Sharing,
+    ) -> tuple[list[int] | None, list[int] | None]:
+        """Give, inside the transaction of a change, the groups and streams to set; None leaves them."""
+        open_ = self._intake.referred(connection, principal, metadata, sharing)
+        group_ids = None if sharing.group_ids is None else sorted({*open_.group_ids, seen.owners_group_id})
+        return group_ids, None if sharing.stream_ids is None else open_.stream_ids
+
+    @contextmanager
+    def _stored(
+        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any]
+    ) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        """Write the file of a series and give the transaction for its row; a duplicate is named when it is visible."""
+        try:
+            with self._blobs.written(frame, values) as parts:
+                yield parts
+        except DuplicateError as error:
+            with self._catalogue.reading() as connection:
+                holder = finding.taken_by(connection, principal, values)
+            if holder is not None:
+                error.details["id"] = holder
+            raise
+
+
+class _RaceLostError(Exception):
+    """Somebody else changed the series since it was read."""
+
+
+def _won(still: bool) -> None:
+    if not still:
+        raise _RaceLostError
+
+
+def _absent(series_id: int) -> NotFoundError:
+    return NotFoundError(f"No photometric series with ID {series_id}.")

@@ -1,0 +1,128 @@
+"""The order of blob and row: the one place where bytes are written before, and taken back after, a transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pandas as pd
+
+from photseries.catalogue import blobs
+from photseries.catalogue.blobs import Blob
+from photseries.catalogue.engine import Catalogue, Connection
+from photseries.catalogue.series import KEY
+from photseries.codecs import hdf5
+from photseries.config import Config
+from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError
+from photseries.schemas.metadata import METADATA
+from photseries.storage.contract import Store
+from photseries.storage.keys import new_key
+
+__all__ = ["Blobs"]
+
+log = logging.getLogger(__name__)
+
+
+class Blobs:
+    """The bytes of series, tied to their rows.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._config = config
+
+    def read(self, blob: Blob) -> bytes:
+        """Read a blob whole and check it against its row.
+
+        Raises
+        ------
+        DamagedError
+            When it is missing or altered.
+        """
+        found = self._store.read(blob.filename)
+        if found is None:
+            raise DamagedError(f"The file {blob.filename} is missing from the store.")
+        if len(found) != blob.size or zlib.crc32(found) != blob.crc:
+            raise DamagedError(f"The file {blob.filename} in the store is damaged.")
+        return found
+
+    def table(self, blob: Blob) -> pd.DataFrame:
+        """Read the table of a blob; see :meth:`read`."""
+        return hdf5.decode(self.read(blob)).frame
+
+    @contextmanager
+    def written(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        """Write a new blob, then give the transaction in which its row is to be written, and the row's values for it.
+
+        The blob is taken back when the transaction is certain not to have been committed; when that is unknown it
+        stays, and the sweep decides by the rows.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        values : mapping
+            The metadata of the row, of which the file carries what is not None.
+
+        Raises
+        ------
+        InvalidError
+            When the table or the metadata cannot be written.
+        UnavailableError
+            When the store does not take it, or COMMIT was not reached before the write deadline.
+        """
+        metadata = {name: values[name] for name in (*METADATA, "owner_id") if values[name] is not None}
+        content = hdf5.encode(frame, metadata, compression=self._config.store.compression, limits=self._config.limits)
+        key = new_key(**{name: values[name] for name in KEY if name != "obj_id"})
+        self._store.create(key, content)
+        deadline = time.monotonic() + self._config.store.write_deadline
+        try:
+            with self._catalogue.transaction() as connection:
+                yield connection, _described(key, content)
+                _require_before(deadline)
+        except InDoubtError:
+            raise
+        except Exception:
+            self._take_back(key)
+            raise
+
+    def unlinked(self, filename: str) -> None:
+        """Remove, where the operator wants no grace, a blob that a committed change has unlinked."""
+        if self._config.store.grace == 0 and self._take_back(filename):
+            with self._catalogue.transaction() as connection:
+                blobs.forget(connection, [filename])
+
+    def _take_back(self, key: str) -> bool:
+        """Remove a blob that no row names; what cannot be removed now is left to the sweep."""
+        try:
+            self._store.delete(key)
+        except PhotseriesError as error:
+            log.warning("could not remove the blob %s, the sweep will: %s", key, error)
+            return False
+        return True
+
+
+def _described(key: str, content: bytes) -> dict[str, Any]:
+    return {
+        "filename": key,
+        "hash": hashlib.md5(content, usedforsecurity=False).hexdigest(),
+        "blob_size": len(content),
+        "blob_crc": zlib.crc32(content),
+        "blob_format": hdf5.BLOB_FORMAT,
+    }
+
+
+def _require_before(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise UnavailableError("Storing this took too long, so nothing was stored. Try again.")

@@ -1,0 +1,181 @@
+"""From a request body to metadata and a table that are fit to be stored; nothing is stored here.
+
+All that is wrong with a body is found before it is refused, so that one answer tells everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from photseries.catalogue.engine import Catalogue, Connection
+from photseries.catalogue.finding import SUMMARY
+from photseries.catalogue.references import Referred, referred
+from photseries.codecs import base64_text, hdf5, json_columns
+from photseries.codecs.sandbox import Sandbox
+from photseries.config import Config
+from photseries.errors import InvalidError
+from photseries.principal import Principal
+from photseries.schemas.metadata import METADATA, MetadataSchema, load_metadata, without_ignored
+from photseries.series.bandpasses import allowed
+from photseries.series.digest import content_hash
+from photseries.series.metadata import complete_reference
+from photseries.series.statistics import summarize
+from photseries.series.table import validate
+
+__all__ = ["Intake", "Sharing", "Upload"]
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A request body, decoded: a table or None, the metadata in its file, and the fields beside it."""
+
+    frame: pd.DataFrame | None
+    file: Mapping[str, Any]
+    fields: Mapping[str, Any]
+
+    def required_frame(self) -> pd.DataFrame:
+        """Give the table; InvalidError when there is none."""
+        if self.frame is None:
+            message = "Must supply data as an object of columns, or as an HDF5 file in base64."
+            raise InvalidError(message, fields={"data": [message]})
+        return self.frame
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """With whom a series is to be shared; None leaves that as it is."""
+
+    group_ids: list[int] | str | None = None
+    stream_ids: list[int] | None = None
+
+
+class Intake:
+    """Reads and checks request bodies.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    sandbox : Sandbox
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, sandbox: Sandbox, config: Config) -> None:
+        self._catalogue = catalogue
+        self._sandbox = sandbox
+        self._limits = config.limits
+        self._detection_threshold = config.photometry.detection_threshold
+        self.filters = allowed(config.photometry.additional_bandpasses)
+        self._schema = MetadataSchema(self.filters, config.limits.depth)
+
+    def read(self, body: Mapping[str, Any]) -> Upload:
+        """Decode a request body: columns here, an HDF5 file in a worker.
+
+        Raises
+        ------
+        InvalidError
+            When ``data`` is neither an object of columns nor a readable file.
+        UnavailableError
+            When no worker became free in time.
+        """
+        fields = {name: value for name, value in body.items() if name != "data"}
+        match body.get("data"):
+            case None:
+                return Upload(None, {}, fields)
+            case dict() as columns:
+                return Upload(json_columns.decode(columns, self._limits), {}, fields)
+            case str() as text:
+                decoded = hdf5.decode_upload(base64_text.decode(text), self._sandbox)
+                return Upload(decoded.frame, without_ignored(decoded.metadata), fields)
+            case _:
+                message = "data must be an object of columns, or an HDF5 file as a base64 text."
+                raise InvalidError(message, fields={"data": [message]})
+
+    def check(
+        self, principal: Principal, frame: pd.DataFrame | None, merged: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Sharing]:
+        """Check a table and its merged metadata.
+
+        Returns
+        -------
+        metadata, sharing : dict, Sharing
+            Every metadata field, None where there is no value.
+
+        Raises
+        ------
+        InvalidError
+            Naming every problem at once.
+        """
+        problems = _Problems()
+        with problems.caught():
+            if frame is not None:
+                validate(frame, self._limits)
+        metadata, refusal = load_metadata(self._schema, merged)
+        if refusal is not None:
+            problems.errors.append(refusal)
+        sharing = Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
+        with problems.caught():
+            metadata = complete_reference(metadata)
+        with self._catalogue.reading() as connection:
+            known = self.referred(connection, principal, metadata, sharing)
+        _refuse_unknown(problems, metadata, sharing, known)
+        problems.raise_any()
+        return {name: metadata.get(name) for name in METADATA}, sharing
+
+    def summarized(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Give the values of a row that the table determines: its summary and content hash."""
+        summary = summarize(frame, detection_threshold=self._detection_threshold)
+        return {**{name: getattr(summary, name) for name in SUMMARY}, "content_hash": content_hash(frame)}
+
+    def referred(
+        self, connection: Connection, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing, *more: Any
+    ) -> Referred:
+        """Look up what a series would refer to; see :func:`photseries.catalogue.references.referred`."""
+        return referred(connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more)
+
+
+@dataclass
+class _Problems:
+    """Collects what is wrong with a body."""
+
+    errors: list[InvalidError] = field(default_factory=list)
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Keep an InvalidError for later."""
+        try:
+            yield
+        except InvalidError as error:
+            self.errors.append(error)
+
+    def add(self, name: str, message: str) -> None:
+        """Add the problem of one field."""
+        self.errors.append(InvalidError(message, fields={name: [message]}))
+
+    def raise_any(self) -> None:
+        """Raise what was caught: the one error as it is, several as one."""
+        if not self.errors:
+            return
+        if len(self.errors) == 1:
+            raise self.errors[0]
+        fields: dict[str, list[str]] = {}
+        for error in self.errors:
+            for name, texts in error.fields.items():
+                fields.setdefault(name, []).extend(texts)
+        raise InvalidError(". ".join(error.message.rstrip(". ") for error in self.errors) + ".", fields=fields)
+
+
+def _refuse_unknown(problems: _Problems, metadata: Mapping[str, Any], sharing: Sharing, known: Referred) -> None:
+    """Add a problem for everything that a series would refer to and that is not there for the principal."""
+    for name, exists in known.known.items():
+        if not exists:
+            problems.add(name, f"Invalid {name}: {metadata[name]}")
+    if isinstance(sharing.group_ids, list):
+        for number in sorted(set(sharing.group_ids) - set(known.group_ids)):
+            problems.add("group_ids", f"Invalid group ID: {number}")
+    for number in sorted(set(sharing.stream_ids or ()) - set(known.stream_ids)):
+        problems.add("stream_ids", f"No stream with ID {number}")

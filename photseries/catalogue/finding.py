@@ -1,0 +1,154 @@
+"""The statements that find series for somebody to see. Nobody else selects what is shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, Text, cast, func, literal, select
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.orm import InstrumentedAttribute
+
+from photseries.catalogue.access import joined_groups, joined_streams, visible
+from photseries.catalogue.blobs import Blob, of_row
+from photseries.catalogue.models import Group, Series, SeriesGroup, SeriesStream, Stream
+from photseries.catalogue.series import KEY
+from photseries.criteria import Operator, Query, Restriction
+from photseries.principal import Principal
+from photseries.schemas.metadata import METADATA
+from photseries.series.statistics import Summary
+
+__all__ = ["FIELDS", "SUMMARY", "Found"]
+
+#: The fields that the table of a series determines.
+SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
+
+_DOCUMENTS = ("altdata", "medians", "minima", "maxima", "stds")
+_SHARING = ("group_ids", "stream_ids", "groups", "streams")
+
+#: The fields of a series in every answer, in order; ``data`` follows them when it is asked for.
+FIELDS: tuple[str, ...] = (
+    "id",
+    "created_at",
+    "modified",
+    "revision",
+    *METADATA,
+    "owner_id",
+    *_SHARING,
+    "filename",
+    "hash",
+    "content_hash",
+    *SUMMARY,
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A series as it is shown: its fields, ready for JSON, and its blob."""
+
+    fields: dict[str, Any]
+    blob: Blob
+
+
+def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
+    """Give one series, or None when it is absent or not visible."""
+    row = connection.execute(_shown(principal).where(Series.id == series_id, visible(principal))).one_or_none()
+    return None if row is None else _found(row)
+
+
+def find(connection: Connection, principal: Principal, query: Query) -> list[Found]:
+    """Give one page of the series that match a query and are visible."""
+    column = getattr(Series, query.sort_by)
+    directed = column.desc() if query.descending else column.asc()
+    order = [Series.id.desc() if query.descending else Series.id.asc()]
+    if query.sort_by != "id":
+        order.insert(0, directed.nulls_last())
+    statement = (
+        _shown(principal)
+        .where(*_matching(principal, query))
+        .order_by(*order)
+        .limit(query.per_page)
+        .offset((query.page - 1) * query.per_page)
+    )
+    return [_found(row) for row in connection.execute(statement)]
+
+
+def count(connection: Connection, principal: Principal, query: Query) -> int:
+    """Count the series that match a query and are visible."""
+    return connection.scalar(select(func.count()).select_from(Series).where(*_matching(principal, query))) or 0
+
+
+def total(connection: Connection) -> int:
+    """Count all series."""
+    return connection.scalar(select(func.count()).select_from(Series)) or 0
+
+
+def taken_by(connection: Connection, principal: Principal, values: Mapping[str, Any]) -> int | None:
+    """Give the id of the series that holds a unique key, when the principal may see it."""
+    same = [getattr(Series, name).is_not_distinct_from(values[name]) for name in KEY]
+    return connection.scalar(select(Series.id).where(*same, visible(principal)))
+
+
+def same_content(principal: Principal, content_hash: str) -> ScalarSelect[Any]:
+    """Give the least id of a visible series with this content, as a scalar subquery."""
+    return select(func.min(Series.id)).where(Series.content_hash == content_hash, visible(principal)).scalar_subquery()
+
+
+def _shown(principal: Principal) -> Select[Any]:
+    """Select everything that is shown of a series; JSON documents come as the text that they are stored as."""
+    own: dict[str, ColumnElement[Any]] = {
+        column.key: cast(column, Text).label(column.key) if column.key in _DOCUMENTS else column
+        for column in Series.__table__.columns
+    }
+    groups = _shared(
+        SeriesGroup.series_id,
+        joined_groups(principal),
+        select(Group.id).join(SeriesGroup, SeriesGroup.group_id == Group.id),
+        {"id": Group.id, "name": Group.name, "single_user_group": Group.single_user_id.is_not(None)},
+    )
+    streams = _shared(
+        SeriesStream.series_id,
+        joined_streams(principal),
+        select(Stream.id).join(SeriesStream, SeriesStream.stream_id == Stream.id),
+        {"id": Stream.id, "name": Stream.name},
+    )
+    return select(*own.values(), groups.label("groups"), streams.label("streams"))
+
+
+def _shared(
+    series_id: Any, seen: ColumnElement[bool], statement: Select[Any], shown: Mapping[str, Any]
+) -> ScalarSelect[Any]:
+    """Collect the groups or streams of a series as a JSON text."""
+    pairs = [part for name, column in shown.items() for part in (literal(name), column)]
+    documents = func.json_agg(aggregate_order_by(func.json_build_object(*pairs), shown["id"]))
+    listed = statement.with_only_columns(func.coalesce(cast(documents, Text), "[]"))
+    return listed.where(series_id == Series.id, seen).correlate(Series).scalar_subquery()
+
+
+def _found(row: Row[Any]) -> Found:
+    values = dict(row._mapping)
+    blob = of_row(values)
+    for name in ("groups", "streams"):
+        documents = orjson.loads(values[name])
+        values[name] = documents
+        values[f"{name[:-1]}_ids"] = [document["id"] for document in documents]
+    for name in _DOCUMENTS:
+        if values[name] is not None:
+            values[name] = orjson.Fragment(values[name])
+    return Found({name: values[name] for name in FIELDS}, blob)
+
+
+def _matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
+    return [visible(principal), *(_condition(restriction) for restriction in query.restrictions)]
+
+
+def _condition(restriction: Restriction) -> ColumnElement[bool]:
+    column: InstrumentedAttribute[Any] = getattr(Series, restriction.criterion.field)
+    match restriction.criterion.operator:
+        case Operator.ONE_OF:
+            return column.in_(restriction.value)
+        case Operator.CONTAINS:
+            return column.contains(restriction.value, autoescape=True)

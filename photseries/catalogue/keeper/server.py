@@ -1,0 +1,248 @@
+"""The postmaster and its cluster, as the keeper sees them."""
+
+from __future__ import annotations
+
+import locale
+import os
+import shutil
+import signal
+import stat
+import time
+from pathlib import Path
+
+from .folder import EXCLUSIVE, Folder, Lock
+from .identity import KeeperError, choose, named, run, spawn
+
+__all__ = ["NAME", "Server"]
+
+NAME = "photseries"  # of the database and of the role that owns it
+LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept beside
+SOCKET_PATH_LIMIT = 107  # [bytes], of sun_path without its final NUL
+SOCKET_NAME = ".s.PGSQL.5432"
+STOP_TIMEOUT = 60.0  # [s] for the last checkpoint; the next start recovers from less
+ACCESS_RULES = f"local all {NAME} scram-sha-256\nlocal all all reject\n"
+
+
+class Server:
+    """One PostgreSQL server.
+
+    Parameters
+    ----------
+    folder : Folder
+        Its files.
+    programs : Path
+        The folder with initdb and postgres.
+    """
+
+    def __init__(self, folder: Folder, programs: Path) -> None:
+        self._folder = folder
+        self._programs = programs
+        self._identity = choose(folder.root, programs / "postgres")
+        self._log = folder.open_log()
+        self._log_start = os.fstat(self._log).st_size
+        self._process: int | None = None
+        self._socket: Path | None = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the postmaster lives; its end is noted here."""
+        if self._process is not None and os.waitpid(self._process, os.WNOHANG)[0]:
+            self._process = None
+        return self._process is not None
+
+    @property
+    def ready(self) -> bool:
+        """Whether the running postmaster admits connections, by the last line of its pid file."""
+        try:
+            lines = (self._folder.data / "postmaster.pid").read_text("utf-8").splitlines()
+        except FileNotFoundError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self._process) and lines[7].strip() == "ready"
+
+    @property
+    def reachable(self) -> bool:
+        """Whether the socket is still there, which a cleaner of temporary folders may have removed."""
+        return self._socket is not None and (self._socket / SOCKET_NAME).exists()
+
+    def start(self) -> bool:
+        """Start the postmaster, and make the cluster when there is none.
+
+        Returns
+        -------
+        bool
+            False when processes of an earlier server still use the files: try again.
+
+        Raises
+        ------
+        KeeperError
+            When the cluster cannot be made.
+        """
+        files = Lock(self._folder.server_lock)
+        try:
+            if not files.acquire(EXCLUSIVE):
+                return False
+            if not self._folder.cluster.exists():
+                self._initialise(files)
+            self._hand_over(self._folder.cluster)
+            self._forget_dead_postmaster()
+            self._socket = self._socket_folder()
+            for left_over in self._socket.iterdir():
+                left_over.unlink()
+            self._process = spawn(
+                self._identity,
+                [self._programs / "postgres", "-D", self._folder.data, *self._settings()],
+                folder=self._folder.data,
+                output=self._log,
+                inherited=[files.fileno()],
+                death_signal=signal.SIGINT,
+            )
+        finally:
+            files.close()
+        return True
+
+    def stop(self) -> None:
+        """Stop the postmaster, after a last checkpoint and without waiting for its clients."""
+        for order in (signal.SIGINT, signal.SIGQUIT):
+            deadline = time.monotonic() + STOP_TIMEOUT
+            if self.running and self._process is not None:
+                os.kill(self._process, order)
+            while self.running and time.monotonic() < deadline:
+                signal.sigtimedwait({signal.SIGCHLD}, 0.1)
+
+    def remove_socket(self) -> None:
+        """Remove the folder of the socket; nothing uses it any more."""
+        if self._socket is not None:
+            shutil.rmtree(self._socket, ignore_errors=True)
+        self._folder.socket_pointer.unlink(missing_ok=True)
+
+    def trim_log(self) -> None:
+        """Keep the log small: beyond the limit it starts afresh, and its last content is kept once."""
+        if os.fstat(self._log).st_size > LOG_LIMIT:
+            shutil.copyfile(self._folder.log, self._folder.log.with_suffix(".log.1"))
+            os.ftruncate(self._log, 0)
+            self._log_start = 0
+
+    def complaint(self) -> str:
+        """Give the last lines that the server and its tools wrote since this object was made."""
+        with self._folder.log.open("rb") as log:
+            log.seek(self._log_start)
+            return "\n".join(log.read().decode(errors="replace").splitlines()[-12:])
+
+    def _initialise(self, files: Lock) -> None:
+        """Make the cluster under another name and rename it when complete: a killed first start leaves no half."""
+        unfinished, data = self._folder.unfinished, self._folder.unfinished / "data"
+        identity = named(self._identity)
+        password = os.urandom(24).hex()
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        self._hand_over(unfinished)
+        initdb: list[str | Path] = [
+            *(self._programs / "initdb", "-D", data, "--username=postgres", "--auth=reject", "--encoding=UTF8"),
+            *("--data-checksums", "--no-instructions", "--locale=C", f"--lc-ctype={_character_type()}"),
+        ]
+        single: list[str | Path] = [
+            *(self._programs / "postgres", "--single", "-D", data),
+            *("-c", "exit_on_error=true", "-c", "log_statement=none", "template1"),
+        ]
+        sql = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
+        for command, text in ((initdb, ""), (single, sql)):
+            if not run(identity, command, folder=unfinished, output=self._log, text=text, inherited=[files.fileno()]):
+                raise KeeperError(f"The embedded PostgreSQL cluster could not be made:\n{self.complaint()}")
+        (data / "pg_hba.conf").write_text(ACCESS_RULES)
+        (unfinished / "password").write_text(password)
+        for path in (data / "pg_hba.conf", unfinished / "password", unfinished):
+            _synchronize(path)
+        unfinished.rename(self._folder.cluster)
+        _synchronize(self._folder.root)
+
+    def _hand_over(self, path: Path) -> None:
+        """Give the files to the user of the server, who may have been another one at the last start."""
+        if path.stat().st_uid == self._identity.owner:
+            return
+        # The top comes last: a change that was cut short is begun again.
+        for folder, _, names in os.walk(path, topdown=False):
+            for name in (*names, "."):
+                os.chown(Path(folder, name), self._identity.owner, self._identity.group, follow_symlinks=False)
+
+    def _forget_dead_postmaster(self) -> None:
+        """Remove the pid file of a killed postmaster, whose number an unreaped or an unrelated process may have now.
+
+        PostgreSQL would refuse to start for either. One that somebody started by hand works in the data folder.
+        """
+        pid_file = self._folder.data / "postmaster.pid"
+        try:
+            pid = pid_file.read_text("utf-8").split("\n", 1)[0]
+            if Path(f"/proc/{pid}/cwd").readlink() == self._folder.data.resolve():
+                return
+        except (FileNotFoundError, PermissionError):  # nobody's, a zombie's or another user's number
+            pass
+        pid_file.unlink(missing_ok=True)
+
+    def _socket_folder(self) -> Path:
+        """Make the private folder of the socket: the last one again if possible, so that clients keep their address."""
+        beside = self._folder.root / "socket"
+        folder = self._folder.socket_folder()
+        if folder is None and _fits(beside):
+            folder = beside
+        if folder is None or not self._make_private(folder):
+            folder = Path(f"/tmp/photseries-{os.urandom(8).hex()}")  # noqa: S108  (made private, or refused)
+            if not self._make_private(folder):
+                raise KeeperError("No private folder for the database's socket could be made in /tmp.")
+        fresh = self._folder.socket_pointer.with_suffix(".new")
+        fresh.write_bytes(os.fsencode(folder))
+        fresh.rename(self._folder.socket_pointer)
+        return folder
+
+    def _make_private(self, folder: Path) -> bool:
+        """Make a folder that the server's user alone may enter, or find it so; say whether it is."""
+        try:
+            folder.mkdir(mode=0o700)
+            if self._identity.foreign:
+                os.chown(folder, self._identity.owner, self._identity.group)
+        except FileExistsError:
+            pass
+        except OSError:
+            return False
+        found = folder.lstat()
+        return stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700 and found.st_uid == self._identity.owner
+
+    def _settings(self) -> list[str]:
+        """Durability is PostgreSQL's default, so fsync and synchronous_commit do not appear."""
+        quoted = str(self._socket).replace('"', '""')
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": f'"{quoted}"',
+            "unix_socket_permissions": "0700",
+            "port": "5432",
+            "max_connections": "200",
+            "shared_buffers": "128MB",
+            "jit": "off",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "logging_collector": "off",
+            "log_destination": "stderr",
+        }
+        return [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+
+
+def _fits(folder: Path) -> bool:
+    # For libpq a comma stands between two hosts, and a URL carries text, which a path need not be.
+    text = str(folder / SOCKET_NAME)
+    return len(text) <= SOCKET_PATH_LIMIT and text.isascii() and "," not in text
+
+
+def _character_type() -> str:
+    """Give the locale by which PostgreSQL tells letters from other characters; without it only ASCII has letters."""
+    try:
+        locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    return "C.UTF-8"
+
+
+def _synchronize(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,255 @@
+"""The tables of the catalogue as mapped classes: their columns, keys and indexes, and nothing else.
+
+Statements use the classes' columns (SQLAlchemy Core); no object is ever loaded, no class does IO or formatting.
+References are RESTRICT: what a series names cannot be removed under it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Id = Annotated[int, mapped_column(primary_key=True)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())]
+Document = Annotated[dict[str, Any], mapped_column(JSON)]
+
+
+class Base(DeclarativeBase):
+    """Names of constraints follow one rule, so that migrations and error messages can rely on them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, list[str]: ARRAY(Text)}  # noqa: RUF012
+
+
+class User(Base):
+    """Somebody who has tokens. Users are deactivated, never removed."""
+
+    __tablename__ = "users"
+    id: Mapped[Id]
+    username: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Moment]
+
+
+class Group(Base):
+    """Users who share series; ``single_user_id`` marks the group that is one user's own."""
+
+    __tablename__ = "groups"
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    single_user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id), unique=True)
+    created_at: Mapped[Moment]
+
+
+class GroupUser(Base):
+    """Who belongs to which group."""
+
+    __tablename__ = "group_users"
+    group_id: Mapped[int] = mapped_column(ForeignKey(Group.id, ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), primary_key=True, index=True)
+
+
+class Stream(Base):
+    """A data stream; its members see the series that came from it."""
+
+    __tablename__ = "streams"
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[Moment]
+
+
+class StreamUser(Base):
+    """Who belongs to which stream."""
+
+    __tablename__ = "stream_users"
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), primary_key=True, index=True)
+
+
+class Token(Base):
+    """A secret that a user presents. Only its SHA-256 and the prefix that finds it are kept."""
+
+    __tablename__ = "tokens"
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    permissions: Mapped[list[str]]
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[Moment]
+
+
+class Source(Base):
+    """An object on the sky: obj_id, ra and dec [deg, ICRS]."""
+
+    __tablename__ = "sources"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    ra: Mapped[float]
+    dec: Mapped[float]
+    created_at: Mapped[Moment]
+
+
+class Instrument(Base):
+    """What took the data."""
+
+    __tablename__ = "instruments"
+    id: Mapped[Id]
+    name: Mapped[str]
+    telescope: Mapped[str | None]
+    filters: Mapped[list[str]] = mapped_column(server_default="{}")
+    created_at: Mapped[Moment]
+
+
+class FollowupRequest(Base):
+    """A request for observations that a series can name."""
+
+    __tablename__ = "followup_requests"
+    id: Mapped[Id]
+    obj_id: Mapped[str | None] = mapped_column(ForeignKey(Source.id), index=True)
+    created_at: Mapped[Moment]
+
+
+class Assignment(Base):
+    """A classical assignment that a series can name."""
+
+    __tablename__ = "assignments"
+    id: Mapped[Id]
+    obj_id: Mapped[str | None] = mapped_column(ForeignKey(Source.id), index=True)
+    created_at: Mapped[Moment]
+
+
+class Series(Base):
+    """A photometric series: its metadata, the summary of its table, and the blob that holds the table."""
+
+    __tablename__ = "photometric_series"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    created_at: Mapped[Moment]
+    modified: Mapped[Moment]
+    revision: Mapped[int] = mapped_column(server_default="1")
+    owner_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
+
+    obj_id: Mapped[str] = mapped_column(ForeignKey(Source.id))
+    instrument_id: Mapped[int] = mapped_column(ForeignKey(Instrument.id), index=True)
+    series_name: Mapped[str]
+    series_obj_id: Mapped[str]
+    ra: Mapped[float]
+    dec: Mapped[float]
+    exp_time: Mapped[float]
+    filter: Mapped[str]
+    channel: Mapped[str | None]
+    origin: Mapped[str | None]
+    limiting_mag: Mapped[float | None]
+    magref: Mapped[float | None]
+    e_magref: Mapped[float | None]
+    ref_flux: Mapped[float | None]
+    ref_fluxerr: Mapped[float | None]
+    ra_unc: Mapped[float | None]
+    dec_unc: Mapped[float | None]
+    followup_request_id: Mapped[int | None] = mapped_column(ForeignKey(FollowupRequest.id), index=True)
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey(Assignment.id), index=True)
+    time_stamp_alignment: Mapped[str]
+    time_scale: Mapped[str | None]
+    time_refpos: Mapped[str | None]
+    # JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
+    altdata: Mapped[Document | None]
+
+    num_exp: Mapped[int]
+    num_detected: Mapped[int]
+    is_detected: Mapped[bool]
+    mean_flux: Mapped[float | None]
+    rms_flux: Mapped[float | None]
+    robust_flux: Mapped[float | None]
+    robust_rms_flux: Mapped[float | None]
+    mjd_first: Mapped[float]
+    mjd_mid: Mapped[float]
+    mjd_last: Mapped[float]
+    mag_first: Mapped[float | None]
+    mag_last: Mapped[float | None]
+    mjd_last_detected: Mapped[float | None]
+    mag_last_detected: Mapped[float | None]
+    mean_mag: Mapped[float | None]
+    rms_mag: Mapped[float | None]
+    robust_mag: Mapped[float | None]
+    robust_rms: Mapped[float | None]
+    median_snr: Mapped[float | None]
+    best_snr: Mapped[float | None]
+    worst_snr: Mapped[float | None]
+    frame_rate: Mapped[float | None]
+    medians: Mapped[Document]
+    minima: Mapped[Document]
+    maxima: Mapped[Document]
+    stds: Mapped[Document]
+
+    content_hash: Mapped[str] = mapped_column(index=True)
+    hash: Mapped[str] = mapped_column(index=True)
+    filename: Mapped[str] = mapped_column(unique=True)
+    blob_size: Mapped[int] = mapped_column(BigInteger)
+    blob_crc: Mapped[int] = mapped_column(BigInteger)
+    blob_format: Mapped[int] = mapped_column(SmallInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "obj_id",
+            "instrument_id",
+            "filter",
+            "series_name",
+            "series_obj_id",
+            "channel",
+            "origin",
+            name="uq_photometric_series_key",
+            postgresql_nulls_not_distinct=True,
+        ),
+        Index("ix_photometric_series_obj_id_id", "obj_id", "id"),
+    )
+
+
+class SeriesGroup(Base):
+    """With which groups a series is shared."""
+
+    __tablename__ = "series_groups"
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey(Group.id), primary_key=True)
+
+    __table_args__ = (Index(None, "group_id", "series_id"),)
+
+
+class SeriesStream(Base):
+    """From which streams a series came."""
+
+    __tablename__ = "series_streams"
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id), primary_key=True)
+
+    __table_args__ = (Index(None, "stream_id", "series_id"),)
+
+
+class UnlinkedBlob(Base):
+    """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then."""
+
+    __tablename__ = "unlinked_blobs"
+    filename: Mapped[str] = mapped_column(primary_key=True)
+    unlinked_at: Mapped[Moment]

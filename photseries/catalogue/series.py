@@ -1,0 +1,168 @@
+"""The statements that change series: insert, change, share, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2 import errors as pg
+from sqlalchemy import (
+    Connection,
+    Integer,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
+
+from photseries.catalogue.access import changeable, visible
+from photseries.catalogue.blobs import Blob, of_row
+from photseries.catalogue.models import (
+    Group,
+    Series,
+    SeriesGroup,
+    SeriesStream,
+    UnlinkedBlob,
+)
+from photseries.errors import DuplicateError, InvalidError
+from photseries.principal import Principal
+from photseries.schemas.metadata import METADATA
+
+__all__ = ["KEY", "Changeable"]
+
+
+#: The fields that together are unique.
+KEY = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+
+
+@dataclass(frozen=True)
+class Changeable:
+    """A series as a change needs it: whether the principal may, what it is now, and its revision."""
+
+    allowed: bool
+    revision: int
+    owner_id: int
+    owners_group_id: int
+    metadata: dict[str, Any]
+    blob: Blob
+
+
+def for_change(connection: Connection, principal: Principal, series_id: int) -> Changeable | None:
+    """Give what a change of a series needs, or None when it is absent or not visible."""
+    owners_group = select(Group.id).where(Group.single_user_id == Series.owner_id).scalar_subquery()
+    statement = select(
+        Series.__table__, changeable(principal).label("allowed"), owners_group.label("owners_group_id")
+    ).where(Series.id == series_id, visible(principal))
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        return None
+    return Changeable(
+        allowed=row["allowed"],
+        revision=row["revision"],
+        owner_id=row["owner_id"],
+        owners_group_id=row["owners_group_id"],
+        metadata={name: row[name] for name in METADATA if row[name] is not None},
+        blob=of_row(row),
+    )
+
+
+def create(
+    connection: Connection, values: Mapping[str, Any], group_ids: Sequence[int], stream_ids: Sequence[int]
+) -> int:
+    """Insert a series with its sharing, in one statement.
+
+    Returns
+    -------
+    int
+        The new id.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
+    new = insert(Series).values(**values).returning(Series.id).cte("new")
+    shared = [
+        insert(table)
+        .from_select(["series_id", name], select(new.c.id, func.unnest(literal(list(ids), ARRAY(Integer)))))
+        .cte(name)
+        for table, name, ids in _sharing(group_ids, stream_ids)
+        if ids
+    ]
+    with _refused(values):
+        identity: int = connection.execute(select(new.c.id).add_cte(*shared)).scalar_one()
+    return identity
+
+
+def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
+    """Set columns of a series if its revision is still the one that was seen; tell whether it was.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
+    statement = (
+        update(Series)
+        .where(Series.id == series_id, Series.revision == revision)
+        .values(**values, revision=revision + 1, modified=func.clock_timestamp())
+    )
+    with _refused(values):
+        return connection.execute(statement).rowcount == 1
+
+
+def share(
+    connection: Connection, series_id: int, group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
+) -> None:
+    """Replace the groups and the streams of a series; None leaves them as they are."""
+    for table, name, ids in _sharing(group_ids, stream_ids):
+        if ids is None:
+            continue
+        connection.execute(delete(table).where(table.series_id == series_id))
+        if ids:
+            with _refused({}):
+                connection.execute(insert(table), [{"series_id": series_id, name: number} for number in ids])
+
+
+def remove(connection: Connection, series_id: int, revision: int) -> bool:
+    """Delete a series if its revision is still the one that was seen; its blob is noted as unlinked."""
+    gone = (
+        delete(Series).where(Series.id == series_id, Series.revision == revision).returning(Series.filename).cte("gone")
+    )
+    statement = insert(UnlinkedBlob).from_select(["filename"], select(gone.c.filename))
+    return connection.execute(statement).rowcount == 1
+
+
+def _sharing(
+    group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
+) -> tuple[tuple[type[SeriesGroup] | type[SeriesStream], str, Sequence[int] | None], ...]:
+    """Give the tables that say with whom a series is shared, with the column and the ids for each."""
+    return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
+
+
+@contextmanager
+def _refused(values: Mapping[str, Any]) -> Iterator[None]:
+    """Turn a constraint's refusal of some values into the error that a client understands."""
+    try:
+        yield
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
+        if isinstance(error.orig, pg.UniqueViolation) and constraint == "uq_photometric_series_key":
+            key = {name: values[name] for name in KEY}
+            shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
+            message = f"A PhotometricSeries with the same hash already exists: {shown}."
+            raise DuplicateError(message, details={"key": key}) from error
+        if isinstance(error.orig, pg.ForeignKeyViolation):
+            field = constraint.removeprefix("fk_").split("_", 2)[-1]
+            raise InvalidError(f"Invalid {field}: it has just been removed.", fields={field: ["Removed."]}) from error
+        raise

@@ -1,0 +1,199 @@
+"""The bytes of a stored HDF5 table put together from a file's image: filters undone here, never by libhdf5.
+
+libhdf5 would inflate a chunk to whatever size the chunk asks for. Here every step has a cap, and a chunk must give
+exactly the bytes that its place in the table needs.
+"""
+
+from __future__ import annotations
+
+import bz2
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import blosc
+import numpy as np
+
+from photseries.errors import UnreadableFileError
+
+__all__ = ["FILTERS", "Filter", "Span", "assemble", "check_filters", "check_spans"]
+
+MOST_FILTERS: Final = 3
+
+blosc.set_nthreads(1)  # the process that reads must not start threads
+blosc.set_releasegil(False)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One step of a dataset's filter pipeline, as its creation properties name it."""
+
+    code: int
+    parameters: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where the rows from ``row`` on lie in the file; bit i of ``mask`` says that filter i was skipped."""
+
+    row: int
+    offset: int  # [bytes]
+    size: int  # [bytes]
+    mask: int = 0
+
+
+def check_filters(filters: Sequence[Filter]) -> None:
+    """Refuse a pipeline that pandas would not write.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a filter is unknown or comes twice, or when there are more than three.
+    """
+    codes = [step.code for step in filters]
+    for code in codes:
+        if code not in FILTERS:
+            known = ", ".join(name for name, _ in FILTERS.values())
+            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {code}; known are {known}")
+    if len(codes) > MOST_FILTERS or len(set(codes)) < len(codes):
+        raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MOST_FILTERS} different ones are read")
+
+
+def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> None:
+    """Refuse chunks that are missing, come twice, share bytes, or lie outside the file.
+
+    Parameters
+    ----------
+    spans : sequence of Span
+    starts : sequence of int
+        The first rows that the chunks must have.
+    image : int
+        Size of the file [bytes].
+
+    Raises
+    ------
+    UnreadableFileError
+        As said.
+    """
+    if sorted(span.row for span in spans) != list(starts):
+        raise UnreadableFileError("its table does not have each of its chunks exactly once")
+    end = 0
+    for span in sorted(spans, key=lambda span: span.offset):
+        if span.offset < end or span.size < 0 or span.offset + span.size > image:
+            raise UnreadableFileError("chunks of its table overlap or lie outside the file: it may be truncated")
+        end = span.offset + span.size
+
+
+def assemble(
+    image: memoryview, spans: Sequence[Span], filters: Sequence[Filter], dtype: np.dtype[Any], rows: int, chunk: int
+) -> np.ndarray[Any, np.dtype[Any]]:
+    """Put the rows together.
+
+    Parameters
+    ----------
+    image : memoryview
+        The whole file.
+    spans : sequence of Span
+        Checked by :func:`check_spans`.
+    filters : sequence of Filter
+        Checked by :func:`check_filters`.
+    dtype : numpy.dtype
+        Of one row.
+    rows, chunk : int
+        Rows of the table, and of each span once inflated; the last span may reach beyond the table.
+
+    Returns
+    -------
+    numpy.ndarray, shape (rows,)
+
+    Raises
+    ------
+    UnreadableFileError
+        When a chunk is damaged or does not inflate to exactly its size.
+    """
+    table = np.empty(rows * dtype.itemsize, np.uint8)
+    needed = chunk * dtype.itemsize
+    for span in spans:
+        data: Any = image[span.offset : span.offset + span.size]
+        for place in reversed(range(len(filters))):
+            if not span.mask >> place & 1:
+                name, undo = FILTERS[filters[place].code]
+                try:
+                    data = undo(data, filters[place], 2 * needed + 1024)
+                except (ValueError, OSError, EOFError, zlib.error, blosc.blosc_extension.error) as error:
+                    raise UnreadableFileError(f"a chunk of its table is damaged ({name})") from error
+        if len(data) != needed:
+            raise UnreadableFileError(f"a chunk of its table holds {len(data):,} bytes in place of {needed:,}")
+        start = span.row * dtype.itemsize
+        stop = min(start + needed, table.size)
+        table[start:stop] = np.frombuffer(data, np.uint8, stop - start)
+    return table.view(dtype)
+
+
+def _inflate(data: Any, step: Filter, cap: int) -> bytes:
+    stream = zlib.decompressobj()
+    inflated = stream.decompress(data, cap)
+    if not stream.eof:
+        raise ValueError("larger than its place, or truncated")
+    return inflated
+
+
+def _bunzip(data: Any, step: Filter, cap: int) -> bytes:
+    stream = bz2.BZ2Decompressor()
+    inflated = stream.decompress(data, cap)
+    if not stream.eof:
+        raise ValueError("larger than its place, or truncated")
+    return inflated
+
+
+def _unblosc(data: Any, step: Filter, cap: int) -> bytes:
+    # The header of 16 bytes ends with three little-endian sizes: inflated, of a block, and stored.
+    # https://www.blosc.org/c-blosc/c-blosc.html (README_CHUNK_FORMAT)
+    if len(data) < 16:
+        raise ValueError("shorter than its header")
+    inflated, _, stored = np.frombuffer(data, "<u4", 3, 4).tolist()
+    if inflated > cap or stored != len(data):
+        raise ValueError("larger than its place, or truncated")
+    return bytes(blosc.decompress(data))
+
+
+def _unshuffle(data: Any, step: Filter, cap: int) -> bytes:
+    width = step.parameters[0] if step.parameters else 0
+    if width < 1:
+        raise ValueError("no element size")
+    count = len(data) // width
+    planes = np.frombuffer(data, np.uint8, count * width).reshape(width, count)
+    return planes.T.tobytes() + bytes(data[count * width :])
+
+
+def _unchecked(data: Any, step: Filter, cap: int) -> Any:
+    """Take off the Fletcher-32 checksum, after a look at it."""
+    if len(data) < 4:
+        raise ValueError("shorter than its checksum")
+    body, stored = data[:-4], bytes(data[-4:])
+    low, high = fletcher32(body)
+    sums = np.frombuffer(stored, "<u2") % 65535
+    # libhdf5 before 1.6.3 wrote the bytes of each half the other way round, and is still read.
+    swapped = np.frombuffer(stored, ">u2") % 65535
+    if [low, high] not in (sums.tolist(), swapped.tolist()):
+        raise ValueError("the checksum differs")
+    return body
+
+
+def fletcher32(data: Any) -> tuple[int, int]:
+    """Give both halves of the Fletcher-32 checksum of 16-bit big-endian words, modulo 65535 (J. G. Fletcher 1982)."""
+    padded = bytes(data) + b"\0" * (len(data) % 2)
+    words = np.frombuffer(padded, ">u2").astype(np.int64)
+    weights = np.arange(words.size, 0, -1, dtype=np.int64) % 65535
+    return int(words.sum() % 65535), int((words * weights).sum() % 65535)
+
+
+#: Code of the filter -> its name, and what undoes it: (bytes, step, largest result) -> bytes.
+FILTERS: Final[Mapping[int, tuple[str, Callable[[Any, Filter, int], Any]]]] = {
+    1: ("deflate", _inflate),
+    2: ("shuffle", _unshuffle),
+    3: ("fletcher32", _unchecked),
+    307: ("bzip2", _bunzip),
+    32001: ("blosc", _unblosc),
+}

@@ -1,0 +1,150 @@
+"""The stored file: one pandas 'table', written so that every pandas since 1.5 reads the same from it.
+
+Written through pandas and PyTables, the format's own authority; read by the careful reader, never by PyTables. A file
+that somebody else wrote is read only in a worker process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+import threading
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from photseries.codecs import Decoded, frames, plain_hdf5
+from photseries.codecs.metadata import plain, to_json, to_pickle
+from photseries.codecs.pandas_table import METADATA, METADATA_JSON
+from photseries.codecs.sandbox import Sandbox
+from photseries.config import Limits
+from photseries.errors import DamagedError, InvalidError, UnreadableFileError
+
+__all__ = ["BLOB_FORMAT", "KEY", "decode", "decode_upload", "encode"]
+
+#: Version of the layout that :func:`encode` writes; a row of the catalogue records its file's.
+BLOB_FORMAT: Final = 1
+
+#: The one key of a stored file.
+KEY: Final = "phot_series"
+
+#: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
+PANDAS_VERSION: Final = "0.15.2"
+
+_DEFAULTS: Final = Limits()
+#: What was stored stays readable when the limits are lowered later.
+_UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
+_WRITING: Final = threading.Lock()  # PyTables is not thread-safe
+
+
+def encode(
+    frame: pd.DataFrame,
+    metadata: Mapping[str, Any],
+    *,
+    compression: Literal["none", "deflate"] = "none",
+    limits: Limits = _DEFAULTS,
+) -> bytes:
+    """Write a frame and its metadata as an HDF5 file in memory.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns of integers, floats, booleans, text (with nulls) or datetimes; an index other than 0..n-1 is kept when
+        it is one level of numbers, text or datetimes.
+    metadata : mapping
+        Plain values, in the order in which they are to appear.
+    compression : {"none", "deflate"}
+        The second is shuffle and deflate at level 1.
+    limits : Limits
+
+    Returns
+    -------
+    bytes
+        Depend on the values alone.
+
+    Raises
+    ------
+    InvalidError
+        When anything of it cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
+    """
+    table = frames.writable(frame, limits)
+    values = plain(metadata, limits.depth)
+    pickled, text = to_pickle(values), to_json(values)
+    most = min(limits.metadata, frames.LONGEST_ATTRIBUTE)
+    size = max(len(pickled), len(text.encode()))
+    if size > most:
+        field = "altdata" if "altdata" in values else METADATA
+        message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {most:,} are accepted."
+        raise InvalidError(message, fields={field: [message]})
+    with _WRITING:
+        return _written(table, pickled, text, compression)
+
+
+def _written(table: frames.Writable, pickled: bytes, text: str, compression: str) -> bytes:
+    options: dict[str, Any] = {"format": "table", "index": None, "track_times": False, "nan_rep": table.null}
+    if compression == "deflate":
+        options |= {"complib": "zlib", "complevel": 1}
+    # Every in-memory file needs its own name: PyTables gives a second one of the same name the first one's content.
+    store: Any = pd.HDFStore(secrets.token_hex(16), mode="w", driver="H5FD_CORE", driver_core_backing_store=0)
+    with store:
+        store.put(KEY, table.frame, **options)
+        storer = store.get_storer(KEY)
+        storer.attrs.pandas_version = PANDAS_VERSION
+        # A scalar of bytes is stored as it is, which is how PyTables stores what it has pickled.
+        storer.attrs[METADATA] = np.bytes_(pickled)
+        storer.attrs[METADATA_JSON] = text
+        for column in storer.values_axes:
+            # pandas 3 looks for the attribute <column name>_meta too, so a column could be named like another's.
+            storer.table.attrs[column.meta_attr] = None
+        if isinstance(table.frame.index, pd.DatetimeIndex):
+            storer.table.attrs.index_kind = "datetime64"  # in ns, for every pandas
+        image: bytes = store._handle.get_file_image()
+        return image
+
+
+def decode(blob: bytes | memoryview) -> Decoded:
+    """Read a file that :func:`encode` wrote and whose checksum was found right.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+
+    Returns
+    -------
+    Decoded
+
+    Raises
+    ------
+    DamagedError
+        When it cannot be read.
+    """
+    try:
+        raw = plain_hdf5.read(blob, _UNLIMITED, metadata="json")
+        return Decoded(frames.build(raw), raw.metadata)
+    except UnreadableFileError as error:
+        raise DamagedError("The stored file is not one that this service wrote, or it was altered.") from error
+
+
+def decode_upload(blob: bytes | memoryview, sandbox: Sandbox) -> Decoded:
+    """Read a file that somebody sent, in a worker process.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+    sandbox : Sandbox
+
+    Returns
+    -------
+    Decoded
+
+    Raises
+    ------
+    UnreadableFileError
+        When the careful reader refuses the file, or the file ends the worker.
+    UnavailableError
+        When no worker became free in time.
+    """
+    raw = sandbox.read(blob)
+    return Decoded(frames.build(raw), raw.metadata)

@@ -1,0 +1,235 @@
+"""JSON: request bodies, and the columns of a table both ways."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from photseries.config import Limits
+from photseries.errors import InvalidError
+
+__all__ = ["decode", "encode", "parse"]
+
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+#: Digits that an integer beyond 64 bits has at least.
+_MANY_DIGITS: Final = b"0" * 19
+_LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
+_ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
+
+_EMPTY: Final = "Must supply a non-empty DataFrame"
+
+
+def parse(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Read a request body.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON in UTF-8, with an object at the top.
+    limits : Limits
+        Its ``depth`` is the deepest nesting.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    InvalidError
+        When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object or an
+        integer beyond 64 bits.
+    """
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidError(f"The body is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise InvalidError("The body must be a JSON object.")
+    colons, depth = _measured(document)
+    if depth > limits.depth:
+        raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
+    # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
+    # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
+    if colons != body.count(b":") or _ESCAPED_COLON.search(body) or _has_long_integer(body):
+        json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
+    return document
+
+
+def _measured(document: Any) -> tuple[int, int]:
+    """Count the colons that a document has outside of escapes, and its levels."""
+    colons = depth = 0
+    waiting = [(document, 1)]
+    while waiting:
+        value, level = waiting.pop()
+        depth = max(depth, level)
+        children = value
+        if isinstance(value, dict):
+            colons += len(value) + sum(name.count(":") for name in value)
+            children = value.values()
+        kinds = set(map(type, children))
+        if str in kinds:
+            colons += sum(child.count(":") for child in children if type(child) is str)
+        if kinds & {dict, list}:
+            waiting += [(child, level + 1) for child in children if type(child) in (dict, list)]
+    return colons, depth
+
+
+def _has_long_integer(body: bytes) -> bool:
+    return _MANY_DIGITS in body.translate(_DIGITS) and _LONG_INTEGER.search(body) is not None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
+    return found
+
+
+def _short(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
+        raise InvalidError(f"The body has the integer {digits[:40]}, which is beyond 64 bits.")
+    return int(digits)
+
+
+def decode(columns: Any, limits: Limits) -> pd.DataFrame:
+    """Make a table of JSON columns.
+
+    Parameters
+    ----------
+    columns : dict of list
+        Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
+        text, nulls allowed, text.
+    limits : Limits
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    InvalidError
+        With all problems at once, by column in ``fields`` (``data.<column>``).
+    """
+    if not isinstance(columns, dict):
+        _refuse("data must be an object of columns, or the base64 text of an HDF5 file.")
+    if not columns:
+        _refuse(f"{_EMPTY}: data has no columns.")
+    if len(columns) > limits.columns:
+        _refuse(f"data has {len(columns):,} columns; at most {limits.columns:,} are accepted.")
+
+    problems: dict[str, list[str]] = {}
+    arrays: dict[str, Any] = {}
+    for name, values in columns.items():
+        try:
+            arrays[name] = _array(name, values, limits)
+        except ValueError as error:
+            problems[f"data.{name[:80]}"] = [f"The column {name[:80]!r} {error}."]
+    lengths = {len(array) for array in arrays.values()}
+    if len(lengths) > 1:
+        sizes = ", ".join(f"{name[:80]!r} {len(array):,}" for name, array in list(arrays.items())[:10])
+        problems["data"] = [f"The columns differ in length: {sizes}."]
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    if lengths == {0}:
+        _refuse(f"{_EMPTY}: the columns of data have no values.")
+    return pd.DataFrame(arrays)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise InvalidError(message, fields={"data": [message]})
+
+
+def _array(name: str, values: Any, limits: Limits) -> Any:
+    """Make one column; a ValueError says what is wrong with it."""
+    if "\0" in name or len(name.encode()) > limits.column_name:
+        raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
+    if not isinstance(values, list):
+        raise ValueError("must be a list")  # noqa: TRY004  collected by decode
+    if len(values) > limits.rows:
+        raise ValueError(f"has {len(values):,} values; at most {limits.rows:,} are accepted")
+    kinds = set(map(type, values))
+    present = kinds - {type(None)}
+    if kinds == {int}:
+        return _integers(values)
+    if present <= {int, float}:
+        return np.array(values, np.float64)
+    if kinds == {bool}:
+        return np.array(values, np.bool_)
+    if present == {str}:
+        return _texts(values)
+    raise ValueError(f"holds {_described(kinds)}; a column is all numbers, all true/false or all text")
+
+
+def _integers(values: list[int]) -> Any:
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        raise ValueError("holds an integer beyond 64 bits (int64)") from None
+
+
+def _texts(values: list[str | None]) -> Any:
+    present = "".join(value for value in values if value is not None)
+    if "\0" in present:
+        raise ValueError("holds the character NUL")
+    column = np.empty(len(values), object)
+    column[:] = values
+    column[pd.isna(column)] = np.nan
+    return column
+
+
+_WORDS: Final = {
+    bool: "true or false",
+    int: "numbers",
+    float: "numbers",
+    str: "text",
+    list: "lists",
+    dict: "objects",
+    type(None): "nulls",
+}
+
+
+def _described(kinds: set[type]) -> str:
+    return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
+
+
+def encode(frame: pd.DataFrame) -> bytes:
+    """Write the columns of a table as a JSON object.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+
+    Returns
+    -------
+    bytes
+        Numbers with the fewest digits that give their own type back; whatever is missing or not finite is null;
+        datetimes are ISO 8601 text without a zone, durations seconds [s]. The index is left out.
+    """
+    columns = {str(name): _jsonable(column) for name, column in frame.items()}
+    return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _jsonable(column: pd.Series[Any]) -> Any:
+    dtype = column.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind == "O":
+        return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())
+    values = column.to_numpy()
+    if dtype.kind == "M":
+        return _with_nulls(np.datetime_as_string(values).tolist(), np.isnat(values))
+    if dtype.kind == "m":
+        return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
+    return np.ascontiguousarray(values, dtype.newbyteorder("="))
+
+
+def _with_nulls(values: list[Any], missing: np.ndarray[Any, np.dtype[np.bool_]]) -> Sequence[Any]:
+    for place in np.flatnonzero(missing).tolist():
+        values[place] = None
+    return values

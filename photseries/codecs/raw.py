@@ -1,0 +1,54 @@
+"""A table between a file and a pandas frame: plain numpy arrays that cross a process boundary unpickled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["RawColumn", "RawTable"]
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """One column, or the index.
+
+    Parameters
+    ----------
+    name : str
+        The column's name; that of the index may be empty.
+    values : numpy.ndarray, shape (n,)
+        Contiguous and of native byte order: bool, int, uint, float, datetime64, timedelta64, or bytes (``S``) for text.
+    null : str or None
+        The text that stands for null; None when none does.
+    encoding : str
+        Of the text.
+    """
+
+    name: str
+    values: np.ndarray[Any, np.dtype[Any]]
+    null: str | None = None
+    encoding: str = "utf-8"
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """The one table of a file.
+
+    Parameters
+    ----------
+    key : str
+        Path of the table in the file.
+    columns : tuple of RawColumn
+        In the order of the frame.
+    index : RawColumn or None
+        None when it is 0..n-1.
+    metadata : dict
+        Plain Python values.
+    """
+
+    key: str
+    columns: tuple[RawColumn, ...]
+    index: RawColumn | None
+    metadata: dict[str, Any]

@@ -1,0 +1,276 @@
+"""The service's side of the worker processes that read what strangers send."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from typing import IO, ClassVar, Final
+
+from photseries import config
+from photseries.codecs import wire
+from photseries.codecs.raw import RawTable
+from photseries.codecs.worker import FAILED, LATE, NOT_FORKED
+from photseries.errors import StartError, UnavailableError, UnreadableFileError
+
+__all__ = ["Sandbox"]
+
+#: How much longer than the nursery the service waits for an answer [s].
+PATIENCE: Final = 5.0
+
+# -I keeps the environment and the current folder out of the module path, which is then the service's own.
+_BOOT: Final = (
+    "import importlib, json, sys; a = json.loads(sys.argv[1]); sys.path[:] = a['path']; "
+    "importlib.import_module(a['module']).main(a)"
+)
+
+
+class Sandbox:
+    """Reads uploaded HDF5 files in processes that can do nothing else. Safe to call from many threads.
+
+    Parameters
+    ----------
+    settings : config.Sandbox
+    limits : config.Limits
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Layers of :mod:`photseries.codecs.confine` that this system lacks; known after :meth:`start`.
+    """
+
+    worker: ClassVar[str] = "photseries.codecs.worker"
+
+    def __init__(self, settings: config.Sandbox, limits: config.Limits) -> None:
+        self.missing: tuple[str, ...] = ()
+        self._settings = settings
+        self._limits = limits
+        self._slots = threading.BoundedSemaphore(settings.workers)
+        self._lock = threading.Lock()
+        self._nursery: _Nursery | None = None
+        self._started = False
+
+    def start(self) -> None:
+        """Start the nursery, and see which layers this system has.
+
+        Raises
+        ------
+        StartError
+            When one that ``sandbox.require`` names is missing, or the nursery does not work.
+        """
+        self._started = True
+        try:
+            self.missing = self._answer(b"").missing
+        except (UnavailableError, UnreadableFileError) as error:
+            self.close()
+            raise StartError("The worker processes that read uploads do not start; see the lines above.") from error
+        lacking = [name for name in self._settings.require if name in self.missing]
+        if lacking:
+            self.close()
+            raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
+
+    def close(self) -> None:
+        """End the nursery, and with it every job."""
+        with self._lock:
+            self._started = False
+            if self._nursery is not None:
+                self._nursery.close()
+                self._nursery = None
+
+    def read(self, blob: bytes | memoryview) -> RawTable:
+        """Read the one table of a file that somebody sent.
+
+        Parameters
+        ----------
+        blob : bytes or memoryview
+
+        Returns
+        -------
+        RawTable
+
+        Raises
+        ------
+        UnreadableFileError
+            When the reader refuses the file, crashes over it, or takes too long.
+        UnavailableError
+            When no worker became free in time, or none can be started.
+        """
+        answer = self._answer(blob)
+        if answer.table is None:
+            raise UnreadableFileError(answer.error or "The HDF5 file holds no table.")
+        return answer.table
+
+    def _answer(self, blob: bytes | memoryview) -> wire.Answer:
+        if not self._slots.acquire(timeout=self._settings.deadline):
+            raise UnavailableError("All readers of HDF5 files are busy; try again.")
+        try:
+            with _unnamed_file(blob) as upload:
+                try:
+                    return self._job(upload)
+                except EOFError:  # the nursery itself is gone, and says nothing of the job
+                    return self._job(upload)
+        except EOFError as error:
+            raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
+        finally:
+            self._slots.release()
+
+    def _job(self, upload: int) -> wire.Answer:
+        with contextlib.ExitStack() as stack:
+            answer, answers = _pipe(stack)
+            status, statuses = _pipe(stack)
+            nursery = self._send([upload, answers.fileno(), statuses.fileno()])
+            answers.close()
+            statuses.close()
+            deadline = time.monotonic() + self._settings.deadline + PATIENCE
+            try:
+                return wire.receive(lambda size: _read(answer, size, deadline), self._limits)
+            except EOFError:
+                ended = _read(status, 1, deadline)[0]
+            except TimeoutError:
+                self._drop(nursery)
+                ended = LATE
+            except ValueError:
+                ended = FAILED
+            raise self._explained(ended)
+
+    def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
+        if ended == NOT_FORKED:
+            return UnavailableError("No reader of HDF5 files can be started; try again.")
+        if ended == LATE:
+            return UnreadableFileError(_refusal(f"reading it took longer than {self._settings.deadline:g} s"))
+        if ended == signal.SIGXCPU:
+            return UnreadableFileError(_refusal(f"reading it took more than {self._settings.cpu} s of processor time"))
+        return UnreadableFileError(_refusal("it is damaged in a way that ended its reader"))
+
+    def _send(self, descriptors: list[int]) -> _Nursery:
+        """Give a job to the nursery, to a new one when the last one is gone."""
+        with self._lock:
+            if not self._started:
+                raise UnavailableError("The readers of HDF5 files are stopped.")
+            if self._nursery is None:
+                self._nursery = self._new_nursery()
+            try:
+                self._nursery.send(descriptors)
+            except OSError:
+                self._nursery.close()
+                self._nursery = self._new_nursery()
+                self._nursery.send(descriptors)
+            return self._nursery
+
+    def _new_nursery(self) -> _Nursery:
+        return _Nursery(self.worker, self._settings, self._limits)
+
+    def _drop(self, nursery: _Nursery) -> None:
+        """End a nursery that does not answer, unless another thread has replaced it already."""
+        with self._lock:
+            if self._nursery is nursery:
+                nursery.close()
+                self._nursery = None
+
+
+class _Nursery:
+    """The process of :mod:`photseries.codecs.worker`, and our end of the channel to it."""
+
+    def __init__(self, worker: str, settings: config.Sandbox, limits: config.Limits) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._channel.settimeout(PATIENCE)
+        arguments = {
+            "module": worker,
+            "path": [os.path.abspath(folder) for folder in sys.path],
+            "channel": theirs.fileno(),
+            "sandbox": dataclasses.asdict(settings),
+            "limits": dataclasses.asdict(limits),
+        }
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(arguments)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for the service, which then ends the nursery
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, descriptors: list[int]) -> None:
+        socket.send_fds(self._channel, [b"J"], descriptors)
+
+    def close(self) -> None:
+        """Close the channel, at which the nursery kills its children and ends."""
+        self._channel.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return kept | {
+        "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
+        "HDF5_USE_FILE_LOCKING": "FALSE",
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": "1",  # one thread, or a fork is not safe
+        "OPENBLAS_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+    }
+
+
+def _refusal(why: str) -> str:
+    return f"The HDF5 file cannot be read: {why}."
+
+
+@contextlib.contextmanager
+def _unnamed_file(blob: bytes | memoryview) -> Iterator[int]:
+    """Put the bytes into a file without a name, in memory where the system has such files."""
+    with (
+        os.fdopen(os.memfd_create("upload"), "wb") if hasattr(os, "memfd_create") else tempfile.TemporaryFile() as file
+    ):
+        file.write(blob)
+        file.flush()
+        yield file.fileno()
+
+
+def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    reading, writing = os.pipe()
+    return (
+        stack.enter_context(os.fdopen(reading, "rb", buffering=0)),
+        stack.enter_context(os.fdopen(writing, "wb", buffering=0)),
+    )
+
+
+def _read(pipe: IO[bytes], size: int, deadline: float) -> bytearray:
+    """Read exactly so many bytes.
+
+    Raises
+    ------
+    EOFError, TimeoutError
+        When they do not come, or not in time.
+    """
+    buffer = bytearray(size)
+    rest = memoryview(buffer)
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while rest:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise TimeoutError
+        count = os.readv(pipe.fileno(), [rest])
+        if count == 0:
+            raise EOFError
+        rest = rest[count:]
+    return buffer

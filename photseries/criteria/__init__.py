@@ -1,0 +1,22 @@
+"""Queries as data: the table of query parameters, and what a request makes of it.
+
+A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing, the SQL of the catalogue, the error
+messages, the documentation and the parametrised tests all read the same table.
+"""
+
+from photseries.criteria.query import Query, Restriction, parse, read
+from photseries.criteria.table import CONTROLS, CRITERIA, MOST_PER_PAGE, SORTABLE, Criterion, Operator, Parameter
+
+__all__ = [
+    "CONTROLS",
+    "CRITERIA",
+    "MOST_PER_PAGE",
+    "SORTABLE",
+    "Criterion",
+    "Operator",
+    "Parameter",
+    "Query",
+    "Restriction",
+    "parse",
+    "read",
+]

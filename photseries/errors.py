@@ -1,0 +1,151 @@
+"""Everything that can go wrong, as one tree; each class carries the HTTP status and a code for machines.
+
+::
+
+    PhotseriesError                 500  internal
+    ├── InvalidError                400  invalid            a request, a table or metadata that breaks a rule
+    │   └── UnreadableFileError     400  unreadable_file    uploaded bytes that the careful reader refuses
+    ├── UnauthorizedError           401  unauthorized       no token, or one that is not valid (any more)
+    ├── ForbiddenError              403  forbidden          the token lacks a permission
+    ├── NotFoundError               404  not_found          absent, or not visible to the caller
+    ├── ConflictError               409  conflict           changed by others too often while we tried
+    │   ├── DuplicateError          409  duplicate          the unique key is taken
+    │   └── InUseError              409  in_use             something else still refers to it
+    ├── TooLargeError               413  too_large          a body above the limit
+    ├── UnsupportedMediaTypeError   415  unsupported_media_type
+    ├── DamagedError                500  damaged            a stored file is missing or altered
+    ├── UnavailableError            503  unavailable        a part is away or full: try again
+    │   └── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    └── StartError                  (never sent)            the service or a command cannot start as configured
+
+Raise the narrowest class where the fact is known. :mod:`photseries.http` turns any of them into the one error body,
+the command line into one line and an exit status; nobody else translates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+class PhotseriesError(Exception):
+    """Base of all errors that photseries raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was wrong and what to do, for the person who caused it. It is sent to clients: no paths, no SQL.
+    fields : mapping of str to list of str, optional
+        The problems by name of the field or query parameter.
+    details : mapping, optional
+        More facts for machines, merged into ``data`` of the error body (for example the id of a duplicate).
+    """
+
+    status: int = 500
+    code: ClassVar[str] = "internal"
+    retry_after: ClassVar[int | None] = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        fields: Mapping[str, list[str]] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fields = dict(fields or {})
+        self.details = dict(details or {})
+
+
+class InvalidError(PhotseriesError):
+    """A request, a table or metadata that breaks a rule."""
+
+    status = 400
+    code = "invalid"
+
+
+class UnreadableFileError(InvalidError):
+    """Uploaded bytes that the careful reader refuses, or that ended the worker which read them."""
+
+    code = "unreadable_file"
+
+
+class UnauthorizedError(PhotseriesError):
+    """No token, or one that is not valid (any more)."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class ForbiddenError(PhotseriesError):
+    """The token lacks a permission for what was asked."""
+
+    status = 403
+    code = "forbidden"
+
+
+class NotFoundError(PhotseriesError):
+    """Absent, or not visible to the caller: the answer is the same for both."""
+
+    status = 404
+    code = "not_found"
+
+
+class ConflictError(PhotseriesError):
+    """What was to be changed was changed by others too often while we tried."""
+
+    status = 409
+    code = "conflict"
+
+
+class DuplicateError(ConflictError):
+    """The unique key is taken."""
+
+    code = "duplicate"
+
+
+class InUseError(ConflictError):
+    """Something else still refers to what was to be removed."""
+
+    code = "in_use"
+
+
+class TooLargeError(PhotseriesError):
+    """A body above the configured limit."""
+
+    status = 413
+    code = "too_large"
+
+
+class UnsupportedMediaTypeError(PhotseriesError):
+    """A body of a type that this route does not take."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
+class DamagedError(PhotseriesError):
+    """A stored file is missing, or is not what its row says."""
+
+    code = "damaged"
+
+
+class UnavailableError(PhotseriesError):
+    """A part of the service is away or full; the same request may succeed later."""
+
+    status = 503
+    code = "unavailable"
+    retry_after = 2
+
+
+class InDoubtError(UnavailableError):
+    """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
+
+    code = "in_doubt"
+
+
+class StartError(PhotseriesError):
+    """The service or a command cannot start as configured; never sent to clients."""
+
+    code = "start"

@@ -1,0 +1,295 @@
+"""The base of all handlers: who asks, what the body is, and the one place where an error becomes an answer.
+
+A request is admitted, or refused, before its body is read: token, permission, media type and length are known from the
+headers. Work runs in a pool of threads, JSON included, so that the event loop only moves bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import http.client
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, ClassVar, ParamSpec, TypeVar
+
+import orjson
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from photseries import __version__
+from photseries.codecs import json_columns
+from photseries.errors import (
+    ForbiddenError,
+    PhotseriesError,
+    TooLargeError,
+    UnauthorizedError,
+    UnsupportedMediaTypeError,
+)
+from photseries.principal import Principal
+from photseries.services import Services
+
+__all__ = ["ANY", "BaseHandler", "InFlight", "success"]
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Any token will do.
+ANY = ""
+
+# A refused client that still sends its body would lose our answer if we closed at once: we read on for a while.
+_LINGER_BYTES = 64 * 1024 * 1024
+
+_BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
+
+
+def success(data: Any = None) -> bytes:
+    """Wrap data in the envelope of a success, as JSON."""
+    return orjson.dumps({"status": "success", "data": data, "version": __version__})
+
+
+def failure(error: PhotseriesError) -> bytes:
+    """Wrap an error in the envelope of an error, as JSON."""
+    data = {"code": error.code, "fields": error.fields, **error.details}
+    return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
+
+
+class InFlight:
+    """The requests that a process is working on."""
+
+    def __init__(self) -> None:
+        self._handlers: set[RequestHandler] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def enter(self, handler: RequestHandler) -> None:
+        """Count a request in."""
+        self._handlers.add(handler)
+        self._none.clear()
+
+    def leave(self, handler: RequestHandler) -> None:
+        """Count a request out; more than once does no harm."""
+        self._handlers.discard(handler)
+        if not self._handlers:
+            self._none.set()
+
+    async def none(self) -> None:
+        """Wait until there is none."""
+        await self._none.wait()
+
+
+class _ProtocolError(PhotseriesError):
+    """What Tornado itself refuses: a method that a path does not have, a malformed request."""
+
+    code = "http"
+
+    def __init__(self, error: HTTPError) -> None:
+        super().__init__(f"{http.client.responses.get(error.status_code, 'Refused')}.")
+        self.status = error.status_code
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """A handler of JSON requests.
+
+    ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token.
+    """
+
+    needs: ClassVar[Mapping[str, str | None]] = {}
+
+    principal: Principal
+
+    def initialize(self, services: Services, executor: ThreadPoolExecutor, in_flight: InFlight) -> None:
+        """Receive what every handler shares; Tornado calls this first."""
+        self._in_flight = in_flight
+        in_flight.enter(self)
+        self.services = services
+        self._executor = executor
+        self._started = time.monotonic()
+        self._chunks: list[bytes] = []
+        self._received = 0
+        self._refused = False
+
+    @functools.cached_property
+    def request_id(self) -> str:
+        """The name of this request in answers and in the log."""
+        return uuid.uuid4().hex
+
+    def set_default_headers(self) -> None:
+        """Set the headers of every answer."""
+        self.set_header("X-Request-Id", self.request_id)
+        self.set_header("Server", "photseries")
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> str | None:
+        """Leave out Tornado's own ETag, a hash of the whole answer."""
+        return None
+
+    async def prepare(self) -> None:
+        """Admit the request or refuse it, from its headers alone."""
+        try:
+            await self._admit()
+        except (PhotseriesError, HTTPError) as error:
+            await self._refuse(error)
+
+    async def _admit(self) -> None:
+        method = self.request.method or ""
+        if method in self.SUPPORTED_METHODS and method not in self.needs:
+            raise HTTPError(405)
+        permission = self.needs.get(method)
+        if permission is not None:
+            self.principal = await self.run(self.services.accounts.authenticate, self._secret())
+            if permission and not self.principal.may(permission):
+                raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
+        if not self._has_body():
+            return
+        media_type = self.request.headers.get("Content-Type", "").lower()
+        if media_type.startswith(_BINARY_TYPES):
+            raise UnsupportedMediaTypeError("The body must be JSON (Content-Type: application/json).")
+        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise UnsupportedMediaTypeError("The body must not be compressed (no Content-Encoding).")
+        if int(self.request.headers.get("Content-Length", 0)) > self.services.config.server.max_body:
+            raise self._too_large()
+
+    def _secret(self) -> str:
+        scheme, _, secret = self.request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() not in ("token", "bearer") or not secret.strip():
+            raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
+        return secret.strip()
+
+    def _has_body(self) -> bool:
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"The body is larger than the limit of {self.services.config.server.max_body} bytes.")
+
+    async def _refuse(self, error: PhotseriesError | HTTPError) -> None:
+        """Answer before the body is read, and let a client that still sends it finish, within bounds.
+
+        Finishing here would make Tornado close the connection, which a client may be about to use again.
+        """
+        self._refused = True
+        self._chunks.clear()
+        self._received = 0
+        if not self._has_body():
+            self._replace_verb(error)
+        elif self.request.headers.get("Expect", "").lower() == "100-continue":
+            raise error
+        else:
+            content = self._error_content(self._presentable(error))
+            self.set_header("Content-Length", len(content))
+            self.write(content)
+            await self.flush()
+            self._replace_verb(None)
+
+    def _replace_verb(self, error: Exception | None) -> None:
+        """Let Tornado raise an error, or finish the answer that was sent, where it would call the verb's method."""
+
+        async def refused(*_: str) -> None:
+            if error is not None:
+                raise error
+            self.finish()
+
+        setattr(self, (self.request.method or "").lower(), refused)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body; Tornado calls this after prepare."""
+        self._received += len(chunk)
+        if self._refused:
+            if self._received > _LINGER_BYTES and not self._finished:
+                self.finish()
+        elif self._received > self.services.config.server.max_body:
+            await self._refuse(self._too_large())
+        else:
+            self._chunks.append(chunk)
+
+    def json_body(self) -> dict[str, Any]:
+        """Parse the body, which must be a JSON object; call it in a thread.
+
+        Raises
+        ------
+        InvalidError
+        """
+        content, self._chunks = b"".join(self._chunks), []
+        return json_columns.parse(content, self.services.config.limits)
+
+    def arguments(self) -> dict[str, list[str]]:
+        """Give the query arguments as text."""
+        return {
+            name: [value.decode("utf-8", "replace") for value in values]
+            for name, values in self.request.query_arguments.items()
+        }
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a function in the pool of threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+
+    async def reply(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Call a function in the pool of threads and send what it returns, in the envelope of a success."""
+        self.finish(await self.run(lambda: success(function(*args, **kwargs))))
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Make the error body, the only place where one is made; Tornado calls this for every exception."""
+        exception = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        self.finish(self._error_content(self._presentable(exception)))
+
+    def _presentable(self, exception: BaseException | None) -> PhotseriesError:
+        """Give what a client may know of an exception."""
+        if isinstance(exception, PhotseriesError):
+            return exception
+        if isinstance(exception, HTTPError) and exception.status_code < 500:
+            return _ProtocolError(exception)
+        return PhotseriesError("Something went wrong on our side.", details={"request_id": self.request_id})
+
+    def _error_content(self, error: PhotseriesError) -> bytes:
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        if error.retry_after is not None:
+            self.set_header("Retry-After", error.retry_after)
+        if error.status == 401:
+            self.set_header("WWW-Authenticate", "token")
+        return failure(error)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what nobody expected with its traceback; what we raise on purpose stands in the line of the request."""
+        if isinstance(value, HTTPError | StreamClosedError):
+            return
+        if isinstance(value, PhotseriesError):
+            if value.status >= 500:
+                log.warning("%s: %s", self.request_id, value, exc_info=value.__cause__)
+            return
+        log.error("%s: unexpected", self.request_id, exc_info=value)
+
+    def on_connection_close(self) -> None:
+        """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
+        self._in_flight.leave(self)
+
+    def on_finish(self) -> None:
+        """Log the request; Tornado calls this last."""
+        self._in_flight.leave(self)
+        log.info(
+            "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s",
+            self.request_id,
+            self.request.method,
+            self.request.path,
+            self.get_status(),
+            time.monotonic() - self._started,
+            self._received,
+            getattr(getattr(self, "principal", None), "username", "-"),
+        )

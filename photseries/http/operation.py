@@ -1,0 +1,75 @@
+"""The handlers of operation: is the process alive, are its parts there, what values are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from photseries.errors import NotFoundError, UnavailableError
+from photseries.http.base import ANY, BaseHandler
+from photseries.principal import PERMISSIONS
+from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
+
+__all__ = ["AliveHandler", "EnumTypesHandler", "NothingHandler", "ReadyHandler"]
+
+
+class AliveHandler(BaseHandler):
+    """The process answers."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self) -> None:
+        """Answer."""
+        await self.reply(lambda: {"alive": True})
+
+
+class ReadyHandler(BaseHandler):
+    """Every part that requests need is there."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self) -> None:
+        """Try every part; 503 names those that are away."""
+        await self.reply(self._parts)
+
+    def _parts(self) -> dict[str, Any]:
+        services = self.services
+        checks: dict[str, Callable[[], None]] = {
+            "database": services.catalogue.ping,
+            "store": services.store.check,
+        }
+        away = {}
+        for part, check in checks.items():
+            try:
+                check()
+            except UnavailableError as error:
+                away[part] = error.message
+        if away:
+            raise UnavailableError(f"Not ready: {', '.join(away)}.", details={"away": away})
+        return {"ready": True, "sandbox": {"missing": services.sandbox.missing}}
+
+
+class EnumTypesHandler(BaseHandler):
+    """The values that listed fields allow."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self) -> None:
+        """Give them, under SkyPortal's names where it has one."""
+        await self.reply(
+            lambda: {
+                "ALLOWED_BANDPASSES": self.services.archive.filters,
+                "ALLOWED_TIME_STAMP_ALIGNMENTS": ALIGNMENTS,
+                "ALLOWED_TIME_SCALES": TIME_SCALES,
+                "ALLOWED_TIME_REFPOS": REFPOS,
+                "ALLOWED_PERMISSIONS": tuple(PERMISSIONS),
+            }
+        )
+
+
+class NothingHandler(BaseHandler):
+    """Every path that no route has."""
+
+    async def prepare(self) -> None:
+        """Refuse."""
+        await self._refuse(NotFoundError(f"There is nothing at {self.request.path[:200]}."))

@@ -1,0 +1,163 @@
+"""The metadata of a series as one marshmallow schema, for request bodies and for files alike.
+
+The order of the fields here is the order in which the stored file and every answer carry them. The wording of some
+messages is SkyPortal's, because its clients look for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, validate, validates_schema
+
+from photseries.errors import InvalidError
+from photseries.schemas.fields import Ids, Name, Number, Object, Text, Whole
+
+__all__ = [
+    "ALIGNMENTS",
+    "METADATA",
+    "REFPOS",
+    "SHARING",
+    "TIME_SCALES",
+    "MetadataSchema",
+    "load_metadata",
+    "without_ignored",
+]
+
+ALIGNMENTS = ("start", "middle", "end")
+TIME_SCALES = ("utc", "tai", "tt", "tdb")
+REFPOS = ("topocenter", "geocenter", "heliocenter", "barycenter")
+
+
+class MetadataSchema(Schema):
+    """Metadata of a series after the merge; see ``docs/api.md`` for the meaning of each field.
+
+    Parameters
+    ----------
+    filters : iterable of str
+        The allowed filters.
+    depth : int
+        The deepest nesting of altdata.
+    """
+
+    class Meta:
+        """Unknown keys are reported by :func:`load_metadata`, in SkyPortal's words."""
+
+        unknown = EXCLUDE
+
+    def __init__(self, filters: Iterable[str], depth: int) -> None:
+        super().__init__()
+        self.filters = tuple(filters)
+        self.fields["altdata"].depth = depth  # type: ignore[attr-defined]
+
+    obj_id = Text(required=True)
+    instrument_id = Whole(required=True)
+    series_name = Name(required=True, slashes=True)
+    series_obj_id = Name(required=True)
+    ra = Number(
+        required=True, validate=validate.Range(0, 360, max_inclusive=False, error="ra must be in [0, 360) deg.")
+    )
+    dec = Number(required=True, validate=validate.Range(-90, 90, error="dec must be in [-90, 90] deg."))
+    exp_time = Number(required=True, validate=validate.Range(0, min_inclusive=False, error="exp_time must be > 0 s."))
+    filter = Text(required=True)
+    channel = Name(allow_none=True)
+    origin = Name(allow_none=True)
+    limiting_mag = Number(allow_none=True)
+    magref = Number(allow_none=True)
+    e_magref = Number(allow_none=True, validate=validate.Range(0, error="e_magref must not be negative."))
+    ref_flux = Number(allow_none=True)
+    ref_fluxerr = Number(allow_none=True, validate=validate.Range(0, error="ref_fluxerr must not be negative."))
+    ra_unc = Number(allow_none=True, validate=validate.Range(0, error="ra_unc must not be negative."))
+    dec_unc = Number(allow_none=True, validate=validate.Range(0, error="dec_unc must not be negative."))
+    followup_request_id = Whole(allow_none=True)
+    assignment_id = Whole(allow_none=True)
+    time_stamp_alignment = Text(load_default="middle", allow_none=True)
+    time_scale = Text(allow_none=True)
+    time_refpos = Text(allow_none=True)
+    altdata = Object(allow_none=True)
+    group_ids = Ids(kind="group", lone=True)
+    stream_ids = Ids(kind="stream", lone=False)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _check_choices(self, data: Mapping[str, Any], **kwargs: Any) -> None:
+        """Check the fields whose values are listed."""
+        problems = {}
+        listed = {
+            "filter": ("Filter", self.filters),
+            "time_stamp_alignment": ("Time stamp alignment", ALIGNMENTS),
+            "time_scale": ("Time scale", TIME_SCALES),
+            "time_refpos": ("Time reference position", REFPOS),
+        }
+        for key, (title, values) in listed.items():
+            value = data.get(key)
+            if value is not None and value not in values:
+                called = "filters" if key == "filter" else "values"
+                problems[key] = [f"{title} {value[:60]} is not allowed. Allowed {called} are: {', '.join(values)}"]
+        if problems:
+            raise ValidationError(problems)
+
+
+#: Names of the fields that say with whom a series is shared; they live in the catalogue alone.
+SHARING = ("group_ids", "stream_ids")
+
+#: Names of the metadata fields that the stored file carries, in order.
+METADATA = tuple(name for name in MetadataSchema._declared_fields if name not in SHARING)
+
+#: Keys that our own downloads carry in their metadata and that an upload of such a file therefore may.
+_IGNORED_IN_FILES = ("owner_id",)
+
+#: Fields that null sets back to their default.
+_CLEARED = ("time_stamp_alignment", *SHARING)
+
+_MISSING_ALONE = {"obj_id": "Must supply an obj_id", "instrument_id": "Must supply an instrument_id"}
+
+
+def load_metadata(schema: MetadataSchema, values: Mapping[str, Any]) -> tuple[dict[str, Any], InvalidError | None]:
+    """Validate merged metadata.
+
+    Parameters
+    ----------
+    schema : MetadataSchema
+    values : mapping
+        The merged values; None in an optional field clears it.
+
+    Returns
+    -------
+    loaded, refusal : dict, InvalidError or None
+        The cast values that are valid, in the schema's order; and all that is wrong with the others.
+    """
+    problems: dict[str, list[str]] = {}
+    sentences: list[str] = []
+    unknown = [key for key in values if key not in schema.fields]
+    if unknown:
+        sentences.append(f"Unknown keys in metadata: {[key[:60] for key in unknown]}")
+        problems.update({key[:60]: ["Unknown key in metadata."] for key in unknown})
+
+    required = [name for name, field in schema.fields.items() if field.required]
+    missing = [name for name in required if values.get(name) is None]
+    for name in missing:
+        problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
+    sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in missing]
+    if rest := [name for name in missing if name not in _MISSING_ALONE]:
+        sentences.append(f"The following keys are missing: {rest}")
+
+    absent = {*missing, *(name for name in _CLEARED if values.get(name) is None)}
+    loaded: dict[str, Any]
+    try:
+        loaded = schema.load({key: value for key, value in values.items() if key not in absent}, partial=missing)
+    except ValidationError as error:
+        loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
+        for name, texts in error.normalized_messages().items():  # type: ignore[no-untyped-call]
+            problems.setdefault(name, []).extend(texts)
+            sentences += texts
+            loaded.pop(name, None)
+    loaded |= {name: [] for name in SHARING if name in values and values[name] is None}
+    ordered = {name: loaded[name] for name in schema.fields if name in loaded}
+    message = ". ".join(text.rstrip(".") for text in sentences) + "."
+    return ordered, InvalidError(message, fields=problems) if problems else None
+
+
+def without_ignored(file_metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop from a file's metadata the keys that a download of ours carries and that nobody can set."""
+    return {key: value for key, value in file_metadata.items() if key not in _IGNORED_IN_FILES}

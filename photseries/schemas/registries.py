@@ -1,0 +1,123 @@
+"""The bodies that create and change the small registries which series refer to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
+
+from photseries.errors import InvalidError
+from photseries.principal import PERMISSIONS
+from photseries.schemas.fields import Ids, Number, Text, Whole
+
+__all__ = ["CHANGES", "CREATIONS", "load_entry"]
+
+
+class _Entry(Schema):
+    class Meta:
+        """Whatever is not named here is refused."""
+
+        unknown = RAISE
+
+
+class _Numbered(_Entry):
+    id = Whole()
+
+
+class UserSchema(_Numbered):
+    """Somebody who has tokens; ``single_user_group_id`` is for those who bring the ids of another archive along."""
+
+    username = Text(required=True)
+    single_user_group_id = Whole()
+
+
+class GroupSchema(_Numbered):
+    """Users who share series."""
+
+    name = Text(required=True)
+    user_ids = Ids(kind="user", lone=False)
+
+
+class StreamSchema(GroupSchema):
+    """A data stream and its members."""
+
+
+class SourceSchema(_Entry):
+    """An object on the sky: its name as ``id``; ``group_ids`` is accepted for SkyPortal's clients."""
+
+    id = Text(required=True)
+    ra = Number(
+        required=True, validate=validate.Range(0, 360, max_inclusive=False, error="ra must be in [0, 360) deg.")
+    )
+    dec = Number(required=True, validate=validate.Range(-90, 90, error="dec must be in [-90, 90] deg."))
+    group_ids = Ids(kind="group", lone=True)
+
+
+class InstrumentSchema(_Numbered):
+    """What took the data."""
+
+    name = Text(required=True)
+    telescope = Text(allow_none=True)
+    filters = fields.List(Text(), allow_none=True)
+
+
+class RequestSchema(_Numbered):
+    """A followup request or an assignment."""
+
+    obj_id = Text(allow_none=True)
+
+
+class TokenSchema(_Numbered):
+    """A token of a user."""
+
+    user_id = Whole(required=True)
+    permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list)
+    name = Text(allow_none=True)
+    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+
+
+class MembersSchema(_Entry):
+    """A change of a group or a stream: another name, other members."""
+
+    name = Text()
+    user_ids = Ids(kind="user", lone=False)
+
+
+#: What creates an entry, by kind as it stands in the path.
+CREATIONS: Mapping[str, Schema] = {
+    "users": UserSchema(),
+    "groups": GroupSchema(),
+    "streams": StreamSchema(),
+    "sources": SourceSchema(),
+    "instrument": InstrumentSchema(),
+    "followup_request": RequestSchema(),
+    "assignment": RequestSchema(),
+    "tokens": TokenSchema(),
+}
+
+#: What changes an entry, by kind.
+CHANGES: Mapping[str, Schema] = {"groups": MembersSchema(), "streams": MembersSchema()}
+
+
+def load_entry(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Validate the body that creates or changes an entry; null means not given.
+
+    Raises
+    ------
+    InvalidError
+        Naming every problem at once.
+    """
+    given = {key: value for key, value in body.items() if value is not None}
+    try:
+        return dict(schema.load(given))
+    except ValidationError as error:
+        problems: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        message = " ".join(f"{name}: {' '.join(_flat(texts))}" for name, texts in problems.items())
+        raise InvalidError(message, fields={name: _flat(texts) for name, texts in problems.items()}) from None
+
+
+def _flat(texts: Any) -> list[str]:
+    """Give the messages of a field, those of a list's items included."""
+    return [text for part in texts.values() for text in _flat(part)] if isinstance(texts, dict) else list(texts)

@@ -1,0 +1,148 @@
+"""Flux [uJy] and AB magnitude, their errors, and the S/N of a point.
+
+Every function is element-wise, computes in float64, raises no warning, and gives NaN where its result is undefined or
+too large for float64: never an infinity.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "AB_ZERO_POINT",
+    "FloatArray",
+    "flux_to_mag",
+    "fluxerr_to_magerr",
+    "mag_to_flux",
+    "magerr_to_fluxerr",
+    "signal_to_noise",
+]
+
+FloatArray = npt.NDArray[np.float64]
+
+#: The AB magnitude of a flux of 1 uJy.
+AB_ZERO_POINT = 23.9
+
+#: Magnitudes per unit of relative flux, to first order.
+POGSON = 2.5 / math.log(10.0)
+
+
+def flux_to_mag(flux: npt.ArrayLike) -> FloatArray:
+    """Convert a flux to an AB magnitude.
+
+    Parameters
+    ----------
+    flux : array_like of float, shape (n,)
+        [uJy]
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        [AB mag]; NaN where the flux is not positive or not finite.
+
+    Notes
+    -----
+    m = 23.9 - 2.5 log10(f / uJy): the AB system of Oke & Gunn (1983, ApJ 266, 713), its zero point rounded to 3631 Jy.
+    """
+    flux = np.asarray(flux, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        return _finite(AB_ZERO_POINT - 2.5 * np.log10(flux))
+
+
+def mag_to_flux(mag: npt.ArrayLike) -> FloatArray:
+    """Convert an AB magnitude to a flux: the inverse of :func:`flux_to_mag`.
+
+    Parameters
+    ----------
+    mag : array_like of float, shape (n,)
+        [AB mag]
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        [uJy]; NaN where the magnitude is not finite, or too bright for float64.
+    """
+    mag = _finite(np.asarray(mag, dtype=np.float64))
+    with np.errstate(all="ignore"):
+        return _finite(np.power(10.0, 0.4 * (AB_ZERO_POINT - mag)))
+
+
+def fluxerr_to_magerr(flux: npt.ArrayLike, fluxerr: npt.ArrayLike) -> FloatArray:
+    """Convert the error of a flux to the error of its magnitude.
+
+    Parameters
+    ----------
+    flux, fluxerr : array_like of float, shape (n,)
+        [uJy]
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        [AB mag]; NaN unless both are positive and finite.
+
+    Notes
+    -----
+    First-order propagation through :func:`flux_to_mag`: dm = 2.5 / ln 10 * df / f.
+    """
+    flux, fluxerr = _positive(flux), _positive(fluxerr)
+    with np.errstate(all="ignore"):
+        return _finite(POGSON * fluxerr / flux)
+
+
+def magerr_to_fluxerr(flux: npt.ArrayLike, magerr: npt.ArrayLike) -> FloatArray:
+    """Convert the error of a magnitude to the error of its flux: the inverse of :func:`fluxerr_to_magerr`.
+
+    Parameters
+    ----------
+    flux : array_like of float, shape (n,)
+        The flux, not the magnitude, that the error belongs to [uJy].
+    magerr : array_like of float, shape (n,)
+        [AB mag]
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        [uJy]; NaN unless both are positive and finite.
+    """
+    flux, magerr = _positive(flux), _positive(magerr)
+    with np.errstate(all="ignore"):
+        return _finite(magerr * flux / POGSON)
+
+
+def signal_to_noise(flux: npt.ArrayLike, fluxerr: npt.ArrayLike, scatter: float) -> FloatArray:
+    """Give the S/N of each point, with the larger of its own error and the scatter of the series as noise.
+
+    Quoted errors are often too small and often absent; the scatter is neither. It is taken in flux, where the noise of
+    a source that is not there is symmetric around zero: magnitudes would drop its negative half and see a source.
+
+    Parameters
+    ----------
+    flux, fluxerr : array_like of float, shape (n,)
+        [uJy]; a fluxerr that is not positive and finite counts as absent.
+    scatter : float
+        Robust scatter of all fluxes of the series [uJy].
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        flux / max(fluxerr, scatter), the scatter alone where fluxerr is absent; NaN where the flux is not finite, the
+        scatter is undefined, or there is no noise to divide by.
+    """
+    flux = np.asarray(flux, dtype=np.float64)
+    if not math.isfinite(scatter):
+        return np.full(flux.shape, np.nan)
+    noise = np.fmax(_positive(fluxerr), scatter)
+    with np.errstate(all="ignore"):
+        return _finite(flux / noise)
+
+
+def _finite(values: FloatArray) -> FloatArray:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _positive(values: npt.ArrayLike) -> FloatArray:
+    values = np.asarray(values, dtype=np.float64)
+    return np.where((values > 0) & (values < np.inf), values, np.nan)

@@ -1,0 +1,97 @@
+"""The composition root: from a configuration to an archive with everything it stands on, and back down again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from photseries.accounts import Accounts
+from photseries.archive import Archive, Upkeep
+from photseries.catalogue import migrations
+from photseries.catalogue.embedded import EmbeddedServer
+from photseries.catalogue.engine import Catalogue, require_version
+from photseries.codecs.sandbox import Sandbox
+from photseries.config import Config
+from photseries.storage.contract import Store
+from photseries.storage.local import LocalStore
+
+__all__ = ["Services", "opened", "opened_catalogue"]
+
+log = logging.getLogger(__name__)
+
+#: Connections beside those of the request threads: the sweep holds one for its lock and works through another, and so
+#: does whoever is first in the queue of those who change one series.
+SPARE_CONNECTIONS = 3
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands and HTTP call."""
+
+    config: Config
+    catalogue: Catalogue
+    store: Store
+    sandbox: Sandbox
+    archive: Archive
+    accounts: Accounts
+    upkeep: Upkeep
+
+    @property
+    def token_file(self) -> Path:
+        """Where the first start keeps the admin token."""
+        return self.config.directory / "admin-token"
+
+
+@contextmanager
+def opened_catalogue(config: Config) -> Iterator[Catalogue]:
+    """Connect to the configured server, or start the embedded one; the schema may be of any revision.
+
+    Raises
+    ------
+    StartError
+        When the server cannot be started or is older than PostgreSQL 15.
+    """
+    with ExitStack() as stack:
+        url, revive = config.database.url, None
+        if url is None:
+            embedded = EmbeddedServer(config.directory)
+            stack.callback(embedded.stop)
+            url, revive = embedded.start(), embedded.ensure
+        catalogue = Catalogue(
+            url, config.database, connections=config.server.threads + SPARE_CONNECTIONS, revive=revive
+        )
+        stack.callback(catalogue.close)
+        require_version(catalogue.engine)
+        yield catalogue
+
+
+@contextmanager
+def opened(config: Config) -> Iterator[Services]:
+    """Bring everything up, and down again on leaving; the schema must be of this version's revision.
+
+    An embedded database that has no schema yet gets it: there is nothing in it that a migration could harm.
+
+    Raises
+    ------
+    StartError
+        When a part cannot be started, or the schema needs a migration; the message names the command.
+    """
+    with opened_catalogue(config) as catalogue, ExitStack() as stack:
+        if config.database.url is None and migrations.is_empty(catalogue.engine):
+            migrations.upgrade(catalogue.engine)
+        migrations.check(catalogue.engine)
+        store = LocalStore(config.directory / "store")
+        sandbox = Sandbox(config.sandbox, config.limits)
+        stack.callback(sandbox.close)
+        yield Services(
+            config=config,
+            catalogue=catalogue,
+            store=store,
+            sandbox=sandbox,
+            archive=Archive(catalogue, store, sandbox, config),
+            accounts=Accounts(catalogue),
+            upkeep=Upkeep(catalogue, store, config),
+        )

@@ -1,0 +1,122 @@
+"""Fixtures of all tests.
+
+Session
+    ``server``: an embedded PostgreSQL. ``template``: the name of a database in it with the schema and an admin.
+Module
+    ``database_url``: a clone of the template. ``directory``: a data directory with its token. ``service``: a running
+    ``photseries serve`` on them. ``admin``: an HTTP client with the admin's token. ``world``: users, groups, streams,
+    sources and instruments to post to.
+Test
+    ``archive_url``, ``services``: a clone of its own and the services on it, in this process.
+"""
+
+import contextlib
+import itertools
+import os
+
+import psycopg2
+import pytest
+
+from photseries import config as settings
+from photseries.accounts import OPERATOR
+from photseries.catalogue import migrations
+from photseries.catalogue.embedded import EmbeddedServer
+from photseries.catalogue.engine import Catalogue
+from photseries.services import opened
+from tests.support import RunningService
+from tests.world import World
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside():
+    """Keep the settings of whoever runs the tests out of them."""
+    for name in list(os.environ):
+        if name.startswith("PHOTSERIES_"):
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    with EmbeddedServer(tmp_path_factory.mktemp("server")) as embedded:
+        yield embedded.start()
+
+
+@contextlib.contextmanager
+def database(server, template=None):
+    """A new database on the server, dropped in the end."""
+    name = f"test_{next(_numbers)}"
+    connection = psycopg2.connect(server.replace("+psycopg2", ""))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+        try:
+            yield server.replace("/photseries?", f"/{name}?")
+        finally:
+            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def template(server):
+    with database(server) as url:
+        catalogue = Catalogue(url, settings.Database())
+        migrations.upgrade(catalogue.engine)
+        catalogue.close()
+        yield url.split("?")[0].rsplit("/", 1)[1]
+
+
+@pytest.fixture(scope="module")
+def database_url(server, template):
+    with database(server, template) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory):
+    return tmp_path_factory.mktemp("service") / "data"
+
+
+@pytest.fixture(scope="module")
+def service(database_url, directory):
+    directory.mkdir()
+    with RunningService(directory, database__url=database_url) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(service):
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def world(admin):
+    return World(admin)
+
+
+@pytest.fixture
+def archive_url(server, template):
+    with database(server, template) as url:
+        yield url
+
+
+@pytest.fixture
+def services(archive_url, tmp_path):
+    config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data")})
+    (tmp_path / "data").mkdir()
+    with opened(config) as everything:
+        everything.sandbox.start()
+        everything.accounts.bootstrap(everything.token_file)
+        for kind, body in (
+            ("sources", {"id": "star", "ra": 10, "dec": -20}),
+            ("instrument", {"name": "TESS", "id": 7}),
+        ):
+            everything.accounts.create(OPERATOR, kind, body)
+        yield everything
+
+
+@pytest.fixture
+def principal(services):
+    return services.accounts.authenticate(services.token_file.read_text().strip())

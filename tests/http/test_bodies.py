@@ -1,0 +1,128 @@
+"""Bodies are refused from their headers, before they are read; too long ones are cut off with an answer."""
+
+import http.client
+import json
+import socket
+import time
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support import RunningService, columns
+
+LIMIT = 100_000
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory, server, template):
+    """A service with a small limit."""
+    directory = tmp_path_factory.mktemp("small") / "data"
+    with RunningService(directory, server__max_body=LIMIT) as running:
+        yield running
+
+
+def exchange(service, head, *, body=b"", wait=0.0):
+    """Send bytes, and read until the answer is complete."""
+    address = urlsplit(service.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(head)
+        time.sleep(wait)
+        if body:
+            connection.sendall(body)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, json.loads(answer.read())
+
+
+def head(token, length, *more):
+    lines = [
+        "POST /api/photometric_series HTTP/1.1",
+        "Host: x",
+        f"Authorization: token {token}",
+        *([] if length is None else [f"Content-Length: {length}"]),
+        *more,
+    ]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+@pytest.mark.parametrize(("length", "who", "status"), [(10**15, "admin", 413), (1000, "nobody", 401)])
+def test_refused_before_a_byte_of_the_body_was_sent(small, length, who, status):
+    token = small.token if who == "admin" else "x"
+    got, body = exchange(small, head(token, length))
+    assert got == status
+    assert body["status"] == "error"
+    assert body["data"]["code"] in ("too_large", "unauthorized")
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_the_answer(small):
+    got, body = exchange(small, head("x", 30_000_000), body=b"x" * 30_000_000)
+    assert (got, body["data"]["code"]) == (401, "unauthorized")
+    got, body = exchange(small, head(small.token, LIMIT * 100), body=b"x" * LIMIT * 100)
+    assert (got, body["data"]["code"]) == (413, "too_large")
+
+
+def test_a_chunked_body_that_is_too_long(small):
+    chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
+    got, body = exchange(small, head(small.token, None, "Transfer-Encoding: chunked"), body=chunk * 50 + b"0\r\n\r\n")
+    assert (got, body["data"]["code"]) == (413, "too_large")
+
+
+def test_expect_continue_is_refused_at_once(small):
+    got, _ = exchange(small, head("x", 1000, "Expect: 100-continue"))
+    assert got == 401
+
+
+def test_a_chunked_body_within_the_limit(small):
+    got, body = exchange(
+        small, head(small.token, None, "Transfer-Encoding: chunked"), body=b"2\r\n{}\r\n0\r\n\r\n", wait=0.05
+    )
+    assert got == 400
+    assert "Must supply data" in body["message"]
+
+
+def test_a_connection_is_used_again_after_a_refusal(small):
+    with small.client("x") as stranger:
+        for _ in range(3):
+            assert stranger.post("/api/photometric_series", content=b"x" * 1000).status_code == 401
+
+
+def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
+    with RunningService(tmp_path / "data") as service:
+        with service.client() as admin:
+            admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
+            admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
+        fields = {
+            "obj_id": "star",
+            "instrument_id": 7,
+            "series_name": "a",
+            "series_obj_id": 1,
+            "ra": 1,
+            "dec": 1,
+            "exp_time": 1,
+            "filter": "ztfg",
+            "data": columns(),
+        }
+        content = json.dumps(fields).encode()
+        address = urlsplit(service.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall(head(service.token, len(content)) + content[:50])
+            time.sleep(0.3)
+            service.process.terminate()
+            time.sleep(0.3)
+            connection.sendall(content[50:])
+            answer = http.client.HTTPResponse(connection)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())["data"]) == (200, {"id": 1})
+        assert service.process.wait(30) == 0
+
+
+def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
+    with RunningService(tmp_path / "data", server__stop_timeout=20) as service:
+        address = urlsplit(service.url)
+        with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+            connection.sendall(head(service.token, 1000) + b"x")
+            time.sleep(0.2)
+        time.sleep(0.2)
+        started = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - started < 15

@@ -1,0 +1,116 @@
+"""What tests share that is not a fixture: a running service, the how-to's recipe, tables to post."""
+
+import base64
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pandas as pd
+
+DATA = Path(__file__).parent / "data"
+TESS = DATA / "TESS_photometric_series1.h5"
+
+#: How long a service may take to start or to stop on a loaded machine [s].
+PATIENCE = 60
+
+
+class RunningService:
+    """`photseries serve` as a process of its own."""
+
+    def __init__(self, directory, **settings):
+        self.directory = Path(directory)
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
+        environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in settings.items()}
+        self.log = self.directory.parent / f"{self.directory.name}-{id(self)}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "photseries", "serve", "--port", "0", "--data", str(self.directory)],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=self.directory.parent,
+                text=True,
+            )
+        line = self.process.stdout.readline()
+        if " ready at " not in line:
+            self.process.wait(PATIENCE)
+            raise AssertionError(f"the service did not start: {line!r}\n{self.log.read_text()}")
+        self.ready_line = line
+        self.url = line.split()[-1]
+
+    @property
+    def token(self):
+        return (self.directory / "admin-token").read_text().strip()
+
+    def client(self, token=None, **options):
+        """An HTTP client with a token; the admin's when none is given."""
+        headers = {"Authorization": f"token {self.token if token is None else token}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=PATIENCE, **options)
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(PATIENCE)
+        self.process.stdout.close()
+        return code
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(PATIENCE)
+        self.process.stdout.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.stop()
+        self.process.stdout.close()
+
+
+def recipe_write(frame, metadata, key="phot_series"):
+    """Make an HDF5 file in memory exactly as the how-to tells pipelines to."""
+    with pd.HDFStore("written.h5", mode="w", driver="H5FD_CORE", driver_core_backing_store=0) as store:
+        store.put(key, frame, format="table", index=None, track_times=False)
+        store.get_storer(key).attrs.metadata = metadata
+        return store._handle.get_file_image()
+
+
+def recipe_read(content):
+    """Read an HDF5 file exactly as the how-to tells astronomers to; for files that we wrote."""
+    with pd.HDFStore(
+        "data.h5", mode="r", driver="H5FD_CORE", driver_core_backing_store=0, driver_core_image=content
+    ) as store:
+        keys = store.keys()
+        if len(keys) != 1:
+            raise ValueError(f"Expected 1 table in HDF5 file, got {len(keys)}. ")
+        data = store[keys[0]]
+        attributes = store.get_storer(keys[0]).attrs
+        if "metadata" in attributes and isinstance(attributes["metadata"], dict):
+            metadata = attributes["metadata"]
+        else:
+            metadata = {}
+    return data, metadata
+
+
+def recipe_base64(frame, metadata, key="phot_series"):
+    return base64.b64encode(recipe_write(frame, metadata, key)).decode()
+
+
+def macho(band):
+    """A MACHO light curve as JSON columns: instrumental magnitudes, irregular times."""
+    table = np.loadtxt(DATA / f"macho_1.3444.614.{band}.mjd")
+    return {"mjd": table[:, 0].tolist(), "mag": table[:, 1].tolist(), "magerr": table[:, 2].tolist()}
+
+
+def columns(rows=10, brightness=100.0, seed=0):
+    """A small table as JSON columns."""
+    noise = np.random.default_rng(seed)
+    return {
+        "mjd": (59000 + np.arange(rows) / 24).tolist(),
+        "flux": (brightness + noise.normal(0, 1, rows)).tolist(),
+        "fluxerr": np.full(rows, 1.0).tolist(),
+    }

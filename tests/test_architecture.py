@@ -1,0 +1,67 @@
+"""The house stays the house: modules are short, imports go downwards, facts stand once."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from photseries import __version__, principal
+from photseries.http.server import ROUTES
+
+TOP = Path(__file__).parent.parent
+MODULES = sorted((TOP / "photseries").rglob("*.py"))
+LONGEST = 300
+
+
+def test_imports_go_downwards():
+    command = [str(Path(sys.executable).parent / "lint-imports")]
+    outcome = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=100)
+    assert outcome.returncode == 0, outcome.stdout
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.relative_to(TOP).as_posix())
+def test_a_module_is_short(module):
+    assert len(module.read_text().splitlines()) <= LONGEST
+
+
+def imported(module):
+    tree = ast.parse(module.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def test_only_the_plain_reader_imports_h5py():
+    assert [m.name for m in MODULES if "h5py" in {name.split(".")[0] for name in imported(m)}] == ["plain_hdf5.py"]
+
+
+def test_nobody_unpickles_or_opens_files_with_pandas():
+    for module in MODULES:
+        tree = ast.parse(module.read_text())
+        called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+        assert not called & {
+            "pickle.loads",
+            "pickle.load",
+            "pd.read_hdf",
+            "pandas.read_hdf",
+            "tables.open_file",
+            "pd.read_pickle",
+        }
+        assert "pickle" not in set(imported(module))
+
+
+def test_every_route_says_what_it_needs():
+    for path, handler, _ in ROUTES:
+        verbs = {name.upper() for name in vars(handler) if name in ("get", "post", "patch", "delete", "put", "head")}
+        assert verbs, path
+        assert verbs == set(handler.needs), path
+        for permission in handler.needs.values():
+            assert permission in (None, "", *principal.PERMISSIONS)
+
+
+def test_the_version_stands_in_the_project_too():
+    assert f'version = "{__version__}"' in (TOP / "pyproject.toml").read_text()

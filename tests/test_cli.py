@@ -1,0 +1,137 @@
+"""The command line as an operator uses it: real processes, one data directory."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import PATIENCE, RunningService, columns
+
+
+def run(directory, *words, status=0, **environment):
+    command = [sys.executable, "-m", "photseries", *words, "--data", str(directory)]
+    outcome = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE, cwd=directory.parent, env=environment or None
+    )
+    assert outcome.returncode == status, outcome.stderr
+    assert "Traceback" not in outcome.stderr
+    return outcome
+
+
+def made(directory, *words):
+    return json.loads(run(directory, *words, "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("cli") / "data"
+
+
+@pytest.fixture(scope="module")
+def running(folder):
+    with RunningService(folder) as service:
+        yield service
+
+
+def test_the_line_that_says_ready(running):
+    words = running.ready_line.split()
+    assert words[:1] + words[2:4] == ["photseries", "ready", "at"]
+    assert running.url.startswith("http://127.0.0.1:")
+
+
+def test_the_first_start_shows_the_token_once(running):
+    assert running.log.read_text().count(running.token) == 1
+    assert (running.directory / "admin-token").stat().st_mode & 0o777 == 0o600
+
+
+def test_entries_of_every_kind(running, folder):
+    user = made(folder, "user", "create", "carla", "--id", "500")
+    assert user["id"] == 500
+    assert made(folder, "group", "create", "team", "--user", "carla")["id"]
+    assert made(folder, "stream", "create", "alerts", "--user", "500")["id"]
+    assert made(folder, "source", "create", "WASP-12 b", "--ra", "97.6", "--dec=29.7")["id"] == "WASP-12 b"
+    assert made(
+        folder, "instrument", "create", "HiPERCAM", "--telescope", "GTC", "--filter", "sdssu", "--filter", "sdssg"
+    )["id"]
+    assert made(folder, "followup-request", "create", "--obj-id", "WASP-12 b")["id"]
+    assert made(folder, "assignment", "create")["id"]
+    token = made(folder, "token", "create", "carla", "--permission", "Upload data", "--expires", "2100-01-01")["token"]
+    with running.client(token) as client:
+        assert client.get("/api/instrument").json()["data"]["instrument"][-1]["filters"] == ["sdssu", "sdssg"]
+        assert [group["name"] for group in client.get("/api/groups").json()["data"]["groups"]] == [
+            "Sitewide Group", "carla", "team",
+        ]  # fmt: skip
+    assert [user["username"] for user in made(folder, "user", "list")] == ["admin", "carla"]
+    run(folder, "stream", "delete", "1")
+    assert made(folder, "stream", "list") == []
+
+
+def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
+    made(folder, "user", "create", "explicit", "--id", "9000")
+    assert made(folder, "user", "create", "automatic")["id"] == 9001
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["user", "create", "admin"], "already taken"),
+        (["token", "create", "nobody"], "No user is called 'nobody'"),
+        (["token", "create", "admin", "--permission", "everything"], "permissions"),
+        (["source", "create", "x", "--ra", "500", "--dec", "0"], "ra must be in"),
+        (["source", "delete", "nothing"], "No source with ID nothing"),
+    ],
+)
+def test_mistakes_are_one_line_and_status_2(running, folder, words, message):
+    outcome = run(folder, *words, status=2)
+    assert message in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+
+
+def test_sweep_and_verify(running, folder):
+    with running.client() as admin:
+        admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
+        admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
+        body = {
+            "obj_id": "star", "instrument_id": 7, "series_name": "a", "series_obj_id": 1, "ra": 1, "dec": 1,
+            "exp_time": 1, "filter": "ztfg", "data": columns(),
+        }  # fmt: skip
+        answer = admin.post("/api/photometric_series", json=body)
+        filename = admin.get(f"/api/photometric_series/{answer.json()['data']['id']}").json()["data"]["filename"]
+    assert made(folder, "sweep") == {"seen": 1, "removed": 0, "bytes": 0}
+    assert made(folder, "verify") == {"series": 1, "damaged": []}
+    (folder / "store" / filename).unlink()
+    outcome = run(folder, "verify", "--json", status=1)
+    assert json.loads(outcome.stdout)["damaged"] == [{"id": 1, "filename": filename, "problem": "is missing"}]
+    assert "is missing" in run(folder, "verify", status=1).stdout
+
+
+def test_config_shows_what_is_in_force(folder):
+    environment = {"PHOTSERIES_STORE__GRACE": "7200", "PHOTSERIES_DATABASE__URL": "postgresql://a:secret@b/c"}
+    outcome = run(folder, "config", **environment)
+    assert "grace: 7200.0" in outcome.stdout
+    assert str(folder) in outcome.stdout
+    assert "secret" not in outcome.stdout
+    assert "Did you mean" in run(folder, "config", status=2, PHOTSERIES_STORE__GRASE="1").stderr
+
+
+def test_a_port_that_is_taken(running, folder):
+    port = running.url.rsplit(":", 1)[1]
+    assert "Cannot listen on 127.0.0.1" in run(folder, "serve", "--port", port, status=2).stderr
+
+
+def test_a_database_without_a_schema_is_refused_with_the_command(folder, server, tmp_path):
+    from tests.conftest import database
+
+    with database(server) as url:
+        environment = {"PHOTSERIES_DATABASE__URL": url}
+        assert "run `photseries migrate`" in run(tmp_path / "data", "serve", status=2, **environment).stderr
+        outcome = run(tmp_path / "data", "migrate", "--json", **environment)
+        assert json.loads(outcome.stdout)["before"] is None
+        assert run(tmp_path / "data", "user", "list", "--json", **environment).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("url", ["mysql://a/b", "nonsense", "postgresql://nobody@127.0.0.1:1/x"])
+def test_a_database_that_is_none(tmp_path, url):
+    outcome = run(tmp_path / "data", "migrate", status=2, PHOTSERIES_DATABASE__URL=url)
+    assert outcome.stderr.startswith("photseries: ")
