@@ -2,7 +2,7 @@
 # ARGS=... is passed on to what the verb runs.
 
 BIN := .venv/bin
-export PYTHON
+export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fix migrate migration test-readers bench docs clean
@@ -36,8 +36,9 @@ migrate: setup ## Bring the schema of the configured database to the newest revi
 	$(BIN)/photseries migrate $(ARGS)
 
 migration: setup ## Write a new migration from the models: make migration MESSAGE="what it does".
-	@test -n '$(MESSAGE)' || { echo 'make migration MESSAGE="what it does"'; exit 2; }
-	$(BIN)/python tools/new_migration.py '$(MESSAGE)'
+	@test -n "$$MESSAGE" || { echo 'make migration MESSAGE="what it does"'; exit 2; }
+	$(BIN)/python tools/new_migration.py "$$MESSAGE"
+	$(BIN)/ruff format -q migrations
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)

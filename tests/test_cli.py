@@ -78,7 +78,7 @@ def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
         (["user", "create", "admin"], "already taken"),
         (["token", "create", "nobody"], "No user is called 'nobody'"),
         (["token", "create", "admin", "--permission", "everything"], "permissions"),
-        (["source", "create", "x", "--ra", "500", "--dec", "0"], "ra must be in"),
+        (["source", "create", "x", "--ra", "500", "--dec", "0"], "ra: Must be in"),
         (["source", "delete", "nothing"], "No source with ID nothing"),
     ],
 )

@@ -31,7 +31,9 @@ def unlink(connection: Connection, filename: str) -> None:
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
     """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
-    candidate = func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
+    candidate = (
+        func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
+    )
     statement = (
         select(candidate.c.filename, func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at))
         .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == candidate.c.filename)

@@ -256,7 +256,10 @@ def _move_sequence(connection: Connection, table: str, number: int) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(table))))
     sequence = connection.scalar(select(func.pg_get_serial_sequence(table, "id")))
     connection.execute(
-        text(f"SELECT setval(:sequence, :number) FROM {sequence} WHERE last_value < :number"),  # noqa: S608
+        text(
+            f"SELECT setval(:sequence, :number) FROM {sequence} "  # noqa: S608
+            "WHERE last_value < :number OR (last_value = :number AND NOT is_called)"
+        ),
         {"sequence": sequence, "number": number},
     )
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from photseries.codecs.raw import RawColumn, RawTable
+from photseries.codecs.raw import RawColumn, RawTable, cell_size
 from photseries.config import Limits
 from photseries.errors import InvalidError, UnreadableFileError
 
@@ -17,12 +17,8 @@ __all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable"]
 #: What an HDF5 attribute can hold beside its own header, in an object header of 64 kB [bytes].
 LONGEST_ATTRIBUTE: Final = 65_400
 
-_STORED: Final = frozenset(
-    np.dtype(code)
-    for code in (
-        *("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"),
-        *(f"{kind}8[{unit}]" for kind in "Mm" for unit in ("s", "ms", "us", "ns")),
-    )
+_NUMBERS: Final = frozenset(
+    np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 )
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -128,15 +124,25 @@ def _check_name(name: Any, limits: Limits) -> None:
 
 
 def _storable(column: pd.Series[Any], texts: set[str]) -> tuple[Array, int]:
-    """Give the values as they are written, and the bytes that one takes; note the texts."""
+    """Give the values as they are written, and the bytes that one takes in memory; note the texts."""
     dtype = column.dtype
-    if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _STORED:
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+        return _nanoseconds(column), 8
+    if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
         return np.asarray(column).astype(dtype.newbyteorder("="), copy=False), dtype.itemsize
     if _is_text(dtype):
         return _text(column, texts)
     if isinstance(dtype, pd.DatetimeTZDtype):
         raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
     raise ValueError(f"has the type {dtype}; integers, floats, booleans, text and datetimes can be stored")
+
+
+def _nanoseconds(column: pd.Series[Any]) -> Array:
+    """Give times in the one unit that all pandas read alike: before 3.0 they take every other unit for nanoseconds."""
+    try:
+        return np.asarray(column.dt.as_unit("ns"))
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        raise ValueError("holds times that do not fit 64 bits of nanoseconds, as those from 1677 to 2262 do") from None
 
 
 def _is_text(dtype: Any) -> bool:
@@ -153,7 +159,7 @@ def _text(column: pd.Series[Any], texts: set[str]) -> tuple[Array, int]:
     different = set(present)
     texts |= different
     width = max((len(_encoded(text)) for text in different), default=1)
-    return values, width
+    return values, cell_size(np.dtype(f"S{max(width, 1)}"))
 
 
 def _encoded(text: str) -> bytes:
@@ -171,7 +177,7 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     """Refuse what libhdf5, or the reader of the file that is to be written, would refuse."""
     _require(
         row <= limits.chunk and rows * row <= limits.table,
-        f"The table would take {rows * row:,} bytes, {row:,} a row, where a text column takes as much in every row "
+        f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where a text column takes as much in every row "
         f"as its longest text; at most {limits.table:,} are accepted.",
     )
     # A pickled list in one attribute: V<name>\np<number>\na
@@ -183,7 +189,7 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
 
 
 def _index(index: pd.Index[Any]) -> pd.Index[Any]:
-    """Give an index as it is written; datetimes in ns, since pandas 1.5 would take other units for plain integers."""
+    """Give an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
     name = index.name
     if not (name is None or (isinstance(name, str) and name and "\0" not in name and _is_unicode(name))):
         raise _index_problem("has a name that is not a text")
@@ -201,7 +207,7 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     elif set(map(type, index.tolist())) == {str}:
         values = index.to_numpy(dtype=object)
         # Every pandas before 3.1 reads the text "nan" of an index as null.
-        if any(text == "nan" or "\0" in text or not _is_unicode(text) for text in values):
+        if any(text == "nan" or "\0" in text or not _is_unicode(text) for text in values.tolist()):
             raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
     else:
         raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
@@ -211,7 +217,8 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
 
 def _index_size(index: pd.Index[Any]) -> int:
     if _is_text(index.dtype):
-        return max(len(str(text).encode("utf-8", "surrogatepass")) for text in index)
+        width = max(len(str(text).encode("utf-8", "surrogatepass")) for text in index)
+        return cell_size(np.dtype(f"S{max(width, 1)}"))
     return 8
 
 

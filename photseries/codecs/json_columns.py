@@ -22,6 +22,7 @@ _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
+_UNITS: Final = ("s", "ms", "us", "ns")
 _EMPTY: Final = "Must supply a non-empty DataFrame"
 
 
@@ -223,7 +224,9 @@ def _jsonable(column: pd.Series[Any]) -> Any:
         return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())
     values = column.to_numpy()
     if dtype.kind == "M":
-        return _with_nulls(np.datetime_as_string(values).tolist(), np.isnat(values))
+        missing = np.isnat(values)
+        fewest: Any = next(unit for unit in _UNITS if (values.astype(f"M8[{unit}]") == values)[~missing].all())
+        return _with_nulls(np.datetime_as_string(np.asarray(values, "M8"), unit=fewest).tolist(), missing)
     if dtype.kind == "m":
         return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
     return np.ascontiguousarray(values, dtype.newbyteorder("="))

@@ -6,6 +6,7 @@ names stand in ``values_block_N_kind``; a data column is a field of its own; the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -28,6 +29,7 @@ _ENCODINGS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("latin-1", "latin1", "iso-8859-1"), "latin-1"),
     "ascii": "ascii",
 }
+_PICKLED_NONE: Final = re.compile(rb"(\x80[\x02-\x05])?N\.")
 _UNITS: Final = ("s", "ms", "us", "ns")
 
 #: What a text index writes for null in files that do not say: ours may hold neither.
@@ -234,9 +236,7 @@ def _text(attributes: Attributes, name: str) -> str | None:
     if not isinstance(value, bytes):
         return None
     text = value.rstrip(b"\0")
-    if text.endswith(b"N.") and len(text) <= 4:
-        return None
-    return text.decode("utf-8")
+    return None if _PICKLED_NONE.fullmatch(text) else text.decode("utf-8")
 
 
 def _pickled(attributes: Attributes, name: str, kind: type, *, missing: Any = None, skip_foreign: bool = False) -> Any:

@@ -7,6 +7,7 @@ link that is not hard, or read an attribute that it does not need; a stranger's 
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from h5py import h5a, h5d, h5f, h5fd, h5g, h5l, h5o, h5p, h5s, h5t
 from photseries.codecs import chunks, pandas_table
 from photseries.codecs.metadata import from_json, from_pickle
 from photseries.codecs.pandas_table import METADATA, METADATA_JSON
-from photseries.codecs.raw import RawTable
+from photseries.codecs.raw import RawTable, cell_size
 from photseries.errors import UnreadableFileError
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ def _sentence(message: str) -> str:
 
 def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
-    # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one reads
-    # the few bytes that libhdf5 asks for, from the image and from nowhere else.
+    # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
+    # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
     access.set_fileobj_driver(h5fd.fileobj_driver, _Image(image))
     # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
     file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
@@ -208,9 +209,10 @@ def _records(image: memoryview, dataset: Any, limits: Limits) -> tuple[np.dtype[
     if rows > limits.rows:
         raise UnreadableFileError(f"its table has {rows:,} rows, and at most {limits.rows:,} are accepted")
     dtype = _row_type(dataset.get_type(), limits)
-    if rows * dtype.itemsize > limits.table:
+    size = rows * max(dtype.itemsize, sum(_field_size(dtype[name]) for name in dtype.names or ()))
+    if size > limits.table:
         raise UnreadableFileError(
-            f"its table takes {rows * dtype.itemsize:,} bytes, and at most {limits.table:,} are accepted"
+            f"its table takes {size:,} bytes in memory, and at most {limits.table:,} are accepted"
         )
     plan = dataset.get_create_plist()
     if plan.get_external_count():
@@ -267,6 +269,10 @@ def _row_type(kind: Any, limits: Limits) -> np.dtype[Any]:
     if end > kind.get_size():
         raise UnreadableFileError("fields of its table reach beyond the row")
     return np.dtype({"names": names, "formats": types, "offsets": offsets, "itemsize": kind.get_size()})
+
+
+def _field_size(field: np.dtype[Any]) -> int:
+    return cell_size(field.base) * math.prod(field.shape)
 
 
 def _field_type(kind: Any, name: str) -> np.dtype[Any]:

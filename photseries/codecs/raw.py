@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
-__all__ = ["RawColumn", "RawTable"]
+__all__ = ["RawColumn", "RawTable", "cell_size"]
+
+#: What a text takes in a frame beside its characters: a reference and the head of a str [bytes].
+TEXT_OVERHEAD: Final = 57
+
+
+def cell_size(dtype: np.dtype[Any]) -> int:
+    """Tell what one value takes in memory once it stands in a frame [bytes]: a short text far more than in the file."""
+    return dtype.itemsize + (TEXT_OVERHEAD if dtype.kind == "S" else 0)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from photseries.codecs.raw import RawColumn, RawTable
+from photseries.codecs.raw import RawColumn, RawTable, cell_size
 
 if TYPE_CHECKING:
     from photseries.config import Limits
@@ -120,7 +120,7 @@ def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limi
         case _:
             raise _not_an_answer()
     types = [_dtype(column) for column in described]
-    _require(sum(rows * dtype.itemsize for dtype in types) <= limits.table)
+    _require(sum(rows * cell_size(dtype) for dtype in types) <= limits.table)
     columns = [
         _column(column, np.frombuffer(read(rows * dtype.itemsize), dtype))
         for column, dtype in zip(described, types, strict=True)

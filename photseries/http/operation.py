@@ -19,7 +19,7 @@ class AliveHandler(BaseHandler):
     needs: ClassVar = {"GET": None}
 
     async def get(self) -> None:
-        """Answer."""
+        """Say that the process answers."""
         await self.reply(lambda: {"alive": True})
 
 
@@ -29,7 +29,7 @@ class ReadyHandler(BaseHandler):
     needs: ClassVar = {"GET": None}
 
     async def get(self) -> None:
-        """Try every part; 503 names those that are away."""
+        """Say that every part is there; 503 names those that are away."""
         await self.reply(self._parts)
 
     def _parts(self) -> dict[str, Any]:
@@ -55,7 +55,7 @@ class EnumTypesHandler(BaseHandler):
     needs: ClassVar = {"GET": ANY}
 
     async def get(self) -> None:
-        """Give them, under SkyPortal's names where it has one."""
+        """Give the values that listed fields allow: filters, alignments, time scales, permissions."""
         await self.reply(
             lambda: {
                 "ALLOWED_BANDPASSES": self.services.archive.filters,

@@ -58,7 +58,7 @@ class EntryHandler(_KindHandler):
         await self.reply(self.services.accounts.get, self.principal, self.kind, identity)
 
     async def patch(self, identity: str) -> None:
-        """Change a group or a stream."""
+        """Rename a group or a stream, or replace its members."""
         if self.kind not in CHANGES:
             raise HTTPError(405)
         await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))

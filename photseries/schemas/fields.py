@@ -7,11 +7,29 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from marshmallow import ValidationError, fields
+from marshmallow import ValidationError, fields, validate
 
-__all__ = ["Ids", "Name", "Number", "Object", "Text", "Whole", "whole"]
+__all__ = [
+    "DECLINATION",
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "RIGHT_ASCENSION",
+    "Ids",
+    "Name",
+    "Number",
+    "Object",
+    "Text",
+    "Whole",
+    "whole",
+]
 
 LARGEST_INTEGER = 2**31 - 1
+
+RIGHT_ASCENSION = validate.Range(0, 360, max_inclusive=False, error="Must be in [0, 360) deg.")
+DECLINATION = validate.Range(-90, 90, error="Must be in [-90, 90] deg.")
+POSITIVE = validate.Range(0, min_inclusive=False, error="Must be positive.")
+NOT_NEGATIVE = validate.Range(0, error="Must not be negative.")
+
 _SEGMENT = re.compile(r"[\w +\-.:,()=@#]{1,200}")
 _PATH = re.compile(r"[\w +\-.:,()=@#/]{1,200}")
 

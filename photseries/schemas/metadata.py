@@ -9,10 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from marshmallow import EXCLUDE, Schema, ValidationError, validate, validates_schema
+from marshmallow import EXCLUDE, Schema, ValidationError, validates_schema
 
 from photseries.errors import InvalidError
-from photseries.schemas.fields import Ids, Name, Number, Object, Text, Whole
+from photseries.schemas.fields import (
+    DECLINATION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RIGHT_ASCENSION,
+    Ids,
+    Name,
+    Number,
+    Object,
+    Text,
+    Whole,
+)
 
 __all__ = [
     "ALIGNMENTS",
@@ -28,6 +39,11 @@ __all__ = [
 ALIGNMENTS = ("start", "middle", "end")
 TIME_SCALES = ("utc", "tai", "tt", "tdb")
 REFPOS = ("topocenter", "geocenter", "heliocenter", "barycenter")
+
+
+def _about(description: str, unit: str | None = None, values: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Describe a field for the documentation."""
+    return {"description": description, "unit": unit, "values": values}
 
 
 class MetadataSchema(Schema):
@@ -51,33 +67,37 @@ class MetadataSchema(Schema):
         self.filters = tuple(filters)
         self.fields["altdata"].depth = depth  # type: ignore[attr-defined]
 
-    obj_id = Text(required=True)
-    instrument_id = Whole(required=True)
-    series_name = Name(required=True, slashes=True)
-    series_obj_id = Name(required=True)
-    ra = Number(
-        required=True, validate=validate.Range(0, 360, max_inclusive=False, error="ra must be in [0, 360) deg.")
+    obj_id = Text(required=True, metadata=_about("the source"))
+    instrument_id = Whole(required=True, metadata=_about("the instrument"))
+    series_name = Name(
+        required=True,
+        slashes=True,
+        metadata=_about("TESS sector, night, field ...; `/` makes folders, `\\` is read as `/`"),
     )
-    dec = Number(required=True, validate=validate.Range(-90, 90, error="dec must be in [-90, 90] deg."))
-    exp_time = Number(required=True, validate=validate.Range(0, min_inclusive=False, error="exp_time must be > 0 s."))
-    filter = Text(required=True)
-    channel = Name(allow_none=True)
-    origin = Name(allow_none=True)
-    limiting_mag = Number(allow_none=True)
-    magref = Number(allow_none=True)
-    e_magref = Number(allow_none=True, validate=validate.Range(0, error="e_magref must not be negative."))
-    ref_flux = Number(allow_none=True)
-    ref_fluxerr = Number(allow_none=True, validate=validate.Range(0, error="ref_fluxerr must not be negative."))
-    ra_unc = Number(allow_none=True, validate=validate.Range(0, error="ra_unc must not be negative."))
-    dec_unc = Number(allow_none=True, validate=validate.Range(0, error="dec_unc must not be negative."))
-    followup_request_id = Whole(allow_none=True)
-    assignment_id = Whole(allow_none=True)
-    time_stamp_alignment = Text(load_default="middle", allow_none=True)
-    time_scale = Text(allow_none=True)
-    time_refpos = Text(allow_none=True)
-    altdata = Object(allow_none=True)
-    group_ids = Ids(kind="group", lone=True)
-    stream_ids = Ids(kind="stream", lone=False)
+    series_obj_id = Name(required=True, metadata=_about("the star in that series; a number is taken as text"))
+    ra = Number(required=True, validate=RIGHT_ASCENSION, metadata=_about("right ascension, ICRS", "deg"))
+    dec = Number(required=True, validate=DECLINATION, metadata=_about("declination, ICRS", "deg"))
+    exp_time = Number(required=True, validate=POSITIVE, metadata=_about("exposure time", "s"))
+    filter = Text(required=True, metadata=_about("the bandpass, one of `GET /api/enum_types`"))
+    channel = Name(allow_none=True, metadata=_about("for cameras of several"))
+    origin = Name(allow_none=True, metadata=_about("the pipeline"))
+    limiting_mag = Number(allow_none=True, metadata=_about("limiting magnitude", "AB"))
+    magref = Number(allow_none=True, metadata=_about("reference magnitude", "AB"))
+    e_magref = Number(allow_none=True, validate=NOT_NEGATIVE, metadata=_about("its error; needs magref", "AB"))
+    ref_flux = Number(allow_none=True, metadata=_about("the same in flux; magref wins", "uJy"))
+    ref_fluxerr = Number(allow_none=True, validate=NOT_NEGATIVE, metadata=_about("its error; needs ref_flux", "uJy"))
+    ra_unc = Number(allow_none=True, validate=NOT_NEGATIVE, metadata=_about("uncertainty of ra", "deg"))
+    dec_unc = Number(allow_none=True, validate=NOT_NEGATIVE, metadata=_about("uncertainty of dec", "deg"))
+    followup_request_id = Whole(allow_none=True, metadata=_about("the followup request it came from"))
+    assignment_id = Whole(allow_none=True, metadata=_about("the assignment it came from"))
+    time_stamp_alignment = Text(
+        load_default="middle", allow_none=True, metadata=_about("where in the exposure mjd is", values=ALIGNMENTS)
+    )
+    time_scale = Text(allow_none=True, metadata=_about("of mjd; null: unknown", values=TIME_SCALES))
+    time_refpos = Text(allow_none=True, metadata=_about("where mjd was measured or moved to", values=REFPOS))
+    altdata = Object(allow_none=True, metadata=_about("any JSON object"))
+    group_ids = Ids(kind="group", lone=True, metadata=_about('groups to share with: a list, one id, or `"all"`'))
+    stream_ids = Ids(kind="stream", lone=False, metadata=_about("streams it came from: a list"))
 
     @validates_schema(skip_on_field_errors=False)
     def _check_choices(self, data: Mapping[str, Any], **kwargs: Any) -> None:
@@ -150,7 +170,7 @@ def load_metadata(schema: MetadataSchema, values: Mapping[str, Any]) -> tuple[di
         loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
         for name, texts in error.normalized_messages().items():  # type: ignore[no-untyped-call]
             problems.setdefault(name, []).extend(texts)
-            sentences += texts
+            sentences += [text if name in text else f"{name}: {text}" for text in texts]
             loaded.pop(name, None)
     loaded |= {name: [] for name in SHARING if name in values and values[name] is None}
     ordered = {name: loaded[name] for name in schema.fields if name in loaded}

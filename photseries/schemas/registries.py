@@ -10,7 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
 from photseries.principal import PERMISSIONS
-from photseries.schemas.fields import Ids, Number, Text, Whole
+from photseries.schemas.fields import DECLINATION, RIGHT_ASCENSION, Ids, Number, Text, Whole
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 
@@ -48,10 +48,8 @@ class SourceSchema(_Entry):
     """An object on the sky: its name as ``id``; ``group_ids`` is accepted for SkyPortal's clients."""
 
     id = Text(required=True)
-    ra = Number(
-        required=True, validate=validate.Range(0, 360, max_inclusive=False, error="ra must be in [0, 360) deg.")
-    )
-    dec = Number(required=True, validate=validate.Range(-90, 90, error="dec must be in [-90, 90] deg."))
+    ra = Number(required=True, validate=RIGHT_ASCENSION)
+    dec = Number(required=True, validate=DECLINATION)
     group_ids = Ids(kind="group", lone=True)
 
 

@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from sqlalchemy import event
 
+from photseries.accounts import OPERATOR
 from photseries.catalogue.finding import FIELDS, SUMMARY
 from photseries.catalogue.models import Base, Series
 from photseries.catalogue.series import KEY
@@ -111,3 +112,10 @@ def test_every_reference_restricts(services):
         ("series_groups", "photometric_series"),
         ("series_streams", "photometric_series"),
     }
+
+
+@pytest.mark.parametrize("first", [1, 2, 50])
+def test_an_explicit_id_on_an_unused_sequence_is_not_given_again(services, first):
+    ids = [services.accounts.create(OPERATOR, "streams", {"name": "explicit", "id": first})["id"]]
+    ids += [services.accounts.create(OPERATOR, "streams", {"name": f"automatic {n}"})["id"] for n in range(3)]
+    assert ids == list(range(first, first + 4))

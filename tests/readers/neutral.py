@@ -1,4 +1,4 @@
-"""Frames as plain JSON values and back, under any pandas since 1.5 and Python since 3.8; nothing else is imported here."""
+"""Frames as plain JSON values and back, under any pandas since 1.5 and Python since 3.8, without photseries."""
 
 import numpy as np
 import pandas as pd
@@ -23,16 +23,16 @@ def differences(frame, spec):
     expected = to_frame(spec)
     found = []
     if list(frame.columns) != list(expected.columns):
-        found.append("columns {} in place of {}".format(list(frame.columns), list(expected.columns)))
+        found.append(f"columns {list(frame.columns)} in place of {list(expected.columns)}")
         return found
     for name in expected.columns:
         if frame[name].dtype != expected[name].dtype:
-            found.append("{!r} is {} in place of {}".format(name, frame[name].dtype, expected[name].dtype))
+            found.append(f"{name!r} is {frame[name].dtype} in place of {expected[name].dtype}")
     if not frame.index.equals(expected.index):
-        found.append("index {} in place of {}".format(frame.index, expected.index))
+        found.append(f"index {frame.index} in place of {expected.index}")
     for name in expected.columns:
         if not frame[name].reset_index(drop=True).equals(expected[name].reset_index(drop=True)):
-            found.append("{!r} has other values".format(name))
+            found.append(f"{name!r} has other values")
     if not found and not frame.equals(expected):
         found.append("frames differ")
     return found
@@ -41,7 +41,7 @@ def differences(frame, spec):
 def _column(series):
     kind = str(series.dtype)
     if kind in ("object", "str", "string"):
-        return ["text", [None if missing else value for value, missing in zip(series.tolist(), series.isna())]]
+        return ["text", [value if isinstance(value, str) else None for value in series.tolist()]]
     values = series.to_numpy()
     if values.dtype.kind in "mM":
         return [kind, values.view("i8").tolist()]

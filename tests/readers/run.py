@@ -1,7 +1,7 @@
 """Do all pandas read what we write, and we what they write? Exit status 0 when so.
 
-Run as ``python tests/readers/run.py [VERSION ...]`` with the environment in which photseries is installed. For each pandas
-a virtual environment is made in ``.venv-readers/`` when it is missing; remove a folder there to renew it.
+Run as ``python tests/readers/run.py [VERSION ...]`` with the environment in which photseries is installed. For each
+pandas a virtual environment is made in ``.venv-readers/`` when it is missing; remove a folder there to renew it.
 """
 
 from __future__ import annotations
@@ -87,6 +87,13 @@ def ours() -> dict[str, tuple[pd.DataFrame, dict]]:
     return found
 
 
+def in_nanoseconds(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give a frame as it is stored: pandas 2 would take every other unit of time for nanoseconds."""
+    times = {name: column.dt.as_unit("ns") for name, column in frame.items() if column.dtype.kind in "mM"}
+    index = frame.index.as_unit("ns") if isinstance(frame.index, pd.DatetimeIndex) else frame.index
+    return frame.assign(**times).set_index(index)
+
+
 def python_for(newest: int) -> str:
     """Find an interpreter that is not too new: the running one, else the newest that is installed."""
     if sys.version_info[:2] <= (3, newest):
@@ -123,7 +130,8 @@ def write_ours(folder: Path) -> None:
         for compression in ("none", "deflate"):
             case = folder / (name if compression == "none" else f"{name}_deflate")
             case.with_suffix(".h5").write_bytes(hdf5.encode(frame, metadata, compression=compression))
-            case.with_suffix(".json").write_text(json.dumps({**neutral.to_spec(frame), "metadata": metadata}), "utf-8")
+            spec = {**neutral.to_spec(in_nanoseconds(frame)), "metadata": metadata}
+            case.with_suffix(".json").write_text(json.dumps(spec), "utf-8")
 
 
 def read_theirs(folder: Path) -> dict[str, list[str]]:

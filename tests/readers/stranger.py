@@ -43,7 +43,7 @@ def read(folder):
             if metadata != spec["metadata"]:
                 problems.append("metadata {!r} in place of {!r}".format(metadata, spec["metadata"]))
         except Exception as error:
-            problems = ["{}: {}".format(type(error).__name__, error)]
+            problems = [f"{type(error).__name__}: {error}"]
         results[spec_file.stem] = problems
     return results
 
@@ -88,7 +88,8 @@ def write(folder):
     }
     for name, frame, options in frames():
         target = folder / (name + ".h5")
-        store = pd.HDFStore(str(target), mode="w", driver="H5FD_CORE")
+        checked = options.pop("fletcher32", False)
+        store = pd.HDFStore(str(target), mode="w", driver="H5FD_CORE", fletcher32=checked)
         store.put("phot_" + name, frame, format="table", index=None, track_times=False, **options)
         store.get_storer("phot_" + name).attrs.metadata = metadata
         store.close()

@@ -1,0 +1,76 @@
+"""The documents are true: their tables are made from the code, their examples run as they are written."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from photseries import config
+from tests.support import PATIENCE, RunningService
+
+TOP = Path(__file__).parent.parent
+
+
+def blocks(page, language):
+    text = (TOP / page).read_text("utf-8")
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    """A service on a fresh data directory, and the environment that the README tells its reader to set."""
+    folder = tmp_path_factory.mktemp("reader")
+    with RunningService(folder / "data") as service:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        yield folder, {"PATH": path, "PHOTSERIES_URL": service.url, "PHOTSERIES_TOKEN": service.token}
+
+
+def run(command, reader):
+    folder, environment = reader
+    outcome = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout
+
+
+def test_the_readme_runs_as_written(reader):
+    (setup,) = blocks("README.md", "sh setup")
+    assert "PHOTSERIES_URL=http://127.0.0.1:5000 PHOTSERIES_TOKEN=$(cat data/admin-token)" in setup
+    assert config.Config().server.port == 5000
+    (curl,) = blocks("README.md", "sh")
+    answers = run(["bash", "-euo", "pipefail", "-c", curl], reader).splitlines()
+    assert [answer[:20] for answer in answers] == ['{"status":"success",'] * 4
+    assert '"data":{"id":1}' in answers[2]
+    assert '"mag":[18.1,17.9]' in answers[3]
+    (python,) = blocks("README.md", "python")
+    printed = run([sys.executable, "-W", "error", "-c", python], reader)
+    assert "208.9" in printed
+    assert printed.rstrip().endswith(" 1")
+
+
+def test_the_commands_of_the_operation_page_run(reader):
+    commands = blocks("docs/operation.md", "sh")
+    assert len(commands) == 2
+    printed = run(["bash", "-euo", "pipefail", "-c", "".join(commands)], reader)
+    assert "token=" in printed
+    assert "damaged=0" in printed
+
+
+def test_the_tables_are_made_from_the_code():
+    outcome = subprocess.run([sys.executable, TOP / "tools" / "tables.py", "--check"], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+def test_links_lead_somewhere():
+    for page in [TOP / "README.md", TOP / "ARCHITECTURE.md", *(TOP / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
+            assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
+
+
+def test_every_make_verb_of_the_documents_exists():
+    makefile = (TOP / "Makefile").read_text()
+    for page in [TOP / "README.md", TOP / "ARCHITECTURE.md", *(TOP / "docs").glob("*.md")]:
+        for verb in re.findall(r"(?:^|`)\s*make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE):
+            assert f"\n{verb}:" in makefile, (page, verb)

@@ -1,0 +1,109 @@
+"""Write the tables of docs/api.md from the code; with `--check`, only say whether they are up to date."""
+
+import re
+import sys
+from pathlib import Path
+
+from photseries import errors
+from photseries.accounts import KINDS
+from photseries.catalogue.finding import FIELDS
+from photseries.criteria import CONTROLS, CRITERIA
+from photseries.http.server import ROUTES
+from photseries.principal import PERMISSIONS
+from photseries.schemas.metadata import MetadataSchema
+from photseries.schemas.registries import CHANGES, CREATIONS
+
+PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+
+
+def table(head, rows):
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def routes():
+    rows = []
+    for path, handler, options in ROUTES:
+        kind = options.get("kind")
+        if kind not in (None, KINDS[0]):
+            continue
+        shown = re.sub(r"\([^)]*\)", "ID", path if kind is None else path.replace(kind, "KIND"))
+        for verb, permission in handler.needs.items():
+            what = getattr(handler, verb.lower()).__doc__.split("\n")[0]
+            token = {None: "no token", "": "any token"}.get(permission, f"`{permission}`")
+            rows.append([f"`{verb} {shown}`", what, token])
+    return table(["route", "does", "needs"], rows)
+
+
+def registries():
+    rows = []
+    for kind in KINDS:
+        schema = CREATIONS[kind]
+        fields = [f"`{name}`" + ("" if field.required else "?") for name, field in schema.fields.items()]
+        changes = [f"`{name}`" for name in CHANGES[kind].fields] if kind in CHANGES else []
+        rows.append([f"`{kind}`", ", ".join(fields), ", ".join(changes), type(schema).__doc__.split("\n")[0]])
+    return table(["KIND", "fields (? may be left out)", "PATCH changes", "what"], rows)
+
+
+def permissions():
+    return table(["permission", "allows to"], [[f"`{name}`", text] for name, text in PERMISSIONS.items()])
+
+
+def metadata():
+    rows = []
+    for name, field in MetadataSchema(["x"], 1).fields.items():
+        about = field.metadata
+        values = f": {', '.join(about.get('values', ()))}" if about.get("values") else ""
+        need = "required" if field.required else f"default {field.load_default}" if field.load_default else ""
+        rows.append([f"`{name}`", about["description"] + values, about.get("unit") or "", need])
+    return table(["field", "what", "unit", ""], rows)
+
+
+def parameters():
+    rows = []
+    for known in (*CRITERIA, *CONTROLS):
+        names = ", ".join(f"`{name}`" for name in known.spellings)
+        default = "" if known.default is None else f" Default: {known.default}."
+        rows.append([names, known.kind.name, known.sentence + default])
+    return table(["parameter", "value", "meaning"], rows)
+
+
+def fields():
+    return ", ".join(f"`{name}`" for name in FIELDS) + ", and `data`."
+
+
+def failures():
+    rows, waiting = [], [errors.PhotseriesError]
+    while waiting:
+        kind = waiting.pop(0)
+        waiting = kind.__subclasses__() + waiting
+        if kind.code != "start" and kind.__module__ == errors.__name__:
+            rows.append([str(kind.status), f"`{kind.code}`", kind.__doc__.split("\n")[0]])
+    return table(["status", "code", "meaning"], rows)
+
+
+TABLES = {
+    "routes": routes,
+    "registries": registries,
+    "permissions": permissions,
+    "metadata": metadata,
+    "parameters": parameters,
+    "fields": fields,
+    "errors": failures,
+}
+
+
+def written(text):
+    """Make every table of the page anew."""
+    for name, make in TABLES.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(pattern, lambda match, make=make: f"{match[1]}{make()}\n{match[2]}", text, flags=re.S)
+        assert count == 1, name
+    return text
+
+
+if __name__ == "__main__":
+    page = PAGE.read_text("utf-8")
+    if "--check" in sys.argv[1:]:
+        sys.exit(0 if written(page) == page else "docs/api.md is not up to date: run `python tools/tables.py`")
+    PAGE.write_text(written(page), "utf-8")
