@@ -46,9 +46,9 @@ test-readers: setup ## Read the stored file under every supported pandas, each i
 bench: setup ## Measure the service.
 	$(BIN)/python -m bench $(ARGS)
 
-docs: setup ## Run the examples of the documents, and hold what they say against the code.
-	$(BIN)/python -m pytest tests/test_docs.py $(ARGS)
+docs: setup ## Write the tables of docs/api.md anew from the code.
+	$(BIN)/python tools/tables.py $(ARGS)
 
 clean: ## Remove environments and caches; ./data stays.
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist
-	find photseries migrations tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} +
+	find . -path ./data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

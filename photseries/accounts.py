@@ -54,7 +54,14 @@ class Accounts:
             owner = registries.token_owner(connection, secret[:_PREFIX_LENGTH]) if _wellformed(secret) else None
         if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
             raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
-        return Principal(owner.user_id, owner.username, owner.own_group_id, frozenset(owner.permissions))
+        return Principal(
+            user_id=owner.user_id,
+            username=owner.username,
+            own_group_id=owner.own_group_id,
+            permissions=frozenset(owner.permissions),
+            group_ids=frozenset(owner.group_ids),
+            stream_ids=frozenset(owner.stream_ids),
+        )
 
     def create(self, principal: Principal, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entry of a registry.

@@ -37,12 +37,16 @@ class Principal:
         The user's single-user group.
     permissions : frozenset of str
         Keys of :data:`PERMISSIONS`.
+    group_ids, stream_ids : frozenset of int
+        What the user belongs to, one's own group included.
     """
 
     user_id: int
     username: str
     own_group_id: int
     permissions: frozenset[str] = field(default_factory=frozenset)
+    group_ids: frozenset[int] = field(default_factory=frozenset)
+    stream_ids: frozenset[int] = field(default_factory=frozenset)
 
     @property
     def is_admin(self) -> bool:

@@ -14,7 +14,7 @@ from photseries.archive.blobs import Blobs
 from photseries.archive.intake import Intake, Sharing, Upload
 from photseries.catalogue import blobs, finding, series
 from photseries.catalogue.engine import Catalogue, Connection
-from photseries.catalogue.finding import Found
+from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.series import Changeable
 from photseries.codecs import base64_text, json_columns
 from photseries.codecs.sandbox import Sandbox
@@ -203,10 +203,11 @@ class Archive:
                 raise
             return self.shown(again, data_format)
 
-    def find(self, principal: Principal, query: Query) -> tuple[list[Found], int]:
+    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
         """Give a page of the series that match and are visible, and how many there are; no file is touched."""
         with self._catalogue.reading() as connection:
-            return finding.find(connection, principal, query), finding.count(connection, principal, query)
+            page = finding.find(connection, principal, query)
+            return page, finding.count(connection, principal, query) if query.include_total else None
 
     def shown(self, found: Found, data_format: str) -> dict[str, Any]:
         """Give the fields of a series that was found, with its table as ``data`` unless the format is none.

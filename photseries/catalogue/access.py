@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, exists, false, or_, select, true
+from collections.abc import Iterable
 
-from photseries.catalogue.models import Group, GroupUser, Series, SeriesGroup, SeriesStream, Stream, StreamUser
+from sqlalchemy import ARRAY, ColumnElement, Integer, false, literal, or_, select, true
+
+from photseries.catalogue.models import Group, GroupUser, Series, Stream, StreamUser
 from photseries.principal import MANAGE, UPLOAD, Principal
 
-__all__ = ["changeable", "joined_groups", "joined_streams", "visible"]
+__all__ = ["audience", "changeable", "joined_groups", "joined_streams", "visible"]
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
     """Series that the principal may see: one's own, those of one's groups and streams; all for an admin."""
     if principal.is_admin:
         return true()
-    through_group = exists().where(
-        SeriesGroup.series_id == Series.id,
-        SeriesGroup.group_id == GroupUser.group_id,
-        GroupUser.user_id == principal.user_id,
-    )
-    through_stream = exists().where(
-        SeriesStream.series_id == Series.id,
-        SeriesStream.stream_id == StreamUser.stream_id,
-        StreamUser.user_id == principal.user_id,
-    )
-    return or_(Series.owner_id == principal.user_id, through_group, through_stream)
+    return heard_by(audience(principal.group_ids, principal.stream_ids))
+
+
+def heard_by(listeners: list[int]) -> ColumnElement[bool]:
+    """Restrict to the series that are shared with any of some groups and streams; see :func:`audience`."""
+    shared: ColumnElement[bool] = Series.audience.overlap(literal(listeners, ARRAY(Integer)))
+    return shared
+
+
+def audience(group_ids: Iterable[int], stream_ids: Iterable[int]) -> list[int]:
+    """Write groups and streams as one list of numbers, those of streams negative.
+
+    ``Series.audience`` holds this list for what a series is shared with (the owner's own group is always there), so
+    that visibility is one comparison of a row, and one index serves those who see little of much.
+    """
+    return sorted((*group_ids, *(-number for number in stream_ids)))
 
 
 def changeable(principal: Principal) -> ColumnElement[bool]:

@@ -5,7 +5,7 @@ One use case is one transaction. Reads that are one statement run in autocommit,
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,7 +41,7 @@ class Catalogue:
     connections : int
         The size of the pool; as many as there are threads that use it.
     revive : callable, optional
-        Called when a connection cannot be made, before one more attempt; brings an embedded server back.
+        Called when no connection can be made, before one more attempt: brings an embedded server back, gives its URL.
 
     Raises
     ------
@@ -49,7 +49,9 @@ class Catalogue:
         When the URL is not one of PostgreSQL.
     """
 
-    def __init__(self, url: str, settings: Database, *, connections: int = 8, revive: Any = None) -> None:
+    def __init__(
+        self, url: str, settings: Database, *, connections: int = 8, revive: Callable[[], str] | None = None
+    ) -> None:
         self._revive = revive
         try:
             address = make_url(url)
@@ -82,8 +84,8 @@ class Catalogue:
         except psycopg2.OperationalError:
             if self._revive is None:
                 raise
-            self._revive()
-            return psycopg2.connect(*arguments, **options)
+            _, current = dialect.create_connect_args(make_url(self._revive()))
+            return psycopg2.connect(*arguments, **{**options, **current})
 
     def close(self) -> None:
         """Close every connection."""

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, Text, cast, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, Text, cast, func, literal, select, true
 from sqlalchemy.dialects.postgresql import aggregate_order_by
-from sqlalchemy.orm import InstrumentedAttribute
 
-from photseries.catalogue.access import joined_groups, joined_streams, visible
+from photseries.catalogue.access import visible
 from photseries.catalogue.blobs import Blob, of_row
+from photseries.catalogue.conditions import matching, order, squared_chord
 from photseries.catalogue.models import Group, Series, SeriesGroup, SeriesStream, Stream
 from photseries.catalogue.series import KEY
-from photseries.criteria import Operator, Query, Restriction
+from photseries.criteria import Cursor, Query
 from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
+from photseries.series.sky import separation
 from photseries.series.statistics import Summary
 
-__all__ = ["FIELDS", "SUMMARY", "Found"]
+__all__ = ["FIELDS", "SUMMARY", "UNSHOWN", "Found", "Page"]
 
 #: The fields that the table of a series determines.
 SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
+
+#: The columns that no answer carries.
+UNSHOWN = {"healpix", "unit_x", "unit_y", "unit_z", "audience", "blob_size", "blob_crc", "blob_format"}
 
 _DOCUMENTS = ("altdata", "medians", "minima", "maxima", "stds")
 _SHARING = ("group_ids", "stream_ids", "groups", "streams")
@@ -53,32 +58,42 @@ class Found:
     blob: Blob
 
 
+@dataclass(frozen=True)
+class Page:
+    """A page of series, and the cursor of the next one when there is one."""
+
+    found: list[Found]
+    cursor: str | None
+
+
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Give one series, or None when it is absent or not visible."""
     row = connection.execute(_shown(principal).where(Series.id == series_id, visible(principal))).one_or_none()
     return None if row is None else _found(row)
 
 
-def find(connection: Connection, principal: Principal, query: Query) -> list[Found]:
-    """Give one page of the series that match a query and are visible."""
-    column = getattr(Series, query.sort_by)
-    directed = column.desc() if query.descending else column.asc()
-    order = [Series.id.desc() if query.descending else Series.id.asc()]
-    if query.sort_by != "id":
-        order.insert(0, directed.nulls_last())
-    statement = (
-        _shown(principal)
-        .where(*_matching(principal, query))
-        .order_by(*order)
-        .limit(query.per_page)
-        .offset((query.page - 1) * query.per_page)
-    )
-    return [_found(row) for row in connection.execute(statement)]
+def find(connection: Connection, principal: Principal, query: Query) -> Page:
+    """Give one page of the series that match a query and are visible; in a cone with their separation [arcsec]."""
+    directed, key, after = order(query)
+    more = [key.label("key")]
+    if query.cone is not None:
+        more.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
+    rows = connection.execute(
+        _shown(principal, *more)
+        .where(*matching(principal, query), *after)
+        .order_by(*directed)
+        .limit(query.per_page + 1)
+        .offset(0 if query.cursor else (query.page - 1) * query.per_page)
+    ).all()
+    shown = rows[: query.per_page]
+    last = shown[-1] if len(rows) > len(shown) else None
+    cursor = None if last is None else Cursor(query.sort_by, query.descending, last.key, last.id).text()
+    return Page([_found(row) for row in shown], cursor)
 
 
 def count(connection: Connection, principal: Principal, query: Query) -> int:
     """Count the series that match a query and are visible."""
-    return connection.scalar(select(func.count()).select_from(Series).where(*_matching(principal, query))) or 0
+    return connection.scalar(select(func.count()).select_from(Series).where(*matching(principal, query))) or 0
 
 
 def total(connection: Connection) -> int:
@@ -97,25 +112,30 @@ def same_content(principal: Principal, content_hash: str) -> ScalarSelect[Any]:
     return select(func.min(Series.id)).where(Series.content_hash == content_hash, visible(principal)).scalar_subquery()
 
 
-def _shown(principal: Principal) -> Select[Any]:
-    """Select everything that is shown of a series; JSON documents come as the text that they are stored as."""
+def _shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
+    """Select what is shown of a series, and more; JSON documents come as the text that they are stored as."""
     own: dict[str, ColumnElement[Any]] = {
         column.key: cast(column, Text).label(column.key) if column.key in _DOCUMENTS else column
         for column in Series.__table__.columns
+        if column.key not in UNSHOWN or column.key.startswith("blob_")
     }
     groups = _shared(
         SeriesGroup.series_id,
-        joined_groups(principal),
+        _seen(principal.group_ids, Group.id, principal),
         select(Group.id).join(SeriesGroup, SeriesGroup.group_id == Group.id),
         {"id": Group.id, "name": Group.name, "single_user_group": Group.single_user_id.is_not(None)},
     )
     streams = _shared(
         SeriesStream.series_id,
-        joined_streams(principal),
+        _seen(principal.stream_ids, Stream.id, principal),
         select(Stream.id).join(SeriesStream, SeriesStream.stream_id == Stream.id),
         {"id": Stream.id, "name": Stream.name},
     )
-    return select(*own.values(), groups.label("groups"), streams.label("streams"))
+    return select(*own.values(), groups.label("groups"), streams.label("streams"), *more)
+
+
+def _seen(joined: frozenset[int], column: Any, principal: Principal) -> ColumnElement[bool]:
+    return true() if principal.is_admin else column.in_(joined)
 
 
 def _shared(
@@ -138,17 +158,7 @@ def _found(row: Row[Any]) -> Found:
     for name in _DOCUMENTS:
         if values[name] is not None:
             values[name] = orjson.Fragment(values[name])
-    return Found({name: values[name] for name in FIELDS}, blob)
-
-
-def _matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
-    return [visible(principal), *(_condition(restriction) for restriction in query.restrictions)]
-
-
-def _condition(restriction: Restriction) -> ColumnElement[bool]:
-    column: InstrumentedAttribute[Any] = getattr(Series, restriction.criterion.field)
-    match restriction.criterion.operator:
-        case Operator.ONE_OF:
-            return column.in_(restriction.value)
-        case Operator.CONTAINS:
-            return column.contains(restriction.value, autoescape=True)
+    fields = {name: values[name] for name in FIELDS}
+    if "squared_chord" in values:
+        fields["separation"] = float(separation(math.sqrt(values["squared_chord"])))
+    return Found(fields, blob)

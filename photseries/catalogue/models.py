@@ -12,9 +12,11 @@ from typing import Annotated, Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -204,6 +206,13 @@ class Series(Base):
     maxima: Mapped[Document]
     stds: Mapped[Document]
 
+    healpix: Mapped[int] = mapped_column(BigInteger)
+    unit_x: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * cos(radians(ra))", persisted=True))
+    unit_y: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * sin(radians(ra))", persisted=True))
+    unit_z: Mapped[float] = mapped_column(Computed("sin(radians(dec))", persisted=True))
+    # What series_groups and series_streams say, as access.audience writes it; those two are the truth.
+    audience: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
     content_hash: Mapped[str] = mapped_column(index=True)
     hash: Mapped[str] = mapped_column(index=True)
     filename: Mapped[str] = mapped_column(unique=True)
@@ -223,7 +232,18 @@ class Series(Base):
             name="uq_photometric_series_key",
             postgresql_nulls_not_distinct=True,
         ),
-        Index("ix_photometric_series_obj_id_id", "obj_id", "id"),
+        Index(None, "obj_id", "id"),
+        Index(None, "mjd_last", "id"),
+        Index(None, "filter", "mjd_first"),
+        Index(None, "healpix"),
+        Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        Index(
+            "ix_photometric_series_obj_id_trgm",
+            "obj_id",
+            postgresql_using="gin",
+            postgresql_ops={"obj_id": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
     )
 
 

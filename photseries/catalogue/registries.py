@@ -78,12 +78,17 @@ class TokenOwner:
     user_id: int
     username: str
     own_group_id: int
+    group_ids: list[int]
+    stream_ids: list[int]
 
 
 def token_owner(connection: Connection, prefix: str) -> TokenOwner | None:
     """Find the valid token with a prefix; None when there is none, it has expired or its user is not active."""
+    groups = select(GroupUser.group_id).where(GroupUser.user_id == User.id).correlate(User).scalar_subquery()
+    streams = select(StreamUser.stream_id).where(StreamUser.user_id == User.id).correlate(User).scalar_subquery()
+    joined = (func.array(groups), func.array(streams))
     statement = (
-        select(Token.digest, Token.permissions, User.id, User.username, Group.id)
+        select(Token.digest, Token.permissions, User.id, User.username, Group.id, *joined)
         .join(User, User.id == Token.user_id)
         .join(Group, Group.single_user_id == User.id)
         .where(Token.prefix == prefix, User.active)

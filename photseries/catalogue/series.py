@@ -16,12 +16,13 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
-from photseries.catalogue.access import changeable, visible
+from photseries.catalogue.access import audience, changeable, visible
 from photseries.catalogue.blobs import Blob, of_row
 from photseries.catalogue.models import (
     Group,
@@ -33,6 +34,7 @@ from photseries.catalogue.models import (
 from photseries.errors import DuplicateError, InvalidError
 from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
+from photseries.series.sky import pixel
 
 __all__ = ["KEY", "Changeable"]
 
@@ -89,7 +91,8 @@ def create(
     InvalidError
         When something that it refers to has gone.
     """
-    new = insert(Series).values(**values).returning(Series.id).cte("new")
+    derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
+    new = insert(Series).values(**values, **derived).returning(Series.id).cte("new")
     shared = [
         insert(table)
         .from_select(["series_id", name], select(new.c.id, func.unnest(literal(list(ids), ARRAY(Integer)))))
@@ -112,10 +115,11 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
     InvalidError
         When something that it refers to has gone.
     """
+    moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
     statement = (
         update(Series)
         .where(Series.id == series_id, Series.revision == revision)
-        .values(**values, revision=revision + 1, modified=func.clock_timestamp())
+        .values(**values, **moved, revision=revision + 1, modified=func.clock_timestamp())
     )
     with _refused(values):
         return connection.execute(statement).rowcount == 1
@@ -125,6 +129,8 @@ def share(
     connection: Connection, series_id: int, group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
 ) -> None:
     """Replace the groups and the streams of a series; None leaves them as they are."""
+    if group_ids is None and stream_ids is None:
+        return
     for table, name, ids in _sharing(group_ids, stream_ids):
         if ids is None:
             continue
@@ -132,6 +138,10 @@ def share(
         if ids:
             with _refused({}):
                 connection.execute(insert(table), [{"series_id": series_id, name: number} for number in ids])
+    groups = select(SeriesGroup.group_id).where(SeriesGroup.series_id == series_id)
+    streams = select(-SeriesStream.stream_id).where(SeriesStream.series_id == series_id)
+    everybody = func.array(union_all(groups, streams).scalar_subquery())
+    connection.execute(update(Series).where(Series.id == series_id).values(audience=everybody))
 
 
 def remove(connection: Connection, series_id: int, revision: int) -> bool:

@@ -177,8 +177,8 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     """Refuse what libhdf5, or the reader of the file that is to be written, would refuse."""
     _require(
         row <= limits.chunk and rows * row <= limits.table,
-        f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where a text column takes as much in every row "
-        f"as its longest text; at most {limits.table:,} are accepted.",
+        f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where every value of a text column takes as "
+        f"much as its longest text; at most {limits.table:,} are accepted.",
     )
     # A pickled list in one attribute: V<name>\np<number>\na
     listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + 100

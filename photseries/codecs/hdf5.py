@@ -33,6 +33,9 @@ KEY: Final = "phot_series"
 #: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
 PANDAS_VERSION: Final = "0.15.2"
 
+#: Numbers from which on PyTables warns that it will be slow; every text column is a field with several attributes.
+_QUIET: Final = {"MAX_COLUMNS": 2**15, "MAX_NODE_ATTRS": 2**18}
+
 _DEFAULTS: Final = Limits()
 #: What was stored stays readable when the limits are lowered later.
 _UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
@@ -89,6 +92,7 @@ def _written(table: frames.Writable, pickled: bytes, text: str, compression: str
     # Every in-memory file needs its own name: PyTables gives a second one of the same name the first one's content.
     store: Any = pd.HDFStore(secrets.token_hex(16), mode="w", driver="H5FD_CORE", driver_core_backing_store=0)
     with store:
+        store._handle.params.update(_QUIET)
         store.put(KEY, table.frame, **options)
         storer = store.get_storer(KEY)
         storer.attrs.pandas_version = PANDAS_VERSION

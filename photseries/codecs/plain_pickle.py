@@ -1,7 +1,7 @@
 """What a pickle says, without doing what it says: a small machine over ``pickletools.genops``.
 
 HDF5 files that pandas writes carry pickled attributes. Loading a pickle runs it, so nothing here ever does: the machine
-knows the opcodes of plain containers and scalars, and as inert symbols the three functions of which numpy scalars are
+knows the opcodes of plain containers and scalars, and as inert symbols the few functions of which numpy scalars are
 made. Every other name is refused, never looked up.
 """
 
@@ -11,8 +11,7 @@ import pickletools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import numpy as np
-
+from photseries.codecs.plain_scalar import SYMBOLS, Dtype, Symbol, called, refusal, shown
 from photseries.errors import UnreadableFileError
 
 __all__ = ["FOREIGN", "interpret"]
@@ -22,30 +21,12 @@ LEAVES: Final = 100_000
 TEXT: Final = 2_000_000  # [characters]
 INTEGER_BITS: Final = 64
 
-_SCALARS: Final = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
-_SYMBOLS: Final = (*_SCALARS, "numpy dtype", "_codecs encode")
-_DTYPES: Final = {"b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8"}
-
-
-class _Symbol(str):
-    """A name of :data:`_SYMBOLS`, as inert as any text."""
-
-    __slots__ = ()
-
 
 class _Foreign:
     """Stands for objects that were skipped."""
 
     def __repr__(self) -> str:
         return "FOREIGN"
-
-
-class _Dtype:
-    """A numpy scalar's type while its pickle is read: the code first, the byte order by BUILD."""
-
-    def __init__(self, code: str) -> None:
-        self.code = code
-        self.order = "|"
 
 
 FOREIGN: Final = _Foreign()
@@ -83,15 +64,6 @@ def interpret(data: bytes, *, depth: int = 32, skip_foreign: bool = False) -> An
     return _Tree(depth).plain(value, 0)
 
 
-def _refusal(what: str) -> UnreadableFileError:
-    return UnreadableFileError(f"it holds {what}, and only plain values and numpy scalars are read")
-
-
-def _shown(name: Any) -> str:
-    text = "".join(character if character.isprintable() else "?" for character in str(name)[:80])
-    return text.replace(" ", ".")
-
-
 class _Tree:
     """Copies a value, so that nothing is shared, counting what it takes: shared parts count as often as they occur."""
 
@@ -115,8 +87,8 @@ class _Tree:
             self.text += len(value)
             if self.text > TEXT:
                 raise UnreadableFileError(f"it holds more than {TEXT:,} characters of text")
-        if isinstance(value, _Symbol | _Dtype):
-            raise _refusal("a numpy type or function")
+        if isinstance(value, Symbol | Dtype):
+            raise refusal("a numpy type or function")
         return value
 
 
@@ -140,7 +112,7 @@ class _Machine:
             elif opcode.name in _STEPS:
                 _STEPS[opcode.name](self, argument)
             else:
-                raise _refusal(f"an object made by the opcode {opcode.name}")
+                raise refusal(f"an object made by the opcode {opcode.name}")
         return self.pop()
 
     def push(self, value: Any) -> None:
@@ -203,12 +175,12 @@ class _Machine:
         self.push(self.memo[number])
 
     def name(self, name: str) -> None:
-        if name in _SYMBOLS:
-            self.push(_Symbol(name))
+        if name in SYMBOLS:
+            self.push(Symbol(name))
         elif self.skip_foreign:
             self.push(FOREIGN)
         else:
-            raise _refusal(f"an object of {_shown(name)}")
+            raise refusal(f"an object of {shown(name)}")
 
     def stack_name(self) -> None:
         name, module = self.pop(), self.pop()
@@ -216,24 +188,21 @@ class _Machine:
 
     def foreign(self, popped: int, opcode: str) -> None:
         if not self.skip_foreign:
-            raise _refusal(f"an object made by the opcode {opcode}")
+            raise refusal(f"an object made by the opcode {opcode}")
         for _ in range(popped):
             self.pop()
         self.push(FOREIGN)
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
-        self.push(FOREIGN if function is FOREIGN else _called(function, arguments))
+        self.push(FOREIGN if function is FOREIGN else called(function, arguments))
 
     def build(self) -> None:
         state = self.pop()
-        target = self.top(_Dtype)
+        target = self.top(Dtype)
         if target is FOREIGN:
             return
-        # numpy's dtype state: (version, byte order, ...); what follows concerns subarrays, fields and alignment.
-        if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
-            raise _refusal("a numpy type of an unknown form")
-        target.order = state[1]
+        target.set_state(state)
 
 
 def _pairs(items: list[Any]) -> dict[Any, Any]:
@@ -241,36 +210,8 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
         raise ValueError("a key without a value")
     keys = items[::2]
     if not all(isinstance(key, _KEYS) for key in keys):
-        raise _refusal("a dictionary whose keys are not plain scalars")
+        raise refusal("a dictionary whose keys are not plain scalars")
     return dict(zip(keys, items[1::2], strict=True))
-
-
-def _called(function: Any, arguments: Any) -> Any:
-    """Do what the three known functions would, with checked arguments."""
-    match function, arguments:
-        case _Symbol("numpy dtype"), (str() as code, *_) if code in _DTYPES or _is_text_code(code):
-            return _Dtype(code)
-        case _Symbol("numpy dtype"), (str() as code, *_):
-            raise _refusal(f"a numpy value of type {_shown(code)}")
-        case _Symbol("_codecs encode"), (str() as text, "latin1" | "latin-1"):
-            return text.encode("latin-1")
-        case _Symbol(name), (_Dtype() as dtype, bytes() | str() as payload) if name in _SCALARS:
-            data = payload.encode("latin-1") if isinstance(payload, str) else payload
-            return _scalar(dtype, data)
-    raise _refusal("a numpy value of an unknown form")
-
-
-def _is_text_code(code: str) -> bool:
-    return code[:1] in ("U", "S") and code[1:].isascii() and code[1:].isdigit() and len(code) <= 7
-
-
-def _scalar(dtype: _Dtype, payload: bytes) -> Any:
-    known = np.dtype(dtype.code if dtype.order == "|" else dtype.order + dtype.code)
-    if known.itemsize != len(payload):
-        raise ValueError("a numpy scalar of the wrong length")
-    if not payload:
-        return known.type().item()
-    return np.frombuffer(payload, known)[0].item()
 
 
 #: Opcodes whose argument, as pickletools gives it, is the value.

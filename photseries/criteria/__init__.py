@@ -4,15 +4,27 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
-from photseries.criteria.query import Query, Restriction, parse, read
-from photseries.criteria.table import CONTROLS, CRITERIA, MOST_PER_PAGE, SORTABLE, Criterion, Operator, Parameter
+from photseries.criteria.query import Cone, Cursor, Query, Restriction, parse, read
+from photseries.criteria.table import (
+    CONTROLS,
+    CRITERIA,
+    MOST_PER_PAGE,
+    SEPARATION,
+    SORTABLE,
+    Criterion,
+    Operator,
+    Parameter,
+)
 
 __all__ = [
     "CONTROLS",
     "CRITERIA",
     "MOST_PER_PAGE",
+    "SEPARATION",
     "SORTABLE",
+    "Cone",
     "Criterion",
+    "Cursor",
     "Operator",
     "Parameter",
     "Query",

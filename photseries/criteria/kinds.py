@@ -2,14 +2,37 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-__all__ = ["INTEGERS", "POSITIVE", "TEXT", "TEXTS", "Kind", "choice"]
+__all__ = [
+    "COUNT",
+    "DECLINATION",
+    "FLAG",
+    "INTEGERS",
+    "MOMENT",
+    "NUMBER",
+    "NUMBERS",
+    "POSITIVE",
+    "RADIUS",
+    "RIGHT_ASCENSION",
+    "STATISTIC",
+    "TEXT",
+    "TEXTS",
+    "Kind",
+    "Statistic",
+    "choice",
+]
 
 LONGEST_TEXT = 1000
+MOST_VALUES = 500
+_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+_LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -23,31 +46,14 @@ class Kind:
     read: Callable[[str], Any]
 
 
-def _text(text: str) -> str:
-    if not text or len(text) > LONGEST_TEXT or "\0" in text:
-        raise ValueError
-    return text
+@dataclass(frozen=True)
+class Statistic:
+    """A comparison of a statistic of one column: ``medians.bg < 600``."""
 
-
-def _texts(text: str) -> tuple[str, ...]:
-    return tuple(_text(part.strip()) for part in _text(text).split(","))
-
-
-def _integer(text: str) -> int:
-    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
-        raise ValueError
-    return int(text)
-
-
-def _integers(text: str) -> tuple[int, ...]:
-    return tuple(_integer(part.strip()) for part in text.split(","))
-
-
-def _positive(text: str) -> int:
-    number = _integer(text)
-    if number < 1:
-        raise ValueError
-    return number
+    field: str
+    column: str
+    operator: str
+    value: float
 
 
 def choice(*choices: str) -> Kind:
@@ -61,7 +67,128 @@ def choice(*choices: str) -> Kind:
     return Kind(f"one of {', '.join(choices)}", read)
 
 
+def _text(text: str) -> str:
+    if not text or len(text) > LONGEST_TEXT or "\0" in text or (not text.isascii() and not _is_unicode(text)):
+        raise ValueError
+    return text
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+    """Read values with commas between; one that holds a comma stands in double quotes."""
+
+    def read_all(text: str) -> tuple[Any, ...]:
+        if len(text) > LONGEST_TEXT * 20 or "\n" in text or "\r" in text:
+            raise ValueError
+        try:
+            (parts,) = csv.reader([text], strict=True, skipinitialspace=True)
+        except csv.Error:
+            raise ValueError from None
+        if not 0 < len(parts) <= MOST_VALUES:
+            raise ValueError
+        return tuple(read(part.strip()) for part in parts)
+
+    return read_all
+
+
+def _integer(text: str) -> int:
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise ValueError
+    return int(text)
+
+
+def _count(text: str) -> int:
+    number = _integer(text)
+    if not 0 <= number <= _LARGEST:
+        raise ValueError
+    return number
+
+
+def _positive(text: str) -> int:
+    number = _count(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _number(text: str) -> float:
+    if not re.fullmatch(r"[+-]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?", text):
+        raise ValueError
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _between(low: float, high: float, *, open_low: bool = False) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        number = _number(text)
+        if not low <= number <= high or (open_low and number == low):
+            raise ValueError
+        return number
+
+    return read
+
+
+def _right_ascension(text: str) -> float:
+    return _between(0, 360)(text) % 360
+
+
+_FLAGS = {**dict.fromkeys(("true", "t", "1", "yes"), True), **dict.fromkeys(("false", "f", "0", "no"), False)}
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in _FLAGS:
+        raise ValueError
+    return _FLAGS[text.lower()]
+
+
+def _moment(text: str) -> float:
+    """Read an MJD, or an ISO 8601 date or time (UTC unless it says otherwise) as MJD."""
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", text):
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+        return (moment - _MJD_EPOCH).total_seconds() / 86400
+    return _number(text)
+
+
+_STATISTIC = re.compile(
+    r'(?P<field>medians|minima|maxima|stds)\.(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^"<>=\s]+))'
+    r"\s*(?P<operator><=|>=|<|>|=)\s*(?P<value>\S+)"
+)
+
+
+def _statistic(text: str) -> Statistic:
+    found = _STATISTIC.fullmatch(_text(text).strip())
+    if not found:
+        raise ValueError
+    column = found["plain"] or found["quoted"].replace('""', '"')
+    return Statistic(found["field"], column, found["operator"], _number(found["value"]))
+
+
+_LIST = "or several with commas between; one that holds a comma in double quotes"
+
 TEXT = Kind(f"a text of 1 to {LONGEST_TEXT} characters", _text)
-TEXTS = Kind("a text, or several with commas between", _texts)
-INTEGERS = Kind("an integer, or several with commas between", _integers)
+TEXTS = Kind(f"a text, {_LIST}", _several(_text))
+INTEGERS = Kind("an integer, or several with commas between", _several(_integer))
+COUNT = Kind("an integer of at least 0", _count)
 POSITIVE = Kind("an integer of at least 1", _positive)
+NUMBER = Kind("a finite number", _number)
+NUMBERS = Kind("a finite number, or several with commas between", _several(_number))
+FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag)
+MOMENT = Kind("an MJD, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)", _moment)
+RIGHT_ASCENSION = Kind("a number from 0 to 360", _right_ascension)
+DECLINATION = Kind("a number from -90 to 90", _between(-90, 90))
+RADIUS = Kind("a number above 0, up to 180", _between(0, 180, open_low=True))
+STATISTIC = Kind(
+    'a comparison like medians.bg<600: medians, minima, maxima or stds, a dot, the column\'s name (odd ones in "..."), '
+    "one of < <= > >= =, a number",
+    _statistic,
+)

@@ -2,23 +2,56 @@
 
 from __future__ import annotations
 
+import base64
 import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from photseries.criteria.table import CONTROLS, CRITERIA, MOST_PER_PAGE, Criterion, Parameter
+import orjson
+
+from photseries.criteria.table import (
+    CONTROLS,
+    CRITERIA,
+    MOST_PER_PAGE,
+    SEPARATION,
+    Criterion,
+    Operator,
+    Parameter,
+)
 from photseries.errors import InvalidError
 
-__all__ = ["Query", "Restriction", "parse", "read"]
+__all__ = ["Cone", "Cursor", "Query", "Restriction", "parse", "read"]
 
 
 @dataclass(frozen=True)
 class Restriction:
-    """A criterion with the value that a request gives it."""
+    """A criterion with the field that it concerns and the value that a request gives it."""
 
     criterion: Criterion
+    field: str
     value: Any
+
+
+class Cone(NamedTuple):
+    """A circle on the sky; all in deg, ICRS."""
+
+    ra: float
+    dec: float
+    radius: float
+
+
+class Cursor(NamedTuple):
+    """The place after which a page begins: the value that orders it (None: null) and the id of the last row before."""
+
+    sort_by: str
+    descending: bool
+    value: Any
+    id: int
+
+    def text(self) -> str:
+        """Write the cursor so that a client can hand it back."""
+        return base64.urlsafe_b64encode(orjson.dumps(list(self))).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -26,10 +59,13 @@ class Query:
     """What a list request asks for."""
 
     restrictions: tuple[Restriction, ...] = ()
+    cone: Cone | None = None
     sort_by: str = "obj_id"
     descending: bool = False
     page: int = 1
     per_page: int = 100
+    cursor: Cursor | None = None
+    include_total: bool = True
     data_format: Literal["json", "hdf5", "none"] = "none"
 
 
@@ -51,12 +87,20 @@ def parse(arguments: Mapping[str, Sequence[str]]) -> Query:
         Naming every unknown, repeated or malformed parameter.
     """
     values = read(arguments, (*CRITERIA, *CONTROLS))
+    cone = _cone(values)
+    sort_by = values.get("sortBy", "obj_id")
+    if sort_by == SEPARATION and cone is None:
+        raise _invalid("sortBy", "sortBy=separation needs a cone: ra, dec and radius.")
+    descending = values["sortOrder"] == "desc"
     return Query(
-        restrictions=tuple(Restriction(known, values[known.name]) for known in CRITERIA if known.name in values),
-        sort_by=values["sortBy"],
-        descending=values["sortOrder"] == "desc",
+        restrictions=tuple(_restrictions(values)),
+        cone=cone,
+        sort_by=sort_by,
+        descending=descending,
         page=values["pageNumber"],
         per_page=min(values["numPerPage"], MOST_PER_PAGE),
+        cursor=_cursor(values, sort_by, descending),
+        include_total=values["includeTotal"],
         data_format=values["dataFormat"],
     )
 
@@ -73,7 +117,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     Returns
     -------
     dict of str to Any
-        The values by the parameters' first names.
+        The values by the parameters' first names; of a repeatable parameter a list.
 
     Raises
     ------
@@ -89,17 +133,66 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             problems[name] = [f"Unknown parameter {_shown(name)}.{_suggestion(name, known)}"]
             continue
         parameter = known[name]
-        if len(texts) > 1 or parameter.name in given:
+        if parameter.name in given or (len(texts) > 1 and not parameter.repeatable):
             problems[name] = [f"Parameter {name} is given more than once."]
             continue
         given.add(parameter.name)
-        try:
-            values[parameter.name] = parameter.kind.read(texts[0])
-        except ValueError:
-            problems[name] = [f"Invalid {name}: {_shown(texts[0])}. It must be {parameter.kind.name}."]
+        for text in texts:
+            try:
+                value = parameter.kind.read(text)
+            except ValueError:
+                problems[name] = [f"Invalid {name}: {_shown(text)}. It must be {parameter.kind.name}."]
+                break
+            values[parameter.name] = [*values.get(parameter.name, []), value] if parameter.repeatable else value
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     return values
+
+
+def _restrictions(values: Mapping[str, Any]) -> list[Restriction]:
+    robust = values["useRobustMagAndRMS"]
+    return [
+        Restriction(known, known.robust if robust and known.robust else known.field, value)
+        for known in CRITERIA
+        if known.name in values and known.operator is not Operator.CONE
+        for value in (values[known.name] if known.repeatable else [values[known.name]])
+    ]
+
+
+def _cone(values: Mapping[str, Any]) -> Cone | None:
+    given = [name for name in Cone._fields if name in values]
+    if not given:
+        return None
+    if missing := [name for name in Cone._fields if name not in values]:
+        message = f"ra, dec and radius come together: {' and '.join(missing)} is missing."
+        raise InvalidError(message, fields={name: [message] for name in missing})
+    return Cone(*(values[name] for name in Cone._fields))
+
+
+def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor | None:
+    if "cursor" not in values:
+        return None
+    if values["pageNumber"] != 1:
+        raise _invalid("cursor", "cursor and pageNumber exclude each other.")
+    text = values["cursor"]
+    try:
+        parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        cursor = Cursor(*parts)
+    except (ValueError, TypeError):
+        raise _invalid("cursor", "This cursor is not one that an answer gave.") from None
+    if (cursor.sort_by, cursor.descending) != (sort_by, descending):
+        raise _invalid("cursor", "This cursor belongs to another sortBy or sortOrder.")
+    if (
+        type(cursor.id) is not int
+        or not isinstance(cursor.value, str | int | float | None)
+        or "\0" in str(cursor.value)
+    ):
+        raise _invalid("cursor", "This cursor is not one that an answer gave.")
+    return cursor
+
+
+def _invalid(name: str, message: str) -> InvalidError:
+    return InvalidError(message, fields={name: [message]})
 
 
 def _shown(text: str) -> str:

@@ -38,22 +38,30 @@ class SeriesHandler(BaseHandler):
 
     async def get(self) -> None:
         """Find series; with their tables, one at a time."""
-        query = criteria.parse(self.arguments())
-        found, total = await self.run(self.services.archive.find, self.principal, query)
-        page = {"totalMatches": total, "numPerPage": query.per_page, "pageNumber": query.page}
-        if query.data_format == "none":
-            await self.reply(lambda: {"series": [one.fields for one in found], **page})
-        else:
-            await self._stream(found, page, query)
+        await self.send_page(criteria.parse(self.arguments()))
 
-    async def _stream(self, found: list[Found], page: dict[str, int], query: Query) -> None:
+    async def send_page(self, query: Query) -> None:
+        """Send a page of the series that match a query."""
+        page, total = await self.run(self.services.archive.find, self.principal, query)
+        around = {
+            **({} if total is None else {"totalMatches": total}),
+            "numPerPage": query.per_page,
+            "pageNumber": query.page,
+            "cursor": page.cursor,
+        }
+        if query.data_format == "none":
+            await self.reply(lambda: {"series": [one.fields for one in page.found], **around})
+        else:
+            await self._stream(page.found, around, query.data_format)
+
+    async def _stream(self, found: list[Found], around: dict[str, Any], data_format: str) -> None:
         """Send the series one by one, so that one table at a time is in memory."""
         self.write(b'{"status":"success","data":{"series":[')
         for number, one in enumerate(found):
             self.write(b"," if number else b"")
-            self.write(await self.run(self._one, one, query.data_format))
+            self.write(await self.run(self._one, one, data_format))
             await self.flush()
-        self.write(b"]," + orjson.dumps(page)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
+        self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
         self.finish()
 
     def _one(self, found: Found, data_format: str) -> bytes:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from photseries.accounts import OPERATOR
-from photseries.catalogue.finding import FIELDS, SUMMARY
+from photseries.catalogue.finding import FIELDS, SUMMARY, UNSHOWN
 from photseries.catalogue.models import Base, Series
 from photseries.catalogue.series import KEY
 from photseries.criteria import Query
@@ -55,8 +55,8 @@ def test_statements_per_request(services):
     lengths = []
     for wanted in (1, 2):
         with counted(services) as many:
-            found, total = services.archive.find(services.accounts.authenticate(token), Query(per_page=wanted))
-        assert (len(found), total) == (wanted, 2)
+            page, total = services.archive.find(services.accounts.authenticate(token), Query(per_page=wanted))
+        assert (len(page.found), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 3]
 
@@ -64,14 +64,14 @@ def test_statements_per_request(services):
 def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
     services.archive.create(principal, body(0))
     monkeypatch.setattr(services.store, "read", lambda key: pytest.fail(f"read {key}"))
-    found, _ = services.archive.find(principal, Query())
-    assert services.archive.shown(found[0], "none")["num_exp"] == 10
+    page, _ = services.archive.find(principal, Query())
+    assert services.archive.shown(page.found[0], "none")["num_exp"] == 10
 
 
 def test_the_columns_are_the_fields(services):
     columns = {column.key for column in Series.__table__.columns}
     shared = {"group_ids", "stream_ids", "groups", "streams"}
-    assert columns - {"blob_size", "blob_crc", "blob_format"} == set(FIELDS) - shared
+    assert columns - UNSHOWN == set(FIELDS) - shared
     assert set(METADATA) | set(SUMMARY) | set(KEY) <= columns
     assert len(FIELDS) == len(set(FIELDS))
 

@@ -1,0 +1,154 @@
+"""From a query to SQL: the meaning of every operator of the table of query parameters, the order, and the cursor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Double,
+    Float,
+    UnaryExpression,
+    and_,
+    cast,
+    literal,
+    or_,
+    tuple_,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+
+from photseries.catalogue.access import audience, heard_by, visible
+from photseries.catalogue.models import Series
+from photseries.criteria import SEPARATION, Cone, Cursor, Operator, Query, Restriction
+from photseries.errors import InvalidError
+from photseries.principal import Principal
+from photseries.series import sky
+
+__all__ = ["matching", "order", "squared_chord"]
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "=": lambda left, right: left == right,
+}
+
+
+def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
+    """Give the conditions of a query for a principal: visible, all criteria, inside the cone."""
+    conditions = [visible(principal), *(_condition(principal, restriction) for restriction in query.restrictions)]
+    if query.cone is not None:
+        conditions += _inside(query.cone)
+    return conditions
+
+
+def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
+    """Give the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
+    x, y, z = sky.unit_vector(ra, dec).tolist()
+    return _square(Series.unit_x - x) + _square(Series.unit_y - y) + _square(Series.unit_z - z)
+
+
+def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
+    """Give what orders the rows, the value that does so first, and the conditions of the query's cursor.
+
+    The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
+    """
+    key = _key(query)
+    nullable = query.sort_by != SEPARATION and Series.__table__.c[query.sort_by].nullable
+    columns = [key, Series.id] if query.sort_by != "id" else [Series.id]
+    directed: list[UnaryExpression[Any]] = [column.desc() if query.descending else column.asc() for column in columns]
+    if nullable:
+        directed[0] = directed[0].nulls_last()
+    after = [] if query.cursor is None else [_after(key, query.cursor, nullable=nullable)]
+    return directed, key, after
+
+
+def _key(query: Query) -> ColumnElement[Any]:
+    if query.sort_by == SEPARATION and query.cone is not None:
+        return squared_chord(query.cone.ra, query.cone.dec)
+    column: ColumnElement[Any] = getattr(Series, query.sort_by)
+    return column
+
+
+def _after(key: ColumnElement[Any], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
+    """Restrict to the rows that come after a cursor."""
+    further = Series.id < cursor.id if cursor.descending else Series.id > cursor.id
+    if cursor.sort_by == "id":
+        return further
+    if cursor.value is None:
+        return and_(key.is_(None), further)
+    value = _of_type(key, cursor.value)
+    here, there = tuple_(key, Series.id), tuple_(literal(value, key.type), literal(cursor.id))
+    beyond = here < there if cursor.descending else here > there
+    return or_(beyond, key.is_(None)) if nullable else beyond
+
+
+def _of_type(key: ColumnElement[Any], value: Any) -> Any:
+    """Read a cursor's value as the type of the column that it belongs to; anybody may have written it."""
+    if isinstance(key.type, DateTime):
+        try:
+            return datetime.fromisoformat(value)
+        except (TypeError, ValueError):
+            value = None
+    wanted = (int, float) if isinstance(key.type, Float) else key.type.python_type
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, wanted) or is_infinite:
+        message = "This cursor is not one that an answer gave."
+        raise InvalidError(message, fields={"cursor": [message]})
+    return value
+
+
+def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+    operator, value = restriction.criterion.operator, restriction.value
+    if operator is Operator.SHARED_WITH:
+        return _shared_with(principal, restriction)
+    if operator is Operator.STATISTIC:
+        statistic = getattr(Series, value.field).op("->>")(value.column)
+        return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
+    column: InstrumentedAttribute[Any] = getattr(Series, restriction.field)
+    match operator:
+        case Operator.ONE_OF:
+            return column.in_(value)
+        case Operator.NONE_OF:
+            return column.not_in(value)
+        case Operator.CONTAINS:
+            return column.contains(value, autoescape=True)
+        case Operator.AT_LEAST:
+            return column >= value
+        case Operator.AT_MOST:
+            # A series begins before it ends: what is implied by the bound lets the index on mjd_first help.
+            early = Series.mjd_first <= value if restriction.field in ("mjd_mid", "mjd_last") else None
+            return column <= value if early is None else and_(column <= value, early)
+        case Operator.IS:
+            return column == literal(value)
+        case Operator.IS_NULL:
+            return column.is_(None) if value else column.is_not(None)
+    raise AssertionError(operator)
+
+
+def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+    """Restrict to what is shared with some groups or streams, of those that the principal sees."""
+    numbers = {number for number in restriction.value if 0 < number < 2**31}
+    is_group = restriction.field == "group_ids"
+    if not principal.is_admin:
+        numbers &= principal.group_ids if is_group else principal.stream_ids
+    wanted = audience(numbers, ()) if is_group else audience((), numbers)
+    return heard_by(wanted)
+
+
+def _inside(cone: Cone) -> list[ColumnElement[bool]]:
+    cover = sky.cover(cone.ra, cone.dec, cone.radius)
+    ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
+    return [
+        or_(*(Series.healpix.between(low, high) for low, high in ranges)),
+        squared_chord(cone.ra, cone.dec) <= sky.chord(cone.radius) ** 2,
+    ]
+
+
+def _square(value: ColumnElement[float]) -> ColumnElement[float]:
+    return value * value

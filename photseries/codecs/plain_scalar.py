@@ -1,0 +1,81 @@
+"""numpy scalars in pickles: what the functions of which numpy makes them would give, without calling any.
+
+The payload becomes one Python value through a type of a short list; nothing is looked up by name.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.errors import UnreadableFileError
+
+__all__ = ["SYMBOLS", "Dtype", "Symbol", "called", "refusal", "shown"]
+
+_SCALARS: Final = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
+_BYTES: Final = ("__builtin__ bytes", "builtins bytes")
+#: Before protocol 3, bytes are pickled as ``_codecs.encode(text, "latin1")``, and no bytes as ``bytes()``.
+SYMBOLS: Final = (*_SCALARS, *_BYTES, "numpy dtype", "_codecs encode")
+_DTYPES: Final = {"b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8"}
+
+
+class Symbol(str):
+    """A name of :data:`SYMBOLS`, as inert as any text."""
+
+    __slots__ = ()
+
+
+class Dtype:
+    """A numpy scalar's type while its pickle is read: the code first, the byte order by BUILD."""
+
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self.order = "|"
+
+    def set_state(self, state: Any) -> None:
+        """Take (version, byte order, ...); what follows concerns subarrays, fields and alignment."""
+        if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
+            raise refusal("a numpy type of an unknown form")
+        self.order = state[1]
+
+
+def refusal(what: str) -> UnreadableFileError:
+    """Make the error for anything that is not plain."""
+    return UnreadableFileError(f"it holds {what}, and only plain values and numpy scalars are read")
+
+
+def shown(name: Any) -> str:
+    """Give a name that a stranger chose, short and printable."""
+    text = "".join(character if character.isprintable() else "?" for character in str(name)[:80])
+    return text.replace(" ", ".")
+
+
+def called(function: Any, arguments: Any) -> Any:
+    """Do what a known function would, with checked arguments."""
+    match function, arguments:
+        case Symbol("numpy dtype"), (str() as code, *_) if code in _DTYPES or _is_text_code(code):
+            return Dtype(code)
+        case Symbol("numpy dtype"), (str() as code, *_):
+            raise refusal(f"a numpy value of type {shown(code)}")
+        case Symbol("_codecs encode"), (str() as text, "latin1" | "latin-1"):
+            return text.encode("latin-1")
+        case Symbol(name), () if name in _BYTES:
+            return b""
+        case Symbol(name), (Dtype() as dtype, bytes() | str() as payload) if name in _SCALARS:
+            data = payload.encode("latin-1") if isinstance(payload, str) else payload
+            return _scalar(dtype, data)
+    raise refusal("a numpy value of an unknown form")
+
+
+def _is_text_code(code: str) -> bool:
+    return code[:1] in ("U", "S") and code[1:].isascii() and code[1:].isdigit() and len(code) <= 7
+
+
+def _scalar(dtype: Dtype, payload: bytes) -> Any:
+    known = np.dtype(dtype.code if dtype.order == "|" else dtype.order + dtype.code)
+    if known.itemsize != len(payload):
+        raise ValueError("a numpy scalar of the wrong length")
+    if not payload:
+        return known.type().item()
+    return np.frombuffer(payload, known)[0].item()

@@ -1,0 +1,160 @@
+"""Positions on the sky: their HEALPix number, and the numbers that a cone covers.
+
+A position is indexed by the number of its HEALPix pixel of order 29 (pixels of 0.4 milliarcsec) in the nested scheme,
+in which every pixel of a lower order is one range of numbers. A cone is a few such ranges that cover it for certain,
+and an exact test on what is found in them.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import healpix
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["ORDER", "Cover", "chord", "cover", "pixel", "separation"]
+
+#: The order of the index; 12 * 4**29 pixels are the most that fit into 64 bits with a sign.
+ORDER = 29
+
+#: A cone becomes at most so many ranges.
+MOST_RANGES = 8
+
+# Rounding of a chord between unit vectors; a pixel that is nearer than this to the edge counts as inside.
+_ROUNDING = 1e-14
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Cover(NamedTuple):
+    """Ranges of pixel numbers, inclusive, with the position to which each belongs; all of shape ``(m,)``."""
+
+    position: IntArray
+    low: IntArray
+    high: IntArray
+
+
+def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
+    """Give the number of the pixel of order 29 in which a position lies.
+
+    Parameters
+    ----------
+    ra, dec : array_like of float, shape (n,) or ()
+        [deg, ICRS].
+
+    Returns
+    -------
+    ndarray of int64, shape (n,) or ()
+    """
+    numbers: IntArray = healpix.ang2pix(2**ORDER, ra, dec, nest=True, lonlat=True)
+    return numbers
+
+
+def unit_vector(ra: ArrayLike, dec: ArrayLike) -> FloatArray:
+    """Give the unit vectors of positions.
+
+    Parameters
+    ----------
+    ra, dec : array_like of float, shape (n,)
+        [deg, ICRS].
+
+    Returns
+    -------
+    ndarray of float64, shape (n, 3)
+    """
+    alpha, delta = np.radians(ra), np.radians(dec)
+    return np.stack([np.cos(delta) * np.cos(alpha), np.cos(delta) * np.sin(alpha), np.sin(delta)], axis=-1)
+
+
+def chord(radius: float) -> float:
+    """Give the chord between two unit vectors that are so many degrees apart.
+
+    Unlike the cosine it tells small angles apart: 0.1 arcsec to 1e-9 relative.
+    """
+    return float(2 * np.sin(np.radians(min(radius, 180.0)) / 2))
+
+
+def separation(chords: ArrayLike) -> FloatArray:
+    """Give the angle [arcsec] between unit vectors with a chord; the inverse of :func:`chord`."""
+    return np.asarray(3600 * np.degrees(2 * np.arcsin(np.minimum(np.asarray(chords) / 2, 1.0))))
+
+
+def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
+    """Cover cones with ranges of pixel numbers.
+
+    Parameters
+    ----------
+    ra, dec : array_like of float, shape (n,)
+        Centres [deg, ICRS].
+    radius : float
+        Of every cone, 0 to 180 [deg].
+
+    Returns
+    -------
+    Cover
+        At most 8 ranges a position, sorted by position and number. Every point of the cone lies in one of its ranges;
+        so do some around it.
+
+    Notes
+    -----
+    From the twelve base pixels down, the pixels are kept whose centre is not farther from the cone's than its radius
+    and the greatest radius of a pixel together, down to pixels about as large as the cone. Where that makes more than 8
+    ranges, the pixels' parents are taken.
+    """
+    centres = unit_vector(np.atleast_1d(ra), np.atleast_1d(dec))
+    order, angle = 0, float(np.radians(radius))
+    position = np.repeat(np.arange(len(centres)), 12)
+    number = np.tile(np.arange(12), len(centres))
+    while True:
+        near = _distance(centres[position], order, number) <= _reach(angle + _pixel_radius(order))
+        position, number = position[near], number[near]
+        if order == ORDER or _pixel_radius(order + 1) < angle:
+            break
+        order += 1
+        position = np.repeat(position, 4)
+        number = (number[:, None] * 4 + np.arange(4)).ravel()
+    return _merged(position, number, order)
+
+
+def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
+    """Merge the pixels of each position into ranges, of their parents where there are too many."""
+    shift = np.full(position.shape, 2 * (ORDER - order))
+    while True:
+        low = number << shift
+        high = ((number + 1) << shift) - 1
+        rank = np.lexsort((low, position))
+        position, number, shift, low, high = (array[rank] for array in (position, number, shift, low, high))
+        begins = np.ones(position.shape, bool)
+        begins[1:] = (position[1:] != position[:-1]) | (low[1:] > high[:-1] + 1)
+        many = (np.bincount(position, begins) > MOST_RANGES)[position]
+        if not many.any():
+            break
+        number, shift = np.where(many, number >> 2, number), np.where(many, shift + 2, shift)
+    ends = np.roll(begins, -1)
+    return Cover(position[begins], low[begins], high[ends])
+
+
+def _distance(centres: FloatArray, order: int, number: IntArray) -> FloatArray:
+    """Give the chords between points and the centres of pixels, shape ``(m,)``."""
+    pixels = np.stack(healpix.pix2vec(2**order, number, nest=True), axis=-1)
+    return np.asarray(np.linalg.norm(centres - pixels, axis=-1))
+
+
+def _reach(angle: float) -> float:
+    return float(2 * np.sin(min(angle, np.pi) / 2)) * (1 + 1e-12) + _ROUNDING
+
+
+def _pixel_radius(order: int) -> float:
+    """Give the greatest angle [rad] between a pixel's centre and its corners.
+
+    It occurs where the polar cap begins (Gorski et al. 2005, ApJ 622, 759; ``max_pixrad`` of the HEALPix library).
+    """
+    nside = 2**order
+    inner = np.array([2 / 3, np.pi / (4 * nside)])
+    outer = np.array([1 - (1 - 1 / nside) ** 2 / 3, 0.0])
+    z, phi = np.stack([inner, outer], axis=-1)
+    rho = np.sqrt((1 - z) * (1 + z))
+    first, second = np.stack([rho * np.cos(phi), rho * np.sin(phi), z], axis=-1)
+    return float(2 * np.arcsin(np.linalg.norm(first - second) / 2))

@@ -1,0 +1,89 @@
+"""A nursery whose children do to themselves what a hostile file might make libhdf5 do: the upload says what."""
+
+import ctypes
+import os
+import signal
+import stat
+import time
+
+from photseries.codecs import plain_hdf5, worker
+
+
+def _answering():
+    """Find the pipe on which the answer is expected."""
+    for descriptor in range(3, 100):
+        try:
+            if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+                return descriptor
+        except OSError:
+            continue
+    raise LookupError
+
+
+def _memory():
+    hoard = []
+    while True:
+        hoard.append(bytearray(64 * 1024 * 1024))
+
+
+def _processor():
+    while True:
+        pass
+
+
+def _garbage():
+    os.write(_answering(), b"\xff" * 100_000)
+
+
+def _half_an_answer():
+    os.write(_answering(), (1000).to_bytes(8, "little") + b"{")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _report():
+    """Say what the child may still do."""
+    found = [f"uid {os.getuid()}"]
+    for name, attempt in {
+        "fork": os.fork,
+        "write": lambda: open("/tmp/photseries-worker-wrote", "w").write("x"),
+        "descriptors": lambda: _expect(sorted(os.listdir("/proc/self/fd"))[5:]),
+        "privileges": lambda: _expect("NoNewPrivs:\t0" in open("/proc/self/status").read()),
+    }.items():
+        try:
+            if attempt() == 0:  # the child of a fork that should not be
+                os._exit(0)
+            found.append(name)
+        except OSError:
+            continue
+    raise plain_hdf5.UnreadableFileError(" ".join(found))
+
+
+def _expect(wrong):
+    if not wrong:
+        raise OSError
+
+
+ACTS = {
+    b"segv": lambda: ctypes.string_at(0),
+    b"abort": os.abort,
+    b"hang": lambda: time.sleep(1000),
+    b"deaf": lambda: (signal.signal(signal.SIGTERM, signal.SIG_IGN), time.sleep(1000)),
+    b"memory": _memory,
+    b"processor": _processor,
+    b"garbage": _garbage,
+    b"half": _half_an_answer,
+    b"exit": lambda: os._exit(0),
+    b"error": lambda: 1 / 0,
+    b"report": _report,
+}
+
+
+def _read(image, limits):
+    act = ACTS.get(bytes(image[:20]))
+    if act is None:
+        return plain_hdf5.read(image, limits)
+    return act()
+
+
+def main(arguments):
+    worker.main(arguments, read=_read)

@@ -1,0 +1,350 @@
+"""Workers: whatever happens in one costs one upload and nothing else."""
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from photseries import config
+from photseries.codecs import hdf5
+from photseries.codecs.sandbox import Sandbox
+from photseries.errors import StartError, UnavailableError, UnreadableFileError
+from tests.codecs.support import LIMITS, TESS, recipe_read, recipe_write, some_frame
+
+SETTINGS = config.Sandbox(deadline=20.0, cpu=10)
+
+
+class EvilSandbox(Sandbox):
+    worker = "tests.codecs.evil_worker"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    sandbox = Sandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def evil():
+    sandbox = EvilSandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+def descriptors():
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+def children():
+    """Give the processes that this one has, and their state."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == os.getpid():
+                found[int(entry.name)] = state
+    return found
+
+
+def test_an_upload_is_read(sandbox):
+    original, metadata = recipe_read(TESS.read_bytes())
+    decoded = hdf5.decode_upload(TESS.read_bytes(), sandbox)
+    assert decoded.frame.equals(original)
+    assert list(decoded.frame) == list(original)
+    assert decoded.metadata == metadata
+
+
+def test_a_refusal_names_the_reason(sandbox):
+    with pytest.raises(UnreadableFileError, match='format="table"'):
+        hdf5.decode_upload(recipe_write(some_frame(), format="fixed"), sandbox)
+    with pytest.raises(UnreadableFileError, match="damaged"):
+        hdf5.decode_upload(b"", sandbox)
+
+
+def test_every_truncation_is_a_refusal(sandbox):
+    blob = recipe_write(some_frame(), {"ra": 1.0})
+    for size in [*range(0, 4000, 500), *range(4000, len(blob), len(blob) // 15), len(blob) - 1]:
+        with pytest.raises(UnreadableFileError):
+            sandbox.read(blob[:size])
+
+
+def test_flipped_bits_cost_one_request(sandbox):
+    """Some of these end libhdf5 by a signal."""
+    blob = recipe_write(some_frame(), {"ra": 1.0})
+    generator = np.random.default_rng(5)
+    refused = 0
+    for place in generator.integers(0, 12_000, 60).tolist():
+        damaged = bytearray(blob)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        try:
+            hdf5.decode_upload(bytes(damaged), sandbox)
+        except UnreadableFileError:
+            refused += 1
+    assert 0 < refused < 60
+    assert hdf5.decode_upload(blob, sandbox).frame.equals(some_frame())
+
+
+def test_uploads_at_once_do_not_mix(sandbox):
+    def read(number):
+        frame = pd.DataFrame({"mjd": np.arange(300.0) + number, "name": [str(number)] * 300})
+        decoded = hdf5.decode_upload(blobs[number], sandbox)
+        return decoded.frame.equals(frame) and decoded.metadata == {"number": number}
+
+    blobs = [
+        recipe_write(pd.DataFrame({"mjd": np.arange(300.0) + number, "name": [str(number)] * 300}), {"number": number})
+        for number in range(12)
+    ]
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(read, list(range(12)) * 5))
+
+
+CRASHES = ["segv", "abort", "garbage", "half", "exit", "error"]
+
+
+@pytest.mark.parametrize("act", CRASHES)
+def test_a_crash_costs_one_request(evil, act):
+    with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
+        evil.read(act.encode())
+    assert evil.read(TESS.read_bytes()).key == "/photometry"
+
+
+def test_memory_is_bounded(evil):
+    with pytest.raises(UnreadableFileError, match="more than 3,221,225,472 bytes of memory"):
+        evil.read(b"memory")
+
+
+@pytest.mark.parametrize("act", [b"hang", b"deaf"])
+def test_the_deadline_is_kept(act):
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=0.5), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match="longer than 0.5 s"):
+            sandbox.read(act)
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def test_processor_time_is_bounded():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, cpu=1), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match="more than 1 s of processor time"):
+            sandbox.read(b"processor")
+    finally:
+        sandbox.close()
+
+
+def test_a_worker_has_no_rights(evil):
+    assert evil.missing == ()
+    with pytest.raises(UnreadableFileError) as caught:
+        evil.read(b"report")
+    user = 65534 if os.geteuid() == 0 else os.getuid()
+    assert caught.value.message == f"uid {user}"
+    assert not Path("/tmp/photseries-worker-wrote").exists() or Path("/tmp/photseries-worker-wrote").stat().st_size == 0
+
+
+def test_a_busy_sandbox_says_so():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=1.0, workers=1), LIMITS)
+    sandbox.start()
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(sandbox.read, b"hang") for _ in range(3)]
+            errors = [type(job.exception()) for job in jobs]
+        assert UnavailableError in errors
+        assert UnreadableFileError in errors
+    finally:
+        sandbox.close()
+
+
+def nursery(sandbox):
+    return sandbox._nursery.pid
+
+
+def test_a_killed_nursery_is_replaced(sandbox):
+    before = nursery(sandbox)
+    os.kill(before, signal.SIGKILL)
+    assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    assert nursery(sandbox) != before
+
+
+def test_a_nursery_killed_at_work_is_replaced():
+    """The upload is tried again, once; here it ends the second nursery too."""
+    sandbox = EvilSandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(sandbox.read, b"hang")
+            for _ in range(2):
+                victim = nursery(sandbox)
+                wait_for(lambda victim=victim: workers(victim))
+                orphans = workers(victim)
+                os.kill(victim, signal.SIGKILL)
+                wait_for(lambda orphans=orphans: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+                wait_for(lambda victim=victim: job.done() or nursery(sandbox) != victim)
+            assert isinstance(job.exception(), UnavailableError)
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def workers(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def wait_for(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def test_nothing_is_left_behind():
+    before, known = descriptors(), set(children())
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=0.5), LIMITS)
+    sandbox.start()
+    for _ in range(3):
+        for act in ("segv", "garbage", "hang", "half"):
+            with pytest.raises(UnreadableFileError):
+                sandbox.read(act.encode())
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+        os.kill(nursery(sandbox), signal.SIGKILL)
+    assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    open_in_nursery = len(os.listdir(f"/proc/{nursery(sandbox)}/fd"))
+    sandbox.read(TESS.read_bytes())
+    wait_for(lambda: not workers(nursery(sandbox)))
+    assert len(os.listdir(f"/proc/{nursery(sandbox)}/fd")) == open_in_nursery
+    assert "Z" not in children().values()
+    sandbox.close()
+    assert descriptors() == before
+    assert set(children()) <= known
+
+
+def test_a_closed_sandbox_reads_nothing():
+    sandbox = Sandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    sandbox.close()
+    with pytest.raises(UnavailableError):
+        sandbox.read(b"")
+
+
+def test_required_layers():
+    sandbox = Sandbox(dataclasses.replace(SETTINGS, require=("user", "limits")), LIMITS)
+    sandbox.start()
+    sandbox.close()
+    with pytest.raises(StartError, match="asks for moat, which this system lacks"):
+        Sandbox(dataclasses.replace(SETTINGS, require=("limits", "moat")), LIMITS).start()
+
+
+def test_the_nursery_ends_with_the_service():
+    script = (
+        f"""
+import os, sys
+from photseries import config
+from photseries.codecs.sandbox import Sandbox
+sandbox = Sandbox({SETTINGS!r}, {LIMITS!r})
+sandbox.start()
+print(sandbox._nursery.pid, flush=True)
+sys.stdin.read()
+""".replace("=Sandbox(", "=config.Sandbox(")
+        .replace("Sandbox(Sandbox(", "Sandbox(config.Sandbox(")
+        .replace(" Limits(", " config.Limits(")
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+        pid = int(service.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        service.kill()
+    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_the_nursery_is_small_and_has_one_thread(sandbox):
+    sandbox.read(TESS.read_bytes())
+    assert len(os.listdir(f"/proc/{nursery(sandbox)}/task")) == 1
+    script = "import sys; import photseries.codecs.worker; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert "h5py" in loaded
+    assert not {"pandas", "tables", "tornado", "sqlalchemy", "psycopg2"} & set(loaded)
+
+
+def test_a_child_imports_nothing(tmp_path):
+    """A child may no longer be allowed to open the files of modules."""
+    files = {
+        "tess": TESS.read_bytes(),
+        "plain": recipe_write(some_frame(), {"x": np.float64(1), "s": np.str_("é")}),
+        "zlib": recipe_write(some_frame(), {}, complib="zlib", complevel=1, fletcher32=True),
+        "bzip2": recipe_write(some_frame(), {}, complib="bzip2", complevel=1),
+        "blosc": recipe_write(some_frame(), {}, complib="blosc", complevel=1),
+        "latin-1": recipe_write(some_frame()[["mjd", "quality"]], {}, encoding="latin-1"),
+        "fixed": recipe_write(some_frame(), format="fixed"),
+        "garbage": b"x" * 1000,
+    }
+    for name, blob in files.items():
+        (tmp_path / name).write_bytes(blob)
+    script = f"""
+import codecs, pathlib, sys
+from photseries import config
+from photseries.codecs import plain_hdf5, raw, wire, worker
+from photseries.errors import UnreadableFileError
+blobs = [path.read_bytes() for path in pathlib.Path({str(tmp_path)!r}).iterdir()]
+limits = config.Limits()
+for name in worker._CODECS:
+    codecs.lookup(name)
+before = set(sys.modules)
+for blob in blobs:
+    try:
+        table = plain_hdf5.read(memoryview(blob), limits)
+        buffers = list(wire.pack(wire.Answer(table, None, ())))
+    except UnreadableFileError:
+        pass
+print(*set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
+def test_a_pickle_in_an_upload_runs_nothing(sandbox, tmp_path):
+    marker = tmp_path / "marker"
+
+    class Attack:
+        def __reduce__(self):
+            return (os.mkdir, (str(marker),))
+
+    blob = recipe_write(some_frame(), {"ra": Attack()})
+    with pytest.raises(UnreadableFileError, match=r"mkdir"):
+        hdf5.decode_upload(blob, sandbox)
+    assert not marker.exists()
+    recipe_read(blob)  # the attack itself works
+    assert marker.exists()
+
+
+def test_reading_waits_in_threads_only(sandbox):
+    """Threads that wait for workers leave the interpreter to others."""
+    finished = threading.Event()
+
+    def count():
+        while not finished.is_set():
+            time.sleep(0.001)
+
+    counter = threading.Thread(target=count)
+    counter.start()
+    try:
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        finished.set()
+        counter.join()
