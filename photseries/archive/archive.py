@@ -1,4 +1,4 @@
-"""The use cases of series: one function each, one transaction each."""
+"""The use cases that change series: one function each, one transaction each."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 import pandas as pd
 
 from photseries.archive.blobs import Blobs
 from photseries.archive.intake import Intake, Sharing, Upload
+from photseries.archive.reader import Reader, absent
 from photseries.catalogue import blobs, finding, series
 from photseries.catalogue.engine import Catalogue, Connection
-from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.series import Changeable
-from photseries.codecs import base64_text, json_columns
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Config
-from photseries.criteria import Query
 from photseries.errors import (
     ConflictError,
     DamagedError,
     DuplicateError,
     ForbiddenError,
-    NotFoundError,
 )
 from photseries.principal import Principal
 from photseries.series.metadata import infer, merge
@@ -45,7 +41,7 @@ class Created:
     warnings: tuple[str, ...] = ()
 
 
-class Archive:
+class Archive(Reader):
     """Takes tables and metadata, keeps bytes in a store and rows in a catalogue, answers queries for a principal.
 
     Every method raises UnavailableError when a part is away or full, and has changed nothing then; those that change
@@ -61,8 +57,7 @@ class Archive:
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, sandbox: Sandbox, config: Config) -> None:
-        self._catalogue = catalogue
-        self._blobs = Blobs(catalogue, store, config)
+        super().__init__(catalogue, Blobs(catalogue, store, config))
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
@@ -178,58 +173,6 @@ class Archive:
                     return change(self._changeable(principal, series_id))
         raise ConflictError("Others keep changing this series. Look at it, and try again.")
 
-    def get(self, principal: Principal, series_id: int, data_format: str = "none") -> dict[str, Any]:
-        """Give one series, with its table as ``data`` unless the format is none.
-
-        Returns
-        -------
-        dict
-            Ready for JSON: parts that are JSON already are :class:`orjson.Fragment`.
-
-        Raises
-        ------
-        NotFoundError
-            When it is absent or not visible.
-        DamagedError
-            When its blob is missing or altered.
-        """
-        found = self._visible(principal, series_id)
-        try:
-            return self.shown(found, data_format)
-        except DamagedError:
-            # An update may have replaced the blob, and a sweep removed it, since the row was read.
-            again = self._visible(principal, series_id)
-            if again.blob == found.blob:
-                raise
-            return self.shown(again, data_format)
-
-    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
-        """Give a page of the series that match and are visible, and how many there are; no file is touched."""
-        with self._catalogue.reading() as connection:
-            page = finding.find(connection, principal, query)
-            return page, finding.count(connection, principal, query) if query.include_total else None
-
-    def shown(self, found: Found, data_format: str) -> dict[str, Any]:
-        """Give the fields of a series that was found, with its table as ``data`` unless the format is none.
-
-        Raises
-        ------
-        DamagedError
-            When its blob is missing or altered.
-        """
-        match data_format:
-            case "json":
-                frame = self._blobs.table(found.blob)
-                return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
-            case "hdf5":
-                content = self._blobs.read(found.blob)
-                return {
-                    **found.fields,
-                    "data": orjson.Fragment(b'"%b"' % base64_text.encode(content)),
-                }
-            case _:
-                return found.fields
-
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
         """Read the table of a series that is to be changed."""
         try:
@@ -238,18 +181,11 @@ class Archive:
             _won(self._changeable(principal, series_id).revision == seen.revision)
             raise
 
-    def _visible(self, principal: Principal, series_id: int) -> Found:
-        with self._catalogue.reading() as connection:
-            found = finding.get(connection, principal, series_id)
-        if found is None:
-            raise _absent(series_id)
-        return found
-
     def _changeable(self, principal: Principal, series_id: int) -> Changeable:
         with self._catalogue.reading() as connection:
             seen = series.for_change(connection, principal, series_id)
         if seen is None:
-            raise _absent(series_id)
+            raise absent(series_id)
         if not seen.allowed:
             raise ForbiddenError(
                 "Changing or deleting this series needs a token of its owner with 'Upload data', or one with "
@@ -293,7 +229,3 @@ class _RaceLostError(Exception):
 def _won(still: bool) -> None:
     if not still:
         raise _RaceLostError
-
-
-def _absent(series_id: int) -> NotFoundError:
-    return NotFoundError(f"No photometric series with ID {series_id}.")

@@ -28,7 +28,7 @@ from photseries.errors import InvalidError
 from photseries.principal import Principal
 from photseries.series import sky
 
-__all__ = ["matching", "order", "squared_chord"]
+__all__ = ["bad_cursor", "matching", "order", "squared_chord"]
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<": lambda left, right: left < right,
@@ -98,9 +98,14 @@ def _of_type(key: ColumnElement[Any], value: Any) -> Any:
     wanted = (int, float) if isinstance(key.type, Float) else key.type.python_type
     is_infinite = isinstance(value, float) and not math.isfinite(value)
     if isinstance(value, bool) or not isinstance(value, wanted) or is_infinite:
-        message = "This cursor is not one that an answer gave."
-        raise InvalidError(message, fields={"cursor": [message]})
+        raise bad_cursor()
     return value
+
+
+def bad_cursor() -> InvalidError:
+    """Make the error about a cursor that no answer gave."""
+    message = "This cursor is not one that an answer gave."
+    return InvalidError(message, fields={"cursor": [message]})
 
 
 def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
@@ -119,7 +124,7 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         case Operator.CONTAINS:
             return column.contains(value, autoescape=True)
         case Operator.AT_LEAST:
-            return column >= value
+            return literal(value) <= column
         case Operator.AT_MOST:
             # A series begins before it ends: what is implied by the bound lets the index on mjd_first help.
             early = Series.mjd_first <= value if restriction.field in ("mjd_mid", "mjd_last") else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class Page:
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Give one series, or None when it is absent or not visible."""
-    row = connection.execute(_shown(principal).where(Series.id == series_id, visible(principal))).one_or_none()
+    row = connection.execute(shown(principal).where(Series.id == series_id, visible(principal))).one_or_none()
     return None if row is None else _found(row)
 
 
@@ -79,16 +79,21 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
     if query.cone is not None:
         more.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
     rows = connection.execute(
-        _shown(principal, *more)
+        shown(principal, *more)
         .where(*matching(principal, query), *after)
         .order_by(*directed)
         .limit(query.per_page + 1)
         .offset(0 if query.cursor else (query.page - 1) * query.per_page)
     ).all()
-    shown = rows[: query.per_page]
-    last = shown[-1] if len(rows) > len(shown) else None
-    cursor = None if last is None else Cursor(query.sort_by, query.descending, last.key, last.id).text()
-    return Page([_found(row) for row in shown], cursor)
+    return page_of(rows, query, lambda row: row.key)
+
+
+def page_of(rows: Sequence[Row[Any]], query: Query, place: Callable[[Row[Any]], Any]) -> Page:
+    """Make a page of rows, of which there is one more than the page holds when there is a next one."""
+    here = rows[: query.per_page]
+    last = here[-1] if len(rows) > len(here) else None
+    cursor = None if last is None else Cursor(query.sort_by, query.descending, place(last), last.id).text()
+    return Page([_found(row) for row in here], cursor)
 
 
 def count(connection: Connection, principal: Principal, query: Query) -> int:
@@ -112,7 +117,7 @@ def same_content(principal: Principal, content_hash: str) -> ScalarSelect[Any]:
     return select(func.min(Series.id)).where(Series.content_hash == content_hash, visible(principal)).scalar_subquery()
 
 
-def _shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
+def shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
     """Select what is shown of a series, and more; JSON documents come as the text that they are stored as."""
     own: dict[str, ColumnElement[Any]] = {
         column.key: cast(column, Text).label(column.key) if column.key in _DOCUMENTS else column
@@ -159,6 +164,8 @@ def _found(row: Row[Any]) -> Found:
         if values[name] is not None:
             values[name] = orjson.Fragment(values[name])
     fields = {name: values[name] for name in FIELDS}
+    if "position" in values:
+        fields["position"] = values["position"]
     if "squared_chord" in values:
         fields["separation"] = float(separation(math.sqrt(values["squared_chord"])))
     return Found(fields, blob)

@@ -31,7 +31,10 @@ class Writable:
     Parameters
     ----------
     frame : pandas.DataFrame
-        Its blocks and byte order depend on the values alone, so that equal frames give equal files.
+        Its blocks and byte order depend on the values alone, so that equal frames give equal files. Text has the dtype
+        object, so that all of it becomes one block, and one field of the file, under every pandas. (pandas 3 would
+        write a field for each text column: slow when there are many, and mistaken for another column's by pandas 3.1
+        when a column is named ``values_block_N``.)
     null : str
         A text that is no value of the frame and may stand for null.
     """

@@ -33,9 +33,6 @@ KEY: Final = "phot_series"
 #: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
 PANDAS_VERSION: Final = "0.15.2"
 
-#: Numbers from which on PyTables warns that it will be slow; every text column is a field with several attributes.
-_QUIET: Final = {"MAX_COLUMNS": 2**15, "MAX_NODE_ATTRS": 2**18}
-
 _DEFAULTS: Final = Limits()
 #: What was stored stays readable when the limits are lowered later.
 _UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
@@ -92,16 +89,12 @@ def _written(table: frames.Writable, pickled: bytes, text: str, compression: str
     # Every in-memory file needs its own name: PyTables gives a second one of the same name the first one's content.
     store: Any = pd.HDFStore(secrets.token_hex(16), mode="w", driver="H5FD_CORE", driver_core_backing_store=0)
     with store:
-        store._handle.params.update(_QUIET)
         store.put(KEY, table.frame, **options)
         storer = store.get_storer(KEY)
         storer.attrs.pandas_version = PANDAS_VERSION
         # A scalar of bytes is stored as it is, which is how PyTables stores what it has pickled.
         storer.attrs[METADATA] = np.bytes_(pickled)
         storer.attrs[METADATA_JSON] = text
-        for column in storer.values_axes:
-            # pandas 3 looks for the attribute <column name>_meta too, so a column could be named like another's.
-            storer.table.attrs[column.meta_attr] = None
         if isinstance(table.frame.index, pd.DatetimeIndex):
             storer.table.attrs.index_kind = "datetime64"  # in ns, for every pandas
         image: bytes = store._handle.get_file_image()

@@ -4,11 +4,12 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
-from photseries.criteria.query import Cone, Cursor, Query, Restriction, parse, read
+from photseries.criteria.query import Cone, Cursor, Positions, Query, Restriction, parse, parse_criteria, read, texts_of
 from photseries.criteria.table import (
     CONTROLS,
     CRITERIA,
     MOST_PER_PAGE,
+    OF_SOURCE,
     SEPARATION,
     SORTABLE,
     Criterion,
@@ -20,6 +21,7 @@ __all__ = [
     "CONTROLS",
     "CRITERIA",
     "MOST_PER_PAGE",
+    "OF_SOURCE",
     "SEPARATION",
     "SORTABLE",
     "Cone",
@@ -27,8 +29,11 @@ __all__ = [
     "Cursor",
     "Operator",
     "Parameter",
+    "Positions",
     "Query",
     "Restriction",
     "parse",
+    "parse_criteria",
     "read",
+    "texts_of",
 ]

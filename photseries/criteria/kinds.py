@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -27,6 +28,7 @@ __all__ = [
     "Kind",
     "Statistic",
     "choice",
+    "joined",
 ]
 
 LONGEST_TEXT = 1000
@@ -96,6 +98,13 @@ def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
         return tuple(read(part.strip()) for part in parts)
 
     return read_all
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Write values as the list that the kinds of several values read."""
+    line = io.StringIO()
+    csv.writer(line, lineterminator="").writerow(texts)
+    return line.getvalue()
 
 
 def _integer(text: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import orjson
 
+from photseries.criteria.kinds import DECLINATION, RIGHT_ASCENSION, joined
 from photseries.criteria.table import (
     CONTROLS,
     CRITERIA,
@@ -21,7 +22,9 @@ from photseries.criteria.table import (
 )
 from photseries.errors import InvalidError
 
-__all__ = ["Cone", "Cursor", "Query", "Restriction", "parse", "read"]
+__all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "parse_criteria", "read", "texts_of"]
+
+MOST_POSITIONS = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,19 @@ class Cone(NamedTuple):
     radius: float
 
 
+class Positions(NamedTuple):
+    """The centres of many cones of one radius; all in deg, ICRS."""
+
+    ra: tuple[float, ...]
+    dec: tuple[float, ...]
+    radius: float
+
+
 class Cursor(NamedTuple):
-    """The place after which a page begins: the value that orders it (None: null) and the id of the last row before."""
+    """The place after which a page begins: the value that orders it (None: null) and the id of the last row before.
+
+    For a list of positions the value is the position's index and the squared chord.
+    """
 
     sort_by: str
     descending: bool
@@ -60,6 +74,7 @@ class Query:
 
     restrictions: tuple[Restriction, ...] = ()
     cone: Cone | None = None
+    positions: Positions | None = None
     sort_by: str = "obj_id"
     descending: bool = False
     page: int = 1
@@ -69,13 +84,15 @@ class Query:
     data_format: Literal["json", "hdf5", "none"] = "none"
 
 
-def parse(arguments: Mapping[str, Sequence[str]]) -> Query:
+def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Query:
     """Read query arguments.
 
     Parameters
     ----------
     arguments : mapping of str to sequence of str
         The values of each argument, as they came.
+    positions : list of [ra, dec], optional
+        Centres [deg, ICRS] for the argument ``radius``, as they came.
 
     Returns
     -------
@@ -87,14 +104,16 @@ def parse(arguments: Mapping[str, Sequence[str]]) -> Query:
         Naming every unknown, repeated or malformed parameter.
     """
     values = read(arguments, (*CRITERIA, *CONTROLS))
-    cone = _cone(values)
-    sort_by = values.get("sortBy", "obj_id")
-    if sort_by == SEPARATION and cone is None:
-        raise _invalid("sortBy", "sortBy=separation needs a cone: ra, dec and radius.")
+    near = None if positions is None else _positions(positions, values)
+    cone = _cone(values) if near is None else None
+    sort_by = values.get("sortBy", "obj_id" if near is None else SEPARATION)
+    if (sort_by == SEPARATION) != (near is not None) and (cone is None or near is not None):
+        raise _invalid("sortBy", "sortBy=separation goes with a cone (ra, dec, radius), and alone with positions.")
     descending = values["sortOrder"] == "desc"
     return Query(
         restrictions=tuple(_restrictions(values)),
         cone=cone,
+        positions=near,
         sort_by=sort_by,
         descending=descending,
         page=values["pageNumber"],
@@ -103,6 +122,12 @@ def parse(arguments: Mapping[str, Sequence[str]]) -> Query:
         include_total=values["includeTotal"],
         data_format=values["dataFormat"],
     )
+
+
+def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
+    """Read query arguments of which only the criteria count, for an answer that has no pages; see :func:`parse`."""
+    values = read(arguments, (*CRITERIA, *(known for known in CONTROLS if known.name == "useRobustMagAndRMS")))
+    return Query(restrictions=tuple(_restrictions(values)), cone=_cone(values))
 
 
 def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
@@ -182,13 +207,64 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
         raise _invalid("cursor", "This cursor is not one that an answer gave.") from None
     if (cursor.sort_by, cursor.descending) != (sort_by, descending):
         raise _invalid("cursor", "This cursor belongs to another sortBy or sortOrder.")
-    if (
-        type(cursor.id) is not int
-        or not isinstance(cursor.value, str | int | float | None)
-        or "\0" in str(cursor.value)
-    ):
+    if type(cursor.id) is not int or "\0" in str(cursor.value):
         raise _invalid("cursor", "This cursor is not one that an answer gave.")
     return cursor
+
+
+def _positions(given: Any, values: Mapping[str, Any]) -> Positions:
+    if "radius" not in values or "ra" in values or "dec" in values or values["sortOrder"] == "desc":
+        raise _invalid("positions", "positions go with radius, without ra and dec, and in ascending order only.")
+    if not isinstance(given, list) or not 0 < len(given) <= MOST_POSITIONS:
+        raise _invalid("positions", f"positions must be a list of 1 to {MOST_POSITIONS:,} pairs [ra, dec].")
+    pairs = []
+    for index, pair in enumerate(given):
+        try:
+            ra, dec = pair
+            pairs.append((RIGHT_ASCENSION.read(_plain(ra)), DECLINATION.read(_plain(dec))))
+        except (TypeError, ValueError):
+            raise _invalid(
+                "positions",
+                f"positions[{index}] is not a pair [ra, dec]: {RIGHT_ASCENSION.name} and {DECLINATION.name}.",
+            ) from None
+    right_ascensions, declinations = zip(*pairs, strict=True)
+    return Positions(right_ascensions, declinations, values["radius"])
+
+
+def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Write the values of a JSON body as the texts that query arguments would be.
+
+    Parameters
+    ----------
+    body : mapping
+        Texts, numbers, booleans, or lists of them.
+
+    Raises
+    ------
+    InvalidError
+        When a value is none of these.
+    """
+    repeatable = {spelling for known in CRITERIA if known.repeatable for spelling in known.spellings}
+    texts: dict[str, list[str]] = {}
+    for name, value in body.items():
+        try:
+            if not isinstance(value, list):
+                texts[name] = [_plain(value)]
+            elif name in repeatable:
+                texts[name] = [_plain(item) for item in value]
+            else:
+                texts[name] = [joined([_plain(item) for item in value])]
+        except TypeError:
+            raise _invalid(name, f"{name} must be a text, a number, true or false, or a list of them.") from None
+    return texts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise TypeError
+    return str(value)
 
 
 def _invalid(name: str, message: str) -> InvalidError:

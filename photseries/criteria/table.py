@@ -25,7 +25,7 @@ from photseries.criteria.kinds import (
     choice,
 )
 
-__all__ = ["CONTROLS", "CRITERIA", "SEPARATION", "SORTABLE", "Criterion", "Operator", "Parameter"]
+__all__ = ["CONTROLS", "CRITERIA", "OF_SOURCE", "SEPARATION", "SORTABLE", "Criterion", "Operator", "Parameter"]
 
 MOST_PER_PAGE = 500
 
@@ -199,6 +199,9 @@ CRITERIA: tuple[Criterion, ...] = (
         sentence="Series with such a statistic of one of their columns; may be given several times.",
     ),
 )
+
+#: The series of one source, which has a path of its own.
+OF_SOURCE = _one_of("obj_id", "obj_id", TEXTS, "of this source")
 
 #: The parameters that shape the answer.
 CONTROLS: tuple[Parameter, ...] = (

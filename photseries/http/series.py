@@ -9,12 +9,12 @@ import orjson
 
 from photseries import __version__, criteria
 from photseries.catalogue.finding import Found
-from photseries.criteria import CONTROLS, Query
+from photseries.criteria import CONTROLS, OF_SOURCE, Query, Restriction
 from photseries.errors import NotFoundError, PhotseriesError
 from photseries.http.base import ANY, BaseHandler
 from photseries.principal import UPLOAD
 
-__all__ = ["OneSeriesHandler", "SeriesHandler"]
+__all__ = ["OneSeriesHandler", "QueryHandler", "SeriesHandler", "SourceSeriesHandler", "SummaryHandler"]
 
 _LARGEST_ID = 2**63 - 1
 
@@ -69,6 +69,45 @@ class SeriesHandler(BaseHandler):
             return orjson.dumps(self.services.archive.shown(found, data_format))
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
+
+
+class QueryHandler(SeriesHandler):
+    """The same search with its parameters in a body, and around a list of positions."""
+
+    needs: ClassVar = {"POST": ANY}
+
+    async def post(self) -> None:
+        """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
+
+        def parse() -> Query:
+            body = self.json_body()
+            positions = body.pop("positions", None)
+            return criteria.parse(criteria.texts_of(body), positions)
+
+        await self.send_page(await self.run(parse))
+
+
+class SummaryHandler(BaseHandler):
+    """What an archive holds."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self) -> None:
+        """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
+        await self.reply(self.services.archive.summary, self.principal, criteria.parse_criteria(self.arguments()))
+
+
+class SourceSeriesHandler(SeriesHandler):
+    """The series of one source."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self, identity: str) -> None:  # type: ignore[override]
+        """Find the series of a source, with the parameters of the lists."""
+        await self.run(self.services.accounts.get, self.principal, "sources", identity)
+        query = criteria.parse(self.arguments())
+        mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+        await self.send_page(dataclasses.replace(query, restrictions=(*query.restrictions, mine)))
 
 
 class OneSeriesHandler(BaseHandler):

@@ -1,0 +1,107 @@
+"""The use cases that change nothing: get, find, sum up."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import orjson
+
+from photseries.archive.blobs import Blobs
+from photseries.catalogue import finding, near
+from photseries.catalogue.engine import Catalogue
+from photseries.catalogue.finding import Found, Page
+from photseries.catalogue.summary import summary
+from photseries.codecs import base64_text, json_columns
+from photseries.criteria import Query
+from photseries.errors import DamagedError, NotFoundError
+from photseries.principal import Principal
+
+__all__ = ["Reader", "absent"]
+
+
+class Reader:
+    """The half of the archive that only reads.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    blobs : Blobs
+    """
+
+    def __init__(self, catalogue: Catalogue, blobs: Blobs) -> None:
+        self._catalogue = catalogue
+        self._blobs = blobs
+
+    def get(self, principal: Principal, series_id: int, data_format: str = "none") -> dict[str, Any]:
+        """Give one series, with its table as ``data`` unless the format is none.
+
+        Returns
+        -------
+        dict
+            Ready for JSON: parts that are JSON already are :class:`orjson.Fragment`.
+
+        Raises
+        ------
+        NotFoundError
+            When it is absent or not visible.
+        DamagedError
+            When its blob is missing or altered.
+        """
+        found = self._visible(principal, series_id)
+        try:
+            return self.shown(found, data_format)
+        except DamagedError:
+            # An update may have replaced the blob, and a sweep removed it, since the row was read.
+            again = self._visible(principal, series_id)
+            if again.blob == found.blob:
+                raise
+            return self.shown(again, data_format)
+
+    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
+        """Give a page of the series that match and are visible, and how many there are; no file is touched."""
+        with self._catalogue.reading() as connection:
+            if query.positions is None:
+                page, count = finding.find(connection, principal, query), finding.count
+            else:
+                page = near.find_near(connection, principal, query, query.positions)
+                count = partial(near.count_near, positions=query.positions)
+            return page, count(connection, principal, query) if query.include_total else None
+
+    def summary(self, principal: Principal, query: Query) -> dict[str, Any]:
+        """Sum up the series that match and are visible; see :func:`photseries.catalogue.summary.summary`."""
+        with self._catalogue.reading() as connection:
+            return summary(connection, principal, query)
+
+    def shown(self, found: Found, data_format: str) -> dict[str, Any]:
+        """Give the fields of a series that was found, with its table as ``data`` unless the format is none.
+
+        Raises
+        ------
+        DamagedError
+            When its blob is missing or altered.
+        """
+        match data_format:
+            case "json":
+                frame = self._blobs.table(found.blob)
+                return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
+            case "hdf5":
+                content = self._blobs.read(found.blob)
+                return {
+                    **found.fields,
+                    "data": orjson.Fragment(b'"%b"' % base64_text.encode(content)),
+                }
+            case _:
+                return found.fields
+
+    def _visible(self, principal: Principal, series_id: int) -> Found:
+        with self._catalogue.reading() as connection:
+            found = finding.get(connection, principal, series_id)
+        if found is None:
+            raise absent(series_id)
+        return found
+
+
+def absent(series_id: int) -> NotFoundError:
+    """Make the error about a series that is not there, or not visible."""
+    return NotFoundError(f"No photometric series with ID {series_id}.")
