@@ -11,6 +11,7 @@
     ├── ConflictError               409  conflict           changed by others too often while we tried
     │   ├── DuplicateError          409  duplicate          the unique key is taken
     │   └── InUseError              409  in_use             something else still refers to it
+    ├── PreconditionFailedError     412  precondition_failed  not the revision that the caller has seen
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
     ├── DamagedError                500  damaged            a stored file is missing or altered
@@ -109,6 +110,13 @@ class InUseError(ConflictError):
     """Something else still refers to what was to be removed."""
 
     code = "in_use"
+
+
+class PreconditionFailedError(PhotseriesError):
+    """What is to be changed is not at the revision that the caller has seen."""
+
+    status = 412
+    code = "precondition_failed"
 
 
 class TooLargeError(PhotseriesError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from photseries.archive.blobs import Blobs
+from photseries.archive.changes import RaceLostError, changes, require_won
 from photseries.archive.intake import Intake, Sharing, Upload
 from photseries.archive.reader import Reader, absent
-from photseries.catalogue import blobs, finding, series
+from photseries.catalogue import blobs, finding, history, series
 from photseries.catalogue.engine import Catalogue, Connection
 from photseries.catalogue.series import Changeable
 from photseries.codecs.sandbox import Sandbox
@@ -22,12 +23,16 @@ from photseries.errors import (
     DamagedError,
     DuplicateError,
     ForbiddenError,
+    PreconditionFailedError,
 )
 from photseries.principal import Principal
 from photseries.series.metadata import infer, merge
 from photseries.storage.contract import Store
 
 __all__ = ["Archive", "Created"]
+
+#: Revisions that a caller has seen; None when it does not matter.
+Revisions = Set[int] | None
 
 #: How often a change is merged again when others changed the series meanwhile.
 MERGES = 3
@@ -95,20 +100,31 @@ class Archive(Reader):
         same = open_.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
 
-    def update(self, principal: Principal, series_id: int, body: Mapping[str, Any]) -> None:
+    def update(self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None) -> None:
         """Change the metadata, the sharing or the table of a series.
 
         Concurrent changes of different fields all survive: a change that meets another one is merged again.
 
+        Parameters
+        ----------
+        principal : Principal
+        series_id : int
+        body : mapping
+            As for :meth:`create`; what is absent stays, null clears.
+        expected : set of int, optional
+            The revisions one of which the series must have.
+
         Raises
         ------
         NotFoundError, ForbiddenError, InvalidError, DuplicateError
+        PreconditionFailedError
+            When the series has another revision than expected.
         ConflictError
             When others kept changing the series.
         """
-        self._changeable(principal, series_id)
+        self._changeable(principal, series_id, expected)
         upload = self._intake.read(body)
-        self._repeated(principal, series_id, lambda seen: self._update(principal, series_id, seen, upload))
+        self._repeated(principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload))
 
     def _update(self, principal: Principal, series_id: int, seen: Changeable, upload: Upload) -> None:
         """Change a series from the state that was seen."""
@@ -132,9 +148,11 @@ class Archive(Reader):
             values |= self._intake.summarized(frame)
         with self._stored(principal, frame, values) as (connection, blob):
             shared = self._permitted(connection, principal, seen, metadata, sharing)
-            _won(series.change(connection, series_id, seen.revision, {**values, **blob}))
+            require_won(series.change(connection, series_id, seen.revision, {**values, **blob}))
             series.share(connection, series_id, *shared)
             blobs.unlink(connection, seen.blob.filename)
+            changed = changes(seen, metadata, shared, values.get("content_hash"))
+            _noted(connection, principal, series_id, seen, "update", changed, blob)
         self._blobs.unlinked(seen.blob.filename)
 
     def _share(
@@ -143,34 +161,40 @@ class Archive(Reader):
         """Change the sharing alone: no blob is written."""
         with self._catalogue.transaction() as connection:
             shared = self._permitted(connection, principal, seen, metadata, sharing)
-            _won(series.change(connection, series_id, seen.revision, {}))
+            require_won(series.change(connection, series_id, seen.revision, {}))
             series.share(connection, series_id, *shared)
+            _noted(connection, principal, series_id, seen, "share", changes(seen, {}, shared), seen.blob.columns())
 
-    def delete(self, principal: Principal, series_id: int) -> None:
+    def delete(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
         """Remove a series; its bytes follow after the grace.
 
         Raises
         ------
         NotFoundError, ForbiddenError
+        PreconditionFailedError
+            When the series has another revision than expected.
         ConflictError
             When others kept changing the series.
         """
-        self._repeated(principal, series_id, lambda seen: self._delete(series_id, seen))
+        self._repeated(principal, series_id, expected, lambda seen: self._delete(principal, series_id, seen))
 
-    def _delete(self, series_id: int, seen: Changeable) -> None:
+    def _delete(self, principal: Principal, series_id: int, seen: Changeable) -> None:
         with self._catalogue.transaction() as connection:
-            _won(series.remove(connection, series_id, seen.revision))
+            require_won(series.remove(connection, series_id, seen.revision))
+            _noted(connection, principal, series_id, seen, "delete", {}, {})
         self._blobs.unlinked(seen.blob.filename)
 
-    def _repeated(self, principal: Principal, series_id: int, change: Callable[[Changeable], None]) -> None:
+    def _repeated(
+        self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], None]
+    ) -> None:
         """Change a series from the state that is seen, again when others changed it meanwhile."""
-        with suppress(_RaceLostError):
-            return change(self._changeable(principal, series_id))
+        with suppress(RaceLostError):
+            return change(self._changeable(principal, series_id, expected))
         # Those who lost go on one after the other, so that few of them lose again.
         with self._catalogue.queued(series_id):
             for _ in range(MERGES):
-                with suppress(_RaceLostError):
-                    return change(self._changeable(principal, series_id))
+                with suppress(RaceLostError):
+                    return change(self._changeable(principal, series_id, expected))
         raise ConflictError("Others keep changing this series. Look at it, and try again.")
 
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
@@ -178,10 +202,10 @@ class Archive(Reader):
         try:
             return self._blobs.table(seen.blob)
         except DamagedError:
-            _won(self._changeable(principal, series_id).revision == seen.revision)
+            require_won(self._changeable(principal, series_id).revision == seen.revision)
             raise
 
-    def _changeable(self, principal: Principal, series_id: int) -> Changeable:
+    def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
         with self._catalogue.reading() as connection:
             seen = series.for_change(connection, principal, series_id)
         if seen is None:
@@ -190,6 +214,11 @@ class Archive(Reader):
             raise ForbiddenError(
                 "Changing or deleting this series needs a token of its owner with 'Upload data', or one with "
                 "'Manage photometry'."
+            )
+        if expected is not None and seen.revision not in expected:
+            raise PreconditionFailedError(
+                f"The series is at revision {seen.revision}, not at one that If-Match names: somebody changed it. "
+                "Look at it, and try again."
             )
         return seen
 
@@ -222,10 +251,23 @@ class Archive(Reader):
             raise
 
 
-class _RaceLostError(Exception):
-    """Somebody else changed the series since it was read."""
-
-
-def _won(still: bool) -> None:
-    if not still:
-        raise _RaceLostError
+def _noted(
+    connection: Connection,
+    principal: Principal,
+    series_id: int,
+    seen: Changeable,
+    action: str,
+    changed: Mapping[str, Any],
+    blob: Mapping[str, Any],
+) -> None:
+    """Write a change into the history, in its transaction."""
+    history.record(
+        connection,
+        series_id=series_id,
+        revision=seen.revision + 1,
+        user_id=principal.user_id,
+        owner_id=seen.owner_id,
+        action=action,
+        changed=changed,
+        **blob,
+    )

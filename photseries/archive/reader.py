@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from functools import partial
 from typing import Any
 
 import orjson
 
 from photseries.archive.blobs import Blobs
-from photseries.catalogue import finding, near
+from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.summary import summary
-from photseries.codecs import base64_text, json_columns
+from photseries.codecs import base64_text, hdf5, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.principal import Principal
@@ -33,13 +34,23 @@ class Reader:
         self._catalogue = catalogue
         self._blobs = blobs
 
-    def get(self, principal: Principal, series_id: int, data_format: str = "none") -> dict[str, Any]:
+    def get(
+        self, principal: Principal, series_id: int, data_format: str = "none", known: Set[int] = frozenset()
+    ) -> tuple[int, dict[str, Any] | None]:
         """Give one series, with its table as ``data`` unless the format is none.
+
+        Parameters
+        ----------
+        principal : Principal
+        series_id : int
+        data_format : {"none", "json", "hdf5"}
+        known : set of int
+            Revisions that need not be given again.
 
         Returns
         -------
-        dict
-            Ready for JSON: parts that are JSON already are :class:`orjson.Fragment`.
+        revision, fields : int, dict or None
+            Ready for JSON (parts that are JSON already are :class:`orjson.Fragment`); None for a known revision.
 
         Raises
         ------
@@ -49,14 +60,50 @@ class Reader:
             When its blob is missing or altered.
         """
         found = self._visible(principal, series_id)
+        if found.fields["revision"] in known:
+            return found.fields["revision"], None
         try:
-            return self.shown(found, data_format)
+            return found.fields["revision"], self.shown(found, data_format)
         except DamagedError:
             # An update may have replaced the blob, and a sweep removed it, since the row was read.
             again = self._visible(principal, series_id)
             if again.blob == found.blob:
                 raise
-            return self.shown(again, data_format)
+            return again.fields["revision"], self.shown(again, data_format)
+
+    def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
+        """Give the changes of a series; of one that is deleted, to its owner.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        with self._catalogue.reading() as connection:
+            found = history.events(connection, principal, series_id)
+        if not found:
+            raise absent(series_id)
+        return found
+
+    def get_revision(
+        self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
+    ) -> dict[str, Any]:
+        """Give what a series was at a revision, from the file of that time, to its owner; deleted or not.
+
+        Raises
+        ------
+        NotFoundError
+            When there was no such revision, its file is no longer kept, or the principal is not the owner.
+        """
+        with self._catalogue.reading() as connection:
+            blob = history.blob_at(connection, principal, series_id, revision)
+        try:
+            metadata = None if blob is None else hdf5.decode(self._blobs.read(blob)).metadata
+        except DamagedError:
+            metadata = None
+        if blob is None or metadata is None:
+            raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
+        fields = {"id": series_id, "revision": revision, **metadata, "filename": blob.filename, "hash": blob.hash}
+        return self.shown(Found(fields, blob), data_format)
 
     def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
         """Give a page of the series that match and are visible, and how many there are; no file is touched."""

@@ -10,7 +10,11 @@ from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func
 
 from photseries.catalogue.models import Series, UnlinkedBlob
 
-__all__ = ["Blob"]
+__all__ = ["BLOB", "Blob"]
+
+
+#: The columns that describe a blob.
+BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,10 @@ class Blob:
     crc: int
     hash: str
     format: int
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns that describe it."""
+        return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
 
 
 def unlink(connection: Connection, filename: str) -> None:
@@ -67,4 +75,4 @@ def blobs(connection: Connection, batch: int = 1000) -> Iterator[tuple[int, Blob
 
 def of_row(row: Mapping[str, Any] | RowMapping) -> Blob:
     """Give the blob of a row of the series' table."""
-    return Blob(row["filename"], row["blob_size"], row["blob_crc"], row["hash"], row["blob_format"])
+    return Blob(*(row[name] for name in BLOB))

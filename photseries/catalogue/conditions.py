@@ -147,6 +147,8 @@ def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElemen
 
 
 def _inside(cone: Cone) -> list[ColumnElement[bool]]:
+    if cone.radius == 180:
+        return []  # the whole sky: the chord to the opposite point exceeds 2 now and then, by rounding
     cover = sky.cover(cone.ra, cone.dec, cone.radius)
     ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
     return [

@@ -267,6 +267,27 @@ class SeriesStream(Base):
     __table_args__ = (Index(None, "stream_id", "series_id"),)
 
 
+class SeriesHistory(Base):
+    """What was done to a series: the row with revision K describes the change that led to it.
+
+    ``series_id`` is no foreign key: history outlives its series. A delete has no blob.
+    """
+
+    __tablename__ = "series_history"
+    series_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[Moment]
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+    owner_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+    action: Mapped[str]
+    changed: Mapped[Document]
+    filename: Mapped[str | None]
+    hash: Mapped[str | None]
+    blob_size: Mapped[int | None] = mapped_column(BigInteger)
+    blob_crc: Mapped[int | None] = mapped_column(BigInteger)
+    blob_format: Mapped[int | None] = mapped_column(SmallInteger)
+
+
 class UnlinkedBlob(Base):
     """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg2 import errors as pg
 from sqlalchemy import (
+    CTE,
     Connection,
     Integer,
     delete,
@@ -23,11 +24,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
 
 from photseries.catalogue.access import audience, changeable, visible
-from photseries.catalogue.blobs import Blob, of_row
+from photseries.catalogue.blobs import BLOB, Blob, of_row
 from photseries.catalogue.models import (
     Group,
     Series,
     SeriesGroup,
+    SeriesHistory,
     SeriesStream,
     UnlinkedBlob,
 )
@@ -52,6 +54,9 @@ class Changeable:
     owner_id: int
     owners_group_id: int
     metadata: dict[str, Any]
+    group_ids: list[int]
+    stream_ids: list[int]
+    content_hash: str
     blob: Blob
 
 
@@ -70,6 +75,9 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
         owner_id=row["owner_id"],
         owners_group_id=row["owners_group_id"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
+        group_ids=[number for number in row["audience"] if number > 0],
+        stream_ids=[-number for number in row["audience"] if number < 0],
+        content_hash=row["content_hash"],
         blob=of_row(row),
     )
 
@@ -101,8 +109,16 @@ def create(
         if ids
     ]
     with _refused(values):
-        identity: int = connection.execute(select(new.c.id).add_cte(*shared)).scalar_one()
+        identity: int = connection.execute(select(new.c.id).add_cte(*shared, _first_event(new, values))).scalar_one()
     return identity
+
+
+def _first_event(new: CTE, values: Mapping[str, Any]) -> CTE:
+    """Note the creation of a series in its history, as a part of the statement that inserts it."""
+    event = {"revision": 1, "user_id": values["owner_id"], "owner_id": values["owner_id"], "action": "create"}
+    event |= {name: values[name] for name in BLOB} | {"changed": {}}
+    columns = {name: literal(value, SeriesHistory.__table__.c[name].type) for name, value in event.items()}
+    return insert(SeriesHistory).from_select(["series_id", *columns], select(new.c.id, *columns.values())).cte("event")
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:

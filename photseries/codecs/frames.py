@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -99,40 +101,42 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
     _require(count <= limits.columns, f"The table has {count:,} columns; at most {limits.columns:,} are accepted.")
     _require(frame.columns.is_unique, "Two columns of the table have the same name.")
 
+    index = _index(frame.index)
     problems: dict[str, list[str]] = {}
     arrays: dict[str, Array] = {}
     texts: set[str] = set()
-    size = _index_size(frame.index)
     for name, column in frame.items():
         try:
             _check_name(name, limits)
-            arrays[str(name)], width = _storable(column, texts)
-            size += width
+            arrays[str(name)] = _storable(column, texts)
         except ValueError as error:
             problems.setdefault(f"data.{_shown(name)}", []).append(f"The column {_shown(name)} {error}.")
     if problems:
         raise InvalidError(" ".join(text for group in problems.values() for text in group), fields=problems)
-    _check_sizes(list(arrays), rows, size, limits)
     null = "nan"
     while null in texts:
         null = f"_{null}_"
-    return Writable(pd.DataFrame(arrays, index=_index(frame.index)), null)
+    cell = _text_size({*texts, null})
+    row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
+    _check_sizes(list(arrays), rows, row + _index_size(index), limits)
+    columns = {name: pd.Series(values, index, values.dtype) for name, values in arrays.items()}
+    return Writable(pd.DataFrame(columns), null)
 
 
 def _check_name(name: Any, limits: Limits) -> None:
     if not isinstance(name, str):
         raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
-    if "\0" in name or len(_encoded(name)) > limits.column_name:
-        raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
+    if "\0" in name or not _is_unicode(name) or len(name.encode()) > limits.column_name:
+        raise ValueError(f"has a name that holds NUL, half a surrogate pair or more than {limits.column_name} bytes")
 
 
-def _storable(column: pd.Series[Any], texts: set[str]) -> tuple[Array, int]:
-    """Give the values as they are written, and the bytes that one takes in memory; note the texts."""
+def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
+    """Give the values as they are written; note the texts."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
-        return _nanoseconds(column), 8
+        return _nanoseconds(column)
     if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
-        return np.asarray(column).astype(dtype.newbyteorder("="), copy=False), dtype.itemsize
+        return np.asarray(column).astype(dtype.newbyteorder("="), copy=False)
     if _is_text(dtype):
         return _text(column, texts)
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -152,28 +156,32 @@ def _is_text(dtype: Any) -> bool:
     return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
 
 
-def _text(column: pd.Series[Any], texts: set[str]) -> tuple[Array, int]:
-    values = column.to_numpy(dtype=object, na_value=np.nan)
+def _text(column: pd.Series[Any], texts: set[str]) -> Array:
+    values: Array = column.to_numpy(dtype=object, na_value=np.nan)
     present = values[~pd.isna(values)].tolist()
     if not set(map(type, present)) <= {str}:
         raise ValueError("mixes text with other things, or holds objects that are neither text nor numbers")
     if "\0" in "".join(present):
         raise ValueError("holds the character NUL, which cannot be stored")
     different = set(present)
+    if not all(map(_is_unicode, different)):
+        raise ValueError("holds half a surrogate pair, which is not text")
     texts |= different
-    width = max((len(_encoded(text)) for text in different), default=1)
-    return values, cell_size(np.dtype(f"S{max(width, 1)}"))
+    return values
 
 
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValueError("holds half a surrogate pair, which is not text") from None
+def _text_size(texts: Iterable[str]) -> int:
+    """Tell what one value of a column of these texts takes in memory [bytes]."""
+    width = max(len(text.encode()) for text in texts)
+    return cell_size(np.dtype(f"S{max(width, 1)}"))
 
 
 def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
@@ -194,8 +202,12 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
 def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     """Give an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
     name = index.name
-    if not (name is None or (isinstance(name, str) and name and "\0" not in name and _is_unicode(name))):
-        raise _index_problem("has a name that is not a text")
+    if name is not None:
+        if not isinstance(name, str) or not name or "\0" in name or not _is_unicode(name):
+            raise _index_problem("has a name that is not a text")
+        # pandas pickles the name beside texts of its own, which are interned; whether it is one of them shows in the
+        # pickle's bytes.
+        name = sys.intern(str(name))
     if isinstance(index, pd.MultiIndex):
         raise _index_problem("has several levels")
     if isinstance(index, pd.DatetimeIndex):
@@ -219,10 +231,7 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
 
 
 def _index_size(index: pd.Index[Any]) -> int:
-    if _is_text(index.dtype):
-        width = max(len(str(text).encode("utf-8", "surrogatepass")) for text in index)
-        return cell_size(np.dtype(f"S{max(width, 1)}"))
-    return 8
+    return _text_size(index) if _is_text(index.dtype) else 8
 
 
 def _index_problem(what: str) -> InvalidError:

@@ -52,7 +52,7 @@ def encode(
     ----------
     frame : pandas.DataFrame
         Columns of integers, floats, booleans, text (with nulls) or datetimes; an index other than 0..n-1 is kept when
-        it is one level of numbers, text or datetimes.
+        it is one level of numbers, text or datetimes. Times come back in nanoseconds, the unit that all pandas read.
     metadata : mapping
         Plain values, in the order in which they are to appear.
     compression : {"none", "deflate"}

@@ -70,7 +70,6 @@ def check_kind(group: Attributes) -> None:
 def columns(
     group: Attributes,
     table: Attributes,
-    dtype: np.dtype[Any],
     records: np.ndarray[Any, np.dtype[Any]],
     limits: Limits,
 ) -> tuple[tuple[RawColumn, ...], RawColumn | None]:
@@ -80,8 +79,6 @@ def columns(
     ----------
     group, table : Attributes
         Of the key, and of the dataset below it.
-    dtype : numpy.dtype
-        Of a row.
     records : numpy.ndarray, shape (n,)
     limits : config.Limits
 
@@ -102,7 +99,7 @@ def columns(
     info = _pickled(group, "info", dict, missing={}, skip_foreign=True)
     encoding = _encoding(group)
     index_field = _index_field(group)
-    if not all(isinstance(field, str) for field in fields) or {index_field, *fields} != set(dtype.names or ()):
+    if not all(isinstance(field, str) for field in fields) or {index_field, *fields} != set(records.dtype.names or ()):
         raise UnreadableFileError("its attributes name other fields than its table has")
 
     own_nulls = bool(group.get("data_col_nan_rep"))

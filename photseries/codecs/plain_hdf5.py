@@ -59,7 +59,7 @@ def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle"
     except _DAMAGE as error:
         raise UnreadableFileError("The HDF5 file cannot be read: it is damaged.") from error
     except UnreadableFileError as error:
-        raise UnreadableFileError(_sentence(error.message), fields=error.fields) from error.__cause__
+        raise UnreadableFileError(_sentence(error.message)) from error.__cause__
 
 
 def _sentence(message: str) -> str:
@@ -72,6 +72,7 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
     access.set_fileobj_driver(h5fd.fileobj_driver, _Image(image))
+    access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
     # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
     file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
     try:
@@ -81,8 +82,8 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
         attributes = Attributes(group)
         pandas_table.check_kind(attributes)
         dataset = h5d.open(group, b"table")
-        dtype, records = _records(image, dataset, limits)
-        columns, index = pandas_table.columns(attributes, Attributes(dataset), dtype, records, limits)
+        records = _records(image, dataset, limits)
+        columns, index = pandas_table.columns(attributes, Attributes(dataset), records, limits)
         return RawTable(key, columns, index, _metadata(attributes, limits, metadata))
     finally:
         file.close()
@@ -109,10 +110,8 @@ class _Image:
 
 
 def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, Any]:
-    readers = {"pickle": (METADATA, from_pickle), "json": (METADATA_JSON, from_json)}
-    order = ("pickle", "json") if first == "pickle" else ("json", "pickle")
-    for kind in order:
-        name, interpret = readers[kind]
+    readers = [(METADATA, from_pickle), (METADATA_JSON, from_json)]
+    for name, interpret in readers if first == "pickle" else reversed(readers):
         data = attributes.get(name)
         if data is not None:
             return interpret(data, limits)
@@ -198,7 +197,7 @@ def _groups(file: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
                 waiting.append((f"{path}/{name.decode('utf-8')}", h5g.open(group, name), level + 1))
 
 
-def _records(image: memoryview, dataset: Any, limits: Limits) -> tuple[np.dtype[Any], np.ndarray[Any, np.dtype[Any]]]:
+def _records(image: memoryview, dataset: Any, limits: Limits) -> np.ndarray[Any, np.dtype[Any]]:
     """Read the rows of a dataset that has passed every check of its shape, type and storage."""
     space = dataset.get_space()
     if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
@@ -232,7 +231,7 @@ def _records(image: memoryview, dataset: Any, limits: Limits) -> tuple[np.dtype[
         raise UnreadableFileError("its table is virtual or compact; only contiguous and chunked ones are read")
     chunks.check_filters(filters)
     chunks.check_spans(spans, range(0, rows, chunk), len(image))
-    return dtype, chunks.assemble(image, spans, filters, dtype, rows, chunk)
+    return chunks.assemble(image, spans, filters, dtype, rows, chunk)
 
 
 def _filter(plan: Any, number: int) -> chunks.Filter:

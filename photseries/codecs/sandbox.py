@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import IO, ClassVar, Final
 
 from photseries import config
-from photseries.codecs import wire
+from photseries.codecs import confine, wire
 from photseries.codecs.raw import RawTable
 from photseries.codecs.worker import FAILED, LATE, NOT_FORKED
 from photseries.errors import StartError, UnavailableError, UnreadableFileError
@@ -74,7 +74,8 @@ class Sandbox:
         except (UnavailableError, UnreadableFileError) as error:
             self.close()
             raise StartError("The worker processes that read uploads do not start; see the lines above.") from error
-        lacking = [name for name in self._settings.require if name in self.missing]
+        present = {name for name, _ in confine.LAYERS} - set(self.missing)
+        lacking = [name for name in self._settings.require if name not in present]
         if lacking:
             self.close()
             raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
@@ -133,9 +134,10 @@ class Sandbox:
             statuses.close()
             deadline = time.monotonic() + self._settings.deadline + PATIENCE
             try:
-                return wire.receive(lambda size: _read(answer, size, deadline), self._limits)
-            except EOFError:
-                ended = _read(status, 1, deadline)[0]
+                try:
+                    return wire.receive(lambda size: _read(answer, size, deadline), self._limits)
+                except EOFError:
+                    ended = _read(status, 1, deadline)[0]
             except TimeoutError:
                 self._drop(nursery)
                 ended = LATE
@@ -238,9 +240,8 @@ def _refusal(why: str) -> str:
 @contextlib.contextmanager
 def _unnamed_file(blob: bytes | memoryview) -> Iterator[int]:
     """Put the bytes into a file without a name, in memory where the system has such files."""
-    with (
-        os.fdopen(os.memfd_create("upload"), "wb") if hasattr(os, "memfd_create") else tempfile.TemporaryFile() as file
-    ):
+    in_memory = hasattr(os, "memfd_create")
+    with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
         file.write(blob)
         file.flush()
         yield file.fileno()

@@ -105,6 +105,7 @@ class Nursery:
         if not message:
             return False
         upload, answer, status = descriptors
+        nursery = os.getpid()
         try:
             pid = os.fork()
         except OSError:
@@ -112,7 +113,7 @@ class Nursery:
             os.close(status)
         else:
             if pid == 0:
-                self._be_child(upload, answer)
+                self._be_child(upload, answer, nursery)
             self._children[pid] = _Child(time.monotonic() + self._settings.deadline, status)
         os.close(upload)
         os.close(answer)
@@ -141,7 +142,7 @@ class Nursery:
             finally:
                 os.close(child.status)
 
-    def _be_child(self, upload: int, answer: int) -> None:
+    def _be_child(self, upload: int, answer: int, nursery: int) -> None:
         """Read, answer and exit; any failure to do so is an exit without an answer."""
         code = 1
         try:
@@ -149,6 +150,8 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({upload, answer})
             missing = tuple(confine.lock_down(self._settings))
+            if os.getppid() != nursery:
+                return  # it ended before the kernel was told to end this child with it
             for buffer in wire.pack(self._answer(upload, missing)):
                 _write(answer, buffer)
             code = 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -83,28 +81,32 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
+# Possessive, so that a quote which never ends is not taken as a part of a plain value.
+_VALUE = re.compile(r'\s*+(?:"(?P<quoted>(?:[^"]|"")*)"\s*|(?P<plain>[^",][^,]*))(?P<more>,|\Z)')
+
+
 def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
-    """Read values with commas between; one that holds a comma stands in double quotes."""
+    """Read values with commas between; one with a comma, or with spaces around it, stands in double quotes."""
 
     def read_all(text: str) -> tuple[Any, ...]:
-        if len(text) > LONGEST_TEXT * 20 or "\n" in text or "\r" in text:
+        if len(text) > LONGEST_TEXT * 20:
             raise ValueError
-        try:
-            (parts,) = csv.reader([text], strict=True, skipinitialspace=True)
-        except csv.Error:
-            raise ValueError from None
-        if not 0 < len(parts) <= MOST_VALUES:
-            raise ValueError
-        return tuple(read(part.strip()) for part in parts)
+        values: list[Any] = []
+        position = 0
+        while len(values) < MOST_VALUES and (found := _VALUE.match(text, position)):
+            quoted = found["quoted"]
+            values.append(read(found["plain"].strip() if quoted is None else quoted.replace('""', '"')))
+            if not found["more"]:
+                return tuple(values)
+            position = found.end()
+        raise ValueError
 
     return read_all
 
 
 def joined(texts: Sequence[str]) -> str:
     """Write values as the list that the kinds of several values read."""
-    line = io.StringIO()
-    csv.writer(line, lineterminator="").writerow(texts)
-    return line.getvalue()
+    return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
 
 
 def _integer(text: str) -> int:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any, ClassVar
 
 import orjson
 
 from photseries import __version__, criteria
 from photseries.catalogue.finding import Found
-from photseries.criteria import CONTROLS, OF_SOURCE, Query, Restriction
+from photseries.criteria import OF_SOURCE, ONE_SERIES, Query, Restriction
 from photseries.errors import NotFoundError, PhotseriesError
 from photseries.http.base import ANY, BaseHandler
 from photseries.principal import UPLOAD
 
-__all__ = ["OneSeriesHandler", "QueryHandler", "SeriesHandler", "SourceSeriesHandler", "SummaryHandler"]
+__all__ = [
+    "HistoryHandler",
+    "OneSeriesHandler",
+    "QueryHandler",
+    "SeriesHandler",
+    "SourceSeriesHandler",
+    "SummaryHandler",
+]
 
 _LARGEST_ID = 2**63 - 1
 
-#: The parameters of a request for one series: the table of the lists, with another default.
-_ONE = tuple(dataclasses.replace(known, default="json") for known in CONTROLS if known.name == "dataFormat")
+_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+"')
 
 
 class SeriesHandler(BaseHandler):
@@ -116,23 +123,59 @@ class OneSeriesHandler(BaseHandler):
     needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
 
     async def get(self, identity: str) -> None:
-        """Give the series, with its table as JSON columns, as HDF5 or without."""
-        data_format = criteria.read(self.arguments(), _ONE)["dataFormat"]
-        await self.reply(self.services.archive.get, self.principal, _number(identity), data_format)
+        """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
+        values = criteria.read(self.arguments(), ONE_SERIES)
+        series_id, data_format = _number(identity), values["dataFormat"]
+        if "revision" in values:
+            past = self.services.archive.get_revision
+            await self.reply(past, self.principal, series_id, values["revision"], data_format)
+            return
+        known = self._revisions("If-None-Match", series_id) or frozenset()
+        revision, fields = await self.run(self.services.archive.get, self.principal, series_id, data_format, known)
+        self.set_header("ETag", f'"{series_id}.{revision}.{data_format}"')
+        self.set_header("Cache-Control", "private, no-cache")
+        self.set_header("Vary", "Authorization")
+        if fields is None:
+            self.set_status(304)
+            self.finish()
+        else:
+            await self.reply(lambda: fields)
 
     async def patch(self, identity: str) -> None:
-        """Change metadata, sharing or the table."""
+        """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
+        series_id = _number(identity)
 
         def change() -> dict[str, int]:
-            series_id = _number(identity)
-            self.services.archive.update(self.principal, series_id, self.json_body())
+            expected = self._revisions("If-Match", series_id)
+            self.services.archive.update(self.principal, series_id, self.json_body(), expected)
             return {"id": series_id}
 
         await self.reply(change)
 
     async def delete(self, identity: str) -> None:
-        """Remove the series."""
-        await self.reply(self.services.archive.delete, self.principal, _number(identity))
+        """Remove the series; with If-Match only at the revision that one has seen."""
+        series_id = _number(identity)
+        expected = self._revisions("If-Match", series_id)
+        await self.reply(self.services.archive.delete, self.principal, series_id, expected)
+
+    def _revisions(self, header: str, series_id: int) -> frozenset[int] | None:
+        """Give the revisions that a conditional header names; None when it is absent or names any."""
+        text = self.request.headers.get(header, "*").strip()
+        if text == "*":
+            return None
+        tags = _TAG.findall(text)
+        return frozenset(int(revision) for number, revision in tags if int(number) == series_id)
+
+
+class HistoryHandler(BaseHandler):
+    """What was done to a series."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self, identity: str) -> None:
+        """List who changed what, and when; also of a series that was deleted, to its owner."""
+        events = self.services.archive.history
+        await self.reply(lambda: {"history": events(self.principal, _number(identity))})
 
 
 def _number(identity: str) -> int:

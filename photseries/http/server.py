@@ -19,7 +19,14 @@ from photseries.errors import PhotseriesError, StartError
 from photseries.http.base import InFlight
 from photseries.http.operation import AliveHandler, EnumTypesHandler, NothingHandler, ReadyHandler
 from photseries.http.registries import EntriesHandler, EntryHandler
-from photseries.http.series import OneSeriesHandler, QueryHandler, SeriesHandler, SourceSeriesHandler, SummaryHandler
+from photseries.http.series import (
+    HistoryHandler,
+    OneSeriesHandler,
+    QueryHandler,
+    SeriesHandler,
+    SourceSeriesHandler,
+    SummaryHandler,
+)
 from photseries.services import Services
 
 __all__ = ["ROUTES", "serve"]
@@ -32,6 +39,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
+    (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),

@@ -12,7 +12,7 @@ _numbers = itertools.count(1)
 
 #: The sources that rows may name, and the instruments.
 SOURCES = ("star", "other star", "100%", "a_b", "axb", "back\\slash", "sla/sh", 'the "odd", one', " spaced ")
-INSTRUMENTS = (7, 8)
+INSTRUMENTS = (7, 8, 9)
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def values(**fields):
         "obj_id": "star",
         "instrument_id": 7,
         "series_name": f"row {number}",
-        "series_obj_id": "1",
+        "series_obj_id": f"{number}",
         "ra": 10.0,
         "dec": -20.0,
         "exp_time": 120.0,

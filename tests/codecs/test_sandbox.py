@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,6 +44,14 @@ def evil():
 
 def descriptors():
     return sorted(os.listdir("/proc/self/fd"))
+
+
+def ended(pid):
+    """Tell whether a process is gone, or waits only for init to bury it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 def children():
@@ -123,9 +130,15 @@ def test_a_crash_costs_one_request(evil, act):
     assert evil.read(TESS.read_bytes()).key == "/photometry"
 
 
-def test_memory_is_bounded(evil):
-    with pytest.raises(UnreadableFileError, match="more than 3,221,225,472 bytes of memory"):
-        evil.read(b"memory")
+def test_memory_is_bounded():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, memory=500_000_000), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match="more than 500,000,000 bytes of memory"):
+            sandbox.read(b"memory")
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
 
 
 @pytest.mark.parametrize("act", [b"hang", b"deaf"])
@@ -133,7 +146,7 @@ def test_the_deadline_is_kept(act):
     sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=0.5), LIMITS)
     sandbox.start()
     try:
-        with pytest.raises(UnreadableFileError, match="longer than 0.5 s"):
+        with pytest.raises(UnreadableFileError, match=r"longer than 0\.5 s"):
             sandbox.read(act)
         assert sandbox.read(TESS.read_bytes()).key == "/photometry"
     finally:
@@ -156,7 +169,6 @@ def test_a_worker_has_no_rights(evil):
         evil.read(b"report")
     user = 65534 if os.geteuid() == 0 else os.getuid()
     assert caught.value.message == f"uid {user}"
-    assert not Path("/tmp/photseries-worker-wrote").exists() or Path("/tmp/photseries-worker-wrote").stat().st_size == 0
 
 
 def test_a_busy_sandbox_says_so():
@@ -187,6 +199,7 @@ def test_a_nursery_killed_at_work_is_replaced():
     """The upload is tried again, once; here it ends the second nursery too."""
     sandbox = EvilSandbox(SETTINGS, LIMITS)
     sandbox.start()
+    wait_for(lambda: not workers(nursery(sandbox)))  # the one that tried the layers
     try:
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(sandbox.read, b"hang")
@@ -195,7 +208,7 @@ def test_a_nursery_killed_at_work_is_replaced():
                 wait_for(lambda victim=victim: workers(victim))
                 orphans = workers(victim)
                 os.kill(victim, signal.SIGKILL)
-                wait_for(lambda orphans=orphans: not any(Path(f"/proc/{orphan}").exists() for orphan in orphans))
+                wait_for(lambda orphans=orphans: all(map(ended, orphans)))
                 wait_for(lambda victim=victim: job.done() or nursery(sandbox) != victim)
             assert isinstance(job.exception(), UnavailableError)
         assert sandbox.read(TESS.read_bytes()).key == "/photometry"
@@ -226,6 +239,7 @@ def test_nothing_is_left_behind():
         assert sandbox.read(TESS.read_bytes()).key == "/photometry"
         os.kill(nursery(sandbox), signal.SIGKILL)
     assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    wait_for(lambda: not workers(nursery(sandbox)))
     open_in_nursery = len(os.listdir(f"/proc/{nursery(sandbox)}/fd"))
     sandbox.read(TESS.read_bytes())
     wait_for(lambda: not workers(nursery(sandbox)))
@@ -252,25 +266,23 @@ def test_required_layers():
         Sandbox(dataclasses.replace(SETTINGS, require=("limits", "moat")), LIMITS).start()
 
 
-def test_the_nursery_ends_with_the_service():
-    script = (
-        f"""
-import os, sys
+SERVICE = """
+import sys
 from photseries import config
 from photseries.codecs.sandbox import Sandbox
-sandbox = Sandbox({SETTINGS!r}, {LIMITS!r})
+sandbox = Sandbox(config.Sandbox(), config.Limits())
 sandbox.start()
 print(sandbox._nursery.pid, flush=True)
 sys.stdin.read()
-""".replace("=Sandbox(", "=config.Sandbox(")
-        .replace("Sandbox(Sandbox(", "Sandbox(config.Sandbox(")
-        .replace(" Limits(", " config.Limits(")
-    )
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+"""
+
+
+def test_the_nursery_ends_with_the_service():
+    with subprocess.Popen([sys.executable, "-c", SERVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
         pid = int(service.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
+        assert not ended(pid)
         service.kill()
-    wait_for(lambda: not Path(f"/proc/{pid}").exists())
+    wait_for(lambda: ended(pid))
 
 
 def test_the_nursery_is_small_and_has_one_thread(sandbox):
@@ -331,20 +343,3 @@ def test_a_pickle_in_an_upload_runs_nothing(sandbox, tmp_path):
     assert not marker.exists()
     recipe_read(blob)  # the attack itself works
     assert marker.exists()
-
-
-def test_reading_waits_in_threads_only(sandbox):
-    """Threads that wait for workers leave the interpreter to others."""
-    finished = threading.Event()
-
-    def count():
-        while not finished.is_set():
-            time.sleep(0.001)
-
-    counter = threading.Thread(target=count)
-    counter.start()
-    try:
-        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
-    finally:
-        finished.set()
-        counter.join()
