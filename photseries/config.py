@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import ipaddress
 import types
 import typing
 from collections.abc import Mapping
@@ -35,12 +36,24 @@ class Server:
     max_body: int = 400 * MIB  # [bytes]
     threads: int = 8
     stop_timeout: float = 30.0  # [s]
+    idle_timeout: float = 75.0  # [s]
+    body_timeout: float = 600.0  # [s]
+    spool_memory: int = 1024 * MIB  # [bytes]
+    spool_disk: int = 8 * 1024 * MIB  # [bytes]
+    token_failures: int = 30  # per client address and minute
+    trusted_proxies: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         _require(self.max_body > 0, "server.max_body", "must be positive")
         _require(self.threads > 0, "server.threads", "must be positive")
         _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
+        for name in ("idle_timeout", "body_timeout", "token_failures"):
+            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
+        _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
+        _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")
+        for network in self.trusted_proxies:
+            _require(_is_network(network), "server.trusted_proxies", f"holds {network!r}, which is no network")
 
 
 @dataclass(frozen=True)
@@ -284,6 +297,14 @@ def _plain(value: Any) -> Any:
 def _suggestion(name: str, known: typing.Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _require(condition: bool, name: str, rule: str) -> None:

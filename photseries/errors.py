@@ -15,6 +15,7 @@
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
     ├── DamagedError                500  damaged            a stored file is missing or altered
+    ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     ├── UnavailableError            503  unavailable        a part is away or full: try again
     │   └── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
     └── StartError                  (never sent)            the service or a command cannot start as configured
@@ -137,6 +138,14 @@ class DamagedError(PhotseriesError):
     """A stored file is missing, or is not what its row says."""
 
     code = "damaged"
+
+
+class TooManyRequestsError(PhotseriesError):
+    """Too many requests of one address were wrong."""
+
+    status = 429
+    code = "too_many_requests"
+    retry_after = 60
 
 
 class UnavailableError(PhotseriesError):

@@ -40,6 +40,11 @@ class Services:
     upkeep: Upkeep
 
     @property
+    def spool_folder(self) -> Path:
+        """Where long request bodies wait in files without names."""
+        return self.config.directory
+
+    @property
     def token_file(self) -> Path:
         """Where the first start keeps the admin token."""
         return self.config.directory / "admin-token"

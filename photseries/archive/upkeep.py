@@ -110,10 +110,10 @@ class Upkeep:
                 if problem:
                     yield Damage(series_id, blob.filename, problem)
 
-    def count(self) -> int:
-        """Count the series of the archive."""
+    def totals(self) -> tuple[int, int]:
+        """Count the series of the archive, and the bytes of their files."""
         with self._catalogue.reading() as connection:
-            return finding.total(connection)
+            return finding.totals(connection)
 
     def _problem(self, blob: Blob) -> str | None:
         try:

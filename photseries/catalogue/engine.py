@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, func, make_url,
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from photseries.config import Database
 from photseries.errors import InDoubtError, StartError, UnavailableError
@@ -130,6 +130,11 @@ class Catalogue:
                         "happened: look before you repeat the request."
                     ) from error
                 raise
+
+    def connections_in_use(self) -> int:
+        """Count the connections that are checked out of the pool."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def ping(self) -> None:
         """Run an empty statement; UnavailableError tells that the database is away."""

@@ -101,9 +101,11 @@ def count(connection: Connection, principal: Principal, query: Query) -> int:
     return connection.scalar(select(func.count()).select_from(Series).where(*matching(principal, query))) or 0
 
 
-def total(connection: Connection) -> int:
-    """Count all series."""
-    return connection.scalar(select(func.count()).select_from(Series)) or 0
+def totals(connection: Connection) -> tuple[int, int]:
+    """Count all series, and the bytes of their files."""
+    counted = select(func.count(), func.coalesce(func.sum(Series.blob_size), 0)).select_from(Series)
+    series, size = connection.execute(counted).one()
+    return series, int(size)
 
 
 def taken_by(connection: Connection, principal: Principal, values: Mapping[str, Any]) -> int | None:

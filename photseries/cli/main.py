@@ -88,7 +88,7 @@ def verify(config: Config, as_json: bool) -> None:
             {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}
             for damage in services.upkeep.verify()
         ]
-        total = services.upkeep.count()
+        total = services.upkeep.totals()[0]
     if as_json:
         printed({"series": total, "damaged": damages}, as_json)
     else:

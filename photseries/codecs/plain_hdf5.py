@@ -8,7 +8,6 @@ link that is not hard, or read an attribute that it does not need; a stranger's 
 from __future__ import annotations
 
 import math
-import os
 import secrets
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -17,6 +16,7 @@ import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5g, h5l, h5o, h5p, h5s, h5t
 
 from photseries.codecs import chunks, pandas_table
+from photseries.codecs.image import Image
 from photseries.codecs.metadata import from_json, from_pickle
 from photseries.codecs.pandas_table import METADATA, METADATA_JSON
 from photseries.codecs.raw import RawTable, cell_size
@@ -71,7 +71,7 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
-    access.set_fileobj_driver(h5fd.fileobj_driver, _Image(image))
+    access.set_fileobj_driver(h5fd.fileobj_driver, Image(image))
     access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
     # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
     file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
@@ -87,26 +87,6 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
         return RawTable(key, columns, index, _metadata(attributes, limits, metadata))
     finally:
         file.close()
-
-
-class _Image:
-    """A file's bytes as the file object that h5py's driver asks for."""
-
-    def __init__(self, image: memoryview) -> None:
-        self._image = image
-        self._place = 0
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        self._place = offset + (len(self._image) if whence == os.SEEK_END else 0)
-        return self._place
-
-    def tell(self) -> int:
-        return self._place
-
-    def readinto(self, buffer: memoryview) -> int:
-        found = bytes(self._image[self._place : self._place + len(buffer)])
-        buffer[:] = found.ljust(len(buffer), b"\0")  # h5py does not look whether all was read
-        return len(buffer)
 
 
 def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, Any]:

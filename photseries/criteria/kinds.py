@@ -163,7 +163,7 @@ def _flag(text: str) -> bool:
 
 def _moment(text: str) -> float:
     """Read an MJD, or an ISO 8601 date or time (UTC unless it says otherwise) as MJD."""
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ].*)?", text):
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,+-]+Z?)?", text):
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         return (moment - _MJD_EPOCH).total_seconds() / 86400
@@ -171,7 +171,7 @@ def _moment(text: str) -> float:
 
 
 _STATISTIC = re.compile(
-    r'(?P<field>medians|minima|maxima|stds)\.(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^"<>=\s]+))'
+    r'(?P<field>medians|minima|maxima|stds)\.(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^"<>=!\s]+))'
     r"\s*(?P<operator><=|>=|<|>|=)\s*(?P<value>\S+)"
 )
 

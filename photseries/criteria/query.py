@@ -220,8 +220,7 @@ def _positions(given: Any, values: Mapping[str, Any]) -> Positions:
     pairs = []
     for index, pair in enumerate(given):
         try:
-            ra, dec = pair
-            pairs.append((RIGHT_ASCENSION.read(_plain(ra)), DECLINATION.read(_plain(dec))))
+            pairs.append(_pair(pair))
         except (TypeError, ValueError):
             raise _invalid(
                 "positions",
@@ -229,6 +228,12 @@ def _positions(given: Any, values: Mapping[str, Any]) -> Positions:
             ) from None
     right_ascensions, declinations = zip(*pairs, strict=True)
     return Positions(right_ascensions, declinations, values["radius"])
+
+
+def _pair(given: Any) -> tuple[float, float]:
+    if not isinstance(given, list) or len(given) != 2:
+        raise ValueError
+    return RIGHT_ASCENSION.read(_plain(given[0])), DECLINATION.read(_plain(given[1]))
 
 
 def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:

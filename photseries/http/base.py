@@ -8,32 +8,33 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import http.client
 import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, ClassVar, ParamSpec, TypeVar
+from urllib.parse import quote
 
-import orjson
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
-from photseries import __version__
 from photseries.codecs import json_columns
 from photseries.errors import (
     ForbiddenError,
     PhotseriesError,
     TooLargeError,
     UnauthorizedError,
+    UnavailableError,
     UnsupportedMediaTypeError,
 )
+from photseries.http.answers import failure, presentable, success
+from photseries.http.doors import client_address
+from photseries.http.shared import Shared
+from photseries.http.spool import Body
 from photseries.principal import Principal
-from photseries.services import Services
 
-__all__ = ["ANY", "BaseHandler", "InFlight", "success"]
+__all__ = ["ANY", "BaseHandler"]
 
 log = logging.getLogger(__name__)
 
@@ -49,54 +50,6 @@ _LINGER_BYTES = 64 * 1024 * 1024
 _BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
 
 
-def success(data: Any = None) -> bytes:
-    """Wrap data in the envelope of a success, as JSON."""
-    return orjson.dumps({"status": "success", "data": data, "version": __version__})
-
-
-def failure(error: PhotseriesError) -> bytes:
-    """Wrap an error in the envelope of an error, as JSON."""
-    data = {"code": error.code, "fields": error.fields, **error.details}
-    return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
-
-
-class InFlight:
-    """The requests that a process is working on."""
-
-    def __init__(self) -> None:
-        self._handlers: set[RequestHandler] = set()
-        self._none = asyncio.Event()
-        self._none.set()
-
-    def __len__(self) -> int:
-        return len(self._handlers)
-
-    def enter(self, handler: RequestHandler) -> None:
-        """Count a request in."""
-        self._handlers.add(handler)
-        self._none.clear()
-
-    def leave(self, handler: RequestHandler) -> None:
-        """Count a request out; more than once does no harm."""
-        self._handlers.discard(handler)
-        if not self._handlers:
-            self._none.set()
-
-    async def none(self) -> None:
-        """Wait until there is none."""
-        await self._none.wait()
-
-
-class _ProtocolError(PhotseriesError):
-    """What Tornado itself refuses: a method that a path does not have, a malformed request."""
-
-    code = "http"
-
-    def __init__(self, error: HTTPError) -> None:
-        super().__init__(f"{http.client.responses.get(error.status_code, 'Refused')}.")
-        self.status = error.status_code
-
-
 @stream_request_body
 class BaseHandler(RequestHandler):
     """A handler of JSON requests.
@@ -108,16 +61,21 @@ class BaseHandler(RequestHandler):
 
     principal: Principal
 
-    def initialize(self, services: Services, executor: ThreadPoolExecutor, in_flight: InFlight) -> None:
+    def initialize(self, shared: Shared) -> None:
         """Receive what every handler shares; Tornado calls this first."""
-        self._in_flight = in_flight
-        in_flight.enter(self)
-        self.services = services
-        self._executor = executor
+        self.shared = shared
+        self.services = shared.services
         self._started = time.monotonic()
-        self._chunks: list[bytes] = []
+        self._body = Body(shared.spool)
         self._received = 0
         self._refused = False
+        shared.in_flight.enter(self)
+
+    @functools.cached_property
+    def address(self) -> str:
+        """The address of the client, behind proxies that are trusted."""
+        forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
+        return client_address(self.request.remote_ip or "", forwarded, self.services.config.server)
 
     @functools.cached_property
     def request_id(self) -> str:
@@ -148,7 +106,7 @@ class BaseHandler(RequestHandler):
             raise HTTPError(405)
         permission = self.needs.get(method)
         if permission is not None:
-            self.principal = await self.run(self.services.accounts.authenticate, self._secret())
+            self.principal = await self._authenticated()
             if permission and not self.principal.may(permission):
                 raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
         if not self._has_body():
@@ -160,6 +118,17 @@ class BaseHandler(RequestHandler):
             raise UnsupportedMediaTypeError("The body must not be compressed (no Content-Encoding).")
         if int(self.request.headers.get("Content-Length", 0)) > self.services.config.server.max_body:
             raise self._too_large()
+
+    async def _authenticated(self) -> Principal:
+        throttle, secret = self.shared.throttle, self._secret()
+        throttle.check(self.address, secret)
+        try:
+            principal = await self.run(self.services.accounts.authenticate, secret)
+        except UnauthorizedError:
+            throttle.failed(self.address)
+            raise
+        throttle.succeeded(secret)
+        return principal
 
     def _secret(self) -> str:
         scheme, _, secret = self.request.headers.get("Authorization", "").strip().partition(" ")
@@ -180,14 +149,14 @@ class BaseHandler(RequestHandler):
         Finishing here would make Tornado close the connection, which a client may be about to use again.
         """
         self._refused = True
-        self._chunks.clear()
+        self._body.close()
         self._received = 0
         if not self._has_body():
             self._replace_verb(error)
         elif self.request.headers.get("Expect", "").lower() == "100-continue":
             raise error
         else:
-            content = self._error_content(self._presentable(error))
+            content = self._error_content(error)
             self.set_header("Content-Length", len(content))
             self.write(content)
             await self.flush()
@@ -212,7 +181,11 @@ class BaseHandler(RequestHandler):
         elif self._received > self.services.config.server.max_body:
             await self._refuse(self._too_large())
         else:
-            self._chunks.append(chunk)
+            try:
+                # A long body goes to a file, for which the event loop does not wait.
+                await self.run(self._body.write, chunk) if self._body.is_long else self._body.write(chunk)
+            except UnavailableError as error:
+                await self._refuse(error)
 
     def json_body(self) -> dict[str, Any]:
         """Parse the body, which must be a JSON object; call it in a thread.
@@ -221,8 +194,8 @@ class BaseHandler(RequestHandler):
         ------
         InvalidError
         """
-        content, self._chunks = b"".join(self._chunks), []
-        return json_columns.parse(content, self.services.config.limits)
+        with self._body.content() as content:
+            return json_columns.parse(content, self.services.config.limits)
 
     def arguments(self) -> dict[str, list[str]]:
         """Give the query arguments as text."""
@@ -233,7 +206,7 @@ class BaseHandler(RequestHandler):
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call a function in the pool of threads."""
-        return await asyncio.get_running_loop().run_in_executor(self._executor, lambda: function(*args, **kwargs))
+        return await asyncio.get_running_loop().run_in_executor(self.shared.executor, lambda: function(*args, **kwargs))
 
     async def reply(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
         """Call a function in the pool of threads and send what it returns, in the envelope of a success."""
@@ -242,17 +215,11 @@ class BaseHandler(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Make the error body, the only place where one is made; Tornado calls this for every exception."""
         exception = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        self.finish(self._error_content(self._presentable(exception)))
+        self.finish(self._error_content(exception))
 
-    def _presentable(self, exception: BaseException | None) -> PhotseriesError:
-        """Give what a client may know of an exception."""
-        if isinstance(exception, PhotseriesError):
-            return exception
-        if isinstance(exception, HTTPError) and exception.status_code < 500:
-            return _ProtocolError(exception)
-        return PhotseriesError("Something went wrong on our side.", details={"request_id": self.request_id})
-
-    def _error_content(self, error: PhotseriesError) -> bytes:
+    def _error_content(self, exception: BaseException | None) -> bytes:
+        error = presentable(exception, self.request_id)
+        self.shared.metrics.refused(error.code)
         self.set_status(error.status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         if error.retry_after is not None:
@@ -278,18 +245,30 @@ class BaseHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
-        self._in_flight.leave(self)
+        self._body.close()
+        self.shared.in_flight.leave(self)
 
     def on_finish(self) -> None:
-        """Log the request; Tornado calls this last."""
-        self._in_flight.leave(self)
+        """Count and log the request; Tornado calls this last."""
+        self._body.close()
+        self.shared.in_flight.leave(self)
+        seconds = time.monotonic() - self._started
+        verb = self.request.method or ""
+        route = type(self).__name__.removesuffix("Handler")
+        self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
         log.info(
-            "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s",
+            "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",
             self.request_id,
-            self.request.method,
-            self.request.path,
+            verb,
+            _one_line(self.request.path),
             self.get_status(),
-            time.monotonic() - self._started,
+            seconds,
             self._received,
-            getattr(getattr(self, "principal", None), "username", "-"),
+            _one_line(getattr(getattr(self, "principal", None), "username", "-")),
+            self.address,
         )
+
+
+def _one_line(text: str) -> str:
+    """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
+    return quote(text[:200], safe="/:@+,=-._~")

@@ -10,7 +10,7 @@ from photseries.http.base import ANY, BaseHandler
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
 
-__all__ = ["AliveHandler", "EnumTypesHandler", "NothingHandler", "ReadyHandler"]
+__all__ = ["AliveHandler", "EnumTypesHandler", "MetricsHandler", "NothingHandler", "ReadyHandler"]
 
 
 class AliveHandler(BaseHandler):
@@ -47,6 +47,18 @@ class ReadyHandler(BaseHandler):
         if away:
             raise UnavailableError(f"Not ready: {', '.join(away)}.", details={"away": away})
         return {"ready": True, "sandbox": {"missing": services.sandbox.missing}}
+
+
+class MetricsHandler(BaseHandler):
+    """What Prometheus asks for."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self) -> None:
+        """Give the metrics of this process, and the totals of the archive, in Prometheus' format."""
+        content = await self.run(self.shared.metrics.text)
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(content)
 
 
 class EnumTypesHandler(BaseHandler):

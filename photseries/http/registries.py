@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 from tornado.web import HTTPError
 
 from photseries import criteria
 from photseries.criteria import CONTROLS, MOST_PER_PAGE
-from photseries.http.base import ANY, BaseHandler, InFlight
+from photseries.http.base import ANY, BaseHandler
+from photseries.http.shared import Shared
 from photseries.principal import ADMIN
 from photseries.schemas.registries import CHANGES
-from photseries.services import Services
 
 __all__ = ["EntriesHandler", "EntryHandler"]
 
@@ -21,9 +20,9 @@ _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numP
 
 
 class _KindHandler(BaseHandler):
-    def initialize(self, services: Services, executor: ThreadPoolExecutor, in_flight: InFlight, kind: str = "") -> None:
+    def initialize(self, shared: Shared, kind: str = "") -> None:
         """Receive the kind of the entries too."""
-        super().initialize(services, executor, in_flight)
+        super().initialize(shared)
         self.kind = kind
 
 

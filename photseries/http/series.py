@@ -39,6 +39,7 @@ class SeriesHandler(BaseHandler):
 
         def create() -> dict[str, Any]:
             created = self.services.archive.create(self.principal, self.json_body())
+            self.shared.metrics.uploaded()
             return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}
 
         await self.reply(create)

@@ -16,8 +16,7 @@ from tornado.web import Application, RequestHandler
 
 from photseries.accounts import KINDS
 from photseries.errors import PhotseriesError, StartError
-from photseries.http.base import InFlight
-from photseries.http.operation import AliveHandler, EnumTypesHandler, NothingHandler, ReadyHandler
+from photseries.http.operation import AliveHandler, EnumTypesHandler, MetricsHandler, NothingHandler, ReadyHandler
 from photseries.http.registries import EntriesHandler, EntryHandler
 from photseries.http.series import (
     HistoryHandler,
@@ -27,6 +26,7 @@ from photseries.http.series import (
     SourceSeriesHandler,
     SummaryHandler,
 )
+from photseries.http.shared import Shared
 from photseries.services import Services
 
 __all__ = ["ROUTES", "serve"]
@@ -46,25 +46,24 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     *((rf"/api/{kind}/(.+)", EntryHandler, {"kind": kind}) for kind in KINDS),
     (r"/healthz", AliveHandler, {}),
     (r"/readyz", ReadyHandler, {}),
+    (r"/metrics", MetricsHandler, {}),
 )
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
 _LONGEST_HEAD = 4 * 1024 * 1024
-_IDLE_SECONDS = 600
 
 
 class _Application(Application):
     """An application that knows which requests are in flight."""
 
-    def __init__(self, services: Services, executor: ThreadPoolExecutor) -> None:
-        self.in_flight = InFlight()
-        shared = {"services": services, "executor": executor, "in_flight": self.in_flight}
+    def __init__(self, shared: Shared) -> None:
+        self.in_flight = shared.in_flight
         super().__init__(
-            [(path, handler, {**shared, **more}) for path, handler, more in ROUTES],
+            [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
             default_handler_class=NothingHandler,
-            default_handler_args=shared,
+            default_handler_args={"shared": shared},
             log_function=lambda _: None,  # the handlers log themselves, with the request's id
         )
 
@@ -92,13 +91,14 @@ async def _serve(services: Services, announce: Callable[[str], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with ThreadPoolExecutor(settings.threads, thread_name_prefix="request") as executor:
-        application = _Application(services, executor)
+        application = _Application(Shared(services, executor))
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,
             max_header_size=_LONGEST_HEAD,
             chunk_size=_CHUNK,
-            idle_connection_timeout=_IDLE_SECONDS,
+            idle_connection_timeout=settings.idle_timeout,
+            body_timeout=settings.body_timeout,
         )
         try:
             sockets = bind_sockets(settings.port, settings.host)

@@ -1,0 +1,44 @@
+"""The two envelopes of every answer, and what a client may know of an exception."""
+
+from __future__ import annotations
+
+import http.client
+from typing import Any
+
+import orjson
+from tornado.web import HTTPError
+
+from photseries import __version__
+from photseries.errors import PhotseriesError
+
+__all__ = ["failure", "presentable", "success"]
+
+
+def success(data: Any = None) -> bytes:
+    """Wrap data in the envelope of a success, as JSON."""
+    return orjson.dumps({"status": "success", "data": data, "version": __version__})
+
+
+def failure(error: PhotseriesError) -> bytes:
+    """Wrap an error in the envelope of an error, as JSON."""
+    data = {"code": error.code, "fields": error.fields, **error.details}
+    return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
+
+
+class ProtocolError(PhotseriesError):
+    """What Tornado itself refuses: a method that a path does not have, a malformed request."""
+
+    code = "http"
+
+    def __init__(self, error: HTTPError) -> None:
+        super().__init__(f"{http.client.responses.get(error.status_code, 'Refused')}.")
+        self.status = error.status_code
+
+
+def presentable(exception: BaseException | None, request_id: str) -> PhotseriesError:
+    """Give what a client may know of an exception: of one that nobody expected, the request's id alone."""
+    if isinstance(exception, PhotseriesError):
+        return exception
+    if isinstance(exception, HTTPError) and exception.status_code < 500:
+        return ProtocolError(exception)
+    return PhotseriesError("Something went wrong on our side.", details={"request_id": request_id})

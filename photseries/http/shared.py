@@ -1,0 +1,70 @@
+"""What the handlers of a process share."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+from tornado.web import RequestHandler
+
+from photseries.http.doors import Throttle
+from photseries.http.metrics import Metrics
+from photseries.http.spool import Spool
+from photseries.services import Services
+
+__all__ = ["InFlight", "Shared"]
+
+
+class InFlight:
+    """The requests that a process is working on."""
+
+    def __init__(self) -> None:
+        self._handlers: set[RequestHandler] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def enter(self, handler: RequestHandler) -> None:
+        """Count a request in."""
+        self._handlers.add(handler)
+        self._none.clear()
+
+    def leave(self, handler: RequestHandler) -> None:
+        """Count a request out; more than once does no harm."""
+        self._handlers.discard(handler)
+        if not self._handlers:
+            self._none.set()
+
+    async def none(self) -> None:
+        """Wait until there is none."""
+        await self._none.wait()
+
+
+class Shared:
+    """The services, the threads that call them, and what is counted over all requests of the process.
+
+    Parameters
+    ----------
+    services : Services
+    executor : ThreadPoolExecutor
+    """
+
+    def __init__(self, services: Services, executor: ThreadPoolExecutor) -> None:
+        settings = services.config.server
+        self.services = services
+        self.executor = executor
+        self.in_flight = InFlight()
+        self.spool = Spool(settings, services.spool_folder)
+        self.throttle = Throttle(settings)
+        self.metrics = Metrics(
+            services,
+            {
+                "in_flight": ("Requests being worked on.", lambda: len(self.in_flight)),
+                "spool_memory_bytes": ("Request bodies in memory.", lambda: self.spool.held("memory")),
+                "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
+                "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
+                "threads_waiting": ("Calls that wait for a thread.", lambda: executor._work_queue.qsize()),
+            },
+        )
