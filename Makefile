@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migrate migration test-readers bench docs clean
+.PHONY: help setup run test check fix migrate migration test-readers hostile fuzz bench crash docs clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -42,6 +42,15 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)
+
+hostile: setup ## Put every attack, and every valid variation, to a running service.
+	$(BIN)/python -m tests.hostile
+
+fuzz: setup ## Put mutated files to the reader: make fuzz MINUTES=5
+	$(BIN)/python -m tests.hostile.fuzz $(or $(MINUTES),1) $(ARGS)
+
+crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
+	CRASH=all $(BIN)/python -m pytest tests/crash $(ARGS)
 
 bench: setup ## Measure the service.
 	$(BIN)/python -m bench $(ARGS)

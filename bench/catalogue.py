@@ -1,8 +1,9 @@
-"""How the catalogue's queries behave as the archive grows: ``python -m bench catalogue``.
+"""How the catalogue's queries behave as the archive grows.
 
-Every figure is wall-clock time in this process of what the service calls for a request (``Archive.find``), the database
-included and HTTP, authentication and JSON excluded. Each archive is filled anew, on an embedded server with its
-default settings and PostgreSQL's default durability.
+Every figure is the wall-clock time in this process of what the service calls for a request (``Archive.find``), the
+database included; HTTP, the token's look-up and the writing of JSON are not. The archives are databases of one
+embedded server with its default settings and PostgreSQL's default durability; each question is put to all of them in
+turn, so that a busy machine slows them all down alike. A fresh archive is vacuumed and analysed, as autovacuum does.
 """
 
 from __future__ import annotations
@@ -12,19 +13,23 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg2
 from sqlalchemy import event
 
-from bench import report
+from bench import indexes, report
 from bench.population import Population, fill
 from bench.questions import PAGES, SORTS, TOTALS, Question
+from bench.report import Figure
 from photseries import config as settings
+from photseries.catalogue import migrations
+from photseries.catalogue.embedded import EmbeddedServer
+from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import count
 from photseries.criteria import MOST_PER_PAGE, Query
 from photseries.principal import Principal
@@ -32,72 +37,92 @@ from photseries.services import Services, opened
 
 SIZES = (10_000, 100_000, 1_000_000)
 TEN_MILLION = 10_000_000
-REPEATS = 200
-PATIENCE, LEAST_REPEATS, WARMING = 1.2, 5, 5  # [s] for the repeats of one query
+REPEATS = 100
+PATIENCE, LEAST_REPEATS, WARMING = 2.0, 5, 10  # [s] for all repeats of one question at one size
 DEEP_PAGE = 1000
 SEED = 11
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured cell: times [ms] of one question, by one principal, in one order, at one size."""
+class Bench:
+    """A filled archive and the services on it."""
 
-    question: str
-    principal: str
-    order: str
-    rows: int
-    p50: float
-    p95: float
-    sql: float
-    found: int
-    repeats: int
-    limited: bool
+    services: Services
+    population: Population
 
 
-def main(arguments: list[str]) -> None:
-    """Run the bench with command-line arguments."""
+@dataclass
+class Timed:
+    """Seconds of each query and of its SQL, and how many series were found."""
+
+    seconds: list[float] = field(default_factory=list)
+    sql: list[float] = field(default_factory=list)
+    found: list[int] = field(default_factory=list)
+
+
+def main() -> None:
+    """Run the bench with the arguments of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench catalogue", description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES), help="sizes of the archives")
-    parser.add_argument("--ten-million", action="store_true", help=f"also {TEN_MILLION:,} rows")
+    parser.add_argument("--rows", type=int, nargs="+", default=list(SIZES), help="series in each archive")
+    parser.add_argument("--ten-million", action="store_true", help=f"one archive more, of {TEN_MILLION:,} series")
     parser.add_argument("--repeats", type=int, default=REPEATS, help="queries of each kind")
-    parser.add_argument("--only", default="", help="only questions whose name contains this")
+    parser.add_argument("--only", default="", help="only questions whose name contains this, and no indexes")
     parser.add_argument("--out", type=Path, default=Path("bench/results/catalogue"), help="where .md and .json go")
-    options = parser.parse_args(arguments)
-    sizes = [*options.rows, *([TEN_MILLION] if options.ten_million else [])]
-    with tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder, _services(Path(folder)) as services:
-        figures: list[Figure] = []
-        for rows in sizes:
-            print(f"filling {rows:,} rows ...", flush=True)
-            begin = time.perf_counter()
-            population = fill(services.catalogue, rows)
-            print(f"filled in {time.perf_counter() - begin:.0f} s", flush=True)
-            for figure in measure(services, population, options.repeats, options.only):
-                print(report.line(figure), flush=True)
-                figures.append(figure)
-    report.write(options.out, figures)
+    options = parser.parse_args()
+    sizes = sorted([*options.rows, *([TEN_MILLION] if options.ten_million else [])])
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="photseries-bench-")))
+        server = stack.enter_context(EmbeddedServer(folder)).start()
+        benches = [stack.enter_context(filled(server, folder, rows)) for rows in sizes]
+        figures = []
+        for figure in measure(benches, options.repeats, options.only):
+            print(report.line(figure), flush=True)
+            figures.append(figure)
+        largest = benches[-1]
+        used = [] if options.only else indexes.measure(largest.services, largest.population)
+    print(report.write(options.out, figures, used))
 
 
 @contextmanager
-def _services(folder: Path) -> Iterator[Services]:
-    values = {"data.directory": str(folder / "data"), "database.statement_timeout": 3600.0}
-    (folder / "data").mkdir()
-    with opened(settings.load(None, {}, values)) as services:
-        yield services
+def filled(server: str, folder: Path, rows: int) -> Iterator[Bench]:
+    """Make a database of its own and fill it."""
+    name = f"bench_{rows}"
+    connection = psycopg2.connect(server.replace("+psycopg2", ""))
+    connection.autocommit = True
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+    connection.close()
+    url = server.replace("/photseries?", f"/{name}?")
+    values = {"data.directory": str(folder), "database.url": url, "database.statement_timeout": 3600.0}
+    config = settings.load(None, {}, values)
+    catalogue = Catalogue(url, config.database)
+    migrations.upgrade(catalogue.engine)
+    begin = time.perf_counter()
+    population = fill(catalogue, rows)
+    catalogue.close()
+    print(f"{rows:,} series filled in {time.perf_counter() - begin:.0f} s", flush=True)
+    with opened(config) as services:
+        yield Bench(services, population)
 
 
-def measure(services: Services, population: Population, repeats: int, only: str) -> Iterator[Figure]:
-    """Ask every question, as everybody, in every order."""
-    for question in PAGES:
+def measure(benches: list[Bench], repeats: int, only: str) -> Iterator[Figure]:
+    """Put every question to every archive, as everybody, in every order."""
+    people = benches[0].population.principals
+    for question, who, order in itertools.product(PAGES, people, SORTS):
         if only in question.name:
-            for (who, principal), order in itertools.product(population.principals.items(), SORTS):
-                yield _page(services, population, question, who, principal, order, repeats)
-    for who, principal in population.principals.items():
-        for question in TOTALS:
-            for name, ask in (("exact count", _count), ("summary", _summary)):
-                if only in name:
-                    queries = question.queries(population, {}, SEED)
-                    timed = _timed(services, queries, partial(ask, services, principal), repeats)
-                    yield _figure(question, f"{name}: {question.name}", who, "", population, timed)
+            asked = [(bench, _pages(bench, question, who, order)) for bench in benches]
+            yield from _figures(question.name, question.limited, who, order, asked, _find, repeats)
+    for (name, ask), question, who in itertools.product(_ASKED_OF_ALL.items(), TOTALS, people):
+        if only in name:
+            asked = [(bench, question.queries(bench.population, {}, SEED)) for bench in benches]
+            yield from _figures(f"{name}: {question.name}", False, who, "", asked, ask, repeats)
+
+
+Ask = Callable[[Services, Principal, Query], int]
+
+
+def _find(services: Services, principal: Principal, query: Query) -> int:
+    return len(services.archive.find(principal, query)[0].found)
 
 
 def _count(services: Services, principal: Principal, query: Query) -> int:
@@ -109,32 +134,21 @@ def _summary(services: Services, principal: Principal, query: Query) -> int:
     return int(services.archive.summary(principal, query)["series"])
 
 
-def _page(
-    services: Services,
-    population: Population,
-    question: Question,
-    who: str,
-    principal: Principal,
-    order: str,
-    repeats: int,
-) -> Figure:
-    def ask(query: Query) -> int:
-        return len(services.archive.find(principal, query)[0].found)
-
-    extra = _deep(services, principal, question, population, order) if question.deep else SORTS[order]
-    timed = _timed(services, question.queries(population, extra, SEED), ask, repeats)
-    return _figure(question, question.name, who, order, population, timed)
+_ASKED_OF_ALL: dict[str, Ask] = {"exact count": _count, "summary": _summary}
 
 
-def _deep(
-    services: Services, principal: Principal, question: Question, population: Population, order: str
-) -> dict[str, str]:
+def _pages(bench: Bench, question: Question, who: str, order: str) -> Iterator[Query]:
+    extra = _deep(bench, question, who, order) if question.deep else SORTS[order]
+    return question.queries(bench.population, extra, SEED)
+
+
+def _deep(bench: Bench, question: Question, who: str, order: str) -> dict[str, str]:
     """Walk to page 1,000 by cursor, or as far as there are pages; pages of 500 save steps on the way."""
     extra, left = dict(SORTS[order]), (DEEP_PAGE - 1) * Query().per_page
     while left:
         step = {"numPerPage": str(min(MOST_PER_PAGE, left))}
-        query = next(question.queries(population, {**extra, **step}, SEED))
-        page, _ = services.archive.find(principal, query)
+        query = next(question.queries(bench.population, {**extra, **step}, SEED))
+        page, _ = bench.services.archive.find(bench.population.principals[who], query)
         if page.cursor is None:
             break
         extra["cursor"] = page.cursor
@@ -142,31 +156,37 @@ def _deep(
     return extra
 
 
-@dataclass
-class _Timed:
-    """Seconds of each query and of its SQL, and what was found."""
+def _figures(
+    name: str,
+    limited: bool,
+    who: str,
+    order: str,
+    asked: list[tuple[Bench, Iterator[Query]]],
+    ask: Ask,
+    repeats: int,
+) -> Iterator[Figure]:
+    """Put one question to all archives in turn, warm; where it is slow, as often as the patience lasts."""
+    timed = [Timed() for _ in asked]
+    for turn in range(-WARMING, repeats):
+        for (bench, queries), times in zip(asked, timed, strict=True):
+            patient = sum(times.seconds) < PATIENCE or len(times.seconds) < LEAST_REPEATS
+            if patient and (turn >= 0 or sum(times.seconds) < PATIENCE):
+                _ask_once(bench.services, bench.population.principals[who], next(queries), ask, times)
+        if turn == -1:
+            timed = [Timed() for _ in asked]
+    for (bench, _), times in zip(asked, timed, strict=True):
+        p50, p95 = np.percentile(np.array(times.seconds) * 1000, (50, 95)).tolist()
+        sql, found = float(np.median(times.sql)) * 1000, int(np.median(times.found))
+        rows, repeated = bench.population.rows, len(times.seconds)
+        yield Figure(name, who, order, rows, p50, p95, sql, found, repeated, limited)
 
-    seconds: list[float] = field(default_factory=list)
-    sql: list[float] = field(default_factory=list)
-    found: list[int] = field(default_factory=list)
 
-
-def _timed(services: Services, queries: Iterator[Query], ask: Callable[[Query], int], repeats: int) -> _Timed:
-    """Ask warm: the first queries do not count. Slow ones are repeated as often as the patience lasts."""
-    timed, clock = _Timed(), time.perf_counter
-    for query in itertools.islice(queries, WARMING):
-        ask(query)
-    end = clock() + PATIENCE
+def _ask_once(services: Services, principal: Principal, query: Query, ask: Ask, times: Timed) -> None:
     with _sql_timed(services) as spent:
-        for query in itertools.islice(queries, repeats):
-            spent.clear()
-            begin = clock()
-            timed.found.append(ask(query))
-            timed.seconds.append(clock() - begin)
-            timed.sql.append(sum(spent))
-            if clock() > end and len(timed.seconds) >= LEAST_REPEATS:
-                break
-    return timed
+        begin = time.perf_counter()
+        times.found.append(ask(services, principal, query))
+        times.seconds.append(time.perf_counter() - begin)
+    times.sql.append(sum(spent))
 
 
 @contextmanager
@@ -190,10 +210,5 @@ def _sql_timed(services: Services) -> Iterator[list[float]]:
         event.remove(engine, "after_cursor_execute", after)
 
 
-def _figure(question: Question, name: str, who: str, order: str, population: Population, timed: _Timed) -> Figure:
-    p50, p95 = np.percentile(np.array(timed.seconds) * 1000, (50, 95))
-    sql = float(np.median(timed.sql)) * 1000
-    found = int(np.median(timed.found))
-    return Figure(
-        name, who, order, population.rows, float(p50), float(p95), sql, found, len(timed.seconds), question.limited
-    )
+if __name__ == "__main__":
+    main()

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from sqlalchemy import Connection
 
 from photseries.catalogue.access import audience
+from photseries.catalogue.base import Base
 from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.models import Base, Series
+from photseries.catalogue.models import Series
 from photseries.principal import ADMIN, Principal
 from photseries.series import sky
 
@@ -47,10 +48,10 @@ INSTRUMENTS = {
 }
 INSTRUMENT_SHARES = (0.3, 0.3, 0.2, 0.1, 0.05, 0.05)
 
-STATISTICS = (
-    "time flux fluxerr time_corr bg bg_err pos1 pos1_err pos2 pos2_err pos_corr1 pos_corr2 exp_time flag mag magerr "
-    "snr dsnr dmag mjd"
-).split()
+STATISTICS = """
+    time flux fluxerr time_corr bg bg_err pos1 pos1_err pos2 pos2_err pos_corr1 pos_corr2 exp_time flag mag magerr snr
+    dsnr dmag mjd
+""".split()  # noqa: SIM905
 DOCUMENTS = 1000  # so many different statistics
 
 BATCH = 20_000
@@ -93,12 +94,7 @@ def fill(catalogue: Catalogue, rows: int, seed: int = 3) -> Population:
         connection.exec_driver_sql(f"SELECT setval('photometric_series_id_seq', {rows})")
     with catalogue.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql("VACUUM ANALYZE")
-        connection.exec_driver_sql("CHECKPOINT") if _may_checkpoint(connection) else None
     return Population(rows, names, ra, dec, _principals())
-
-
-def _may_checkpoint(connection: Connection) -> bool:
-    return bool(connection.exec_driver_sql("SELECT pg_has_role(current_user, 'pg_checkpoint', 'USAGE')").scalar())
 
 
 def _principals() -> dict[str, Principal]:
@@ -144,10 +140,10 @@ def _positions(rng: np.random.Generator, number: int) -> tuple[NDArray[np.float6
 
 def _names(rng: np.random.Generator, number: int) -> list[str]:
     """Make names as surveys do, all different."""
-    tails = rng.permutation(10 * number)[:number] * 37 + 10**8
+    tails = rng.permutation(np.unique(rng.integers(10**6, 3 * 10**9, 2 * number)))[:number]
     years, kinds = rng.integers(15, 26, number), rng.choice(3, number, p=(0.4, 0.4, 0.2))
     return [
-        (f"ZTF{year}{_letters(tail)}", f"TIC {tail}", f"Gaia DR3 {tail * 6_364_136_223 % 10**18:018d}{tail % 10}")[kind]
+        (f"ZTF{year}{_letters(tail)}", f"TIC {tail}", f"Gaia DR3 {tail * 1_364_136_223:019d}")[kind]
         for tail, year, kind in zip(tails.tolist(), years.tolist(), kinds.tolist(), strict=True)
     ]
 

@@ -5,11 +5,11 @@ import os
 from alembic import context
 from sqlalchemy import create_engine
 
-from photseries.catalogue.models import Base
+from photseries.catalogue.models import Series
 
 
 def run(connection):
-    context.configure(connection=connection, target_metadata=Base.metadata, compare_server_default=False)
+    context.configure(connection=connection, target_metadata=Series.metadata, compare_server_default=False)
     with context.begin_transaction():
         context.run_migrations()
 

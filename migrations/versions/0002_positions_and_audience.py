@@ -11,6 +11,45 @@ down_revision = "0001"
 
 BATCH = 10_000
 
+GIN = {"postgresql_using": "gin", "postgresql_with": {"fastupdate": "off"}}
+POSITION = ["healpix", "unit_x", "unit_y", "unit_z"]
+
+# Of the first schema, those that others replace.
+PLAIN = (
+    ("photometric_series", ["obj_id", "id"]),
+    ("photometric_series", ["content_hash"]),
+    ("photometric_series", ["hash"]),
+    ("photometric_series", ["followup_request_id"]),
+    ("photometric_series", ["assignment_id"]),
+    ("series_groups", ["group_id", "series_id"]),
+    ("series_streams", ["stream_id", "series_id"]),
+)
+INDEXES = (
+    (
+        "photometric_series",
+        ["obj_id", "id"],
+        {"postgresql_include": ["filter", "mjd_first", "mjd_last", *POSITION, "audience"]},
+    ),
+    (
+        "photometric_series",
+        ["mjd_last", "id"],
+        {"postgresql_include": ["obj_id", "filter", "mjd_first", *POSITION, "audience"]},
+    ),
+    ("photometric_series", ["filter", "mjd_last", "id"], {"postgresql_include": ["obj_id", "mjd_first", "audience"]}),
+    ("photometric_series", ["healpix"], {}),
+    ("photometric_series", ["audience"], GIN),
+    ("photometric_series", ["content_hash"], {"postgresql_using": "hash"}),
+    ("photometric_series", ["hash"], {"postgresql_using": "hash"}),
+    (
+        "photometric_series",
+        ["followup_request_id"],
+        {"postgresql_where": sa.text("followup_request_id IS NOT NULL")},
+    ),
+    ("photometric_series", ["assignment_id"], {"postgresql_where": sa.text("assignment_id IS NOT NULL")}),
+    ("series_groups", ["group_id"], {}),
+    ("series_streams", ["stream_id"], {}),
+)
+
 
 def upgrade():
     op.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
@@ -32,18 +71,15 @@ def upgrade():
     op.alter_column("photometric_series", "healpix", nullable=False)
     op.alter_column("photometric_series", "audience", nullable=False)
 
-    gin = {"postgresql_using": "gin", "postgresql_with": {"fastupdate": "off"}}
-    op.create_index(op.f("ix_photometric_series_healpix"), "photometric_series", ["healpix"])
-    op.create_index(op.f("ix_photometric_series_mjd_last_id"), "photometric_series", ["mjd_last", "id"])
-    op.create_index(op.f("ix_photometric_series_filter_mjd_first"), "photometric_series", ["filter", "mjd_first"])
-    op.create_index(op.f("ix_photometric_series_audience"), "photometric_series", ["audience"], **gin)
-    op.create_index(
-        "ix_photometric_series_obj_id_trgm",
-        "photometric_series",
-        ["obj_id"],
-        postgresql_ops={"obj_id": "gin_trgm_ops"},
-        **gin,
-    )
+    for table, columns in PLAIN:
+        op.drop_index(_name(table, columns), table)
+    for table, columns, options in INDEXES:
+        op.create_index(_name(table, columns), table, columns, **options)
+    op.create_index("ix_sources_id_trgm", "sources", ["id"], postgresql_ops={"id": "gin_trgm_ops"}, **GIN)
+    # How many names contain a portion is estimated from this sample of them.
+    op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS 1000")
+    # A page comes from the index alone where a vacuum has seen the rows: after 2 % of new ones, not after 20 %.
+    op.execute("ALTER TABLE photometric_series SET (autovacuum_vacuum_insert_scale_factor = 0.02)")
 
 
 def fill_healpix(connection):
@@ -62,8 +98,17 @@ def fill_healpix(connection):
         last = rows[-1].id
 
 
+def _name(table, columns):
+    return op.f(f"ix_{table}_{'_'.join(columns)}")
+
+
 def downgrade():
-    for name in ("obj_id_trgm", "audience", "filter_mjd_first", "mjd_last_id", "healpix"):
-        op.drop_index(f"ix_photometric_series_{name}", table_name="photometric_series")
+    op.execute("ALTER TABLE photometric_series RESET (autovacuum_vacuum_insert_scale_factor)")
+    op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS -1")
+    op.drop_index("ix_sources_id_trgm", "sources")
+    for table, columns, _ in INDEXES:
+        op.drop_index(_name(table, columns), table)
+    for table, columns in PLAIN:
+        op.create_index(_name(table, columns), table, columns)
     for name in ("unit_z", "unit_y", "unit_x", "audience", "healpix"):
         op.drop_column("photometric_series", name)

@@ -25,6 +25,7 @@ from photseries.errors import (
     ForbiddenError,
     PreconditionFailedError,
 )
+from photseries.faults import reached
 from photseries.principal import Principal
 from photseries.series.metadata import infer, merge
 from photseries.storage.contract import Store
@@ -87,8 +88,8 @@ class Archive(Reader):
         DuplicateError
             When the unique key is taken.
         """
-        upload = self._intake.read(body)
-        frame = upload.required_frame()
+        upload = self._intake.read(principal, body)
+        frame = self._intake.required(principal, upload)
         layers = {"inferred": infer(frame), "file": upload.file, "body": upload.fields}
         metadata, sharing = self._intake.check(principal, frame, merge(layers).values)
         values = {**self._intake.summarized(frame), **metadata, "owner_id": principal.user_id}
@@ -97,6 +98,7 @@ class Archive(Reader):
             open_ = self._intake.referred(connection, principal, metadata, sharing, content)
             group_ids = sorted({*open_.group_ids, principal.own_group_id})
             identity = series.create(connection, {**values, **blob}, group_ids, open_.stream_ids)
+            reached("create: row inserted")
         same = open_.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
 
@@ -123,7 +125,7 @@ class Archive(Reader):
             When others kept changing the series.
         """
         self._changeable(principal, series_id, expected)
-        upload = self._intake.read(body)
+        upload = self._intake.read(principal, body)
         self._repeated(principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload))
 
     def _update(self, principal: Principal, series_id: int, seen: Changeable, upload: Upload) -> None:
@@ -149,10 +151,14 @@ class Archive(Reader):
         with self._stored(principal, frame, values) as (connection, blob):
             shared = self._permitted(connection, principal, seen, metadata, sharing)
             require_won(series.change(connection, series_id, seen.revision, {**values, **blob}))
+            reached("update: row changed")
             series.share(connection, series_id, *shared)
+            reached("update: sharing replaced")
             blobs.unlink(connection, seen.blob.filename)
+            reached("update: old blob noted")
             changed = changes(seen, metadata, shared, values.get("content_hash"))
             _noted(connection, principal, series_id, seen, "update", changed, blob)
+            reached("update: history noted")
         self._blobs.unlinked(seen.blob.filename)
 
     def _share(
@@ -162,8 +168,11 @@ class Archive(Reader):
         with self._catalogue.transaction() as connection:
             shared = self._permitted(connection, principal, seen, metadata, sharing)
             require_won(series.change(connection, series_id, seen.revision, {}))
+            reached("share: row changed")
             series.share(connection, series_id, *shared)
             _noted(connection, principal, series_id, seen, "share", changes(seen, {}, shared), seen.blob.columns())
+            reached("share: history noted")
+        reached("share: committed")
 
     def delete(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
         """Remove a series; its bytes follow after the grace.
@@ -181,7 +190,10 @@ class Archive(Reader):
     def _delete(self, principal: Principal, series_id: int, seen: Changeable) -> None:
         with self._catalogue.transaction() as connection:
             require_won(series.remove(connection, series_id, seen.revision))
+            reached("delete: row removed")
             _noted(connection, principal, series_id, seen, "delete", {}, {})
+            reached("delete: history noted")
+        reached("delete: committed")
         self._blobs.unlinked(seen.blob.filename)
 
     def _repeated(

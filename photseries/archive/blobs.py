@@ -19,6 +19,7 @@ from photseries.catalogue.series import KEY
 from photseries.codecs import hdf5
 from photseries.config import Config
 from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError
+from photseries.faults import reached
 from photseries.schemas.metadata import METADATA
 from photseries.storage.contract import Store
 from photseries.storage.keys import new_key
@@ -86,20 +87,26 @@ class Blobs:
         content = hdf5.encode(frame, metadata, compression=self._config.store.compression, limits=self._config.limits)
         key = new_key(**{name: values[name] for name in KEY if name != "obj_id"})
         self._store.create(key, content)
+        reached("write: blob stored")
         deadline = time.monotonic() + self._config.store.write_deadline
         try:
             with self._catalogue.transaction() as connection:
+                reached("write: transaction begun")
                 yield connection, _described(key, content)
                 _require_before(deadline)
+                reached("write: before COMMIT")
         except InDoubtError:
             raise
         except Exception:
+            reached("write: taking back")
             self._take_back(key)
             raise
+        reached("write: committed")
 
     def unlinked(self, filename: str) -> None:
         """Remove, where the operator wants no grace, a blob that a committed change has unlinked."""
         if self._config.store.grace == 0 and self._take_back(filename):
+            reached("unlinked: blob removed")
             with self._catalogue.transaction() as connection:
                 blobs.forget(connection, [filename])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import pandas as pd
 
@@ -38,13 +38,6 @@ class Upload:
     file: Mapping[str, Any]
     fields: Mapping[str, Any]
 
-    def required_frame(self) -> pd.DataFrame:
-        """Give the table; InvalidError when there is none."""
-        if self.frame is None:
-            message = "Must supply data as an object of columns, or as an HDF5 file in base64."
-            raise InvalidError(message, fields={"data": [message]})
-        return self.frame
-
 
 @dataclass(frozen=True)
 class Sharing:
@@ -72,28 +65,55 @@ class Intake:
         self.filters = allowed(config.photometry.additional_bandpasses)
         self._schema = MetadataSchema(self.filters, config.limits.depth)
 
-    def read(self, body: Mapping[str, Any]) -> Upload:
+    def read(self, principal: Principal, body: Mapping[str, Any]) -> Upload:
         """Decode a request body: columns here, an HDF5 file in a worker.
 
         Raises
         ------
         InvalidError
-            When ``data`` is neither an object of columns nor a readable file.
+            When ``data`` is neither an object of columns nor a readable file; naming what is wrong beside it, too.
         UnavailableError
             When no worker became free in time.
         """
         fields = {name: value for name, value in body.items() if name != "data"}
-        match body.get("data"):
-            case None:
-                return Upload(None, {}, fields)
-            case dict() as columns:
-                return Upload(json_columns.decode(columns, self._limits), {}, fields)
-            case str() as text:
-                decoded = hdf5.decode_upload(base64_text.decode(text), self._sandbox)
-                return Upload(decoded.frame, without_ignored(decoded.metadata), fields)
-            case _:
-                message = "data must be an object of columns, or an HDF5 file as a base64 text."
-                raise InvalidError(message, fields={"data": [message]})
+        try:
+            match body.get("data"):
+                case None:
+                    return Upload(None, {}, fields)
+                case dict() as columns:
+                    return Upload(json_columns.decode(columns, self._limits), {}, fields)
+                case str() as text:
+                    decoded = hdf5.decode_upload(base64_text.decode(text), self._sandbox)
+                    return Upload(decoded.frame, without_ignored(decoded.metadata), fields)
+            raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
+        except InvalidError as error:
+            self._raise_with_others(principal, fields, error)
+
+    def required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
+        """Give the table of an upload.
+
+        Raises
+        ------
+        InvalidError
+            When there is none; naming what else is wrong, too.
+        """
+        if upload.frame is None:
+            missing = _bad_data("Must supply data as an object of columns, or as an HDF5 file in base64.")
+            self._raise_with_others(principal, upload.fields, missing)
+        return upload.frame
+
+    def _raise_with_others(self, principal: Principal, fields: Mapping[str, Any], error: InvalidError) -> NoReturn:
+        """Raise what is wrong with the data together with what is wrong with the fields that are there."""
+        if type(error) is not InvalidError:
+            raise error
+        problems = _Problems([error])
+        given = {name: value for name, value in fields.items() if value is not None}
+        metadata, refusal = load_metadata(self._schema, given, partial=True)
+        if refusal is not None:
+            problems.errors.append(refusal)
+        self._look_up(problems, principal, metadata, _sharing_of(metadata))
+        problems.raise_any()
+        raise error
 
     def check(
         self, principal: Principal, frame: pd.DataFrame | None, merged: Mapping[str, Any]
@@ -117,12 +137,10 @@ class Intake:
         metadata, refusal = load_metadata(self._schema, merged)
         if refusal is not None:
             problems.errors.append(refusal)
-        sharing = Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
+        sharing = _sharing_of(metadata)
         with problems.caught():
             metadata = complete_reference(metadata)
-        with self._catalogue.reading() as connection:
-            known = self.referred(connection, principal, metadata, sharing)
-        _refuse_unknown(problems, metadata, sharing, known)
+        self._look_up(problems, principal, metadata, sharing)
         problems.raise_any()
         return {name: metadata.get(name) for name in METADATA}, sharing
 
@@ -131,11 +149,27 @@ class Intake:
         summary = summarize(frame, detection_threshold=self._detection_threshold)
         return {**{name: getattr(summary, name) for name in SUMMARY}, "content_hash": content_hash(frame)}
 
+    def _look_up(
+        self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing
+    ) -> None:
+        with self._catalogue.reading() as connection:
+            known = self.referred(connection, principal, metadata, sharing)
+        _refuse_unknown(problems, metadata, sharing, known)
+
     def referred(
         self, connection: Connection, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing, *more: Any
     ) -> Referred:
         """Look up what a series would refer to; see :func:`photseries.catalogue.references.referred`."""
         return referred(connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more)
+
+
+def _sharing_of(metadata: dict[str, Any]) -> Sharing:
+    """Take out of validated metadata what it says about sharing."""
+    return Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
+
+
+def _bad_data(message: str) -> InvalidError:
+    return InvalidError(message, fields={"data": [message]})
 
 
 @dataclass

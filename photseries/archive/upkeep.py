@@ -13,6 +13,7 @@ from photseries.catalogue.blobs import Blob
 from photseries.catalogue.engine import Catalogue
 from photseries.config import Config
 from photseries.errors import UnavailableError
+from photseries.faults import reached
 from photseries.storage.contract import Store, StoredBlob
 
 __all__ = ["Damage", "Swept", "Upkeep"]
@@ -73,18 +74,22 @@ class Upkeep:
         with self._catalogue.elected(SWEEP) as won:
             if not won:
                 return None
+            reached("sweep: elected")
             seen = removed = size = 0
             for batch in _batches(self._store.scan()):
                 seen += len(batch)
                 doomed = self._doomed(batch)
+                reached("sweep: looked up")
                 for blob in doomed:
                     self._store.delete(blob.key)
+                    reached("sweep: blob swept")
                 if doomed:
                     removed += len(doomed)
                     size += sum(blob.size for blob in doomed)
             with self._catalogue.transaction() as connection:
                 noted = blobs.unlinked(connection, older=self._grace)
                 blobs.forget(connection, [filename for filename in noted if self._store.size(filename) is None])
+                reached("sweep: notes dropped")
             log.info("swept: %d blobs seen, %d removed, %d bytes", seen, removed, size)
             return Swept(seen, removed, size)
 

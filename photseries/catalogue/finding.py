@@ -73,18 +73,25 @@ def get(connection: Connection, principal: Principal, series_id: int) -> Found |
 
 
 def find(connection: Connection, principal: Principal, query: Query) -> Page:
-    """Give one page of the series that match a query and are visible; in a cone with their separation [arcsec]."""
+    """Give one page of the series that match a query and are visible; in a cone with their separation [arcsec].
+
+    The rows of the page are found first, from the indexes alone where these hold all that is compared, and only those
+    are read: a row is wide, and most that are looked at on the way to a page are not on it.
+    """
     directed, key, after = order(query)
-    more = [key.label("key")]
+    found = [Series.id, key.label("key")]
     if query.cone is not None:
-        more.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
-    rows = connection.execute(
-        shown(principal, *more)
+        found.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
+    page = (
+        select(*found, func.row_number().over(order_by=directed).label("place"))
         .where(*matching(principal, query), *after)
         .order_by(*directed)
         .limit(query.per_page + 1)
         .offset(0 if query.cursor else (query.page - 1) * query.per_page)
-    ).all()
+        .subquery("page")
+    )
+    more = [column for column in page.c if column.key != "id"]
+    rows = connection.execute(shown(principal, *more).join(page, page.c.id == Series.id).order_by(page.c.place)).all()
     return page_of(rows, query, lambda row: row.key)
 
 

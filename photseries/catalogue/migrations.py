@@ -12,6 +12,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from photseries.errors import StartError
+from photseries.faults import reached
 
 __all__ = ["check", "is_empty", "upgrade"]
 
@@ -30,9 +31,12 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     configuration = _configuration()
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+        reached("migrate: locked")
         before = _revision(connection)
         configuration.attributes["connection"] = connection
         command.upgrade(configuration, "head")
+        reached("migrate: upgraded")
+    reached("migrate: committed")
     return before, _head()
 
 

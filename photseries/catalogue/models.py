@@ -7,10 +7,8 @@ References are RESTRICT: what a series names cannot be removed under it.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
 
 from sqlalchemy import (
-    JSON,
     BigInteger,
     Computed,
     DateTime,
@@ -18,32 +16,16 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     SmallInteger,
-    Text,
     UniqueConstraint,
-    func,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
-Id = Annotated[int, mapped_column(primary_key=True)]
-Moment = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())]
-Document = Annotated[dict[str, Any], mapped_column(JSON)]
+from photseries.catalogue.base import Base, Document, Id, Moment
 
-
-class Base(DeclarativeBase):
-    """Names of constraints follow one rule, so that migrations and error messages can rely on them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {str: Text, list[str]: ARRAY(Text)}  # noqa: RUF012
+_POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
 
 
 class User(Base):
@@ -114,6 +96,16 @@ class Source(Base):
     dec: Mapped[float]
     created_at: Mapped[Moment]
 
+    __table_args__ = (
+        Index(
+            "ix_sources_id_trgm",
+            "id",
+            postgresql_using="gin",
+            postgresql_ops={"id": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
+    )
+
 
 class Instrument(Base):
     """What took the data."""
@@ -171,8 +163,8 @@ class Series(Base):
     ref_fluxerr: Mapped[float | None]
     ra_unc: Mapped[float | None]
     dec_unc: Mapped[float | None]
-    followup_request_id: Mapped[int | None] = mapped_column(ForeignKey(FollowupRequest.id), index=True)
-    assignment_id: Mapped[int | None] = mapped_column(ForeignKey(Assignment.id), index=True)
+    followup_request_id: Mapped[int | None] = mapped_column(ForeignKey(FollowupRequest.id))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey(Assignment.id))
     time_stamp_alignment: Mapped[str]
     time_scale: Mapped[str | None]
     time_refpos: Mapped[str | None]
@@ -213,8 +205,8 @@ class Series(Base):
     # What series_groups and series_streams say, as access.audience writes it; those two are the truth.
     audience: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
-    content_hash: Mapped[str] = mapped_column(index=True)
-    hash: Mapped[str] = mapped_column(index=True)
+    content_hash: Mapped[str]
+    hash: Mapped[str]
     filename: Mapped[str] = mapped_column(unique=True)
     blob_size: Mapped[int] = mapped_column(BigInteger)
     blob_crc: Mapped[int] = mapped_column(BigInteger)
@@ -232,18 +224,16 @@ class Series(Base):
             name="uq_photometric_series_key",
             postgresql_nulls_not_distinct=True,
         ),
-        Index(None, "obj_id", "id"),
-        Index(None, "mjd_last", "id"),
-        Index(None, "filter", "mjd_first"),
+        # A page is found in one of these three without a look at the rows, which are wide; see docs/queries.md.
+        Index(None, "obj_id", "id", postgresql_include=["filter", "mjd_first", "mjd_last", *_POSITION, "audience"]),
+        Index(None, "mjd_last", "id", postgresql_include=["obj_id", "filter", "mjd_first", *_POSITION, "audience"]),
+        Index(None, "filter", "mjd_last", "id", postgresql_include=["obj_id", "mjd_first", "audience"]),
         Index(None, "healpix"),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
-        Index(
-            "ix_photometric_series_obj_id_trgm",
-            "obj_id",
-            postgresql_using="gin",
-            postgresql_ops={"obj_id": "gin_trgm_ops"},
-            postgresql_with={"fastupdate": "off"},
-        ),
+        Index(None, "content_hash", postgresql_using="hash"),
+        Index(None, "hash", postgresql_using="hash"),
+        Index(None, "followup_request_id", postgresql_where=text("followup_request_id IS NOT NULL")),
+        Index(None, "assignment_id", postgresql_where=text("assignment_id IS NOT NULL")),
     )
 
 
@@ -254,7 +244,7 @@ class SeriesGroup(Base):
     series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
     group_id: Mapped[int] = mapped_column(ForeignKey(Group.id), primary_key=True)
 
-    __table_args__ = (Index(None, "group_id", "series_id"),)
+    __table_args__ = (Index(None, "group_id"),)
 
 
 class SeriesStream(Base):
@@ -264,7 +254,7 @@ class SeriesStream(Base):
     series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id), primary_key=True)
 
-    __table_args__ = (Index(None, "stream_id", "series_id"),)
+    __table_args__ = (Index(None, "stream_id"),)
 
 
 class SeriesHistory(Base):

@@ -64,10 +64,10 @@ def _near(positions: Positions, first: int) -> _Near:
     centres = _table("centres", position=range(first, first + len(ra)), x=x, y=y, z=z)
     squares = ((Series.unit_x, centres.c.x), (Series.unit_y, centres.c.y), (Series.unit_z, centres.c.z))
     chord = sum(((here - there) * (here - there) for here, there in squares), start=literal(0.0))
-    source = ranges.join(centres, ranges.c.position == centres.c.position).join(
-        Series.__table__,
-        Series.healpix.between(ranges.c.low, ranges.c.high) & (chord <= sky.chord(positions.radius) ** 2),
-    )
+    inside: ColumnElement[bool] = Series.healpix.between(ranges.c.low, ranges.c.high)
+    if positions.radius < 180:  # at 180 the cover is the whole sky, and rounding would lose the opposite point
+        inside = inside & (chord <= sky.chord(positions.radius) ** 2)
+    source = ranges.join(centres, ranges.c.position == centres.c.position).join(Series.__table__, inside)
     return _Near(source, ranges.c.position, chord)
 
 

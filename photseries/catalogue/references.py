@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, func, null, select
 
 from photseries.catalogue.access import joined_groups, joined_streams
-from photseries.catalogue.models import Assignment, Base, FollowupRequest, Group, Instrument, Source, Stream
+from photseries.catalogue.base import Base
+from photseries.catalogue.models import Assignment, FollowupRequest, Group, Instrument, Source, Stream
 from photseries.principal import EVERYONE, Principal
 
 __all__ = ["REFERENCES", "Referred", "referred"]

@@ -28,9 +28,9 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.exc import IntegrityError
 
 from photseries.catalogue.access import joined_groups, joined_streams
+from photseries.catalogue.base import Base
 from photseries.catalogue.models import (
     Assignment,
-    Base,
     FollowupRequest,
     Group,
     GroupUser,

@@ -40,7 +40,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
             number.label("series"),
             func.min(matched.c.mjd_first).label("mjd_first"),
             func.max(matched.c.mjd_last).label("mjd_last"),
-            func.row_number().over(partition_by=level, order_by=number.desc()).label("rank"),
+            func.row_number().over(partition_by=level, order_by=(number.desc(), *counted)).label("rank"),
         )
         .group_by(func.grouping_sets(*(tuple_(column) for column in counted), tuple_()))
         .subquery("groups")

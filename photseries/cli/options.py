@@ -15,6 +15,7 @@ import click
 import orjson
 
 from photseries import config as settings
+from photseries import faults
 from photseries.errors import PhotseriesError
 
 __all__ = ["Failure", "configured", "json_option", "printed"]
@@ -60,6 +61,7 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
                     {name: value for name, value in overrides.items() if value is not None},
                 )
                 _log_to_stderr(loaded.log.level)
+                faults.arm(os.environ)
                 command(loaded, *args, **options)
 
         return run

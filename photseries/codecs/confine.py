@@ -9,6 +9,8 @@ import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from photseries.codecs import landlock, seccomp
+
 if TYPE_CHECKING:
     from photseries.config import Sandbox
 
@@ -72,6 +74,14 @@ def _memory(settings: Sandbox) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))
 
 
+def _landlock(settings: Sandbox) -> None:
+    landlock.give_up_everything()
+
+
+def _seccomp(settings: Sandbox) -> None:
+    seccomp.allow_only_reading()
+
+
 def _prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl")
@@ -84,4 +94,6 @@ LAYERS: Final[tuple[tuple[str, Callable[[Any], None]], ...]] = (
     ("no_new_privs", _no_new_privileges),
     ("limits", _limits),
     ("memory", _memory),
+    ("landlock", _landlock),
+    ("seccomp", _seccomp),
 )

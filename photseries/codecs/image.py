@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import Final
 
 __all__ = ["Image"]
+
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
 class Image:
@@ -19,6 +23,15 @@ class Image:
     def __init__(self, content: memoryview) -> None:
         self._content = content
         self._place = 0
+        self._is_sealed = False
+
+    def seal(self) -> None:
+        """Let no more files be found in these bytes.
+
+        libhdf5 opens the sources of a virtual dataset by the driver of the file that names them. Here that is this
+        image again, whatever the source is called: a file that names itself as its sources would keep it busy for ever.
+        """
+        self._is_sealed = True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move to a place, from the start or from the end."""
@@ -32,5 +45,7 @@ class Image:
     def readinto(self, buffer: memoryview) -> int:
         """Fill the whole buffer, with zeros beyond the end: h5py does not look at how much was read."""
         found = bytes(self._content[self._place : self._place + len(buffer)])
+        if self._is_sealed and found.startswith(_SIGNATURE):
+            found = b""
         buffer[:] = found.ljust(len(buffer), b"\0")
         return len(buffer)

@@ -71,11 +71,13 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
-    access.set_fileobj_driver(h5fd.fileobj_driver, Image(image))
+    content = Image(image)
+    access.set_fileobj_driver(h5fd.fileobj_driver, content)
     access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
     # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
     file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
     try:
+        content.seal()
         if file.get_create_plist().get_userblock():
             raise UnreadableFileError("it starts with a user block")
         key, group = _only_table(file, limits)

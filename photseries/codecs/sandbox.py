@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import logging
 import os
 import select
 import signal
@@ -19,6 +20,7 @@ from typing import IO, ClassVar, Final
 
 from photseries import config
 from photseries.codecs import confine, wire
+from photseries.codecs.gate import Gate
 from photseries.codecs.raw import RawTable
 from photseries.codecs.worker import FAILED, LATE, NOT_FORKED
 from photseries.errors import StartError, UnavailableError, UnreadableFileError
@@ -27,6 +29,10 @@ __all__ = ["Sandbox"]
 
 #: How much longer than the nursery the service waits for an answer [s].
 PATIENCE: Final = 5.0
+#: How long an upload waits for a worker [s]; short, because whoever waits keeps others from being served.
+QUEUE: Final = 5.0
+
+log = logging.getLogger(__name__)
 
 # -I keeps the environment and the current folder out of the module path, which is then the service's own.
 _BOOT: Final = (
@@ -55,7 +61,7 @@ class Sandbox:
         self.missing: tuple[str, ...] = ()
         self._settings = settings
         self._limits = limits
-        self._slots = threading.BoundedSemaphore(settings.workers)
+        self._gate = Gate(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
         self._nursery: _Nursery | None = None
         self._started = False
@@ -74,6 +80,8 @@ class Sandbox:
         except (UnavailableError, UnreadableFileError) as error:
             self.close()
             raise StartError("The worker processes that read uploads do not start; see the lines above.") from error
+        if self.missing:
+            log.warning("this system lacks layers of the sandbox: %s", ", ".join(self.missing))
         present = {name for name, _ in confine.LAYERS} - set(self.missing)
         lacking = [name for name in self._settings.require if name not in present]
         if lacking:
@@ -112,18 +120,16 @@ class Sandbox:
         return answer.table
 
     def _answer(self, blob: bytes | memoryview) -> wire.Answer:
-        if not self._slots.acquire(timeout=self._settings.deadline):
-            raise UnavailableError("All readers of HDF5 files are busy; try again.")
         try:
-            with _unnamed_file(blob) as upload:
+            with self._gate.entered(), _unnamed_file(blob) as upload:
                 try:
                     return self._job(upload)
                 except EOFError:  # the nursery itself is gone, and says nothing of the job
                     return self._job(upload)
+        except TimeoutError as error:
+            raise UnavailableError("All readers of HDF5 files are busy; try again.") from error
         except EOFError as error:
             raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
-        finally:
-            self._slots.release()
 
     def _job(self, upload: int) -> wire.Answer:
         with contextlib.ExitStack() as stack:
@@ -224,6 +230,7 @@ class _Nursery:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
+        "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is none of HDF5
         "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "LC_ALL": "C.UTF-8",

@@ -16,6 +16,7 @@ import select
 import signal
 import socket
 import time
+import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -75,6 +76,7 @@ class Nursery:
         os.set_blocking(wakes, False)
         signal.set_wakeup_fd(wakes)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        warnings.simplefilter("ignore")  # to show one, Python would open the source: the end of a child
         for name in _CODECS:
             codecs.lookup(name)
         gc.collect()
@@ -149,19 +151,18 @@ class Nursery:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({upload, answer})
+            image = _mapped(upload)  # while that is still allowed
             missing = tuple(confine.lock_down(self._settings))
             if os.getppid() != nursery:
                 return  # it ended before the kernel was told to end this child with it
-            for buffer in wire.pack(self._answer(upload, missing)):
+            for buffer in wire.pack(self._answer(image, missing)):
                 _write(answer, buffer)
             code = 0
         finally:
             os._exit(code)
 
-    def _answer(self, upload: int, missing: tuple[str, ...]) -> wire.Answer:
-        size = os.fstat(upload).st_size
+    def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.Answer:
         try:
-            image = memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")
             return wire.Answer(self._read(image, self._limits), None, missing)
         except UnreadableFileError as error:
             return wire.Answer(None, error.message, missing)
@@ -177,6 +178,11 @@ def _close_all_but(kept: Collection[int]) -> None:
     edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
     for low, high in itertools.pairwise(edges):
         os.closerange(low + 1, high)
+
+
+def _mapped(upload: int) -> memoryview:
+    size = os.fstat(upload).st_size
+    return memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")
 
 
 def _write(descriptor: int, buffer: bytes | memoryview) -> None:

@@ -26,6 +26,12 @@ __all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "pars
 
 MOST_POSITIONS = 10_000
 
+#: What an answer repeats of an unknown name.
+LONGEST_NAME = 60
+
+#: A repeatable parameter may be given so often; a statement with thousands of conditions takes minutes to plan.
+MOST_REPEATS = 100
+
 
 @dataclass(frozen=True)
 class Restriction:
@@ -155,11 +161,12 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
         if name not in known:
-            problems[name] = [f"Unknown parameter {_shown(name)}.{_suggestion(name, known)}"]
+            problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{_suggestion(name, known)}"]
             continue
         parameter = known[name]
-        if parameter.name in given or (len(texts) > 1 and not parameter.repeatable):
-            problems[name] = [f"Parameter {name} is given more than once."]
+        most = MOST_REPEATS if parameter.repeatable else 1
+        if parameter.name in given or len(texts) > most:
+            problems[name] = [f"Parameter {name} is given more than {'once' if most == 1 else f'{most} times'}."]
             continue
         given.add(parameter.name)
         for text in texts:

@@ -25,6 +25,9 @@ __all__ = [
 
 LARGEST_INTEGER = 2**31 - 1
 
+#: A series is shared with at most so many groups, and streams: the indexes of lists carry them.
+MOST_IDS = 100
+
 RIGHT_ASCENSION = validate.Range(0, 360, max_inclusive=False, error="Must be in [0, 360) deg.")
 DECLINATION = validate.Range(-90, 90, error="Must be in [-90, 90] deg.")
 POSITIVE = validate.Range(0, min_inclusive=False, error="Must be positive.")
@@ -117,6 +120,8 @@ class Ids(fields.Field["list[int] | str"]):
         if not isinstance(value, list | tuple):
             words = ", one ID, or the string 'all'" if self.lone else ""
             raise ValidationError(f"Invalid {self.name} parameter value. Must be a list of IDs (integers){words}.")
+        if len(value) > MOST_IDS:
+            raise ValidationError(f"{self.name} must not have more than {MOST_IDS} IDs.")
         numbers = [whole(item) for item in value]
         for item, number in zip(value, numbers, strict=True):
             if number is None:

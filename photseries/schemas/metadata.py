@@ -133,7 +133,9 @@ _CLEARED = ("time_stamp_alignment", *SHARING)
 _MISSING_ALONE = {"obj_id": "Must supply an obj_id", "instrument_id": "Must supply an instrument_id"}
 
 
-def load_metadata(schema: MetadataSchema, values: Mapping[str, Any]) -> tuple[dict[str, Any], InvalidError | None]:
+def load_metadata(
+    schema: MetadataSchema, values: Mapping[str, Any], *, partial: bool = False
+) -> tuple[dict[str, Any], InvalidError | None]:
     """Validate merged metadata.
 
     Parameters
@@ -141,6 +143,8 @@ def load_metadata(schema: MetadataSchema, values: Mapping[str, Any]) -> tuple[di
     schema : MetadataSchema
     values : mapping
         The merged values; None in an optional field clears it.
+    partial : bool
+        Whether required fields may be missing, because not everything is known yet.
 
     Returns
     -------
@@ -156,10 +160,10 @@ def load_metadata(schema: MetadataSchema, values: Mapping[str, Any]) -> tuple[di
 
     required = [name for name, field in schema.fields.items() if field.required]
     missing = [name for name in required if values.get(name) is None]
-    for name in missing:
+    for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
-    sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in missing]
-    if rest := [name for name in missing if name not in _MISSING_ALONE]:
+    sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in problems]
+    if rest := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
         sentences.append(f"The following keys are missing: {rest}")
 
     absent = {*missing, *(name for name in _CLEARED if values.get(name) is None)}

@@ -97,7 +97,8 @@ def light_curve(frame: pd.DataFrame) -> LightCurve:
 
 
 def _floats(column: pd.Series[Any]) -> FloatArray:
-    values = column.to_numpy().astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        values = column.to_numpy().astype(np.float64)
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -7,6 +7,7 @@ and an exact test on what is found in them.
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import healpix
@@ -81,7 +82,7 @@ def separation(chords: ArrayLike) -> FloatArray:
     return np.asarray(3600 * np.degrees(2 * np.arcsin(np.minimum(np.asarray(chords) / 2, 1.0))))
 
 
-def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
+def cover(ra: ArrayLike, dec: ArrayLike, radius: float, fineness: float = 1.0) -> Cover:
     """Cover cones with ranges of pixel numbers.
 
     Parameters
@@ -90,6 +91,8 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
         Centres [deg, ICRS].
     radius : float
         Of every cone, 0 to 180 [deg].
+    fineness : float
+        How many times smaller than a cone's radius the pixels may be: more costs time here and covers less beside it.
 
     Returns
     -------
@@ -100,8 +103,8 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
     Notes
     -----
     From the twelve base pixels down, the pixels are kept whose centre is not farther from the cone's than its radius
-    and the greatest radius of a pixel together, down to pixels about as large as the cone. Where that makes more than 8
-    ranges, the pixels' parents are taken.
+    and the greatest radius of a pixel together, down to pixels about as large as the cone over the fineness. Where that
+    makes more than 8 ranges, those with the narrowest gaps between them become one.
     """
     centres = unit_vector(np.atleast_1d(ra), np.atleast_1d(dec))
     order, angle = 0, float(np.radians(radius))
@@ -110,7 +113,7 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
     while True:
         near = _distance(centres[position], order, number) <= _reach(angle + _pixel_radius(order))
         position, number = position[near], number[near]
-        if order == ORDER or _pixel_radius(order + 1) < angle:
+        if order == ORDER or _pixel_radius(order + 1) < angle / fineness:
             break
         order += 1
         position = np.repeat(position, 4)
@@ -119,21 +122,21 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float) -> Cover:
 
 
 def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
-    """Merge the pixels of each position into ranges, of their parents where there are too many."""
-    shift = np.full(position.shape, 2 * (ORDER - order))
-    while True:
-        low = number << shift
-        high = ((number + 1) << shift) - 1
-        rank = np.lexsort((low, position))
-        position, number, shift, low, high = (array[rank] for array in (position, number, shift, low, high))
-        begins = np.ones(position.shape, bool)
-        begins[1:] = (position[1:] != position[:-1]) | (low[1:] > high[:-1] + 1)
-        many = (np.bincount(position, begins) > MOST_RANGES)[position]
-        if not many.any():
-            break
-        number, shift = np.where(many, number >> 2, number), np.where(many, shift + 2, shift)
+    """Merge the pixels of each position into ranges, across the narrowest gaps where there are too many."""
+    size = 1 << 2 * (ORDER - order)
+    low = number * size
+    rank = np.lexsort((low, position))
+    position, low = position[rank], low[rank]
+    firsts = np.flatnonzero(np.diff(position, prepend=-1))
+    gap = np.diff(low, prepend=0) - size
+    gap[firsts] = 12 * 4**ORDER
+    widest = np.lexsort((-gap, position))
+    place = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
+    begins = np.zeros(position.shape, bool)
+    begins[widest] = place < MOST_RANGES
+    begins &= gap > 0
     ends = np.roll(begins, -1)
-    return Cover(position[begins], low[begins], high[ends])
+    return Cover(position[begins], low[begins], low[ends] + size - 1)
 
 
 def _distance(centres: FloatArray, order: int, number: IntArray) -> FloatArray:
@@ -146,6 +149,7 @@ def _reach(angle: float) -> float:
     return float(2 * np.sin(min(angle, np.pi) / 2)) * (1 + 1e-12) + _ROUNDING
 
 
+@functools.cache
 def _pixel_radius(order: int) -> float:
     """Give the greatest angle [rad] between a pixel's centre and its corners.
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from photseries.errors import StartError, UnavailableError
+from photseries.faults import reached
 from photseries.storage.contract import Store, StoredBlob
 from photseries.storage.keys import check_key
 
@@ -63,6 +64,7 @@ class LocalStore(Store):
             for _ in range(ATTEMPTS):
                 try:
                     with self._walk(folders, make=True) as descriptors:
+                        reached("store: folders made")
                         os.link(partial_name, name, src_dir_fd=partial_folder, dst_dir_fd=descriptors[-1])
                         _settle(name, descriptors)
                 except FileNotFoundError:
@@ -97,8 +99,10 @@ class LocalStore(Store):
         folders, name = _check_listed(key)
         with _translated(), contextlib.suppress(FileNotFoundError), self._walk(folders) as descriptors:
             os.unlink(name, dir_fd=descriptors[-1])
+            reached("store: blob removed")
             if folders != [PARTIAL]:
                 _prune(folders, descriptors)
+            reached("store: folders pruned")
 
     def scan(self) -> Iterator[StoredBlob]:
         """List all blobs and left-overs; foreign files are not listed, and links not followed."""
@@ -136,14 +140,18 @@ class LocalStore(Store):
             descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
             try:
                 with os.fdopen(descriptor, "wb", buffering=0) as file:
+                    reached("store: partial file made")
                     rest = memoryview(blob).cast("B")
                     while rest:
                         rest = rest[file.write(rest) :]
+                    reached("store: partial file written")
                     os.fsync(descriptor)
+                reached("store: partial file synchronized")
                 yield folder, name
             finally:
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
+                reached("store: partial file removed")
 
     @contextlib.contextmanager
     def _walk(self, folders: list[str], *, make: bool = False) -> Iterator[list[int]]:
@@ -178,8 +186,10 @@ def _settle(name: str, descriptors: list[int]) -> None:
     All folders are synchronized: one that another writer made a moment ago may not be durable yet.
     """
     try:
+        reached("store: blob linked")
         for descriptor in reversed(descriptors):
             os.fsync(descriptor)
+        reached("store: folders synchronized")
     except BaseException:
         os.unlink(name, dir_fd=descriptors[-1])
         raise

@@ -1,6 +1,7 @@
 """Cones in the database against a brute force with astropy: 10,000 cones over 100,000 positions."""
 
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import func, select
 from photseries.accounts import OPERATOR
 from photseries.catalogue.conditions import matching
 from photseries.catalogue.models import Series
-from photseries.criteria import Cone, Query
+from photseries.catalogue.near import count_near, find_near
+from photseries.criteria import Cone, Query, parse
 from photseries.series import sky
 from tests.catalogue import rows
 
@@ -114,6 +116,28 @@ def test_cones_equal_a_brute_force(catalogue, sky_of_points):
             found_any += len(found) > 0
     assert asked == SMALL + HUGE
     assert found_any > asked / 2
+
+
+@pytest.mark.parametrize(("radius", "count"), [(0.1 * ARCSEC, 300), (1 / 60, 30)])
+def test_positions_equal_a_brute_force(catalogue, sky_of_points, radius, count):
+    points = np.array(sky_of_points)
+    vectors = sky.unit_vector(*points)
+    centres = [[ra, dec] for ra, dec, _ in itertools.islice(cones(points), HUGE, HUGE + count)]
+    arguments, found = {"radius": [repr(radius)], "numPerPage": ["500"]}, []
+    with catalogue.reading() as connection:
+        query = parse(arguments, centres)
+        total = count_near(connection, OPERATOR, query, query.positions)
+        while query:
+            page = find_near(connection, OPERATOR, query, query.positions)
+            found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.found]
+            query = page.cursor and parse({**arguments, "cursor": [page.cursor]}, centres)
+    assert found == sorted(found)
+    assert total == len(found) > count
+    pairs = {(position, number) for position, _, number in found}
+    assert len(pairs) == len(found)
+    for position, (ra, dec) in enumerate(centres):
+        inside, edge = truth(points, vectors, Cone(ra, dec, radius))
+        assert {number for place, number in pairs if place == position} ^ {*inside.tolist()} <= {*edge.tolist()}
 
 
 def test_a_radius_of_180_is_the_whole_sky(catalogue, sky_of_points):

@@ -8,8 +8,8 @@ from alembic.migration import MigrationContext
 
 from photseries import config
 from photseries.catalogue import migrations
+from photseries.catalogue.base import Base
 from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.models import Base
 from photseries.errors import StartError
 from tests.conftest import database
 

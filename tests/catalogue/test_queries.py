@@ -13,7 +13,8 @@ from photseries import criteria
 from photseries.accounts import OPERATOR
 from photseries.catalogue import finding
 from photseries.catalogue.models import Series
-from photseries.criteria import CRITERIA, SORTABLE
+from photseries.criteria import CRITERIA, SORTABLE, Cursor
+from photseries.errors import InvalidError
 from tests.catalogue import rows
 from tests.catalogue.cases import CASES, ONE, OTHER
 
@@ -130,8 +131,9 @@ def test_the_robust_switch(table, switch, compared):
 
 
 @pytest.mark.parametrize("part", ["%", "_", "\\", "/", "a_b", "100%", "a%", "%%", "k\\s", "STAR", ", ", '"', " ", "'"])
+@pytest.mark.parametrize("order", ["obj_id", "mjd_last"])
 @pytest.mark.parametrize("scan", ["on", "off"], ids="sequential scan {}".format)
-def test_wildcards_are_plain_characters(table, part, scan):
+def test_wildcards_are_plain_characters(table, part, scan, order):
     """Without sequential scans PostgreSQL takes the index of trigrams, which reads patterns by itself."""
     filenames = {name: f"{number}/{name}" for number, name in enumerate(rows.SOURCES)}
     table.insert(*({"obj_id": name, "filename": filename} for name, filename in filenames.items()))
@@ -141,7 +143,7 @@ def test_wildcards_are_plain_characters(table, part, scan):
     ):
         with table.services.catalogue.transaction() as connection:
             connection.exec_driver_sql(f"SET LOCAL enable_seqscan = {scan}")
-            page = finding.find(connection, OPERATOR, parsed({parameter: part}))
+            page = finding.find(connection, OPERATOR, parsed({parameter: part, "sortBy": order}))
         assert {one.fields[field] for one in page.found} == {text for text in texts if part in text}
 
 
@@ -203,7 +205,7 @@ def test_an_order_and_its_pages(table, column):
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_of_odd_texts(table, order):
-    table.insert(*({"obj_id": name, "channel": name or None} for name in ("", *rows.SOURCES) if name), {}, {})
+    table.insert(*({"obj_id": name, "channel": name} for name in rows.SOURCES), {}, {})
     for column in ("obj_id", "channel"):
         arguments = {"sortBy": column, "sortOrder": order}
         whole = table.ids(**arguments)
@@ -236,6 +238,28 @@ def test_the_row_of_a_cursor_may_go(table):
     assert next(pages) == ids[:1]
     table.delete(ids[0])
     assert list(pages) == [ids[1:2], ids[2:]]
+
+
+FORGED = [None, True, "", "a", "59000", "é", 1, -1.5, 2**62, 1e308, [], [1], {}, "x" * 600, "%s", "'; --", "2026-11-21",
+          "2026-11-21T04:30:00.123456Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59",
+          "2026-01-01T00:00+00:00:30", "2026-01-01T00:00:00+00:00:00.5", "2026-01-01T00:00-23:59:59.999999",
+          "infinity", "now"]  # fmt: skip
+
+
+@pytest.mark.parametrize("column", [*SORTABLE, "separation"])
+def test_forged_cursors(table, column):
+    """A value of another type is refused; one of the right type is a place like any other."""
+    table.insert({}, {})
+    cone = {"ra": 10, "dec": -20, "radius": 1} if column == "separation" else {}
+    for value in FORGED:
+        for number in (1, 0, -(2**63), 2**63 - 1):
+            cursor = Cursor(column, False, value, number).text()
+            try:
+                ids = table.ids(sortBy=column, cursor=cursor, **cone)
+            except InvalidError as error:
+                assert set(error.fields) == {"cursor"}  # noqa: PT017
+            else:
+                assert len(ids) <= 2
 
 
 # Separation

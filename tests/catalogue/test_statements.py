@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import event
 
 from photseries.accounts import OPERATOR
+from photseries.catalogue.base import Base
 from photseries.catalogue.finding import FIELDS, SUMMARY, UNSHOWN
-from photseries.catalogue.models import Base, Series
+from photseries.catalogue.models import Series
 from photseries.catalogue.series import KEY
 from photseries.criteria import Query
 from photseries.errors import UnavailableError

@@ -229,6 +229,7 @@ def test_damage(data):
 GOOD = pickle.dumps({"a": [1, 2.5, (None, True)], "b": np.float64(2), "c": "text", "d": np.str_("x")}, 0)
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # of pickletools
 @given(st.data())
 @settings(max_examples=300)
 def test_damaged_bytes_give_plain_values_or_a_refusal(data):

@@ -136,6 +136,14 @@ def test_all_problems_in_one_answer(admin, world):
         assert words in error["message"]
 
 
+@pytest.mark.parametrize("data", [{"mjd": [1, 2], "flux": [1]}, 5, None])
+def test_problems_of_the_data_and_of_the_rest_in_one_answer(admin, world, data):
+    body = {"data": data, "obj_id": "nobody", "ra": 1000, "filter": "mauve", "group_ids": [9999], "colour": "red"}
+    error = check_error(admin.post("/api/photometric_series", json=body), 400, "invalid")
+    assert set(error["data"]["fields"]) == {"data", "obj_id", "ra", "filter", "group_ids", "colour"}
+    assert "missing" not in error["message"], "what the data would have given is not known"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"5", b"[]", b"null", b'"x"', b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000, b'{"a":' * 5000]
 )

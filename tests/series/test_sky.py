@@ -17,6 +17,8 @@ radii = st.floats(-8, np.log10(180)).map(lambda power: min(10.0**power, 180.0)) 
     [0.1 * ARCSEC, 90, 180]
 )
 
+finenesses = st.sampled_from([1.0, 4.0, 16.0])
+
 
 def points_of_a_cone(ra, dec, radius, count=64):
     """Give points of a cone: its centre, its edge, and some between; shape (n,) each, in deg."""
@@ -37,19 +39,19 @@ def holds(cover, position, numbers):
     return ((low[:, None] <= numbers) & (numbers <= high[:, None])).any(axis=0)
 
 
-@given(positions, radii)
-@example((0.0, 90.0), 0.1 * ARCSEC)
-@example((0.0, -90.0), 1.0)
-@example((0.0, 0.0), 2 * ARCSEC)
-@example((359.99999999999994, 41.8103148957786), 1 / 60)
-def test_every_point_of_a_cone_is_covered(place, radius):
-    cover = sky.cover(*place, radius)
+@given(positions, radii, finenesses)
+@example((0.0, 90.0), 0.1 * ARCSEC, 1.0)
+@example((0.0, -90.0), 1.0, 4.0)
+@example((0.0, 0.0), 2 * ARCSEC, 4.0)
+@example((359.99999999999994, 41.8103148957786), 1 / 60, 1.0)
+def test_every_point_of_a_cone_is_covered(place, radius, fineness):
+    cover = sky.cover(*place, radius, fineness)
     assert holds(cover, 0, sky.pixel(*points_of_a_cone(*place, radius))).all()
 
 
-@given(st.lists(positions, min_size=1, max_size=5), radii)
-def test_a_cover_is_few_ranges_sorted_and_apart(places, radius):
-    cover = sky.cover(*zip(*places, strict=True), radius)
+@given(st.lists(positions, min_size=1, max_size=5), radii, finenesses)
+def test_a_cover_is_few_ranges_sorted_and_apart(places, radius, fineness):
+    cover = sky.cover(*zip(*places, strict=True), radius, fineness)
     assert set(cover.position) == set(range(len(places)))
     assert np.bincount(cover.position).max() <= 8
     assert (cover.low <= cover.high).all()
@@ -60,11 +62,11 @@ def test_a_cover_is_few_ranges_sorted_and_apart(places, radius):
     assert (cover.low[1:][same] > cover.high[:-1][same] + 1).all(), "ranges that touch are one"
 
 
-@given(st.lists(positions, min_size=1, max_size=5), radii)
-def test_many_cones_are_covered_as_one_by_one(places, radius):
-    together = sky.cover(*zip(*places, strict=True), radius)
+@given(st.lists(positions, min_size=1, max_size=5), radii, finenesses)
+def test_many_cones_are_covered_as_one_by_one(places, radius, fineness):
+    together = sky.cover(*zip(*places, strict=True), radius, fineness)
     for number, place in enumerate(places):
-        alone = sky.cover(*place, radius)
+        alone = sky.cover(*place, radius, fineness)
         mine = together.position == number
         np.testing.assert_array_equal(together.low[mine], alone.low)
         np.testing.assert_array_equal(together.high[mine], alone.high)

@@ -1,0 +1,76 @@
+"""A gate with a few places, first come first served, that nobody waits at for long."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import Final
+
+__all__ = ["Gate"]
+
+
+class Gate:
+    """Lets a few threads in at once.
+
+    A place that becomes free goes to whoever has waited longest, so that a crowd that returns at once cannot keep
+    others out (``threading.Semaphore`` lets it).
+
+    Parameters
+    ----------
+    places : int
+    patience : float
+        How long to wait [s]. Once everyone inside has been there for longer, newcomers do not wait at all.
+    """
+
+    def __init__(self, places: int, patience: float) -> None:
+        self._places: Final = places
+        self._patience: Final = patience
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._inside: dict[int, float] = {}  # thread -> since when, of time.monotonic [s]
+        self._promised = 0  # places given to threads that are on their way in
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Hold a place.
+
+        Raises
+        ------
+        TimeoutError
+            When none became free.
+        """
+        turn = self._ask()
+        if turn is not None and not turn.wait(self._patience):
+            self._give_up(turn)
+        with self._lock:
+            self._promised -= 1
+            self._inside[threading.get_ident()] = time.monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._inside[threading.get_ident()]
+                if self._waiting:
+                    self._promised += 1
+                    self._waiting.popleft().set()
+
+    def _ask(self) -> threading.Event | None:
+        """Take a free place, or join the queue."""
+        with self._lock:
+            if len(self._inside) + self._promised < self._places:
+                self._promised += 1
+                return None
+            if len(self._inside) == self._places and time.monotonic() - max(self._inside.values()) > self._patience:
+                raise TimeoutError
+            turn = threading.Event()
+            self._waiting.append(turn)
+            return turn
+
+    def _give_up(self, turn: threading.Event) -> None:
+        with self._lock:
+            if not turn.is_set():  # else its turn came just now
+                self._waiting.remove(turn)
+                raise TimeoutError

@@ -1,0 +1,33 @@
+"""The settings: frozen dataclasses, read once at start from YAML and the environment.
+
+Precedence: the defaults < ``config.yaml`` < environment variables ``PHOTSERIES_<SECTION>__<KEY>``. An unknown key or
+a bad value raises :class:`~photseries.errors.StartError`, which names it. ``config.yaml`` at the top of the project is
+the commented reference; a test holds it against the defaults.
+"""
+
+from photseries.config.loading import load, shown
+from photseries.config.sections import (
+    Config,
+    Data,
+    Database,
+    Limits,
+    Log,
+    Photometry,
+    Sandbox,
+    Server,
+    Store,
+)
+
+__all__ = [
+    "Config",
+    "Data",
+    "Database",
+    "Limits",
+    "Log",
+    "Photometry",
+    "Sandbox",
+    "Server",
+    "Store",
+    "load",
+    "shown",
+]

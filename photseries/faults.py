@@ -1,0 +1,127 @@
+"""Named points between the steps of every change, at which a test can kill the process or make a step fail.
+
+``PHOTSERIES_FAULT`` in the environment arms them: one or more of ``ACTION@POINT`` or ``ACTION@POINT@N``, separated by
+``;``. ACTION is ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP, for a test that kills more than one process) or
+``error:ERRNO`` (an OSError, for example ``error:ENOSPC@store: partial file made``). An armed point acts once, when it
+is reached for the N-th time (default 1). Without the variable a point costs one look at a module's attribute.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import signal
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from photseries.errors import StartError
+
+__all__ = ["POINTS", "VARIABLE", "arm", "reached"]
+
+log = logging.getLogger(__name__)
+
+VARIABLE = "PHOTSERIES_FAULT"
+
+#: Every point, and what is true of a process that ends there.
+POINTS: Mapping[str, str] = {
+    "store: partial file made": "A file in .partial is there and empty.",
+    "store: partial file written": "It is complete, and may be in the memory of the system only.",
+    "store: partial file synchronized": "It is complete and durable.",
+    "store: folders made": "The folders of the blob are there, its name is not.",
+    "store: blob linked": "The blob has its name, which may not be durable.",
+    "store: folders synchronized": "The blob is durable, under two names.",
+    "store: partial file removed": "The blob is durable, under its own name only; or writing it failed.",
+    "store: blob removed": "A blob is gone, its folder may be empty.",
+    "store: folders pruned": "Its empty folders are gone too.",
+    "write: blob stored": "The blob is there, no transaction has begun.",
+    "write: transaction begun": "A transaction has begun, nothing stands in it.",
+    "write: before COMMIT": "Everything stands in the transaction, COMMIT was not sent.",
+    "write: committed": "The row names the blob, the client has no answer.",
+    "write: taking back": "No row will ever name the blob, which is still there.",
+    "create: row inserted": "The row, its sharing and its history stand in the transaction.",
+    "update: row changed": "The row names the new blob, in the transaction only.",
+    "update: sharing replaced": "The groups and streams stand in the transaction.",
+    "update: old blob noted": "The old blob is noted as unlinked, in the transaction only.",
+    "update: history noted": "The change stands in the history, in the transaction only.",
+    "share: row changed": "The row has its new revision, in the transaction only.",
+    "share: history noted": "Sharing and history stand in the transaction.",
+    "share: committed": "The sharing is changed, the client has no answer.",
+    "delete: row removed": "The row is gone and its blob noted, in the transaction only.",
+    "delete: history noted": "The deletion stands in the history, in the transaction only.",
+    "delete: committed": "The row is gone, the client has no answer.",
+    "unlinked: blob removed": "Without grace: the old blob is gone, the note about it is not.",
+    "sweep: elected": "This process holds the lock of the sweep.",
+    "sweep: looked up": "It is known which blobs of a batch no row names; all are still there.",
+    "sweep: blob swept": "Some of them are gone.",
+    "sweep: notes dropped": "The notes about blobs that are gone are dropped, in the transaction only.",
+    "migrate: locked": "This process holds the lock of the migration; the schema is the old one.",
+    "migrate: upgraded": "The new schema stands in the transaction.",
+    "migrate: committed": "The schema is the new one.",
+}
+
+_SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
+_ERRNOS = {name: number for number, name in errno.errorcode.items()}
+
+_counting = threading.Lock()
+_armed: tuple[_Fault, ...] = ()
+
+
+def reached(point: str) -> None:
+    """Say that a point of :data:`POINTS` is reached: nothing happens unless it is armed."""
+    if _armed:
+        for fault in [fault for fault in _armed if fault.is_due(point)]:
+            fault.act()
+
+
+def arm(environ: Mapping[str, str]) -> None:
+    """Arm the points that the environment names; called once, when a command starts.
+
+    Parameters
+    ----------
+    environ : mapping
+        The environment; only :data:`VARIABLE` counts.
+
+    Raises
+    ------
+    StartError
+        When an action or a point is unknown.
+    """
+    global _armed
+    _armed = tuple(_Fault.read(text) for text in environ.get(VARIABLE, "").split(";") if text)
+    for fault in _armed:
+        log.warning("armed: %s at %r, time %d", fault.action, fault.point, fault.remaining)
+
+
+@dataclass
+class _Fault:
+    """What happens at a point when it is reached for the ``remaining``-th time from now."""
+
+    action: str
+    point: str
+    remaining: int = 1
+
+    @classmethod
+    def read(cls, text: str) -> _Fault:
+        action, _, rest = text.partition("@")
+        point, _, number = rest.partition("@")
+        kind, _, name = action.partition(":")
+        known = (kind in _SIGNALS and not name) or (kind == "error" and name in _ERRNOS)
+        if not known or point not in POINTS or not (number or "1").isdecimal():
+            raise StartError(f"{VARIABLE} does not name an action and a point: {text!r}.")
+        return cls(action, point, int(number or "1"))
+
+    def is_due(self, point: str) -> bool:
+        if point != self.point:
+            return False
+        with _counting:
+            self.remaining -= 1
+            return self.remaining == 0
+
+    def act(self) -> None:
+        kind, _, name = self.action.partition(":")
+        if kind == "error":
+            raise OSError(_ERRNOS[name], os.strerror(_ERRNOS[name]))
+        # To this thread, so that it takes no further step: another one might receive what is sent to the process.
+        signal.pthread_kill(threading.get_ident(), _SIGNALS[kind])

@@ -1,0 +1,179 @@
+"""The kill table: which requests a service is killed in, and where."""
+
+from dataclasses import dataclass
+
+from tests.support import columns
+
+PATH = "/api/photometric_series"
+
+WRITING = (
+    "store: partial file made",
+    "store: partial file written",
+    "store: partial file synchronized",
+    "store: folders made",
+    "store: blob linked",
+    "store: folders synchronized",
+    "store: partial file removed",
+    "write: blob stored",
+    "write: transaction begun",
+)
+ENDING = ("write: before COMMIT", "write: committed")
+REMOVING = ("store: blob removed", "store: folders pruned")
+UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
+PROBE = WRITING[:3]
+
+POINTS = {
+    "create": (*WRITING, "create: row inserted", *ENDING),
+    "duplicate": ("write: taking back", *REMOVING),
+    "update": (*WRITING, *UPDATE, *ENDING),
+    "share": ("share: row changed", "share: history noted", "share: committed"),
+    "delete": ("delete: row removed", "delete: history noted", "delete: committed"),
+    "update, no grace": (*REMOVING, "unlinked: blob removed"),
+    "delete, no grace": (*REMOVING, "unlinked: blob removed"),
+    "sweep": (
+        "sweep: elected", *PROBE, "store: partial file removed", "sweep: looked up", *REMOVING, "sweep: blob swept",
+        "sweep: notes dropped",
+    ),
+    "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
+}  # fmt: skip
+
+#: What `make test` runs: between blob, row, COMMIT and answer.
+SAMPLE = {
+    ("create", "store: blob linked"),
+    ("create", "write: before COMMIT"),
+    ("create", "write: committed"),
+    ("update", "write: committed"),
+    ("delete", "delete: committed"),
+    ("update, no grace", "unlinked: blob removed"),
+    ("sweep", "sweep: blob swept"),
+    ("migrate", "migrate: upgraded"),
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb, and the point at which the process that works on it is killed."""
+
+    verb: str
+    point: str
+
+    @property
+    def committed(self):
+        """Whether what the verb asked for is there when the process dies."""
+        return self.point.endswith(": committed") or self.verb.endswith("no grace")
+
+    @property
+    def in_sample(self):
+        return (self.verb, self.point) in SAMPLE
+
+    def __str__(self):
+        return f"{self.verb} @ {self.point}"
+
+
+CASES = [Case(verb, point) for verb, points in POINTS.items() for point in points]
+
+
+class Create:
+    """A new series."""
+
+    def __init__(self, client, world, label):
+        self.body = world.fields(series_name="kills", series_obj_id=label, data=columns(30, seed=1))
+
+    def send(self, client):
+        return client.post(PATH, json=self.body)
+
+    def check(self, client, done):
+        """Exactly the state before or after is there, metadata and table."""
+        found = client.get(PATH, params={"seriesObjID": self.body["series_obj_id"]}).json()["data"]["series"]
+        assert len(found) == done
+        for series in found:
+            self.series = series["id"]
+            check_shown(client, series["id"], self.body)
+
+    def repeat(self, client, done):
+        """The client sends its request again, knowing nothing."""
+        answer = self.send(client)
+        assert answer.status_code == (409 if done else 200), answer.text
+        if done:
+            assert answer.json()["data"]["id"] == self.series
+            assert answer.json()["data"]["key"]["series_obj_id"] == self.body["series_obj_id"]
+
+
+class Stored:
+    """A series that is there already."""
+
+    def __init__(self, client, world, label):
+        self.old = world.fields(series_name="kills", series_obj_id=label, data=columns(30, seed=1), channel="old")
+        self.new = self.old
+        self.series = client.post(PATH, json=self.old).json()["data"]["id"]
+        self.path = f"{PATH}/{self.series}"
+
+    def check(self, client, done):
+        check_shown(client, self.series, self.new if done else self.old)
+
+    def repeat(self, client, done):
+        assert self.send(client).status_code == 200
+
+
+class Duplicate(Stored):
+    """A new series whose key is taken."""
+
+    def send(self, client):
+        return client.post(PATH, json={**self.old, "data": columns(20, seed=2)})
+
+    def repeat(self, client, done):
+        answer = self.send(client)
+        assert (answer.status_code, answer.json()["data"]["id"]) == (409, self.series)
+
+
+class Update(Stored):
+    """New metadata, sharing and table at once."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        self.change = {"channel": "new", "group_ids": [world.crew], "data": columns(40, seed=3)}
+        self.new = {**self.old, **self.change}
+
+    def send(self, client):
+        return client.patch(self.path, json=self.change)
+
+
+class Share(Update):
+    """New sharing alone."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        self.change = {"group_ids": [world.crew]}
+        self.new = {**self.old, **self.change}
+
+
+class Delete(Stored):
+    """No series any more."""
+
+    def send(self, client):
+        return client.delete(self.path)
+
+    def check(self, client, done):
+        if done:
+            assert client.get(self.path).status_code == 404
+        else:
+            super().check(client, done)
+
+    def repeat(self, client, done):
+        assert self.send(client).status_code == (404 if done else 200)
+
+
+VERBS = {
+    "create": Create, "duplicate": Duplicate, "update": Update, "share": Share, "delete": Delete,
+    "update, no grace": Update, "delete, no grace": Delete,
+}  # fmt: skip
+
+
+def check_shown(client, series, body):
+    """A series is what a body said, in its row and in its file."""
+    shown = client.get(f"{PATH}/{series}", params={"dataFormat": "json"}).json()["data"]
+    groups = set(shown["group_ids"])
+    assert groups >= set(body.get("group_ids", ()))
+    assert len(groups) == 1 + len(body.get("group_ids", ())), "the owner's own group, and what was asked for"
+    expected = {name: value for name, value in body.items() if name != "group_ids"}
+    assert {name: shown[name] for name in expected} == expected

@@ -1,0 +1,134 @@
+"""A man in the middle of a service and PostgreSQL, who loses messages."""
+
+import contextlib
+import socket
+import threading
+
+from sqlalchemy import make_url
+
+BEFORE = "the connection breaks before the server has the message"
+AFTER = "the connection breaks after the server has done it, before its answer"
+LATE = "the connection breaks, and the server gets the message later"
+
+
+class Proxy:
+    """Forwards TCP connections to a PostgreSQL server's socket.
+
+    Attributes
+    ----------
+    target : str
+        The URL of the server; the server may move.
+    refusing : bool
+        Whether new connections are closed at once.
+    released : Event
+        Lets the messages go that are to come LATE.
+    """
+
+    def __init__(self, target):
+        self.target = target
+        self.refusing = False
+        self.released = threading.Event()
+        self._fates = {}
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open = set()
+        self._threads = [self._spawn(self._accept)]
+
+    @property
+    def url(self):
+        """The URL for the service."""
+        host, port = self._listener.getsockname()
+        query = {"sslmode": "disable", "gssencmode": "disable"}
+        url = make_url(self.target).set(host=host, port=port, query=query)
+        return url.render_as_string(hide_password=False)
+
+    def lose(self, words, fate):
+        """Let the next message that contains some words meet a fate, once."""
+        self.released.clear()
+        self._fates[words] = fate
+
+    def cut(self):
+        """Break all connections."""
+        for end in list(self._open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self.refusing = True
+        self.released.set()
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join(30)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _spawn(self, function, *arguments):
+        thread = threading.Thread(target=function, args=arguments, daemon=True)
+        thread.start()
+        return thread
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                if self.refusing:
+                    client.close()
+                else:
+                    self._threads.append(self._spawn(self._serve, client))
+
+    def _serve(self, client):
+        server = socket.socket(socket.AF_UNIX)
+        with client, server, contextlib.suppress(OSError):
+            server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+            self._open |= {client, server}
+            answers = self._spawn(self._forward_answers, server, client)
+            try:
+                self._forward_messages(client, server)
+                server.shutdown(socket.SHUT_WR)
+                answers.join(30)
+            finally:
+                self._open -= {client, server}
+
+    def _forward_messages(self, client, server):
+        for message in _messages(client):
+            fate = self._fate(message)
+            if fate is not None:
+                client.shutdown(socket.SHUT_RDWR)
+            if fate == LATE:
+                self.released.wait()
+            if fate != BEFORE:
+                server.sendall(message)
+            if fate is not None:
+                return
+
+    def _fate(self, message):
+        for words in list(self._fates):
+            if words in message:
+                return self._fates.pop(words, None)
+        return None
+
+    @staticmethod
+    def _forward_answers(server, client):
+        """Forward what the server says until it has ended, also when nobody listens any more."""
+        with contextlib.suppress(OSError):
+            while chunk := server.recv(65536):
+                with contextlib.suppress(OSError):
+                    client.sendall(chunk)
+
+
+def _messages(client):
+    """Split what a client of PostgreSQL sends: a first message without a type, then a letter, a length and the rest."""
+    buffer, header = b"", 0
+    while chunk := client.recv(65536):
+        buffer += chunk
+        while len(buffer) >= header + 4:
+            length = header + int.from_bytes(buffer[header : header + 4], "big")
+            if len(buffer) < length:
+                break
+            yield buffer[:length]
+            buffer, header = buffer[length:], 1

@@ -1,0 +1,173 @@
+"""A database that goes away, at the worst moments too: clear answers, nothing half-written, no restart needed."""
+
+import concurrent.futures
+import contextlib
+import os
+import signal
+import time
+
+import psycopg2
+import pytest
+
+from photseries.archive import Archive
+from photseries.catalogue import migrations
+from photseries.catalogue.embedded import EmbeddedServer
+from photseries.catalogue.engine import Catalogue
+from photseries.catalogue.keeper.folder import Folder
+from photseries.config import Database
+from photseries.errors import UnavailableError
+from tests.archive.test_order import body
+from tests.crash.kills import PATH, Create, Delete, Share, Update
+from tests.crash.place import Place
+from tests.crash.proxy import AFTER, BEFORE, Proxy
+from tests.support import PATIENCE, RunningService
+from tests.world import World
+
+VERBS = {"create": Create, "update": Update, "share": Share, "delete": Delete}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("far") / "database"
+
+
+@pytest.fixture(scope="module")
+def embedded(home):
+    """A PostgreSQL server that is no other test's, with the schema."""
+    with EmbeddedServer(home) as server:
+        catalogue = Catalogue(server.start(), Database())
+        migrations.upgrade(catalogue.engine)
+        catalogue.close()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def proxy(embedded):
+    with Proxy(embedded.start()) as between:
+        yield between
+
+
+@pytest.fixture(scope="module")
+def service(proxy, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("service") / "data"
+    with RunningService(directory, database__url=proxy.url, database__connect_timeout=2) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def admin(service):
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def world(admin):
+    return World(admin)
+
+
+@pytest.fixture
+def place(embedded, service):
+    with Place(service.directory, embedded.start()) as inspected:
+        yield inspected
+        inspected.check_swept()
+
+
+def check_refused(answer, code):
+    assert (answer.status_code, answer.json()["data"]["code"]) == (503, code), answer.text
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not committed", "committed"])
+@pytest.mark.parametrize("name", VERBS)
+def test_commit_was_sent_and_its_answer_never_came(name, fate, proxy, place, admin, world):
+    verb, done = VERBS[name](admin, world, f"{name} lost {fate == AFTER}"), fate == AFTER
+    files = place.files()
+    proxy.lose(b"COMMIT\0", fate)
+    check_refused(verb.send(admin), "in_doubt")
+    assert files <= place.files(), "nobody knows yet which blob a row names"
+    place.check_invariant()
+    verb.check(admin, done)
+    verb.repeat(admin, done)
+    verb.check(admin, True)
+
+
+@pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("words", [b"series_history", b"FROM tokens"], ids=["in the transaction", "before it"])
+def test_the_connection_breaks(words, name, proxy, place, admin, world):
+    verb = VERBS[name](admin, world, f"{name} {words.decode()}")
+    files = place.files()
+    proxy.lose(words, BEFORE)
+    check_refused(verb.send(admin), "unavailable")
+    assert place.files() == files, "what was certainly not committed is taken back"
+    place.check_invariant()
+    verb.check(admin, False)
+    verb.repeat(admin, False)
+    verb.check(admin, True)
+
+
+def test_the_server_is_stopped_and_comes_back(proxy, embedded, service, admin, world, home):
+    before, after = (Create(admin, world, f"{when} the stop") for when in ("before", "after"))
+    assert before.send(admin).status_code == 200
+    with Place(service.directory, embedded.start()) as place:
+        files = place.files()
+    embedded.stop()
+    check_refused(after.send(admin), "unavailable")
+    check_refused(admin.get(PATH), "unavailable")
+    not_ready = admin.get("/readyz")
+    check_refused(not_ready, "unavailable")
+    assert list(not_ready.json()["data"]["away"]) == ["database"]
+    assert admin.get("/healthz").status_code == 200
+
+    proxy.target = embedded.start()
+    assert admin.get("/readyz").status_code == 200
+    with Place(service.directory, proxy.target) as place:
+        assert place.files() == files
+        after.check(admin, False)
+        after.repeat(admin, False)
+        after.check(admin, True)
+        before.check(admin, True)
+        place.check_swept()
+
+
+def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home):
+    verb = Create(admin, world, "before the kill")
+    assert verb.send(admin).status_code == 200
+    os.kill(int((Folder(home / "postgres").data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    deadline = time.monotonic() + PATIENCE
+    while (answer := admin.get(PATH)).status_code != 200:
+        check_refused(answer, "unavailable")
+        proxy.target = embedded.ensure()
+        assert time.monotonic() < deadline
+    verb.check(admin, True)
+    verb.repeat(admin, True)
+
+
+def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
+    """Whoever gets no connection is told so, nothing is lost, and it is over when the server has room again."""
+    verbs = [Create(admin, world, f"one of many {number}") for number in range(24)]
+    with contextlib.closing(psycopg2.connect(embedded.start().replace("+psycopg2", ""))) as owner:
+        owner.autocommit = True
+        limit = owner.cursor()
+        limit.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+        limit.execute(f"ALTER DATABASE photseries CONNECTION LIMIT {limit.fetchone()[0]}")
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            answers = list(pool.map(lambda verb: verb.send(admin), verbs))
+        limit.execute("ALTER DATABASE photseries CONNECTION LIMIT -1")
+    assert {answer.status_code for answer in answers} == {200, 503}
+    place.check_invariant()
+    for verb, answer in zip(verbs, answers, strict=True):
+        if answer.status_code != 200:
+            check_refused(answer, "unavailable")
+        verb.check(admin, answer.status_code == 200)
+        verb.repeat(admin, answer.status_code == 200)
+
+
+def test_a_pool_that_is_used_up(archive_url, services, principal):
+    """One connection, and somebody keeps it: the writer is told so and its blob is taken back."""
+    catalogue = Catalogue(archive_url, Database(connect_timeout=1), connections=1)
+    archive = Archive(catalogue, services.store, services.sandbox, services.config)
+    with catalogue.reading(), pytest.raises(UnavailableError, match="busy"):
+        archive.create(principal, body())
+    assert list(services.store.scan()) == []
+    archive.create(principal, body())
+    catalogue.close()

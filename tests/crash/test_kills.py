@@ -1,0 +1,118 @@
+"""The kill table: whatever is killed wherever, the invariant holds and the client can simply repeat its request."""
+
+import signal
+
+import httpx
+import pytest
+from alembic import command
+
+from photseries.catalogue import migrations
+from tests.conftest import database
+from tests.crash.conftest import ALL
+from tests.crash.kills import CASES, PATH, VERBS
+from tests.crash.place import Place
+from tests.support import PATIENCE, RunningService, columns
+
+
+def cases(*, requests=False, verb=None):
+    """The cases of one verb, or of all that are requests."""
+    return [
+        pytest.param(case, id=str(case))
+        for case in CASES
+        if (ALL or case.in_sample) and (case.verb in VERBS if requests else case.verb == verb)
+    ]
+
+
+def was_killed(service):
+    """Wait for the end of a service that kills itself."""
+    try:
+        return service.process.wait(PATIENCE) == -signal.SIGKILL
+    finally:
+        service.kill()
+
+
+@pytest.mark.parametrize("case", cases(requests=True))
+def test_a_killed_request(case, place, admin, world, directory, database_url, record_property):
+    record_property("killed", (case.verb, case.point))
+    verb = VERBS[case.verb](admin, world, f"{case.verb} {case.point}".replace(",", ""))
+    more = {"store__grace": 0} if case.verb.endswith("no grace") else {}
+    doomed = RunningService(directory, database__url=database_url, fault=f"kill@{case.point}", **more)
+    with doomed.client() as client, pytest.raises(httpx.TransportError):
+        verb.send(client)
+    assert was_killed(doomed)
+
+    place.check_invariant()
+    verb.check(admin, case.committed)
+    place.check_swept()
+    verb.check(admin, case.committed)
+    verb.repeat(admin, case.committed)
+    verb.check(admin, True)
+    place.check_invariant()
+    place.check_swept()
+
+
+@pytest.mark.parametrize("case", cases(verb="sweep"))
+def test_a_killed_sweep(case, place, admin, world, record_property):
+    record_property("killed", (case.verb, case.point))
+    kept = VERBS["update"](admin, world, f"kept {case.point}")
+    kept.send(admin)
+    for number in range(2):
+        gone = VERBS["delete"](admin, world, f"gone {number} {case.point}")
+        assert gone.send(admin).status_code == 200
+    place.store.create("orphans/orphan.h5", b"nobody names me")
+    (place.root / ".partial").mkdir(exist_ok=True)
+    (place.root / ".partial" / ("0" * 32)).write_bytes(b"left by a killed writer")
+    place.age()
+
+    assert place.command("sweep", fault=f"kill@{case.point}").returncode == -signal.SIGKILL
+    place.check_invariant()
+    kept.check(admin, True)
+    assert place.upkeep.sweep() is not None
+    assert place.files() - place.named() <= partial_of_the_killed(place), "young left-overs wait for the next sweep"
+    place.check_swept()
+    kept.check(admin, True)
+
+
+def partial_of_the_killed(place):
+    return {name for name in place.files() if name.startswith(".partial/") and name != f".partial/{'0' * 32}"}
+
+
+@pytest.mark.parametrize("before", [None, "first"] if ALL else ["first"])
+@pytest.mark.parametrize("case", cases(verb="migrate"))
+def test_a_killed_migration(case, before, server, tmp_path, record_property):
+    record_property("killed", (case.verb, case.point))
+    with database(server) as url, Place(tmp_path / "data", url) as place:
+        old = started_at(place.catalogue, before)
+        assert place.command("migrate", fault=f"kill@{case.point}").returncode == -signal.SIGKILL
+        if not case.committed:
+            assert revision(place.catalogue) == old
+        migrations.upgrade(place.catalogue.engine)
+        migrations.check(place.catalogue.engine)
+        place.check_swept()
+
+
+def started_at(catalogue, before):
+    """Bring an empty database to the first revision, or leave it empty."""
+    if before is not None:
+        configuration = migrations._configuration()
+        (base,) = migrations._scripts().get_bases()
+        with catalogue.engine.begin() as connection:
+            configuration.attributes["connection"] = connection
+            command.upgrade(configuration, base)
+    return revision(catalogue)
+
+
+def revision(catalogue):
+    with catalogue.engine.connect() as connection:
+        return migrations._revision(connection)
+
+
+def test_after_all_kills_a_service_starts_and_the_commands_agree(place, admin, world, directory, database_url):
+    with RunningService(directory, database__url=database_url) as service, service.client() as client:
+        body = world.fields(series_name="after all kills", data=columns())
+        assert client.post(PATH, json=body).status_code == 200
+        assert client.get("/readyz").status_code == 200
+    assert place.command("sweep").returncode == 0
+    outcome = place.command("verify")
+    assert outcome.returncode == 0, outcome.stdout
+    assert "damaged=0" in outcome.stdout

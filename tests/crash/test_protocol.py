@@ -1,0 +1,115 @@
+"""The moments between two steps, in one process: what a lost or late message to PostgreSQL must not do."""
+
+import dataclasses
+import time
+
+import pytest
+
+from photseries.archive import Archive, Upkeep
+from photseries.catalogue import series as statements
+from photseries.catalogue.engine import Catalogue
+from photseries.errors import InDoubtError
+from tests.archive.test_order import body, check_invariant, rows, stored
+from tests.crash.proxy import AFTER, BEFORE, LATE, Proxy
+from tests.support import PATIENCE
+
+
+@pytest.fixture
+def proxy(archive_url):
+    with Proxy(archive_url) as between:
+        yield between
+
+
+@pytest.fixture
+def archive(proxy, services):
+    """Builds an archive behind the proxy, with some settings of the store and the database."""
+    catalogues = []
+
+    def build(store=(), database=()):
+        config = dataclasses.replace(
+            services.config,
+            store=dataclasses.replace(services.config.store, **dict(store)),
+            database=dataclasses.replace(services.config.database, **dict(database)),
+        )
+        catalogues.append(Catalogue(proxy.url, config.database))
+        return Archive(catalogues[-1], services.store, services.sandbox, config), config
+
+    yield build
+    for catalogue in catalogues:
+        catalogue.close()
+
+
+def test_a_commit_that_arrives_after_the_sweep_is_refused(archive, proxy, services, principal):
+    """However late a network delivers COMMIT, or a stopped process wakes up to send it."""
+    hasty, config = archive(store={"grace": 0.0, "write_deadline": 0.5}, database={"statement_timeout": 1.0})
+    proxy.lose(b"COMMIT\0", LATE)
+    with pytest.raises(InDoubtError):
+        hasty.create(principal, body())
+    upkeep, deadline = Upkeep(services.catalogue, services.store, config), time.monotonic() + PATIENCE
+    while not upkeep.sweep().removed:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    proxy.released.set()
+    until_nobody_writes(services)
+    assert rows(services) == stored(services) == []
+
+
+@pytest.mark.parametrize("use", ["update", "delete"])
+@pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not heard", "heard"])
+def test_without_grace_a_change_that_is_done_is_not_denied(archive, proxy, services, principal, use, fate):
+    """The old bytes are gone, but the note about them cannot be dropped: that is the next sweep's, not the client's."""
+    careless, config = archive(store={"grace": 0.0})
+    series = careless.create(principal, body()).id
+    proxy.lose(b"DELETE FROM unlinked_blobs", fate)
+    if use == "update":
+        careless.update(principal, series, {"channel": "b"})
+        assert services.archive.get(principal, series)[1]["channel"] == "b"
+    else:
+        careless.delete(principal, series)
+    check_invariant(services)
+    Upkeep(services.catalogue, services.store, config).sweep()
+    with services.catalogue.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM unlinked_blobs").scalar_one() == 0
+
+
+def test_a_queued_change_that_is_done_is_not_denied(archive, proxy, services, principal, monkeypatch):
+    """The connection that holds the place in the queue breaks after the change has been committed."""
+    behind, _ = archive()
+    series = services.archive.create(principal, body()).id
+    change, calls = statements.change, []
+
+    def lost_once(*arguments):
+        calls.append(arguments)
+        return len(calls) > 1 and change(*arguments)
+
+    monkeypatch.setattr(statements, "change", lost_once)
+    proxy.lose(b"pg_advisory_unlock", BEFORE)
+    behind.update(principal, series, {"channel": "b"})
+    assert services.archive.get(principal, series)[1]["channel"] == "b"
+    assert list(services.upkeep.verify()) == []
+
+
+@pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["not heard", "heard"])
+@pytest.mark.parametrize("words", [b"INSERT INTO photometric_series", b"FROM sources"], ids=["insert", "look up"])
+def test_a_statement_without_an_answer_stores_nothing(archive, proxy, services, principal, words, fate):
+    behind, _ = archive()
+    proxy.lose(words, fate)
+    with pytest.raises(Exception, match="not available"):
+        behind.create(principal, body())
+    until_nobody_writes(services)
+    check_invariant(services)
+    assert stored(services) == []
+    behind.create(principal, body())
+    check_invariant(services)
+
+
+def until_nobody_writes(services):
+    """Wait until the server has ended every other session that was in a transaction."""
+    deadline = time.monotonic() + PATIENCE
+    with services.catalogue.reading() as connection:
+        while connection.exec_driver_sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "
+            "AND xact_start IS NOT NULL"
+        ).scalar_one():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)

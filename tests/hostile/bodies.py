@@ -1,0 +1,68 @@
+"""Request bodies of JSON: too deep, too long, twice the same key, and columns that are none."""
+
+from tests.hostile.cases import ACCEPT, REJECT, Case, some_frame
+
+_DATA = b'"data":{"mjd":[1.5,2.5],"flux":[1.0,2.0]}'
+_ONE = b'"data":{"mjd":[1.5],"flux":[1.0],"x":[%s]}'
+
+
+def _in_field(value):
+    return b'{{fields},"altdata":' + value + b"," + _DATA + b"}"
+
+
+BODIES = {
+    "nothing": b"",
+    "not JSON": b"{fields}",
+    "a list": b"[{{fields}}]",
+    "a number": b"5",
+    "NaN": b'{{fields},"data":{"mjd":[1.5],"flux":[NaN]}}',
+    "Infinity": b'{{fields},"data":{"mjd":[1.5],"flux":[Infinity]}}',
+    "-Infinity": b'{{fields},"data":{"mjd":[-Infinity],"flux":[1.0]}}',
+    "nested 33 deep": _in_field(b'{"a":' + b"[" * 31 + b"]" * 31 + b"}"),
+    "nested 100,000 deep": _in_field(b"[" * 100_000 + b"]" * 100_000),
+    "objects 5,000 deep": _in_field(b'{"a":' * 5000 + b"1" + b"}" * 5000),
+    "open brackets": b"[" * 200_000,
+    "a key twice": b'{{fields},"altdata":{"a":1,"a":2},' + _DATA + b"}",
+    "data twice": b"{{fields}," + _DATA + b"," + _DATA + b"}",
+    "a key twice, one escaped": b'{{fields},"altdata":{"a":1,"\\u0061":2},' + _DATA + b"}",
+    "a column twice": b'{{fields},"data":{"mjd":[1.5],"flux":[1.0],"flux":[2.0]}}',
+    "an integer of 65 bits": b"{{fields}," + _ONE % b"18446744073709551616" + b"}",
+    "an integer of 64 bits, unsigned": b"{{fields}," + _ONE % b"18446744073709551615" + b"}",
+    "an integer of 10,000 digits": b"{{fields}," + _ONE % (b"9" * 10_000) + b"}",
+    "a long integer in altdata": _in_field(b'{"a":-9223372036854775809}'),
+    "ragged": b'{{fields},"data":{"mjd":[1.5,2.5],"flux":[1.0]}}',
+    "mixed": b"{{fields}," + _ONE % b'"a",1' + b"}",
+    "true among numbers": b'{{fields},"data":{"mjd":[1.5,true],"flux":[1.0,2.0]}}',
+    "columns of lists": b"{{fields}," + _ONE % b"[1]" + b"}",
+    "columns of objects": b"{{fields}," + _ONE % b'{"a":1}' + b"}",
+    "a column that is a number": b'{{fields},"data":{"mjd":1.5,"flux":[1.0]}}',
+    "data as a list": b'{{fields},"data":[[1.5,1.0]]}',
+    "data as a number": b'{{fields},"data":5}',
+    "no base64": b'{{fields},"data":"&&&"}',
+    "base64 with a byte more": b'{{fields},"data":"iUhERg0KGg="}',
+    "NUL in a name": b'{{fields},"data":{"mjd":[1.5],"flux":[1.0],"a\\u0000":[1]}}',
+    "NUL in a text": b"{{fields}," + _ONE % b'"\\u0000"' + b"}",
+    "half a surrogate pair": b"{{fields}," + _ONE % b'"\\ud800"' + b"}",
+    "not UTF-8": b"{{fields}," + _ONE % b'"\xff\xfe"' + b"}",
+    "a name of 256 bytes": b'{{fields},"data":{"mjd":[1.5],"flux":[1.0],"%s":[1]}}' % (b"x" * 256),
+    "1,025 columns": b'{{fields},"data":{"mjd":[1.5],"flux":[1.0],%s}}'
+    % b",".join(b'"c%d":[1]' % number for number in range(1023)),
+    "a path": b'{{fields},"origin":"../../x",' + _DATA + b"}",
+    "a float beyond all": b"{{fields}," + _ONE % b"1e999" + b"}",
+    "a comma too many": b'{{fields},"data":{"mjd":[1.5,],"flux":[1.0]}}',
+    "a comment": b"{/* */{fields}," + _DATA + b"}",
+    "more after the end": b"{{fields}," + _DATA + b"}{}",
+    "altdata of 100 kB": _in_field(b'{"a":"' + b"x" * 100_000 + b'"}'),
+}
+
+
+def cases():
+    """Yield the cases."""
+    for name, body in BODIES.items():
+        yield Case(f"body: {name}", REJECT, lambda traps, b=body: b, is_body=True)
+    frame = some_frame()[["mjd", "flux"]]
+    columns = b",".join(
+        b'"%s":[%s]' % (name.encode(), b",".join(repr(float(value)).encode() for value in frame[name]))
+        for name in frame
+    )
+    yield Case("body: columns", ACCEPT, lambda traps: b'{{fields},"data":{' + columns + b"}}", frame, is_body=True)
