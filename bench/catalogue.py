@@ -143,15 +143,15 @@ def _pages(bench: Bench, question: Question, who: str, order: str) -> Iterator[Q
 
 
 def _deep(bench: Bench, question: Question, who: str, order: str) -> dict[str, str]:
-    """Walk to page 1,000 by cursor, or as far as there are pages; pages of 500 save steps on the way."""
-    extra, left = dict(SORTS[order]), (DEEP_PAGE - 1) * Query().per_page
+    """Walk to page 1,000 by cursor, or to the last pages that are full; pages of 500 save steps on the way."""
+    extra, before, left = SORTS[order], SORTS[order], (DEEP_PAGE - 1) * Query().per_page
     while left:
         step = {"numPerPage": str(min(MOST_PER_PAGE, left))}
         query = next(question.queries(bench.population, {**extra, **step}, SEED))
         page, _ = bench.services.archive.find(bench.population.principals[who], query)
         if page.cursor is None:
-            break
-        extra["cursor"] = page.cursor
+            return before
+        before, extra = extra, {**extra, "cursor": page.cursor}
         left -= query.per_page
     return extra
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from sqlalchemy import Connection, event, select
 
 from bench.population import Population
@@ -25,7 +26,7 @@ __all__ = ["measure"]
 
 TABLES = ("photometric_series", "series_groups", "series_streams", "sources")
 EXPLAINED = 12  # queries of each kind
-INSERTS, WARMING, ROUNDS = 170, 20, 2
+INSERTS, WARMING, ROUNDS = 30, 5, 15
 LEFT_TO_STATEMENTS = {"id", "audience", "healpix", "unit_x", "unit_y", "unit_z", "created_at", "modified", "revision"}
 
 
@@ -118,12 +119,12 @@ def _cost(services: Services, removal: str) -> float:
         connection.rollback()
         seconds: dict[str | None, list[float]] = {None: [], removal: []}
         for action in (None, removal) * ROUNDS:
-            seconds[action] += _insert(connection, models, action)
-    return (statistics.median(seconds[None]) - statistics.median(seconds[removal])) * 1e6
+            seconds[action].append(_insert(connection, models, action))
+    return statistics.median(np.subtract(seconds[None], seconds[removal]).tolist()) * 1e6
 
 
-def _insert(connection: Connection, models: Any, action: str | None) -> list[float]:
-    """Give the seconds of inserts, warm; COMMIT, which no index changes, is not in them."""
+def _insert(connection: Connection, models: Any, action: str | None) -> float:
+    """Give the median seconds of an insert, warm; COMMIT, which no index changes, is not in it."""
     if action is not None:
         connection.exec_driver_sql(action)
     seconds = []
@@ -143,4 +144,4 @@ def _insert(connection: Connection, models: Any, action: str | None) -> list[flo
         series.create(connection, values, groups, streams)
         seconds.append(time.perf_counter() - begin)
     connection.rollback()
-    return seconds[WARMING:]
+    return statistics.median(seconds[WARMING:])

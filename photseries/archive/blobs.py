@@ -107,8 +107,12 @@ class Blobs:
         """Remove, where the operator wants no grace, a blob that a committed change has unlinked."""
         if self._config.store.grace == 0 and self._take_back(filename):
             reached("unlinked: blob removed")
-            with self._catalogue.transaction() as connection:
-                blobs.forget(connection, [filename])
+            try:
+                with self._catalogue.transaction() as connection:
+                    blobs.forget(connection, [filename])
+            except UnavailableError as error:
+                # The change itself is committed and must not be denied; the next sweep drops the note.
+                log.warning("could not drop the note about the blob %s: %s", filename, error)
 
     def _take_back(self, key: str) -> bool:
         """Remove a blob that no row names; what cannot be removed now is left to the sweep."""

@@ -57,8 +57,9 @@ class Upkeep:
         self._catalogue = catalogue
         self._store = store
         self._grace = config.store.grace
-        # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after.
-        self._in_flight = 2 * config.store.write_deadline + config.database.statement_timeout
+        # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after
+        # that, and PostgreSQL ends a transaction whose COMMIT does not come.
+        self._in_flight = 2 * config.store.write_deadline + 2 * config.database.statement_timeout
 
     def sweep(self) -> Swept | None:
         """Remove the blobs that no row names and that have been unreferenced for the grace.

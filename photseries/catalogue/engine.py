@@ -6,7 +6,7 @@ One use case is one transaction. Reads that are one statement run in autocommit,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
@@ -145,12 +145,14 @@ class Catalogue:
     def queued(self, series_id: int) -> Iterator[None]:
         """Hold the advisory lock of a series, waiting for others who hold it; it binds only those who ask for it."""
         key = func.hashtextextended("change of a series", series_id)
-        with self.reading() as connection:
+        with _translated(), self._reading.connect() as connection:
             connection.execute(select(func.pg_advisory_lock(key)))
             try:
                 yield
             finally:
-                connection.execute(select(func.pg_advisory_unlock(key)))
+                # A connection that breaks gives the lock back by itself; what was done meanwhile stays done.
+                with suppress(DBAPIError):
+                    connection.execute(select(func.pg_advisory_unlock(key)))
 
     @contextmanager
     def elected(self, task: int) -> Iterator[bool]:
@@ -174,6 +176,8 @@ def _session(settings: Database) -> dict[str, Any]:
     """Give the settings of every session: those that the statements here were measured with."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),
+        # A COMMIT that comes later than this, after a sweep perhaps, finds its transaction ended.
+        "idle_in_transaction_session_timeout": int(settings.statement_timeout * 1000),
         "timezone": "UTC",
         "random_page_cost": 1.1,  # as on an SSD or in memory; the default of 4 is a spinning disk's
         "max_parallel_workers_per_gather": 0,  # to start workers takes longer than a page; requests are the parallelism
