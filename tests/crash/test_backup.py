@@ -98,11 +98,8 @@ def test_a_backup_while_writes_go_on(folder):
             place.check_swept()
             live = place.named()
 
-    with RunningService(folder / "restored"):
-        printed = run(folder, "sh restore")
-        assert "damaged=0" in printed
-
     with RunningService(folder / "restored") as service, service.client(token) as admin:
+        assert "damaged=0" in run(folder, "sh restore")
         with EmbeddedServer(folder / "restored") as server, Place(folder / "restored", server.start()) as place:
             assert place.named() - live, "the dump names files that were unlinked while the store was copied"
             assert place.files() - place.named(), "and the copy has files that are younger than the dump"

@@ -20,6 +20,8 @@ from tests.crash.place import Place
 from tests.support import PATIENCE, RunningService
 from tests.world import World
 
+pytestmark = pytest.mark.skipif(not ALL, reason="make crash runs it")
+
 CASES = [
     ("create", "write: committed"),
     ("create", "store: blob linked"),
@@ -38,7 +40,7 @@ def home(tmp_path_factory):
         return directory, World(admin)
 
 
-@pytest.mark.parametrize(("name", "point"), CASES if ALL else CASES[:1], ids=lambda text: text)
+@pytest.mark.parametrize(("name", "point"), CASES, ids=lambda text: text)
 def test_everything_killed_in_a_request(home, name, point):
     directory, world = home
     committed = point.endswith("committed")
@@ -69,7 +71,6 @@ def test_everything_killed_in_a_request(home, name, point):
         place.check_swept()
 
 
-@pytest.mark.skipif(not ALL, reason="make crash runs it")
 @pytest.mark.parametrize("point", ["migrate: upgraded", "migrate: committed"])
 def test_everything_killed_at_the_first_start(tmp_path, point):
     directory = tmp_path / "data"
