@@ -86,25 +86,29 @@ class Proxy:
         with client, server, contextlib.suppress(OSError):
             server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
             self._open |= {client, server}
-            answers = self._spawn(self._forward_answers, server, client)
+            deaf = threading.Event()
+            answers = self._spawn(self._forward_answers, server, client, deaf)
             try:
-                self._forward_messages(client, server)
+                self._forward_messages(client, server, deaf)
                 server.shutdown(socket.SHUT_WR)
                 answers.join(30)
             finally:
                 self._open -= {client, server}
 
-    def _forward_messages(self, client, server):
+    def _forward_messages(self, client, server, deaf):
         for message in _messages(client):
             fate = self._fate(message)
-            if fate is not None:
+            if fate is None:
+                server.sendall(message)
+                continue
+            deaf.set()
+            if fate != AFTER:  # otherwise it breaks when the server has answered, and ended
                 client.shutdown(socket.SHUT_RDWR)
             if fate == LATE:
                 self.released.wait()
             if fate != BEFORE:
                 server.sendall(message)
-            if fate is not None:
-                return
+            return
 
     def _fate(self, message):
         for words in list(self._fates):
@@ -113,11 +117,11 @@ class Proxy:
         return None
 
     @staticmethod
-    def _forward_answers(server, client):
-        """Forward what the server says until it has ended, also when nobody listens any more."""
+    def _forward_answers(server, client, deaf):
+        """Read what the server says until it has ended, and forward it unless the client shall not hear it."""
         with contextlib.suppress(OSError):
             while chunk := server.recv(65536):
-                with contextlib.suppress(OSError):
+                if not deaf.is_set():
                     client.sendall(chunk)
 
 
