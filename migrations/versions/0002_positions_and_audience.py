@@ -12,7 +12,6 @@ down_revision = "0001"
 BATCH = 10_000
 
 GIN = {"postgresql_using": "gin", "postgresql_with": {"fastupdate": "off"}}
-DOCUMENTS = ["altdata", "medians", "minima", "maxima", "stds"]
 POSITION = ["healpix", "unit_x", "unit_y", "unit_z"]
 
 # Of the first schema, those that others replace.
@@ -77,9 +76,6 @@ def upgrade():
     for table, columns, options in INDEXES:
         op.create_index(_name(table, columns), table, columns, **options)
     op.create_index("ix_sources_id_trgm", "sources", ["id"], postgresql_ops={"id": "gin_trgm_ops"}, **GIN)
-    # Statistics stay in their row, compressed, as long as a row fits on a page: a list reads them with every row.
-    for name in DOCUMENTS:
-        op.execute(f"ALTER TABLE photometric_series ALTER COLUMN {name} SET STORAGE MAIN")
     # How many names contain a portion is estimated from this sample of them.
     op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS 1000")
     # A page comes from the index alone where a vacuum has seen the rows: after 2 % of new ones, not after 20 %.
@@ -109,8 +105,6 @@ def _name(table, columns):
 def downgrade():
     op.execute("ALTER TABLE photometric_series RESET (autovacuum_vacuum_insert_scale_factor)")
     op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS -1")
-    for name in DOCUMENTS:
-        op.execute(f"ALTER TABLE photometric_series ALTER COLUMN {name} SET STORAGE EXTENDED")
     op.drop_index("ix_sources_id_trgm", "sources")
     for table, columns, _ in INDEXES:
         op.drop_index(_name(table, columns), table)

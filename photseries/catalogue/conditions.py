@@ -15,7 +15,9 @@ from sqlalchemy import (
     Float,
     UnaryExpression,
     and_,
+    any_,
     cast,
+    func,
     literal,
     or_,
     select,
@@ -149,14 +151,17 @@ def _condition(principal: Principal, query: Query, restriction: Restriction) -> 
 def _contains(column: InstrumentedAttribute[Any], portion: str, query: Query) -> ColumnElement[bool]:
     """Restrict to texts with a portion; names of sources are looked up among the sources, which are far fewer.
 
-    A walk in another order compares before it looks up. In the order of names it has to go along the sources': along
-    the series it would pass by all series of all names that sort before.
+    In their own order all of these names come first, and the page begins at the least of them: a walk along the series
+    would pass by everything that sorts before. In other orders the planner chooses, and a walk compares before it looks
+    up.
     """
     contains: ColumnElement[bool] = column.contains(portion, autoescape=True)
     if column is not Series.obj_id:
         return contains
-    named = column.in_(select(Source.id).where(Source.id.contains(portion, autoescape=True)))
-    return named if query.sort_by == "obj_id" else and_(contains, named)
+    names = select(Source.id).where(Source.id.contains(portion, autoescape=True))
+    if query.sort_by == "obj_id":
+        return column == any_(func.array(names.order_by(Source.id).scalar_subquery()))
+    return and_(contains, column.in_(names))
 
 
 def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:

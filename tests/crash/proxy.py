@@ -18,15 +18,12 @@ class Proxy:
     ----------
     target : str
         The URL of the server; the server may move.
-    refusing : bool
-        Whether new connections are closed at once.
     released : Event
         Lets the messages go that are to come LATE.
     """
 
     def __init__(self, target):
         self.target = target
-        self.refusing = False
         self.released = threading.Event()
         self._fates = {}
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -46,18 +43,13 @@ class Proxy:
         self.released.clear()
         self._fates[words] = fate
 
-    def cut(self):
-        """Break all connections."""
-        for end in list(self._open):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
     def close(self):
-        self.refusing = True
         self.released.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self.cut()
+        for end in list(self._open):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(30)
 
@@ -76,10 +68,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
-                if self.refusing:
-                    client.close()
-                else:
-                    self._threads.append(self._spawn(self._serve, client))
+                self._threads.append(self._spawn(self._serve, client))
 
     def _serve(self, client):
         server = socket.socket(socket.AF_UNIX)
