@@ -194,6 +194,8 @@ class Accounts:
             token_file.unlink(missing_ok=True)
             with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(token + "\n")
+                file.flush()
+                os.fsync(file.fileno())
         return token
 
 

@@ -87,9 +87,11 @@ class Upkeep:
                 if doomed:
                     removed += len(doomed)
                     size += sum(blob.size for blob in doomed)
-            with self._catalogue.transaction() as connection:
+            with self._catalogue.reading() as connection:
                 noted = blobs.unlinked(connection, older=self._grace)
-                blobs.forget(connection, [filename for filename in noted if self._store.size(filename) is None])
+            gone = [filename for filename in noted if self._store.size(filename) is None]
+            with self._catalogue.transaction() as connection:
+                blobs.forget(connection, gone)
                 reached("sweep: notes dropped")
             log.info("swept: %d blobs seen, %d removed, %d bytes", seen, removed, size)
             return Swept(seen, removed, size)

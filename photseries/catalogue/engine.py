@@ -74,7 +74,7 @@ class Catalogue:
             },
         )
         event.listen(self.engine, "do_connect", self._connect)
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(self.engine, "reset", _leave_autocommit)
 
     def _connect(
         self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -100,7 +100,8 @@ class Catalogue:
         UnavailableError
             When the server is away or the pool is used up.
         """
-        with _translated(), self._reading.connect() as connection:
+        with _translated(), self.engine.connect() as connection:
+            _enter_autocommit(connection)
             yield connection
 
     @contextmanager
@@ -145,7 +146,7 @@ class Catalogue:
     def queued(self, series_id: int) -> Iterator[None]:
         """Hold the advisory lock of a series, waiting for others who hold it; it binds only those who ask for it."""
         key = func.hashtextextended("change of a series", series_id)
-        with _translated(), self._reading.connect() as connection:
+        with self.reading() as connection:
             connection.execute(select(func.pg_advisory_lock(key)))
             try:
                 yield
@@ -169,7 +170,23 @@ class Catalogue:
                 yield won
             finally:
                 if won:
-                    connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+                    with suppress(DBAPIError):
+                        connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+
+
+def _enter_autocommit(connection: Connection) -> None:
+    """Let every statement stand alone.
+
+    SQLAlchemy's isolation level AUTOCOMMIT would send a SET each time the connection goes back to the pool: another
+    round trip, which fails with an error of its own when the server has gone since.
+    """
+    connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+
+
+def _leave_autocommit(connection: Any, *_: Any) -> None:
+    """Make a connection that goes back to the pool fit for transactions; nothing is sent."""
+    if connection.autocommit:
+        connection.autocommit = False
 
 
 def _session(settings: Database) -> dict[str, Any]:

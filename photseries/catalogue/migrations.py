@@ -30,6 +30,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     """
     configuration = _configuration()
     with engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes longer than any request
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         reached("migrate: locked")
         before = _revision(connection)

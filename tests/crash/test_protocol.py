@@ -1,14 +1,19 @@
 """The moments between two steps, in one process: what a lost or late message to PostgreSQL must not do."""
 
+import concurrent.futures
+import contextlib
 import dataclasses
 import time
 
+import psycopg2
 import pytest
 
 from photseries.archive import Archive, Upkeep
+from photseries.catalogue import migrations
 from photseries.catalogue import series as statements
 from photseries.catalogue.engine import Catalogue
-from photseries.errors import InDoubtError
+from photseries.config import Database
+from photseries.errors import InDoubtError, UnavailableError
 from tests.archive.test_order import body, check_invariant, rows, stored
 from tests.crash.proxy import AFTER, BEFORE, LATE, Proxy
 from tests.support import PATIENCE
@@ -94,13 +99,36 @@ def test_a_queued_change_that_is_done_is_not_denied(archive, proxy, services, pr
 def test_a_statement_without_an_answer_stores_nothing(archive, proxy, services, principal, words, fate):
     behind, _ = archive()
     proxy.lose(words, fate)
-    with pytest.raises(Exception, match="not available"):
+    with pytest.raises(UnavailableError, match="not available"):
         behind.create(principal, body())
     until_nobody_writes(services)
     check_invariant(services)
     assert stored(services) == []
     behind.create(principal, body())
     check_invariant(services)
+
+
+def test_a_read_sends_nothing_after_its_answer(archive, proxy, services, principal):
+    """A SET that makes the connection fit for transactions again would be a round trip, and one more way to fail."""
+    behind, _ = archive()
+    series = services.archive.create(principal, body()).id
+    proxy.lose(b"SET default_transaction_isolation", BEFORE)
+    for _ in range(3):
+        assert behind.get(principal, series)[0] == 1
+
+
+def test_a_migration_may_take_longer_than_a_request(archive_url):
+    """Here it waits for another one; on a large table a statement takes as long."""
+    catalogue = Catalogue(archive_url, Database(statement_timeout=0.2))
+    with contextlib.closing(psycopg2.connect(archive_url.replace("+psycopg2", ""))) as other:
+        other.cursor().execute(f"SELECT pg_advisory_xact_lock({migrations.LOCK})")
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(migrations.upgrade, catalogue.engine)
+            time.sleep(0.5)
+            other.rollback()
+            before, after = waiting.result(PATIENCE)
+    assert before == after
+    catalogue.close()
 
 
 def until_nobody_writes(services):
