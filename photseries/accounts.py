@@ -15,6 +15,7 @@ from typing import Any
 
 from photseries.catalogue import registries
 from photseries.catalogue.engine import Catalogue, Connection
+from photseries.disk import synchronize
 from photseries.errors import ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
 from photseries.principal import ADMIN, EVERYONE, Principal
 from photseries.schemas.registries import CHANGES, CREATIONS, load_entry
@@ -196,6 +197,7 @@ class Accounts:
                 file.write(token + "\n")
                 file.flush()
                 os.fsync(file.fileno())
+            synchronize(token_file.parent)
         return token
 
 

@@ -212,7 +212,7 @@ class Archive(Reader):
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
         """Read the table of a series that is to be changed."""
         try:
-            return self._blobs.table(seen.blob)
+            return self._blobs.decoded(seen.blob).frame
         except DamagedError:
             require_won(self._changeable(principal, series_id).revision == seen.revision)
             raise

@@ -16,9 +16,9 @@ from photseries.catalogue import blobs
 from photseries.catalogue.blobs import Blob
 from photseries.catalogue.engine import Catalogue, Connection
 from photseries.catalogue.series import KEY
-from photseries.codecs import hdf5
+from photseries.codecs import Decoded, hdf5
 from photseries.config import Config
-from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError
+from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError, UnreadableFileError
 from photseries.faults import reached
 from photseries.schemas.metadata import METADATA
 from photseries.storage.contract import Store
@@ -54,14 +54,17 @@ class Blobs:
         """
         found = self._store.read(blob.filename)
         if found is None:
-            raise DamagedError(f"The file {blob.filename} is missing from the store.")
+            raise DamagedError(f"{blob.called} is missing from the store.")
         if len(found) != blob.size or zlib.crc32(found) != blob.crc:
-            raise DamagedError(f"The file {blob.filename} in the store is damaged.")
+            raise DamagedError(f"{blob.called} in the store is damaged.")
         return found
 
-    def table(self, blob: Blob) -> pd.DataFrame:
-        """Read the table of a blob; see :meth:`read`."""
-        return hdf5.decode(self.read(blob)).frame
+    def decoded(self, blob: Blob) -> Decoded:
+        """Read the table and the metadata of a blob; see :meth:`read`."""
+        try:
+            return hdf5.decode(self.read(blob))
+        except UnreadableFileError as error:
+            raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
 
     @contextmanager
     def written(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:

@@ -13,7 +13,7 @@ from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.summary import summary
-from photseries.codecs import base64_text, hdf5, json_columns
+from photseries.codecs import base64_text, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.principal import Principal
@@ -97,7 +97,7 @@ class Reader:
         with self._catalogue.reading() as connection:
             blob = history.blob_at(connection, principal, series_id, revision)
         try:
-            metadata = None if blob is None else hdf5.decode(self._blobs.read(blob)).metadata
+            metadata = None if blob is None else self._blobs.decoded(blob).metadata
         except DamagedError:
             metadata = None
         if blob is None or metadata is None:
@@ -130,7 +130,7 @@ class Reader:
         """
         match data_format:
             case "json":
-                frame = self._blobs.table(found.blob)
+                frame = self._blobs.decoded(found.blob).frame
                 return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
             case "hdf5":
                 content = self._blobs.read(found.blob)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from photseries.catalogue import blobs, finding
 from photseries.catalogue.blobs import Blob
-from photseries.catalogue.engine import Catalogue
+from photseries.catalogue.engine import Catalogue, Connection
 from photseries.config import Config
 from photseries.errors import UnavailableError
 from photseries.faults import reached
@@ -84,9 +84,8 @@ class Upkeep:
                 for blob in doomed:
                     self._store.delete(blob.key)
                     reached("sweep: blob swept")
-                if doomed:
-                    removed += len(doomed)
-                    size += sum(blob.size for blob in doomed)
+                removed += len(doomed)
+                size += sum(blob.size for blob in doomed)
             with self._catalogue.reading() as connection:
                 noted = blobs.unlinked(connection, older=self._grace)
             gone = [filename for filename in noted if self._store.size(filename) is None]
@@ -113,10 +112,21 @@ class Upkeep:
     def verify(self) -> Iterator[Damage]:
         """Read every blob that a row names, and give those that are missing or altered."""
         with self._catalogue.reading() as connection:
-            for series_id, blob in blobs.blobs(connection):
-                problem = self._problem(blob)
-                if problem:
-                    yield Damage(series_id, blob.filename, problem)
+            for blob in blobs.blobs(connection):
+                damage = self._damage(connection, blob)
+                if damage is not None:
+                    yield damage
+
+    def _damage(self, connection: Connection, blob: Blob) -> Damage | None:
+        """Look at a blob; when a change has replaced it since its row was read, at the one that the row names now."""
+        while problem := self._problem(blob):
+            now = blobs.blob_of(connection, blob.series_id)
+            if now is None:
+                return None
+            if now == blob:
+                return Damage(blob.series_id, blob.filename, problem)
+            blob = now
+        return None
 
     def totals(self) -> tuple[int, int]:
         """Count the series of the archive, and the bytes of their files."""

@@ -19,8 +19,9 @@ BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
 @dataclass(frozen=True)
 class Blob:
-    """What a row says of its blob: the key in the store, the length [bytes], CRC-32, MD5 (hex) and format."""
+    """What the row of a series says of its blob: key in the store, length [bytes], CRC-32, MD5 (hex), format."""
 
+    series_id: int
     filename: str
     size: int
     crc: int
@@ -30,6 +31,11 @@ class Blob:
     def columns(self) -> dict[str, Any]:
         """Give the columns that describe it."""
         return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
+
+    @property
+    def called(self) -> str:
+        """Its name in messages."""
+        return f"The file {self.filename} of series {self.series_id}"
 
 
 def unlink(connection: Connection, filename: str) -> None:
@@ -61,18 +67,27 @@ def forget(connection: Connection, filenames: Sequence[str]) -> None:
     connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
 
 
-def blobs(connection: Connection, batch: int = 1000) -> Iterator[tuple[int, Blob]]:
-    """Give every series' id with its blob, ordered by id."""
+def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
+    """Give the blob of every series, ordered by the series' id."""
     last = 0
     while True:
-        columns = (Series.id, Series.filename, Series.blob_size, Series.blob_crc, Series.hash, Series.blob_format)
-        rows = connection.execute(select(*columns).where(Series.id > last).order_by(Series.id).limit(batch)).all()
-        yield from ((row.id, of_row(row._mapping)) for row in rows)
+        columns = [getattr(Series, name) for name in BLOB]
+        rows = connection.execute(
+            select(Series.id, *columns).where(Series.id > last).order_by(Series.id).limit(batch)
+        ).all()
+        yield from (of_row(row.id, row._mapping) for row in rows)
         if len(rows) < batch:
             return
         last = rows[-1].id
 
 
-def of_row(row: Mapping[str, Any] | RowMapping) -> Blob:
-    """Give the blob of a row of the series' table."""
-    return Blob(*(row[name] for name in BLOB))
+def blob_of(connection: Connection, series_id: int) -> Blob | None:
+    """Give the blob that a series has now; None when it is gone."""
+    columns = [getattr(Series, name) for name in BLOB]
+    row = connection.execute(select(*columns).where(Series.id == series_id)).mappings().one_or_none()
+    return None if row is None else of_row(series_id, row)
+
+
+def of_row(series_id: int, row: Mapping[str, Any] | RowMapping) -> Blob:
+    """Give the blob that a row describes."""
+    return Blob(series_id, *(row[name] for name in BLOB))

@@ -9,24 +9,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     DateTime,
     Double,
     Float,
     UnaryExpression,
+    all_,
     and_,
     any_,
     cast,
-    func,
     literal,
     or_,
-    select,
     tuple_,
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
 from photseries.catalogue.access import audience, heard_by, visible
-from photseries.catalogue.models import Series, Source
+from photseries.catalogue.models import Series
 from photseries.criteria import SEPARATION, Cone, Cursor, Operator, Query, Restriction
 from photseries.errors import InvalidError
 from photseries.principal import Principal
@@ -51,7 +51,7 @@ def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
     """Give the conditions of a query for a principal: visible, all criteria, inside the cone."""
     conditions = [
         visible(principal),
-        *(_condition(principal, query, restriction) for restriction in query.restrictions),
+        *(_condition(principal, restriction) for restriction in query.restrictions),
     ]
     if query.cone is not None:
         conditions += _inside(query.cone)
@@ -120,7 +120,7 @@ def bad_cursor() -> InvalidError:
     return InvalidError(message, fields={"cursor": [message]})
 
 
-def _condition(principal: Principal, query: Query, restriction: Restriction) -> ColumnElement[bool]:
+def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
     operator, value = restriction.criterion.operator, restriction.value
     if operator is Operator.SHARED_WITH:
         return _shared_with(principal, restriction)
@@ -130,11 +130,11 @@ def _condition(principal: Principal, query: Query, restriction: Restriction) -> 
     column: InstrumentedAttribute[Any] = getattr(Series, restriction.field)
     match operator:
         case Operator.ONE_OF:
-            return column.in_(value)
+            return column == any_(literal(list(value), ARRAY(column.type)))
         case Operator.NONE_OF:
-            return column.not_in(value)
+            return column != all_(literal(list(value), ARRAY(column.type)))
         case Operator.CONTAINS:
-            return _contains(column, value, query)
+            return column.contains(value, autoescape=True)
         case Operator.AT_LEAST:
             # A series begins before it ends: what is implied by the bound lets the indexes on mjd_last help.
             bound: ColumnElement[bool] = literal(value) <= column
@@ -146,22 +146,6 @@ def _condition(principal: Principal, query: Query, restriction: Restriction) -> 
         case Operator.IS_NULL:
             return column.is_(None) if value else column.is_not(None)
     raise AssertionError(operator)
-
-
-def _contains(column: InstrumentedAttribute[Any], portion: str, query: Query) -> ColumnElement[bool]:
-    """Restrict to texts with a portion; names of sources are looked up among the sources, which are far fewer.
-
-    In their own order all of these names come first, and the page begins at the least of them: a walk along the series
-    would pass by everything that sorts before. In other orders the planner chooses, and a walk compares before it looks
-    up.
-    """
-    contains: ColumnElement[bool] = column.contains(portion, autoescape=True)
-    if column is not Series.obj_id:
-        return contains
-    names = select(Source.id).where(Source.id.contains(portion, autoescape=True))
-    if query.sort_by == "obj_id":
-        return column == any_(func.array(names.order_by(Source.id).scalar_subquery()))
-    return and_(contains, column.in_(names))
 
 
 def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:

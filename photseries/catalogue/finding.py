@@ -16,6 +16,7 @@ from photseries.catalogue.access import visible
 from photseries.catalogue.blobs import Blob, of_row
 from photseries.catalogue.conditions import matching, order, squared_chord
 from photseries.catalogue.models import Group, Series, SeriesGroup, SeriesStream, Stream
+from photseries.catalogue.portions import names_in
 from photseries.catalogue.series import KEY
 from photseries.criteria import Cursor, Query
 from photseries.principal import Principal
@@ -78,6 +79,14 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
     The rows of the page are found first, from the indexes alone where these hold all that is compared, and only those
     are read: a row is wide, and most that are looked at on the way to a page are not on it.
     """
+    narrowed, whole = names_in(connection, query, first=True)
+    rows = _page(connection, principal, narrowed)
+    if not whole and len(rows) <= query.per_page:
+        rows = _page(connection, principal, query)
+    return page_of(rows, query, lambda row: row.key)
+
+
+def _page(connection: Connection, principal: Principal, query: Query) -> Sequence[Row[Any]]:
     directed, key, after = order(query)
     found = [Series.id, key.label("key")]
     if query.cone is not None:
@@ -91,8 +100,7 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
         .subquery("page")
     )
     more = [column for column in page.c if column.key != "id"]
-    rows = connection.execute(shown(principal, *more).join(page, page.c.id == Series.id).order_by(page.c.place)).all()
-    return page_of(rows, query, lambda row: row.key)
+    return connection.execute(shown(principal, *more).join(page, page.c.id == Series.id).order_by(page.c.place)).all()
 
 
 def page_of(rows: Sequence[Row[Any]], query: Query, place: Callable[[Row[Any]], Any]) -> Page:
@@ -105,6 +113,7 @@ def page_of(rows: Sequence[Row[Any]], query: Query, place: Callable[[Row[Any]], 
 
 def count(connection: Connection, principal: Principal, query: Query) -> int:
     """Count the series that match a query and are visible."""
+    query, _ = names_in(connection, query)
     return connection.scalar(select(func.count()).select_from(Series).where(*matching(principal, query))) or 0
 
 
@@ -164,7 +173,7 @@ def _shared(
 
 def _found(row: Row[Any]) -> Found:
     values = dict(row._mapping)
-    blob = of_row(values)
+    blob = of_row(values["id"], values)
     for name in ("groups", "streams"):
         documents = orjson.loads(values[name])
         values[name] = documents

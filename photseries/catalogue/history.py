@@ -66,7 +66,7 @@ def blob_at(connection: Connection, principal: Principal, series_id: int, revisi
         true() if principal.is_admin else SeriesHistory.owner_id == principal.user_id,
     )
     row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else of_row(row)
+    return None if row is None else of_row(series_id, row)
 
 
 def _open(principal: Principal) -> ColumnElement[bool]:

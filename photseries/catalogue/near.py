@@ -11,6 +11,7 @@ from sqlalchemy.sql.selectable import FromClause
 from photseries.catalogue.conditions import bad_cursor, matching
 from photseries.catalogue.finding import Page, page_of, shown
 from photseries.catalogue.models import Series
+from photseries.catalogue.portions import names_in
 from photseries.criteria import Positions, Query
 from photseries.principal import Principal
 from photseries.series import sky
@@ -32,6 +33,7 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
     Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series that lies near several
     positions is there several times.
     """
+    query, _ = names_in(connection, query)
     first, chord = _after(query, positions)
     near = _near(positions, first)
     place = (near.position, near.squared_chord, Series.id)
@@ -51,6 +53,7 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
 
 def count_near(connection: Connection, principal: Principal, query: Query, positions: Positions) -> int:
     """Count the pairs of a position and a series near it."""
+    query, _ = names_in(connection, query)
     statement = select(func.count()).select_from(_near(positions, 0).source).where(*matching(principal, query))
     return connection.scalar(statement) or 0
 

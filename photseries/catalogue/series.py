@@ -78,7 +78,7 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
         group_ids=[number for number in row["audience"] if number > 0],
         stream_ids=[-number for number in row["audience"] if number < 0],
         content_hash=row["content_hash"],
-        blob=of_row(row),
+        blob=of_row(series_id, row),
     )
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, case, func, literal, select, tuple_
 
 from photseries.catalogue.conditions import matching
 from photseries.catalogue.models import Instrument, Series, User
+from photseries.catalogue.portions import names_in
 from photseries.criteria import Query
 from photseries.principal import Principal
 
@@ -28,6 +29,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
         ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of ``instrument_id``, ``filter``,
         ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
     """
+    query, _ = names_in(connection, query)
     columns = [getattr(Series, name) for name in (*_COUNTED, "obj_id", "mjd_first", "mjd_last")]
     matched = select(*columns).where(*matching(principal, query)).cte("matched")
     counted = [matched.c[name] for name in _COUNTED]

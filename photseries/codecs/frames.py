@@ -13,6 +13,7 @@ import pandas as pd
 from photseries.codecs.raw import RawColumn, RawTable, cell_size
 from photseries.config import Limits
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.text import is_unicode
 
 __all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable"]
 
@@ -126,7 +127,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
 def _check_name(name: Any, limits: Limits) -> None:
     if not isinstance(name, str):
         raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
-    if "\0" in name or not _is_unicode(name) or len(name.encode()) > limits.column_name:
+    if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
         raise ValueError(f"has a name that holds NUL, half a surrogate pair or more than {limits.column_name} bytes")
 
 
@@ -164,7 +165,7 @@ def _text(column: pd.Series[Any], texts: set[str]) -> Array:
     if "\0" in "".join(present):
         raise ValueError("holds the character NUL, which cannot be stored")
     different = set(present)
-    if not all(map(_is_unicode, different)):
+    if not all(map(is_unicode, different)):
         raise ValueError("holds half a surrogate pair, which is not text")
     texts |= different
     return values
@@ -174,14 +175,6 @@ def _text_size(texts: Iterable[str]) -> int:
     """Tell what one value of a column of these texts takes in memory [bytes]."""
     width = max(len(text.encode()) for text in texts)
     return cell_size(np.dtype(f"S{max(width, 1)}"))
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
@@ -203,7 +196,7 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     """Give an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
     name = index.name
     if name is not None:
-        if not isinstance(name, str) or not name or "\0" in name or not _is_unicode(name):
+        if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
             raise _index_problem("has a name that is not a text")
         # pandas pickles the name beside texts of its own, which are interned; whether it is one of them shows in the
         # pickle's bytes.
@@ -222,7 +215,7 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     elif set(map(type, index.tolist())) == {str}:
         values = index.to_numpy(dtype=object)
         # Every pandas before 3.1 reads the text "nan" of an index as null.
-        if any(text == "nan" or "\0" in text or not _is_unicode(text) for text in values.tolist()):
+        if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
             raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
     else:
         raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")

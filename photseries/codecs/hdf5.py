@@ -20,7 +20,7 @@ from photseries.codecs.metadata import plain, to_json, to_pickle
 from photseries.codecs.pandas_table import METADATA, METADATA_JSON
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Limits
-from photseries.errors import DamagedError, InvalidError, UnreadableFileError
+from photseries.errors import InvalidError
 
 __all__ = ["BLOB_FORMAT", "KEY", "decode", "decode_upload", "encode"]
 
@@ -102,7 +102,7 @@ def _written(table: frames.Writable, pickled: bytes, text: str, compression: str
 
 
 def decode(blob: bytes | memoryview) -> Decoded:
-    """Read a file that :func:`encode` wrote and whose checksum was found right.
+    """Read a file that :func:`encode` wrote, in this process: its checksum must have been found right.
 
     Parameters
     ----------
@@ -114,14 +114,11 @@ def decode(blob: bytes | memoryview) -> Decoded:
 
     Raises
     ------
-    DamagedError
-        When it cannot be read.
+    UnreadableFileError
+        When it is another file, or altered.
     """
-    try:
-        raw = plain_hdf5.read(blob, _UNLIMITED, metadata="json")
-        return Decoded(frames.build(raw), raw.metadata)
-    except UnreadableFileError as error:
-        raise DamagedError("The stored file is not one that this service wrote, or it was altered.") from error
+    raw = plain_hdf5.read(blob, _UNLIMITED, metadata="json")
+    return Decoded(frames.build(raw), raw.metadata)
 
 
 def decode_upload(blob: bytes | memoryview, sandbox: Sandbox) -> Decoded:

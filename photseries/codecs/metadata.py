@@ -26,7 +26,7 @@ def from_pickle(data: bytes | int, limits: Limits) -> dict[str, Any]:
         When it is not a dict of plain values with texts as keys.
     """
     try:
-        value = plain_pickle.interpret(_bytes(data), depth=limits.depth)
+        value = plain_pickle.interpret(_bytes(data), limits)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"The metadata of the HDF5 file cannot be read: {error.message}.") from error
     return _object(value)

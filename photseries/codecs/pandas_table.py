@@ -95,10 +95,10 @@ def columns(
         When the attributes do not describe these rows, or a column or the index is of a kind that is not stored.
     """
     order = _column_names(group, limits)
-    fields = _pickled(group, "values_cols", list)
-    info = _pickled(group, "info", dict, missing={}, skip_foreign=True)
+    fields = _pickled(group, limits, "values_cols", list)
+    info = _pickled(group, limits, "info", dict, missing={}, skip_foreign=True)
     encoding = _encoding(group)
-    index_field = _index_field(group)
+    index_field = _index_field(group, limits)
     if not all(isinstance(field, str) for field in fields) or {index_field, *fields} != set(records.dtype.names or ()):
         raise UnreadableFileError("its attributes name other fields than its table has")
 
@@ -106,7 +106,7 @@ def columns(
     shared_null = _text(group, "nan_rep") or DEFAULT_NULL
     found: dict[str, RawColumn] = {}
     for field in fields:
-        labels = _pickled(table, f"{field}_kind", list)
+        labels = _pickled(table, limits, f"{field}_kind", list)
         values = records[field]
         block = values.reshape(len(values), -1)
         if len(labels) != block.shape[1] or not set(map(type, labels)) <= {str}:
@@ -194,7 +194,7 @@ def _unknown_index(what: str) -> UnreadableFileError:
 
 
 def _column_names(group: Attributes, limits: Limits) -> list[str]:
-    match _pickled(group, "non_index_axes", list):
+    match _pickled(group, limits, "non_index_axes", list):
         case [(1, [*names])]:
             pass
         case _:
@@ -213,8 +213,8 @@ def _column_names(group: Attributes, limits: Limits) -> list[str]:
     return names
 
 
-def _index_field(group: Attributes) -> str:
-    match _pickled(group, "index_cols", list):
+def _index_field(group: Attributes, limits: Limits) -> str:
+    match _pickled(group, limits, "index_cols", list):
         case [(0, str() as field)]:
             return field
     raise UnreadableFileError("its attributes do not name one index")
@@ -236,14 +236,22 @@ def _text(attributes: Attributes, name: str) -> str | None:
     return None if _PICKLED_NONE.fullmatch(text) else text.decode("utf-8")
 
 
-def _pickled(attributes: Attributes, name: str, kind: type, *, missing: Any = None, skip_foreign: bool = False) -> Any:
+def _pickled(
+    attributes: Attributes,
+    limits: Limits,
+    name: str,
+    kind: type,
+    *,
+    missing: Any = None,
+    skip_foreign: bool = False,
+) -> Any:
     data = attributes.get(name)
     if data is None and missing is not None:
         return missing
     if not isinstance(data, bytes):
         raise UnreadableFileError(f"its attribute {name!r} is missing or not what pandas writes")
     try:
-        value = plain_pickle.interpret(data, skip_foreign=skip_foreign)
+        value = plain_pickle.interpret(data, limits, skip_foreign=skip_foreign)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"in its attribute {name!r:.80}, {error.message}") from error
     if not isinstance(value, kind):

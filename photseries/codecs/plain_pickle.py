@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import pickletools
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from photseries.codecs.plain_scalar import SYMBOLS, Dtype, Symbol, called, refusal, shown
 from photseries.errors import UnreadableFileError
 
+if TYPE_CHECKING:
+    from photseries.config import Limits
+
 __all__ = ["FOREIGN", "interpret"]
 
-OPCODES: Final = 500_000
-LEAVES: Final = 100_000
-TEXT: Final = 2_000_000  # [characters]
 INTEGER_BITS: Final = 64
 
 
@@ -33,15 +33,15 @@ FOREIGN: Final = _Foreign()
 _KEYS: Final = (str, int, float, bool, type(None), bytes)
 
 
-def interpret(data: bytes, *, depth: int = 32, skip_foreign: bool = False) -> Any:
+def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> Any:
     """Read a pickle of plain values.
 
     Parameters
     ----------
     data : bytes
         Of any protocol; what follows its STOP is ignored, as pickle does.
-    depth : int
-        Deepest nesting of containers.
+    limits : Limits
+        Its ``opcodes``, ``values``, ``text`` and ``depth``.
     skip_foreign : bool
         Put :data:`FOREIGN` in the place of objects of unknown classes instead of refusing them.
 
@@ -53,47 +53,48 @@ def interpret(data: bytes, *, depth: int = 32, skip_foreign: bool = False) -> An
     Raises
     ------
     UnreadableFileError
-        When the pickle holds anything else, is damaged, or is larger than the limits of this module.
+        When the pickle holds anything else, is damaged, or is larger than the limits.
     """
-    machine = _Machine(skip_foreign=skip_foreign)
+    machine = _Machine(limits.opcodes, skip_foreign=skip_foreign)
     try:
         value = machine.run(data)
     except (ValueError, IndexError, OverflowError) as error:
         # What pickletools raises on bytes that are no pickle, and a pop from the empty stack.
         raise UnreadableFileError("a pickle in it is damaged") from error
-    return _Tree(depth).plain(value, 0)
+    return _Tree(limits).plain(value, 0)
 
 
 class _Tree:
     """Copies a value, so that nothing is shared, counting what it takes: shared parts count as often as they occur."""
 
-    def __init__(self, depth: int) -> None:
-        self.depth = depth
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.leaves = 0
         self.text = 0
 
     def plain(self, value: Any, level: int) -> Any:
         self.leaves += 1
-        if self.leaves > LEAVES:
-            raise UnreadableFileError(f"it holds more than {LEAVES:,} values")
+        if self.leaves > self.limits.values:
+            raise UnreadableFileError(f"it holds more than {self.limits.values:,} values")
         if isinstance(value, list | tuple | dict):
-            if level >= self.depth:
-                raise UnreadableFileError(f"it is nested deeper than {self.depth}")
+            if level >= self.limits.depth:
+                raise UnreadableFileError(f"it is nested deeper than {self.limits.depth}")
             if isinstance(value, dict):
                 return {self.plain(key, level + 1): self.plain(item, level + 1) for key, item in value.items()}
             items = [self.plain(item, level + 1) for item in value]
             return items if isinstance(value, list) else tuple(items)
         if isinstance(value, str | bytes):
             self.text += len(value)
-            if self.text > TEXT:
-                raise UnreadableFileError(f"it holds more than {TEXT:,} characters of text")
+            if self.text > self.limits.text:
+                raise UnreadableFileError(f"it holds more than {self.limits.text:,} characters of text")
         if isinstance(value, Symbol | Dtype):
             raise refusal("a numpy type or function")
         return value
 
 
 class _Machine:
-    def __init__(self, *, skip_foreign: bool) -> None:
+    def __init__(self, opcodes: int, *, skip_foreign: bool) -> None:
+        self.opcodes = opcodes
         self.skip_foreign = skip_foreign
         self.stack: list[Any] = []
         self.below: list[list[Any]] = []  # a stack for every open mark
@@ -101,8 +102,8 @@ class _Machine:
 
     def run(self, data: bytes) -> Any:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if count >= OPCODES:
-                raise UnreadableFileError(f"a pickle in it has more than {OPCODES:,} opcodes")
+            if count >= self.opcodes:
+                raise UnreadableFileError(f"a pickle in it has more than {self.opcodes:,} opcodes")
             if opcode.name == "STOP":
                 break
             if opcode.name in _PUSHES:

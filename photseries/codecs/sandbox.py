@@ -15,6 +15,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import IO, ClassVar, Final
 
@@ -25,12 +26,17 @@ from photseries.codecs.raw import RawTable
 from photseries.codecs.worker import FAILED, LATE, NOT_FORKED
 from photseries.errors import StartError, UnavailableError, UnreadableFileError
 
-__all__ = ["Sandbox"]
+__all__ = ["OUTCOMES", "Sandbox"]
 
 #: How much longer than the nursery the service waits for an answer [s].
 PATIENCE: Final = 5.0
 #: How long an upload waits for a worker [s]; short, because whoever waits keeps others from being served.
 QUEUE: Final = 5.0
+
+#: What becomes of a file; with the last four its reader died, or there was none.
+OUTCOMES: Final = ("read", "refused", "busy", "crashed", "late", "out of processor time", "not started")
+
+_ENDS: Final = {NOT_FORKED: "not started", LATE: "late", signal.SIGXCPU: "out of processor time"}
 
 log = logging.getLogger(__name__)
 
@@ -53,16 +59,20 @@ class Sandbox:
     ----------
     missing : tuple of str
         Layers of :mod:`photseries.codecs.confine` that this system lacks; known after :meth:`start`.
+    outcomes : Counter
+        How many files came to which of :data:`OUTCOMES`.
     """
 
     worker: ClassVar[str] = "photseries.codecs.worker"
 
     def __init__(self, settings: config.Sandbox, limits: config.Limits) -> None:
         self.missing: tuple[str, ...] = ()
+        self.outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
         self._settings = settings
         self._limits = limits
         self._gate = Gate(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
+        self._counting = threading.Lock()
         self._nursery: _Nursery | None = None
         self._started = False
 
@@ -115,9 +125,14 @@ class Sandbox:
             When no worker became free in time, or none can be started.
         """
         answer = self._answer(blob)
+        self._count("refused" if answer.table is None else "read")
         if answer.table is None:
             raise UnreadableFileError(answer.error or "The HDF5 file holds no table.")
         return answer.table
+
+    def _count(self, outcome: str) -> None:
+        with self._counting:
+            self.outcomes[outcome] += 1
 
     def _answer(self, blob: bytes | memoryview) -> wire.Answer:
         try:
@@ -127,8 +142,10 @@ class Sandbox:
                 except EOFError:  # the nursery itself is gone, and says nothing of the job
                     return self._job(upload)
         except TimeoutError as error:
+            self._count("busy")
             raise UnavailableError("All readers of HDF5 files are busy; try again.") from error
         except EOFError as error:
+            self._count("not started")
             raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
 
     def _job(self, upload: int) -> wire.Answer:
@@ -152,13 +169,16 @@ class Sandbox:
             raise self._explained(ended)
 
     def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
-        if ended == NOT_FORKED:
+        outcome = _ENDS.get(ended, "crashed")
+        self._count(outcome)
+        if outcome == "not started":
             return UnavailableError("No reader of HDF5 files can be started; try again.")
-        if ended == LATE:
-            return UnreadableFileError(_refusal(f"reading it took longer than {self._settings.deadline:g} s"))
-        if ended == signal.SIGXCPU:
-            return UnreadableFileError(_refusal(f"reading it took more than {self._settings.cpu} s of processor time"))
-        return UnreadableFileError(_refusal("it is damaged in a way that ended its reader"))
+        why = {
+            "late": f"reading it took longer than {self._settings.deadline:g} s",
+            "out of processor time": f"reading it took more than {self._settings.cpu} s of processor time",
+            "crashed": "it is damaged in a way that ended its reader",
+        }
+        return UnreadableFileError(f"The HDF5 file cannot be read: {why[outcome]}.")
 
     def _send(self, descriptors: list[int]) -> _Nursery:
         """Give a job to the nursery, to a new one when the last one is gone."""
@@ -238,10 +258,6 @@ def _environment() -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": "/usr/bin:/bin",
     }
-
-
-def _refusal(why: str) -> str:
-    return f"The HDF5 file cannot be read: {why}."
 
 
 @contextlib.contextmanager

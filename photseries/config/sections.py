@@ -97,6 +97,9 @@ class Limits:
     chunk: int = 32 * MIB  # [bytes]
     objects: int = 20_000
     groups_deep: int = 16
+    opcodes: int = 500_000
+    values: int = 100_000
+    text: int = 2_000_000  # [characters]
 
     def __post_init__(self) -> None:
         for name, value in dataclasses.asdict(self).items():

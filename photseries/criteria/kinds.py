@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from photseries.text import is_unicode
+
 __all__ = [
     "COUNT",
     "DECLINATION",
@@ -68,17 +70,9 @@ def choice(*choices: str) -> Kind:
 
 
 def _text(text: str) -> str:
-    if not text or len(text) > LONGEST_TEXT or "\0" in text or (not text.isascii() and not _is_unicode(text)):
+    if not text or len(text) > LONGEST_TEXT or "\0" in text or (not text.isascii() and not is_unicode(text)):
         raise ValueError
     return text
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 # Possessive, so that a quote which never ends is not taken as a part of a plain value.

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from photseries.services import Services
 
 __all__ = ["Metrics"]
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+
+
+class _Readers(Collector):
+    """What became of the uploaded HDF5 files, counted where they are read."""
+
+    def __init__(self, outcomes: Mapping[str, int]) -> None:
+        self._outcomes = outcomes
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "photseries_hdf5_files", "Uploaded HDF5 files, by what became of them.", labels=["outcome"]
+        )
+        for outcome, count in self._outcomes.items():
+            family.add_metric([outcome], count)
+        yield family
 
 
 class Metrics:
@@ -41,6 +58,7 @@ class Metrics:
         self._series = Gauge("photseries_series", "Series in the archive.", registry=self.registry)
         self._bytes = Gauge("photseries_stored_bytes", "Bytes of the series' files.", registry=self.registry)
         self._services = services
+        self.registry.register(_Readers(services.sandbox.outcomes))
         for name, (sentence, value) in gauges.items():
             Gauge(f"photseries_{name}", sentence, registry=self.registry).set_function(value)
 

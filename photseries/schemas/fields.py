@@ -9,6 +9,8 @@ from typing import Any
 
 from marshmallow import ValidationError, fields, validate
 
+from photseries.text import is_unicode
+
 __all__ = [
     "DECLINATION",
     "NOT_NEGATIVE",
@@ -52,7 +54,7 @@ class Text(fields.Field[str]):
         text = str(value)
         if not text or len(text) > 500:
             raise ValidationError(f"{self.name} must have 1 to 500 characters.")
-        if "\0" in text or not _is_unicode(text):
+        if "\0" in text or not is_unicode(text):
             raise ValidationError(f"{self.name} must not contain a NUL or half a surrogate pair.")
         return text
 
@@ -152,20 +154,12 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _unstorable(value: Any, depth: int) -> str | None:
     """Say why a JSON value cannot be stored, or None when it can."""
     if depth < 0:
         return "is nested too deeply"
     if isinstance(value, str):
-        return None if "\0" not in value and _is_unicode(value) else "contains a NUL or half a surrogate pair"
+        return None if "\0" not in value and is_unicode(value) else "contains a NUL or half a surrogate pair"
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             return "has a key that is not a text"

@@ -15,6 +15,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from photseries.disk import synchronize
 from photseries.errors import StartError, UnavailableError
 from photseries.faults import reached
 from photseries.storage.contract import Store, StoredBlob
@@ -53,7 +54,7 @@ class LocalStore(Store):
             missing = [folder for folder in (root, *root.parents) if not folder.exists()]
             root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             for folder in missing:
-                _synchronize(folder.parent)
+                synchronize(folder.parent)
         except OSError as error:
             raise StartError(f"The folder of the store cannot be made: {error}") from error
 
@@ -202,14 +203,6 @@ def _prune(folders: list[str], descriptors: list[int]) -> None:
             os.rmdir(folder, dir_fd=parent)
         except OSError:
             return
-
-
-def _synchronize(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _raise_unless_gone(error: OSError) -> None:

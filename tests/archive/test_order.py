@@ -41,7 +41,7 @@ def stored(services):
 
 def rows(services):
     with services.catalogue.engine.connect() as connection:
-        return [blob.filename for _, blob in blobs.blobs(connection)]
+        return [blob.filename for blob in blobs.blobs(connection)]
 
 
 def check_invariant(services):
@@ -241,6 +241,21 @@ def test_verify_finds_every_kind_of_damage(services, principal):
         with pytest.raises(DamagedError):
             services.archive.get(principal, series, "json")
         assert services.archive.get(principal, series)[1]["id"] == series
+
+
+def test_verify_looks_again_at_a_series_that_changes_under_it(services, principal, monkeypatch):
+    ids = [services.archive.create(principal, body(channel=str(number))).id for number in range(2)]
+    read, root = services.store.read, services.config.directory / "store"
+
+    def late(key):
+        monkeypatch.setattr(services.store, "read", read)
+        services.archive.update(principal, ids[0], {"data": columns(seed=1)})
+        services.archive.delete(principal, ids[1])
+        (root / key).unlink()
+        return read(key)
+
+    monkeypatch.setattr(services.store, "read", late)
+    assert list(services.upkeep.verify()) == []
 
 
 def test_a_damaged_series_is_mended_by_new_data(services, principal):

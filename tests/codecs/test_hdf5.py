@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from photseries.codecs import frames, hdf5, plain_hdf5
-from photseries.errors import DamagedError, InvalidError
+from photseries.errors import InvalidError, UnreadableFileError
 from tests.codecs.support import DATA, LIMITS, TESS, recipe_read, some_frame
 
 METADATA = {"obj_id": "x", "ra": 359.988204043562, "altdata": {"a": [1, None, {"b": True}]}, "series_name": "é☃/1"}
@@ -178,13 +178,13 @@ def test_the_golden_file():
 
 @pytest.mark.parametrize("blob", [b"", b"x" * 1000])
 def test_damage_is_told(blob):
-    with pytest.raises(DamagedError):
+    with pytest.raises(UnreadableFileError):
         hdf5.decode(blob)
 
 
 def test_a_truncated_file_is_damaged():
     blob = hdf5.encode(some_frame(), METADATA)
-    with pytest.raises(DamagedError):
+    with pytest.raises(UnreadableFileError):
         hdf5.decode(blob[:-1])
 
 

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from photseries.codecs import plain_pickle
-from photseries.codecs.plain_pickle import FOREIGN, interpret
+from photseries.codecs.plain_pickle import FOREIGN
+from photseries.config import Limits
 from photseries.errors import UnreadableFileError
 
+LIMITS = Limits()
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 
 scalars = st.one_of(
@@ -33,6 +35,10 @@ trees = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys, inner, max_size=4) | st.tuples(inner, inner),
     max_leaves=20,
 )
+
+
+def interpret(data, **options):
+    return plain_pickle.interpret(data, LIMITS, **options)
 
 
 def same(left, right):
@@ -174,10 +180,10 @@ def cycle():
     return value
 
 
-def test_limits(monkeypatch):
-    assert interpret(pickle.dumps(nested(32), 2), depth=32) == nested(32)
+def test_limits():
+    assert interpret(pickle.dumps(nested(32), 2)) == nested(32)
     with pytest.raises(UnreadableFileError, match="nested deeper than 32"):
-        interpret(pickle.dumps(nested(33), 2), depth=32)
+        interpret(pickle.dumps(nested(33), 2))
     with pytest.raises(UnreadableFileError, match="nested deeper"):
         interpret(pickle.dumps(cycle(), 2))
     with pytest.raises(UnreadableFileError, match="more than 100,000 values"):
@@ -190,9 +196,8 @@ def test_limits(monkeypatch):
             interpret(pickle.dumps(2**64, protocol))
     with pytest.raises(UnreadableFileError):
         interpret(b"L" + b"9" * 5000 + b"L\n.")
-    monkeypatch.setattr(plain_pickle, "OPCODES", 100)
     with pytest.raises(UnreadableFileError, match="more than 100 opcodes"):
-        interpret(b"N0" * 100 + b"N.")
+        plain_pickle.interpret(b"N0" * 100 + b"N.", Limits(opcodes=100))
 
 
 def test_tuples_are_no_keys():

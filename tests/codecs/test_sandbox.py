@@ -129,8 +129,10 @@ CRASHES = ["segv", "abort", "garbage", "half", "exit", "error"]
 
 @pytest.mark.parametrize("act", CRASHES)
 def test_a_crash_costs_one_request(evil, act):
+    before = evil.outcomes["crashed"]
     with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
         evil.read(act.encode())
+    assert evil.outcomes["crashed"] == before + 1
     assert evil.read(TESS.read_bytes()).key == "/photometry"
 
 

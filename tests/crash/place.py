@@ -40,7 +40,7 @@ class Place:
     def named(self):
         """The files that rows name."""
         with self.catalogue.reading() as connection:
-            return {blob.filename for _, blob in blobs.blobs(connection)}
+            return {blob.filename for blob in blobs.blobs(connection)}
 
     def noted(self):
         """The files that are noted as unlinked."""

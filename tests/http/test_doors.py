@@ -163,6 +163,7 @@ def test_metrics(strict):
         "photseries_in_flight",
         "photseries_database_connections_in_use",
         "photseries_threads_waiting",
+        'photseries_hdf5_files_total{outcome="crashed"} 0.0',
     ):
         assert name in text, name
 

@@ -272,9 +272,11 @@ def test_no_answer_names_a_server_path(admin, world, directory):
     stored.unlink()
     error = check_error(admin.get(f"/api/photometric_series/{series}"), 500, "damaged")
     assert str(directory) not in error["message"]
+    assert f"series {series} is missing" in error["message"]
     assert admin.get(f"/api/photometric_series/{series}", params={"dataFormat": "none"}).status_code == 200
     stored.write_bytes(content[:-1] + b"x")
-    check_error(admin.get(f"/api/photometric_series/{series}"), 500, "damaged")
+    error = check_error(admin.get(f"/api/photometric_series/{series}"), 500, "damaged")
+    assert f"series {series} in the store is damaged" in error["message"]
 
 
 def test_peer_22_one_damaged_file_does_not_fail_a_list(admin, world, directory):

@@ -215,7 +215,7 @@ class Server:
             "unix_socket_permissions": "0700",
             "port": "5432",
             "max_connections": "200",
-            "shared_buffers": "128MB",
+            "shared_buffers": "512MB",
             "jit": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
