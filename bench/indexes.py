@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import secrets
 import statistics
 import time
 from collections import defaultdict
@@ -11,13 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from sqlalchemy import Connection, event, select
 
 from bench.population import Population
 from bench.questions import PAGES, SORTS
 from bench.report import IndexUse
-from photseries.catalogue import finding, series
+from photseries.catalogue import finding
 from photseries.catalogue.models import Series
 from photseries.criteria import Positions, Query, parse
 from photseries.services import Services
@@ -26,8 +24,7 @@ __all__ = ["measure"]
 
 TABLES = ("photometric_series", "series_groups", "series_streams", "sources")
 EXPLAINED = 12  # queries of each kind
-INSERTS, WARMING, ROUNDS = 30, 5, 15
-LEFT_TO_STATEMENTS = {"id", "audience", "healpix", "unit_x", "unit_y", "unit_z", "created_at", "modified", "revision"}
+INSERTS, ROUNDS = 2000, 7
 
 
 def measure(services: Services, population: Population) -> list[IndexUse]:
@@ -44,7 +41,7 @@ def measure(services: Services, population: Population) -> list[IndexUse]:
     for name, table, size, primary, constraint in known:
         unique = ["unique: no two series alike"] if constraint else []
         removal = f"ALTER TABLE {table} DROP CONSTRAINT {name}" if constraint else f"DROP INDEX {name}"
-        cost = None if primary or table == "sources" else _cost(services, removal)
+        cost = None if primary or table == "sources" else _cost(services, table, removal)
         found.append(IndexUse(name, (*unique, *sorted(uses[name])), float(size), cost))
     return found
 
@@ -112,36 +109,35 @@ def _indexes_in(plan: Any) -> set[str]:
     return {plan[key] for key in ("Index Name",) if key in plan} | set().union(*map(_indexes_in, plan.values()))
 
 
-def _cost(services: Services, removal: str) -> float:
-    """Insert as the service does, with and without an index, in turn, and take all back; give the difference [us]."""
+def _cost(services: Services, table: str, removal: str) -> float:
+    """Put rows back that were taken out, with and without an index, in turn; give the difference for a row [us].
+
+    All rows go back in one statement: what a round trip takes varies more than an index costs.
+    """
     with services.catalogue.engine.connect() as connection:
-        models = connection.execute(select(Series).order_by(Series.content_hash).limit(50)).mappings().all()
+        columns = connection.exec_driver_sql(
+            "SELECT string_agg(column_name, ', ') FROM information_schema.columns "
+            f"WHERE table_name = '{table}' AND is_generated = 'NEVER'"
+        ).scalar_one()
         connection.rollback()
-        seconds: dict[str | None, list[float]] = {None: [], removal: []}
-        for action in (None, removal) * ROUNDS:
-            seconds[action].append(_insert(connection, models, action))
-    return statistics.median(np.subtract(seconds[None], seconds[removal]).tolist()) * 1e6
+        seconds: dict[str, list[float]] = {"SELECT 1": [], removal: []}
+        for action in ("SELECT 1", removal) * ROUNDS:
+            seconds[action].append(_insert(connection, table, columns, action))
+    with_it, without = (statistics.median(times) for times in seconds.values())
+    return (with_it - without) / INSERTS * 1e6
 
 
-def _insert(connection: Connection, models: Any, action: str | None) -> float:
-    """Give the median seconds of an insert, warm; COMMIT, which no index changes, is not in it."""
-    if action is not None:
-        connection.exec_driver_sql(action)
-    seconds = []
-    for number in range(INSERTS):
-        row = models[number % len(models)]
-        tail = secrets.token_hex(8)
-        values = {name: value for name, value in row.items() if name not in LEFT_TO_STATEMENTS}
-        values |= {
-            "series_obj_id": tail,
-            "filename": f"{row['series_name']}/{tail}.h5",
-            "hash": secrets.token_hex(16),
-            "content_hash": secrets.token_hex(32),
-        }
-        groups = sorted(number for number in row["audience"] if number > 0)
-        streams = sorted(-number for number in row["audience"] if number < 0)
-        begin = time.perf_counter()
-        series.create(connection, values, groups, streams)
-        seconds.append(time.perf_counter() - begin)
+def _insert(connection: Connection, table: str, columns: str, action: str) -> float:
+    """Give the seconds that some rows take, from all over the table; COMMIT is not in it, and all is undone."""
+    connection.exec_driver_sql(action)
+    key = "id" if table == "photometric_series" else "series_id"
+    connection.exec_driver_sql(
+        f"CREATE TEMP TABLE taken ON COMMIT DROP AS SELECT {columns} FROM {table} "
+        f"WHERE {key} IN (SELECT id FROM photometric_series ORDER BY content_hash LIMIT {INSERTS})"
+    )
+    connection.exec_driver_sql(f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM taken)")
+    begin = time.perf_counter()
+    connection.exec_driver_sql(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM taken")
+    seconds = time.perf_counter() - begin
     connection.rollback()
-    return statistics.median(seconds[WARMING:])
+    return seconds

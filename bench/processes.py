@@ -18,7 +18,7 @@ from typing import Any
 __all__ = ["Cost", "Tree", "timed"]
 
 TICKS = os.sysconf("SC_CLK_TCK")
-MIB = 1024
+KIB_PER_MIB = 1024
 READINGS, PAUSE = 400, 0.005  # [s]
 SAMPLING = 0.003  # [s]
 # Places in /proc/PID/stat behind the name: the parent; user and system time, of the process and of its dead children.
@@ -120,5 +120,5 @@ def _memory(path: str, field: str) -> float:
     with contextlib.suppress(FileNotFoundError, PermissionError, ProcessLookupError):
         for line in Path(path).read_text().splitlines():
             if line.startswith(f"{field}:"):
-                return int(line.split()[1]) / MIB
+                return int(line.split()[1]) / KIB_PER_MIB
     return 0.0

@@ -46,9 +46,8 @@ def made(name: str, rows: int, columns: int) -> Sample:
     frame = frame.rename(columns={"column0": "mjd", "column1": "flux", "column2": "fluxerr"})
     frame["mjd"] = 59000 + np.arange(rows) / 4096
     frame["fluxerr"] = rng.uniform(2, 4, rows)
-    metadata = {
-        "series_name": "bench/night", "series_obj_id": name, "ra": 10.0, "dec": -20.0, "exp_time": 20.0, "filter": "ztfg"
-    }  # fmt: skip
+    names = {"series_name": "bench/night", "series_obj_id": name}
+    metadata = {**names, "ra": 10.0, "dec": -20.0, "exp_time": 20.0, "filter": "ztfg"}
     return _sample(name, frame, metadata, recipe_write(frame, metadata), "of the bench")
 
 

@@ -60,16 +60,16 @@ class Reader:
             When its blob is missing or altered.
         """
         found = self._visible(principal, series_id)
-        if found.fields["revision"] in known:
-            return found.fields["revision"], None
+        if found.revision in known:
+            return found.revision, None
         try:
-            return found.fields["revision"], self.shown(found, data_format)
+            return found.revision, self.shown(found, data_format)
         except DamagedError:
             # An update may have replaced the blob, and a sweep removed it, since the row was read.
             again = self._visible(principal, series_id)
             if again.blob == found.blob:
                 raise
-            return again.fields["revision"], self.shown(again, data_format)
+            return again.revision, self.shown(again, data_format)
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Give the changes of a series; of one that is deleted, to its owner.
@@ -103,7 +103,7 @@ class Reader:
         if blob is None or metadata is None:
             raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
         fields = {"id": series_id, "revision": revision, **metadata, "filename": blob.filename, "hash": blob.hash}
-        return self.shown(Found(fields, blob), data_format)
+        return self.shown(Found(blob, revision, orjson.dumps(fields)), data_format)
 
     def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
         """Give a page of the series that match and are visible, and how many there are; no file is touched."""

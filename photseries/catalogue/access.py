@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from sqlalchemy import ARRAY, ColumnElement, Integer, false, literal, or_, select, true
 
-from photseries.catalogue.models import Group, GroupUser, Series, Stream, StreamUser
+from photseries.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
 from photseries.principal import MANAGE, UPLOAD, Principal
 
 __all__ = ["audience", "changeable", "joined_groups", "joined_streams", "visible"]
@@ -21,7 +21,7 @@ def visible(principal: Principal) -> ColumnElement[bool]:
 
 def heard_by(listeners: list[int]) -> ColumnElement[bool]:
     """Restrict to the series that are shared with any of some groups and streams; see :func:`audience`."""
-    shared: ColumnElement[bool] = Series.audience.overlap(literal(listeners, ARRAY(Integer)))
+    shared: ColumnElement[bool] = SERIES.audience.overlap(literal(listeners, ARRAY(Integer)))
     return shared
 
 
@@ -40,7 +40,7 @@ def changeable(principal: Principal) -> ColumnElement[bool]:
         return true()
     ways: list[ColumnElement[bool]] = []
     if principal.may(UPLOAD):
-        ways.append(Series.owner_id == principal.user_id)
+        ways.append(SERIES.owner_id == principal.user_id)
     if principal.may(MANAGE):
         ways.append(visible(principal))
     return or_(*ways) if ways else false()

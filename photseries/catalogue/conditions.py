@@ -23,10 +23,9 @@ from sqlalchemy import (
     or_,
     tuple_,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from photseries.catalogue.access import audience, heard_by, visible
-from photseries.catalogue.models import Series
+from photseries.catalogue.models import SERIES
 from photseries.criteria import SEPARATION, Cone, Cursor, Operator, Query, Restriction
 from photseries.errors import InvalidError
 from photseries.principal import Principal
@@ -61,7 +60,7 @@ def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
 def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
     """Give the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
     x, y, z = sky.unit_vector(ra, dec).tolist()
-    return _square(Series.unit_x - x) + _square(Series.unit_y - y) + _square(Series.unit_z - z)
+    return _square(SERIES.unit_x - x) + _square(SERIES.unit_y - y) + _square(SERIES.unit_z - z)
 
 
 def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
@@ -70,8 +69,8 @@ def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any],
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
     """
     key = _key(query)
-    nullable = query.sort_by != SEPARATION and Series.__table__.c[query.sort_by].nullable
-    columns = [key, Series.id] if query.sort_by != "id" else [Series.id]
+    nullable = query.sort_by != SEPARATION and SERIES[query.sort_by].nullable
+    columns = [key, SERIES.id] if query.sort_by != "id" else [SERIES.id]
     directed: list[UnaryExpression[Any]] = [column.desc() if query.descending else column.asc() for column in columns]
     if nullable:
         directed[0] = directed[0].nulls_last()
@@ -82,19 +81,19 @@ def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any],
 def _key(query: Query) -> ColumnElement[Any]:
     if query.sort_by == SEPARATION and query.cone is not None:
         return squared_chord(query.cone.ra, query.cone.dec)
-    column: ColumnElement[Any] = getattr(Series, query.sort_by)
+    column: ColumnElement[Any] = SERIES[query.sort_by]
     return column
 
 
 def _after(key: ColumnElement[Any], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
     """Restrict to the rows that come after a cursor."""
-    further = Series.id < cursor.id if cursor.descending else Series.id > cursor.id
+    further = SERIES.id < cursor.id if cursor.descending else SERIES.id > cursor.id
     if cursor.sort_by == "id":
         return further
     if cursor.value is None:
         return and_(key.is_(None), further)
     value = _of_type(key, cursor.value)
-    here, there = tuple_(key, Series.id), tuple_(literal(value, key.type), literal(cursor.id))
+    here, there = tuple_(key, SERIES.id), tuple_(literal(value, key.type), literal(cursor.id))
     beyond = here < there if cursor.descending else here > there
     return or_(beyond, key.is_(None)) if nullable else beyond
 
@@ -125,12 +124,13 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     if operator is Operator.SHARED_WITH:
         return _shared_with(principal, restriction)
     if operator is Operator.STATISTIC:
-        statistic = getattr(Series, value.field).op("->>")(value.column)
+        statistic = SERIES[value.field].op("->>")(value.column)
         return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
-    column: InstrumentedAttribute[Any] = getattr(Series, restriction.field)
+    column: ColumnElement[Any] = SERIES[restriction.field]
     match operator:
         case Operator.ONE_OF:
-            return column == any_(literal(list(value), ARRAY(column.type)))
+            # Only an equation lets an index whose first column this is give its rows in the order of the next one.
+            return column == (value[0] if len(value) == 1 else any_(literal(list(value), ARRAY(column.type))))
         case Operator.NONE_OF:
             return column != all_(literal(list(value), ARRAY(column.type)))
         case Operator.CONTAINS:
@@ -138,7 +138,7 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         case Operator.AT_LEAST:
             # A series begins before it ends: what is implied by the bound lets the indexes on mjd_last help.
             bound: ColumnElement[bool] = literal(value) <= column
-            return and_(bound, Series.mjd_last >= value) if restriction.field in ("mjd_first", "mjd_mid") else bound
+            return and_(bound, SERIES.mjd_last >= value) if restriction.field in ("mjd_first", "mjd_mid") else bound
         case Operator.AT_MOST:
             return literal(value) >= column
         case Operator.IS:
@@ -164,7 +164,7 @@ def _inside(cone: Cone) -> list[ColumnElement[bool]]:
     cover = sky.cover(cone.ra, cone.dec, cone.radius, fineness=FINENESS)
     ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
     return [
-        or_(*(Series.healpix.between(low, high) for low, high in ranges)),
+        or_(*(SERIES.healpix.between(low, high) for low, high in ranges)),
         squared_chord(cone.ra, cone.dec) <= sky.chord(cone.radius) ** 2,
     ]
 

@@ -9,8 +9,8 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Double, Int
 from sqlalchemy.sql.selectable import FromClause
 
 from photseries.catalogue.conditions import bad_cursor, matching
-from photseries.catalogue.finding import Page, page_of, shown
-from photseries.catalogue.models import Series
+from photseries.catalogue.finding import Page, arcsec, page_of, shown
+from photseries.catalogue.models import SERIES, Series
 from photseries.catalogue.portions import names_in
 from photseries.criteria import Positions, Query
 from photseries.principal import Principal
@@ -36,7 +36,7 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
     query, _ = names_in(connection, query)
     first, chord = _after(query, positions)
     near = _near(positions, first)
-    place = (near.position, near.squared_chord, Series.id)
+    place = (near.position, near.squared_chord, SERIES.id)
     statement = (
         shown(principal, near.position, near.squared_chord.label("squared_chord"))
         .select_from(near.source)
@@ -48,7 +48,12 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
     if query.cursor is not None:
         statement = statement.where(tuple_(*place) > tuple_(literal(first), literal(chord), literal(query.cursor.id)))
     rows = connection.execute(statement).all()
-    return page_of(rows, query, lambda row: [row.position, row.squared_chord])
+    return page_of(
+        rows,
+        query,
+        lambda row: [row.position, row.squared_chord],
+        lambda row: {"position": row.position, "separation": arcsec(row.squared_chord)},
+    )
 
 
 def count_near(connection: Connection, principal: Principal, query: Query, positions: Positions) -> int:
@@ -65,9 +70,9 @@ def _near(positions: Positions, first: int) -> _Near:
     x, y, z = sky.unit_vector(ra, dec).T
     ranges = _table("ranges", position=cover.position + first, low=cover.low, high=cover.high)
     centres = _table("centres", position=range(first, first + len(ra)), x=x, y=y, z=z)
-    squares = ((Series.unit_x, centres.c.x), (Series.unit_y, centres.c.y), (Series.unit_z, centres.c.z))
+    squares = ((SERIES.unit_x, centres.c.x), (SERIES.unit_y, centres.c.y), (SERIES.unit_z, centres.c.z))
     chord = sum(((here - there) * (here - there) for here, there in squares), start=literal(0.0))
-    inside: ColumnElement[bool] = Series.healpix.between(ranges.c.low, ranges.c.high)
+    inside: ColumnElement[bool] = SERIES.healpix.between(ranges.c.low, ranges.c.high)
     if positions.radius < 180:  # at 180 the cover is the whole sky, and rounding would lose the opposite point
         inside = inside & (chord <= sky.chord(positions.radius) ** 2)
     source = ranges.join(centres, ranges.c.position == centres.c.position).join(Series.__table__, inside)

@@ -12,8 +12,8 @@ from photseries.criteria import OF_SOURCE, Operator, Query, Restriction
 
 __all__ = ["names_in"]
 
-#: Names that a statement is given; with more of them, comparing every series is as quick.
-MOST_NAMES = 2000
+#: Names that a statement is given: the planner weighs each, and with more of them to compare every series is as quick.
+MOST_NAMES = 500
 
 
 def names_in(connection: Connection, query: Query, *, first: bool = False) -> tuple[Query, bool]:

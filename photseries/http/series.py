@@ -58,7 +58,7 @@ class SeriesHandler(BaseHandler):
             "cursor": page.cursor,
         }
         if query.data_format == "none":
-            await self.reply(lambda: {"series": [one.fields for one in page.found], **around})
+            await self.reply(lambda: {"series": [orjson.Fragment(one.document) for one in page.found], **around})
         else:
             await self._stream(page.found, around, query.data_format)
 
