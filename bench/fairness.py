@@ -1,4 +1,7 @@
-"""Fairness: small requests while eight clients take lists with all their tables and eight others post long series."""
+"""Fairness: small requests while eight clients take lists with all their tables and eight others post long series.
+
+The crowd are threads of the process that measures; sending and receiving, they use some hundredths of a processor.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ import orjson
 from bench.client import Clients, Connection, Message, message
 from bench.figures import Fairness, Plan
 from bench.samples import Sample
-from bench.world import PATH, furnish, one, post
+from bench.world import PATH, one, post
 from tests.support import RunningService
 
 __all__ = ["measure"]
@@ -33,8 +36,8 @@ class _Crowd:
         self._lock = threading.Lock()
         self._threads = ThreadPoolExecutor(CROWD)
         self._begin = time.perf_counter()
-        self._futures = [self._threads.submit(self._repeat, connection) for connection in self._connections]
         self.answered = self.refused = 0
+        self._futures = [self._threads.submit(self._repeat, connection) for connection in self._connections]
 
     def _repeat(self, connection: Connection) -> None:
         try:
@@ -59,11 +62,10 @@ class _Crowd:
         return rate
 
 
-def measure(folder: Path, small: Sample, long: Sample, plan: Plan) -> Fairness:
-    """Fill an archive of its own with small series, and ask for one of them, at peace and in the crowd."""
+def measure(directory: Path, small: Sample, long: Sample, plan: Plan) -> Fairness:
+    """Post as many small series, of the source that comes first, as a list holds; ask for one, alone and in the crowd."""
     count = max(plan.listed)
-    with RunningService(folder / "fairness") as service, ExitStack() as stack:
-        furnish(service, [small, long])
+    with RunningService(directory) as service, ExitStack() as stack:
         filling = [post(service, small, "hdf5")] * CROWD
         with Clients(service.url, filling) as clients:
             series_id = orjson.loads(clients.once())["data"]["id"]
@@ -75,11 +77,11 @@ def measure(folder: Path, small: Sample, long: Sample, plan: Plan) -> Fairness:
         crowds = [_Crowd(service.url, lists), _Crowd(service.url, post(service, long, "hdf5"))]
         time.sleep(plan.ramp)
         times = _milliseconds(client, plan.tries, plan.patience)
-        rates = [crowd.leave() for crowd in crowds]
+        lists_rate, posts_rate = (crowd.leave() for crowd in crowds)
     p50, p99 = np.percentile(times, (50, 99)).tolist()
     quiet_p50, quiet_p99 = np.percentile(quiet, (50, 99)).tolist()
     refused = sum(crowd.refused for crowd in crowds)
-    return Fairness(len(times), p50, p99, max(times), quiet_p50, quiet_p99, *rates, refused)
+    return Fairness(len(times), p50, p99, max(times), quiet_p50, quiet_p99, lists_rate, posts_rate, refused)
 
 
 def _milliseconds(client: Clients, tries: int, patience: float) -> list[float]:

@@ -17,6 +17,7 @@ from bench.questions import PAGES, SORTS
 from bench.report import IndexUse
 from photseries.catalogue import finding
 from photseries.catalogue.models import Series
+from photseries.catalogue.references import referred
 from photseries.criteria import Positions, Query, parse
 from photseries.services import Services
 
@@ -65,7 +66,7 @@ def _uses(services: Services, population: Population) -> defaultdict[str, set[st
         services.archive.find(admin, Query(positions=near, include_total=False))
     with _explained(services, "upload: is it there already?", uses), services.catalogue.reading() as connection:
         finding.taken_by(connection, admin, row)
-        connection.execute(select(finding.same_content(admin, row["content_hash"])))
+        referred(connection, admin, row, [], [], row["content_hash"])
     _restrictions(services, uses)
     return uses
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,19 @@ class Sample:
         """Give the body of a POST, json or hdf5."""
         return self.json if container == "json" else self.hdf5
 
+    def of(self, obj_id: str) -> Sample:
+        """Give the same series of another source."""
+        old, new = orjson.dumps(self.metadata["obj_id"]), orjson.dumps(obj_id)
+        bodies = (body.replace(old, new, 1) for body in (self.json, self.hdf5))
+        return replace(
+            self, metadata={**self.metadata, "obj_id": obj_id}, **dict(zip(("json", "hdf5"), bodies, strict=True))
+        )
+
 
 def samples() -> dict[str, Sample]:
     """Make the series a (1,000 x 4), b (the TESS file, 18,699 x 20) and c (100,000 x 6) by their names."""
     content = TESS.read_bytes()
-    real = _sample("b", *recipe_read(content), content, "A first in every list")
+    real = _sample("b", *recipe_read(content), content, "B before the rest")
     return {"a": made("a", 1_000, 4), "b": real, "c": made("c", 100_000, 6)}
 
 
@@ -48,11 +56,11 @@ def made(name: str, rows: int, columns: int) -> Sample:
     frame["fluxerr"] = rng.uniform(2, 4, rows)
     names = {"series_name": "bench/night", "series_obj_id": name}
     metadata = {**names, "ra": 10.0, "dec": -20.0, "exp_time": 20.0, "filter": "ztfg"}
-    return _sample(name, frame, metadata, recipe_write(frame, metadata), "of the bench")
+    return _sample(name, frame, metadata, recipe_write(frame, metadata), "C of the bench")
 
 
 def _sample(name: str, frame: pd.DataFrame, metadata: dict[str, Any], content: bytes, obj_id: str) -> Sample:
-    """Encode the bodies as clients do: columns by ``tolist``, in which orjson writes NaN as null."""
+    """Encode the bodies as clients do, columns by ``tolist``: a float32 gets the digits of a float64, NaN is null."""
     around = {"channel": MARK.decode(), "obj_id": obj_id, "instrument_id": 1}
     fields = {key: value for key, value in metadata.items() if key in METADATA}
     columns = {key: column.tolist() for key, column in frame.items()}

@@ -39,7 +39,7 @@ def main() -> None:
     """Run the bench with the arguments of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench service", description=__doc__)
     parser.add_argument("--seconds", type=float, default=Plan.seconds, help="for each operation and number of clients")
-    parser.add_argument("--only", default="", help='what has this in its name: "POST json", "series b", "fairness" ...')
+    parser.add_argument("--only", default="", help='what has this in its name: "POST json", "series b", "start" ...')
     parser.add_argument("--out", type=Path, default=Path("bench/results/service"), help="where .md and .json go")
     options = parser.parse_args()
     results = run(samples(), Plan(seconds=options.seconds, only=options.only))
@@ -51,22 +51,21 @@ def run(series: Mapping[str, Sample], plan: Plan) -> Results:
     results = Results()
     ordered = list(series.values())
     short, long = ordered[0], ordered[-1]
-    listing = series.get("b", short)
+    listing, crowd = series.get("b", short), short.of("A in the crowd")
     lists = [Step(f"list of {count}", listing.name) for count in plan.listed]
     steps = [Step(operation, name) for name in series for operation in OPERATIONS] + lists
     wanted = [step for step in steps if plan.wants(step)]
     with tempfile.TemporaryDirectory(prefix="photseries-bench-") as temporary:
-        folder = Path(temporary)
-        if wanted or plan.wants("start"):
-            with RunningService(folder / "data") as service:
-                furnish(service, series.values())
-                if wanted:
-                    results.statements = statements.counted(folder / "data", short, plan.listed)
-                    _Bench(service, series, listing, plan, results).measure(wanted)
+        directory = Path(temporary) / "data"
+        with RunningService(directory) as service:
+            furnish(service, [*series.values(), crowd])
+            if wanted:
+                results.statements = statements.counted(directory, short, plan.listed)
+                _Bench(service, series, listing, plan, results).measure(wanted)
         if plan.wants("start"):
-            results.start = start.measure(folder / "data", long, plan)
+            results.start = start.measure(directory, long, plan)
         if plan.wants("fairness"):
-            results.fairness = fairness.measure(folder, short, long, plan)
+            results.fairness = fairness.measure(directory, crowd, long, plan)
     return results
 
 

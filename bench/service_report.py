@@ -103,7 +103,7 @@ def _costs(results: Results) -> Iterator[str]:
 
 
 def _rates(results: Results) -> Iterator[str]:
-    yield "Requests as the clients see them."
+    yield "Requests as the clients see them, and the peak of the largest process, which gives little memory back."
     yield ""
     head = (
         *("operation", "series", "clients", "requests", "requests/s", "p50 [ms]", "p95 [ms]", "CPU [ms]"),

@@ -52,14 +52,14 @@ def test_each_process_is_counted_once():
 
 
 def test_all_parts_run_and_are_kept(tmp_path, capsys, monkeypatch):
-    plan = Plan(seconds=0.01, least=2, clients=(1, 2), listed=(2, 3), starts=1, tries=5, patience=5, ramp=0.1)
+    plan = Plan(seconds=0.01, least=2, clients=(2,), listed=(2, 3), starts=1, tries=5, patience=5, ramp=0.1)
     text = service_report.write(tmp_path / "run", service.run({"a": made("a", 40, 4)}, plan))
     assert (tmp_path / "run.md").read_text("utf-8") == text
     kept = json.loads((tmp_path / "run.json").read_bytes())
     operations = [*service.OPERATIONS, "list of 2", "list of 3"]
     steps = [f"{operation}, series a" for operation in operations]
     assert list(kept["recipe"]) == list(kept["floor"]) == steps
-    assert list(kept["service"]) == [f"{step}, {count}" for step in steps for count in ("1 client", "2 clients")]
+    assert list(kept["service"]) == [f"{step}, 2 clients" for step in steps]
     assert list(kept["statements"]) == operations
     assert min(kept["statements"].values()) > 0
     assert all(figure["rate"] > 0 and figure["received"] > 0 for figure in kept["service"].values())

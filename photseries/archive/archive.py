@@ -94,8 +94,7 @@ class Archive(Reader):
         metadata, sharing = self._intake.check(principal, frame, merge(layers).values)
         values = {**self._intake.summarized(frame), **metadata, "owner_id": principal.user_id}
         with self._stored(principal, frame, values) as (connection, blob):
-            content = finding.same_content(principal, values["content_hash"])
-            open_ = self._intake.referred(connection, principal, metadata, sharing, content)
+            open_ = self._intake.referred(connection, principal, metadata, sharing, values["content_hash"])
             group_ids = sorted({*open_.group_ids, principal.own_group_id})
             identity = series.create(connection, {**values, **blob}, group_ids, open_.stream_ids)
             reached("create: row inserted")

@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from photseries.catalogue.engine import Catalogue, Connection
-from photseries.catalogue.finding import SUMMARY
 from photseries.catalogue.references import Referred, referred
 from photseries.codecs import base64_text, hdf5, json_columns
 from photseries.codecs.sandbox import Sandbox
@@ -24,7 +23,7 @@ from photseries.schemas.metadata import METADATA, MetadataSchema, load_metadata,
 from photseries.series.bandpasses import allowed
 from photseries.series.digest import content_hash
 from photseries.series.metadata import complete_reference
-from photseries.series.statistics import summarize
+from photseries.series.statistics import SUMMARY, summarize
 from photseries.series.table import validate
 
 __all__ = ["Intake", "Sharing", "Upload"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +15,18 @@ from sqlalchemy import (
     Connection,
     Integer,
     Row,
-    ScalarSelect,
     Select,
     bindparam,
     func,
+    or_,
     select,
     text,
 )
 
-from photseries.catalogue.access import visible
+from photseries.catalogue.access import audience, visible
 from photseries.catalogue.blobs import BLOB, Blob
 from photseries.catalogue.conditions import matching, order, squared_chord
+from photseries.catalogue.frozen import Frozen
 from photseries.catalogue.models import SERIES, Series
 from photseries.catalogue.portions import names_in
 from photseries.catalogue.series import KEY
@@ -34,12 +34,9 @@ from photseries.criteria import Cursor, Query
 from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
 from photseries.series.sky import separation
-from photseries.series.statistics import Summary
+from photseries.series.statistics import SUMMARY
 
-__all__ = ["FIELDS", "SUMMARY", "UNSHOWN", "Found", "Page"]
-
-#: The fields that the table of a series determines.
-SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
+__all__ = ["FIELDS", "UNSHOWN", "Found", "Page"]
 
 #: The columns that no answer carries.
 UNSHOWN = {"healpix", "unit_x", "unit_y", "unit_z", "audience", "blob_size", "blob_crc", "blob_format"}
@@ -87,6 +84,9 @@ _DOCUMENT = text(f"""(
 )
 
 
+_DOCUMENT_BINDS = ("everything", "joined_groups", "joined_streams")
+
+
 @dataclass(frozen=True)
 class Found:
     """A series as it is shown: its blob, its revision, and its fields as JSON."""
@@ -112,7 +112,7 @@ class Page:
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Give one series, or None when it is absent or not visible."""
-    row = connection.execute(shown(principal).where(SERIES.id == series_id, visible(principal))).one_or_none()
+    row = _ONE.execute(connection, series_id=series_id, **_seeing(principal)).one_or_none()
     return None if row is None else _found(row)
 
 
@@ -196,19 +196,20 @@ def taken_by(connection: Connection, principal: Principal, values: Mapping[str, 
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
 
-def same_content(principal: Principal, content_hash: str) -> ScalarSelect[Any]:
-    """Give the least id of a visible series with this content, as a scalar subquery."""
-    return select(func.min(SERIES.id)).where(SERIES.content_hash == content_hash, visible(principal)).scalar_subquery()
-
-
 def shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
     """Select a series as the JSON text that answers hold, what describes its blob, and more."""
-    document = _DOCUMENT.bindparams(
-        everything=principal.is_admin,
-        joined_groups=sorted(principal.group_ids),
-        joined_streams=sorted(principal.stream_ids),
-    )
-    return select(*(SERIES[name] for name in ("id", "revision", *BLOB)), *more, document)
+    seeing = _seeing(principal)
+    return select(*_DESCRIBED, *more, _DOCUMENT.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
+
+
+def _seeing(principal: Principal) -> dict[str, Any]:
+    """Give what a statement binds so that a principal sees no more than is open to it."""
+    return {
+        "everything": principal.is_admin,
+        "joined_groups": sorted(principal.group_ids),
+        "joined_streams": sorted(principal.stream_ids),
+        "listeners": audience(principal.group_ids, principal.stream_ids),
+    }
 
 
 def _found(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
@@ -219,3 +220,8 @@ def _found(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
 def _extended(document: str, more: Mapping[str, Any]) -> bytes:
     """Put more members at the end of a JSON object."""
     return document[:-1].encode() + b"," + orjson.dumps(more)[1:] if more else document.encode()
+
+
+_DESCRIBED = [SERIES[name] for name in ("id", "revision", *BLOB)]
+_VISIBLE = or_(bindparam("everything"), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer))))
+_ONE = Frozen(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), _VISIBLE))

@@ -6,11 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, null, select
+from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
 
-from photseries.catalogue.access import joined_groups, joined_streams
+from photseries.catalogue.access import audience
 from photseries.catalogue.base import Base
-from photseries.catalogue.models import Assignment, FollowupRequest, Group, Instrument, Source, Stream
+from photseries.catalogue.frozen import Frozen
+from photseries.catalogue.models import (
+    SERIES,
+    Assignment,
+    FollowupRequest,
+    Group,
+    GroupUser,
+    Instrument,
+    Source,
+    Stream,
+    StreamUser,
+)
 from photseries.principal import EVERYONE, Principal
 
 __all__ = ["REFERENCES", "Referred", "referred"]
@@ -26,7 +37,10 @@ REFERENCES: Mapping[str, type[Base]] = {
 
 @dataclass(frozen=True)
 class Referred:
-    """What of the things that a series would refer to exists and is open to the principal."""
+    """What of the things that a series would refer to exists and is open to the principal.
+
+    ``same_content`` is the least id of the visible series with the same content.
+    """
 
     known: dict[str, bool]
     group_ids: list[int]
@@ -40,7 +54,7 @@ def referred(
     metadata: Mapping[str, Any],
     group_ids: Sequence[int] | str,
     stream_ids: Sequence[int],
-    same_content: ColumnElement[Any] | None = None,
+    content_hash: str | None = None,
 ) -> Referred:
     """Look up everything that a series would refer to, in one statement.
 
@@ -52,18 +66,47 @@ def referred(
         Of these, the answer has those that the principal may share with.
     stream_ids : sequence of int
         Likewise.
-    same_content : scalar, optional
-        One more value to bring along.
+    content_hash : str, optional
+        The series with this content is looked up as well.
     """
-    named = {field: table.__table__.c.id for field, table in REFERENCES.items() if metadata.get(field) is not None}
-    group = Group.name == EVERYONE if group_ids == "all" else Group.id.in_(group_ids)
-    groups = select(Group.id).where(group, joined_groups(principal))
-    streams = select(Stream.id).where(Stream.id.in_(stream_ids), joined_streams(principal))
-    statement = select(
-        *(select(column).where(column == metadata[field]).exists() for field, column in named.items()),
-        func.array(groups.scalar_subquery()),
-        func.array(streams.scalar_subquery()),
-        null() if same_content is None else same_content,
+    found = _LOOK_UP.execute(
+        connection,
+        **{field: metadata.get(field) for field in REFERENCES},
+        everything=principal.is_admin,
+        user_id=principal.user_id,
+        everyone=EVERYONE if group_ids == "all" else None,
+        group_ids=[] if isinstance(group_ids, str) else _possible(group_ids),
+        stream_ids=_possible(stream_ids),
+        content_hash=content_hash,
+        listeners=audience(principal.group_ids, principal.stream_ids),
     )
-    *known, group_numbers, stream_numbers, same = connection.execute(statement).one()
-    return Referred(dict(zip(named, known, strict=True)), group_numbers, stream_numbers, same)
+    *known, group_numbers, stream_numbers, same = tuple[Any, ...](found.one())
+    exist = dict(zip(REFERENCES, known, strict=True))
+    named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
+    return Referred(named, group_numbers, stream_numbers, same)
+
+
+def _possible(numbers: Sequence[int]) -> list[int]:
+    """Leave out what is no id, and would not go into an array of ids."""
+    return [number for number in numbers if 0 < number < 2**31]
+
+
+def _look_up() -> Frozen:
+    everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
+    numbers = ARRAY(Integer)
+    named = [
+        select(table.__table__).where(table.__table__.c.id == bindparam(field)).exists()
+        for field, table in REFERENCES.items()
+    ]
+    wanted = or_(Group.name == bindparam("everyone"), Group.id == any_(bindparam("group_ids", type_=numbers)))
+    joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))
+    groups = select(Group.id).where(wanted, or_(everything, joined))
+    heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
+    streams = select(Stream.id).where(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
+    visible = or_(everything, SERIES.audience.overlap(bindparam("listeners", type_=numbers)))
+    same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), visible)
+    arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
+    return Frozen(select(*named, *arrays, same.scalar_subquery()))
+
+
+_LOOK_UP = _look_up()

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
+    bindparam,
     delete,
     func,
     insert,
@@ -29,6 +30,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.catalogue.access import joined_groups, joined_streams
 from photseries.catalogue.base import Base
+from photseries.catalogue.frozen import Frozen
 from photseries.catalogue.models import (
     Assignment,
     FollowupRequest,
@@ -84,18 +86,28 @@ class TokenOwner:
 
 def token_owner(connection: Connection, prefix: str) -> TokenOwner | None:
     """Find the valid token with a prefix; None when there is none, it has expired or its user is not active."""
+    row = _TOKEN_OWNER.execute(connection, prefix=prefix).one_or_none()
+    if row is None:
+        return None
+    digest, *others = tuple[Any, ...](row)
+    return TokenOwner(bytes(digest), *others)
+
+
+def _token_owner() -> Frozen:
     groups = select(GroupUser.group_id).where(GroupUser.user_id == User.id).correlate(User).scalar_subquery()
     streams = select(StreamUser.stream_id).where(StreamUser.user_id == User.id).correlate(User).scalar_subquery()
-    joined = (func.array(groups), func.array(streams))
-    statement = (
-        select(Token.digest, Token.permissions, User.id, User.username, Group.id, *joined)
+    return Frozen(
+        select(
+            Token.digest, Token.permissions, User.id, User.username, Group.id, func.array(groups), func.array(streams)
+        )
         .join(User, User.id == Token.user_id)
         .join(Group, Group.single_user_id == User.id)
-        .where(Token.prefix == prefix, User.active)
+        .where(Token.prefix == bindparam("prefix"), User.active)
         .where(or_(Token.expires_at.is_(None), Token.expires_at > func.clock_timestamp()))
     )
-    row = connection.execute(statement).one_or_none()
-    return None if row is None else TokenOwner(bytes(row[0]), *row[1:])
+
+
+_TOKEN_OWNER = _token_owner()
 
 
 def create(connection: Connection, kind: str, values: Mapping[str, Any]) -> int | str:

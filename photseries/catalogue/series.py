@@ -7,11 +7,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from psycopg2 import errors as pg
 from sqlalchemy import (
-    CTE,
+    JSON,
+    ColumnElement,
     Connection,
     Integer,
+    Text,
+    bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -22,10 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from photseries.catalogue.access import audience, changeable, visible
 from photseries.catalogue.blobs import BLOB, Blob, of_row
+from photseries.catalogue.frozen import Frozen
 from photseries.catalogue.models import (
+    SERIES,
     Group,
     Series,
     SeriesGroup,
@@ -37,12 +45,15 @@ from photseries.errors import DuplicateError, InvalidError
 from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
 from photseries.series.sky import pixel
+from photseries.series.statistics import SUMMARY
 
 __all__ = ["KEY", "Changeable"]
 
 
 #: The fields that together are unique.
 KEY = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+
+_DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
 
 @dataclass(frozen=True)
@@ -99,26 +110,35 @@ def create(
     InvalidError
         When something that it refers to has gone.
     """
+    given = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
     derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
-    new = insert(Series).values(**values, **derived).returning(Series.id).cte("new")
-    shared = [
-        insert(table)
-        .from_select(["series_id", name], select(new.c.id, func.unnest(literal(list(ids), ARRAY(Integer)))))
-        .cte(name)
-        for table, name, ids in _sharing(group_ids, stream_ids)
-        if ids
-    ]
+    shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
     with _refused(values):
-        identity: int = connection.execute(select(new.c.id).add_cte(*shared, _first_event(new, values))).scalar_one()
+        identity: int = _CREATE.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
     return identity
 
 
-def _first_event(new: CTE, values: Mapping[str, Any]) -> CTE:
-    """Note the creation of a series in its history, as a part of the statement that inserts it."""
-    event = {"revision": 1, "user_id": values["owner_id"], "owner_id": values["owner_id"], "action": "create"}
-    event |= {name: values[name] for name in BLOB} | {"changed": {}}
-    columns = {name: literal(value, SeriesHistory.__table__.c[name].type) for name, value in event.items()}
-    return insert(SeriesHistory).from_select(["series_id", *columns], select(new.c.id, *columns.values())).cte("event")
+def _creation() -> Frozen:
+    """Write the insertion of a series, of its sharing, and of the first event of its history."""
+
+    def bound(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
+        if column.key in _DOCUMENTS:
+            return cast(bindparam(column.key, type_=Text), JSON)
+        return bindparam(column.key, type_=column.type)
+
+    given = (*METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash", "audience", "healpix")
+    new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
+    shared = [
+        insert(table)
+        .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))
+        .cte(f"new_{name}")
+        for table, name, _ in _sharing((), ())
+    ]
+    event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
+    event |= {"action": literal("create"), "changed": cast(literal("{}"), JSON)}
+    event |= {name: bound(SERIES[name]) for name in BLOB}
+    noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
+    return Frozen(select(new.c.id).add_cte(*shared, noted))
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
@@ -192,3 +212,6 @@ def _refused(values: Mapping[str, Any]) -> Iterator[None]:
             field = constraint.removeprefix("fk_").split("_", 2)[-1]
             raise InvalidError(f"Invalid {field}: it has just been removed.", fields={field: ["Removed."]}) from error
         raise
+
+
+_CREATE = _creation()

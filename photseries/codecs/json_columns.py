@@ -22,6 +22,9 @@ _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
+#: Characters of a text that is worth leaving out of the checks.
+_LONG: Final = 10_000
+
 _UNITS: Final = ("s", "ms", "us", "ns")
 _EMPTY: Final = "Must supply a non-empty DataFrame"
 
@@ -52,14 +55,23 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise InvalidError(f"The body is not JSON: {error}.") from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
-    colons, depth = _measured(document)
+    checked, rest = _without_file(document, body)
+    colons, depth = _measured(checked)
     if depth > limits.depth:
         raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
     # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
     # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
-    if colons != body.count(b":") or _ESCAPED_COLON.search(body) or _has_long_integer(body):
+    if colons != rest.count(b":") or _ESCAPED_COLON.search(rest) or _has_long_integer(rest):
         json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
     return document
+
+
+def _without_file(document: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
+    """Leave out the long text of a file, in which there is nothing to find, from a document and from its bytes."""
+    text = document.get("data")
+    if isinstance(text, str) and len(text) > _LONG and text.isascii() and '"' not in text and "\\" not in text:
+        return {**document, "data": ""}, body.replace(text.encode(), b"", 1)
+    return document, body
 
 
 def _measured(document: Any) -> tuple[int, int]:

@@ -6,6 +6,7 @@ values. What is undefined, or too large for float64, is None: never NaN or an in
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,7 +19,7 @@ from photseries.series.lightcurve import LightCurve, light_curve
 from photseries.series.photometry import FloatArray, signal_to_noise
 from photseries.series.table import is_numeric
 
-__all__ = ["Summary", "robust", "summarize"]
+__all__ = ["SUMMARY", "Summary", "robust", "summarize"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
@@ -91,6 +92,10 @@ class Summary:
     minima: dict[str, float | None]
     maxima: dict[str, float | None]
     stds: dict[str, float | None]
+
+
+#: The names of all statistics, in order.
+SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
 
 
 def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection_threshold: float = 3.0) -> Summary:

@@ -6,6 +6,9 @@ import itertools
 from photseries import config as settings
 from photseries.accounts import OPERATOR
 from photseries.catalogue import series
+from photseries.catalogue.models import SERIES, Series
+from photseries.schemas.metadata import METADATA
+from photseries.series.statistics import SUMMARY
 from photseries.services import opened
 
 _numbers = itertools.count(1)
@@ -33,6 +36,7 @@ def values(**fields):
     number = next(_numbers)
     times = [fields[name] for name in ("mjd_first", "mjd_mid", "mjd_last") if name in fields]
     return {
+        **dict.fromkeys((*METADATA, *SUMMARY)),
         "owner_id": 1,
         "obj_id": "star",
         "instrument_id": 7,
@@ -65,7 +69,11 @@ def values(**fields):
 
 def insert(connection, *, group_ids=(), stream_ids=(), **fields):
     """Insert a series and give its id."""
-    return series.create(connection, values(**fields), sorted(group_ids), sorted(stream_ids))
+    identity = series.create(connection, values(**fields), sorted(group_ids), sorted(stream_ids))
+    moments = {name: fields[name] for name in ("created_at", "modified", "revision") if name in fields}
+    if moments:
+        connection.execute(Series.__table__.update().where(SERIES.id == identity).values(moments))
+    return identity
 
 
 def clear(connection):

@@ -54,7 +54,7 @@ def catalogue(sky_of_points, database_url, tmp_path_factory):
     ra, dec = sky_of_points
     one = rows.values(audience="{}", medians="{}", minima="{}", maxima="{}", stds="{}")
     own = ("ra", "dec", "healpix", "id", "series_obj_id", "filename")
-    rest = [name for name in one if name not in own]
+    rest = [name for name in one if name not in own and one[name] is not None]
     constant = "\t".join(str(one[name]) for name in rest)
     lines = (
         f"{alpha!r}\t{delta!r}\t{number}\t{row}\t{row}\t{row}\t{constant}\n"

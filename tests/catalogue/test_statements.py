@@ -7,12 +7,13 @@ from sqlalchemy import event
 
 from photseries.accounts import OPERATOR
 from photseries.catalogue.base import Base
-from photseries.catalogue.finding import FIELDS, SUMMARY, UNSHOWN
+from photseries.catalogue.finding import FIELDS, UNSHOWN
 from photseries.catalogue.models import Series
 from photseries.catalogue.series import KEY
 from photseries.criteria import Query
 from photseries.errors import UnavailableError
 from photseries.schemas.metadata import METADATA
+from photseries.series.statistics import SUMMARY
 from photseries.services import SPARE_CONNECTIONS
 from tests.support import columns
 

@@ -198,3 +198,31 @@ def test_the_tess_file():
     found = json_columns.decode(json_columns.parse(body, LIMITS)["data"], LIMITS)
     assert list(found) == list(frame)
     assert found.astype(frame.dtypes).equals(frame.replace([np.inf, -np.inf], np.nan))
+
+
+_FILE = b"A" * 20_000
+_NUMBERS = b"1,2," * 5_000 + b"9" * 23
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        (b'{"data":"%b","a":1,"a":2}' % _FILE, "key 'a' twice"),
+        (b'{"a":1,"data":"%b","a":2}' % (b":" * 20_000), "key 'a' twice"),
+        (b'{"data":"%b","data":"%b"}' % (_FILE, _FILE), "key 'data' twice"),
+        (b'{"x":"%b","data":"%b","x":1}' % (_FILE, _FILE), "key 'x' twice"),
+        (b'{"altdata":[%b],"data":"%b"}' % (_NUMBERS, _NUMBERS), "beyond 64 bits"),
+        (b'{"data":"%b","altdata":[%b]}' % (_NUMBERS, _NUMBERS), "beyond 64 bits"),
+    ],
+    ids=[
+        "after a file",
+        "around colons",
+        "two files",
+        "around equal texts",
+        "before its own copy",
+        "after its own copy",
+    ],
+)
+def test_a_long_text_hides_nothing(body, found):
+    with pytest.raises(InvalidError, match=found):
+        json_columns.parse(body, LIMITS)
