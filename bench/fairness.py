@@ -63,7 +63,7 @@ class _Crowd:
 
 
 def measure(directory: Path, small: Sample, long: Sample, plan: Plan) -> Fairness:
-    """Post as many small series, of the source that comes first, as a list holds; ask for one, alone and in the crowd."""
+    """Post small series, of the source that lists begin with; ask for one of them, alone and in the crowd."""
     count = max(plan.listed)
     with RunningService(directory) as service, ExitStack() as stack:
         filling = [post(service, small, "hdf5")] * CROWD

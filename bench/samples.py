@@ -34,10 +34,8 @@ class Sample:
     def of(self, obj_id: str) -> Sample:
         """Give the same series of another source."""
         old, new = orjson.dumps(self.metadata["obj_id"]), orjson.dumps(obj_id)
-        bodies = (body.replace(old, new, 1) for body in (self.json, self.hdf5))
-        return replace(
-            self, metadata={**self.metadata, "obj_id": obj_id}, **dict(zip(("json", "hdf5"), bodies, strict=True))
-        )
+        json, hdf5 = (body.replace(old, new, 1) for body in (self.json, self.hdf5))
+        return replace(self, metadata={**self.metadata, "obj_id": obj_id}, json=json, hdf5=hdf5)
 
 
 def samples() -> dict[str, Sample]:
