@@ -61,7 +61,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
     # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
     # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
-    if colons != rest.count(b":") or _ESCAPED_COLON.search(rest) or _has_long_integer(rest):
+    if colons != rest.count(b":") or _has_escaped_colon(rest) or _has_long_integer(rest):
         json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
     return document
 
@@ -93,8 +93,16 @@ def _measured(document: Any) -> tuple[int, int]:
     return colons, depth
 
 
+def _has_escaped_colon(body: bytes) -> bool:
+    return b"\\u003" in body and _ESCAPED_COLON.search(body) is not None
+
+
 def _has_long_integer(body: bytes) -> bool:
-    return _MANY_DIGITS in body.translate(_DIGITS) and _LONG_INTEGER.search(body) is not None
+    digits = body.translate(_DIGITS)
+    if _MANY_DIGITS not in digits:
+        return False
+    # Most long runs are fractions, which are taken away first: the search that knows them all is slow.
+    return _MANY_DIGITS in digits.replace(b"." + _MANY_DIGITS, b"") and _LONG_INTEGER.search(body) is not None
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, ClassVar, ParamSpec, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
@@ -38,7 +38,6 @@ __all__ = ["ANY", "BaseHandler"]
 
 log = logging.getLogger(__name__)
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Any token will do.
@@ -69,6 +68,7 @@ class BaseHandler(RequestHandler):
         self._body = Body(shared.spool)
         self._received = 0
         self._refused = False
+        self._secret: str | None = None
         shared.in_flight.enter(self)
 
     @functools.cached_property
@@ -104,13 +104,12 @@ class BaseHandler(RequestHandler):
         method = self.request.method or ""
         if method in self.SUPPORTED_METHODS and method not in self.needs:
             raise HTTPError(405)
-        permission = self.needs.get(method)
-        if permission is not None:
-            self.principal = await self._authenticated()
-            if permission and not self.principal.may(permission):
-                raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
+        if self.needs.get(method) is not None:
+            self._secret = self._given_secret()
+            self.shared.throttle.check(self.address, self._secret)
         if not self._has_body():
             return
+        await self.run(lambda: None)
         media_type = self.request.headers.get("Content-Type", "").lower()
         if media_type.startswith(_BINARY_TYPES):
             raise UnsupportedMediaTypeError("The body must be JSON (Content-Type: application/json).")
@@ -119,18 +118,7 @@ class BaseHandler(RequestHandler):
         if int(self.request.headers.get("Content-Length", 0)) > self.services.config.server.max_body:
             raise self._too_large()
 
-    async def _authenticated(self) -> Principal:
-        throttle, secret = self.shared.throttle, self._secret()
-        throttle.check(self.address, secret)
-        try:
-            principal = await self.run(self.services.accounts.authenticate, secret)
-        except UnauthorizedError:
-            throttle.failed(self.address)
-            raise
-        throttle.succeeded(secret)
-        return principal
-
-    def _secret(self) -> str:
+    def _given_secret(self) -> str:
         scheme, _, secret = self.request.headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() not in ("token", "bearer") or not secret.strip():
             raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
@@ -182,8 +170,10 @@ class BaseHandler(RequestHandler):
             await self._refuse(self._too_large())
         else:
             try:
-                # A long body goes to a file, for which the event loop does not wait.
-                await self.run(self._body.write, chunk) if self._body.is_long else self._body.write(chunk)
+                if self._body.goes_to_disk(len(chunk)):
+                    await self._in_thread(lambda: self._body.write(chunk))
+                else:
+                    self._body.write(chunk)
             except UnavailableError as error:
                 await self._refuse(error)
 
@@ -204,13 +194,38 @@ class BaseHandler(RequestHandler):
             for name, values in self.request.query_arguments.items()
         }
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call a function in the pool of threads."""
-        return await asyncio.get_running_loop().run_in_executor(self.shared.executor, lambda: function(*args, **kwargs))
+    async def run(self, function: Callable[[], T]) -> T:
+        """Call a function in the pool of threads; the first time, find out before whose request this is.
 
-    async def reply(self, function: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> None:
+        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+        """
+        secret, self._secret = self._secret, None
+        if secret is None:
+            return await self._in_thread(function)
+
+        def identified() -> T:
+            self.principal = self.services.accounts.authenticate(secret)
+            permission = self.needs[self.request.method or ""]
+            if permission and not self.principal.may(permission):
+                raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
+            return function()
+
+        try:
+            return await self._in_thread(identified)
+        finally:
+            if hasattr(self, "principal"):
+                self.shared.throttle.succeeded(secret)
+
+    async def reply(self, function: Callable[[], Any]) -> None:
         """Call a function in the pool of threads and send what it returns, in the envelope of a success."""
-        self.finish(await self.run(lambda: success(function(*args, **kwargs))))
+        self.finish(await self.run(lambda: success(function())))
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.shared.executor, function)
+        except UnauthorizedError:
+            self.shared.throttle.failed(self.address)
+            raise
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Make the error body, the only place where one is made; Tornado calls this for every exception."""

@@ -37,10 +37,10 @@ class EntriesHandler(_KindHandler):
 
     async def get(self) -> None:
         """List the visible entries."""
-        values = criteria.read(self.arguments(), _PAGES)
-        page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
 
         def find() -> Mapping[str, Any]:
+            values = criteria.read(self.arguments(), _PAGES)
+            page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
             entries, total = self.services.accounts.find(self.principal, self.kind, page, per_page)
             return {self.kind: entries, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
 
@@ -54,7 +54,7 @@ class EntryHandler(_KindHandler):
 
     async def get(self, identity: str) -> None:
         """Give the entry."""
-        await self.reply(self.services.accounts.get, self.principal, self.kind, identity)
+        await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
 
     async def patch(self, identity: str) -> None:
         """Rename a group or a stream, or replace its members."""
@@ -64,4 +64,4 @@ class EntryHandler(_KindHandler):
 
     async def delete(self, identity: str) -> None:
         """Remove the entry."""
-        await self.reply(self.services.accounts.remove, self.principal, self.kind, identity)
+        await self.reply(lambda: self.services.accounts.remove(self.principal, self.kind, identity))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import orjson
@@ -12,6 +14,7 @@ from photseries import __version__, criteria
 from photseries.catalogue.finding import Found
 from photseries.criteria import OF_SOURCE, ONE_SERIES, Query, Restriction
 from photseries.errors import NotFoundError, PhotseriesError
+from photseries.http.answers import success
 from photseries.http.base import ANY, BaseHandler
 from photseries.principal import UPLOAD
 
@@ -46,28 +49,35 @@ class SeriesHandler(BaseHandler):
 
     async def get(self) -> None:
         """Find series; with their tables, one at a time."""
-        await self.send_page(criteria.parse(self.arguments()))
+        await self.send_page(lambda: criteria.parse(self.arguments()))
 
-    async def send_page(self, query: Query) -> None:
-        """Send a page of the series that match a query."""
-        page, total = await self.run(self.services.archive.find, self.principal, query)
-        around = {
-            **({} if total is None else {"totalMatches": total}),
-            "numPerPage": query.per_page,
-            "pageNumber": query.page,
-            "cursor": page.cursor,
-        }
-        if query.data_format == "none":
-            await self.reply(lambda: {"series": [orjson.Fragment(one.document) for one in page.found], **around})
+    async def send_page(self, asked: Callable[[], Query]) -> None:
+        """Send a page of the series that match a query, which is read in the thread that finds them."""
+
+        def find() -> tuple[str, list[Found], dict[str, Any], bytes]:
+            query = asked()
+            page, total = self.services.archive.find(self.principal, query)
+            around = {
+                **({} if total is None else {"totalMatches": total}),
+                "numPerPage": query.per_page,
+                "pageNumber": query.page,
+                "cursor": page.cursor,
+            }
+            listed = [orjson.Fragment(one.document) for one in page.found] if query.data_format == "none" else []
+            return query.data_format, page.found, around, success({"series": listed, **around})
+
+        data_format, found, around, content = await self.run(find)
+        if data_format == "none":
+            self.finish(content)
         else:
-            await self._stream(page.found, around, query.data_format)
+            await self._stream(found, around, data_format)
 
     async def _stream(self, found: list[Found], around: dict[str, Any], data_format: str) -> None:
         """Send the series one by one, so that one table at a time is in memory."""
         self.write(b'{"status":"success","data":{"series":[')
         for number, one in enumerate(found):
             self.write(b"," if number else b"")
-            self.write(await self.run(self._one, one, data_format))
+            self.write(await self.run(functools.partial(self._one, one, data_format)))
             await self.flush()
         self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
         self.finish()
@@ -92,7 +102,7 @@ class QueryHandler(SeriesHandler):
             positions = body.pop("positions", None)
             return criteria.parse(criteria.texts_of(body), positions)
 
-        await self.send_page(await self.run(parse))
+        await self.send_page(parse)
 
 
 class SummaryHandler(BaseHandler):
@@ -102,7 +112,9 @@ class SummaryHandler(BaseHandler):
 
     async def get(self) -> None:
         """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
-        await self.reply(self.services.archive.summary, self.principal, criteria.parse_criteria(self.arguments()))
+        await self.reply(
+            lambda: self.services.archive.summary(self.principal, criteria.parse_criteria(self.arguments()))
+        )
 
 
 class SourceSeriesHandler(SeriesHandler):
@@ -112,10 +124,14 @@ class SourceSeriesHandler(SeriesHandler):
 
     async def get(self, identity: str) -> None:  # type: ignore[override]
         """Find the series of a source, with the parameters of the lists."""
-        await self.run(self.services.accounts.get, self.principal, "sources", identity)
-        query = criteria.parse(self.arguments())
-        mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
-        await self.send_page(dataclasses.replace(query, restrictions=(*query.restrictions, mine)))
+
+        def parse() -> Query:
+            self.services.accounts.get(self.principal, "sources", identity)
+            query = criteria.parse(self.arguments())
+            mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+            return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
+
+        await self.send_page(parse)
 
 
 class OneSeriesHandler(BaseHandler):
@@ -125,28 +141,32 @@ class OneSeriesHandler(BaseHandler):
 
     async def get(self, identity: str) -> None:
         """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
-        values = criteria.read(self.arguments(), ONE_SERIES)
-        series_id, data_format = _number(identity), values["dataFormat"]
-        if "revision" in values:
-            past = self.services.archive.get_revision
-            await self.reply(past, self.principal, series_id, values["revision"], data_format)
-            return
-        known = self._revisions("If-None-Match", series_id) or frozenset()
-        revision, fields = await self.run(self.services.archive.get, self.principal, series_id, data_format, known)
-        self.set_header("ETag", f'"{series_id}.{revision}.{data_format}"')
-        self.set_header("Cache-Control", "private, no-cache")
-        self.set_header("Vary", "Authorization")
-        if fields is None:
+
+        def get() -> tuple[str | None, bytes | None]:
+            values = criteria.read(self.arguments(), ONE_SERIES)
+            series_id, data_format = _number(identity), values["dataFormat"]
+            archive = self.services.archive
+            if "revision" in values:
+                past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
+                return None, success(past)
+            known = self._revisions("If-None-Match", series_id) or frozenset()
+            revision, fields = archive.get(self.principal, series_id, data_format, known)
+            return f'"{series_id}.{revision}.{data_format}"', None if fields is None else success(fields)
+
+        tag, content = await self.run(get)
+        if tag is not None:
+            self.set_header("ETag", tag)
+            self.set_header("Cache-Control", "private, no-cache")
+            self.set_header("Vary", "Authorization")
+        if content is None:
             self.set_status(304)
-            self.finish()
-        else:
-            await self.reply(lambda: fields)
+        self.finish(content)
 
     async def patch(self, identity: str) -> None:
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
-        series_id = _number(identity)
 
         def change() -> dict[str, int]:
+            series_id = _number(identity)
             expected = self._revisions("If-Match", series_id)
             self.services.archive.update(self.principal, series_id, self.json_body(), expected)
             return {"id": series_id}
@@ -155,9 +175,12 @@ class OneSeriesHandler(BaseHandler):
 
     async def delete(self, identity: str) -> None:
         """Remove the series; with If-Match only at the revision that one has seen."""
-        series_id = _number(identity)
-        expected = self._revisions("If-Match", series_id)
-        await self.reply(self.services.archive.delete, self.principal, series_id, expected)
+
+        def delete() -> None:
+            series_id = _number(identity)
+            self.services.archive.delete(self.principal, series_id, self._revisions("If-Match", series_id))
+
+        await self.reply(delete)
 
     def _revisions(self, header: str, series_id: int) -> frozenset[int] | None:
         """Give the revisions that a conditional header names; None when it is absent or names any."""

@@ -7,14 +7,17 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from photseries.config import Server
 from photseries.errors import UnavailableError
 
 __all__ = ["Body", "Spool"]
 
-#: A body that grows longer than this goes on in a file [bytes].
-IN_MEMORY = 1024 * 1024
+#: A body that grows longer than this goes on in a file [bytes]; the first while bodies hold much of the memory.
+SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
+#: The share of the memory that is much.
+CROWD = 0.25
 
 
 class Spool:
@@ -33,6 +36,11 @@ class Spool:
         self._held = {"memory": 0, "disk": 0}
         self._lock = threading.Lock()
         self.folder = folder
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether bodies hold much of the memory."""
+        return self._held["memory"] > CROWD * self._budget["memory"]
 
     def held(self, place: str) -> int:
         """Give the bytes that bodies hold in ``memory`` or on ``disk``."""
@@ -76,16 +84,19 @@ class Body:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(spool.folder))  # noqa: SIM115  (closed by close)
+        self._parts: list[bytes] = []
+        self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
         self.size = 0
 
-    @property
-    def is_long(self) -> bool:
-        """Whether the next part may go to a file."""
-        return self.size + 1024 * 1024 > IN_MEMORY
+    def goes_to_disk(self, size: int) -> bool:
+        """Tell whether a part of so many bytes goes to a file."""
+        if self._file is not None:
+            return True
+        after = self.size + size
+        return after > (SHORT if self._spool.is_crowded else LONG)
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, part: bytes) -> None:
         """Add a part.
 
         Raises
@@ -93,28 +104,52 @@ class Body:
         UnavailableError
             When a budget is used up, or the disk is full.
         """
-        place = "memory" if self.size + len(chunk) <= IN_MEMORY else "disk"
-        self._take(place, len(chunk))
+        if not self.goes_to_disk(len(part)):
+            self._take("memory", len(part))
+            self._parts.append(part)
+        else:
+            self._to_disk(part)
+        self.size += len(part)
+
+    def _to_disk(self, part: bytes) -> None:
+        waiting = [*self._parts, part]
+        self._take("disk", sum(map(len, waiting)))
         try:
-            self._file.write(chunk)
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._spool.folder)  # noqa: SIM115  (closed by close)
+            for one in waiting:
+                self._file.write(one)
         except OSError as error:
             raise UnavailableError("There is no room for uploads. Try again.") from error
-        self.size += len(chunk)
+        self._parts = []
+        self._give("memory")
 
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
-        """Give the whole body, which counts as memory for as long as it is used."""
-        with self._spool.borrowed("memory", self.size if self._taken["disk"] else 0):
-            self._file.seek(0)
-            yield self._file.read()
+        """Give the whole body, once; it counts as memory for as long as it is used."""
+        with self._spool.borrowed("memory", self._taken["disk"]):
+            content = self._whole()
+            yield content
+
+    def _whole(self) -> bytes:
+        if self._file is None:
+            parts, self._parts = self._parts, []
+            return b"".join(parts)
+        self._file.seek(0)
+        return self._file.read()
 
     def close(self) -> None:
         """Let go of everything; more than once does no harm."""
-        self._file.close()
-        for place, size in self._taken.items():
-            self._spool.give(place, size)
-        self._taken = {"memory": 0, "disk": 0}
+        self._parts = []
+        if self._file is not None:
+            self._file.close()
+        for place in self._taken:
+            self._give(place)
 
     def _take(self, place: str, size: int) -> None:
         self._spool.take(place, size)
         self._taken[place] += size
+
+    def _give(self, place: str) -> None:
+        self._spool.give(place, self._taken[place])
+        self._taken[place] = 0

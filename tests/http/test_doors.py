@@ -1,6 +1,7 @@
 """Doors: throttled tokens, trusted proxies, the spool's budgets, timeouts, the log, the metrics."""
 
 import concurrent.futures
+import contextlib
 import http.client
 import json
 import socket
@@ -12,7 +13,7 @@ import pytest
 from photseries.config import Server
 from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.http.doors import Throttle, client_address
-from photseries.http.spool import IN_MEMORY, Body, Spool
+from photseries.http.spool import LONG, Body, Spool
 from tests.http.test_errors import check_error
 from tests.support import RunningService, columns
 
@@ -91,33 +92,50 @@ def test_many_wrong_tokens_are_429(strict):
         assert admin.get("/api/enum_types").status_code == 200, "a token that was valid is not locked out"
 
 
+def held(spool):
+    return spool.held("memory") / MIB, spool.held("disk") / MIB
+
+
 def test_spool_budgets(tmp_path):
-    spool = Spool(Server(max_body=2 * MIB, spool_memory=2 * MIB, spool_disk=3 * MIB), tmp_path)
-    first, second = Body(spool), Body(spool)
-    first.write(b"a" * IN_MEMORY)
-    assert (spool.held("memory"), spool.held("disk")) == (IN_MEMORY, 0)
+    spool = Spool(Server(max_body=4 * MIB, spool_memory=8 * MIB, spool_disk=6 * MIB), tmp_path)
+    first, second, third = Body(spool), Body(spool), Body(spool)
+    first.write(b"a" * 2 * MIB)
+    assert held(spool) == (2, 0)
     first.write(b"b" * MIB)
-    assert (spool.held("memory"), spool.held("disk")) == (IN_MEMORY, MIB)
+    assert held(spool) == (3, 0), "there was room"
     second.write(b"c" * MIB)
+    assert held(spool) == (4, 0), "a short body stays in memory"
     second.write(b"c" * MIB)
-    second.write(b"c" * MIB)
+    assert held(spool) == (3, 2), "a longer one makes room where others hold much"
+    second.write(b"c" * 2 * MIB)
+    assert held(spool) == (3, 4)
+    with second.content() as content:
+        assert content == b"c" * 4 * MIB
+        assert held(spool) == (7, 4)
+    third.write(b"d" * 2 * MIB)
     with pytest.raises(UnavailableError):
-        second.write(b"c" * MIB)
-    with pytest.raises(UnavailableError), first.content():
-        pass
-    second.close()
-    second.close()
-    with pytest.raises(UnavailableError), first.content():
-        pass
-    first.close()
-    assert (spool.held("memory"), spool.held("disk")) == (0, 0)
+        third.write(b"d" * MIB)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(spool.borrowed("memory", 2 * MIB))
+        with pytest.raises(UnavailableError), second.content():
+            pass
+    third.close()
+    third.close()
+    with first.content() as content:
+        assert content == b"a" * 2 * MIB + b"b" * MIB
+    for body in (first, second):
+        body.close()
+    assert held(spool) == (0, 0)
     assert list(tmp_path.iterdir()) == []
-    short = Body(spool)
-    short.write(b"x" * 10)
-    with short.content() as content:
-        assert content == b"x" * 10
-    short.close()
-    assert spool.held("memory") == 0
+
+
+def test_a_very_long_body_goes_to_a_file_however_much_room_there_is(tmp_path):
+    spool = Spool(Server(), tmp_path)
+    body = Body(spool)
+    for _ in range(LONG // MIB + 1):
+        body.write(b"x" * MIB)
+    assert held(spool) == (0, LONG / MIB + 1)
+    body.close()
 
 
 def test_many_long_uploads_at_once_are_refused_or_served(strict):
