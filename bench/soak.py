@@ -14,11 +14,10 @@ from pathlib import Path
 import httpx
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
 from tests.support import TESS, RunningService, columns
 
 CLIENTS = 64
+MINUTE = 12  # looks at the memory
 #: What a client does next, with what weight.
 MIX = {
     "post json": 20,
@@ -136,9 +135,8 @@ def main(arguments):
                 statuses = {status: count for (operation, status), count in soak.statuses.items() if operation == what}
                 p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1000
                 print(f"| {what} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {statuses} |")
-            minute = 12
-            first, last = np.max(memory[:minute]), np.max(memory[-minute:])
-            print(f"memory in the first minute {first:.0f} MiB, in the last {last:.0f} MiB")
+            minutes = [f"{max(memory[start : start + MINUTE]):.0f}" for start in range(0, len(memory), MINUTE)]
+            print(f"memory, the most in each minute: {' '.join(minutes)} MiB")
             print(f"unexpected answers: {len(soak.unexpected)} {soak.unexpected[:3]}")
         command = [sys.executable, "-m", "photseries", "verify", "--data", str(directory)]
         verified = subprocess.run(command, capture_output=True, text=True, cwd=folder)

@@ -66,7 +66,7 @@ def opened_catalogue(config: Config) -> Iterator[Catalogue]:
             stack.callback(embedded.stop)
             url, revive = embedded.start(), embedded.ensure
         catalogue = Catalogue(
-            url, config.database, connections=config.server.threads + SPARE_CONNECTIONS, revive=revive
+            url, config.database, connections=config.server.all_threads + SPARE_CONNECTIONS, revive=revive
         )
         stack.callback(catalogue.close)
         require_version(catalogue.engine)

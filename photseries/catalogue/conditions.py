@@ -14,6 +14,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     Float,
+    Select,
     UnaryExpression,
     all_,
     and_,
@@ -21,17 +22,18 @@ from sqlalchemy import (
     cast,
     literal,
     or_,
+    select,
     tuple_,
 )
 
 from photseries.catalogue.access import audience, heard_by, visible
-from photseries.catalogue.models import SERIES
+from photseries.catalogue.models import SERIES, Source
 from photseries.criteria import SEPARATION, Cone, Cursor, Operator, Query, Restriction
 from photseries.errors import InvalidError
 from photseries.principal import Principal
 from photseries.series import sky
 
-__all__ = ["bad_cursor", "matching", "order", "squared_chord"]
+__all__ = ["bad_cursor", "matching", "order", "squared_chord", "with_portion"]
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
     "<": lambda left, right: left < right,
@@ -134,7 +136,9 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         case Operator.NONE_OF:
             return column != all_(literal(list(value), ARRAY(column.type)))
         case Operator.CONTAINS:
-            return column.contains(value, autoescape=True)
+            contains: ColumnElement[bool] = column.contains(value, autoescape=True)
+            # The planner knows how many sources match, and can look them up; a walk along the series compares first.
+            return and_(contains, column.in_(with_portion(value))) if restriction.field == "obj_id" else contains
         case Operator.AT_LEAST:
             # A series begins before it ends: what is implied by the bound lets the indexes on mjd_last help.
             bound: ColumnElement[bool] = literal(value) <= column
@@ -146,6 +150,11 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         case Operator.IS_NULL:
             return column.is_(None) if value else column.is_not(None)
     raise AssertionError(operator)
+
+
+def with_portion(portion: str) -> Select[str]:
+    """Select the names of sources that have a portion."""
+    return select(Source.id).where(Source.id.contains(portion, autoescape=True))
 
 
 def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select
 
+from photseries.catalogue.conditions import with_portion
 from photseries.catalogue.models import Source
 from photseries.criteria import OF_SOURCE, Operator, Query, Restriction
 
@@ -50,7 +51,7 @@ def _is_portion(restriction: Restriction) -> bool:
 
 def _names(query: Query, portion: str, *, in_order: bool) -> Select[Any]:
     """Select the names with a portion; in the order of a page, from its cursor on."""
-    statement = select(Source.id).where(Source.id.contains(portion, autoescape=True)).limit(MOST_NAMES + 1)
+    statement = with_portion(portion).limit(MOST_NAMES + 1)
     if not in_order:
         return statement
     value = query.cursor.value if query.cursor is not None else None

@@ -1,100 +1,64 @@
-"""The operator's commands."""
+"""The one entry, and the table of all commands."""
 
 from __future__ import annotations
 
-import sys
+import importlib
+from collections.abc import Mapping
 
 import click
-import yaml
 
 from photseries import __version__
-from photseries import config as settings
-from photseries.catalogue import migrations
-from photseries.cli.options import configured, json_option, printed
-from photseries.cli.registries import GROUPS
-from photseries.config import Config
-from photseries.http.server import serve as serve_http
-from photseries.services import opened, opened_catalogue
 
 __all__ = ["main"]
 
+#: The commands by what they are for, and the module of this package that holds each in its ``COMMANDS``.
+SECTIONS: Mapping[str, Mapping[str, str]] = {
+    "Series, over HTTP": {
+        "login": "login",
+        "whoami": "login",
+        "upload": "upload",
+        "find": "find",
+        "show": "series",
+        "get": "series",
+        "update": "series",
+        "delete": "series",
+    },
+    "The service, on its own machine": dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
+    "Accounts and registries, on the service's machine": dict.fromkeys(
+        ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"
+    ),
+}
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+
+class Commands(click.Group):
+    """All commands; a module is imported when one of its commands is asked for.
+
+    So the commands that talk HTTP neither need nor pay for what a service is made of.
+    """
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names, in the order of the help."""
+        return [name for section in SECTIONS.values() for name in section]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command."""
+        for section in SECTIONS.values():
+            if module := section.get(cmd_name):
+                commands: tuple[click.Command, ...] = importlib.import_module(f"photseries.cli.{module}").COMMANDS
+                return next(command for command in commands if command.name == cmd_name)
+        return None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the help, a section for each purpose."""
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                commands = {name: self.get_command(ctx, name) for name in section}
+                formatter.write_dl(
+                    [(name, command.get_short_help_str(75)) for name, command in commands.items() if command]
+                )
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="photseries")
 def main() -> None:
     """Store photometric series: metadata in PostgreSQL, tables as HDF5 files, both over HTTP."""
-
-
-@main.command()
-@click.option("--host", help="The address to listen on.")
-@click.option("--port", type=int, help="The port; 0: the system picks one.")
-@configured(host="server.host", port="server.port")
-def serve(config: Config) -> None:
-    """Serve HTTP until SIGTERM or Ctrl-C."""
-    with opened(config) as services:
-        token = services.accounts.bootstrap(services.token_file)
-        if token is not None:
-            click.echo(
-                f"First start: made the user admin. Its token, shown this once and kept in {services.token_file}:\n"
-                f"{token}",
-                err=True,
-            )
-        services.sandbox.start()
-        serve_http(services, lambda url: click.echo(f"photseries {__version__} ready at {url}"))
-
-
-@main.command()
-@json_option
-@configured()
-def migrate(config: Config, as_json: bool) -> None:
-    """Bring the database's schema to this version's revision."""
-    with opened_catalogue(config) as catalogue:
-        before, after = migrations.upgrade(catalogue.engine)
-    printed({"before": before, "after": after}, as_json)
-
-
-@main.command("config")
-@json_option
-@configured()
-def show_config(config: Config, as_json: bool) -> None:
-    """Print the effective settings, secrets hidden."""
-    effective = settings.shown(config)
-    if as_json:
-        printed(effective, as_json)
-    else:
-        click.echo(yaml.safe_dump(effective, sort_keys=False, allow_unicode=True), nl=False)
-
-
-@main.command()
-@json_option
-@configured()
-def sweep(config: Config, as_json: bool) -> None:
-    """Remove the files that no series names and that are older than the grace."""
-    with opened(config) as services:
-        swept = services.upkeep.sweep()
-    if swept is None:
-        printed({"swept": False, "reason": "another process is sweeping"}, as_json)
-    else:
-        printed({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
-
-
-@main.command()
-@json_option
-@configured()
-def verify(config: Config, as_json: bool) -> None:
-    """Read every file that a series names; exit status 1 when one is missing or altered."""
-    with opened(config) as services:
-        damages = [
-            {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}
-            for damage in services.upkeep.verify()
-        ]
-        total = services.upkeep.totals()[0]
-    if as_json:
-        printed({"series": total, "damaged": damages}, as_json)
-    else:
-        printed([*damages, {"series": total, "damaged": len(damages)}], as_json)
-    sys.exit(1 if damages else 0)
-
-
-for group in GROUPS:
-    main.add_command(group)

@@ -21,8 +21,10 @@ class Server:
 
     host: str = "127.0.0.1"
     port: int = 5000
+    processes: int = 1
     max_body: int = 400 * MIB  # [bytes]
     threads: int = 8
+    table_threads: int = 4
     stop_timeout: float = 30.0  # [s]
     idle_timeout: float = 75.0  # [s]
     body_timeout: float = 600.0  # [s]
@@ -31,10 +33,16 @@ class Server:
     token_failures: int = 30  # per client address and minute
     trusted_proxies: tuple[str, ...] = ()
 
+    @property
+    def all_threads(self) -> int:
+        """The threads that may want a database connection."""
+        return self.threads + self.table_threads
+
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         _require(self.max_body > 0, "server.max_body", "must be positive")
-        _require(self.threads > 0, "server.threads", "must be positive")
+        for name in ("processes", "threads", "table_threads"):
+            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
         for name in ("idle_timeout", "body_timeout", "token_failures"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")

@@ -194,14 +194,20 @@ class BaseHandler(RequestHandler):
             for name, values in self.request.query_arguments.items()
         }
 
-    async def run(self, function: Callable[[], T]) -> T:
-        """Call a function in the pool of threads; the first time, find out before whose request this is.
+    async def run(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+        """Call a function in a thread; the first time, find out before whose request this is.
 
         One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+
+        Parameters
+        ----------
+        function : callable
+        heavy : bool
+            Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
         """
         secret, self._secret = self._secret, None
         if secret is None:
-            return await self._in_thread(function)
+            return await self._in_thread(function, heavy=heavy)
 
         def identified() -> T:
             self.principal = self.services.accounts.authenticate(secret)
@@ -211,18 +217,19 @@ class BaseHandler(RequestHandler):
             return function()
 
         try:
-            return await self._in_thread(identified)
+            return await self._in_thread(identified, heavy=heavy)
         finally:
             if hasattr(self, "principal"):
                 self.shared.throttle.succeeded(secret)
 
-    async def reply(self, function: Callable[[], Any]) -> None:
-        """Call a function in the pool of threads and send what it returns, in the envelope of a success."""
-        self.finish(await self.run(lambda: success(function())))
+    async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
+        """Call a function in a thread and send what it returns, in the envelope of a success."""
+        self.finish(await self.run(lambda: success(function()), heavy=heavy))
 
-    async def _in_thread(self, function: Callable[[], T]) -> T:
+    async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+        threads = self.shared.heavy if heavy else self.shared.light
         try:
-            return await asyncio.get_running_loop().run_in_executor(self.shared.executor, function)
+            return await asyncio.get_running_loop().run_in_executor(threads, function)
         except UnauthorizedError:
             self.shared.throttle.failed(self.address)
             raise

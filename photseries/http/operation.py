@@ -10,7 +10,7 @@ from photseries.http.base import ANY, BaseHandler
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
 
-__all__ = ["AliveHandler", "EnumTypesHandler", "MetricsHandler", "NothingHandler", "ReadyHandler"]
+__all__ = ["AliveHandler", "EnumTypesHandler", "MetricsHandler", "NothingHandler", "ReadyHandler", "WhoAmIHandler"]
 
 
 class AliveHandler(BaseHandler):
@@ -59,6 +59,24 @@ class MetricsHandler(BaseHandler):
         content = await self.run(self.shared.metrics.text)
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         self.finish(content)
+
+
+class WhoAmIHandler(BaseHandler):
+    """Whose token it is."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self) -> None:
+        """Say whose token it is, what it permits, and what its user belongs to."""
+        await self.reply(
+            lambda: {
+                "user_id": self.principal.user_id,
+                "username": self.principal.username,
+                "permissions": sorted(self.principal.permissions),
+                "group_ids": sorted(self.principal.group_ids),
+                "stream_ids": sorted(self.principal.stream_ids),
+            }
+        )
 
 
 class EnumTypesHandler(BaseHandler):

@@ -45,7 +45,7 @@ class SeriesHandler(BaseHandler):
             self.shared.metrics.uploaded()
             return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}
 
-        await self.reply(create)
+        await self.reply(create, heavy=True)
 
     async def get(self) -> None:
         """Find series; with their tables, one at a time."""
@@ -77,7 +77,7 @@ class SeriesHandler(BaseHandler):
         self.write(b'{"status":"success","data":{"series":[')
         for number, one in enumerate(found):
             self.write(b"," if number else b"")
-            self.write(await self.run(functools.partial(self._one, one, data_format)))
+            self.write(await self.run(functools.partial(self._one, one, data_format), heavy=True))
             await self.flush()
         self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
         self.finish()
@@ -153,7 +153,7 @@ class OneSeriesHandler(BaseHandler):
             revision, fields = archive.get(self.principal, series_id, data_format, known)
             return f'"{series_id}.{revision}.{data_format}"', None if fields is None else success(fields)
 
-        tag, content = await self.run(get)
+        tag, content = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
             self.set_header("ETag", tag)
             self.set_header("Cache-Control", "private, no-cache")
@@ -171,7 +171,7 @@ class OneSeriesHandler(BaseHandler):
             self.services.archive.update(self.principal, series_id, self.json_body(), expected)
             return {"id": series_id}
 
-        await self.reply(change)
+        await self.reply(change, heavy=True)
 
     async def delete(self, identity: str) -> None:
         """Remove the series; with If-Match only at the revision that one has seen."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import signal
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,8 +17,16 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
 from photseries.accounts import KINDS
+from photseries.config import Server
 from photseries.errors import PhotseriesError, StartError
-from photseries.http.operation import AliveHandler, EnumTypesHandler, MetricsHandler, NothingHandler, ReadyHandler
+from photseries.http.operation import (
+    AliveHandler,
+    EnumTypesHandler,
+    MetricsHandler,
+    NothingHandler,
+    ReadyHandler,
+    WhoAmIHandler,
+)
 from photseries.http.registries import EntriesHandler, EntryHandler
 from photseries.http.series import (
     HistoryHandler,
@@ -29,7 +39,7 @@ from photseries.http.series import (
 from photseries.http.shared import Shared
 from photseries.services import Services
 
-__all__ = ["ROUTES", "serve"]
+__all__ = ["ROUTES", "listen", "serve", "url_of"]
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +52,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
+    (r"/api/whoami", WhoAmIHandler, {}),
     *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),
     *((rf"/api/{kind}/(.+)", EntryHandler, {"kind": kind}) for kind in KINDS),
     (r"/healthz", AliveHandler, {}),
@@ -68,30 +79,57 @@ class _Application(Application):
         )
 
 
-def serve(services: Services, announce: Callable[[str], None]) -> None:
+def listen(settings: Server) -> list[socket.socket]:
+    """Listen on the configured address, which may have a socket for each kind of IP.
+
+    Raises
+    ------
+    StartError
+    """
+    try:
+        return bind_sockets(settings.port, settings.host)
+    except OSError as error:
+        raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
+
+
+def url_of(sockets: Sequence[socket.socket]) -> str:
+    """Give the URL of what is served."""
+    host, port, *_ = sockets[0].getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None = None
+) -> None:
     """Serve HTTP until SIGTERM or SIGINT; requests in flight are finished first.
 
     Parameters
     ----------
     services : Services
+    sockets : list of socket
+        That listen.
     announce : callable
-        Called with the service's URL once it answers.
-
-    Raises
-    ------
-    StartError
-        When the address cannot be listened on.
+        Called once the service answers.
+    orphaned : int, optional
+        A descriptor at whose end the service stops, too.
     """
-    asyncio.run(_serve(services, announce))
+    asyncio.run(_serve(services, sockets, announce, orphaned))
 
 
-async def _serve(services: Services, announce: Callable[[str], None]) -> None:
+async def _serve(
+    services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None
+) -> None:
     settings = services.config.server
     stopping = asyncio.Event()
+    if orphaned is not None:
+        asyncio.get_running_loop().add_reader(orphaned, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with ThreadPoolExecutor(settings.threads, thread_name_prefix="request") as executor:
-        application = _Application(Shared(services, executor))
+    with (
+        ThreadPoolExecutor(settings.threads, thread_name_prefix="light") as light,
+        ThreadPoolExecutor(settings.table_threads, thread_name_prefix="heavy") as heavy,
+    ):
+        application = _Application(Shared(services, light, heavy))
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,
@@ -100,15 +138,14 @@ async def _serve(services: Services, announce: Callable[[str], None]) -> None:
             idle_connection_timeout=settings.idle_timeout,
             body_timeout=settings.body_timeout,
         )
-        try:
-            sockets = bind_sockets(settings.port, settings.host)
-        except OSError as error:
-            raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
         server.add_sockets(sockets)
         upkeep = asyncio.create_task(_sweep_regularly(services))
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        announce(f"http://{host}:{sockets[0].getsockname()[1]}")
+        gc.collect()
+        gc.freeze()  # what is there now stays: a full collection need not look at it
+        announce()
         await stopping.wait()
+        if orphaned is not None:
+            asyncio.get_running_loop().remove_reader(orphaned)
         log.info("stopping: %d requests in flight", len(application.in_flight))
         server.stop()
         upkeep.cancel()

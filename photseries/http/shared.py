@@ -48,13 +48,14 @@ class Shared:
     Parameters
     ----------
     services : Services
-    executor : ThreadPoolExecutor
+    light, heavy : ThreadPoolExecutor
+        For work that waits for the database, and for work on tables.
     """
 
-    def __init__(self, services: Services, executor: ThreadPoolExecutor) -> None:
+    def __init__(self, services: Services, light: ThreadPoolExecutor, heavy: ThreadPoolExecutor) -> None:
         settings = services.config.server
         self.services = services
-        self.executor = executor
+        self.light, self.heavy = light, heavy
         self.in_flight = InFlight()
         self.spool = Spool(settings, services.spool_folder)
         self.throttle = Throttle(settings)
@@ -65,6 +66,9 @@ class Shared:
                 "spool_memory_bytes": ("Request bodies in memory.", lambda: self.spool.held("memory")),
                 "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
                 "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
-                "threads_waiting": ("Calls that wait for a thread.", lambda: executor._work_queue.qsize()),
+                "threads_waiting": ("Calls that wait for a thread.", self._waiting),
             },
         )
+
+    def _waiting(self) -> int:
+        return self.light._work_queue.qsize() + self.heavy._work_queue.qsize()

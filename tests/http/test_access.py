@@ -176,3 +176,14 @@ def test_a_token_is_stored_hashed(services):
     assert token not in rows[0]
     assert token[:10] in rows[0]
     assert services.token_file.stat().st_mode & 0o777 == 0o600
+
+
+def test_whoami(service, world):
+    with service.client(world.tokens["anna"]) as anna:
+        told = anna.get("/api/whoami").json()["data"]
+    assert (told["username"], told["user_id"]) == ("anna", world.users["anna"])
+    assert told["permissions"] == ["Upload data"]
+    assert world.crew in told["group_ids"]
+    assert told["stream_ids"] == [world.feed]
+    with service.client("nobody's") as stranger:
+        assert stranger.get("/api/whoami").status_code == 401

@@ -20,6 +20,7 @@ LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept besi
 SOCKET_PATH_LIMIT = 107  # [bytes], of sun_path without its final NUL
 SOCKET_NAME = ".s.PGSQL.5432"
 STOP_TIMEOUT = 60.0  # [s] for the last checkpoint; the next start recovers from less
+LEAST_BUFFERS, MOST_BUFFERS = 128, 2048  # [MiB]
 ACCESS_RULES = f"local all {NAME} scram-sha-256\nlocal all all reject\n"
 
 
@@ -215,7 +216,7 @@ class Server:
             "unix_socket_permissions": "0700",
             "port": "5432",
             "max_connections": "200",
-            "shared_buffers": "512MB",
+            "shared_buffers": f"{_buffers()}MB",
             "jit": "off",
             "timezone": "UTC",
             "log_timezone": "UTC",
@@ -229,6 +230,12 @@ def _fits(folder: Path) -> bool:
     # For libpq a comma stands between two hosts, and a URL carries text, which a path need not be.
     text = str(folder / SOCKET_NAME)
     return len(text) <= SOCKET_PATH_LIMIT and text.isascii() and "," not in text
+
+
+def _buffers() -> int:
+    """Give the size of PostgreSQL's own cache [MiB]: an eighth of the memory, within bounds."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (8 * 1024 * 1024)
+    return min(max(memory, LEAST_BUFFERS), MOST_BUFFERS)
 
 
 def _character_type() -> str:

@@ -1,0 +1,87 @@
+"""Several processes behind one port: as one service, whatever becomes of one of them."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.support import PATIENCE, RunningService, columns
+from tests.world import World
+
+NUMBER = 2
+
+
+def serving(service):
+    """The processes that serve."""
+    children = psutil.Process(service.process.pid).children()
+    return [child for child in children if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()]
+
+
+def until(condition):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it does not come to pass"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with RunningService(tmp_path_factory.mktemp("several") / "data", server__processes=NUMBER) as running:
+        yield running
+
+
+def asked(service, times=40):
+    """The states of many answers, each over a connection of its own."""
+    headers = {"Authorization": f"token {service.token}"}
+    return {httpx.get(f"{service.url}/api/enum_types", headers=headers).status_code for _ in range(times)}
+
+
+def test_one_archive(service):
+    assert len(serving(service)) == NUMBER
+    with service.client() as admin:
+        world = World(admin)
+        series = admin.post("/api/photometric_series", json=world.fields(series_name="one", data=columns())).json()[
+            "data"
+        ]["id"]
+    for _ in range(20):
+        with service.client() as admin:
+            assert admin.get(f"/api/photometric_series/{series}").json()["data"]["data"] == columns()
+
+
+def test_one_that_dies_is_replaced(service):
+    before = serving(service)
+    before[0].kill()
+    until(lambda: len(serving(service)) == NUMBER and before[0].pid not in [child.pid for child in serving(service)])
+    until(lambda: service.log.read_text().count("is replaced") == 1)
+    assert asked(service) == {200}
+
+
+def test_they_end_with_their_parent(tmp_path):
+    with RunningService(tmp_path / "data", server__processes=NUMBER) as service:
+        children = serving(service)
+        service.kill()
+        _, alive = psutil.wait_procs(children, PATIENCE)
+        assert not alive
+
+
+def test_a_clean_stop(service):
+    children = psutil.Process(service.process.pid).children(recursive=True)
+    assert service.stop() == 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert not psutil.wait_procs(children, PATIENCE)[1]
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_one_that_cannot_start_stops_all(tmp_path):
+    command = [sys.executable, "-m", "photseries", "serve", "--port", "0", "--processes", "2", "--data", str(tmp_path)]
+    environment = os.environ | {"PHOTSERIES_DATABASE__URL": "mysql://x"}
+    outcome = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE)
+    assert outcome.returncode == 2
+    assert "postgresql://" in outcome.stderr
+    assert "did not start" in outcome.stderr
+    assert "Traceback" not in outcome.stderr
