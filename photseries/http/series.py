@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import orjson
@@ -26,6 +26,9 @@ __all__ = [
     "SourceSeriesHandler",
     "SummaryHandler",
 ]
+
+#: What the files of the series of a list take that are worked on at once [bytes]; a longer one is alone.
+BATCH = 1024 * 1024
 
 _LARGEST_ID = 2**63 - 1
 
@@ -73,20 +76,35 @@ class SeriesHandler(BaseHandler):
             await self._stream(found, around, data_format)
 
     async def _stream(self, found: list[Found], around: dict[str, Any], data_format: str) -> None:
-        """Send the series one by one, so that one table at a time is in memory."""
+        """Send the series a few at a time, so that little of them is in memory."""
         self.write(b'{"status":"success","data":{"series":[')
-        for number, one in enumerate(found):
+        for number, batch in enumerate(_batches(found)):
             self.write(b"," if number else b"")
-            self.write(await self.run(functools.partial(self._one, one, data_format), heavy=True))
+            self.write(await self.run(functools.partial(self._several, batch, data_format), heavy=True))
             await self.flush()
         self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
         self.finish()
+
+    def _several(self, batch: list[Found], data_format: str) -> bytes:
+        return b",".join(self._one(found, data_format) for found in batch)
 
     def _one(self, found: Found, data_format: str) -> bytes:
         try:
             return orjson.dumps(self.services.archive.shown(found, data_format))
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
+
+
+def _batches(found: list[Found]) -> Iterator[list[Found]]:
+    """Put series together whose files are short: each batch waits for its turn among the work on tables."""
+    batch: list[Found] = []
+    for one in found:
+        if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
 
 
 class QueryHandler(SeriesHandler):
