@@ -1,9 +1,26 @@
 """photseries: a store of photometric series.
 
 An Archive takes tables and metadata, keeps bytes in a Store and rows in a Catalogue, and answers Queries for a
-Principal. HTTP, the command line and export are ways to call it.
+Principal. HTTP, the command line and export are ways to call it; :class:`Client` is how Python calls it over HTTP.
 """
 
-__all__ = ["__version__"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from photseries.client import Client
+
+__all__ = ["Client", "__version__"]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Import the client when it is asked for: the service needs neither it nor what it imports."""
+    if name == "Client":
+        return importlib.import_module("photseries.client").Client
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), "Client"]

@@ -18,6 +18,7 @@
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     ├── UnavailableError            503  unavailable        a part is away or full: try again
     │   └── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    ├── UnreachableError            (never sent)            a client finds no service, or one of another version
     └── StartError                  (never sent)            the service or a command cannot start as configured
 
 Raise the narrowest class where the fact is known. :mod:`photseries.http` turns any of them into the one error body,
@@ -160,6 +161,12 @@ class InDoubtError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
+
+
+class UnreachableError(PhotseriesError):
+    """A client finds no photseries service at its URL, or one that it does not understand; never sent by a service."""
+
+    code = "unreachable"
 
 
 class StartError(PhotseriesError):

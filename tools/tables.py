@@ -7,7 +7,7 @@ from pathlib import Path
 from photseries import errors
 from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
-from photseries.criteria import CONTROLS, CRITERIA
+from photseries.criteria import APPEND, CONTROLS, CRITERIA, PART, UPLOAD
 from photseries.http.server import ROUTES
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import MetadataSchema
@@ -59,9 +59,9 @@ def metadata():
     return table(["field", "what", "unit", ""], rows)
 
 
-def parameters():
+def parameters(several=(*CRITERIA, *CONTROLS)):
     rows = []
-    for known in (*CRITERIA, *CONTROLS):
+    for known in several:
         names = ", ".join(f"`{name}`" for name in known.spellings)
         default = "" if known.default is None else f" Default: {known.default}."
         rows.append([names, known.kind.name, known.sentence + default])
@@ -77,7 +77,7 @@ def failures():
     while waiting:
         kind = waiting.pop(0)
         waiting = kind.__subclasses__() + waiting
-        if kind.code != "start" and kind.__module__ == errors.__name__:
+        if kind.code not in ("start", "unreachable") and kind.__module__ == errors.__name__:
             rows.append([str(kind.status), f"`{kind.code}`", kind.__doc__.split("\n")[0]])
     return table(["status", "code", "meaning"], rows)
 
@@ -88,6 +88,9 @@ TABLES = {
     "permissions": permissions,
     "metadata": metadata,
     "parameters": parameters,
+    "part": lambda: parameters(PART),
+    "upload": lambda: parameters(UPLOAD),
+    "append": lambda: parameters(APPEND),
     "fields": fields,
     "errors": failures,
 }

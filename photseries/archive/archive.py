@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 
 from photseries.archive.blobs import Blobs
-from photseries.archive.changes import RaceLostError, changes, require_won
+from photseries.archive.changes import RaceLostError, changes, noted, require_won
 from photseries.archive.intake import Intake, Sharing, Upload
+from photseries.archive.preview import preview
 from photseries.archive.reader import Reader, absent
-from photseries.catalogue import blobs, finding, history, series
+from photseries.catalogue import blobs, finding, series
 from photseries.catalogue.engine import Catalogue, Connection
 from photseries.catalogue.series import Changeable
 from photseries.codecs.sandbox import Sandbox
@@ -27,6 +28,7 @@ from photseries.errors import (
 )
 from photseries.faults import reached
 from photseries.principal import Principal
+from photseries.series.appending import appended
 from photseries.series.metadata import infer, merge
 from photseries.storage.contract import Store
 
@@ -88,18 +90,43 @@ class Archive(Reader):
         DuplicateError
             When the unique key is taken.
         """
-        upload = self._intake.read(principal, body)
-        frame = self._intake.required(principal, upload)
-        layers = {"inferred": infer(frame), "file": upload.file, "body": upload.fields}
-        metadata, sharing = self._intake.check(principal, frame, merge(layers).values)
-        values = {**self._intake.summarized(frame), **metadata, "owner_id": principal.user_id}
-        with self._stored(principal, frame, values) as (connection, blob):
-            open_ = self._intake.referred(connection, principal, metadata, sharing, values["content_hash"])
+        new = self._intake.new(principal, body)
+        with self._stored(principal, new.frame, new.values) as (connection, blob):
+            content = new.values["content_hash"]
+            open_ = self._intake.referred(connection, principal, new.metadata, new.sharing, content)
             group_ids = sorted({*open_.group_ids, principal.own_group_id})
-            identity = series.create(connection, {**values, **blob}, group_ids, open_.stream_ids)
+            identity = series.create(connection, {**new.values, **blob}, group_ids, open_.stream_ids)
             reached("create: row inserted")
         same = open_.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
+
+    def preview(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Tell what :meth:`create` would store, and store nothing; see :func:`photseries.archive.preview.preview`."""
+        new = self._intake.new(principal, body)
+        with self._catalogue.reading() as connection:
+            return preview(connection, principal, new)
+
+    def append(
+        self,
+        principal: Principal,
+        series_id: int,
+        body: Mapping[str, Any],
+        expected: Revisions = None,
+        *,
+        drop_repeats: bool = False,
+    ) -> None:
+        """Put new rows under those of a series; its metadata stay, its statistics are computed anew.
+
+        Raises what :meth:`update` does, InvalidError also when the rows do not fit or repeat some that are there.
+        """
+        self._changeable(principal, series_id, expected)
+        more = self._intake.rows(principal, body)
+
+        def grow(seen: Changeable) -> None:
+            frame = appended(self._table(principal, series_id, seen), more, drop_repeats=drop_repeats)
+            self._update(principal, series_id, seen, Upload(frame, {}, {}), inferred={})
+
+        self._repeated(principal, series_id, expected, grow)
 
     def update(self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None) -> None:
         """Change the metadata, the sharing or the table of a series.
@@ -125,13 +152,18 @@ class Archive(Reader):
         """
         self._changeable(principal, series_id, expected)
         upload = self._intake.read(principal, body)
-        self._repeated(principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload))
+        inferred = {} if upload.frame is None else infer(upload.frame)
+        self._repeated(
+            principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload, inferred)
+        )
 
-    def _update(self, principal: Principal, series_id: int, seen: Changeable, upload: Upload) -> None:
+    def _update(
+        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, inferred: Mapping[str, Any]
+    ) -> None:
         """Change a series from the state that was seen."""
         layers = {
             "existing": seen.metadata,
-            "inferred": {} if upload.frame is None else infer(upload.frame),
+            "inferred": inferred,
             "file": upload.file,
             "body": upload.fields,
         }
@@ -156,7 +188,7 @@ class Archive(Reader):
             blobs.unlink(connection, seen.blob.filename)
             reached("update: old blob noted")
             changed = changes(seen, metadata, shared, values.get("content_hash"))
-            _noted(connection, principal, series_id, seen, "update", changed, blob)
+            noted(connection, principal, series_id, seen, "update", changed, blob)
             reached("update: history noted")
         self._blobs.unlinked(seen.blob.filename)
 
@@ -169,7 +201,7 @@ class Archive(Reader):
             require_won(series.change(connection, series_id, seen.revision, {}))
             reached("share: row changed")
             series.share(connection, series_id, *shared)
-            _noted(connection, principal, series_id, seen, "share", changes(seen, {}, shared), seen.blob.columns())
+            noted(connection, principal, series_id, seen, "share", changes(seen, {}, shared), seen.blob.columns())
             reached("share: history noted")
         reached("share: committed")
 
@@ -190,7 +222,7 @@ class Archive(Reader):
         with self._catalogue.transaction() as connection:
             require_won(series.remove(connection, series_id, seen.revision))
             reached("delete: row removed")
-            _noted(connection, principal, series_id, seen, "delete", {}, {})
+            noted(connection, principal, series_id, seen, "delete", {}, {})
             reached("delete: history noted")
         reached("delete: committed")
         self._blobs.unlinked(seen.blob.filename)
@@ -260,25 +292,3 @@ class Archive(Reader):
             if holder is not None:
                 error.details["id"] = holder
             raise
-
-
-def _noted(
-    connection: Connection,
-    principal: Principal,
-    series_id: int,
-    seen: Changeable,
-    action: str,
-    changed: Mapping[str, Any],
-    blob: Mapping[str, Any],
-) -> None:
-    """Write a change into the history, in its transaction."""
-    history.record(
-        connection,
-        series_id=series_id,
-        revision=seen.revision + 1,
-        user_id=principal.user_id,
-        owner_id=seen.owner_id,
-        action=action,
-        changed=changed,
-        **blob,
-    )

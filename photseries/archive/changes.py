@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from photseries.catalogue import history
+from photseries.catalogue.engine import Connection
 from photseries.catalogue.series import Changeable
+from photseries.principal import Principal
 
-__all__ = ["RaceLostError", "changes", "require_won"]
+__all__ = ["RaceLostError", "changes", "noted", "require_won"]
 
 
 class RaceLostError(Exception):
@@ -51,3 +54,39 @@ def changes(
     if content_hash is not None:
         before["data"], after["data"] = seen.content_hash, content_hash
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
+
+
+def noted(
+    connection: Connection,
+    principal: Principal,
+    series_id: int,
+    seen: Changeable,
+    action: str,
+    changed: Mapping[str, Any],
+    blob: Mapping[str, Any],
+) -> None:
+    """Write a change into the history, in its transaction.
+
+    Parameters
+    ----------
+    connection : Connection
+    principal : Principal
+    series_id : int
+    seen : Changeable
+        The series as it was.
+    action : str
+    changed : mapping
+        Of :func:`changes`.
+    blob : mapping
+        The columns of the blob that it has now; nothing when it is deleted.
+    """
+    history.record(
+        connection,
+        series_id=series_id,
+        revision=seen.revision + 1,
+        user_id=principal.user_id,
+        owner_id=seen.owner_id,
+        action=action,
+        changed=changed,
+        **blob,
+    )

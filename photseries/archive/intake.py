@@ -22,11 +22,11 @@ from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA, MetadataSchema, load_metadata, without_ignored
 from photseries.series.bandpasses import allowed
 from photseries.series.digest import content_hash
-from photseries.series.metadata import complete_reference
+from photseries.series.metadata import complete_reference, infer, merge
 from photseries.series.statistics import SUMMARY, summarize
 from photseries.series.table import validate
 
-__all__ = ["Intake", "Sharing", "Upload"]
+__all__ = ["Intake", "NewSeries", "Sharing", "Upload"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,17 @@ class Sharing:
 
     group_ids: list[int] | str | None = None
     stream_ids: list[int] | None = None
+
+
+@dataclass(frozen=True)
+class NewSeries:
+    """A series that may be created: its table, metadata, sharing, the values of its row, and whence each field came."""
+
+    frame: pd.DataFrame
+    metadata: Mapping[str, Any]
+    sharing: Sharing
+    values: Mapping[str, Any]
+    sources: Mapping[str, str]
 
 
 class Intake:
@@ -81,14 +92,45 @@ class Intake:
                     return Upload(None, {}, fields)
                 case dict() as columns:
                     return Upload(json_columns.decode(columns, self._limits), {}, fields)
-                case str() as text:
-                    decoded = hdf5.decode_upload(base64_text.decode(text), self._sandbox)
+                case str() | bytes() as file:
+                    blob = base64_text.decode(file) if isinstance(file, str) else file
+                    decoded = hdf5.decode_upload(blob, self._sandbox)
                     return Upload(decoded.frame, without_ignored(decoded.metadata), fields)
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
-    def required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
+    def new(self, principal: Principal, body: Mapping[str, Any]) -> NewSeries:
+        """Read and check the body of a series that is to be created.
+
+        Raises
+        ------
+        InvalidError
+            Naming every problem at once.
+        UnavailableError
+            When no worker became free in time.
+        """
+        upload = self.read(principal, body)
+        frame = self._required(principal, upload)
+        merged = merge({"inferred": infer(frame), "file": upload.file, "body": upload.fields})
+        metadata, sharing = self.check(principal, frame, merged.values)
+        values = {**self.summarized(frame), **metadata, "owner_id": principal.user_id}
+        return NewSeries(frame, metadata, sharing, values, merged.sources)
+
+    def rows(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
+        """Read rows that are to be added to a series.
+
+        Raises
+        ------
+        InvalidError
+            When there is no table, or anything beside it.
+        """
+        upload = self.read(principal, body)
+        if upload.fields:
+            raise InvalidError(f"Only data can be appended, not {', '.join(name[:60] for name in upload.fields)}.")
+        return self._required(principal, upload)
+
+    def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
         """Give the table of an upload.
 
         Raises

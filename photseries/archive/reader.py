@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Set
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
@@ -13,12 +13,17 @@ from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.summary import summary
-from photseries.codecs import base64_text, json_columns
+from photseries.codecs import base64_text, hdf5, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.principal import Principal
+from photseries.series.part import Part, cut
 
 __all__ = ["Reader", "absent"]
+
+T = TypeVar("T")
+
+WHOLE = Part()
 
 
 class Reader:
@@ -35,7 +40,12 @@ class Reader:
         self._blobs = blobs
 
     def get(
-        self, principal: Principal, series_id: int, data_format: str = "none", known: Set[int] = frozenset()
+        self,
+        principal: Principal,
+        series_id: int,
+        data_format: str = "none",
+        known: Set[int] = frozenset(),
+        part: Part = WHOLE,
     ) -> tuple[int, dict[str, Any] | None]:
         """Give one series, with its table as ``data`` unless the format is none.
 
@@ -46,6 +56,8 @@ class Reader:
         data_format : {"none", "json", "hdf5"}
         known : set of int
             Revisions that need not be given again.
+        part : Part
+            Of the table.
 
         Returns
         -------
@@ -62,14 +74,28 @@ class Reader:
         found = self._visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
+        found, fields = self._latest(principal, found, lambda seen: self.shown(seen, data_format, part))
+        return found.revision, fields
+
+    def file(
+        self, principal: Principal, series_id: int, known: Set[int] = frozenset(), part: Part = WHOLE
+    ) -> tuple[int, bytes | None]:
+        """Give the HDF5 file of one series: as it is stored, or of a part of its table; see :meth:`get`."""
+        found = self._visible(principal, series_id)
+        if found.revision in known:
+            return found.revision, None
+        found, content = self._latest(principal, found, lambda seen: self._file(seen, part))
+        return found.revision, content
+
+    def _latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
+        """Read the file of a series; once more when a change has replaced it, and a sweep removed it, meanwhile."""
         try:
-            return found.revision, self.shown(found, data_format)
+            return found, read(found)
         except DamagedError:
-            # An update may have replaced the blob, and a sweep removed it, since the row was read.
-            again = self._visible(principal, series_id)
+            again = self._visible(principal, found.blob.series_id)
             if again.blob == found.blob:
                 raise
-            return again.revision, self.shown(again, data_format)
+            return again, read(again)
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Give the changes of a series; of one that is deleted, to its owner.
@@ -120,26 +146,32 @@ class Reader:
         with self._catalogue.reading() as connection:
             return summary(connection, principal, query)
 
-    def shown(self, found: Found, data_format: str) -> dict[str, Any]:
+    def shown(self, found: Found, data_format: str, part: Part = WHOLE) -> dict[str, Any]:
         """Give the fields of a series that was found, with its table as ``data`` unless the format is none.
 
         Raises
         ------
         DamagedError
             When its blob is missing or altered.
+        InvalidError
+            When the part is none of its table.
         """
         match data_format:
             case "json":
                 frame = self._blobs.decoded(found.blob).frame
-                return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
+                wanted = frame if part.is_whole else cut(frame, part, found.fields)
+                return {**found.fields, "data": orjson.Fragment(json_columns.encode(wanted))}
             case "hdf5":
-                content = self._blobs.read(found.blob)
-                return {
-                    **found.fields,
-                    "data": orjson.Fragment(b'"%b"' % base64_text.encode(content)),
-                }
+                content = base64_text.encode(self._file(found, part))
+                return {**found.fields, "data": orjson.Fragment(b'"%b"' % content)}
             case _:
                 return found.fields
+
+    def _file(self, found: Found, part: Part) -> bytes:
+        if part.is_whole:
+            return self._blobs.read(found.blob)
+        stored = self._blobs.decoded(found.blob)
+        return hdf5.encode(cut(stored.frame, part, found.fields), stored.metadata)
 
     def _visible(self, principal: Principal, series_id: int) -> Found:
         with self._catalogue.reading() as connection:

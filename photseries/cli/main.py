@@ -20,7 +20,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "find": "find",
         "show": "series",
         "get": "series",
-        "update": "series",
+        "update": "upload",
         "delete": "series",
     },
     "The service, on its own machine": dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),

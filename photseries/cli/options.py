@@ -18,7 +18,7 @@ from photseries import config as settings
 from photseries import faults
 from photseries.errors import PhotseriesError
 
-__all__ = ["Failure", "configured", "json_option", "printed"]
+__all__ = ["Failure", "configured", "json_option", "printed", "reported", "safe"]
 
 DEFAULT_FILE = Path("config.yaml")
 
@@ -30,7 +30,14 @@ class Failure(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the line."""
-        click.echo(f"photseries: {self.message}", err=True)
+        click.echo(f"photseries: {safe(self.message)}", err=True)
+
+
+def safe(text: str) -> str:
+    """Give a text without what a terminal would take as a command: it may come from anybody."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -15,10 +15,10 @@ from photseries.schemas.fields import Ids, Number, Whole
 from photseries.schemas.registries import CREATIONS
 from photseries.services import Services, opened
 
-__all__ = ["GROUPS"]
+__all__ = ["COMMANDS"]
 
 #: Kind as it stands in paths; its command; the field that ``create`` takes as argument.
-_COMMANDS = (
+_KINDS = (
     ("users", "user", "username"),
     ("groups", "group", "name"),
     ("streams", "stream", "name"),
@@ -90,4 +90,4 @@ def _user(services: Services, value: str) -> int:
     return int(value) if value.isascii() and value.isdigit() else services.accounts.id_of("users", value)
 
 
-GROUPS = tuple(_group(*command) for command in _COMMANDS)
+COMMANDS = tuple(_group(*command) for command in _KINDS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -29,20 +28,21 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Writable:
-    """A frame that can be stored.
+    """A table that can be stored; equal tables differ in nothing that shows in a file.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
-        Its blocks and byte order depend on the values alone, so that equal frames give equal files. Text has the dtype
-        object, so that all of it becomes one block, and one field of the file, under every pandas. (pandas 3 would
-        write a field for each text column: slow when there are many, and mistaken for another column's by pandas 3.1
-        when a column is named ``values_block_N``.)
+    columns : dict of numpy.ndarray, shape (n,)
+        In the order of the frame, of native byte order; datetimes and durations in nanoseconds; text, and nothing
+        else, has the dtype object, nulls among it.
+    index : pandas.Index
+        Of the same types, without nulls among text.
     null : str
-        A text that is no value of the frame and may stand for null.
+        A text that is no value of the columns and may stand for null.
     """
 
-    frame: pd.DataFrame
+    columns: dict[str, Array]
+    index: pd.Index[Any]
     null: str
 
 
@@ -120,8 +120,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
     cell = _text_size({*texts, null})
     row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
     _check_sizes(list(arrays), rows, row + _index_size(index), limits)
-    columns = {name: pd.Series(values, index, values.dtype) for name, values in arrays.items()}
-    return Writable(pd.DataFrame(columns), null)
+    return Writable(arrays, index, null)
 
 
 def _check_name(name: Any, limits: Limits) -> None:
@@ -184,8 +183,9 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
         f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where every value of a text column takes as "
         f"much as its longest text; at most {limits.table:,} are accepted.",
     )
-    # A pickled list in one attribute: V<name>\np<number>\na
-    listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + 100
+    # A pickled list in one attribute, as pandas writes it: V<name>\np<number>\na, where a line feed is \u000a.
+    escaped = 5 * sum(name.count(character) for name in names for character in "\\\n\r\x1a")
+    listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + escaped + 100
     _require(
         listed <= LONGEST_ATTRIBUTE,
         f"The names of the columns take {listed:,} bytes together; an HDF5 file holds {LONGEST_ATTRIBUTE:,}.",
@@ -198,9 +198,7 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     if name is not None:
         if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
             raise _index_problem("has a name that is not a text")
-        # pandas pickles the name beside texts of its own, which are interned; whether it is one of them shows in the
-        # pickle's bytes.
-        name = sys.intern(str(name))
+        name = str(name)
     if isinstance(index, pd.MultiIndex):
         raise _index_problem("has several levels")
     if isinstance(index, pd.DatetimeIndex):

@@ -1,21 +1,18 @@
 """The stored file: one pandas 'table', written so that every pandas since 1.5 reads the same from it.
 
-Written through pandas and PyTables, the format's own authority; read by the careful reader, never by PyTables. A file
-that somebody else wrote is read only in a worker process.
+Both ways go through h5py's low level; pandas and PyTables, the format's own authority, write the files that the tests
+hold ours against. A file that somebody else wrote is read only in a worker process.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import secrets
-import threading
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-import numpy as np
 import pandas as pd
 
-from photseries.codecs import Decoded, frames, plain_hdf5
+from photseries.codecs import Decoded, frames, plain_hdf5, write_hdf5
 from photseries.codecs.metadata import plain, to_json, to_pickle
 from photseries.codecs.pandas_table import METADATA, METADATA_JSON
 from photseries.codecs.sandbox import Sandbox
@@ -30,13 +27,9 @@ BLOB_FORMAT: Final = 1
 #: The one key of a stored file.
 KEY: Final = "phot_series"
 
-#: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
-PANDAS_VERSION: Final = "0.15.2"
-
 _DEFAULTS: Final = Limits()
 #: What was stored stays readable when the limits are lowered later.
 _UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
-_WRITING: Final = threading.Lock()  # PyTables is not thread-safe
 
 
 def encode(
@@ -78,27 +71,8 @@ def encode(
         field = "altdata" if "altdata" in values else METADATA
         message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {most:,} are accepted."
         raise InvalidError(message, fields={field: [message]})
-    with _WRITING:
-        return _written(table, pickled, text, compression)
-
-
-def _written(table: frames.Writable, pickled: bytes, text: str, compression: str) -> bytes:
-    options: dict[str, Any] = {"format": "table", "index": None, "track_times": False, "nan_rep": table.null}
-    if compression == "deflate":
-        options |= {"complib": "zlib", "complevel": 1}
-    # Every in-memory file needs its own name: PyTables gives a second one of the same name the first one's content.
-    store: Any = pd.HDFStore(secrets.token_hex(16), mode="w", driver="H5FD_CORE", driver_core_backing_store=0)
-    with store:
-        store.put(KEY, table.frame, **options)
-        storer = store.get_storer(KEY)
-        storer.attrs.pandas_version = PANDAS_VERSION
-        # A scalar of bytes is stored as it is, which is how PyTables stores what it has pickled.
-        storer.attrs[METADATA] = np.bytes_(pickled)
-        storer.attrs[METADATA_JSON] = text
-        if isinstance(table.frame.index, pd.DatetimeIndex):
-            storer.table.attrs.index_kind = "datetime64"  # in ns, for every pandas
-        image: bytes = store._handle.get_file_image()
-        return image
+    attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
+    return write_hdf5.write(table, KEY, attributes, deflate=compression == "deflate")
 
 
 def decode(blob: bytes | memoryview) -> Decoded:

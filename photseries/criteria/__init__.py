@@ -4,13 +4,13 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
+from photseries.criteria.one import APPEND, ONE_SERIES, PART, UPLOAD, part_of
 from photseries.criteria.query import Cone, Cursor, Positions, Query, Restriction, parse, parse_criteria, read, texts_of
 from photseries.criteria.table import (
     CONTROLS,
     CRITERIA,
     MOST_PER_PAGE,
     OF_SOURCE,
-    ONE_SERIES,
     SEPARATION,
     SORTABLE,
     Criterion,
@@ -19,13 +19,16 @@ from photseries.criteria.table import (
 )
 
 __all__ = [
+    "APPEND",
     "CONTROLS",
     "CRITERIA",
     "MOST_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",
+    "PART",
     "SEPARATION",
     "SORTABLE",
+    "UPLOAD",
     "Cone",
     "Criterion",
     "Cursor",
@@ -36,6 +39,7 @@ __all__ = [
     "Restriction",
     "parse",
     "parse_criteria",
+    "part_of",
     "read",
     "texts_of",
 ]

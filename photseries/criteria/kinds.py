@@ -19,6 +19,7 @@ __all__ = [
     "MOMENT",
     "NUMBER",
     "NUMBERS",
+    "POINTS",
     "POSITIVE",
     "RADIUS",
     "RIGHT_ASCENSION",
@@ -28,6 +29,7 @@ __all__ = [
     "Kind",
     "Statistic",
     "choice",
+    "choices",
     "joined",
 ]
 
@@ -98,6 +100,18 @@ def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_all
 
 
+def choices(*known: str) -> Kind:
+    """Make the kind of several values, each of which is one of some texts."""
+
+    def read(text: str) -> tuple[str, ...]:
+        values = tuple(text.split(","))
+        if not set(values) <= set(known) or len(set(values)) < len(values):
+            raise ValueError
+        return values
+
+    return Kind(f"some of {', '.join(known)}, with commas between", read)
+
+
 def joined(texts: Sequence[str]) -> str:
     """Write values as the list that the kinds of several values read."""
     return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
@@ -114,6 +128,13 @@ def _count(text: str) -> int:
     if not 0 <= number <= _LARGEST:
         raise ValueError
     return number
+
+
+def _points(text: str) -> int:
+    value = _integer(text)
+    if value < 4:
+        raise ValueError
+    return value
 
 
 def _positive(text: str) -> int:
@@ -185,6 +206,7 @@ TEXTS = Kind(f"a text, {_LIST}", _several(_text))
 INTEGERS = Kind("an integer, or several with commas between", _several(_integer))
 COUNT = Kind("an integer of at least 0", _count)
 POSITIVE = Kind("an integer of at least 1", _positive)
+POINTS = Kind("an integer of at least 4", _points)
 NUMBER = Kind("a finite number", _number)
 NUMBERS = Kind("a finite number, or several with commas between", _several(_number))
 FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag)

@@ -29,7 +29,6 @@ __all__ = [
     "CONTROLS",
     "CRITERIA",
     "OF_SOURCE",
-    "ONE_SERIES",
     "SEPARATION",
     "SORTABLE",
     "Criterion",
@@ -251,15 +250,5 @@ CONTROLS: tuple[Parameter, ...] = (
         kind=FLAG,
         default=True,
         sentence="Whether to count all matches (totalMatches), which costs more the more there are.",
-    ),
-)
-
-#: The parameters of a request for one series.
-ONE_SERIES: tuple[Parameter, ...] = (
-    Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="How the table comes."),
-    Parameter(
-        name="revision",
-        kind=POSITIVE,
-        sentence="The series as it was at this revision, for its owner, while the file of that time is kept.",
     ),
 )

@@ -26,10 +26,10 @@ from photseries.errors import (
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
-    UnsupportedMediaTypeError,
 )
 from photseries.http.answers import failure, presentable, success
 from photseries.http.doors import client_address
+from photseries.http.media import check_media
 from photseries.http.shared import Shared
 from photseries.http.spool import Body
 from photseries.principal import Principal
@@ -46,17 +46,17 @@ ANY = ""
 # A refused client that still sends its body would lose our answer if we closed at once: we read on for a while.
 _LINGER_BYTES = 64 * 1024 * 1024
 
-_BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
-
 
 @stream_request_body
 class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
-    ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token.
+    ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token;
+    ``takes_files``, whether a body may be something else than plain JSON.
     """
 
     needs: ClassVar[Mapping[str, str | None]] = {}
+    takes_files: ClassVar[bool] = False
 
     principal: Principal
 
@@ -110,11 +110,7 @@ class BaseHandler(RequestHandler):
         if not self._has_body():
             return
         await self.run(lambda: None)
-        media_type = self.request.headers.get("Content-Type", "").lower()
-        if media_type.startswith(_BINARY_TYPES):
-            raise UnsupportedMediaTypeError("The body must be JSON (Content-Type: application/json).")
-        if self.request.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise UnsupportedMediaTypeError("The body must not be compressed (no Content-Encoding).")
+        check_media(self.request.headers, takes_files=self.takes_files)
         if int(self.request.headers.get("Content-Length", 0)) > self.services.config.server.max_body:
             raise self._too_large()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import orjson
@@ -16,15 +16,19 @@ from photseries.criteria import OF_SOURCE, ONE_SERIES, Query, Restriction
 from photseries.errors import NotFoundError, PhotseriesError
 from photseries.http.answers import success
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.uploads import UploadHandler
 from photseries.principal import UPLOAD
 
 __all__ = [
+    "AppendHandler",
     "HistoryHandler",
     "OneSeriesHandler",
     "QueryHandler",
     "SeriesHandler",
     "SourceSeriesHandler",
     "SummaryHandler",
+    "number_of",
+    "revisions",
 ]
 
 #: What the files of the series of a list take that are worked on at once [bytes]; a longer one is alone.
@@ -35,7 +39,7 @@ _LARGEST_ID = 2**63 - 1
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+"')
 
 
-class SeriesHandler(BaseHandler):
+class SeriesHandler(UploadHandler):
     """All series: create one, find many."""
 
     needs: ClassVar = {"GET": ANY, "POST": UPLOAD}
@@ -44,7 +48,10 @@ class SeriesHandler(BaseHandler):
         """Create a series."""
 
         def create() -> dict[str, Any]:
-            created = self.services.archive.create(self.principal, self.json_body())
+            body, asked = self.upload(criteria.UPLOAD)
+            if asked["dryRun"]:
+                return self.services.archive.preview(self.principal, body)
+            created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
             return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}
 
@@ -111,6 +118,7 @@ class QueryHandler(SeriesHandler):
     """The same search with its parameters in a body, and around a list of positions."""
 
     needs: ClassVar = {"POST": ANY}
+    takes_files: ClassVar[bool] = False
 
     async def post(self) -> None:
         """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
@@ -152,7 +160,7 @@ class SourceSeriesHandler(SeriesHandler):
         await self.send_page(parse)
 
 
-class OneSeriesHandler(BaseHandler):
+class OneSeriesHandler(UploadHandler):
     """One series: get, change, delete."""
 
     needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
@@ -162,13 +170,13 @@ class OneSeriesHandler(BaseHandler):
 
         def get() -> tuple[str | None, bytes | None]:
             values = criteria.read(self.arguments(), ONE_SERIES)
-            series_id, data_format = _number(identity), values["dataFormat"]
+            series_id, data_format = number_of(identity), values["dataFormat"]
             archive = self.services.archive
             if "revision" in values:
                 past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
                 return None, success(past)
-            known = self._revisions("If-None-Match", series_id) or frozenset()
-            revision, fields = archive.get(self.principal, series_id, data_format, known)
+            known = revisions(self.request.headers, "If-None-Match", series_id) or frozenset()
+            revision, fields = archive.get(self.principal, series_id, data_format, known, criteria.part_of(values))
             return f'"{series_id}.{revision}.{data_format}"', None if fields is None else success(fields)
 
         tag, content = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
@@ -184,9 +192,10 @@ class OneSeriesHandler(BaseHandler):
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
 
         def change() -> dict[str, int]:
-            series_id = _number(identity)
-            expected = self._revisions("If-Match", series_id)
-            self.services.archive.update(self.principal, series_id, self.json_body(), expected)
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, "If-Match", series_id)
+            body, _ = self.upload()
+            self.services.archive.update(self.principal, series_id, body, expected)
             return {"id": series_id}
 
         await self.reply(change, heavy=True)
@@ -195,18 +204,30 @@ class OneSeriesHandler(BaseHandler):
         """Remove the series; with If-Match only at the revision that one has seen."""
 
         def delete() -> None:
-            series_id = _number(identity)
-            self.services.archive.delete(self.principal, series_id, self._revisions("If-Match", series_id))
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, "If-Match", series_id)
+            self.services.archive.delete(self.principal, series_id, expected)
 
         await self.reply(delete)
 
-    def _revisions(self, header: str, series_id: int) -> frozenset[int] | None:
-        """Give the revisions that a conditional header names; None when it is absent or names any."""
-        text = self.request.headers.get(header, "*").strip()
-        if text == "*":
-            return None
-        tags = _TAG.findall(text)
-        return frozenset(int(revision) for number, revision in tags if int(number) == series_id)
+
+class AppendHandler(UploadHandler):
+    """Rows for a series that grows."""
+
+    needs: ClassVar = {"POST": ANY}
+
+    async def post(self, identity: str) -> None:
+        """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
+
+        def append() -> dict[str, int]:
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, "If-Match", series_id)
+            body, asked = self.upload(criteria.APPEND)
+            drop = asked["repeats"] == "drop"
+            self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
+            return {"id": series_id}
+
+        await self.reply(append, heavy=True)
 
 
 class HistoryHandler(BaseHandler):
@@ -217,10 +238,26 @@ class HistoryHandler(BaseHandler):
     async def get(self, identity: str) -> None:
         """List who changed what, and when; also of a series that was deleted, to its owner."""
         events = self.services.archive.history
-        await self.reply(lambda: {"history": events(self.principal, _number(identity))})
+        await self.reply(lambda: {"history": events(self.principal, number_of(identity))})
 
 
-def _number(identity: str) -> int:
+def number_of(identity: str) -> int:
+    """Read the id of a series from a path.
+
+    Raises
+    ------
+    NotFoundError
+        When it cannot be one.
+    """
     if not (identity.isascii() and identity.isdigit() and len(identity) < 20 and int(identity) <= _LARGEST_ID):
         raise NotFoundError(f"No photometric series with ID {identity[:40]}.")
     return int(identity)
+
+
+def revisions(headers: Mapping[str, str], name: str, series_id: int) -> frozenset[int] | None:
+    """Give the revisions that a conditional header names; None when it is absent or names any."""
+    text = headers.get(name, "*").strip()
+    if text == "*":
+        return None
+    tags = _TAG.findall(text)
+    return frozenset(int(revision) for number, revision in tags if int(number) == series_id)

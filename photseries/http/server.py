@@ -19,6 +19,7 @@ from tornado.web import Application, RequestHandler
 from photseries.accounts import KINDS
 from photseries.config import Server
 from photseries.errors import PhotseriesError, StartError
+from photseries.http.files import FileHandler
 from photseries.http.operation import (
     AliveHandler,
     EnumTypesHandler,
@@ -29,6 +30,7 @@ from photseries.http.operation import (
 )
 from photseries.http.registries import EntriesHandler, EntryHandler
 from photseries.http.series import (
+    AppendHandler,
     HistoryHandler,
     OneSeriesHandler,
     QueryHandler,
@@ -50,6 +52,8 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/api/photometric_series/summary", SummaryHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
+    (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),
+    (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),

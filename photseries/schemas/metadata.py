@@ -6,10 +6,12 @@ messages is SkyPortal's, because its clients look for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import orjson
 from marshmallow import EXCLUDE, Schema, ValidationError, validates_schema
+from marshmallow.fields import Field
 
 from photseries.errors import InvalidError
 from photseries.schemas.fields import (
@@ -32,6 +34,7 @@ __all__ = [
     "SHARING",
     "TIME_SCALES",
     "MetadataSchema",
+    "fields_of_texts",
     "load_metadata",
     "without_ignored",
 ]
@@ -180,6 +183,42 @@ def load_metadata(
     ordered = {name: loaded[name] for name in schema.fields if name in loaded}
     message = ". ".join(text.rstrip(".") for text in sentences) + "."
     return ordered, InvalidError(message, fields=problems) if problems else None
+
+
+def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Read fields that came as texts, in a query or a form: what is no text by its kind is read as JSON.
+
+    Parameters
+    ----------
+    texts : mapping of str to sequence of str
+        Several values are a list.
+
+    Returns
+    -------
+    dict
+        Not checked yet.
+    """
+    known = MetadataSchema._declared_fields
+    return {
+        name: [_value(text) for text in values] if len(values) > 1 else _read(known.get(name), values[0])
+        for name, values in texts.items()
+        if values
+    }
+
+
+def _read(field: Field[Any] | None, text: str) -> Any:
+    if isinstance(field, Text):
+        return text
+    if isinstance(field, Ids) and "," in text and not text.startswith("["):
+        return [_value(part) for part in text.split(",")]
+    return _value(text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def without_ignored(file_metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,41 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from photseries.codecs import frames, hdf5, plain_hdf5
 from photseries.errors import InvalidError, UnreadableFileError
+from tests.codecs.strategies import tables
 from tests.codecs.support import DATA, LIMITS, TESS, recipe_read, some_frame
 
 METADATA = {"obj_id": "x", "ra": 359.988204043562, "altdata": {"a": [1, None, {"b": True}]}, "series_name": "é☃/1"}
-
-names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20) | st.sampled_from(
-    ["index", "values_block_0", "values_block_1", "values_block_0_meta", "table", "a/b", "..", "_i_x", "nan", "1", "N."]
-)
-texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=10) | st.sampled_from(
-    ["nan", "_nan_", "NaN", "N.", ""]
-)
-DTYPES = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", ">f8", ">i4", "M8[ns]", "m8[ns]"]
-
-
-@st.composite
-def columns(draw, rows):
-    kind = draw(st.sampled_from([*DTYPES, "text"]))
-    if kind == "text":
-        return draw(st.lists(texts | st.none(), min_size=rows, max_size=rows).filter(any_text))
-    return draw(hnp.arrays(kind, rows))
-
-
-def any_text(values):
-    return any(value is not None for value in values)
-
-
-@st.composite
-def tables(draw):
-    rows = draw(st.integers(1, 6))
-    found = draw(st.dictionaries(names, columns(rows), min_size=1, max_size=6))
-    return pd.DataFrame(found)
 
 
 @given(tables())
@@ -133,6 +105,7 @@ def test_blocks_do_not_matter():
 SCRIPT = """
 import sys, json, hashlib
 from photseries.codecs import hdf5
+from tests.codecs.strategies import tables
 from tests.codecs.support import some_frame
 print(hashlib.sha256(hdf5.encode(some_frame(), json.loads(sys.argv[1]))).hexdigest())
 """
@@ -290,6 +263,16 @@ def test_names_of_columns_up_to_what_hdf5_holds(letter):
     assert recipe_read(hdf5.encode(widest, {}))[0].equals(widest)
     with pytest.raises(InvalidError, match="names of the columns take"):
         hdf5.encode(widest.rename(columns=lambda name: name + letter * (8 // written)), {})
+
+
+@pytest.mark.parametrize("character", ["\\", "\n", "\r", "\x1a"])
+def test_names_that_take_more_than_they_show(character):
+    """What would end or escape a line of a pickle is written as six characters."""
+    count = (frames.LONGEST_ATTRIBUTE - 100) // (4 + 6 * 40 + 10)
+    widest = pd.DataFrame(np.zeros((1, count)), columns=[f"{number:04d}{character * 40}" for number in range(count)])
+    assert recipe_read(hdf5.encode(widest, {}))[0].equals(widest)
+    with pytest.raises(InvalidError, match="names of the columns take"):
+        hdf5.encode(widest.assign(**{character * 100: 1.0}), {})
 
 
 def test_as_many_text_columns_as_allowed():

@@ -8,9 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.criteria import kinds
-from photseries.criteria.kinds import LONGEST_TEXT, MOST_VALUES, Kind, Statistic, choice, joined
+from photseries.criteria.kinds import LONGEST_TEXT, MOST_VALUES, Kind, Statistic, choice, choices, joined
 
-KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Kind)} | {"choice": choice("asc", "desc")}
+KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Kind)} | {
+    "choice": choice("asc", "desc"),
+    "choices": choices("mag", "snr"),
+}
 
 GOOD = {
     "TEXT": {text: text for text in ("a", " ", "é%_\\'\";--", "x" * LONGEST_TEXT, "\u2028", "\U0001f52d")},
@@ -27,6 +30,8 @@ GOOD = {
     },
     "INTEGERS": {"1": (1,), "+1, -2,003": (1, -2, 3), '"1","2"': (1, 2), "9" * 18: (10**18 - 1,)},
     "COUNT": {"0": 0, "-0": 0, "007": 7, "2147483647": 2**31 - 1},
+    "POINTS": {"4": 4, "2147483647": 2**31 - 1},
+    "choices": {"mag": ("mag",), "snr,mag": ("snr", "mag")},
     "POSITIVE": {"1": 1, "2147483647": 2**31 - 1},
     "NUMBER": {
         "1": 1.0,
@@ -112,6 +117,8 @@ BAD = {
         "medians.a b<1", 'medians."a<1', 'medians."a"b<1', "medians.bg<1 OR 1=1", "medians.bg<1;--", "x" * 10**6,
     ],
     "choice": ["", "ASC", "asc ", "ascending", "a\0sc"],
+    "choices": ["", "MAG", "mag,", "mag, snr", "mag,mag", "mag,colour"],
+    "POINTS": [*NOT_NUMBERS, *NOT_ONE, "3", "-4", "4.0"],
 }  # fmt: skip
 
 

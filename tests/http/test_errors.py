@@ -231,10 +231,15 @@ def test_no_valid_token(service, header):
 
 
 def test_other_media_types(admin):
-    answer = admin.post("/api/photometric_series", content=b"x", headers={"Content-Type": "application/x-hdf5"})
-    check_error(answer, 415, "unsupported_media_type")
-    answer = admin.post("/api/photometric_series", content=b"{}", headers={"Content-Encoding": "gzip"})
-    check_error(answer, 415, "unsupported_media_type")
+    for path, name, value in (
+        ("/api/photometric_series", "Content-Type", "image/png"),
+        ("/api/photometric_series", "Content-Encoding", "br"),
+        ("/api/photometric_series/query", "Content-Type", "application/x-hdf5"),
+        ("/api/sources", "Content-Type", "multipart/form-data; boundary=x"),
+        ("/api/sources", "Content-Encoding", "gzip"),
+    ):
+        answer = admin.post(path, content=b"{}", headers={name: value})
+        check_error(answer, 415, "unsupported_media_type")
 
 
 def test_json_without_a_media_type_is_json(admin, world):

@@ -1,0 +1,45 @@
+"""A dry run: what an upload would become, in the words of the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from photseries.archive.intake import NewSeries
+from photseries.catalogue import finding, registries
+from photseries.catalogue.engine import Connection
+from photseries.principal import Principal
+from photseries.series.remarks import remarks
+from photseries.series.statistics import SUMMARY
+
+__all__ = ["preview"]
+
+
+def preview(connection: Connection, principal: Principal, new: NewSeries) -> dict[str, Any]:
+    """Tell what a new series would be.
+
+    Parameters
+    ----------
+    connection : Connection
+    principal : Principal
+    new : NewSeries
+
+    Returns
+    -------
+    dict
+        ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
+        each), ``statistics``, ``content_hash`` and ``warnings``.
+    """
+    source = registries.get(connection, principal, "sources", new.values["obj_id"])
+    position = None if source is None else (source["ra"], source["dec"])
+    warnings = remarks(new.frame, new.values["ra"], new.values["dec"], position)
+    taken = finding.taken_by(connection, principal, new.values)
+    if taken is not None:
+        warnings.append(f"A series with this key is there already: {taken}. It would be refused.")
+    return {
+        "metadata": new.metadata,
+        "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
+        "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
+        "statistics": {name: new.values[name] for name in SUMMARY},
+        "content_hash": new.values["content_hash"],
+        "warnings": warnings,
+    }

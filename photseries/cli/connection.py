@@ -1,0 +1,33 @@
+"""What the commands that talk HTTP share: a client, and errors as one line."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate
+
+import click
+
+import photseries
+from photseries.cli.options import reported
+
+if TYPE_CHECKING:
+    from photseries.client import Client
+
+__all__ = ["connected"]
+
+
+def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[..., None]:
+    """Give a command the options ``--url`` and ``--retries``, and pass it a client as first argument.
+
+    There is no option for the token: the arguments of a process can be read by everybody on its machine.
+    """
+
+    @click.option("--url", help="The service; default: PHOTSERIES_URL, or what `photseries login` kept.")
+    @click.option("--retries", type=click.IntRange(0, 20), default=6, show_default=True, help="How often to try again.")
+    @functools.wraps(command)
+    def run(url: str | None, retries: int, **options: Any) -> None:
+        with reported(), photseries.Client(url, retries=retries) as client:
+            command(client, **options)
+
+    return run

@@ -1,0 +1,140 @@
+"""``photseries find``: its options are the table of criteria."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from photseries.cli.connection import connected
+from photseries.cli.options import json_option
+from photseries.cli.sections import SectionedCommand, option
+from photseries.cli.table import table_lines
+from photseries.criteria import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter
+from photseries.criteria import kinds as kind
+from photseries.criteria.kinds import Kind
+
+if TYPE_CHECKING:
+    from photseries.client import Client
+
+__all__ = ["COMMANDS"]
+
+#: The columns of the table, the more important first: a terminal shows as many as it has room for.
+COLUMNS = (
+    "id", "obj_id", "separation", "filter", "series_name", "series_obj_id", "num_exp", "mjd_first", "mjd_last",
+    "mean_mag", "rms_mag", "median_snr", "instrument_id", "exp_time", "ra", "dec", "channel", "origin",
+)  # fmt: skip
+
+EXAMPLES = """\b
+photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
+photseries find --ra 75.43 --dec -69.17 --radius 0.01 --sort-by separation
+"""
+
+_CONTROLS = tuple(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "sortBy", "sortOrder"))
+
+_METAVARS = {
+    kind.TEXT: "TEXT", kind.TEXTS: "TEXT,...", kind.INTEGERS: "ID,...", kind.COUNT: "N", kind.NUMBER: "NUMBER",
+    kind.NUMBERS: "NUMBER,...", kind.MOMENT: "TIME", kind.RIGHT_ASCENSION: "DEG", kind.DECLINATION: "DEG",
+    kind.RADIUS: "DEG", kind.STATISTIC: "COMPARISON",
+}  # fmt: skip
+
+
+class _Value(click.ParamType[str]):
+    """A value of a criterion: checked before anything is sent, and sent as it was written."""
+
+    def __init__(self, known: Kind) -> None:
+        self.known = known
+        self.name = _METAVARS.get(known, "VALUE")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check a text."""
+        try:
+            self.known.read(value)
+        except ValueError:
+            self.fail(f"{value!r}: it must be {self.known.name}.", param, ctx)
+        return str(value)
+
+
+def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make the option of a parameter: its name in lower case with dashes."""
+    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", known.name.replace("NaN", "Nan")).lower()
+    if known.kind is kind.FLAG:
+        return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
+    return option(
+        section, f"--{name}", known.name, type=_Value(known.kind), multiple=known.repeatable, help=known.sentence
+    )
+
+
+def _options_of_the_table(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command all criteria; they come by the names of the table."""
+    for section, parameters in (("Order", _CONTROLS), ("Criteria", CRITERIA)):
+        for known in reversed(parameters):
+            command = _option(section, known)(command)
+    return command
+
+
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
+@_options_of_the_table
+@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="Series at most; 0: all.")
+@click.option("--columns", metavar="NAME,...", help="The fields to print, instead of those that there is room for.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
+@json_option
+@connected
+def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_json: bool, **criteria: Any) -> None:
+    """Find series and print them.
+
+    As a table, with as many columns as the terminal has room for; as CSV; or as JSON, an object a line.
+    """
+    given = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
+    given = {name: value for name, value in given.items() if value not in (None, [])}
+    page = {"numPerPage": min(limit, MOST_PER_PAGE) if limit else MOST_PER_PAGE}
+    found = (series.metadata for series in islice(client.iter(**given, **page), limit or None))
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    if as_json:
+        for fields in found:
+            click.echo(orjson.dumps({name: fields.get(name) for name in names} if names else fields))
+    elif as_csv:
+        _write_csv(found, names)
+    else:
+        rows = list(found)
+        for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
+            click.echo(line)
+        if limit and len(rows) == limit and (total := client.count(**_criteria_alone(given))) > limit:
+            click.echo(f"{limit:,} of {total:,} series; --limit 0 prints all.", err=True)
+        elif not rows:
+            click.echo("No series matches.", err=True)
+
+
+def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:
+    """Give the columns that hold anything, the one that orders the rows among the first."""
+    columns = dict.fromkeys((*COLUMNS[:2], *filter(None, [sort_by]), *COLUMNS))
+    return [name for name in columns if any(row.get(name) is not None for row in rows)]
+
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def _criteria_alone(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if name not in ("sortBy", "sortOrder")}
+
+
+def _write_csv(found: Iterable[Mapping[str, Any]], names: Sequence[str] | None) -> None:
+    """Print CSV; lists and objects are JSON."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    for number, fields in enumerate(found):
+        chosen = names or list(fields)
+        if number == 0:
+            writer.writerow(chosen)
+        cells = [fields.get(name) for name in chosen]
+        writer.writerow([orjson.dumps(cell).decode() if isinstance(cell, Mapping | list) else cell for cell in cells])
+
+
+COMMANDS = (find,)

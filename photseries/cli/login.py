@@ -1,0 +1,59 @@
+"""``photseries login | whoami``: which service, and as whom."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+import orjson
+
+import photseries
+from photseries.cli.connection import connected
+from photseries.cli.options import json_option, reported, safe
+from photseries.cli.table import shown
+
+if TYPE_CHECKING:
+    from photseries.client import Client
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--token-stdin", is_flag=True, help="Read the token from standard input, instead of asking for it.")
+def login(url: str | None, token_stdin: bool) -> None:
+    """Check a service and a token, and keep them for the other commands.
+
+    URL is asked for when it is not given, and so is the token, which is not shown while it is typed. They are kept in
+    ~/.config/photseries/config.yaml, which nobody else can read.
+    """
+    from photseries.client.settings import Settings, save
+
+    if url is None:
+        if token_stdin:
+            raise click.UsageError("--token-stdin needs the URL.")
+        url = click.prompt("URL of the service")
+    token = sys.stdin.readline().strip() if token_stdin else click.prompt("Token", hide_input=True).strip()
+    with reported():
+        settings = Settings(url, token)
+        with photseries.Client(settings.url, settings.token) as client:
+            me = client.whoami()
+        file = save(settings)
+    click.echo(f"{safe(me['username'])} at {settings.url}, kept in {file}.")
+
+
+@click.command()
+@json_option
+@connected
+def whoami(client: Client, as_json: bool) -> None:
+    """Say whose token this is and what it allows, and where."""
+    me = {**client.whoami(), "url": client.url, "version": client.check()}
+    if as_json:
+        click.echo(orjson.dumps(me))
+    else:
+        for name, value in me.items():
+            click.echo(f"{name:<12} {shown(value)}")
+
+
+COMMANDS = (login, whoami)

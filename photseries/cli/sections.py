@@ -1,0 +1,39 @@
+"""Commands with many options: their help has a section for each kind of option."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+__all__ = ["SectionedCommand", "option"]
+
+
+class _Option(click.Option):
+    """An option that knows the section of the help it belongs to."""
+
+    def __init__(self, *args: Any, section: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command whose help lists the options by section, in the order of their first options."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options; those of no section come last."""
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None and isinstance(parameter, click.Option):
+                sections.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        others = sections.pop("Options", [])
+        for title, records in (*sections.items(), ("Options", others)):
+            with formatter.section(title):
+                formatter.write_dl(records)
+
+
+def option(section: str, *names: str, **about: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option in a section of its help; the rest as :func:`click.option`."""
+    return click.option(*names, cls=_Option, section=section, **about)

@@ -1,0 +1,172 @@
+"""``photseries get | show | delete``: one series."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import orjson
+
+from photseries.cli.connection import connected
+from photseries.cli.options import Failure, json_option
+from photseries.cli.table import shown, table_lines
+from photseries.criteria import CRITERIA
+from photseries.schemas.metadata import MetadataSchema
+
+if TYPE_CHECKING:
+    from photseries.client import Client, Series
+
+__all__ = ["COMMANDS"]
+
+_STDOUT = Path("-")
+
+identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
+if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
+
+
+def _to_hdf5(series: Series, path: Path) -> None:
+    series.to_hdf5(path)
+
+
+def _to_csv(series: Series, path: Path) -> None:
+    frame = series.data
+    frame.to_csv(path, index=frame.index.name is not None)
+
+
+def _to_parquet(series: Series, path: Path) -> None:
+    try:
+        series.data.to_parquet(path)
+    except ImportError:
+        raise Failure("Parquet needs a package: pip install 'photseries[parquet]'.") from None
+
+
+#: What writes each format of ``get``, and the endings of file names that mean it.
+_WRITERS: Mapping[str, Callable[[Series, Path], None]] = {"hdf5": _to_hdf5, "csv": _to_csv, "parquet": _to_parquet}
+_ENDINGS = {"hdf5": (".h5", ".hdf5"), "csv": (".csv",), "parquet": (".parquet", ".pq")}
+
+
+@click.command()
+@identity
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Default: series-ID.h5."
+)
+@click.option(
+    "--format", "form", type=click.Choice(list(_WRITERS)), help="Default: as the name of the file says; hdf5."
+)
+@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@connected
+def get(client: Client, series_id: int, output: Path | None, form: str | None, force: bool) -> None:
+    """Download a series into a file; - is standard output."""
+    if form is None:
+        ending = "" if output is None else output.suffix.lower()
+        form = next((name for name, endings in _ENDINGS.items() if ending in endings), "hdf5")
+    path = output or Path(f"series-{series_id}{_ENDINGS[form][0]}")
+    if path != _STDOUT and path.exists() and not force:
+        raise Failure(f"{path} is there already; --force replaces it, -o names another.")
+    series = client.get(series_id)
+    to_stdout = path == _STDOUT
+    try:
+        with tempfile.TemporaryDirectory(dir=None if to_stdout else path.parent) as folder:
+            part = Path(folder) / "part"
+            _WRITERS[form](series, part)
+            if to_stdout:
+                with part.open("rb") as content:
+                    shutil.copyfileobj(content, sys.stdout.buffer)
+            else:
+                os.replace(part, path)
+    except OSError as error:
+        raise Failure(f"Cannot write {path}: {error.strerror}.") from error
+    if not to_stdout:
+        click.echo(path)
+
+
+@click.command()
+@identity
+@click.option("--no-plot", is_flag=True, help="Leave the light curve out.")
+@click.option("--flux/--mag", default=None, help="What to draw; default: what the table has.")
+@click.option("--height", type=click.IntRange(5, 200), default=20, show_default=True, help="Lines of the light curve.")
+@json_option
+@connected
+def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, height: int, as_json: bool) -> None:
+    """Draw the light curve, and print the metadata and the statistics."""
+    series = client.get(series_id)
+    if as_json:
+        click.echo(orjson.dumps(series.metadata, option=orjson.OPT_INDENT_2))
+        return
+    if not no_plot:
+        for line in _picture(series, flux, height):
+            click.echo(line)
+        click.echo()
+    for line in _facts(series.metadata):
+        click.echo(line)
+
+
+@click.command()
+@identity
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@if_match
+@connected
+def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> None:
+    """Delete a series, after asking."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("Nobody to ask: --yes deletes without asking.")
+        known = client.get(series_id).metadata
+        what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
+        click.confirm(f"Delete series {series_id} ({what})?", abort=True)
+    client.delete(series_id, if_match=if_match)
+
+
+def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
+    """Draw the light curve as wide as the terminal."""
+    from photseries.cli.plot import drawn
+    from photseries.series.lightcurve import light_curve
+    from photseries.series.table import FLUX
+
+    frame = series.data
+    curve = light_curve(frame)
+    in_flux = any(name in frame for name in FLUX) if flux is None else flux
+    yield "flux [uJy]" if in_flux else "mag [AB]"
+    yield from drawn(
+        curve.mjd,
+        curve.flux if in_flux else curve.mag,
+        curve.fluxerr if in_flux else curve.magerr,
+        width=shutil.get_terminal_size().columns,
+        height=height,
+        reverse=not in_flux,
+    )
+
+
+#: Statistics of every column, and what the table calls them.
+_OF_COLUMNS = {"medians": "median", "minima": "minimum", "maxima": "maximum", "stds": "standard deviation"}
+
+_UNITS = {
+    **{known.field: known.unit for known in CRITERIA},
+    **{name: field.metadata["unit"] for name, field in MetadataSchema((), 1).fields.items()},
+}
+
+
+def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
+    """Write the fields that are not null, a line each, and the statistics of the columns as a table."""
+    plain = {name: value for name, value in metadata.items() if value not in (None, [], {}) and name not in _OF_COLUMNS}
+    wide = max(map(len, plain))
+    for name, value in plain.items():
+        unit = _UNITS.get(name)
+        yield f"{name:<{wide}}  {shown(value, name)}{f' {unit}' if unit else ''}"
+    columns = metadata.get("medians") or {}
+    rows = [
+        {"column": column} | {title: (metadata.get(name) or {}).get(column) for name, title in _OF_COLUMNS.items()}
+        for column in columns
+    ]
+    if rows:
+        yield ""
+        yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
+
+
+COMMANDS = (get, show, delete)

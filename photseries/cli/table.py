@@ -1,0 +1,76 @@
+"""Values and tables as text for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import orjson
+from rich.cells import cell_len
+
+from photseries.cli.options import safe
+
+__all__ = ["shown", "table_lines"]
+
+_GAP = "  "
+
+#: Digits after the point, of fields whose unit says how many are of use.
+_DIGITS = {
+    **dict.fromkeys(("ra", "dec", "mjd_first", "mjd_mid", "mjd_last", "mjd_last_detected"), 5),
+    **dict.fromkeys(("mean_mag", "rms_mag", "robust_mag", "robust_rms", "mag_first", "mag_last", "limiting_mag"), 3),
+    **dict.fromkeys(("magref", "e_magref", "mag_last_detected"), 3),
+    **dict.fromkeys(("median_snr", "best_snr", "worst_snr"), 1),
+}
+
+
+def shown(value: Any, name: str = "") -> str:
+    """Write a value of a field for people; null is a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name in _DIGITS and isinstance(value, int | float):
+        return f"{value:.{_DIGITS[name]}f}"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list):
+        return ", ".join(
+            shown(item["name"] if isinstance(item, Mapping) and "name" in item else item) for item in value
+        )
+    return safe(orjson.dumps(value).decode() if isinstance(value, Mapping) else str(value))
+
+
+def table_lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None) -> Iterator[str]:
+    """Write rows as a table.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+    columns : sequence of str
+        The names of the columns, the more important first.
+    width : int or None
+        As many columns are written as this many cells of a terminal hold, but at least one; None: all.
+
+    Yields
+    ------
+    str
+        The lines, the head first; numbers stand to the right.
+    """
+    room = width
+    chosen: list[list[str]] = []
+    for name in columns:
+        cells = [name, *(shown(row.get(name), name) for row in rows)]
+        wide = max(map(cell_len, cells))
+        if room is not None:
+            room -= wide + (len(_GAP) if chosen else 0)
+            if room < 0 and chosen:
+                break
+        number = any(isinstance(row.get(name), int | float) for row in rows)
+        chosen.append([_padded(cell, wide, number) for cell in cells])
+    for line in zip(*chosen, strict=True):
+        yield _GAP.join(line).rstrip()
+
+
+def _padded(cell: str, wide: int, right: bool) -> str:
+    space = " " * (wide - cell_len(cell))
+    return space + cell if right else cell + space

@@ -1,0 +1,117 @@
+"""What became of the files of an upload: a line each, for people or machines, and what is to be said in the end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import orjson
+
+from photseries.cli.options import safe
+from photseries.errors import PhotseriesError
+
+if TYPE_CHECKING:
+    from photseries.client import Outcome, Uploaded
+
+__all__ = ["Tally"]
+
+#: So many files are named of those that share a reason.
+_NAMED = 5
+
+#: And so many reasons.
+_REASONS = 20
+
+#: How the statuses of uploads are called in the end, in this order.
+_CALLED = {
+    "created": "created",
+    "replaced": "replaced",
+    "skipped": "skipped (there already)",
+    "valid": "valid",
+    "exists": "there already",
+    "failed": "failed",
+}
+
+
+class Tally:
+    """Counts uploads.
+
+    Parameters
+    ----------
+    total : int
+        How many files there are.
+    lines : {"json", "text", "none"}
+        What is printed of each file on standard output.
+    """
+
+    def __init__(self, total: int, lines: Literal["json", "text", "none"]) -> None:
+        self._total = total
+        self._lines = lines
+        self._counts: Counter[str] = Counter()
+        self._notes: dict[str, defaultdict[str, list[Path]]] = {
+            "failed": defaultdict(list),
+            "warning": defaultdict(list),
+        }
+        self._began = time.monotonic()
+
+    @property
+    def failed(self) -> int:
+        """How many files failed."""
+        return self._counts["failed"]
+
+    @property
+    def done(self) -> int:
+        """How many files are there."""
+        return self._counts.total() - self.failed
+
+    def count(self, outcome: Outcome) -> None:
+        """Count an upload."""
+        file = outcome.item[0]
+        if outcome.error is not None:
+            self.refused(file, outcome.error)
+        elif outcome.uploaded is not None:
+            self._uploaded(file, outcome.uploaded)
+
+    def refused(self, file: Path, error: PhotseriesError) -> None:
+        """Count one that failed."""
+        self._counts["failed"] += 1
+        reason = error.message.removeprefix(f"{file.name}: ")
+        self._notes["failed"][reason].append(file)
+        facts = {"file": str(file), "status": "failed", "code": error.code, "message": error.message}
+        self._print({**facts, "fields": error.fields}, f"failed - {file}: {reason}" if self._total > 1 else None)
+
+    def report(self) -> None:
+        """Say on standard error what was wrong with which files, and how many became what."""
+        for title in ("warning", "failed"):
+            notes = self._notes[title]
+            for text, files in islice(notes.items(), _REASONS):
+                several = f" ({len(files):,} files)" if len(files) > 1 else ""
+                click.echo(f"{title}{several}: {safe(text)}", err=True)
+                for file in files[:_NAMED]:
+                    click.echo(f"    {safe(str(file))}", err=True)
+                if len(files) > _NAMED:
+                    click.echo(f"    and {len(files) - _NAMED:,} more", err=True)
+            if len(notes) > _REASONS:
+                click.echo(f"{title}: and for {len(notes) - _REASONS:,} other reasons; --json tells all.", err=True)
+        if self._total > 1:
+            parts = [f"{self._counts[status]:,} {called}" for status, called in _CALLED.items() if self._counts[status]]
+            took = time.monotonic() - self._began
+            rate = self._counts.total() / max(took, 0.001)
+            click.echo(f"{', '.join(parts) or 'Nothing done'} ({took:.1f} s, {rate:.1f}/s).", err=True)
+
+    def _uploaded(self, file: Path, uploaded: Uploaded) -> None:
+        self._counts[uploaded.status] += 1
+        for warning in uploaded.warnings:
+            self._notes["warning"][warning].append(file)
+        facts = {"file": str(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}
+        self._print(facts, f"{uploaded.status} {'-' if uploaded.id is None else uploaded.id} {file}")
+
+    def _print(self, facts: Mapping[str, object], text: str | None) -> None:
+        if self._lines == "json":
+            click.echo(orjson.dumps(facts))
+        elif self._lines == "text" and text is not None:
+            click.echo(safe(text))

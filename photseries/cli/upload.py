@@ -1,0 +1,131 @@
+"""``photseries upload | update``: files become series, many at a time, or the new table of one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from photseries.cli.connection import connected
+from photseries.cli.fields import NameTemplate, field_options, given_fields
+from photseries.cli.options import Failure, json_option
+from photseries.cli.progress import progress
+from photseries.cli.reading import found_files, given_reading, reading_options
+from photseries.cli.sections import SectionedCommand
+from photseries.cli.tally import Tally
+from photseries.errors import ForbiddenError, InvalidError, PhotseriesError, TooManyRequestsError, UnavailableError
+from photseries.principal import ADMIN, UPLOAD
+
+if TYPE_CHECKING:
+    from photseries.client import Client
+
+__all__ = ["COMMANDS"]
+
+EXAMPLES = """\b
+photseries upload tess*.fits --obj-id "TIC 114807149" --instrument-id 1
+photseries upload night1/ --from-name '{series_obj_id}_{filter}.csv' --series-name night1 --time-format bjd
+"""
+
+#: After one of these, which the client has waited for, other files fare no better.
+HOPELESS = (UnavailableError, TooManyRequestsError)
+
+
+@click.command(cls=SectionedCommand, epilog=EXAMPLES)
+@click.argument("names", metavar="FILES...", nargs=-1, required=True)
+@field_options
+@reading_options
+@click.option("--from-name", metavar="TEMPLATE", help="Fields in the files' names, as '{series_obj_id}_{filter}.csv'.")
+@click.option(
+    "--if-exists",
+    type=click.Choice(("error", "skip", "replace")),
+    default="skip",
+    show_default=True,
+    help="What to do with a series that is there.",
+)
+@click.option("--dry-run", is_flag=True, help="Have everything checked, and nothing stored.")
+@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Uploads on their way at once.")
+@json_option
+@connected
+def upload(
+    client: Client,
+    *,
+    names: tuple[str, ...],
+    from_name: str | None,
+    if_exists: Literal["error", "skip", "replace"],
+    dry_run: bool,
+    jobs: int,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Upload files as series, many at a time.
+
+    FILES are files, patterns in quotes, and folders with all the light curves that they hold. What is there already is
+    skipped, so the same command goes on where it was interrupted. Options win over what a file says of itself.
+
+    Exit status: 0 all are there, 1 some failed, 2 the command could not be done.
+    """
+    reading, fields = given_reading(options), given_fields(options)
+    template = NameTemplate(from_name) if from_name else None
+    files = found_files(names, any_ending=reading.format is not None)
+    _require_permission(client)
+    bar = len(files) > 1 and sys.stderr.isatty()
+    tally = Tally(len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text")
+    items = list(_items(files, template, tally))
+    try:
+        with progress(len(items) if bar else None) as advance:
+            for outcome in client.upload_many(
+                items, in_flight=jobs, if_exists=if_exists, dry_run=dry_run, options=reading, **fields
+            ):
+                if isinstance(outcome.error, HOPELESS):
+                    raise outcome.error
+                tally.count(outcome)
+                advance()
+    except PhotseriesError as error:
+        left = f"{tally.done:,} of {len(files):,} are done: the same command does the rest."
+        raise Failure(f"{error.message} {left}") from error
+    finally:
+        tally.report()
+    if tally.failed:
+        sys.exit(1)
+
+
+@click.command(cls=SectionedCommand)
+@click.argument("series_id", metavar="ID", type=click.IntRange(1))
+@field_options
+@reading_options
+@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with a new table.")
+@click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
+@connected
+def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: Any) -> None:
+    """Change fields of a series, or its table; --set FIELD=null clears a field."""
+    reading, fields = given_reading(options), given_fields(options)
+    if not fields and data is None:
+        raise click.UsageError("Nothing to change: give a field, or --data.")
+    client.update(series_id, data, if_match=if_match, options=reading, **fields)
+
+
+def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Give the files with the fields of their names; those whose names do not fit have failed."""
+    for file in files:
+        try:
+            yield file, template.fields(file) if template else {}
+        except InvalidError as error:
+            tally.refused(file, error)
+
+
+def _require_permission(client: Client) -> None:
+    """Refuse to read thousands of files for nothing.
+
+    Raises
+    ------
+    ForbiddenError
+        When the token does not let series be created.
+    """
+    if not {UPLOAD, ADMIN} & set(client.whoami()["permissions"]):
+        raise ForbiddenError(f"This token may not upload: it lacks the permission {UPLOAD!r}.")
+
+
+COMMANDS = (upload, update)

@@ -1,0 +1,13 @@
+"""The client of a photseries service, for Python.
+
+It talks HTTP and shares with the service what both must agree on: the exceptions, the table of query parameters, the
+reader of HDF5 files. It needs neither a database nor Tornado, and never opens with PyTables what a service sent.
+"""
+
+from photseries.client.client import Client
+from photseries.client.many import Outcome
+from photseries.client.series import Series
+from photseries.client.uploads import Uploaded
+from photseries.readers import ReadOptions
+
+__all__ = ["Client", "Outcome", "ReadOptions", "Series", "Uploaded"]

@@ -1,0 +1,104 @@
+"""What an answer of the service says: its data, or the exception that the service raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import orjson
+
+from photseries import __version__, errors
+from photseries.errors import PhotseriesError, UnreachableError
+
+__all__ = ["Answer", "answer_of", "error_of"]
+
+
+class Answer(NamedTuple):
+    """What a service answered: the data, and its own version."""
+
+    data: Any
+    version: str
+
+
+def _tree(root: type[PhotseriesError] = PhotseriesError) -> Iterator[type[PhotseriesError]]:
+    yield root
+    for kind in root.__subclasses__():
+        if kind.__module__ == errors.__name__:
+            yield from _tree(kind)
+
+
+#: The exceptions by their codes, and by their status where a code is unknown: the root of each branch.
+_BY_CODE = {kind.code: kind for kind in _tree()}
+_BY_STATUS = {kind.status: kind for kind in reversed(list(_tree())) if kind.status != PhotseriesError.status}
+
+#: What a proxy in front of the service may answer in its own words.
+_OF_PROXIES = {413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError}
+_IN_DOUBT = {502: errors.InDoubtError, 504: errors.InDoubtError}
+
+
+def answer_of(response: httpx.Response) -> Answer:
+    """Read an answer.
+
+    Parameters
+    ----------
+    response : httpx.Response
+
+    Raises
+    ------
+    PhotseriesError
+        The exception that the service raised, with its message, fields and details.
+    UnreachableError
+        When whoever answered is not photseries, or a version that this client does not understand.
+    """
+    envelope = _envelope(response)
+    if envelope is None:
+        raise _stranger(response)
+    theirs = str(envelope["version"])[:40]
+    if theirs.split(".")[0] != __version__.split(".")[0]:
+        raise UnreachableError(
+            f"The service at {response.url.host} is photseries {theirs}, this client {__version__}: "
+            f"install a client of its version."
+        )
+    if response.is_success and envelope["status"] == "success":
+        return Answer(envelope.get("data"), theirs)
+    raise error_of(response.status_code, envelope)
+
+
+def error_of(status: int, envelope: dict[str, Any]) -> PhotseriesError:
+    """Make the exception that an error body tells of; nothing in it is trusted to be as it should."""
+    data = envelope.get("data")
+    details = dict(data) if isinstance(data, dict) else {}
+    code, given = details.pop("code", None), details.pop("fields", None)
+    fields = {str(name): [*map(str, texts)] for name, texts in _items(given) if isinstance(texts, list)}
+    kind = _BY_CODE.get(code) if isinstance(code, str) else None
+    kind = kind or _BY_STATUS.get(status, PhotseriesError)
+    error = kind(str(envelope.get("message") or "The service gave no reason."), fields=fields, details=details)
+    error.status = status
+    return error
+
+
+def _items(value: Any) -> list[tuple[Any, Any]]:
+    return list(value.items()) if isinstance(value, dict) else []
+
+
+def _envelope(response: httpx.Response) -> dict[str, Any] | None:
+    try:
+        envelope = orjson.loads(response.content)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(envelope, dict) and envelope.get("status") in ("success", "error") and "version" in envelope:
+        return envelope
+    return None
+
+
+def _stranger(response: httpx.Response) -> PhotseriesError:
+    """Say who answered that is not photseries."""
+    status, host = response.status_code, response.url.host
+    what = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
+    kind = {**_OF_PROXIES, **_IN_DOUBT}.get(status)
+    if kind is not None:
+        return kind(f"{what}: a proxy in front of the service, it seems.")
+    if response.is_redirect:
+        return UnreachableError(f"{what}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to.")
+    return UnreachableError(f"{what}, but not as photseries does: is the URL right?")

@@ -1,0 +1,121 @@
+"""Looking for series: pages, one after the other."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from photseries.client.series import Series
+from photseries.client.transport import Transport
+from photseries.codecs import base64_text
+from photseries.criteria import MOST_PER_PAGE
+from photseries.criteria.query import MOST_POSITIONS
+from photseries.errors import InvalidError
+from photseries.schemas.metadata import METADATA
+from photseries.series.statistics import SUMMARY
+
+__all__ = ["Finder"]
+
+_SERIES: Final = "/api/photometric_series"
+
+#: The columns of a frame without rows.
+_FIELDS: Final = ("id", "revision", *METADATA, "owner_id", "filename", "hash", "content_hash", *SUMMARY)
+
+Arguments = Mapping[str, Sequence[str]]
+
+
+class Finder:
+    """Finds and fetches series.
+
+    Parameters
+    ----------
+    transport : Transport
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def fetch(self, series_id: int, revision: int | None = None) -> tuple[dict[str, Any], bytes]:
+        """Get the fields and the file of one series."""
+        asked = {"dataFormat": "hdf5", **({} if revision is None else {"revision": revision})}
+        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", asked)
+        return fields, base64_text.decode(fields.pop("data"))
+
+    def series(self, metadata: dict[str, Any]) -> Series:
+        """Make a series of fields that were found."""
+        return Series(metadata, functools.partial(self.fetch, metadata["id"]))
+
+    def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
+        """Give the fields of all series that match, by cursor: each page costs as little as the first."""
+        page: dict[str, Any] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
+        while True:
+            answer = self._transport.read(_SERIES, page)
+            yield from answer["series"]
+            if not answer["cursor"]:
+                return
+            page["cursor"] = answer["cursor"]
+
+    def count(self, asked: Arguments) -> int:
+        """Count the series that match."""
+        return int(self._transport.read(_SERIES, {**asked, "numPerPage": "1"})["totalMatches"])
+
+    def summary(self, asked: Arguments) -> dict[str, Any]:
+        """Count the series that match, by what they are."""
+        found: dict[str, Any] = self._transport.read(f"{_SERIES}/summary", asked)
+        return found
+
+    def near(self, positions: Any, radius: float, asked: Arguments) -> Iterator[dict[str, Any]]:
+        """Give the fields of all series around positions."""
+        pairs = _pairs(positions)
+        criteria = {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
+        for first in range(0, len(pairs), MOST_POSITIONS):
+            body: dict[str, Any] = {
+                "numPerPage": MOST_PER_PAGE,
+                **criteria,
+                "radius": float(radius),
+                "positions": pairs[first : first + MOST_POSITIONS],
+                "includeTotal": False,
+            }
+            while True:
+                answer = self._transport.request("POST", f"{_SERIES}/query", orjson.dumps(body), repeatable=True)
+                for found in answer["series"]:
+                    yield {**found, "position": found["position"] + first}
+                if not answer["cursor"]:
+                    break
+                body["cursor"] = answer["cursor"]
+
+    def entries(self, kind: str) -> Iterator[dict[str, Any]]:
+        """Give the entries of a registry."""
+        for page in itertools.count(1):
+            asked = {"numPerPage": MOST_PER_PAGE, "pageNumber": page}
+            answer = self._transport.read(f"/api/{quote(kind, safe='')}", asked)
+            yield from answer[kind]
+            if page * MOST_PER_PAGE >= answer["totalMatches"]:
+                return
+
+    @staticmethod
+    def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
+        """Make a frame of fields; without any it has columns all the same."""
+        rows = list(found)
+        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_FIELDS))
+
+
+def _pairs(positions: Any) -> list[list[float]]:
+    """Read positions as pairs of right ascension and declination [deg]."""
+    if hasattr(positions, "icrs"):
+        positions = np.column_stack([positions.icrs.ra.deg, positions.icrs.dec.deg])
+    try:
+        pairs = np.asarray(positions, np.float64)
+    except (TypeError, ValueError):
+        pairs = np.empty(0)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
+        raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
+    found: list[list[float]] = pairs.tolist()
+    return found

@@ -1,0 +1,112 @@
+"""Search criteria as keywords: made from the table of query parameters, whose names are taken in both spellings."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, date, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from photseries.criteria import CONTROLS, CRITERIA, Parameter, texts_of
+from photseries.errors import InvalidError
+
+__all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+#: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
+_SHAPING = ("useRobustMagAndRMS", "sortBy", "sortOrder", "numPerPage")
+
+
+def snake_case(name: str) -> str:
+    """Give the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
+
+
+def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:
+    return {snake_case(name): name for known in parameters for name in known.spellings}
+
+
+_TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name in _SHAPING))
+
+#: The name of every keyword in the table of query parameters.
+KEYWORDS: Mapping[str, str] = _keywords(_TABLE)
+
+
+def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Write keywords and their values as query arguments.
+
+    Parameters
+    ----------
+    criteria : mapping of str to object
+        Texts, numbers, booleans, dates and times (astropy's too, of which UTC is sent as MJD), and lists or arrays of
+        these; None is left out.
+
+    Returns
+    -------
+    dict of str to list of str
+        By the names of the table.
+
+    Raises
+    ------
+    InvalidError
+        Naming an unknown keyword, with the closest known one, or a value that no parameter takes.
+    """
+    problems: dict[str, list[str]] = {}
+    body: dict[str, Any] = {}
+    for keyword, value in criteria.items():
+        name = KEYWORDS.get(keyword, keyword)
+        if name not in KEYWORDS.values():
+            problems[keyword[:60]] = [f"There is no criterion {keyword[:60]}.{_suggestion(keyword)}"]
+        elif name in body:
+            problems[keyword] = [f"{keyword} is given twice, in two spellings."]
+        elif value is not None:
+            body[name] = _plain(value)
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    return texts_of(body)
+
+
+def takes_criteria(method: _F) -> _F:
+    """Let the signature and the help of a method with ``**criteria`` show the keywords that it takes."""
+    signature = inspect.signature(method)
+    given = [known for known in signature.parameters.values() if known.kind is not inspect.Parameter.VAR_KEYWORD]
+    more = [
+        inspect.Parameter(snake_case(known.name), inspect.Parameter.KEYWORD_ONLY, default=None)
+        for known in _TABLE
+        if snake_case(known.name) not in signature.parameters
+    ]
+    method.__signature__ = signature.replace(parameters=[*given, *more])  # type: ignore[attr-defined]
+    if method.__doc__:
+        listed = "".join(f"\n        {snake_case(known.name)} : {known.sentence}" for known in _TABLE)
+        method.__doc__ += f"\n\n        Criteria\n        --------{listed}\n        "
+    return method
+
+
+def _suggestion(keyword: str) -> str:
+    spellings = {name.lower(): name for name in (*KEYWORDS.values(), *KEYWORDS)}
+    close = difflib.get_close_matches(keyword.lower()[:60], spellings, n=1, cutoff=0.6)
+    return f" Did you mean {spellings[close[0]]}?" if close else ""
+
+
+def _plain(value: Any) -> Any:
+    """Bring a value into the forms that JSON has."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, np.datetime64):
+        return _plain(value.astype("M8[us]").item())
+    if hasattr(value, "utc") and hasattr(value, "mjd"):
+        return _plain(np.asarray(value.utc.mjd))
+    if isinstance(value, np.generic | np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, Iterable):
+        return [_plain(one) for one in value]
+    return value

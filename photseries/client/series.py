@@ -1,0 +1,149 @@
+"""A series as the client hands it out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from photseries.codecs import frames, plain_hdf5
+from photseries.config import Limits
+from photseries.errors import InvalidError
+
+if TYPE_CHECKING:
+    from astropy.timeseries import TimeSeries
+    from lightkurve import LightCurve
+
+__all__ = ["Series", "read_file"]
+
+#: What a service may be configured to accept at most, as far as this client is concerned: it may be hostile, too.
+_LIMITS: Final = Limits(rows=2**31, columns=2**14, table=2**34, chunk=2**28)
+
+
+def read_file(blob: bytes) -> pd.DataFrame:
+    """Read a file that a service sent, with the careful reader: nothing in it is ever executed.
+
+    Raises
+    ------
+    UnreadableFileError
+        When it is damaged, or not one table.
+    """
+    return frames.build(plain_hdf5.read(blob, _LIMITS, metadata="json"))
+
+
+class Series:
+    """A stored series: its metadata, and its table, which is fetched when it is asked for.
+
+    Parameters
+    ----------
+    metadata : dict
+        The fields as the service gave them.
+    fetch : callable
+        Gives the fields and the file, both of one moment.
+    blob : bytes, optional
+        The file, when it is there already.
+    columns : sequence of str, optional
+        The columns to keep in :attr:`data`.
+    """
+
+    def __init__(
+        self,
+        metadata: dict[str, Any],
+        fetch: Callable[[], tuple[dict[str, Any], bytes]],
+        blob: bytes | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        self.metadata = metadata
+        self._fetch = fetch
+        self._blob = blob
+        self._columns = columns
+
+    @property
+    def id(self) -> int:
+        """The id of the series."""
+        return int(self.metadata["id"])
+
+    def __repr__(self) -> str:
+        facts = (str(self.metadata.get(name)) for name in ("obj_id", "filter", "series_name"))
+        return f"<Series {self.id}: {', '.join(facts)}, {self.metadata.get('num_exp')} rows>"
+
+    @property
+    def blob(self) -> bytes:
+        """The stored HDF5 file.
+
+        Fetching it renews :attr:`metadata`, so that both tell of one moment.
+        """
+        if self._blob is None:
+            self.metadata, self._blob = self._fetch()
+        return self._blob
+
+    @cached_property
+    def data(self) -> pd.DataFrame:
+        """The table: a frame equal to the one that was uploaded, in values, dtypes and order.
+
+        Raises
+        ------
+        InvalidError
+            When a column was asked for that is not there.
+        UnreadableFileError
+            When the file is damaged.
+        """
+        frame = read_file(self.blob)
+        if self._columns is None:
+            return frame
+        if absent := [name for name in self._columns if name not in frame.columns]:
+            there = ", ".join(map(str, frame.columns))
+            raise InvalidError(f"Series {self.id} has no column {', '.join(absent)}; it has {there}.")
+        return frame[list(self._columns)]
+
+    def to_hdf5(self, path: str | os.PathLike[str]) -> Path:
+        """Write the stored file, byte for byte; gives its path. An existing file is replaced when all is there."""
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+        try:
+            partial.write_bytes(self.blob)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+
+    def to_timeseries(self) -> TimeSeries:
+        """Give an astropy ``TimeSeries``.
+
+        Returns
+        -------
+        astropy.timeseries.TimeSeries
+            ``time`` in the scale that the series names (UTC when it names none); fluxes in uJy, magnitudes in mag,
+            unless ``altdata.flux_unit`` names another unit; the other columns as they are, of which one
+            named ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
+
+        Raises
+        ------
+        StartError
+            When astropy is not installed.
+        """
+        from photseries.client.astronomy import time_series
+
+        return time_series(self.data, self.metadata)
+
+    def to_lightkurve(self) -> LightCurve:
+        """Give a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
+
+        Returns
+        -------
+        lightkurve.LightCurve
+            Else as :meth:`to_timeseries`.
+
+        Raises
+        ------
+        StartError
+            When lightkurve is not installed.
+        """
+        from photseries.client.astronomy import light_curve
+
+        return light_curve(self.data, self.metadata)

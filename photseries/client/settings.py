@@ -1,0 +1,142 @@
+"""Where the service is and with which token: arguments, the environment, or the file that ``photseries login`` writes.
+
+A token is a secret of one service: the token of one place is never sent to the URL of another.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from photseries.errors import StartError
+
+__all__ = ["Settings", "config_file", "load", "save"]
+
+URL = "PHOTSERIES_URL"
+TOKEN = "PHOTSERIES_TOKEN"  # noqa: S105  the name of a variable
+
+_KEYS = {"url", "token"}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A service and the token to use there.
+
+    Parameters
+    ----------
+    url : str
+        Where ``/api`` is found: ``https://host[:port][/prefix]``, without a slash at the end.
+    token : str
+
+    Raises
+    ------
+    StartError
+        When the URL is none, or the token cannot be one.
+    """
+
+    url: str
+    token: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", _plain(self.url))
+        try:
+            parts = urlsplit(self.url)
+            valid = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+        except ValueError:
+            valid = False
+        if not valid or parts.query or parts.fragment or parts.username is not None or not self.url.isprintable():
+            raise StartError(f"{self.url!r:.200} is no URL of a service; it must be like https://host:5000.")
+        if not (self.token.isascii() and self.token.isprintable() and self.token) or " " in self.token:
+            raise StartError("The token is empty, or holds characters that no token has.")
+
+
+def load(url: str | None, token: str | None, environ: Mapping[str, str] = os.environ) -> Settings:
+    """Find the service and the token.
+
+    Parameters
+    ----------
+    url, token : str or None
+        What the caller gave; it wins over the environment, and that over the file.
+    environ : mapping of str to str
+
+    Returns
+    -------
+    Settings
+
+    Raises
+    ------
+    StartError
+        When one of them is nowhere, or the file is malformed or readable by others.
+    """
+    for place in (_environment, _kept):
+        if url is None or token is None:
+            other_url, other_token = place(environ)
+            url = other_url if url is None else url
+            if token is None and _same(other_url, url):
+                token = other_token
+    if url is None:
+        raise StartError(f"No service is known: run `photseries login`, set {URL}, or give the url.")
+    if token is None:
+        raise StartError(
+            f"No token is known for {_plain(url)}: run `photseries login`, set {TOKEN}, or give the token."
+        )
+    return Settings(url, token)
+
+
+def save(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
+    """Keep the service and the token in the file, for its owner's eyes only; gives the file."""
+    path = config_file(environ)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    text = yaml.safe_dump({"url": settings.url, "token": settings.token}, sort_keys=False)
+    # A new file, which is private from the start, takes the place of the old one, whose mode may be anything.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".config-")
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    Path(name).replace(path)
+    return path
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Give the path of the file, as the XDG base directory specification says; it need not exist."""
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    base = Path(folder) if folder.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
+    return base / "photseries" / "config.yaml"
+
+
+def _environment(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    return environ.get(URL) or None, environ.get(TOKEN) or None
+
+
+def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
+    path = config_file(environ)
+    try:
+        text, mode = path.read_text("utf-8"), path.stat().st_mode
+    except FileNotFoundError:
+        return None, None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartError(f"{path} cannot be read: {error}.") from error
+    try:
+        values: Any = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise StartError(f"{path} is not YAML: run `photseries login` again.") from error
+    if not isinstance(values, dict) or not values.keys() <= _KEYS or {type(value) for value in values.values()} - {str}:
+        raise StartError(f"{path} may hold only the texts url and token: run `photseries login` again.")
+    if "token" in values and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise StartError(f"{path} holds a token and can be read by others: run `chmod 600 {path}`.")
+    return values.get("url"), values.get("token")
+
+
+def _same(one: str | None, other: str | None) -> bool:
+    return one is None or other is None or _plain(one) == _plain(other)
+
+
+def _plain(url: str) -> str:
+    return url.strip().rstrip("/").removesuffix("/api")

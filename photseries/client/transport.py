@@ -1,0 +1,196 @@
+"""Requests over kept-alive connections, and when one is sent again.
+
+A request is repeated when it surely did not reach the service, or was refused for now (429, 503); when its outcome is
+unknown, because the connection broke, only if the caller says that doing it twice is doing it once.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from photseries import __version__
+from photseries.client.answers import answer_of
+from photseries.client.settings import Settings
+from photseries.errors import (
+    InDoubtError,
+    PhotseriesError,
+    StartError,
+    TooManyRequestsError,
+    UnavailableError,
+    UnreachableError,
+)
+
+__all__ = ["Doubt", "Transport"]
+
+CONNECT_TIMEOUT: Final = 10.0  # [s]
+FIRST_PAUSE: Final = 0.5  # [s]
+LONGEST_PAUSE: Final = 30.0  # [s]
+#: What a service may ask for [s]: beyond this it is away rather than busy.
+LONGEST_ASKED: Final = 120.0
+
+#: The request was not sent.
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
+
+
+@dataclass
+class Doubt:
+    """Whether an attempt of a request may have done its work although no answer came."""
+
+    arose: bool = False
+
+
+class Transport:
+    """Sends requests to one service with one token; may be used by several threads at once.
+
+    Parameters
+    ----------
+    settings : Settings
+    timeout : float
+        How long to wait for a part of an answer [s].
+    retries : int
+        How often a request is repeated at most.
+    """
+
+    def __init__(self, settings: Settings, timeout: float, retries: int) -> None:
+        self.url = settings.url
+        self._retries = retries
+        try:
+            httpx.URL(settings.url)
+        except httpx.InvalidURL as error:
+            raise StartError(f"{settings.url!r:.200} is no URL of a service: {error}.") from error
+        self._version: str | None = None
+        self._http = httpx.Client(
+            headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},
+            timeout=httpx.Timeout(timeout, connect=CONNECT_TIMEOUT, pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+        """GET something."""
+        return self.request("GET", path, params=params, repeatable=True)
+
+    def write(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        repeatable: bool,
+        doubt: Doubt | None = None,
+        **more: Any,
+    ) -> Any:
+        """Send something that changes the archive, once it is known that a service is there which understands it.
+
+        A body is sent as a whole only to be refused as a whole, so this spares a large one to the wrong place.
+        """
+        if self._version is None:
+            self.version()
+        return self.request(method, path, content, repeatable=repeatable, doubt=doubt, **more)
+
+    def version(self) -> str:
+        """Ask the service for its version."""
+        self.request("GET", "/healthz", repeatable=True)
+        return str(self._version)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None = None,
+        *,
+        repeatable: bool,
+        doubt: Doubt | None = None,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Send a request until it is answered.
+
+        Parameters
+        ----------
+        method, path : str
+        content : bytes, optional
+            JSON.
+        repeatable : bool
+            Whether doing it twice is doing it once.
+        doubt : Doubt, optional
+            Told when an attempt may have done its work although no answer came.
+        params, headers : mapping, optional
+
+        Returns
+        -------
+        object
+            The data of the answer.
+
+        Raises
+        ------
+        UnreachableError
+            When nobody, or somebody else, answers.
+        InDoubtError
+            When it is unknown whether a change was made.
+        PhotseriesError
+            The service's own exception.
+        """
+        sent_headers = {**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})}
+        attempt = 0
+        while True:
+            asked = 0.0
+            try:
+                response = self._http.request(
+                    method, self.url + path, content=content, params=params, headers=sent_headers
+                )
+                asked = _retry_after(response)
+                answer = answer_of(response)
+            except httpx.RequestError as broken:
+                failure, again = self._lost(broken, method, repeatable)
+            except (TooManyRequestsError, UnavailableError) as refusal:
+                failure, again = refusal, repeatable or not isinstance(refusal, InDoubtError)
+            else:
+                self._version = answer.version
+                return answer.data
+            if doubt is not None and isinstance(failure, InDoubtError):
+                doubt.arose = True
+            if not again or attempt >= self._retries:
+                raise failure
+            time.sleep(_pause(attempt, asked))
+            attempt += 1
+
+    def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
+        """Say what a broken connection means, and whether to try again.
+
+        A URL at which nobody was met yet is more likely wrong than restarting, so that is not tried again.
+        """
+        met = self._version is not None
+        reason = str(broken) or type(broken).__name__
+        if isinstance(broken, _NOT_SENT):
+            return UnreachableError(
+                f"No service answers at {self.url} ({reason}): is it running, is the URL right?"
+            ), met
+        late = isinstance(broken, httpx.TimeoutException)
+        what = f"The service at {self.url} " + (
+            "did not answer in time" if late else f"broke the connection ({reason})"
+        )
+        if method == "GET":
+            return UnreachableError(f"{what}."), met and not late
+        failure = InDoubtError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
+        return failure, repeatable and not late
+
+
+def _retry_after(response: httpx.Response) -> float:
+    text = response.headers.get("Retry-After", "")
+    return float(text) if text.isascii() and text.isdigit() else 0.0
+
+
+def _pause(attempt: int, asked: float) -> float:
+    """Wait as long as the service asked, or longer each time; not all clients at the same moment."""
+    growing = float(min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
+    return min(asked, LONGEST_ASKED) + growing

@@ -1,0 +1,172 @@
+"""Storing a series: what is sent, and what a refusal or a lost answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import orjson
+
+from photseries.client.payload import Payload, payload_of
+from photseries.client.transport import Doubt, Transport
+from photseries.criteria import MOST_PER_PAGE
+from photseries.criteria.kinds import joined
+from photseries.errors import DuplicateError, InvalidError, NotFoundError
+from photseries.readers import Reading, ReadOptions, collect
+from photseries.series.metadata import infer
+
+__all__ = ["Uploaded", "Uploader"]
+
+_SERIES: Final = "/api/photometric_series"
+
+#: The unique key of a series: the fields that it must have, with their criteria, and the others.
+_REQUIRED: Final = {
+    "obj_id": None,
+    "instrument_id": "instrumentID",
+    "filter": "filter",
+    "series_name": "seriesName",
+    "series_obj_id": "seriesObjID",
+}
+_KEY: Final = (*_REQUIRED, "channel", "origin")
+
+Status = Literal["created", "skipped", "replaced", "valid", "exists"]
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What became of an upload.
+
+    Attributes
+    ----------
+    id : int or None
+        The id of the series; None after a dry run that found none.
+    status : {"created", "skipped", "replaced", "valid", "exists"}
+        The last two are of dry runs: it would be created, or there is such a series.
+    warnings : tuple of str
+        What the reader of the file and the service want to be known.
+    report : dict
+        What the service says about a dry run.
+    """
+
+    id: int | None
+    status: Status
+    warnings: tuple[str, ...] = ()
+    report: Mapping[str, Any] | None = None
+
+
+class Uploader:
+    """Stores series.
+
+    Parameters
+    ----------
+    transport : Transport
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._looks_first = False
+
+    def upload(
+        self, data: Any, fields: Mapping[str, Any], if_exists: str, dry_run: bool, options: ReadOptions
+    ) -> Uploaded:
+        """Store a series; see :meth:`photseries.Client.upload`."""
+        if if_exists not in ("error", "skip", "replace"):
+            raise ValueError('if_exists must be "error", "skip" or "replace"')
+        reading = collect(data, options)
+        merged = _merged(reading, fields)
+        # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
+        # both sides than a refusal. Series that are not there cost one look in all.
+        if if_exists == "skip" and self._looks_first:
+            there = self._find(reading, merged)
+            self._looks_first = there is not None
+            if there is not None:
+                return Uploaded(there, "exists" if dry_run else "skipped", reading.warnings)
+        payload = payload_of(reading)
+        body = _written(payload, merged)
+        doubt = Doubt()
+        try:
+            answer = self._transport.write(
+                "POST", _SERIES, body, repeatable=True, doubt=doubt, params={"dryRun": "true"} if dry_run else None
+            )
+        except DuplicateError as refusal:
+            return self._settled(refusal, payload, body, doubt, if_exists, dry_run, reading)
+        warnings = (*reading.warnings, *answer.get("warnings", ()))
+        if dry_run:
+            return Uploaded(None, "valid", warnings, answer)
+        return Uploaded(answer["id"], "created", warnings)
+
+    def body(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> bytes:
+        """Write the body of a change; the fields that a file suggests are for new series only."""
+        if data is None:
+            return _written(None, fields)
+        return _written(payload_of(collect(data, options)), fields)
+
+    def _settled(
+        self,
+        refusal: DuplicateError,
+        payload: Payload,
+        body: bytes,
+        doubt: Doubt,
+        if_exists: str,
+        dry_run: bool,
+        reading: Reading,
+    ) -> Uploaded:
+        """Decide what it means that there is such a series."""
+        there = refusal.details.get("id")
+        if not isinstance(there, int):  # one that the token may not see
+            raise refusal
+        if dry_run and if_exists != "error":
+            return Uploaded(there, "exists", reading.warnings)
+        if doubt.arose and self._is_ours(there, payload):
+            return Uploaded(there, "created", reading.warnings)
+        if if_exists == "skip":
+            self._looks_first = True
+            return Uploaded(there, "skipped", reading.warnings)
+        if if_exists == "replace":
+            self._transport.write("PATCH", f"{_SERIES}/{there}", body, repeatable=True)
+            return Uploaded(there, "replaced", reading.warnings)
+        raise refusal
+
+    def _find(self, reading: Reading, fields: Mapping[str, Any]) -> int | None:
+        """Look for a series with the same key; None also when the key is not known on this side."""
+        known = {**reading.file_metadata, **fields}
+        if "filter" not in known:
+            known |= infer(reading.frame)
+        if any(known.get(name) is None for name in _REQUIRED):
+            return None
+        asked = {criterion: joined([str(known[name])]) for name, criterion in _REQUIRED.items() if criterion}
+        page = self._transport.read(_SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
+        for found in page["series"]:
+            if all(_text(found[name]) == _text(known.get(name)) for name in _KEY):
+                return int(found["id"])
+        return None
+
+    def _is_ours(self, there: int, payload: Payload) -> bool:
+        """Tell whether a series is the one that an attempt without an answer made."""
+        try:
+            fields = self._transport.read(f"{_SERIES}/{there}", {"dataFormat": "none"})
+        except NotFoundError:
+            return False
+        return bool(fields["content_hash"] == payload.content_hash())
+
+
+def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the caller's fields above those that the data suggests; altdata of both is kept."""
+    merged = {**reading.fields, **fields}
+    suggested, given = reading.fields.get("altdata"), fields.get("altdata")
+    if suggested and isinstance(given, Mapping):
+        merged["altdata"] = {**suggested, **given}
+    return {name: value for name, value in merged.items() if value is not None}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _written(payload: Payload | None, fields: Mapping[str, Any]) -> bytes:
+    body = {**fields, **({} if payload is None else {"data": orjson.Fragment(payload.json)})}
+    try:
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise InvalidError(f"A field holds what JSON has no place for: {error}.") from error

@@ -1,0 +1,77 @@
+"""The parameters of requests about one series: how it comes, which part of it, how it is stored or grows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from photseries.criteria.kinds import COUNT, FLAG, NUMBER, POINTS, POSITIVE, TEXTS, choice, choices
+from photseries.criteria.table import FORMATS, Parameter
+from photseries.series.part import DERIVED, Part
+
+__all__ = ["APPEND", "ONE_SERIES", "PART", "UPLOAD", "part_of"]
+
+#: The parameters that ask for a part of one table.
+PART: tuple[Parameter, ...] = (
+    Parameter(name="columns", kind=TEXTS, sentence="These columns, in this order."),
+    Parameter(name="mjdMin", kind=NUMBER, sentence="Rows from this time on [d]."),
+    Parameter(name="mjdMax", kind=NUMBER, sentence="Rows up to this time [d]."),
+    Parameter(name="rowMin", kind=COUNT, sentence="Rows from this number on, counted from 0."),
+    Parameter(name="rowMax", kind=COUNT, sentence="Rows up to this number."),
+    Parameter(
+        name="maxPoints",
+        kind=POINTS,
+        sentence="At most so many rows, for a plot: the extremes of brightness of each stretch of time stay.",
+    ),
+    Parameter(
+        name="derive",
+        kind=choices(*DERIVED),
+        sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, (what, _) in DERIVED.items())}.",
+    ),
+)
+
+#: The parameters of a request for one series.
+ONE_SERIES: tuple[Parameter, ...] = (
+    Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="How the table comes."),
+    Parameter(
+        name="revision",
+        kind=POSITIVE,
+        sentence="The series as it was at this revision, for its owner, while the file of that time is kept.",
+    ),
+    *PART,
+)
+
+#: The parameters of an upload.
+UPLOAD: tuple[Parameter, ...] = (
+    Parameter(
+        name="dryRun",
+        kind=FLAG,
+        default=False,
+        sentence="Tell what would be stored, from where each value would come, and what is odd; store nothing.",
+    ),
+)
+
+#: The parameters of rows that are added to a series.
+APPEND: tuple[Parameter, ...] = (
+    Parameter(
+        name="repeats",
+        kind=choice("refuse", "drop"),
+        default="refuse",
+        sentence="What becomes of new rows that are there already, equal in every column.",
+    ),
+)
+
+_FIELDS = {
+    "columns": "columns",
+    "mjdMin": "mjd_min",
+    "mjdMax": "mjd_max",
+    "rowMin": "row_min",
+    "rowMax": "row_max",
+    "maxPoints": "max_points",
+    "derive": "derive",
+}
+
+
+def part_of(values: Mapping[str, Any]) -> Part:
+    """Give the part that parameters ask for."""
+    return Part(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})

@@ -1,0 +1,121 @@
+"""The bodies that carry a series: JSON, an HDF5 file as it is, a form with a file; compressed or not."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import zstandard
+from tornado.httputil import HTTPInputError, parse_multipart_form_data
+
+from photseries import criteria
+from photseries.codecs import json_columns
+from photseries.criteria import Parameter
+from photseries.errors import InvalidError, TooLargeError
+from photseries.http.base import BaseHandler
+from photseries.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
+from photseries.schemas.metadata import fields_of_texts
+
+__all__ = ["UploadHandler", "inflated"]
+
+
+class UploadHandler(BaseHandler):
+    """A handler whose body may be a file; then fields come as query arguments, or in the form."""
+
+    takes_files: ClassVar[bool] = True
+
+    def upload(self, parameters: Sequence[Parameter] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the body and the query; call it in a thread.
+
+        Parameters
+        ----------
+        parameters : sequence of Parameter
+            What the query may have beside fields.
+
+        Returns
+        -------
+        body, values : dict, dict
+            The fields, with the file as bytes in ``data`` where it came as one; the parameters.
+
+        Raises
+        ------
+        InvalidError, TooLargeError
+        """
+        arguments = self.arguments()
+        known = {spelling for parameter in parameters for spelling in parameter.spellings}
+        own = {name: texts for name, texts in arguments.items() if name in known}
+        others = {name: texts for name, texts in arguments.items() if name not in known}
+        limits = self.services.config.limits
+        headers = self.request.headers
+        with self._body.content() as raw:
+            content = inflated(raw, encoding_of(headers), self.services.config.server.max_body)
+            if media_type_of(headers) in FILE_TYPES:
+                return {**fields_of_texts(others), "data": content}, criteria.read(own, parameters)
+            if media_type_of(headers) == FORM:
+                form = _form(headers["Content-Type"], content)
+                return {**fields_of_texts(others), **form}, criteria.read(own, parameters)
+            return json_columns.parse(content, limits), criteria.read(arguments, parameters)
+
+
+def _form(content_type: str, content: bytes) -> dict[str, Any]:
+    """Read a form: a file, and fields beside it."""
+    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
+    texts: dict[str, list[bytes]] = {}
+    files: dict[str, list[Any]] = {}
+    try:
+        parse_multipart_form_data(boundary.encode(), content, texts, files)
+    except HTTPInputError as error:
+        raise InvalidError("The form is not one of multipart/form-data.") from error
+    several = [file for group in files.values() for file in group]
+    if len(several) != 1:
+        raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
+    decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
+    return {**fields_of_texts(decoded), "data": several[0]["body"]}
+
+
+def inflated(content: bytes, encoding: str, most: int) -> bytes:
+    """Undo the compression of a body.
+
+    Parameters
+    ----------
+    content : bytes
+    encoding : str
+        One of those that :mod:`photseries.http.media` lets in.
+    most : int
+        How large the result may be [bytes].
+
+    Raises
+    ------
+    InvalidError
+        When it is damaged.
+    TooLargeError
+    """
+    try:
+        found = _INFLATERS[encoding](content, most + 1)
+    except (zlib.error, zstandard.ZstdError, EOFError) as error:
+        raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
+    if len(found) > most:
+        raise TooLargeError(f"The body is larger than the limit of {most} bytes once it is inflated.")
+    return found
+
+
+def _gunzipped(content: bytes, most: int) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    found = stream.decompress(content, most)
+    if len(found) < most and not stream.eof:
+        raise EOFError
+    return found
+
+
+def _unzstd(content: bytes, most: int) -> bytes:
+    with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content) as stream:
+        return stream.read(most)
+
+
+#: What undoes each Content-Encoding, up to a number of bytes.
+_INFLATERS: Mapping[str, Callable[[bytes, int], bytes]] = {
+    "identity": lambda content, most: content,
+    "gzip": _gunzipped,
+    "zstd": _unzstd,
+}

@@ -1,0 +1,44 @@
+"""Readers of HDF5, Parquet and VOTable."""
+
+from __future__ import annotations
+
+import io
+
+import pandas as pd
+
+from photseries.codecs import frames, plain_hdf5
+from photseries.config import Limits
+from photseries.readers.columns import canonical
+from photseries.readers.reading import Reading, ReadOptions, needs, quiet
+
+__all__ = ["read_hdf5", "read_parquet", "read_votable"]
+
+
+def read_hdf5(content: bytes, options: ReadOptions) -> Reading:
+    """Read the one table of a file that pandas wrote, with the careful reader: it may come from anywhere."""
+    raw = plain_hdf5.read(content, Limits())
+    reading = Reading(frames.build(raw), file_metadata=raw.metadata, blob=content)
+    return canonical(reading, options)
+
+
+def read_parquet(content: bytes, options: ReadOptions) -> Reading:
+    """Read Apache Parquet."""
+    needs("pyarrow")
+    frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    return canonical(Reading(frame), options)
+
+
+def read_votable(content: bytes, options: ReadOptions) -> Reading:
+    """Read the first table of a VOTable."""
+    needs("astropy")
+    from astropy.io.votable import parse_single_table
+    from astropy.io.votable.exceptions import VOWarning
+
+    from photseries.readers.astronomy import from_table
+
+    # Most VOTables break some rule of the standard that does not matter here.
+    with quiet(VOWarning):
+        table = parse_single_table(io.BytesIO(content)).to_table(use_names_over_ids=True)
+    return from_table(table, options)

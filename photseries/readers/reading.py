@@ -1,0 +1,107 @@
+"""What readers are asked, and what they give."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from photseries.errors import InvalidError, StartError
+
+__all__ = ["ReadOptions", "Reading", "Unit", "invalid", "needs", "quiet"]
+
+_FILTERING = threading.Lock()
+
+#: The unit of a column as it is written, None where nothing says.
+Unit = str | None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """Which columns mean what.
+
+    Parameters
+    ----------
+    format : str, optional
+        The name of a reader, instead of the one that the name of the file tells.
+    time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
+        The columns; default: those with the usual names.
+    time_format : str, optional
+        One of :data:`photseries.readers.TIME_FORMATS`; default: what the file, or the name of the column, says.
+    zero_point : float, optional
+        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag].
+    """
+
+    format: str | None = None
+    time_col: str | None = None
+    flux_col: str | None = None
+    fluxerr_col: str | None = None
+    mag_col: str | None = None
+    magerr_col: str | None = None
+    time_format: str | None = None
+    zero_point: float | None = None
+
+    @property
+    def maps(self) -> bool:
+        """Whether any column is to be changed."""
+        return any(value is not None for name, value in vars(self).items() if name != "format")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The table, with the names of columns that the service knows.
+    fields : dict
+        Fields of the series that the data itself tells.
+    file_metadata : dict
+        Fields that the file carries for the service to read: of HDF5 files.
+    warnings : tuple of str
+        What whoever uploads it should know.
+    blob : bytes, optional
+        The file, when it can be sent as it is.
+    """
+
+    frame: pd.DataFrame
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    file_metadata: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    blob: bytes | None = None
+
+
+def invalid(message: str) -> InvalidError:
+    """Make the error of data that is not as it should be."""
+    return InvalidError(message, fields={"data": [message]})
+
+
+@contextmanager
+def quiet(category: type[Warning]) -> Iterator[None]:
+    """Leave out the warnings of a parser about what does not matter here.
+
+    One thread at a time, because the filters of warnings are the whole process's.
+    """
+    with _FILTERING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
+
+
+def needs(package: str) -> None:
+    """Refuse to go on without a package that is not always installed.
+
+    Raises
+    ------
+    StartError
+        When it is not there.
+    """
+    if importlib.util.find_spec(package) is None:
+        extra = {"pyarrow": "parquet"}.get(package, package)
+        raise StartError(f"This needs {package}, which is not installed: pip install 'photseries[{extra}]'.")

@@ -1,0 +1,76 @@
+"""Readers of text: CSV, TSV, columns with spaces between, ECSV."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import re
+from typing import Any, Final
+
+import pandas as pd
+
+from photseries.readers.columns import canonical
+from photseries.readers.reading import Reading, ReadOptions, invalid, needs
+
+__all__ = ["read_csv", "read_ecsv", "read_spaced", "read_tsv"]
+
+#: Before pandas 3.1 decimals are read to the last bit only when asked.
+_EXACT: Final[dict[str, Any]] = (
+    {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
+)
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
+
+
+def read_csv(content: bytes, options: ReadOptions) -> Reading:
+    """Read columns with commas between."""
+    return canonical(Reading(_table(content, ",")), options)
+
+
+def read_tsv(content: bytes, options: ReadOptions) -> Reading:
+    """Read columns with tabs between."""
+    return canonical(Reading(_table(content, "\t")), options)
+
+
+def read_spaced(content: bytes, options: ReadOptions) -> Reading:
+    """Read columns with spaces between."""
+    return canonical(Reading(_table(content, r"\s+")), options)
+
+
+def read_ecsv(content: bytes, options: ReadOptions) -> Reading:
+    """Read astropy's CSV with units."""
+    needs("astropy")
+    from astropy.table import Table
+
+    from photseries.readers.astronomy import from_table
+
+    return from_table(Table.read(content.decode(), format="ascii.ecsv"), options)
+
+
+def _table(content: bytes, separator: str) -> pd.DataFrame:
+    """Read a table; its names are in the first line, or else in the last of the lines with # that come before it."""
+    lines = io.StringIO(content.decode("utf-8-sig"))
+    comments = list(itertools.takewhile(lambda line: line.startswith("#") or not line.strip(), lines))
+    lines.seek(0)
+    rest = list(itertools.islice(lines, len(comments), None))
+    if not rest:
+        raise invalid("there is no table in it")
+    first = _words(rest[0], separator)
+    names = None
+    if any(_NUMBER.fullmatch(word) for word in first):
+        names = _words(comments[-1].lstrip("#"), separator) if comments else []
+        if len(names) != len(first):
+            raise invalid("no line names its columns")
+    return pd.read_csv(
+        io.StringIO("".join(rest)),
+        sep=separator,
+        names=names,
+        header=None if names else 0,
+        index_col=False,
+        skipinitialspace=True,
+        **_EXACT,
+    )
+
+
+def _words(line: str, separator: str) -> list[str]:
+    return [word.strip().strip('"') for word in re.split(separator, line.strip())]

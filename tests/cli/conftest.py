@@ -1,0 +1,41 @@
+"""``run``: a command of the astronomer's, in this process, with the admin's token and a home of its own."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from photseries.cli import main
+
+
+class Shell:
+    def __init__(self, url, token, home):
+        self.environment = {
+            "PHOTSERIES_URL": url,
+            "PHOTSERIES_TOKEN": token,
+            "HOME": str(home),
+            "XDG_CONFIG_HOME": str(home / "config"),
+        }
+
+    def __call__(self, *words, status=0, stdin=None, **environment):
+        """Run a command; an error is one line, never a traceback."""
+        outcome = CliRunner(catch_exceptions=False).invoke(
+            main, [str(word) for word in words], input=stdin, env=self.environment | environment
+        )
+        assert outcome.exit_code == status, outcome.output
+        return outcome
+
+    def lines(self, *words, **options):
+        """The objects that a command prints, one a line."""
+        return [json.loads(line) for line in self(*words, "--json", **options).stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def run(service, tmp_path_factory):
+    return Shell(service.url, service.token, tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture
+def as_anna(run, world, service, tmp_path):
+    """The same with the token of somebody who may only read."""
+    return Shell(service.url, world.tokens["anna reads"], tmp_path)

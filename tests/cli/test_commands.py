@@ -1,0 +1,112 @@
+"""What the commands are, before any of them talks to a service."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from photseries.cli import main
+from photseries.cli.find import find
+from photseries.cli.reading import _OPTIONS
+from photseries.cli.upload import upload
+from photseries.client.queries import KEYWORDS
+from photseries.criteria import CRITERIA
+from photseries.readers import ReadOptions
+from photseries.schemas.metadata import MetadataSchema
+
+LIGHT = """
+import sys
+from click.testing import CliRunner
+from photseries.cli import main
+outcome = CliRunner().invoke(main, sys.argv[1:])
+assert outcome.exit_code == 0, outcome.output
+print(*sorted({"sqlalchemy", "tornado", "psycopg2", "alembic", "tables"} & set(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("command", ["find", "show", "get", "delete", "login", "whoami", "upload", "update"])
+def test_what_talks_http_does_not_load_a_service(command):
+    done = subprocess.run([sys.executable, "-c", LIGHT, command, "--help"], capture_output=True, text=True)
+    assert done.stdout == "\n", done.stderr
+
+
+def test_the_help_names_every_command():
+    shown = CliRunner().invoke(main, ["--help"]).output
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        assert main.get_command(context, name).name == name
+        assert f"\n  {name} " in shown
+
+
+def test_an_unknown_command():
+    outcome = CliRunner().invoke(main, ["fnid"])
+    assert outcome.exit_code == 2
+    assert "No such command 'fnid'" in outcome.output
+
+
+def options(command):
+    return {option: parameter for parameter in command.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("criterion", CRITERIA, ids=lambda criterion: criterion.name)
+def test_every_criterion_is_an_option_spelled_as_the_keyword_of_the_client(criterion):
+    (keyword,) = [keyword for keyword, name in KEYWORDS.items() if name == criterion.name]
+    option = options(find)[f"--{keyword.replace('_', '-')}"]
+    assert option.name == criterion.name
+    assert option.help == criterion.sentence
+
+
+def test_every_field_and_every_option_of_the_readers_is_an_option():
+    names = {*MetadataSchema((), 1).fields, *vars(ReadOptions())}
+    assert set(_OPTIONS) == set(vars(ReadOptions()))
+    assert {f"--{name.replace('_', '-')}" for name in names} <= set(options(upload))
+
+
+def test_long_helps_have_sections():
+    shown = CliRunner().invoke(main, ["upload", "--help"]).output
+    titles = [line for line in shown.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles == ["Fields of the series:", "Reading:", "Options:"]
+    assert "Criteria:" in CliRunner().invoke(main, ["find", "--help"]).output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["find", "--min-rms", "much"], "it must be a finite number"),
+        (["find", "--stat", "medians"], "it must be a comparison"),
+        (["find", "--nonsense", "1"], "No such option"),
+        (["upload", "--ra", "500", "x.csv"], "Must be in [0, 360) deg."),
+        (["upload", "--set", "colour=red", "x.csv"], "KEY one of obj_id"),
+        (["upload", "--set", "ra=500", "x.csv"], "ra: Must be in [0, 360) deg."),
+        (["upload", "--altdata", "{", "x.csv"], "is not JSON"),
+        (["upload", "--stream-ids", "1,b", "x.csv"], "'b', must be an integer"),
+        (["upload", "--time-format", "sundial", "x.csv"], "'sundial' is not one of"),
+        (["upload"], "Missing argument 'FILES...'"),
+        (["show", "0"], "is not in the range"),
+        (["update", "one"], "is not a valid integer"),
+    ],
+)
+def test_mistakes_are_seen_before_a_service_is_asked(words, message):
+    outcome = CliRunner().invoke(main, words, env={"PHOTSERIES_URL": "http://127.0.0.1:1", "PHOTSERIES_TOKEN": "x"})
+    assert outcome.exit_code == 2
+    assert message in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({}, "photseries login"),
+        ({"PHOTSERIES_URL": "http://127.0.0.1:1"}, "No token is known"),
+        ({"PHOTSERIES_URL": "http://127.0.0.1:1", "PHOTSERIES_TOKEN": "x"}, "No service answers at http://127.0.0.1:1"),
+        ({"PHOTSERIES_URL": "ftp://x", "PHOTSERIES_TOKEN": "x"}, "is no URL of a service"),
+    ],
+)
+@pytest.mark.parametrize("words", [["find"], ["show", "1"], ["whoami"], ["upload", __file__, "--format", "csv"]])
+def test_without_a_service_there_is_one_line(environment, message, words, tmp_path):
+    outcome = CliRunner().invoke(main, words, env={"XDG_CONFIG_HOME": str(tmp_path), **environment})
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert outcome.stdout == ""

@@ -1,0 +1,48 @@
+"""Every example of docs/cli.md runs as it is written."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support import PATIENCE, RunningService
+from tests.test_docs import TOP, blocks
+
+EXAMPLES = "".join(blocks("docs/cli.md", "sh"))
+
+
+@pytest.fixture(scope="module")
+def printed(tmp_path_factory):
+    """What the examples print, in one shell, in a folder that has the data of the tests."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "tests").symlink_to(TOP / "tests")
+    with RunningService(folder / "data") as service:
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "HOME": str(folder),
+            "PHOTSERIES_URL": service.url,
+        }
+        outcome = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", EXAMPLES],
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE,
+        )  # fmt: skip
+    assert outcome.returncode == 0, outcome.stderr
+    return outcome.stdout, folder
+
+
+def test_the_examples_do_what_they_say(printed):
+    output, folder = printed
+    assert f"kept in {folder}/.config/photseries/config.yaml" in output
+    assert output.count("\ncreated ") == 3
+    assert output.count('"status":"valid"') == 2
+    assert "flux [uJy]" in output
+    assert (folder / "copy.h5").read_bytes() == (folder / "series-1.h5").read_bytes()
+    assert (folder / "macho.csv").read_text().startswith("mjd,mag,magerr\n")
+    assert len((folder / "series.csv").read_text().splitlines()) == 4
+
+
+def test_every_command_has_an_example():
+    for command in ("login", "whoami", "upload", "find", "show", "get", "update", "delete"):
+        assert f"photseries {command}" in EXAMPLES

@@ -1,0 +1,154 @@
+"""``photseries find | show | get | delete | login | whoami`` against a running service."""
+
+import csv
+import io
+import json
+import re
+import stat
+
+import pandas as pd
+import pytest
+
+from tests.support import columns, recipe_read
+
+
+@pytest.fixture(scope="module")
+def series(admin, world):
+    """Three series: two of the star, one of the other star without errors in its table."""
+    bodies = [
+        world.fields(series_name="a", data=columns(rows=50, brightness=100)),
+        world.fields(series_name="b", data=columns(5, 1000), filter="ztfr", altdata={"note": "\x1b[2J"}),
+        world.fields(series_name="a", data={"mjd": [59000.0], "mag": [18.0]}, obj_id="other star", ra=359.99, dec=89.0),
+    ]
+    answers = [admin.post("/api/photometric_series", json=body) for body in bodies]
+    assert [answer.status_code for answer in answers] == [200] * 3, [answer.text for answer in answers]
+    return [answer.json()["data"]["id"] for answer in answers]
+
+
+def test_find_is_a_table(run, series):
+    head, *lines = run("find", "--sort-by", "id").stdout.splitlines()
+    assert head.split()[:4] == ["id", "obj_id", "filter", "series_name"]
+    assert [int(line.split()[0]) for line in lines] == series
+    assert "other star" in lines[-1]
+
+
+def test_find_on_a_narrow_terminal(run, series, monkeypatch):
+    monkeypatch.setattr("photseries.cli.find._width", lambda: 30)
+    lines = run("find").stdout.splitlines()
+    assert lines[0].split()[:2] == ["id", "obj_id"]
+    assert max(map(len, lines)) <= 30
+
+
+@pytest.mark.parametrize(
+    ("words", "matching"),
+    [
+        (("--object-id", "other"), [2]),
+        (("--filter", "ztfr,ztfg", "--min-num-exposures", "5"), [0, 1]),
+        (("--ra", "10", "--dec", "-20", "--radius", "0.1"), [0, 1]),
+        (("--stat", "medians.flux>500", "--stat", "medians.flux<5000"), [1]),
+        (("--no-detected",), [2]),
+        (("--start-after", "2020-05-31", "--end-before", "59000.0"), [2]),
+        (("--mag-brighter-than", "16.5", "--use-robust-mag-and-rms"), [1]),
+    ],
+)
+def test_find_by_criteria(run, series, words, matching):
+    found = run.lines("find", *words, "--sort-by", "id")
+    assert [one["id"] for one in found] == [series[index] for index in matching]
+
+
+def test_find_says_how_many_more_there_are(run, series):
+    outcome = run("find", "--limit", 2, "--sort-by", "id", "--sort-order", "desc")
+    assert len(outcome.stdout.splitlines()) == 3
+    assert outcome.stderr == "2 of 3 series; --limit 0 prints all.\n"
+    assert run("find", "--limit", 3).stderr == ""
+    assert len(run.lines("find", "--limit", 0)) == 3
+    assert run("find", "--object-id", "nowhere").stderr == "No series matches.\n"
+
+
+def test_find_as_csv_and_chosen_columns(run, series):
+    rows = list(csv.DictReader(io.StringIO(run("find", "--csv", "--sort-by", "id").stdout)))
+    assert [int(row["id"]) for row in rows] == series
+    assert [row["altdata"] for row in rows] == ["", r'{"note":"\u001b[2J"}', ""]
+    chosen = run("find", "--columns", "num_exp, id", "--sort-by", "id").stdout.splitlines()
+    assert chosen[0].split() == ["num_exp", "id"]
+    assert json.loads(run("find", "--columns", "id", "--json", "--limit", 1).stdout).keys() == {"id"}
+
+
+def test_what_the_service_refuses_is_one_line(run, series):
+    outcome = run("find", "--sort-by", "separation", status=2)
+    assert re.fullmatch(r"photseries: sortBy=separation goes with a cone.*\n", outcome.stderr)
+
+
+def test_show_draws_and_tells(run, series):
+    shown = run("show", series[0], COLUMNS="70").stdout
+    assert shown.startswith("flux [uJy]\n")
+    drawing, facts = shown.split("\n\n", 1)
+    assert len(drawing.splitlines()) == 21
+    assert any(0x2800 < ord(character) < 0x2900 for character in drawing)
+    assert re.search(r"^ra +10.00000 deg$", facts, re.MULTILINE)
+    assert re.search(r"^num_exp +50$", facts, re.MULTILINE)
+    assert re.search(r"^flux +\S+ +\S+ +\S+ +\S+$", facts, re.MULTILINE)
+    assert run("show", series[0], "--mag", "--height", 8).stdout.startswith("mag [AB]\n")
+    assert run("show", series[2]).stdout.startswith("mag [AB]\n")
+    assert "\x1b" not in run("show", series[1], "--no-plot").stdout
+    assert json.loads(run("show", series[1], "--json").stdout)["altdata"] == {"note": "\x1b[2J"}
+
+
+@pytest.mark.parametrize("verb", ["show", "get"])
+def test_a_series_that_is_not_there(run, series, verb, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outcome = run(verb, 999_999, status=2)
+    assert re.fullmatch(r"photseries: .*999999.*\n", outcome.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run("get", series[0]).stdout == f"series-{series[0]}.h5\n"
+    frame, _ = recipe_read((tmp_path / f"series-{series[0]}.h5").read_bytes())
+    pd.testing.assert_frame_equal(frame, pd.DataFrame(columns(rows=50)))
+    assert "is there already" in run("get", series[0], status=2).stderr
+    run("get", series[0], "--force")
+    run("get", series[0], "-o", "a.csv")
+    pd.testing.assert_frame_equal(pd.read_csv("a.csv"), frame)
+    assert run("get", series[0], "-o", "-", "--format", "csv").stdout == (tmp_path / "a.csv").read_text()
+    assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / f"series-{series[0]}.h5").read_bytes()
+    assert "Cannot write nowhere/a.h5" in run("get", series[0], "-o", "nowhere/a.h5", status=2).stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", f"series-{series[0]}.h5"]
+
+
+def test_delete_asks_first(run, admin, world):
+    body = world.fields(series_name="doomed", data=columns())
+    doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    assert "--yes" in run("delete", doomed, status=2).stderr
+    assert run("delete", doomed, "--yes", "--if-match", 7, status=2).stderr.count("\n") == 1
+    run("delete", doomed, "--yes")
+    assert "photseries: " in run("delete", doomed, "--yes", status=2).stderr
+
+
+def test_whoami(run, service):
+    assert re.search(r"^username +admin$", run("whoami").stdout, re.MULTILINE)
+    me = json.loads(run("whoami", "--json").stdout)
+    assert (me["username"], me["url"]) == ("admin", service.url)
+    assert "System admin" in me["permissions"]
+
+
+def test_login_keeps_what_works(run, service, tmp_path):
+    alone = {"PHOTSERIES_URL": "", "PHOTSERIES_TOKEN": "", "XDG_CONFIG_HOME": str(tmp_path)}
+    assert "photseries login" in run("whoami", status=2, **alone).stderr
+    asked = run("login", stdin=f"{service.url}/\n{service.token}\n", **alone)
+    kept = tmp_path / "photseries" / "config.yaml"
+    assert asked.stdout.splitlines()[-1] == f"admin at {service.url}, kept in {kept}."
+    assert service.token not in asked.output
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert "admin" in run("whoami", **alone).stdout
+    before = kept.read_bytes()
+    for words, stdin in (
+        ((service.url, "--token-stdin"), "wrong\n"),
+        (("http://127.0.0.1:1", "--token-stdin"), service.token),
+        ((service.url, "--token-stdin"), ""),
+    ):
+        refused = run("login", *words, stdin=stdin, status=2, **alone)
+        assert refused.stderr.count("\n") == 1
+        assert kept.read_bytes() == before
+    run("login", service.url, "--token-stdin", stdin=service.token, **alone)

@@ -1,0 +1,67 @@
+"""Tables for people: as many columns as there is room for, and nothing that a terminal obeys."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from photseries.cli.options import safe
+from photseries.cli.table import shown, table_lines
+
+ROWS = [
+    {"id": 1, "obj_id": "WASP-12 b", "ra": 97.6366453, "filter": "ztfg", "is_detected": True},
+    {"id": 12, "obj_id": "天の川", "ra": None, "filter": "sdssu", "is_detected": False},
+]
+NAMES = ["id", "obj_id", "ra", "filter"]
+
+
+def test_a_table():
+    assert list(table_lines(ROWS, NAMES, None)) == [
+        "id  obj_id           ra  filter",
+        " 1  WASP-12 b  97.63665  ztfg",
+        "12  天の川            -  sdssu",
+    ]
+
+
+@given(st.integers(1, 60))
+def test_columns_that_have_no_room_are_left_out_from_the_end(width):
+    head, *lines = table_lines(ROWS, NAMES, width)
+    shown_names = head.split()
+    assert shown_names == NAMES[: len(shown_names)]
+    assert shown_names
+    if len(shown_names) > 1:
+        assert all(cell_len(line) <= width for line in (head, *lines))
+    if len(shown_names) < len(NAMES):
+        wider = next(table_lines(ROWS, NAMES[: len(shown_names) + 1], None))
+        assert max(cell_len(line) for line in table_lines(ROWS, wider.split(), None)) > width
+
+
+def test_no_rows_are_a_head():
+    assert list(table_lines([], NAMES, 80)) == ["id  obj_id  ra  filter"]
+
+
+@given(st.text())
+def test_what_a_terminal_would_obey_is_not_printed(text):
+    assert safe(text).isprintable()
+    assert len(safe(text)) == len(text)
+    assert shown(text) == shown(text).replace("\x1b", "")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (True, "yes"),
+        (3, "3"),
+        (0.1 + 0.2, "0.3"),
+        (["a", 1], "a, 1"),
+        ([{"id": 2, "name": "crew"}], "crew"),
+        ({"a": "\x1b[2J"}, '{"a":"\\u001b[2J"}'),
+    ],
+)
+def test_values(value, text):
+    assert shown(value) == text
+
+
+def test_digits_go_by_the_field():
+    assert shown(59000.123456, "mjd_first") == "59000.12346"

@@ -1,0 +1,200 @@
+"""``photseries upload`` and ``update``: real files go up, what is wrong is said, the same command again is harmless."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.support import DATA, PATIENCE, TESS, columns, macho, recipe_read
+
+FIELDS = ("--obj-id", "star", "--instrument-id", 7, "--ra", 10, "--dec", -20, "--exp-time", 120, "--filter", "ztfg")
+
+
+def written(folder, names, **more):
+    """Make a folder of CSV files."""
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        pd.DataFrame(columns(seed=zlib.crc32(str(folder / name).encode()))).assign(**more).to_csv(
+            folder / name, index=False
+        )
+    return folder
+
+
+def stored(admin, series_id):
+    return admin.get(f"/api/photometric_series/{series_id}").json()["data"]
+
+
+def test_the_tess_file_comes_back_equal(run, world, tmp_path):
+    (line,) = run.lines("upload", TESS, "--obj-id", "star", "--instrument-id", 7)
+    assert (line["status"], line["file"]) == ("created", str(TESS))
+    run("get", line["id"], "-o", tmp_path / "back.h5")
+    frame, metadata = recipe_read((tmp_path / "back.h5").read_bytes())
+    posted, _ = recipe_read(TESS.read_bytes())
+    pd.testing.assert_frame_equal(frame, posted)
+    assert metadata["filter"] == "tess::red"
+
+
+def test_the_macho_files_go_up_with_fields_from_their_names(run, world, admin):
+    pattern = str(DATA / "macho_*.mjd")
+    words = ("--from-name", "macho_{series_obj_id}.{channel}.mjd", "--series-name", "MACHO", *FIELDS)
+    lines = run.lines("upload", pattern, *words)
+    assert [line["status"] for line in lines] == ["created"] * 2
+    for line in lines:
+        band = line["file"].split(".")[-2]
+        series = stored(admin, line["id"])
+        assert (series["series_obj_id"], series["channel"]) == ("1.3444.614", band)
+        posted = macho(band)
+        assert [series["data"][name] for name in ("mjd", "Mag", "Err")[:1]] == [posted["mjd"]]
+        assert series["data"]["mag"] == posted["mag"]
+        assert series["data"]["magerr"] == posted["magerr"]
+
+
+def test_a_folder_and_the_same_again(run, world, tmp_path):
+    folder = written(tmp_path / "night", [f"{number}.csv" for number in range(12)])
+    written(folder / "more", ["12.csv.gz"])
+    (folder / "notes.unknown").write_text("no light curve")
+    (folder / ".hidden.csv").write_text("nor this")
+    words = ("upload", folder, "--from-name", "{series_obj_id}.csv{}", "--series-name", "again", *FIELDS)
+    first = run(*words)
+    assert len(re.findall(r"^created \d+ .*\.csv", first.stdout, re.MULTILINE)) == 13
+    assert re.fullmatch(r"13 created \([\d.]+ s, [\d.]+/s\)\.\n", first.stderr)
+    again = run.lines(*words, "--jobs", 1)
+    assert [line["status"] for line in again] == ["skipped"] * 13
+    assert len({line["id"] for line in again}) == 13
+    assert "13 failed" in run(*words, "--if-exists", "error", status=1).stderr
+    written(folder, ["3.csv"], bg=1.0)
+    replaced = run.lines("upload", folder / "3.csv", *words[2:], "--if-exists", "replace")
+    assert [line["status"] for line in replaced] == ["replaced"]
+    assert "bg" in run.lines("find", "--series-name", "again", "--series-obj-id", 3)[0]["medians"]
+
+
+def test_what_failed_and_why(run, world, tmp_path):
+    folder = written(tmp_path / "mixed", ["good.csv", "other.csv"])
+    (folder / "liar.fits").write_text("mjd,flux\n1,2\n")
+    (folder / "late.csv").write_text("jd,brightness\n2459000,1\n")
+    written(folder, [f"without-{number}.csv" for number in range(7)], mag=1.0)
+    for number in range(7):
+        (folder / f"without-{number}.csv").write_text("time,flux\n59000,1\n")
+    words = ("upload", folder, "--from-name", "{series_obj_id}.{}", "--series-name", "mixed", *FIELDS)
+    outcome = run(*words, status=1)
+    assert outcome.stdout.count("created") == 2
+    assert "failed: liar.fits is no fits file.\n" in outcome.stderr
+    assert "failed: No column is known to be a flux or a magnitude" in outcome.stderr
+    assert "failed (7 files): In which format is the column 'time'?" in outcome.stderr
+    assert outcome.stderr.count("without-") == 5
+    assert "    and 2 more\n" in outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("2 created, 9 failed (")
+    lines = run.lines(*words, status=1)
+    assert {line["status"]: line.get("code") for line in lines} == {"skipped": None, "failed": "invalid"}
+    assert sum(line["status"] == "failed" for line in lines) == 9
+
+
+def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
+    folder = written(tmp_path, ["a.csv"])
+    outcome = run("upload", folder / "a.csv", "--obj-id", "nobody", *FIELDS[2:], status=1)
+    assert outcome.stdout == ""
+    assert outcome.stderr.startswith("failed: ")
+    assert "series_name" in outcome.stderr
+    misnamed = run("upload", folder / "a.csv", "--from-name", "{series_name}_{filter}.csv", *FIELDS, status=1)
+    assert "failed: The name a.csv does not fit {series_name}_{filter}.csv." in misnamed.stderr
+
+
+def test_options_of_the_readers(run, world, admin, tmp_path):
+    table = pd.DataFrame({"when": [2457000.5, 2457001.5], "counts": [100.0, 101.0], "sigma": 1.0, "bg": 3})
+    table.to_csv(tmp_path / "odd.data", index=False)
+    (line,) = run.lines(
+        "upload", tmp_path / "odd.data", "--format", "csv", "--time-col", "when", "--time-format", "bjd",
+        "--flux-col", "counts", "--fluxerr-col", "sigma", "--zero-point", 23.9, "--series-name", "odd",
+        "--series-obj-id", 1, *FIELDS, "--altdata", '{"seeing": 1.2}', "--set", "origin=by hand",
+        "--stream-ids", world.feed,
+    )  # fmt: skip
+    series = stored(admin, line["id"])
+    assert series["data"] == {"mjd": [57000.0, 57001.0], "flux": [100.0, 101.0], "fluxerr": [1.0, 1.0], "bg": [3, 3]}
+    assert (series["time_scale"], series["time_refpos"], series["origin"]) == ("tdb", "barycenter", "by hand")
+    assert series["altdata"]["seeing"] == 1.2
+    assert series["stream_ids"] == [world.feed]
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["absent.csv"], "There is no file absent.csv."),
+        (["no*.csv"], "There is no file no*.csv."),
+        (["empty"], "empty holds no file whose name tells a format"),
+        (["a.csv", "absent.csv"], "There is no file absent.csv."),
+        (["a.csv", "--from-name", "{colour}.csv"], "'colour' is none of obj_id"),
+        (["a.csv", "--from-name", "{filter}{filter}"], "--from-name: "),
+    ],
+)
+def test_nothing_is_sent_when_a_name_is_wrong(run, world, tmp_path, monkeypatch, names, message):
+    monkeypatch.chdir(written(tmp_path, ["a.csv"]))
+    (tmp_path / "empty").mkdir()
+    outcome = run("upload", *names, *FIELDS, "--series-name", "unsent", "--series-obj-id", 1, status=2)
+    assert message in outcome.stderr
+    assert run.lines("find", "--series-name", "unsent") == []
+
+
+def test_a_token_that_may_not_upload_is_told_at_once(as_anna, tmp_path):
+    folder = written(tmp_path / "x", ["a.csv", "b.csv"])
+    outcome = as_anna("upload", folder, *FIELDS, status=2)
+    assert outcome.stderr == "photseries: This token may not upload: it lacks the permission 'Upload data'.\n"
+
+
+def test_the_bar_of_a_terminal(run, world, tmp_path):
+    folder = written(tmp_path / "bar", [f"{number}.csv" for number in range(5)])
+    words = ["upload", folder, "--from-name", "{series_obj_id}.csv", "--series-name", "bar", *FIELDS]
+    screen, keyboard = pty.openpty()
+    environment = {**os.environ, **run.environment, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(
+        [sys.executable, "-m", "photseries", *map(str, words)], stdout=keyboard, stderr=keyboard, env=environment
+    ) as process:
+        os.close(keyboard)
+        seen = b""
+        while chunk := read(screen):
+            seen += chunk
+        assert process.wait(PATIENCE) == 0
+    os.close(screen)
+    assert re.search(rb"5/5", seen)
+    assert re.search(rb"\d/s", seen)
+    assert b"5 created (" in seen
+    assert b"created 1" not in seen
+
+
+def read(screen):
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # what Linux says when the other end is closed
+        return b""
+
+
+def test_update_changes_fields_and_table(run, world, admin, tmp_path):
+    folder = written(tmp_path, ["a.csv"])
+    words = ("upload", folder / "a.csv", "--series-name", "changing", "--series-obj-id", 1, *FIELDS)
+    (line,) = run.lines(*words, "--channel", "c1", "--origin", "first")
+    run("update", line["id"], "--origin", "second", "--set", "channel=null", "--altdata", '{"a": 1}')
+    series = stored(admin, line["id"])
+    assert (series["origin"], series["channel"], series["altdata"]) == ("second", None, {"a": 1})
+    table = pd.DataFrame({"btjd": [1.0, 2.0, 3.0], "flux": [5.0, 6.0, 7.0]})
+    table.to_csv(folder / "new.csv", index=False)
+    run("update", line["id"], "--data", folder / "new.csv", "--if-match", series["revision"])
+    np.testing.assert_allclose(stored(admin, line["id"])["data"]["mjd"], 56999.5 + table["btjd"])
+    late = run("update", line["id"], "--origin", "third", "--if-match", series["revision"], status=2)
+    assert late.stderr.count("\n") == 1
+    assert "Nothing to change" in run("update", line["id"], status=2).stderr
+
+
+def test_a_dry_run_stores_nothing(run, world, tmp_path):
+    folder = written(tmp_path / "dry", ["a.csv", "b.csv"])
+    words = ("upload", folder, "--from-name", "{series_obj_id}.csv", "--series-name", "dry", *FIELDS)
+    outcome = run(*words, "--dry-run")
+    assert "2 valid" in outcome.stderr
+    assert run.lines("find", "--series-name", "dry") == []
+    run(*words)
+    for line in run.lines(*words, "--dry-run"):
+        assert line["status"] == "exists" or "is there already" in " ".join(line["warnings"])

@@ -1,0 +1,146 @@
+"""Files of missions and objects of astropy and lightkurve go up, and come back as such objects."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units
+from astropy.table import Table
+from astropy.time import Time, TimeDelta
+from astropy.timeseries import TimeSeries
+
+from photseries.client import ReadOptions
+from photseries.errors import InvalidError
+from tests.file_readers import mission_files
+from tests.support import TESS, columns
+
+
+@pytest.mark.parametrize("make", [mission_files.tess, mission_files.kepler])
+def test_light_curves_of_missions_go_up_with_what_their_headers_say(client, world, tmp_path, make):
+    content, values = make()
+    path = tmp_path / "lc.fits"
+    path.write_bytes(content)
+    with pytest.raises(InvalidError) as caught:
+        client.upload(path, instrument_id=world.instrument)
+    assert set(caught.value.fields) == {"obj_id"}  # the one thing that has to be made first
+    obj_id = caught.value.message.split(": ")[1].rstrip(".")
+    client.create("sources", id=obj_id, ra=1, dec=1)
+    uploaded = client.upload(path, instrument_id=world.instrument, altdata={"mine": 1})
+    assert "not in uJy" in uploaded.warnings[0]
+    series = client.get(uploaded.id)
+    np.testing.assert_array_equal(series.data["flux"], values["PDCSAP_FLUX"].astype("f4"))
+    assert series.metadata["obj_id"] == obj_id
+    assert series.metadata["altdata"]["flux_calibrated"] is False
+    assert series.metadata["altdata"]["mine"] == 1
+    made = series.to_timeseries()
+    assert made["flux"].unit == units.electron / units.s
+    assert (made.time.scale, len(made)) == ("tdb", 49)  # one row has no time
+
+
+def test_a_time_series_comes_back(client, fields):
+    rows = 500
+    given = TimeSeries(time=Time(59000 + np.arange(rows) / 7, format="mjd", scale="tai"))
+    given["flux"] = np.linspace(1, 2, rows) * units.uJy
+    given["fluxerr"] = np.full(rows, 0.1) * units.uJy
+    given["bg"] = np.arange(rows, dtype="f4") * units.electron
+    given["quality"] = np.arange(rows, dtype="i2")
+    series = client.get(client.upload(given, **fields).id)
+    assert series.metadata["time_scale"] == "tai"
+    got = series.to_timeseries()
+    assert got.colnames == given.colnames
+    assert got.time.scale == "tai"
+    np.testing.assert_array_equal(got.time.mjd, given.time.mjd)
+    for name in ("flux", "fluxerr"):
+        assert got[name].unit == units.uJy
+    for name in given.colnames[1:]:
+        np.testing.assert_array_equal(np.asarray(got[name]), np.asarray(given[name]))
+        assert got[name].dtype == given[name].dtype
+    assert got.meta["obj_id"] == "star"
+
+
+def test_the_times_of_a_real_file_survive_astropy(client, world):
+    uploaded = client.upload(TESS, if_exists="skip", obj_id=world.source, instrument_id=world.instrument)
+    series = client.get(uploaded.id)
+    again = client.get(client.upload(series.to_timeseries(), **world.fields(series_name="again")).id)
+    expected = series.data.rename(columns={"time": "time_as_read"})
+    pd.testing.assert_frame_equal(again.data[expected.columns], expected)
+
+
+def test_other_units_scales_and_masks(client, fields):
+    given = TimeSeries(time=Time([2459000.5, 2459001.5], format="jd", scale="tcb"))
+    given["flux"] = [1.0, 2.0] * units.mJy
+    given["deep"] = np.ones((2, 3))
+    uploaded = client.upload(given, **fields)
+    assert uploaded.warnings == ("Left out, as a row holds more than one plain value: deep.",)
+    series = client.get(uploaded.id)
+    assert series.data["flux"].tolist() == [1000.0, 2000.0]
+    assert series.metadata["time_scale"] == "tdb"
+    np.testing.assert_allclose(series.data["mjd"], given.time.tdb.mjd, rtol=0, atol=1e-9)
+
+
+def test_magnitudes(client, fields):
+    table = Table({"MJD": [59000.0, 59001.0], "Mag": [18.0, 18.5], "e_mag": [0.1, 0.2]})
+    table["Mag"].unit = units.mag
+    series = client.get(client.upload(table, **fields).id)
+    assert list(series.data) == ["mjd", "mag", "magerr"]
+    assert series.to_timeseries()["mag"].unit == units.mag
+
+
+def test_tables_that_are_no_series(client, fields):
+    folded = TimeSeries(time=TimeDelta([0.1, 0.2], format="jd"), data={"flux": [1.0, 2.0]})
+    with pytest.raises(InvalidError, match="relative"):
+        client.upload(folded, **fields)
+    with pytest.raises(InvalidError, match="no column 'when'"):
+        client.upload(Table(columns()), options=ReadOptions(time_col="when"), **fields)
+
+
+def test_a_table_with_two_times(client, fields):
+    table = Table({**columns(2), "start": Time([59000.0, 59001.0], format="mjd", scale="tt")})
+    frame = client.get(client.upload(table, **fields).id).data
+    assert list(frame) == ["mjd_as_read", "flux", "fluxerr", "mjd"]
+
+
+@pytest.fixture
+def lightkurve():
+    return pytest.importorskip("lightkurve", reason="lightkurve needs pandas < 3")
+
+
+def test_a_light_curve_comes_back(client, fields, lightkurve):
+    given = lightkurve.LightCurve(
+        time=Time(np.linspace(1325, 1350, 100), format="btjd", scale="tdb"),
+        flux=np.linspace(1, 2, 100) * units.uJy,
+        flux_err=np.full(100, 0.1) * units.uJy,
+    )
+    given["quality"] = np.arange(100)
+    series = client.get(client.upload(given, **fields).id)
+    got = series.to_lightkurve()
+    np.testing.assert_allclose(got.time.mjd, given.time.mjd, rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(got.flux.value, given.flux.value)
+    np.testing.assert_array_equal(got.flux_err.value, given.flux_err.value)
+    assert got.flux.unit == units.uJy
+    np.testing.assert_array_equal(got["quality"], given["quality"])
+    assert got.bin(1).flux.unit == units.uJy
+
+
+def test_relative_fluxes_are_flagged(client, fields, lightkurve):
+    given = lightkurve.LightCurve(time=Time([59000.0, 59001.0], format="mjd"), flux=[1.0, 1.1]).normalize()
+    uploaded = client.upload(given, **fields)
+    assert "relative units" in uploaded.warnings[0]
+    assert client.get(uploaded.id).to_lightkurve().flux.value.tolist() == given.flux.value.tolist()
+
+
+def test_a_light_curve_of_magnitudes(client, fields, lightkurve):
+    table = {"mjd": [59000.0, 59001.0], "mag": [23.9, 21.4], "magerr": [0.1, 0.1]}
+    got = client.get(client.upload(table, **fields).id).to_lightkurve()
+    np.testing.assert_allclose(got.flux.to_value(units.uJy), [1, 10], rtol=1e-12)
+    assert got["mag"].unit == units.mag
+
+
+def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, lightkurve):
+    (tmp_path / "tess_lc.fits").write_bytes(mission_files.tess()[0])
+    given = lightkurve.read(tmp_path / "tess_lc.fits", quality_bitmask="none")
+    fields = {**world.fields(), "filter": None, "exp_time": None, "obj_id": "star"}
+    uploaded = client.upload(given, **{name: value for name, value in fields.items() if value is not None})
+    metadata = client.get(uploaded.id).metadata
+    assert (metadata["series_name"], metadata["filter"]) == ("TESS/sector-01", "tess::red")
+    assert metadata["exp_time"] == pytest.approx(118.8)
+    assert metadata["altdata"]["flux_unit"] == "electron / s"

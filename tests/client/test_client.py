@@ -1,0 +1,291 @@
+"""The client and a running service: what goes up comes back, and errors are the service's own."""
+
+import hashlib
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import photseries
+from photseries.catalogue.finding import FIELDS
+from photseries.client import ReadOptions
+from photseries.client.finding import _FIELDS
+from photseries.codecs import hdf5
+from photseries.errors import (
+    DuplicateError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    PreconditionFailedError,
+    StartError,
+    UnauthorizedError,
+)
+from tests.support import DATA, TESS, columns, recipe_read
+
+
+def frame(rows=10, **more):
+    return pd.DataFrame({**columns(rows), **more})
+
+
+def test_the_package_gives_the_client_when_asked():
+    assert "Client" in dir(photseries)
+    with pytest.raises(AttributeError, match="no attribute 'Server'"):
+        _ = photseries.Server
+
+
+def test_a_frame_comes_back(client, fields):
+    posted = frame(n=np.arange(10), good=np.arange(10) % 2 == 0, text=["é", np.nan] * 5, gap=[1.5, math.nan] * 5)
+    uploaded = client.upload(posted, **fields)
+    assert uploaded.status == "created"
+    series = client.get(uploaded.id)
+    pd.testing.assert_frame_equal(series.data, posted, check_dtype=False, check_column_type=False)
+    assert [series.data[name].dtype.kind for name in posted] == list("fffibOf")
+    assert series.metadata["num_exp"] == 10
+    assert series.id == uploaded.id
+    assert repr(series) == f"<Series {uploaded.id}: star, ztfg, {fields['series_name']}, 10 rows>"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"small": np.arange(10, dtype="f4") / 3},
+        {"flags": np.arange(10, dtype="u2")},
+        {"when": pd.date_range("2026-11-21", periods=10)},
+        {"deep": [math.inf, *[1.0] * 9]},
+        {"no text": pd.Series([None] * 10, dtype=object)},
+    ],
+    ids=lambda more: next(iter(more)),
+)
+def test_what_json_would_not_keep_comes_back_too(client, fields, more):
+    posted = frame(**more)
+    got = client.get(client.upload(posted, **fields).id).data
+    (name,) = more
+    assert got[name].dtype.kind == posted[name].dtype.kind
+    np.testing.assert_array_equal(got[name].isna(), posted[name].isna())
+    assert (got[name] == posted[name])[posted[name].notna()].all()
+
+
+def test_an_index_comes_back(client, fields):
+    posted = frame().set_index(pd.Index(range(5, 15), name="cadence"))
+    got = client.get(client.upload(posted, **fields).id).data
+    assert got.index.equals(posted.index)
+    assert got.index.name == "cadence"
+
+
+def test_a_dict_of_arrays_goes_up(client, fields):
+    table = {name: np.array(values) for name, values in columns().items()}
+    got = client.get(client.upload(table, **{**fields, "ra": np.float64(1.5)}).id)
+    assert got.data["flux"].tolist() == table["flux"].tolist()
+    assert got.metadata["ra"] == 1.5
+
+
+def test_the_tess_file_goes_up_and_comes_back_equal(client, world, tmp_path):
+    uploaded = client.upload(TESS, obj_id=world.source, instrument_id=world.instrument)
+    with pd.HDFStore(TESS, mode="r") as store:
+        original = store[store.keys()[0]]
+    series = client.get(uploaded.id)
+    pd.testing.assert_frame_equal(series.data, original)
+    assert series.metadata["filter"] == "tess::red"
+    path = series.to_hdf5(tmp_path / "series.h5")
+    assert hashlib.md5(path.read_bytes()).hexdigest() == series.metadata["hash"]
+    assert [file.name for file in tmp_path.iterdir()] == ["series.h5"]
+    pd.testing.assert_frame_equal(recipe_read(path.read_bytes())[0], original)
+
+
+@pytest.mark.parametrize("band", ["R", "B"])
+def test_macho_text_goes_up_and_comes_back_equal(client, fields, band):
+    path = DATA / f"macho_1.3444.614.{band}.mjd"
+    got = client.get(client.upload(path, **fields).id).data
+    np.testing.assert_array_equal(got[["mjd", "mag", "magerr"]].to_numpy(), np.loadtxt(path))
+
+
+def test_some_columns(client, fields):
+    uploaded = client.upload(frame(), **fields)
+    assert list(client.get(uploaded.id, columns=["flux", "mjd"]).data) == ["flux", "mjd"]
+    with pytest.raises(InvalidError, match="has no column bg; it has mjd, flux, fluxerr"):
+        _ = client.get(uploaded.id, columns=["bg"]).data
+
+
+def test_a_series_that_is_there(client, fields):
+    first = client.upload(frame(), **fields)
+    with pytest.raises(DuplicateError) as caught:
+        client.upload(frame(20), **fields)
+    assert caught.value.details["id"] == first.id
+    assert (caught.value.status, caught.value.code) == (409, "duplicate")
+    skipped = client.upload(frame(20), if_exists="skip", **fields)
+    assert (skipped.id, skipped.status) == (first.id, "skipped")
+    assert client.get(first.id).metadata["num_exp"] == 10
+    replaced = client.upload(frame(20), if_exists="replace", **{**fields, "exp_time": 7})
+    assert (replaced.id, replaced.status) == (first.id, "replaced")
+    assert client.get(first.id).metadata["num_exp"] == 20
+    assert client.get(first.id).metadata["exp_time"] == 7
+    with pytest.raises(ValueError, match="if_exists"):
+        client.upload(frame(), if_exists="perhaps", **fields)
+
+
+def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fields):
+    """Looked for and found, or not found and posted: either way it is there once, whatever the key is like."""
+    keys = [{**fields, "series_obj_id": f"a,{n}", "channel": channel} for n in (1, 2) for channel in (None, "b")]
+    assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["created"] * 4
+    assert [client.upload(frame(), if_exists="skip", **key).status for key in keys] == ["skipped"] * 4
+    new = {**fields, "series_obj_id": 3}
+    assert [client.upload(frame(), if_exists="skip", **new).status for _ in range(3)] == [
+        "created",
+        "skipped",
+        "skipped",
+    ]
+    assert client.count(series_name=fields["series_name"]) == 5
+
+
+def test_change(client, fields):
+    number = client.upload(frame(), **fields, origin="first").id
+    client.update(number, exp_time=9, origin=None)
+    assert [client.get(number).metadata[name] for name in ("exp_time", "origin", "revision")] == [9, None, 2]
+    client.update(number, frame(20), if_match=2)
+    assert len(client.get(number).data) == 20
+    with pytest.raises(PreconditionFailedError):
+        client.update(number, if_match=1, exp_time=1)
+    with pytest.raises(InvalidError) as caught:
+        client.update(number, exp_time=-1, ra="north")
+    assert set(caught.value.fields) == {"exp_time", "ra"}
+    assert [event["action"] for event in client.history(number)] == ["create", "update", "update"]
+    assert len(client.get(number, revision=1).data) == 10
+
+
+def test_delete(client, fields):
+    number = client.upload(frame(), **fields).id
+    with pytest.raises(PreconditionFailedError):
+        client.delete(number, if_match=7)
+    client.delete(number, if_match=1)
+    with pytest.raises(NotFoundError):
+        client.get(number)
+    with pytest.raises(NotFoundError):
+        client.delete(number)
+
+
+def test_find(client, fields):
+    name = fields["series_name"]
+    numbers = [client.upload(frame(n), **{**fields, "series_obj_id": n, "ra": 20 + n}).id for n in range(2, 7)]
+    found = client.find(series_name=name)
+    assert sorted(found["id"]) == numbers
+    assert list(found) == list(FIELDS)
+    assert client.count(seriesName=name) == 5
+    assert client.find(series_name=name, min_num_exposures=4, sort_by="num_exp", sort_order="desc")[
+        "num_exp"
+    ].tolist() == [6, 5, 4]
+    assert client.find(series_name=[name, "no, such"], series_obj_id=np.array([2, 3]))["id"].tolist() == numbers[:2]
+    assert len(client.find(series_name=name, limit=2)) == 2
+    nothing = client.find(series_name="nothing of this name")
+    assert (len(nothing), set(nothing)) == (0, set(_FIELDS))
+    assert set(_FIELDS) < set(FIELDS)
+    walked = list(client.iter(series_name=name, num_per_page=2))
+    assert sorted(series.id for series in walked) == numbers
+    assert sorted(len(series.data) for series in walked) == [2, 3, 4, 5, 6]
+    assert client.summary(series_name=name)["series"] == 5
+    around = client.positions([[100, 0], [22, -20], [23, -20]], 0.1, series_name=name, num_per_page=1)
+    assert list(zip(around["position"], around["ra"], strict=True)) == [(1, 22), (2, 23)]
+    assert (around["separation"] < 1e-6).all()
+
+
+def test_what_is_found_is_of_one_moment(client, fields):
+    number = client.upload(frame(), **fields).id
+    (series,) = client.iter(series_name=fields["series_name"])
+    client.update(number, frame(20))
+    assert series.metadata["num_exp"] == 10
+    assert len(series.data) == 20 == series.metadata["num_exp"]
+
+
+def test_bad_questions(client):
+    with pytest.raises(InvalidError, match="no criterion min_median_sn. Did you mean min_median_snr"):
+        client.find(min_median_sn=1)
+    with pytest.raises(InvalidError, match="Invalid minMedianSNR") as caught:
+        client.find(min_median_snr="many")
+    assert list(caught.value.fields) == ["minMedianSNR"]
+    with pytest.raises(InvalidError, match="shape"):
+        client.positions([1, 2, 3], 1)
+
+
+def test_who_and_what(client, world, service):
+    assert client.check() == photseries.__version__
+    assert client.whoami()["username"] == "admin"
+    assert client.url == service.url
+    assert "token" not in repr(client)
+    client.create("sources", id="client's star", ra=1, dec=2)
+    assert "client's star" in [entry["id"] for entry in client.entries("sources")]
+    with photseries.Client(service.url + "/", world.tokens["anna reads"]) as reader:
+        with pytest.raises(ForbiddenError):
+            reader.upload(frame(), **world.fields(series_name="forbidden"))
+        with pytest.raises(NotFoundError):
+            reader.get(10**6)
+    with photseries.Client(service.url, "wrong") as stranger, pytest.raises(UnauthorizedError):
+        stranger.find()
+
+
+def test_bad_input_is_one_clear_error(client, fields, tmp_path):
+    with pytest.raises(InvalidError, match="A list is no table"):
+        client.upload([1, 2], **fields)
+    with pytest.raises(InvalidError, match=r"lost.csv: No such file"):
+        client.upload(tmp_path / "lost.csv", **fields)
+    with pytest.raises(InvalidError, match="A field holds what JSON has no place for"):
+        client.upload(frame(), **{**fields, "altdata": {"x": object()}})
+    with pytest.raises(InvalidError, match="look like jd"):
+        client.upload(frame().assign(mjd=lambda table: table["mjd"] + 2400000.5), **fields)
+    with pytest.raises(StartError, match="no URL"):
+        photseries.Client("photseries.org", "x")
+
+
+def test_options_are_for_tables_in_memory_too(client, fields):
+    table = pd.DataFrame({"time": [1325.5, 1326.5], "counts": [1.0, 2.0]})
+    options = ReadOptions(flux_col="counts", time_format="btjd", zero_point=23.9)
+    series = client.get(client.upload(table, options=options, **fields).id)
+    assert series.data["mjd"].tolist() == [58325.0, 58326.0]
+    assert series.data["flux"].tolist() == [1.0, 2.0]
+    assert (series.metadata["time_scale"], series.metadata["time_refpos"]) == ("tdb", "barycenter")
+    assert series.metadata["altdata"] == {"flux_zero_point": 23.9}
+
+
+def test_an_unknown_field_is_the_services_to_refuse(client, fields):
+    with pytest.raises(InvalidError, match="Unknown keys in metadata: \\['colour'\\]"):
+        client.upload(frame(), colour="blue", **fields)
+
+
+def test_many(client, world, fields):
+    name = fields.pop("series_name")
+    items = [(frame(3 + n), {"series_obj_id": n}) for n in range(12)] + [frame().drop(columns="mjd")]
+    outcomes = list(client.upload_many(iter(items), in_flight=4, series_name=name, **fields))
+    assert sorted(outcome.index for outcome in outcomes) == list(range(13))
+    assert [outcome.index for outcome in outcomes if outcome.error] == [12]
+    assert client.count(series_name=name) == 12
+    again = client.upload_many(items[:12], if_exists="skip", series_name=name, **fields)
+    assert {outcome.uploaded.status for outcome in again} == {"skipped"}
+
+
+def test_many_take_items_as_they_go(client, fields):
+    name, taken = fields.pop("series_name"), []
+
+    def items():
+        for number in range(20):
+            taken.append(number)
+            yield frame(), {"series_obj_id": number}
+
+    outcomes = client.upload_many(items(), in_flight=3, series_name=name, **fields)
+    next(outcomes)
+    outcomes.close()
+    assert len(taken) <= 3
+    assert client.count(series_name=name) <= 3
+
+
+def test_many_with_a_bad_token_end_at_once(service, fields):
+    with photseries.Client(service.url, "wrong") as stranger, pytest.raises(UnauthorizedError):
+        list(stranger.upload_many([frame()] * 100, in_flight=2, **fields))
+
+
+def test_a_hostile_service_executes_nothing(client):
+    from photseries.client.series import read_file
+    from photseries.errors import UnreadableFileError
+
+    blob = hdf5.encode(frame(), {})
+    for damaged in (b"", b"x" * 100, blob[:-3000], blob[:500]):
+        with pytest.raises(UnreadableFileError):
+            read_file(damaged)

@@ -1,0 +1,79 @@
+"""Keywords of a search: every parameter in both spellings, and values as Python and astropy write them."""
+
+import datetime
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.time import Time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photseries import Client
+from photseries.client.queries import KEYWORDS, arguments, snake_case
+from photseries.criteria import CRITERIA, parse
+from photseries.errors import InvalidError
+
+
+def test_snake_case():
+    names = "minMedianSNR rejectedObjectIDs seriesObjID useRobustMagAndRMS limitingMagIsNaN ra"
+    assert " ".join(map(snake_case, names.split())) == (
+        "min_median_snr rejected_object_ids series_obj_id use_robust_mag_and_rms limiting_mag_is_nan ra"
+    )
+
+
+def test_every_criterion_is_a_keyword_of_its_own():
+    spellings = [name for known in CRITERIA for name in known.spellings]
+    assert len({snake_case(name) for name in spellings}) == len(spellings)
+    assert set(spellings) < set(KEYWORDS.values())
+    for method in (Client.find, Client.iter, Client.count, Client.summary, Client.positions):
+        assert {snake_case(known.name) for known in CRITERIA} <= set(inspect.signature(method).parameters)
+    assert "min_median_snr : Series whose median_snr is at least this." in inspect.getdoc(Client.find)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (datetime.datetime(2026, 11, 21, 4, 30), "2026-11-21T04:30:00+00:00"),
+        (datetime.date(2026, 11, 21), "2026-11-21"),
+        (np.datetime64("2026-11-21"), "2026-11-21T00:00:00+00:00"),
+        (pd.Timestamp("2026-11-21", tz="UTC"), "2026-11-21T00:00:00+00:00"),
+        (Time(60000.25, format="mjd", scale="utc"), "60000.25"),
+        (np.float32(0.5), "0.5"),
+        (True, "true"),
+        (np.True_, "true"),
+        (5, "5"),
+    ],
+)
+def test_values(value, text):
+    name = "detected" if text == "true" else "start_after"
+    asked = arguments({name: value})
+    assert asked == {KEYWORDS[name]: [text]}
+    assert len(parse(asked).restrictions) == 1
+
+
+@given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
+def test_lists_of_any_text_arrive_as_they_are(texts):
+    texts = [text for text in texts if text.isprintable()] or ["x"]
+    (restriction,) = parse(arguments({"series_name": texts})).restrictions
+    assert list(restriction.value) == texts
+
+
+def test_repeatable_and_absent():
+    assert arguments({"stat": ["medians.bg<5", "stds.bg>1"], "filter": None}) == {"stat": ["medians.bg<5", "stds.bg>1"]}
+
+
+@pytest.mark.parametrize(
+    ("criteria", "message"),
+    [
+        ({"objctID": 1}, "There is no criterion objctID. Did you mean objectID?"),
+        ({"page_number": 1}, "There is no criterion page_number."),
+        ({"minRMS": 1, "min_rms": 2}, "min_rms is given twice"),
+        ({"filter": object()}, "filter must be"),
+    ],
+)
+def test_bad_criteria(criteria, message):
+    with pytest.raises(InvalidError) as caught:
+        arguments(criteria)
+    assert message in caught.value.message

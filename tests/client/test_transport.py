@@ -1,0 +1,224 @@
+"""What is sent again, what is not, and what a lost answer means: with somebody between client and service."""
+
+import socket
+
+import pandas as pd
+import pytest
+
+import photseries
+from photseries import errors
+from photseries.client import transport
+from photseries.errors import (
+    DuplicateError,
+    InDoubtError,
+    InvalidError,
+    PhotseriesError,
+    TooManyRequestsError,
+    UnavailableError,
+    UnreachableError,
+)
+from tests.client.between import LOSE_ANSWER, LOSE_REQUEST, Between, answer
+from tests.support import columns
+
+SERIES = "/api/photometric_series"
+
+
+@pytest.fixture
+def pauses(monkeypatch):
+    """The pauses that were made; none takes time."""
+    made = []
+    monkeypatch.setattr(transport.time, "sleep", made.append)
+    return made
+
+
+@pytest.fixture
+def between(service):
+    with Between(service.url) as made:
+        yield made
+
+
+@pytest.fixture
+def client(between, service, pauses):
+    with photseries.Client(between.url, service.token, retries=3) as made:
+        assert made.check()
+        yield made
+
+
+@pytest.fixture
+def stranger(pauses):
+    """A server that is scripted throughout, and a client of it."""
+    with Between() as made, photseries.Client(made.url, "token", retries=3) as client:
+        yield made, client
+
+
+@pytest.mark.parametrize("fate", [LOSE_REQUEST, LOSE_ANSWER])
+def test_a_get_is_sent_again(client, between, pauses, fate):
+    between.fates = [fate, fate]
+    assert client.whoami()["username"] == "admin"
+    assert len(between.seen) == 3
+    assert len(pauses) == 2
+
+
+@pytest.mark.parametrize("fate", [LOSE_REQUEST, LOSE_ANSWER])
+def test_an_upload_is_there_once_whatever_was_lost(client, between, fields, fate):
+    between.fates = [fate]
+    uploaded = client.upload(columns(), **fields)
+    assert uploaded.status == "created"
+    assert client.get(uploaded.id).metadata["num_exp"] == 10
+    assert client.count(series_name=fields["series_name"]) == 1
+
+
+def test_a_file_is_known_again_by_its_content(client, between, fields):
+    frame = pd.DataFrame(columns()).astype({"flux": "f4"})
+    between.fates = [LOSE_ANSWER]
+    assert client.upload(frame, **fields).status == "created"
+
+
+def test_another_series_in_the_way_is_a_duplicate_even_after_a_loss(client, between, fields):
+    client.upload(columns(20), **fields)
+    between.fates = [LOSE_REQUEST]
+    with pytest.raises(DuplicateError):
+        client.upload(columns(10), **fields)
+
+
+def test_a_change_is_not_sent_again_when_its_answer_is_lost(client, between, fields):
+    number = client.upload(columns(), **fields).id
+    between.seen.clear()
+    between.fates = [LOSE_ANSWER]
+    with pytest.raises(InDoubtError, match="unknown"):
+        client.update(number, exp_time=3)
+    assert between.seen == [("PATCH", f"{SERIES}/{number}")]
+
+
+def test_a_removal_whose_answer_is_lost_has_removed(client, between, fields):
+    number = client.upload(columns(), **fields).id
+    between.fates = [LOSE_ANSWER]
+    client.delete(number)
+    assert client.count(series_name=fields["series_name"]) == 0
+
+
+def test_a_service_that_stays_away(client, between):
+    between.fates = [LOSE_REQUEST] * 10
+    with pytest.raises(UnreachableError, match="broke the connection"):
+        client.whoami()
+    assert len(between.seen) == 4
+    with pytest.raises(InDoubtError):
+        client.upload(columns(), obj_id="x")
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_refusal_for_now_is_waited_for(client, between, pauses, status):
+    code = {429: "too_many_requests", 503: "unavailable"}[status]
+    between.fates = [answer(status, {"code": code}, Retry_After="7"), answer(status, {"code": code})]
+    client.whoami()
+    assert len(between.seen) == 3
+    assert 7 < pauses[0] <= 7.5
+    assert 0.5 <= pauses[1] <= 1
+
+
+def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fields):
+    number = client.upload(columns(), **fields).id
+    between.fates = [answer(503, {"code": "unavailable"})]
+    client.update(number, exp_time=3)
+    between.fates = [answer(503, {"code": "in_doubt"})]
+    with pytest.raises(InDoubtError):
+        client.update(number, exp_time=4)
+
+
+def test_patience_ends(stranger, pauses):
+    server, client = stranger
+    server.fates = [answer(503, {"code": "unavailable"}, message="full")] * 10
+    with pytest.raises(UnavailableError, match="full"):
+        client.check()
+    assert len(pauses) == 3
+    assert pauses == sorted(pauses)
+    server.fates = [answer(429, {"code": "too_many_requests"}, Retry_After="100000")] * 10
+    with pytest.raises(TooManyRequestsError):
+        client.check()
+    assert max(pauses) < 180
+
+
+def test_nobody_there():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with photseries.Client(f"http://127.0.0.1:{port}", "token") as client:
+        with pytest.raises(UnreachableError, match="No service answers at http://127.0.0.1"):
+            client.check()
+        with pytest.raises(UnreachableError):
+            client.upload(columns(), obj_id="x")
+
+
+def test_before_anything_is_sent_the_service_is_known(stranger):
+    server, client = stranger
+    server.fates = [answer(200, {"alive": True}, version="9.1.0")]
+    with pytest.raises(UnreachableError, match=r"is photseries 9.1.0, this client"):
+        client.upload(columns(), obj_id="x")
+    assert server.seen == [("GET", "/healthz")]
+
+
+HTML = (200, {"Content-Type": "text/html"}, b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("fate", "kind", "message"),
+    [
+        (HTML, UnreachableError, "not as photseries does"),
+        ((200, {}, b'{"status": "ok"}'), UnreachableError, "not as photseries does"),
+        ((200, {}, b"[]"), UnreachableError, "not as photseries does"),
+        ((301, {"Location": "https://elsewhere/"}, b""), UnreachableError, "https://elsewhere/"),
+        ((413, {}, b"<html>"), errors.TooLargeError, "proxy"),
+        ((200, {"Content-Encoding": "gzip"}, b"no gzip"), UnreachableError, "broke"),
+        (LOSE_REQUEST, UnreachableError, "broke"),
+    ],
+)
+def test_somebody_else_answers(stranger, fate, kind, message):
+    server, client = stranger
+    server.fates = [fate]
+    with pytest.raises(kind, match=message):
+        client.check()
+    assert len(server.seen) == 1
+
+
+def test_a_proxy_that_lost_the_service(stranger):
+    server, client = stranger
+    server.fates = [(502, {}, b"Bad Gateway"), (503, {}, b""), answer(200, {})]
+    assert client.check() == photseries.__version__
+
+
+def every_error(kind=PhotseriesError):
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from every_error(child)
+
+
+@pytest.mark.parametrize("kind", [*every_error()], ids=lambda kind: kind.code)
+def test_every_error_of_the_service_is_raised_as_itself(stranger, kind):
+    server, client = stranger
+    data = {"code": kind.code, "fields": {"ra": ["bad"]}, "id": 5}
+    server.fates = [answer(kind.status, data, message="the reason")] * 4
+    with pytest.raises(PhotseriesError) as caught:
+        client.check()
+    assert type(caught.value) is kind
+    assert (caught.value.message, caught.value.fields) == ("the reason", {"ra": ["bad"]})
+    assert caught.value.details == {"id": 5}
+
+
+@pytest.mark.parametrize(
+    ("status", "data", "kind"),
+    [
+        (400, {"code": "of the future"}, InvalidError),
+        (409, None, errors.ConflictError),
+        (405, {"code": "http"}, PhotseriesError),
+        (400, {"code": ["x"], "fields": [1]}, InvalidError),
+        (400, {"code": "invalid", "fields": {"a": "b"}}, InvalidError),
+        (500, "text", PhotseriesError),
+    ],
+)
+def test_errors_that_are_not_as_they_should_be(stranger, status, data, kind):
+    server, client = stranger
+    server.fates = [answer(status, data)]
+    with pytest.raises(PhotseriesError) as caught:
+        client.check()
+    assert type(caught.value) is kind
+    assert (caught.value.status, caught.value.fields) == (status, {})

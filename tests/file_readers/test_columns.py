@@ -1,0 +1,134 @@
+"""Which column means what, and in which format times are written."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.time import Time
+from hypothesis import given
+from hypothesis import strategies as st
+
+from photseries.errors import InvalidError
+from photseries.readers import TIME_FORMATS, Reading, ReadOptions
+from photseries.readers.columns import canonical
+
+
+def mapped(columns, units=None, **options):
+    return canonical(Reading(pd.DataFrame(columns)), ReadOptions(**options), units)
+
+
+MJD = Time([58000.25, 59000.123456], format="mjd", scale="utc")
+TIMES = {
+    "mjd": MJD.mjd,
+    "jd": MJD.jd,
+    "bjd": MJD.jd,
+    "hjd": MJD.jd,
+    "btjd": MJD.mjd - 56999.5,
+    "bkjd": MJD.mjd - 54832.5,
+    "unix": MJD.unix,
+    "iso": MJD.isot,
+}
+
+
+@pytest.mark.parametrize("name", TIME_FORMATS)
+def test_every_time_format(name):
+    got = mapped({"when": TIMES[name], "flux": [1.0, 2.0]}, time_col="when", time_format=name)
+    assert list(got.frame) == ["mjd", "flux"]
+    np.testing.assert_allclose(got.frame["mjd"], MJD.mjd, rtol=0, atol=2e-8)
+    named = mapped({name.upper() if name != "iso" else "date": TIMES[name], "flux": [1.0, 2.0]})
+    np.testing.assert_array_equal(named.frame["mjd"], got.frame["mjd"])
+    assert named.fields == got.fields
+
+
+def test_what_formats_say_of_times():
+    assert mapped({"btjd": [1325.0], "flux": [1.0]}).fields == {"time_scale": "tdb", "time_refpos": "barycenter"}
+    assert mapped({"mjd": [59000.0], "flux": [1.0]}).fields == {}
+    assert mapped({"hjd": [2459000.0], "flux": [1.0]}).fields == {"time_refpos": "heliocenter"}
+
+
+def test_datetimes_need_no_format():
+    times = pd.to_datetime(["2018-09-04T06:00:00", None, "2020-05-31T12:00:00.000001"], format="ISO8601")
+    frame = mapped({"time": times, "flux": [1.0, 2.0, 3.0]}).frame
+    assert frame["mjd"][0] == 58365.25
+    assert np.isnan(frame["mjd"][1])
+    assert frame["mjd"][2] == pytest.approx(59000.5 + 1e-6 / 86400, abs=1e-11)
+
+
+@given(st.floats(-15000, 100000))
+def test_formats_are_linear_to_the_last_digits(mjd):
+    got = mapped({"jd": [mjd + 2400000.5], "flux": [1.0]}).frame["mjd"][0]
+    assert got == pytest.approx(mjd, abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "message"),
+    [
+        ([2459000.5], {}, "look like jd"),
+        ([1.6e9], {}, "look like unix"),
+        ([-1e6], {}, "cannot be right"),
+        ([59000.5], {"time_format": "jd"}, "cannot be right"),
+        ([2459000.5], {"time_format": "btjd"}, "look like jd"),
+        ([np.nan], {}, "No time is finite"),
+        ([59000.5], {"time_format": "stardate"}, "There is no time format 'stardate'"),
+        ([59000.5], {"time_format": "iso"}, "holds no text"),
+        (["noon"], {"time_format": "iso"}, "holds what is no ISO date"),
+        ([59000.5], {"time_col": "t"}, r"There is no column 't' \(time_col\); there are mjd, flux"),
+    ],
+)
+def test_times_that_cannot_be(times, options, message):
+    with pytest.raises(InvalidError, match=message):
+        mapped({"mjd": times, "flux": [1.0]}, **options)
+
+
+def test_times_of_no_known_format():
+    with pytest.raises(InvalidError, match=r"In which format is the column 'time'.*time_format"):
+        mapped({"time": [1325.0], "flux": [1.0]})
+
+
+def test_times_that_may_be_something_else_are_warned_about():
+    (warning,) = mapped({"mjd": [1325.0, 1326.0], "flux": [1.0, 2.0]}).warnings
+    assert "are they BTJD" in warning
+    assert mapped({"mjd": [1325.0], "flux": [1.0]}, time_format="mjd").warnings == ()
+
+
+@pytest.mark.parametrize(
+    "names", [("mjds", "mags", "magerr"), ("mjd", "fluxes", "fluxerr"), ("mjd", "magnitudes", "x")]
+)
+def test_names_that_the_service_knows_stay(names):
+    frame = pd.DataFrame({name: [59000.0] for name in names})
+    reading = Reading(frame, blob=b"file")
+    assert canonical(reading, ReadOptions()).frame is frame
+    assert canonical(reading, ReadOptions()).blob == b"file"
+
+
+def test_usual_names():
+    got = mapped({"MJD": [59000.0], "Magnitude": [18.0], "sigma": [0.1], "Flags": [1]})
+    assert list(got.frame) == ["mjd", "mag", "magerr", "Flags"]
+    assert list(mapped({"MJD": [59000.0], "Flux": [18.0], "flux_err": [0.1]}).frame) == ["mjd", "flux", "fluxerr"]
+
+
+def test_chosen_columns_make_others_step_aside():
+    columns = {"mjd": [59000.0], "flux": [1.0], "fluxerr": [2.0], "better": [3.0], "mag": [4.0]}
+    got = mapped(columns, flux_col="better").frame
+    assert got.to_dict("list") == {
+        "mjd": [59000.0],
+        "flux_as_read": [1.0],
+        "fluxerr": [2.0],
+        "flux": [3.0],
+        "mag": [4.0],
+    }
+    got = mapped(columns, mag_col="mag").frame
+    assert list(got) == ["mjd", "flux_as_read", "fluxerr", "better", "mag"]
+
+
+def test_zero_points_and_units():
+    columns = {"mjd": [59000.0], "flux": [10.0], "fluxerr": [1.0]}
+    got = mapped(columns, {"flux": "ct"}, zero_point=23.9 + 2.5)
+    assert got.frame["flux"][0] == pytest.approx(1.0)
+    assert got.frame["fluxerr"][0] == pytest.approx(0.1)
+    flagged = mapped(columns, {"flux": "ct"})
+    assert flagged.fields["altdata"] == {"flux_calibrated": False, "flux_unit": "ct"}
+    assert len(flagged.warnings) == 1
+    with pytest.raises(InvalidError, match="there is no flux"):
+        mapped({"mjd": [59000.0], "mag": [1.0]}, zero_point=25)
+    with pytest.raises(InvalidError, match="finite"):
+        mapped(columns, zero_point=np.inf)

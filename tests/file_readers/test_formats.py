@@ -1,0 +1,176 @@
+"""Every format: what is in the file comes out, and a file that is something else is refused by its name."""
+
+import gzip
+import importlib.util
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units
+from astropy.table import Table
+from astropy.time import Time
+
+from photseries.errors import InvalidError, StartError
+from photseries.readers import READERS, ReadOptions, read, reading
+from tests.file_readers import mission_files
+from tests.support import DATA, TESS, recipe_write
+
+FRAME = pd.DataFrame(
+    {"mjd": [59000.123456789012, 59001.1, 59002.0], "flux": [1.1, np.nan, 3.0], "fluxerr": [0.1, 0.2, 0.3]}
+)
+
+
+def astropy_table(**more):
+    table = Table({name: FRAME[name].to_numpy() for name in FRAME}, **more)
+    table["flux"].unit = table["fluxerr"].unit = units.uJy
+    return table
+
+
+def write(format_, path):
+    if format_ == "csv":
+        FRAME.to_csv(path, index=False)
+    elif format_ == "tsv":
+        FRAME.to_csv(path, index=False, sep="\t")
+    elif format_ == "text":
+        path.write_text("# a comment\n\n" + FRAME.to_csv(index=False, sep=" ", na_rep="nan"))
+    elif format_ == "ecsv":
+        astropy_table().write(path, format="ascii.ecsv")
+    elif format_ == "fits":
+        astropy_table().write(path, format="fits")
+    elif format_ == "votable":
+        astropy_table().write(path, format="votable")
+    elif format_ == "hdf5":
+        path.write_bytes(recipe_write(FRAME, {"filter": "ztfg"}))
+    else:
+        FRAME.to_parquet(path)
+
+
+needs_parquet = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
+FORMATS = [
+    pytest.param(known, marks=[needs_parquet] if known.name == "parquet" else [], id=known.name) for known in READERS
+]
+
+
+@pytest.mark.parametrize("known", FORMATS)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
+    path = tmp_path / f"curve{known.suffixes[0]}"
+    write(known.name, path)
+    if zipped:
+        content, path = path.read_bytes(), path.with_name(path.name + ".gz")
+        path.write_bytes(gzip.compress(content))
+    got = read(path)
+    pd.testing.assert_frame_equal(got.frame, FRAME)
+    assert got.warnings == ()
+    assert (got.blob is not None) == (known.name == "hdf5")
+
+
+@pytest.mark.parametrize("known", FORMATS)
+@pytest.mark.parametrize("content", [b"", b"\0\xff" * 100, b"%PDF-1.7 something else", b"<html><body>not found</body>"])
+def test_a_file_that_is_not_what_its_name_says(tmp_path, known, content):
+    path = tmp_path / f"curve{known.suffixes[0]}"
+    path.write_bytes(content)
+    with pytest.raises(InvalidError, match=r"^curve\.") as caught:
+        read(path)
+    assert "\n" not in caught.value.message
+    assert str(tmp_path) not in caught.value.message
+
+
+@pytest.mark.parametrize("known", [known for known in FORMATS if known.id not in ("csv", "tsv", "text", "ecsv")])
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.7, 0.9])
+def test_a_part_of_a_file(tmp_path, known, share):
+    """Nothing is made of a truncated file but an error; where only padding is lost, all of the table."""
+    path = tmp_path / f"curve{known.suffixes[0]}"
+    write(known.name, path)
+    content = path.read_bytes()
+    rest = content[int(share * len(content)) :]
+    path.write_bytes(content.removesuffix(rest))
+    try:
+        frame = read(path).frame
+    except InvalidError:
+        return
+    pd.testing.assert_frame_equal(frame, FRAME)
+    assert not rest.strip(b"\0")
+
+
+def test_formats_are_chosen_by_option_name_and_content(tmp_path):
+    write("csv", tmp_path / "curve.out")
+    assert read(tmp_path / "curve.out", ReadOptions(format="csv")).frame.equals(FRAME)
+    with pytest.raises(
+        InvalidError, match=r"curve.out: its name does not tell its format; name it \(format\): csv, tsv"
+    ):
+        read(tmp_path / "curve.out")
+    with pytest.raises(InvalidError, match="no format 'xlsx'"):
+        read(tmp_path / "curve.out", ReadOptions(format="xlsx"))
+    (tmp_path / "unnamed").write_bytes(mission_files.tess()[0])
+    assert len(read(tmp_path / "unnamed").frame) == 50
+    (tmp_path / "curve.csv.gz").write_bytes(b"\x1f\x8b damaged")
+    with pytest.raises(InvalidError, match=r"curve.csv.gz: "):
+        read(tmp_path / "curve.csv.gz")
+
+
+def test_suffixes_and_names_are_of_one_reader_each():
+    suffixes = [suffix for known in READERS for suffix in known.suffixes]
+    assert len(set(suffixes)) == len(suffixes)
+    assert len({known.name for known in READERS}) == len(READERS)
+
+
+@pytest.mark.parametrize("band", ["R", "B"])
+def test_macho(band):
+    path = DATA / f"macho_1.3444.614.{band}.mjd"
+    frame = read(path).frame
+    assert list(frame) == ["mjd", "mag", "magerr"]
+    np.testing.assert_array_equal(frame.to_numpy(), np.loadtxt(path))
+
+
+def test_the_tess_hdf5_is_sent_as_it_is():
+    got = read(TESS)
+    assert got.blob == TESS.read_bytes()
+    assert got.file_metadata["filter"] == "tess::red"
+    assert read(TESS, ReadOptions(flux_col="bg")).blob is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1,2,3\n4,5,6\n", "no line names its columns"),
+        ("# mjd flux\n1,2,3\n", "no line names its columns"),
+        ("mjd,flux\n59000,1\n59001,2,3\n", "cannot be read as csv"),
+        ("time of day,flux\n1,2\n", "No column is known to be the time"),
+        ("mjd,quality\n59000,2\n", "No column is known to be a flux or a magnitude"),
+        ("mjd,flux\nnoon,2\n", "holds no numbers"),
+        ("mjd,flux\n", "The table has no rows"),
+    ],
+)
+def test_bad_tables(tmp_path, text, message):
+    (tmp_path / "curve.csv").write_text(text)
+    with pytest.raises(InvalidError, match=message):
+        read(tmp_path / "curve.csv")
+
+
+def test_names_may_be_in_a_comment(tmp_path):
+    (tmp_path / "curve.csv").write_text("# who\n# MJD, Mag, Err\n59000.5, 18.5, 0.1\n")
+    frame = read(tmp_path / "curve.csv").frame
+    assert frame.to_dict("list") == {"mjd": [59000.5], "mag": [18.5], "magerr": [0.1]}
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    write("ecsv", tmp_path / "curve.ecsv")
+    monkeypatch.setattr(reading.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(StartError, match=r"pip install 'photseries\[astropy\]'"):
+        read(tmp_path / "curve.ecsv")
+
+
+def test_units_and_masks_of_tables(tmp_path):
+    table = Table(masked=True)
+    table["time"] = Time([2459000.5, 2459001.5], format="jd", scale="tt")
+    table["flux"] = [1.0, 2.0] * units.mJy
+    table["flags"] = np.ma.MaskedArray([1, 2], mask=[True, False])
+    table["name"] = ["a", "b"]
+    table.write(tmp_path / "curve.ecsv")
+    got = read(tmp_path / "curve.ecsv")
+    assert got.frame["mjd"].tolist() == [59000.0, 59001.0]
+    assert got.frame["flux"].tolist() == [1000.0, 2000.0]
+    assert got.frame["flags"].isna().tolist() == [True, False]
+    assert got.frame["name"].tolist() == ["a", "b"]
+    assert got.fields == {"time_scale": "tt"}
