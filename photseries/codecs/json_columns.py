@@ -22,6 +22,10 @@ _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
+#: Where the text of a file begins; inside another text its quotes would have backslashes before them.
+_FILE: Final = re.compile(rb'"data"\s*:\s*"')
+#: Values of a list that is taken for a column by its first one.
+_LONG_LIST: Final = 1_000
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
 
@@ -69,9 +73,12 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
 def _without_file(document: dict[str, Any], body: bytes) -> tuple[dict[str, Any], bytes]:
     """Leave out the long text of a file, in which there is nothing to find, from a document and from its bytes."""
     text = document.get("data")
-    if isinstance(text, str) and len(text) > _LONG and text.isascii() and '"' not in text and "\\" not in text:
-        return {**document, "data": ""}, body.replace(text.encode(), b"", 1)
-    return document, body
+    found = _FILE.search(body) if isinstance(text, str) and len(text) > _LONG else None
+    if found is None:
+        return document, body
+    start, stop = found.end(), found.end() + len(str(text))
+    is_whole = body[stop : stop + 1] == b'"' and body.find(b'"', start, stop) < 0 and body.find(b"\\", start, stop) < 0
+    return ({**document, "data": ""}, body[:start] + body[stop:]) if is_whole else (document, body)
 
 
 def _measured(document: Any) -> tuple[int, int]:
@@ -85,6 +92,8 @@ def _measured(document: Any) -> tuple[int, int]:
         if isinstance(value, dict):
             colons += len(value) + sum(name.count(":") for name in value)
             children = value.values()
+        elif len(value) > _LONG_LIST and isinstance(value[0], int | float | None):
+            continue  # a column of numbers; what else may be in it is found when it becomes an array
         kinds = set(map(type, children))
         if str in kinds:
             colons += sum(child.count(":") for child in children if type(child) is str)

@@ -226,3 +226,10 @@ _NUMBERS = b"1,2," * 5_000 + b"9" * 23
 def test_a_long_text_hides_nothing(body, found):
     with pytest.raises(InvalidError, match=found):
         json_columns.parse(body, LIMITS)
+
+
+@pytest.mark.parametrize("last", [b'{"a":1,"a":2}', b'"a:b"', b'{"a:b":1}', b"[" * 40 + b"]" * 40])
+def test_a_long_column_hides_nothing(last):
+    body = b'{"data":{"mjd":[%b1.5,%b]}}' % (b"1.5," * 5_000, last)
+    with pytest.raises(InvalidError):
+        json_columns.decode(json_columns.parse(body, LIMITS)["data"], LIMITS)
