@@ -14,7 +14,7 @@ from photseries.criteria import OF_SOURCE, Operator, Query, Restriction
 __all__ = ["names_in"]
 
 #: Names that a statement is given: the planner weighs each, and with more of them to compare every series is as quick.
-MOST_NAMES = 500
+MOST_NAMES = 200
 
 
 def names_in(connection: Connection, query: Query, *, first: bool = False) -> tuple[Query, bool]:
