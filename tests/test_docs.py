@@ -39,15 +39,18 @@ def test_the_readme_runs_as_written(reader):
     (setup,) = blocks("README.md", "sh setup")
     assert "PHOTSERIES_URL=http://127.0.0.1:5000 PHOTSERIES_TOKEN=$(cat data/admin-token)" in setup
     assert config.Config().server.port == 5000
-    (curl,) = blocks("README.md", "sh")
-    answers = run(["bash", "-euo", "pipefail", "-c", curl], reader).splitlines()
-    assert [answer[:20] for answer in answers] == ['{"status":"success",'] * 4
-    assert '"data":{"id":1}' in answers[2]
-    assert '"mag":[18.1,17.9]' in answers[3]
     (python,) = blocks("README.md", "python")
     printed = run([sys.executable, "-W", "error", "-c", python], reader)
-    assert "208.9" in printed
-    assert printed.rstrip().endswith(" 1")
+    assert "bessellr" in printed
+    assert "48823.487  17.9" in printed
+    shell, curl = blocks("README.md", "sh")
+    printed = run(["bash", "-euo", "pipefail", "-c", shell], reader)
+    assert "MACHO 1.3444.614" in printed
+    assert (reader[0] / "series.h5").read_bytes()[:4] == b"\x89HDF"
+    answers = run(["bash", "-euo", "pipefail", "-c", curl], reader).splitlines()
+    assert [answer[:20] for answer in answers] == ['{"status":"success",'] * 2
+    assert '"data":{"id":2}' in answers[0]
+    assert '"flux":[208.9,251.2]' in answers[1]
 
 
 def test_the_commands_of_the_operation_page_run(reader):

@@ -27,7 +27,7 @@ def preview(connection: Connection, principal: Principal, new: NewSeries) -> dic
     -------
     dict
         ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
-        each), ``statistics``, ``content_hash`` and ``warnings``.
+        each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``.
     """
     source = registries.get(connection, principal, "sources", new.values["obj_id"])
     position = None if source is None else (source["ra"], source["dec"])
@@ -42,4 +42,5 @@ def preview(connection: Connection, principal: Principal, new: NewSeries) -> dic
         "statistics": {name: new.values[name] for name in SUMMARY},
         "content_hash": new.values["content_hash"],
         "warnings": warnings,
+        "exists": taken,
     }

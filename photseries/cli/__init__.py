@@ -1,6 +1,7 @@
-"""The command line: a way to call the archive and the accounts on the machine where they live.
+"""The command line, of two kinds of people.
 
-Every command takes ``--config`` and ``--data`` and talks to the database and the store of that configuration.
+The operator's commands take ``--config`` and ``--data`` and call the archive and the accounts on the machine where
+these live. The astronomer's take ``--url`` and talk HTTP through :class:`photseries.Client`, from anywhere.
 """
 
 from photseries.cli.main import main

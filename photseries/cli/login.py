@@ -28,6 +28,7 @@ def login(url: str | None, token_stdin: bool) -> None:
     URL is asked for when it is not given, and so is the token, which is not shown while it is typed. They are kept in
     ~/.config/photseries/config.yaml, which nobody else can read.
     """
+    # Here, because it brings the whole client, which --help does without.
     from photseries.client.settings import Settings, save
 
     if url is None:

@@ -125,6 +125,7 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
+    # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
     from photseries.series.lightcurve import light_curve
     from photseries.series.table import FLUX

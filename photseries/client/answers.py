@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -11,14 +12,24 @@ import orjson
 from photseries import __version__, errors
 from photseries.errors import PhotseriesError, UnreachableError
 
-__all__ = ["Answer", "answer_of", "error_of"]
+__all__ = ["Answer", "File", "answer_of", "error_of", "file_of"]
+
+_HDF5 = "application/x-hdf5"
+_TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9]+"')
 
 
 class Answer(NamedTuple):
-    """What a service answered: the data, and its own version."""
+    """What a service answered: the data, and its own version where it says so."""
 
     data: Any
-    version: str
+    version: str | None
+
+
+class File(NamedTuple):
+    """The file of a series, and the revision that it belongs to."""
+
+    content: bytes
+    revision: int
 
 
 def _tree(root: type[PhotseriesError] = PhotseriesError) -> Iterator[type[PhotseriesError]]:
@@ -63,6 +74,15 @@ def answer_of(response: httpx.Response) -> Answer:
     if response.is_success and envelope["status"] == "success":
         return Answer(envelope.get("data"), theirs)
     raise error_of(response.status_code, envelope)
+
+
+def file_of(response: httpx.Response) -> Answer:
+    """Read an answer that is the file of a series, given as :class:`File`; see :func:`answer_of`."""
+    tag = _TAG.fullmatch(response.headers.get("ETag", ""))
+    if response.is_success and response.headers.get("Content-Type") == _HDF5 and tag:
+        return Answer(File(response.content, int(tag[1])), None)
+    answer_of(response)
+    raise _stranger(response)
 
 
 def error_of(status: int, envelope: dict[str, Any]) -> PhotseriesError:

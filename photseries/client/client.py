@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote
@@ -12,8 +12,7 @@ import orjson
 from photseries.client import settings
 from photseries.client.finding import Finder
 from photseries.client.many import Outcome, many
-from photseries.client.searches import Searches
-from photseries.client.series import Series
+from photseries.client.reader import Reader
 from photseries.client.transport import Doubt, Transport
 from photseries.client.uploads import Uploaded, Uploader
 from photseries.errors import NotFoundError
@@ -26,7 +25,7 @@ _SERIES = "/api/photometric_series"
 IfExists = Literal["error", "skip", "replace"]
 
 
-class Client(Searches):
+class Client(Reader):
     """A photseries service, from Python.
 
     Every method raises the exceptions of :mod:`photseries.errors`: those that the service raised, and
@@ -166,33 +165,6 @@ class Client(Searches):
 
         return many(upload, items, in_flight)
 
-    def get(self, series_id: int, *, columns: Sequence[str] | None = None, revision: int | None = None) -> Series:
-        """Get a series, its file included.
-
-        Parameters
-        ----------
-        series_id : int
-        columns : sequence of str, optional
-            The columns to keep; default: all.
-        revision : int, optional
-            The series as it was at this revision, for its owner, while the file of that time is kept.
-
-        Returns
-        -------
-        Series
-
-        Raises
-        ------
-        NotFoundError
-            When there is none, or none that the token may see.
-        """
-
-        def fetch() -> tuple[dict[str, Any], bytes]:
-            return self._finder.fetch(series_id, revision)
-
-        metadata, blob = fetch()
-        return Series(metadata, fetch, blob, columns)
-
     def update(
         self,
         series_id: int,
@@ -248,11 +220,6 @@ class Client(Searches):
             if not doubt.arose:  # else the attempt whose answer was lost has removed it
                 raise
 
-    def history(self, series_id: int) -> list[dict[str, Any]]:
-        """List who did what to a series, and when; of a series that was deleted, too, to its owner."""
-        found: list[dict[str, Any]] = self._transport.read(f"{_SERIES}/{series_id:d}/history")["history"]
-        return found
-
     def create(self, kind: str, **fields: Any) -> int | str:
         """Create what series refer to, for those who may: a source, an instrument, a group ...
 
@@ -275,10 +242,6 @@ class Client(Searches):
         answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", orjson.dumps(fields), repeatable=False)
         identity: int | str = answer["id"]
         return identity
-
-    def entries(self, kind: str) -> list[dict[str, Any]]:
-        """List what series can refer to: the entries of a registry that the token may see."""
-        return list(self._finder.entries(kind))
 
 
 def _if_match(series_id: int, revision: int | None) -> dict[str, str]:

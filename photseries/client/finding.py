@@ -17,13 +17,18 @@ from photseries.client.transport import Transport
 from photseries.codecs import base64_text
 from photseries.criteria import MOST_PER_PAGE
 from photseries.criteria.query import MOST_POSITIONS
-from photseries.errors import InvalidError
+from photseries.errors import ConflictError, InvalidError
 from photseries.schemas.metadata import METADATA
 from photseries.series.statistics import SUMMARY
 
 __all__ = ["Finder"]
 
 _SERIES: Final = "/api/photometric_series"
+
+_WHOLE: Final[Mapping[str, str]] = {}
+
+#: How often to look for a moment at which the fields and the file of a series belong together.
+_ATTEMPTS: Final = 5
 
 #: The columns of a frame without rows.
 _FIELDS: Final = ("id", "revision", *METADATA, "owner_id", "filename", "hash", "content_hash", *SUMMARY)
@@ -42,15 +47,49 @@ class Finder:
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
-    def fetch(self, series_id: int, revision: int | None = None) -> tuple[dict[str, Any], bytes]:
-        """Get the fields and the file of one series."""
-        asked = {"dataFormat": "hdf5", **({} if revision is None else {"revision": revision})}
-        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", asked)
-        return fields, base64_text.decode(fields.pop("data"))
+    def metadata(self, series_id: int) -> dict[str, Any]:
+        """Get the fields of one series."""
+        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", {"dataFormat": "none"})
+        return fields
 
-    def series(self, metadata: dict[str, Any]) -> Series:
+    def past(self, series_id: int, revision: int) -> Series:
+        """Get a series as it was."""
+        asked = {"dataFormat": "hdf5", "revision": revision}
+        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", asked)
+        blob = base64_text.decode(fields.pop("data"))
+        return Series(fields, lambda: (fields, blob))
+
+    def file(self, metadata: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
+        """Get the file of a series, or one of a part of it, and the fields of the same moment.
+
+        Parameters
+        ----------
+        metadata : dict
+            The fields as they are known; asked for again only when the series has changed since.
+        part : mapping
+
+        Raises
+        ------
+        ConflictError
+            When the series changes all the time.
+        """
+        path = f"{_SERIES}/{metadata['id']:d}"
+        for _ in range(_ATTEMPTS):
+            file = self._transport.download(f"{path}/data", part)
+            if file.revision != metadata["revision"]:
+                metadata = self.metadata(metadata["id"])
+            if file.revision == metadata["revision"]:
+                return metadata, file.content
+        raise ConflictError(f"Series {metadata['id']} changes all the time.")
+
+    def series(self, metadata: dict[str, Any], part: Mapping[str, str] = _WHOLE) -> Series:
         """Make a series of fields that were found."""
-        return Series(metadata, functools.partial(self.fetch, metadata["id"]))
+        return Series(metadata, functools.partial(self.file, metadata, part))
+
+    def history(self, series_id: int) -> list[dict[str, Any]]:
+        """List what was done to a series."""
+        found: list[dict[str, Any]] = self._transport.read(f"{_SERIES}/{series_id:d}/history")["history"]
+        return found
 
     def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Give the fields of all series that match, by cursor: each page costs as little as the first."""

@@ -18,7 +18,7 @@ from photseries.text import is_unicode
 __all__ = ["Payload", "payload_of"]
 
 #: Values above which a file is less work for both sides than JSON.
-MOST_IN_JSON: Final = 50_000
+MOST_IN_JSON: Final = 20_000
 
 _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
 

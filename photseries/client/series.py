@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,6 @@ import pandas as pd
 
 from photseries.codecs import frames, plain_hdf5
 from photseries.config import Limits
-from photseries.errors import InvalidError
 
 if TYPE_CHECKING:
     from astropy.timeseries import TimeSeries
@@ -44,24 +43,12 @@ class Series:
     metadata : dict
         The fields as the service gave them.
     fetch : callable
-        Gives the fields and the file, both of one moment.
-    blob : bytes, optional
-        The file, when it is there already.
-    columns : sequence of str, optional
-        The columns to keep in :attr:`data`.
+        Gives the file, and the fields of the same moment.
     """
 
-    def __init__(
-        self,
-        metadata: dict[str, Any],
-        fetch: Callable[[], tuple[dict[str, Any], bytes]],
-        blob: bytes | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> None:
+    def __init__(self, metadata: dict[str, Any], fetch: Callable[[], tuple[dict[str, Any], bytes]]) -> None:
         self.metadata = metadata
         self._fetch = fetch
-        self._blob = blob
-        self._columns = columns
 
     @property
     def id(self) -> int:
@@ -72,37 +59,28 @@ class Series:
         facts = (str(self.metadata.get(name)) for name in ("obj_id", "filter", "series_name"))
         return f"<Series {self.id}: {', '.join(facts)}, {self.metadata.get('num_exp')} rows>"
 
-    @property
+    @cached_property
     def blob(self) -> bytes:
-        """The stored HDF5 file.
+        """The stored HDF5 file, or one of the part that was asked for.
 
-        Fetching it renews :attr:`metadata`, so that both tell of one moment.
+        When the series has changed since its metadata came, fetching the file renews them: both tell of one moment.
         """
-        if self._blob is None:
-            self.metadata, self._blob = self._fetch()
-        return self._blob
+        self.metadata, blob = self._fetch()
+        return blob
 
     @cached_property
     def data(self) -> pd.DataFrame:
-        """The table: a frame equal to the one that was uploaded, in values, dtypes and order.
+        """The table: a frame equal to the one that was uploaded, in values, dtypes and order, or the part asked for.
 
         Raises
         ------
-        InvalidError
-            When a column was asked for that is not there.
         UnreadableFileError
             When the file is damaged.
         """
-        frame = read_file(self.blob)
-        if self._columns is None:
-            return frame
-        if absent := [name for name in self._columns if name not in frame.columns]:
-            there = ", ".join(map(str, frame.columns))
-            raise InvalidError(f"Series {self.id} has no column {', '.join(absent)}; it has {there}.")
-        return frame[list(self._columns)]
+        return read_file(self.blob)
 
     def to_hdf5(self, path: str | os.PathLike[str]) -> Path:
-        """Write the stored file, byte for byte; gives its path. An existing file is replaced when all is there."""
+        """Write :attr:`blob`; gives its path. An existing file is replaced when all is there."""
         target = Path(path)
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
         try:

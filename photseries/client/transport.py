@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
 from photseries import __version__
-from photseries.client.answers import answer_of
+from photseries.client.answers import Answer, File, answer_of, file_of
 from photseries.client.settings import Settings
 from photseries.errors import (
     InDoubtError,
@@ -79,6 +79,11 @@ class Transport:
         """GET something."""
         return self.request("GET", path, params=params, repeatable=True)
 
+    def download(self, path: str, params: Mapping[str, Any] | None = None) -> File:
+        """GET the file of a series."""
+        file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
+        return file
+
     def write(
         self,
         method: str,
@@ -112,6 +117,7 @@ class Transport:
         doubt: Doubt | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        read: Callable[[httpx.Response], Answer] = answer_of,
     ) -> Any:
         """Send a request until it is answered.
 
@@ -125,6 +131,8 @@ class Transport:
         doubt : Doubt, optional
             Told when an attempt may have done its work although no answer came.
         params, headers : mapping, optional
+        read : callable
+            Makes an answer of a response.
 
         Returns
         -------
@@ -149,13 +157,13 @@ class Transport:
                     method, self.url + path, content=content, params=params, headers=sent_headers
                 )
                 asked = _retry_after(response)
-                answer = answer_of(response)
+                answer = read(response)
             except httpx.RequestError as broken:
                 failure, again = self._lost(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
                 failure, again = refusal, repeatable or not isinstance(refusal, InDoubtError)
             else:
-                self._version = answer.version
+                self._version = answer.version or self._version
                 return answer.data
             if doubt is not None and isinstance(failure, InDoubtError):
                 doubt.arose = True

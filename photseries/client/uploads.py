@@ -75,26 +75,31 @@ class Uploader:
             raise ValueError('if_exists must be "error", "skip" or "replace"')
         reading = collect(data, options)
         merged = _merged(reading, fields)
+        if dry_run:
+            return self._tried(reading, merged)
         # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
         # both sides than a refusal. Series that are not there cost one look in all.
         if if_exists == "skip" and self._looks_first:
-            there = self._find(reading, merged)
+            there = self._find(_known(reading, merged))
             self._looks_first = there is not None
             if there is not None:
-                return Uploaded(there, "exists" if dry_run else "skipped", reading.warnings)
+                return Uploaded(there, "skipped", reading.warnings)
         payload = payload_of(reading)
         body = _written(payload, merged)
         doubt = Doubt()
         try:
-            answer = self._transport.write(
-                "POST", _SERIES, body, repeatable=True, doubt=doubt, params={"dryRun": "true"} if dry_run else None
-            )
+            answer = self._transport.write("POST", _SERIES, body, repeatable=True, doubt=doubt)
         except DuplicateError as refusal:
-            return self._settled(refusal, payload, body, doubt, if_exists, dry_run, reading)
-        warnings = (*reading.warnings, *answer.get("warnings", ()))
-        if dry_run:
-            return Uploaded(None, "valid", warnings, answer)
-        return Uploaded(answer["id"], "created", warnings)
+            return self._settled(refusal, payload, body, doubt, if_exists, reading)
+        return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
+
+    def _tried(self, reading: Reading, fields: Mapping[str, Any]) -> Uploaded:
+        """Let the service say what it would store."""
+        body = _written(payload_of(reading), fields)
+        report = self._transport.write("POST", _SERIES, body, repeatable=True, params={"dryRun": "true"})
+        there = self._find(report["metadata"])
+        status: Status = "valid" if there is None else "exists"
+        return Uploaded(there, status, (*reading.warnings, *report["warnings"]), report)
 
     def body(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> bytes:
         """Write the body of a change; the fields that a file suggests are for new series only."""
@@ -109,15 +114,12 @@ class Uploader:
         body: bytes,
         doubt: Doubt,
         if_exists: str,
-        dry_run: bool,
         reading: Reading,
     ) -> Uploaded:
         """Decide what it means that there is such a series."""
         there = refusal.details.get("id")
         if not isinstance(there, int):  # one that the token may not see
             raise refusal
-        if dry_run and if_exists != "error":
-            return Uploaded(there, "exists", reading.warnings)
         if doubt.arose and self._is_ours(there, payload):
             return Uploaded(there, "created", reading.warnings)
         if if_exists == "skip":
@@ -128,11 +130,8 @@ class Uploader:
             return Uploaded(there, "replaced", reading.warnings)
         raise refusal
 
-    def _find(self, reading: Reading, fields: Mapping[str, Any]) -> int | None:
-        """Look for a series with the same key; None also when the key is not known on this side."""
-        known = {**reading.file_metadata, **fields}
-        if "filter" not in known:
-            known |= infer(reading.frame)
+    def _find(self, known: Mapping[str, Any]) -> int | None:
+        """Look for a series with the same key; None also when not all of the key is known."""
         if any(known.get(name) is None for name in _REQUIRED):
             return None
         asked = {criterion: joined([str(known[name])]) for name, criterion in _REQUIRED.items() if criterion}
@@ -158,6 +157,12 @@ def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
     if suggested and isinstance(given, Mapping):
         merged["altdata"] = {**suggested, **given}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def _known(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Put together what is known of a series on this side; columns are looked at only when they may tell more."""
+    known = {**reading.file_metadata, **fields}
+    return known if "filter" in known else {**infer(reading.frame), **known}
 
 
 def _text(value: Any) -> str | None:

@@ -61,7 +61,7 @@ def _table(content: bytes, separator: str) -> pd.DataFrame:
         names = _words(comments[-1].lstrip("#"), separator) if comments else []
         if len(names) != len(first):
             raise invalid("no line names its columns")
-    return pd.read_csv(
+    frame: pd.DataFrame = pd.read_csv(
         io.StringIO("".join(rest)),
         sep=separator,
         names=names,
@@ -70,6 +70,7 @@ def _table(content: bytes, separator: str) -> pd.DataFrame:
         skipinitialspace=True,
         **_EXACT,
     )
+    return frame
 
 
 def _words(line: str, separator: str) -> list[str]:

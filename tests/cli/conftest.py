@@ -1,11 +1,16 @@
 """``run``: a command of the astronomer's, in this process, with the admin's token and a home of its own."""
 
 import json
+import os
+import pty
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
 
 from photseries.cli import main
+from tests.support import PATIENCE
 
 
 class Shell:
@@ -25,9 +30,31 @@ class Shell:
         assert outcome.exit_code == status, outcome.output
         return outcome
 
+    def on_a_terminal(self, *words, typed=""):
+        """Run a command as a process on a terminal; gives its exit status and what stood on the screen."""
+        screen, terminal = pty.openpty()
+        command = [sys.executable, "-m", "photseries", *map(str, words)]
+        environment = {**os.environ, **self.environment, "TERM": "xterm", "COLUMNS": "100"}
+        with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+            os.close(terminal)
+            os.write(screen, typed.encode())
+            seen = b""
+            while chunk := _read(screen):
+                seen += chunk
+            status = process.wait(PATIENCE)
+        os.close(screen)
+        return status, seen.decode()
+
     def lines(self, *words, **options):
         """The objects that a command prints, one a line."""
         return [json.loads(line) for line in self(*words, "--json", **options).stdout.splitlines()]
+
+
+def _read(screen):
+    try:
+        return os.read(screen, 65536)
+    except OSError:  # what Linux says when the other end is closed
+        return b""
 
 
 @pytest.fixture(scope="module")

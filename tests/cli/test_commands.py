@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import click
 import pytest
@@ -9,6 +11,7 @@ from click.testing import CliRunner
 
 from photseries.cli import main
 from photseries.cli.find import find
+from photseries.cli.main import SECTIONS
 from photseries.cli.reading import _OPTIONS
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
@@ -20,15 +23,16 @@ LIGHT = """
 import sys
 from click.testing import CliRunner
 from photseries.cli import main
-outcome = CliRunner().invoke(main, sys.argv[1:])
-assert outcome.exit_code == 0, outcome.output
+for command in sys.argv[1:]:
+    outcome = CliRunner().invoke(main, [command, "--help"])
+    assert outcome.exit_code == 0, outcome.output
 print(*sorted({"sqlalchemy", "tornado", "psycopg2", "alembic", "tables"} & set(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("command", ["find", "show", "get", "delete", "login", "whoami", "upload", "update"])
-def test_what_talks_http_does_not_load_a_service(command):
-    done = subprocess.run([sys.executable, "-c", LIGHT, command, "--help"], capture_output=True, text=True)
+def test_what_talks_http_does_not_load_a_service():
+    commands = SECTIONS["Series, over HTTP"]
+    done = subprocess.run([sys.executable, "-c", LIGHT, *commands], capture_output=True, text=True)
     assert done.stdout == "\n", done.stderr
 
 
@@ -110,3 +114,44 @@ def test_without_a_service_there_is_one_line(environment, message, words, tmp_pa
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
     assert outcome.stdout == ""
+
+
+@pytest.fixture
+def stranger():
+    """Something that answers every request with a text of one's choice."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(self.server.text)
+
+        def log_message(self, *_):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"<html>It works!</html>", "not as photseries does"),
+        (b'{"status": "success", "data": {}, "version": "99.0"}', "is photseries 99.0, this client"),
+    ],
+)
+@pytest.mark.parametrize("words", [["find"], ["upload", __file__, "--format", "csv"], ["login", "--token-stdin"]])
+def test_something_else_at_the_url(stranger, text, message, words, tmp_path):
+    stranger.text = text
+    url = f"http://127.0.0.1:{stranger.server_port}"
+    words = [*words, url] if words[0] == "login" else words
+    environment = {"PHOTSERIES_URL": url, "PHOTSERIES_TOKEN": "x", "XDG_CONFIG_HOME": str(tmp_path)}
+    outcome = CliRunner().invoke(main, words, env=environment, input="token")
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

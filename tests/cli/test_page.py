@@ -26,7 +26,7 @@ def printed(tmp_path_factory):
         }
         outcome = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", EXAMPLES],
-            cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE,
+            cwd=folder, env=environment, capture_output=True, text=True, timeout=1.5 * PATIENCE,
         )  # fmt: skip
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout, folder

@@ -122,8 +122,16 @@ def test_delete_asks_first(run, admin, world):
     doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
     assert "--yes" in run("delete", doomed, status=2).stderr
     assert run("delete", doomed, "--yes", "--if-match", 7, status=2).stderr.count("\n") == 1
-    run("delete", doomed, "--yes")
+    status, seen = run.on_a_terminal("delete", doomed, typed="n\n")
+    assert status == 1
+    assert f"Delete series {doomed} (star, ztfg, doomed, 1)?" in seen
+    run("show", doomed, "--no-plot")
+    assert run.on_a_terminal("delete", doomed, typed="y\n")[0] == 0
+    run("show", doomed, "--no-plot", status=2)
     assert "photseries: " in run("delete", doomed, "--yes", status=2).stderr
+    doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    run("delete", doomed, "--yes")
+    run("show", doomed, "--no-plot", status=2)
 
 
 def test_whoami(run, service):

@@ -1,17 +1,13 @@
 """``photseries upload`` and ``update``: real files go up, what is wrong is said, the same command again is harmless."""
 
-import os
-import pty
 import re
-import subprocess
-import sys
 import zlib
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support import DATA, PATIENCE, TESS, columns, macho, recipe_read
+from tests.support import DATA, TESS, columns, macho, recipe_read
 
 FIELDS = ("--obj-id", "star", "--instrument-id", 7, "--ra", 10, "--dec", -20, "--exp-time", 120, "--filter", "ztfg")
 
@@ -149,28 +145,12 @@ def test_a_token_that_may_not_upload_is_told_at_once(as_anna, tmp_path):
 def test_the_bar_of_a_terminal(run, world, tmp_path):
     folder = written(tmp_path / "bar", [f"{number}.csv" for number in range(5)])
     words = ["upload", folder, "--from-name", "{series_obj_id}.csv", "--series-name", "bar", *FIELDS]
-    screen, keyboard = pty.openpty()
-    environment = {**os.environ, **run.environment, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(
-        [sys.executable, "-m", "photseries", *map(str, words)], stdout=keyboard, stderr=keyboard, env=environment
-    ) as process:
-        os.close(keyboard)
-        seen = b""
-        while chunk := read(screen):
-            seen += chunk
-        assert process.wait(PATIENCE) == 0
-    os.close(screen)
-    assert re.search(rb"5/5", seen)
-    assert re.search(rb"\d/s", seen)
-    assert b"5 created (" in seen
-    assert b"created 1" not in seen
-
-
-def read(screen):
-    try:
-        return os.read(screen, 65536)
-    except OSError:  # what Linux says when the other end is closed
-        return b""
+    status, seen = run.on_a_terminal(*words)
+    assert status == 0
+    assert "5/5" in seen
+    assert re.search(r"\d/s", seen)
+    assert "5 created (" in seen
+    assert "created 1" not in seen
 
 
 def test_update_changes_fields_and_table(run, world, admin, tmp_path):

@@ -17,7 +17,7 @@ from photseries.errors import (
     UnavailableError,
     UnreachableError,
 )
-from tests.client.between import LOSE_ANSWER, LOSE_REQUEST, Between, answer
+from tests.client.between import LOSE_ANSWER, LOSE_REQUEST, PASS, Between, answer
 from tests.support import columns
 
 SERIES = "/api/photometric_series"
@@ -125,6 +125,28 @@ def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fie
         client.update(number, exp_time=4)
 
 
+def file(tag):
+    return 200, {"Content-Type": "application/x-hdf5", "ETag": tag}, b"file"
+
+
+def test_a_file_and_fields_of_different_moments_are_asked_for_again(client, between, fields):
+    series = client.get(client.upload(columns(), **fields).id)
+    between.fates = [file('"1.99.h5"'), PASS, PASS]
+    assert len(series.data) == 10
+    hurried = client.get(series.id)
+    between.fates = [file('"1.99.h5"'), PASS] * 5
+    with pytest.raises(errors.ConflictError, match="changes all the time"):
+        _ = hurried.data
+
+
+@pytest.mark.parametrize("fate", [file("99"), file('"1.99.h5'), answer(200, {"id": 1})])
+def test_a_file_that_is_none(client, between, fields, fate):
+    series = client.get(client.upload(columns(), **fields).id)
+    between.fates = [fate]
+    with pytest.raises(UnreachableError, match="not as photseries does"):
+        _ = series.blob
+
+
 def test_patience_ends(stranger, pauses):
     server, client = stranger
     server.fates = [answer(503, {"code": "unavailable"}, message="full")] * 10
@@ -142,7 +164,7 @@ def test_nobody_there():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with photseries.Client(f"http://127.0.0.1:{port}", "token") as client:
-        with pytest.raises(UnreachableError, match="No service answers at http://127.0.0.1"):
+        with pytest.raises(UnreachableError, match=r"No service answers at http://127\.0\.0\.1"):
             client.check()
         with pytest.raises(UnreachableError):
             client.upload(columns(), obj_id="x")

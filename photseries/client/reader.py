@@ -1,8 +1,8 @@
-"""The methods of the client that look for series; their keywords are the table of query parameters."""
+"""The half of the client that only reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,12 +11,14 @@ import pandas as pd
 from photseries.client.finding import Finder
 from photseries.client.queries import arguments, takes_criteria
 from photseries.client.series import Series
+from photseries.criteria.kinds import joined
+from photseries.errors import InvalidError
 
-__all__ = ["Searches"]
+__all__ = ["Reader"]
 
 
-class Searches:
-    """What a client finds.
+class Reader:
+    """What a client finds and gets; the keywords of its searches are the table of query parameters.
 
     Parameters
     ----------
@@ -25,6 +27,64 @@ class Searches:
 
     def __init__(self, finder: Finder) -> None:
         self._finder = finder
+
+    def get(
+        self,
+        series_id: int,
+        *,
+        columns: Sequence[str] | None = None,
+        mjd_min: float | None = None,
+        mjd_max: float | None = None,
+        row_min: int | None = None,
+        row_max: int | None = None,
+        max_points: int | None = None,
+        derive: Sequence[str] | None = None,
+        revision: int | None = None,
+    ) -> Series:
+        """Get a series; its table, or a part of it, is fetched when it is asked for.
+
+        Parameters
+        ----------
+        series_id : int
+        columns : sequence of str, optional
+            These columns, in this order; default: all.
+        mjd_min, mjd_max : float, optional
+            Rows between these times, both included [d].
+        row_min, row_max : int, optional
+            Rows between these numbers, from 0, both included.
+        max_points : int, optional
+            At most so many rows, for a plot: the extremes of brightness of each stretch of time stay.
+        derive : sequence of str, optional
+            More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``.
+        revision : int, optional
+            The whole series as it was at this revision, for its owner, while the file of that time is kept.
+
+        Returns
+        -------
+        Series
+
+        Raises
+        ------
+        NotFoundError
+            When there is none, or none that the token may see.
+        InvalidError
+            When a part of an earlier revision is asked for; that there is no such column is said by ``data``.
+        """
+        part = {
+            "columns": None if columns is None else joined(columns),
+            "mjdMin": mjd_min,
+            "mjdMax": mjd_max,
+            "rowMin": row_min,
+            "rowMax": row_max,
+            "maxPoints": max_points,
+            "derive": None if derive is None else ",".join(derive),
+        }
+        asked = {name: str(value) for name, value in part.items() if value is not None}
+        if revision is not None:
+            if asked:
+                raise InvalidError("Of an earlier revision only the whole table can be had.")
+            return self._finder.past(series_id, revision)
+        return self._finder.series(self._finder.metadata(series_id), asked)
 
     @takes_criteria
     def find(self, *, limit: int | None = None, **criteria: Any) -> pd.DataFrame:
@@ -99,3 +159,11 @@ class Searches:
             series near several positions is there several times.
         """
         return self._finder.framed(self._finder.near(positions, radius, arguments(criteria)))
+
+    def history(self, series_id: int) -> list[dict[str, Any]]:
+        """List who did what to a series, and when; of a series that was deleted, too, to its owner."""
+        return self._finder.history(series_id)
+
+    def entries(self, kind: str) -> list[dict[str, Any]]:
+        """List what series can refer to: the entries of a registry that the token may see."""
+        return list(self._finder.entries(kind))
