@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migrate migration test-readers hostile fuzz bench crash docs clean
+.PHONY: help setup run test check fix migrate migration test-extras test-readers hostile fuzz bench crash docs clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -39,6 +39,9 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 	@test -n "$$MESSAGE" || { echo 'make migration MESSAGE="what it does"'; exit 2; }
 	$(BIN)/python tools/new_migration.py "$$MESSAGE"
 	$(BIN)/ruff format -q migrations
+
+test-extras: setup ## Test the file readers with lightkurve and pyarrow, in an environment of their own.
+	$(BIN)/python tests/file_readers/extras.py $(ARGS)
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)

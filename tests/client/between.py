@@ -16,8 +16,8 @@ class Between:
     Attributes
     ----------
     fates : list
-        What happens to the next requests that are not about health: an ``answer``; PASS; or what :class:`LOSE` says.
-        When the list is empty everything passes.
+        What happens to the next requests that are not about health: an answer (status, headers, content), PASS,
+        LOSE_REQUEST or LOSE_ANSWER. When the list is empty everything passes.
     seen : list of (str, str)
         Method and path of the requests that were given a fate.
     """
@@ -63,7 +63,8 @@ class Between:
         answer = httpx.request(
             handler.command, self.target + handler.path, content=body, headers=headers, timeout=PATIENCE
         )
-        return answer.status_code, {"Content-Type": "application/json"}, answer.content
+        kept = {name: answer.headers[name] for name in ("Content-Type", "ETag") if name in answer.headers}
+        return answer.status_code, kept, answer.content
 
     def __enter__(self):
         self._thread.start()
