@@ -24,6 +24,9 @@ __all__ = ["Catalogue", "Connection"]
 
 LEAST_VERSION = 15
 
+# A server whose machine or network is gone without a word is given up within a minute; the system's limit is hours.
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+
 # SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
 _UNKNOWN_OUTCOME = ("08", "57P")
 # The server cannot take the statement now: too many connections, out of memory or disk, statement timeout, shutdown.
@@ -70,6 +73,7 @@ class Catalogue:
             connect_args={
                 "connect_timeout": int(settings.connect_timeout),
                 "application_name": "photseries",
+                **_ALIVE,
                 "options": " ".join(f"-c {name}={value}" for name, value in _session(settings).items()),
             },
         )

@@ -112,6 +112,9 @@ class Proxy:
             while chunk := server.recv(65536):
                 if not deaf.is_set():
                     client.sendall(chunk)
+        with contextlib.suppress(OSError):
+            if not deaf.is_set():
+                client.shutdown(socket.SHUT_RDWR)
 
 
 def _messages(client):
