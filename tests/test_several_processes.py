@@ -6,7 +6,6 @@ import concurrent.futures
 import pytest
 
 from tests.support import RunningService, columns, recipe_read
-from tests.world import World
 
 ROUNDS = 100
 
@@ -15,11 +14,6 @@ ROUNDS = 100
 def second(service, directory, database_url):
     with RunningService(directory, database__url=database_url) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def world(admin):
-    return World(admin)
 
 
 def test_peer_1_the_same_series_to_both_at_once(service, second, world, directory):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, false, literal, or_, select, true
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, select, true
 
 from photseries.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
 from photseries.principal import MANAGE, UPLOAD, Principal
 
-__all__ = ["audience", "changeable", "joined_groups", "joined_streams", "visible"]
+__all__ = ["VISIBLE", "audience", "changeable", "joined_groups", "joined_streams", "seeing", "visible"]
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
@@ -17,6 +18,20 @@ def visible(principal: Principal) -> ColumnElement[bool]:
     if principal.is_admin:
         return true()
     return heard_by(audience(principal.group_ids, principal.stream_ids))
+
+
+#: The same for statements that are compiled once; :func:`seeing` gives what it binds.
+VISIBLE = or_(
+    bindparam("everything", type_=Boolean), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer)))
+)
+
+
+def seeing(principal: Principal) -> dict[str, Any]:
+    """Give what :data:`VISIBLE` binds for a principal."""
+    return {
+        "everything": principal.is_admin,
+        "listeners": audience(principal.group_ids, principal.stream_ids),
+    }
 
 
 def heard_by(listeners: list[int]) -> ColumnElement[bool]:

@@ -18,12 +18,11 @@ from sqlalchemy import (
     Select,
     bindparam,
     func,
-    or_,
     select,
     text,
 )
 
-from photseries.catalogue.access import audience, visible
+from photseries.catalogue.access import VISIBLE, seeing, visible
 from photseries.catalogue.blobs import BLOB, Blob
 from photseries.catalogue.conditions import matching, order, squared_chord
 from photseries.catalogue.frozen import Frozen
@@ -205,10 +204,9 @@ def shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
 def _seeing(principal: Principal) -> dict[str, Any]:
     """Give what a statement binds so that a principal sees no more than is open to it."""
     return {
-        "everything": principal.is_admin,
+        **seeing(principal),
         "joined_groups": sorted(principal.group_ids),
         "joined_streams": sorted(principal.stream_ids),
-        "listeners": audience(principal.group_ids, principal.stream_ids),
     }
 
 
@@ -223,5 +221,4 @@ def _extended(document: str, more: Mapping[str, Any]) -> bytes:
 
 
 _DESCRIBED = [SERIES[name] for name in ("id", "revision", *BLOB)]
-_VISIBLE = or_(bindparam("everything"), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer))))
-_ONE = Frozen(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), _VISIBLE))
+_ONE = Frozen(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), VISIBLE))

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
 
-from photseries.catalogue.access import audience
+from photseries.catalogue.access import VISIBLE, seeing
 from photseries.catalogue.base import Base
 from photseries.catalogue.frozen import Frozen
 from photseries.catalogue.models import (
@@ -72,13 +72,12 @@ def referred(
     found = _LOOK_UP.execute(
         connection,
         **{field: metadata.get(field) for field in REFERENCES},
-        everything=principal.is_admin,
         user_id=principal.user_id,
         everyone=EVERYONE if group_ids == "all" else None,
         group_ids=[] if isinstance(group_ids, str) else _possible(group_ids),
         stream_ids=_possible(stream_ids),
         content_hash=content_hash,
-        listeners=audience(principal.group_ids, principal.stream_ids),
+        **seeing(principal),
     )
     *known, group_numbers, stream_numbers, same = tuple[Any, ...](found.one())
     exist = dict(zip(REFERENCES, known, strict=True))
@@ -103,8 +102,7 @@ def _look_up() -> Frozen:
     groups = select(Group.id).where(wanted, or_(everything, joined))
     heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
     streams = select(Stream.id).where(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
-    visible = or_(everything, SERIES.audience.overlap(bindparam("listeners", type_=numbers)))
-    same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), visible)
+    same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
     arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
     return Frozen(select(*named, *arrays, same.scalar_subquery()))
 

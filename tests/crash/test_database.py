@@ -21,7 +21,6 @@ from tests.crash.kills import PATH, Create, Delete, Share, Update
 from tests.crash.place import Place
 from tests.crash.proxy import AFTER, BEFORE, Proxy
 from tests.support import PATIENCE, RunningService
-from tests.world import World
 
 VERBS = {"create": Create, "update": Update, "share": Share, "delete": Delete}
 
@@ -52,17 +51,6 @@ def service(proxy, tmp_path_factory):
     directory = tmp_path_factory.mktemp("service") / "data"
     with RunningService(directory, database__url=proxy.url, database__connect_timeout=2) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def admin(service):
-    with service.client() as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def world(admin):
-    return World(admin)
 
 
 @pytest.fixture
