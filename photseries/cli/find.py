@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,7 +16,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import json_option
 from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
-from photseries.criteria import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter
+from photseries.criteria import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
 from photseries.criteria import kinds as kind
 from photseries.criteria.kinds import Kind
 
@@ -64,7 +63,7 @@ class _Value(click.ParamType[str]):
 
 def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make the option of a parameter: its name in lower case with dashes."""
-    name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", known.name.replace("NaN", "Nan")).lower()
+    name = snake_case(known.name).replace("_", "-")
     if known.kind is kind.FLAG:
         return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
     return option(

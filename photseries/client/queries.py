@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, TypeVar
 
 import numpy as np
 
-from photseries.criteria import CONTROLS, CRITERIA, Parameter, texts_of
+from photseries.criteria import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
 from photseries.errors import InvalidError
 
 __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
@@ -20,11 +19,6 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
 _SHAPING = ("useRobustMagAndRMS", "sortBy", "sortOrder", "numPerPage")
-
-
-def snake_case(name: str) -> str:
-    """Give the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
 
 
 def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from photseries.criteria.table import (
     Criterion,
     Operator,
     Parameter,
+    snake_case,
 )
 
 __all__ = [
@@ -41,5 +42,6 @@ __all__ = [
     "parse_criteria",
     "part_of",
     "read",
+    "snake_case",
     "texts_of",
 ]

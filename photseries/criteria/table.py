@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
@@ -34,6 +35,7 @@ __all__ = [
     "Criterion",
     "Operator",
     "Parameter",
+    "snake_case",
 ]
 
 MOST_PER_PAGE = 500
@@ -84,6 +86,11 @@ class Parameter:
     def spellings(self) -> tuple[str, ...]:
         """All names under which the parameter is accepted."""
         return (self.name, *self.aliases)
+
+
+def snake_case(name: str) -> str:
+    """Give the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
 
 
 @dataclass(frozen=True, kw_only=True)
