@@ -19,7 +19,8 @@ run: setup ## Serve on http://127.0.0.1:5000, with a database and a store in ./d
 	$(BIN)/photseries migrate
 	$(BIN)/photseries serve $(ARGS)
 
-test: check ## Run the checks, then all tests, on up to four cores.
+test: check ## Run the checks, then all tests, on up to four cores; brings a browser, where it may.
+	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
 	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadscope $(ARGS)
 
 check: setup ## Check format, style, types and who imports whom.
