@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-BENCHES = ("catalogue", "compare", "flood", "reader", "service", "soak")
+BENCHES = ("bulk", "catalogue", "compare", "flood", "reader", "service", "soak")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench import compare, service, service_report
+from bench import bulk, compare, service, service_report
 from bench.figures import Plan
 from bench.processes import Tree
 from bench.samples import made
@@ -72,3 +72,12 @@ def test_all_parts_run_and_are_kept(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["compare", *paths, "--figure", "rate"])
     compare.main()
     assert capsys.readouterr().out.count("| 1.00 |") == len(kept["service"])
+
+
+def test_a_small_bulk_goes_up(service, monkeypatch):
+    monkeypatch.setattr(bulk, "SECONDS", 0.01)
+    found = bulk.measure(bulk.Bulk(series=5, rows=20), service, {}, ["--jobs", "2"])
+    assert list(found.cpu) == ["client", "service"]
+    assert min(*found.cpu.values(), *found.floor.values(), *found.gets.values(), found.rate) > 0
+    assert max(size for _, size in found.memory) > 0
+    assert "5 of 20" in bulk.text(found)

@@ -7,11 +7,10 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote
 
-import orjson
-
 from photseries.client import settings
 from photseries.client.finding import Finder
 from photseries.client.many import Outcome, many
+from photseries.client.payload import message
 from photseries.client.reader import Reader
 from photseries.client.transport import Doubt, Transport
 from photseries.client.uploads import Uploaded, Uploader
@@ -193,9 +192,9 @@ class Client(Reader):
             When the series has another revision.
         ForbiddenError, InvalidError, NotFoundError
         """
-        body = self._uploader.body(data, fields, options or ReadOptions())
+        written = self._uploader.change(data, fields, options or ReadOptions())
         self._transport.write(
-            "PATCH", f"{_SERIES}/{series_id:d}", body, repeatable=False, headers=_if_match(series_id, if_match)
+            "PATCH", f"{_SERIES}/{series_id:d}", written, repeatable=False, headers=_if_match(series_id, if_match)
         )
 
     def delete(self, series_id: int, *, if_match: int | None = None) -> None:
@@ -239,7 +238,7 @@ class Client(Reader):
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", orjson.dumps(fields), repeatable=False)
+        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", message(None, fields), repeatable=False)
         identity: int | str = answer["id"]
         return identity
 

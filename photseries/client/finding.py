@@ -9,9 +9,9 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import numpy as np
-import orjson
 import pandas as pd
 
+from photseries.client.payload import message
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.codecs import base64_text
@@ -123,7 +123,7 @@ class Finder:
                 "includeTotal": False,
             }
             while True:
-                answer = self._transport.request("POST", f"{_SERIES}/query", orjson.dumps(body), repeatable=True)
+                answer = self._transport.request("POST", f"{_SERIES}/query", message(None, body), repeatable=True)
                 for found in answer["series"]:
                     yield {**found, "position": found["position"] + first}
                 if not answer["cursor"]:

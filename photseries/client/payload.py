@@ -1,44 +1,55 @@
-"""A table as it is sent: JSON columns where these keep everything, else an HDF5 file in base64."""
+"""A table and its fields as they are sent: in JSON, or the table as an HDF5 file and the fields in the query."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import numpy as np
+import orjson
 import pandas as pd
 
-from photseries.codecs import base64_text, frames, json_columns, plain_hdf5
+from photseries.codecs import base64_text, frames, hdf5, json_columns, plain_hdf5
 from photseries.config import Limits
+from photseries.errors import InvalidError
 from photseries.readers import Reading
+from photseries.schemas.metadata import METADATA, SHARING, fields_of_texts, without_ignored
 from photseries.series.digest import content_hash
 from photseries.series.table import is_text
 from photseries.text import is_unicode
 
-__all__ = ["Payload", "payload_of"]
+__all__ = ["Message", "Payload", "message", "payload_of"]
 
 #: Values above which a file is less work for both sides than JSON.
 MOST_IN_JSON: Final = 20_000
+
+#: What the fields may take in a query [characters]; the service accepts headers of 64 KiB.
+LONGEST_QUERY: Final = 8_000
 
 _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
 
 
 @dataclass(frozen=True)
 class Payload:
-    """What stands in ``data`` of a request.
+    """A table that is sent.
 
     Parameters
     ----------
-    json : bytes
-        An object of columns, or the text of a file in base64.
+    columns : bytes, optional
+        The table as a JSON object of columns.
     frame : DataFrame, optional
-        The table that is sent as columns.
+        What the columns are of.
+    fields : mapping
+        What the file that the columns come from says of the series; a field that is given beside it wins.
     blob : bytes, optional
-        The file.
+        The table as a file, which carries such fields itself.
     """
 
-    json: bytes
+    columns: bytes | None = None
     frame: pd.DataFrame | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
     blob: bytes | None = None
 
     def content_hash(self) -> str:
@@ -49,29 +60,83 @@ class Payload:
         return content_hash(frames.build(raw))
 
 
-def payload_of(reading: Reading) -> Payload:
-    """Write a table for a request.
+@dataclass(frozen=True)
+class Message:
+    """The body of a request, its media type, and fields beside it in the query."""
+
+    content: bytes
+    media_type: str = "application/json"
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
+    """Write a table for a request: a short one as JSON, which is less work for the service than a file.
+
+    Parameters
+    ----------
+    reading : Reading
+    as_read : bool
+        Whether a file is to be sent as it is, so that the service can say what it finds in it.
 
     Raises
     ------
     InvalidError
         When it holds what can be stored in no file.
     """
-    if reading.blob is not None:
-        return _file(reading.blob)
-    if keeps_json(reading.frame):
-        return Payload(json_columns.encode(reading.frame), frame=reading.frame)
-    # The writer brings PyTables along, which whoever only reads does not need.
-    from photseries.codecs import hdf5
-
-    return _file(hdf5.encode(reading.frame, reading.file_metadata))
+    if reading.blob is not None and as_read:
+        return Payload(blob=reading.blob)
+    if _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
+        said = {name: value for name, value in reading.file_metadata.items() if value is not None}
+        return Payload(json_columns.encode(reading.frame), reading.frame, without_ignored(said))
+    return Payload(blob=reading.blob or hdf5.encode(reading.frame, reading.file_metadata))
 
 
-def _file(blob: bytes) -> Payload:
-    return Payload(b'"' + base64_text.encode(blob) + b'"', blob=blob)
+def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
+    """Put a table and fields into a request; a file goes as it is where the fields have room in the query.
+
+    Raises
+    ------
+    InvalidError
+        When a field holds what JSON has no place for.
+    """
+    if payload is None:
+        return Message(_json(fields))
+    if payload.columns is not None:
+        return Message(_json({**payload.fields, **fields, "data": orjson.Fragment(payload.columns)}))
+    blob = payload.blob or b""
+    query = _query(fields)
+    if query is not None:
+        return Message(blob, "application/x-hdf5", query)
+    return Message(_json({**fields, "data": orjson.Fragment(b'"' + base64_text.encode(blob) + b'"')}))
 
 
-def keeps_json(frame: pd.DataFrame) -> bool:
+def _query(fields: Mapping[str, Any]) -> dict[str, str] | None:
+    """Write fields as texts that the service reads as the same values; None when it would not."""
+    texts = {}
+    for name, value in fields.items():
+        if name not in (*METADATA, *SHARING):
+            return None
+        written = _json({name: value})
+        plain = orjson.loads(written)[name]
+        candidates = [plain] if isinstance(plain, str) else []
+        candidates.append(orjson.dumps(plain).decode())
+        read = {text: fields_of_texts({name: [text]})[name] for text in candidates}
+        # Fields of text take whole numbers as their digits.
+        same = [text for text, value in read.items() if value == plain or (type(plain) is int and value == str(plain))]
+        if not same:
+            return None
+        texts[name] = same[0]
+    return texts if len(urlencode(texts)) <= LONGEST_QUERY else None
+
+
+def _json(fields: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError as error:
+        raise InvalidError(f"A field holds what JSON has no place for: {error}.") from error
+
+
+def _keeps_columns(frame: pd.DataFrame) -> bool:
     """Tell whether JSON columns bring a table back as it is, and are not too many."""
     index = frame.index
     return (
@@ -92,3 +157,11 @@ def _is_kept(column: pd.Series[Any]) -> bool:
     cells = column[column.notna()].tolist()
     # A text column without any text would come back as numbers.
     return set(map(type, cells)) == {str} and "\0" not in (joined := "".join(cells)) and is_unicode(joined)
+
+
+def _keeps_values(said: Mapping[str, Any]) -> bool:
+    """Tell whether JSON brings the fields of a file to the service as they are in it."""
+    try:
+        return bool(orjson.loads(orjson.dumps(said)) == said)
+    except (TypeError, ValueError):
+        return False

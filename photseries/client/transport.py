@@ -16,6 +16,7 @@ import httpx
 
 from photseries import __version__
 from photseries.client.answers import Answer, File, answer_of, file_of
+from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
     InDoubtError,
@@ -88,7 +89,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        content: bytes | None = None,
+        message: Message | None = None,
         *,
         repeatable: bool,
         doubt: Doubt | None = None,
@@ -100,7 +101,7 @@ class Transport:
         """
         if self._version is None:
             self.version()
-        return self.request(method, path, content, repeatable=repeatable, doubt=doubt, **more)
+        return self.request(method, path, message, repeatable=repeatable, doubt=doubt, **more)
 
     def version(self) -> str:
         """Ask the service for its version."""
@@ -111,7 +112,7 @@ class Transport:
         self,
         method: str,
         path: str,
-        content: bytes | None = None,
+        message: Message | None = None,
         *,
         repeatable: bool,
         doubt: Doubt | None = None,
@@ -124,8 +125,7 @@ class Transport:
         Parameters
         ----------
         method, path : str
-        content : bytes, optional
-            JSON.
+        message : Message, optional
         repeatable : bool
             Whether doing it twice is doing it once.
         doubt : Doubt, optional
@@ -148,13 +148,16 @@ class Transport:
         PhotseriesError
             The service's own exception.
         """
-        sent_headers = {**({"Content-Type": "application/json"} if content is not None else {}), **(headers or {})}
+        content, query, sent_headers = None, {**(params or {})}, {**(headers or {})}
+        if message is not None:
+            content, query = message.content, {**message.query, **query}
+            sent_headers["Content-Type"] = message.media_type
         attempt = 0
         while True:
             asked = 0.0
             try:
                 response = self._http.request(
-                    method, self.url + path, content=content, params=params, headers=sent_headers
+                    method, self.url + path, content=content, params=query, headers=sent_headers
                 )
                 asked = _retry_after(response)
                 answer = read(response)

@@ -6,13 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import orjson
-
-from photseries.client.payload import Payload, payload_of
+from photseries.client.payload import Message, Payload, message, payload_of
 from photseries.client.transport import Doubt, Transport
 from photseries.criteria import MOST_PER_PAGE
 from photseries.criteria.kinds import joined
-from photseries.errors import DuplicateError, InvalidError, NotFoundError
+from photseries.errors import DuplicateError, NotFoundError
 from photseries.readers import Reading, ReadOptions, collect
 from photseries.series.metadata import infer
 
@@ -85,33 +83,31 @@ class Uploader:
             if there is not None:
                 return Uploaded(there, "skipped", reading.warnings)
         payload = payload_of(reading)
-        body = _written(payload, merged)
+        written = message(payload, merged)
         doubt = Doubt()
         try:
-            answer = self._transport.write("POST", _SERIES, body, repeatable=True, doubt=doubt)
+            answer = self._transport.write("POST", _SERIES, written, repeatable=True, doubt=doubt)
         except DuplicateError as refusal:
-            return self._settled(refusal, payload, body, doubt, if_exists, reading)
+            return self._settled(refusal, payload, written, doubt, if_exists, reading)
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
     def _tried(self, reading: Reading, fields: Mapping[str, Any]) -> Uploaded:
         """Let the service say what it would store."""
-        body = _written(payload_of(reading), fields)
-        report = self._transport.write("POST", _SERIES, body, repeatable=True, params={"dryRun": "true"})
+        written = message(payload_of(reading, as_read=True), fields)
+        report = self._transport.write("POST", _SERIES, written, repeatable=True, params={"dryRun": "true"})
         there = self._find(report["metadata"])
         status: Status = "valid" if there is None else "exists"
         return Uploaded(there, status, (*reading.warnings, *report["warnings"]), report)
 
-    def body(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> bytes:
-        """Write the body of a change; the fields that a file suggests are for new series only."""
-        if data is None:
-            return _written(None, fields)
-        return _written(payload_of(collect(data, options)), fields)
+    def change(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> Message:
+        """Write a change; the fields that a reader suggests are for new series only."""
+        return message(None if data is None else payload_of(collect(data, options)), fields)
 
     def _settled(
         self,
         refusal: DuplicateError,
         payload: Payload,
-        body: bytes,
+        written: Message,
         doubt: Doubt,
         if_exists: str,
         reading: Reading,
@@ -126,7 +122,7 @@ class Uploader:
             self._looks_first = True
             return Uploaded(there, "skipped", reading.warnings)
         if if_exists == "replace":
-            self._transport.write("PATCH", f"{_SERIES}/{there}", body, repeatable=True)
+            self._transport.write("PATCH", f"{_SERIES}/{there}", written, repeatable=True)
             return Uploaded(there, "replaced", reading.warnings)
         raise refusal
 
@@ -167,11 +163,3 @@ def _known(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _written(payload: Payload | None, fields: Mapping[str, Any]) -> bytes:
-    body = {**fields, **({} if payload is None else {"data": orjson.Fragment(payload.json)})}
-    try:
-        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    except TypeError as error:
-        raise InvalidError(f"A field holds what JSON has no place for: {error}.") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ _ENCODINGS: Final[Mapping[str, str]] = {
 }
 _PICKLED_NONE: Final = re.compile(rb"(\x80[\x02-\x05])?N\.")
 _UNITS: Final = ("s", "ms", "us", "ns")
+
+#: Pickles that are kept once they are read [bytes].
+_SHORT: Final = 4096
 
 #: What a text index writes for null in files that do not say: ours may hold neither.
 DEFAULT_NULL: Final = "nan"
@@ -250,10 +254,15 @@ def _pickled(
         return missing
     if not isinstance(data, bytes):
         raise UnreadableFileError(f"its attribute {name!r} is missing or not what pandas writes")
+    interpret = _interpreted if len(data) <= _SHORT else plain_pickle.interpret
     try:
-        value = plain_pickle.interpret(data, limits, skip_foreign=skip_foreign)
+        value = interpret(data, limits, skip_foreign=skip_foreign)
     except UnreadableFileError as error:
         raise UnreadableFileError(f"in its attribute {name!r:.80}, {error.message}") from error
     if not isinstance(value, kind):
         raise UnreadableFileError(f"its attribute {name!r:.80} is not a {kind.__name__}")
     return value
+
+
+#: Files of one origin say the same in most of their attributes. Nobody may change what this gives.
+_interpreted = lru_cache(maxsize=64)(plain_pickle.interpret)

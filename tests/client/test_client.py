@@ -332,3 +332,18 @@ def test_a_hostile_service_executes_nothing(client):
     for damaged in (b"", b"x" * 100, blob[:-3000], blob[:500]):
         with pytest.raises(UnreadableFileError):
             read_file(damaged)
+
+
+def test_fields_beside_a_file_are_what_they_would_be_in_json(client, world, fields):
+    table = frame(small=np.arange(10, dtype="f4"))
+    odd = {**fields, "origin": "null", "channel": "007", "series_obj_id": 614, "group_ids": [world.crew]}
+    odd |= {"altdata": {"text": "é & ?", "deep": [1, {"a": None}]}, "ra": 1e-7}
+    uploaded = client.upload(table, **odd)
+    got = client.get(uploaded.id).metadata
+    expected = {**odd, "series_obj_id": "614"}
+    assert {name: got[name] for name in odd if name != "group_ids"} == {
+        name: value for name, value in expected.items() if name != "group_ids"
+    }
+    assert world.crew in got["group_ids"]
+    client.update(uploaded.id, table.head(5), origin=None)
+    assert (client.get(uploaded.id).metadata["origin"], len(client.get(uploaded.id).data)) == (None, 5)

@@ -1,0 +1,64 @@
+"""What is sent: JSON where that is less work, else a file as it is with its fields in the query."""
+
+import math
+
+import numpy as np
+import orjson
+import pandas as pd
+import pybase64
+import pytest
+
+from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, message, payload_of
+from photseries.codecs import hdf5
+from photseries.readers import Reading, ReadOptions, collect
+from photseries.schemas.metadata import fields_of_texts
+from tests.support import TESS, columns
+
+FIELDS = {"obj_id": "null", "series_obj_id": 7, "channel": "007", "ra": 1.5, "group_ids": [1, 2], "altdata": {"a": [1]}}
+
+
+def small(**more):
+    """A table that JSON would not keep as it is."""
+    return Reading(pd.DataFrame(columns()).astype({"flux": "f4"}), **more)
+
+
+def test_a_file_goes_as_it_is_with_its_fields_in_the_query():
+    reading = collect(TESS, ReadOptions())
+    sent = message(payload_of(reading), FIELDS)
+    assert (sent.content, sent.media_type) == (TESS.read_bytes(), "application/x-hdf5")
+    assert fields_of_texts({name: [text] for name, text in sent.query.items()}) == {**FIELDS, "series_obj_id": "7"}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"origin": None}, {"dryRun": "true"}, {"altdata": {"long": "x" * LONGEST_QUERY}}, {"obj_id": True}],
+    ids=["cleared", "no field", "too long", "no text"],
+)
+def test_fields_that_a_query_would_not_keep_go_in_json(fields):
+    sent = message(payload_of(small()), fields)
+    body = orjson.loads(sent.content)
+    assert (sent.media_type, sent.query) == ("application/json", {})
+    assert pybase64.b64decode(body.pop("data")) == payload_of(small()).blob
+    assert body == fields
+
+
+def test_a_short_file_goes_as_columns_with_what_it_says():
+    said = {"ra": 1, "filter": "ztfg", "owner_id": 3, "origin": None}
+    blob = hdf5.encode(pd.DataFrame(columns()), said)
+    reading = Reading(pd.DataFrame(columns()), file_metadata=said, blob=blob)
+    body = orjson.loads(message(payload_of(reading), {"ra": 2}).content)
+    assert body == {"ra": 2, "filter": "ztfg", "data": columns()}
+    assert payload_of(reading, as_read=True).blob == blob
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pd.DataFrame(columns()), {"altdata": {"x": math.nan}}),
+        (pd.DataFrame(columns()).astype({"flux": "f4"}), {}),
+        (pd.DataFrame({"mjd": np.arange(MOST_IN_JSON + 1.0)}), {}),
+    ],
+    ids=["not a number", "single precision", "long"],
+)
+def test_other_files_stay_files(frame, said):
+    assert payload_of(Reading(frame, file_metadata=said, blob=b"file")).blob == b"file"
