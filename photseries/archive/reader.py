@@ -17,7 +17,8 @@ from photseries.codecs import base64_text, hdf5, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.principal import Principal
-from photseries.series.part import Part, cut
+from photseries.series.cutting import cut
+from photseries.series.part import Part
 
 __all__ = ["Reader", "absent"]
 

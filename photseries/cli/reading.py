@@ -10,11 +10,25 @@ from typing import Any
 import click
 
 from photseries.cli.sections import option
-from photseries.readers import READERS, TIME_FORMATS, ReadOptions
+from photseries.readers import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 
 __all__ = ["found_files", "given_reading", "reading_options"]
 
 _FORMATS = click.Choice([reader.name for reader in READERS])
+
+
+class _ZeroPoint(click.ParamType[float | str]):
+    """A number, or the name of a published zero point."""
+
+    name = "magnitude"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Read a number; a name stays."""
+        try:
+            return value if value in ZERO_POINTS else float(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a number nor one of {', '.join(ZERO_POINTS)}.", param, ctx)
+
 
 _OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
     "format": (_FORMATS, "The format of the files, instead of the one that their names tell."),
@@ -24,7 +38,10 @@ _OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
     "mag_col": (str, "The column with the magnitudes."),
     "magerr_col": (str, "The column with their errors."),
     "time_format": (click.Choice(list(TIME_FORMATS)), "How the times are written."),
-    "zero_point": (float, "The AB magnitude of a source of one unit of the flux column, which becomes uJy by it."),
+    "zero_point": (
+        _ZeroPoint(),
+        f"The AB magnitude of one unit of flux, which becomes uJy by it; or {', '.join(ZERO_POINTS)}, as published.",
+    ),
 }
 
 

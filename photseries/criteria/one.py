@@ -26,7 +26,7 @@ PART: tuple[Parameter, ...] = (
     Parameter(
         name="derive",
         kind=choices(*DERIVED),
-        sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, (what, _) in DERIVED.items())}.",
+        sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
     ),
 )
 

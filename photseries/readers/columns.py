@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.readers.reading import Reading, ReadOptions, Unit, invalid
+from photseries.readers.zero_points import MICROJANSKY, zero_point_of
 from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 
 __all__ = ["TIME_FORMATS", "canonical"]
@@ -22,7 +23,6 @@ _UNIX_EPOCH: Final = 40_587  # 1970-01-01 as MJD [d]
 _NS_A_DAY: Final = 86_400 * 10**9
 
 #: The flux in uJy of AB magnitude 0 is 10 to the 0.4 times this.
-_MICROJANSKY: Final = 23.9
 
 
 @dataclass(frozen=True)
@@ -107,9 +107,9 @@ def canonical(reading: Reading, options: ReadOptions, units: Mapping[str, Unit] 
     names = {role: (column if column in _KNOWN[role] else role) for role, column in roles.items()}
     frame, fields = _with_mjd(frame, names["mjd"], roles["mjd"], options.time_format)
     unit = (units or {}).get(roles.get("flux", ""), None)
-    frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point)
-    doubts = _checked(frame[names["mjd"]].to_numpy(), options.time_format)
     suggested = {**fields, **reading.fields}
+    frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
+    doubts = _checked(frame[names["mjd"]].to_numpy(), options.time_format)
     if flags:
         suggested["altdata"] = {**suggested.get("altdata", {}), **flags}
     same = frame is reading.frame
@@ -221,7 +221,7 @@ def _of_datetimes(times: pd.Series[Any]) -> FloatArray:
 
 
 def _calibrated(
-    frame: pd.DataFrame, names: Mapping[str, str], unit: Unit, zero_point: float | None
+    frame: pd.DataFrame, names: Mapping[str, str], unit: Unit, zero_point: float | str | None, bandpass: Any
 ) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
     """Bring fluxes to uJy where a zero point says how; flag those in another unit."""
     if "flux" not in names:
@@ -229,12 +229,11 @@ def _calibrated(
             raise invalid("A zero point brings fluxes to uJy, and there is no flux.")
         return frame, {}, []
     if zero_point is not None:
-        if not np.isfinite(zero_point):
-            raise invalid("The zero point must be finite.")
-        factor = 10 ** (0.4 * (_MICROJANSKY - zero_point))
+        magnitude, flags = zero_point_of(zero_point, unit, bandpass)
+        factor = 10 ** (0.4 * (MICROJANSKY - magnitude))
         columns = [names[role] for role in ("flux", FLUXERR) if role in names]
         scaled = {name: frame[name].to_numpy(np.float64) * factor for name in columns}
-        return frame.assign(**scaled), {"flux_zero_point": float(zero_point)}, []
+        return frame.assign(**scaled), flags, []
     if unit is None:
         return frame, {}, []
     warning = (

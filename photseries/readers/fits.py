@@ -1,9 +1,9 @@
 """Light curves in FITS.
 
-The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by an AB zero point that the caller
-gives: the 20.44 mag of the TESS Instrument Handbook is the magnitude of one electron per second in the TESS system,
-whose zero is Vega-like and not that of AB magnitudes, and Kepler publishes none. Without one they are kept, flagged in
-altdata, and warned about.
+The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by a zero point that the caller
+asks for: an AB magnitude, or TESS's published one (:mod:`photseries.readers.zero_points`). The 20.44 mag of the TESS
+Instrument Handbook alone is none: the zero of the TESS system is Vega's. Kepler publishes none. Without one they are
+kept, flagged in altdata, and warned about.
 """
 
 from __future__ import annotations

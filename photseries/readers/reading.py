@@ -34,8 +34,9 @@ class ReadOptions:
         The columns; default: those with the usual names.
     time_format : str, optional
         One of :data:`photseries.readers.TIME_FORMATS`; default: what the file, or the name of the column, says.
-    zero_point : float, optional
-        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag].
+    zero_point : float or str, optional
+        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag], or the
+        name of a published one in :data:`photseries.readers.ZERO_POINTS`.
     """
 
     format: str | None = None
@@ -45,7 +46,7 @@ class ReadOptions:
     mag_col: str | None = None
     magerr_col: str | None = None
     time_format: str | None = None
-    zero_point: float | None = None
+    zero_point: float | str | None = None
 
     @property
     def maps(self) -> bool:

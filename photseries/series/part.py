@@ -1,24 +1,26 @@
-"""A part of a table: some of its rows, some of its columns, and columns that follow from those it has."""
+"""What may be asked of a table: some of its rows, some of its columns, and columns that follow from those it has.
+
+Importing this loads neither numpy nor pandas: the help of a command needs no more.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-import pandas as pd
-from tsdownsample import MinMaxDownsampler
+__all__ = ["DERIVED", "Part"]
 
-from photseries.errors import InvalidError
-from photseries.series.lightcurve import LightCurve, light_curve
-from photseries.series.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, signal_to_noise
-from photseries.series.statistics import SECONDS_PER_DAY, robust
-
-__all__ = ["DERIVED", "Part", "cut"]
-
-
-_MINMAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
+#: The columns that can be derived, and what each is; :mod:`photseries.series.cutting` knows how.
+DERIVED: Mapping[str, str] = {
+    "mag": "AB magnitude",
+    "magerr": "its error",
+    "flux": "flux [uJy]",
+    "fluxerr": "its error",
+    "snr": "signal to noise, as the statistics have it",
+    "magtot": "AB magnitude with ref_flux added",
+    "e_magtot": "its error, with that of the reference",
+    "mjd_mid": "MJD of the middle of the exposure",
+}
 
 
 @dataclass(frozen=True)
@@ -52,108 +54,3 @@ class Part:
     def is_whole(self) -> bool:
         """Whether all of the table is wanted, as it is."""
         return self == Part()
-
-
-@dataclass(frozen=True, eq=False)
-class _Given:
-    """What columns are derived from: the light curve and the metadata of its series."""
-
-    curve: LightCurve
-    metadata: Mapping[str, Any]
-
-    def number(self, field: str) -> float:
-        value = self.metadata.get(field)
-        return np.nan if value is None else float(value)
-
-
-def _snr(given: _Given) -> FloatArray:
-    return signal_to_noise(given.curve.flux, given.curve.fluxerr, robust(given.curve.flux)[1])
-
-
-def _total(given: _Given) -> tuple[FloatArray, FloatArray]:
-    """Add the reference, for photometry of difference images; errors add in squares."""
-    flux = given.curve.flux + given.number("ref_flux")
-    return flux, np.hypot(given.curve.fluxerr, given.number("ref_fluxerr"))
-
-
-def _mjd_mid(given: _Given) -> FloatArray:
-    """Move times to the middle of the exposure, as ``time_stamp_alignment`` says where in it they are."""
-    shift = {"start": 0.5, "end": -0.5}.get(str(given.metadata.get("time_stamp_alignment")), 0.0)
-    return given.curve.mjd + shift * given.number("exp_time") / SECONDS_PER_DAY if shift else given.curve.mjd
-
-
-#: The columns that can be derived: what each is, and how it follows.
-DERIVED: Mapping[str, tuple[str, Callable[[_Given], FloatArray]]] = {
-    "mag": ("AB magnitude", lambda given: given.curve.mag),
-    "magerr": ("its error", lambda given: given.curve.magerr),
-    "flux": ("flux [uJy]", lambda given: given.curve.flux),
-    "fluxerr": ("its error", lambda given: given.curve.fluxerr),
-    "snr": ("signal to noise, as the statistics have it", _snr),
-    "magtot": ("AB magnitude with ref_flux added", lambda given: flux_to_mag(_total(given)[0])),
-    "e_magtot": ("its error, with that of the reference", lambda given: fluxerr_to_magerr(*_total(given))),
-    "mjd_mid": ("MJD of the middle of the exposure", _mjd_mid),
-}
-
-
-def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.DataFrame:
-    """Take a part of a table.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        A table that :func:`~photseries.series.table.validate` accepts.
-    part : Part
-    metadata : mapping
-        Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s] and ``time_stamp_alignment`` are used.
-
-    Returns
-    -------
-    DataFrame
-        Rows in the order they have; a derived column replaces one of its name.
-
-    Raises
-    ------
-    InvalidError
-        When a column is not there, or no row is left.
-    """
-    curve = light_curve(frame)
-    rows = _rows(curve, part)
-    if not rows.size:
-        raise InvalidError("No row of this series is in the part that is asked for.")
-    names = list(frame.columns) if part.columns is None else list(part.columns)
-    if missing := [name for name in names if name not in frame.columns]:
-        message = f"The table has no column {missing[0]!r:.80}. It has: {', '.join(map(str, frame.columns))}."
-        raise InvalidError(message, fields={"columns": [message]})
-    kept = frame[names].iloc[rows]
-    if isinstance(frame.index, pd.RangeIndex):
-        kept = kept.reset_index(drop=True)
-    given = _Given(curve, metadata)
-    with np.errstate(all="ignore"):
-        return kept.assign(**{name: DERIVED[name][1](given)[rows] for name in part.derive})
-
-
-def _rows(curve: LightCurve, part: Part) -> np.ndarray[Any, np.dtype[np.int64]]:
-    count = len(curve.mjd)
-    kept = np.ones(count, bool)
-    if part.row_min is not None:
-        kept[: part.row_min] = False
-    if part.row_max is not None:
-        kept[part.row_max + 1 :] = False
-    if part.mjd_min is not None:
-        kept &= curve.mjd >= part.mjd_min
-    if part.mjd_max is not None:
-        kept &= curve.mjd <= part.mjd_max
-    rows = np.flatnonzero(kept)
-    return rows if part.max_points is None else _decimated(curve, rows, part.max_points)
-
-
-def _decimated(
-    curve: LightCurve, rows: np.ndarray[Any, np.dtype[np.int64]], most: int
-) -> np.ndarray[Any, np.dtype[np.int64]]:
-    brightness = curve.flux if np.isfinite(curve.flux[rows]).any() else curve.mag
-    rows = rows[np.isfinite(curve.mjd[rows]) & np.isfinite(brightness[rows])]
-    if len(rows) <= most:
-        return rows
-    in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
-    chosen = _MINMAX.downsample(curve.mjd[in_time], brightness[in_time], n_out=most // 2 * 2)
-    return np.sort(in_time[chosen])

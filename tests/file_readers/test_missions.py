@@ -71,6 +71,27 @@ def test_a_zero_point_calibrates(tess):
     assert reading.warnings == ()
 
 
+def test_the_published_zero_point_of_tess(tess, tmp_path):
+    path, values = tess
+    reading = read(path, ReadOptions(zero_point="tess"))
+    # 2416 Jy at Tmag 0, and Tmag 20.44 is one electron per second.
+    microjansky = 2416e6 * 10 ** (-0.4 * 20.44)
+    np.testing.assert_allclose(
+        reading.frame["flux"], values["PDCSAP_FLUX"].astype("f4").astype("f8") * microjansky, rtol=1e-12
+    )
+    # The handbook gives the same zero point as 15,000 e-/s at Tmag 10, to 5 %.
+    assert 15_000 * microjansky == pytest.approx(2416e6 * 1e-4, rel=0.05)
+    altdata = reading.fields["altdata"]
+    assert altdata["flux_zero_point"] == pytest.approx(20.8823, abs=1e-4)
+    assert "TESS Instrument Handbook" in altdata["flux_zero_point_source"]
+    assert reading.warnings == ()
+    (tmp_path / "kepler.fits").write_bytes(mission_files.kepler()[0])
+    with pytest.raises(InvalidError, match="zero point tess is for electron/s in the filter tess::red, not for kepler"):
+        read(tmp_path / "kepler.fits", ReadOptions(zero_point="tess"))
+    with pytest.raises(InvalidError, match="no zero point 'kepler'; give a number, or one of tess"):
+        read(path, ReadOptions(zero_point="kepler"))
+
+
 def test_the_flux_may_be_chosen(tess):
     path, values = tess
     frame = read(path, ReadOptions(flux_col="SAP_FLUX")).frame

@@ -1,0 +1,95 @@
+"""What brings fluxes to uJy: an AB zero point that is given, or one that has been published, by its name.
+
+A published one is never taken by itself: whoever uploads a series asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from photseries.readers.reading import Unit, invalid
+
+__all__ = ["MICROJANSKY", "ZERO_POINTS", "ZeroPoint", "zero_point_of"]
+
+#: AB magnitude of 1 uJy.
+MICROJANSKY: Final = 23.9
+
+
+@dataclass(frozen=True)
+class ZeroPoint:
+    """A published zero point: the magnitude of one unit of flux, and the flux of magnitude 0, in the same system.
+
+    Parameters
+    ----------
+    magnitude, error : float
+        Of a source of one ``unit`` of flux, in the mission's own system [mag].
+    jansky : float
+        The flux density of magnitude 0 in that system [Jy].
+    unit : str
+        What the fluxes must be in, where that is known.
+    filter : str
+        The bandpass that it is for.
+    source : str
+        Where both are published.
+    """
+
+    magnitude: float
+    error: float
+    jansky: float
+    unit: str
+    filter: str
+    source: str
+
+    @property
+    def ab(self) -> float:
+        """The AB magnitude of one unit of flux [AB mag]."""
+        return self.magnitude + MICROJANSKY - 2.5 * math.log10(self.jansky * 1e6)
+
+
+#: The zero points that can be asked for by name.
+ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
+    "tess": ZeroPoint(
+        magnitude=20.44,
+        error=0.05,
+        jansky=2416.0,
+        unit="electron/s",
+        filter="tess::red",
+        source=(
+            "Tmag = 20.44 - 2.5 log10(e-/s) (TESS Instrument Handbook); 2416 Jy 10^(-0.4 Tmag), the zero of Cousins I, "
+            "which Tmag is defined to match (README of the TESS Transients, MIT; Fausnaugh et al. 2021, ApJ 908, 51)"
+        ),
+    ),
+}
+
+
+def zero_point_of(given: float | str, unit: Unit, bandpass: Any) -> tuple[float, dict[str, Any]]:
+    """Give the AB zero point that was asked for, and what altdata is to say of it.
+
+    Parameters
+    ----------
+    given : float or str
+        An AB magnitude, or one of the names in :data:`ZERO_POINTS`.
+    unit : str or None
+        The unit of the fluxes, None where nothing says.
+    bandpass : str or None
+        The filter of the series, None where the data does not say.
+
+    Raises
+    ------
+    InvalidError
+        When there is no such zero point, or it is for other fluxes.
+    """
+    if not isinstance(given, str):
+        if not math.isfinite(given):
+            raise invalid("The zero point must be finite.")
+        return float(given), {"flux_zero_point": float(given)}
+    found = ZERO_POINTS.get(given)
+    if found is None:
+        raise invalid(f"There is no zero point {given!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
+    if unit not in (None, found.unit) or bandpass not in (None, found.filter):
+        what = bandpass if bandpass not in (None, found.filter) else unit
+        raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {what}.")
+    return found.ab, {"flux_zero_point": found.ab, "flux_zero_point_source": found.source}
