@@ -35,6 +35,8 @@ POINTS: Mapping[str, str] = {
     "store: partial file removed": "The blob is durable, under its own name only; or writing it failed.",
     "store: blob removed": "A blob is gone, its folder may be empty.",
     "store: folders pruned": "Its empty folders are gone too.",
+    "store: object put": "The object is there and durable.",
+    "store: object removed": "An object is gone.",
     "write: blob stored": "The blob is there, no transaction has begun.",
     "write: transaction begun": "A transaction has begun, nothing stands in it.",
     "write: before COMMIT": "Everything stands in the transaction, COMMIT was not sent.",

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from photseries.accounts import Accounts
 from photseries.archive import Archive, Upkeep
+from photseries.archive.belonging import claim
 from photseries.catalogue import migrations
 from photseries.catalogue.embedded import EmbeddedServer
 from photseries.catalogue.engine import Catalogue, require_version
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Config
-from photseries.storage.contract import Store
-from photseries.storage.local import LocalStore
+from photseries.storage import LocalStore, Store, open_store
 
-__all__ = ["Services", "opened", "opened_catalogue"]
+__all__ = ["Services", "opened", "opened_catalogue", "opened_store"]
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +73,21 @@ def opened_catalogue(config: Config) -> Iterator[Catalogue]:
         yield catalogue
 
 
+def opened_store(config: Config, catalogue: Catalogue) -> Store:
+    """Open the configured store.
+
+    Raises
+    ------
+    StartError
+        When it cannot be used, or is another archive's.
+    """
+    if config.store.url is None:
+        return LocalStore(config.directory / "store")
+    store = open_store(config.store.url, config.store)
+    claim(store, config.store.url, catalogue)
+    return store
+
+
 @contextmanager
 def opened(config: Config) -> Iterator[Services]:
     """Bring everything up, and down again on leaving; the schema must be of this version's revision.
@@ -88,7 +103,7 @@ def opened(config: Config) -> Iterator[Services]:
         if config.database.url is None and migrations.is_empty(catalogue.engine):
             migrations.upgrade(catalogue.engine)
         migrations.check(catalogue.engine)
-        store = LocalStore(config.directory / "store")
+        store = opened_store(config, catalogue)
         sandbox = Sandbox(config.sandbox, config.limits)
         stack.callback(sandbox.close)
         yield Services(

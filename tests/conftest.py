@@ -1,7 +1,8 @@
 """Fixtures of all tests.
 
 Session
-    ``server``: an embedded PostgreSQL. ``template``: the name of a database in it with the schema and an admin.
+    ``object_server``: an S3 server. ``server``: an embedded PostgreSQL. ``template``: the name of a database in it
+    with the schema and an admin.
 Module
     ``database_url``: a clone of the template. ``directory``: a data directory with its token. ``service``: a running
     ``photseries serve`` on them. ``admin``: an HTTP client with the admin's token. ``world``: users, groups, streams,
@@ -23,6 +24,7 @@ from photseries.catalogue import migrations
 from photseries.catalogue.embedded import EmbeddedServer
 from photseries.catalogue.engine import Catalogue
 from photseries.services import opened
+from tests.objects import ObjectServer
 from tests.support import RunningService
 from tests.world import World
 
@@ -41,6 +43,12 @@ def _no_settings_from_outside():
 def server(tmp_path_factory):
     with EmbeddedServer(tmp_path_factory.mktemp("server")) as embedded:
         yield embedded.start()
+
+
+@pytest.fixture(scope="session")
+def object_server(tmp_path_factory):
+    with ObjectServer(tmp_path_factory.mktemp("objects") / "server") as running:
+        yield running
 
 
 @contextlib.contextmanager
@@ -79,9 +87,15 @@ def directory(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def service(database_url, directory):
+def store_settings():
+    """Where the files of ``service`` are: in its data directory, unless a module says otherwise."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def service(database_url, directory, store_settings):
     directory.mkdir()
-    with RunningService(directory, database__url=database_url) as running:
+    with RunningService(directory, database__url=database_url, **store_settings) as running:
         yield running
 
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from photseries.archive.belonging import MARK
 from photseries.catalogue import blobs, finding
 from photseries.catalogue.blobs import Blob
 from photseries.catalogue.engine import Catalogue, Connection
@@ -16,7 +17,7 @@ from photseries.errors import UnavailableError
 from photseries.faults import reached
 from photseries.storage.contract import Store, StoredBlob
 
-__all__ = ["Damage", "Swept", "Upkeep"]
+__all__ = ["Damage", "Swept", "Upkeep", "problem"]
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ class Upkeep:
         # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after
         # that, and PostgreSQL ends a transaction whose COMMIT does not come.
         self._in_flight = 2 * config.store.write_deadline + 2 * config.database.statement_timeout
+        if config.store.url is not None:
+            # An object may be as old as the beginning of the request that made it.
+            self._in_flight += config.store.timeout
 
     def sweep(self) -> Swept | None:
         """Remove the blobs that no row names and that have been unreferenced for the grace.
@@ -101,7 +105,9 @@ class Upkeep:
         return [
             blob
             for blob in batch
-            if blob.key in unreferenced and self._is_due(blob.age, unlinked_for=unreferenced[blob.key])
+            if blob.key != MARK
+            and blob.key in unreferenced
+            and self._is_due(blob.age, unlinked_for=unreferenced[blob.key])
         ]
 
     def _is_due(self, age: float, unlinked_for: float | None) -> bool:
@@ -119,12 +125,12 @@ class Upkeep:
 
     def _damage(self, connection: Connection, blob: Blob) -> Damage | None:
         """Look at a blob; when a change has replaced it since its row was read, at the one that the row names now."""
-        while problem := self._problem(blob):
+        while wrong := self._problem(blob):
             now = blobs.blob_of(connection, blob.series_id)
             if now is None:
                 return None
             if now == blob:
-                return Damage(blob.series_id, blob.filename, problem)
+                return Damage(blob.series_id, blob.filename, wrong)
             blob = now
         return None
 
@@ -135,16 +141,23 @@ class Upkeep:
 
     def _problem(self, blob: Blob) -> str | None:
         try:
-            found = self._store.read(blob.filename)
+            return problem(self._store, blob)
         except UnavailableError as error:
             return f"cannot be read: {error.message}"
-        if found is None:
-            return "is missing"
-        if len(found) != blob.size:
-            return f"has {len(found)} bytes instead of {blob.size}"
-        if hashlib.md5(found, usedforsecurity=False).hexdigest() != blob.hash:
-            return "has another MD5"
-        return None
+
+
+def problem(store: Store, blob: Blob) -> str | None:
+    """Read a blob in a store, and say in which way it is not what its row says."""
+    chunks = store.chunks(blob.filename)
+    if chunks is None:
+        return "is missing"
+    size, digest = 0, hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        size += len(chunk)
+        digest.update(chunk)
+    if size != blob.size:
+        return f"has {size} bytes instead of {blob.size}"
+    return None if digest.hexdigest() == blob.hash else "has another MD5"
 
 
 def _batches(blobs: Iterable[StoredBlob]) -> Iterator[list[StoredBlob]]:

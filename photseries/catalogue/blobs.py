@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func, insert, literal, select
+from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func, insert, literal, select, union
 
-from photseries.catalogue.models import Series, UnlinkedBlob
+from photseries.catalogue.models import Group, Series, SeriesHistory, UnlinkedBlob
+from photseries.principal import EVERYONE
 
 __all__ = ["BLOB", "Blob"]
 
@@ -65,6 +67,20 @@ def unlinked(connection: Connection, older: float) -> list[str]:
 def forget(connection: Connection, filenames: Sequence[str]) -> None:
     """Drop the notes about blobs that are gone."""
     connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
+
+
+def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
+    """Give, of some blobs, those that a row names, or named once."""
+    statement = union(
+        *(select(table.filename).where(table.filename.in_(filenames)) for table in (Series, SeriesHistory))
+    )
+    return set(connection.scalars(statement))
+
+
+def archive(connection: Connection) -> str:
+    """Give what tells this archive from any other: when its first group was made, which a dump keeps."""
+    made = connection.execute(select(Group.created_at).where(Group.name == EVERYONE)).scalar_one()
+    return made.astimezone(UTC).isoformat()
 
 
 def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:

@@ -76,12 +76,21 @@ class Database:
 class Store:
     """The files of the series."""
 
+    url: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, metadata={"secret": True})
+    secret_key: str | None = field(default=None, metadata={"secret": True})
+    timeout: float = 60.0  # [s]
     grace: float = 24 * 3600.0  # [s]
     write_deadline: float = 300.0  # [s]
     sweep_interval: float = 3600.0  # [s]
     compression: Literal["none", "deflate"] = "none"
 
     def __post_init__(self) -> None:
+        pair = (self.access_key is None) == (self.secret_key is None)
+        _require(pair, "store.access_key", "and store.secret_key must be given both or not at all")
+        _require(self.timeout > 0, "store.timeout", "must be positive")
         _require(self.grace >= 0, "store.grace", "must not be negative")
         _require(self.write_deadline > 0, "store.write_deadline", "must be positive")
         _require(

@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Store", "StoredBlob"]
+__all__ = ["CHUNK", "Store", "StoredBlob"]
+
+CHUNK = 1024 * 1024  # what is read at once of a blob that is not wanted whole [bytes]
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ class Store(ABC):
     def create(self, key: str, blob: bytes | memoryview) -> None:
         """Write a blob under a new key.
 
-        On return the blob is complete and durable: it survives a power cut. Before, and after any failure, nobody sees
-        it. Of several writers of one key exactly one succeeds; a blob is never replaced.
+        On return the blob is complete and durable: it survives a power cut. Before that nobody sees it, nor after a
+        failure; only when the connection to a store breaks before the answer, a complete blob may be there, which no
+        row will name. Of several writers of one key exactly one succeeds; a blob is never replaced.
 
         Parameters
         ----------
@@ -57,6 +60,24 @@ class Store(ABC):
     @abstractmethod
     def read(self, key: str) -> bytes | None:
         """Give the whole blob, None when there is none."""
+
+    @abstractmethod
+    def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """Give a blob, or a range of its bytes, in pieces, so that it need not fit into memory.
+
+        Parameters
+        ----------
+        key : str
+        start : int
+            The first byte; it has to lie within the blob unless it is 0.
+        stop : int, optional
+            Where to end, greater than ``start``; what lies beyond the end of the blob is left out.
+
+        Returns
+        -------
+        iterator of bytes, or None
+            None when there is no such blob.
+        """
 
     @abstractmethod
     def size(self, key: str) -> int | None:

@@ -6,9 +6,10 @@ import re
 import secrets
 import unicodedata
 
-__all__ = ["check_key", "new_key"]
+__all__ = ["PARTIAL", "check_key", "check_listed", "new_key"]
 
 SUFFIX = ".h5"
+PARTIAL = ".partial"  # the folder of what is in the making, and of probes; no key can begin with it
 LONGEST_KEY = 200  # [bytes]
 LONGEST_SEGMENT = 100  # [bytes]
 LONGEST_FOLDERS = LONGEST_KEY - LONGEST_SEGMENT - 1  # [bytes]
@@ -17,6 +18,7 @@ LONGEST_PART = 40  # [bytes]
 # Folders have no dot and files have one, so no blob can stand where another one's folder has to be.
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]*", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]*(\.[A-Za-z0-9_+-]+)+", re.ASCII)
+_PARTIAL_NAME = re.compile(r"[0-9a-f]{32}")
 _COMBINING = re.compile(r"[\u0300-\u036f]")
 
 
@@ -68,6 +70,20 @@ def check_key(key: str) -> tuple[list[str], str]:
     if len(key) > LONGEST_KEY or not all(map(_FOLDER.fullmatch, folders)) or not _FILE.fullmatch(name):
         raise ValueError(f"{key!r} is not a key of the store")
     return folders, name
+
+
+def check_listed(key: str) -> tuple[list[str], str]:
+    """Split a key, or the name of a left-over, into its folders and its file name.
+
+    Raises
+    ------
+    ValueError
+        When it is neither.
+    """
+    folder, _, name = key.partition("/")
+    if folder == PARTIAL and _PARTIAL_NAME.fullmatch(name):
+        return [folder], name
+    return check_key(key)
 
 
 def _slug(text: str, *, dots: bool) -> str:

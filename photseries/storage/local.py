@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
-import re
 import secrets
 import stat
 from collections.abc import Iterator
@@ -18,16 +18,14 @@ from pathlib import Path
 from photseries.disk import synchronize
 from photseries.errors import StartError, UnavailableError
 from photseries.faults import reached
-from photseries.storage.contract import Store, StoredBlob
-from photseries.storage.keys import check_key
+from photseries.storage.contract import CHUNK, Store, StoredBlob
+from photseries.storage.keys import PARTIAL, check_key, check_listed
 
 __all__ = ["LocalStore"]
 
-PARTIAL = ".partial"  # the folder of files in the making; no key can begin with it
 ATTEMPTS = 100  # at a folder that others remove, because it is empty, between our making and our using it
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
-_PARTIAL_NAME = re.compile(r"[0-9a-f]{32}")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -75,15 +73,18 @@ class LocalStore(Store):
 
     def read(self, key: str) -> bytes | None:
         """Give the whole blob, None when there is none."""
-        folders, name = check_key(key)
         with _translated():
-            try:
-                with self._walk(folders) as descriptors:
-                    descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptors[-1])
-                with os.fdopen(descriptor, "rb", buffering=0) as file:
-                    return file.readall()
-            except FileNotFoundError:
+            file = self._opened(key)
+            if file is None:
                 return None
+            with file:
+                return file.readall()
+
+    def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """Give a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
+        with _translated():
+            file = self._opened(key)
+        return None if file is None else _pieces(file, start, stop)
 
     def size(self, key: str) -> int | None:
         """Give the length of the blob [bytes], None when there is none."""
@@ -97,7 +98,7 @@ class LocalStore(Store):
 
     def delete(self, key: str) -> None:
         """Remove a blob or a left-over, and the folders that this empties."""
-        folders, name = _check_listed(key)
+        folders, name = check_listed(key)
         with _translated(), contextlib.suppress(FileNotFoundError), self._walk(folders) as descriptors:
             os.unlink(name, dir_fd=descriptors[-1])
             reached("store: blob removed")
@@ -113,7 +114,7 @@ class LocalStore(Store):
                 for name in names:
                     key = Path(folder, name).as_posix()
                     try:
-                        _check_listed(key)
+                        check_listed(key)
                         found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
                     except (ValueError, FileNotFoundError):
                         continue
@@ -126,6 +127,16 @@ class LocalStore(Store):
             twin = secrets.token_hex(16)
             os.link(name, twin, src_dir_fd=folder, dst_dir_fd=folder)
             os.unlink(twin, dir_fd=folder)
+
+    def _opened(self, key: str) -> io.FileIO | None:
+        """Open the file of a blob, None when there is none."""
+        folders, name = check_key(key)
+        try:
+            with self._walk(folders) as descriptors:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptors[-1])
+        except FileNotFoundError:
+            return None
+        return io.FileIO(descriptor)
 
     def _touch(self) -> float:
         """Give the time by the clock that stamps the files, which is another machine's for a network disk."""
@@ -173,12 +184,11 @@ class LocalStore(Store):
             yield descriptors
 
 
-def _check_listed(key: str) -> tuple[list[str], str]:
-    """Split a key, or the name of a left-over."""
-    folder, _, name = key.partition("/")
-    if folder == PARTIAL and _PARTIAL_NAME.fullmatch(name):
-        return [folder], name
-    return check_key(key)
+def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:
+    with file, _translated():
+        file.seek(start)
+        while piece := file.read(CHUNK if stop is None else min(CHUNK, stop - file.tell())):
+            yield piece
 
 
 def _settle(name: str, descriptors: list[int]) -> None:

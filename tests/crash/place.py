@@ -1,28 +1,38 @@
 """A data directory and its database as an inspector sees them, beside the services that work there."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 
 from photseries import config as settings
 from photseries.archive import Upkeep
+from photseries.archive.belonging import MARK
 from photseries.catalogue import blobs
 from photseries.catalogue.engine import Catalogue
-from photseries.storage import LocalStore
+from photseries.storage import LocalStore, open_store
+from photseries.storage.objects import ObjectStore
 from tests.support import PATIENCE
+
+TWO_DAYS = 2 * 86400  # [s]
 
 
 class Place:
     """What is stored where, whether the invariant holds, and what a sweep leaves when everything is old."""
 
-    def __init__(self, directory, url, **overrides):
+    def __init__(self, directory, url, **store_settings):
         self.directory = directory
         self.url = url
+        self.store_settings = store_settings
         self.root = directory / "store"
+        overrides = {name.replace("__", "."): value for name, value in store_settings.items()}
         self.config = settings.load(None, {}, {"database.url": url, "data.directory": str(directory), **overrides})
         self.catalogue = Catalogue(url, self.config.database)
-        self.store = LocalStore(self.root)
+        self.store = self.opened_store()
         self.upkeep = Upkeep(self.catalogue, self.store, self.config)
+
+    def opened_store(self):
+        return LocalStore(self.root)
 
     def close(self):
         self.catalogue.close()
@@ -57,11 +67,14 @@ class Place:
 
     def age(self):
         """Move everything that was written or unlinked two days into the past."""
-        for name in self.files():
-            past = (self.root / name).stat().st_mtime - 2 * 86400
-            os.utime(self.root / name, (past, past))
+        self.age_files()
         with self.catalogue.transaction() as connection:
             connection.exec_driver_sql("UPDATE unlinked_blobs SET unlinked_at = unlinked_at - interval '2 days'")
+
+    def age_files(self):
+        for name in self.files():
+            past = (self.root / name).stat().st_mtime - TWO_DAYS
+            os.utime(self.root / name, (past, past))
 
     def check_swept(self):
         """When all is old, a sweep leaves exactly the committed blobs."""
@@ -74,9 +87,33 @@ class Place:
     def command(self, *words, **more):
         """Run a command of ``photseries`` here, as a process of its own; ``more`` are settings."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
-        environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in more.items()}
+        given = {**self.store_settings, **more}
+        environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in given.items()}
         environment["PHOTSERIES_DATABASE__URL"] = self.url
         command = [sys.executable, "-m", "photseries", *words, "--data", str(self.directory)]
         return subprocess.run(
             command, env=environment, cwd=self.directory.parent, capture_output=True, text=True, timeout=PATIENCE
         )
+
+
+class Shifted(ObjectStore):
+    """A store that is looked at when some time has passed: nobody can change what object storage says of times."""
+
+    passed = 0.0  # [s]
+
+    def scan(self):
+        for blob in super().scan():
+            yield dataclasses.replace(blob, age=blob.age + self.passed)
+
+
+class ObjectPlace(Place):
+    """The same with the files in object storage."""
+
+    def opened_store(self):
+        return Shifted(open_store(self.config.store.url, self.config.store)._backend)
+
+    def files(self):
+        return {blob.key for blob in self.store.scan()} - {MARK}
+
+    def age_files(self):
+        self.store.passed = TWO_DAYS

@@ -11,7 +11,7 @@ import pytest
 
 from photseries import faults
 from photseries.errors import StartError
-from tests.crash.kills import CASES
+from tests.crash.kills import CASES, OBJECT_CASES
 
 PACKAGE = Path(faults.__file__).parent
 
@@ -33,7 +33,7 @@ def test_every_point_is_reached_at_one_place_and_stands_in_the_table():
 
 
 def test_the_kill_table_has_every_point():
-    assert {case.point for case in CASES} == set(faults.POINTS)
+    assert {case.point for case in (*CASES, *OBJECT_CASES)} == set(faults.POINTS)
 
 
 def test_a_point_that_is_not_armed_does_nothing(arm):

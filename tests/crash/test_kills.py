@@ -9,17 +9,17 @@ from alembic import command
 from photseries.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
-from tests.crash.kills import CASES, PATH, VERBS
+from tests.crash.kills import CASES, PATH, SAMPLE, VERBS
 from tests.crash.place import Place
 from tests.support import PATIENCE, RunningService, columns
 
 
-def cases(*, requests=False, verb=None):
+def cases(table=CASES, sample=SAMPLE, *, requests=False, verb=None):
     """The cases of one verb, or of all that are requests."""
     return [
         pytest.param(case, id=str(case))
-        for case in CASES
-        if (ALL or case.in_sample) and (case.verb in VERBS if requests else case.verb == verb)
+        for case in table
+        if (ALL or (case.verb, case.point) in sample) and (case.verb in VERBS if requests else case.verb == verb)
     ]
 
 
@@ -32,11 +32,16 @@ def was_killed(service):
 
 
 @pytest.mark.parametrize("case", cases(requests=True))
-def test_a_killed_request(case, place, admin, world, directory, database_url, record_property):
+def test_a_killed_request(case, place, admin, world, record_property):
     record_property("killed", (case.verb, case.point))
+    check_killed_request(case, place, admin, world)
+
+
+def check_killed_request(case, place, admin, world):
     verb = VERBS[case.verb](admin, world, f"{case.verb} {case.point}".replace(",", ""))
     more = {"store__grace": 0} if case.verb.endswith("no grace") else {}
-    doomed = RunningService(directory, database__url=database_url, fault=f"kill@{case.point}", **more)
+    more |= {**place.store_settings, "database__url": place.url, "fault": f"kill@{case.point}"}
+    doomed = RunningService(place.directory, **more)
     with doomed.client() as client, pytest.raises(httpx.TransportError):
         verb.send(client)
     assert was_killed(doomed)
@@ -54,17 +59,21 @@ def test_a_killed_request(case, place, admin, world, directory, database_url, re
 @pytest.mark.parametrize("case", cases(verb="sweep"))
 def test_a_killed_sweep(case, place, admin, world, record_property):
     record_property("killed", (case.verb, case.point))
+    place.store.create("orphans/orphan.h5", b"nobody names me")
+    (place.root / ".partial").mkdir(exist_ok=True)
+    (place.root / ".partial" / ("0" * 32)).write_bytes(b"left by a killed writer")
+    check_killed_sweep(case, place, admin, world)
+
+
+def check_killed_sweep(case, place, admin, world, **more):
     kept = VERBS["update"](admin, world, f"kept {case.point}")
     kept.send(admin)
     for number in range(2):
         gone = VERBS["delete"](admin, world, f"gone {number} {case.point}")
         assert gone.send(admin).status_code == 200
-    place.store.create("orphans/orphan.h5", b"nobody names me")
-    (place.root / ".partial").mkdir(exist_ok=True)
-    (place.root / ".partial" / ("0" * 32)).write_bytes(b"left by a killed writer")
     place.age()
 
-    assert place.command("sweep", fault=f"kill@{case.point}").returncode == -signal.SIGKILL
+    assert place.command("sweep", fault=f"kill@{case.point}", **more).returncode == -signal.SIGKILL
     place.check_invariant()
     kept.check(admin, True)
     assert place.upkeep.sweep() is not None
@@ -107,8 +116,15 @@ def revision(catalogue):
         return migrations._revision(connection)
 
 
-def test_after_all_kills_a_service_starts_and_the_commands_agree(place, admin, world, directory, database_url):
-    with RunningService(directory, database__url=database_url) as service, service.client() as client:
+def test_after_all_kills_a_service_starts_and_the_commands_agree(place, world):
+    check_all_is_well(place, world)
+
+
+def check_all_is_well(place, world):
+    with (
+        RunningService(place.directory, database__url=place.url, **place.store_settings) as service,
+        service.client() as client,
+    ):
         body = world.fields(series_name="after all kills", data=columns())
         assert client.post(PATH, json=body).status_code == 200
         assert client.get("/readyz").status_code == 200

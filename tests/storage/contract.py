@@ -53,11 +53,30 @@ class StoreContract:
         assert store.read("a/b/c.h5") == blob
         assert store.size("a/b/c.h5") == len(blob)
 
+    def test_a_blob_comes_in_pieces(self, store: Store) -> None:
+        blob = bytes(range(256)) * 10_000
+        store.create("a/b.h5", blob)
+        for bounds in (
+            (),
+            (0, 1),
+            (0, len(blob)),
+            (1, 2),
+            (1_000_000, 2_000_000),
+            (2_000_000,),
+            (2_559_999, 5_000_000),
+        ):
+            pieces = store.chunks("a/b.h5", *bounds)
+            assert pieces is not None
+            assert b"".join(pieces) == blob[slice(*bounds, *[None] * (2 - len(bounds)))]
+        store.create("a/empty.h5", b"")
+        assert b"".join(store.chunks("a/empty.h5") or [b"missing"]) == b""
+
     def test_what_is_missing_is_none(self, store: Store) -> None:
         store.create("a/b.h5", b"blob")
         for missing in ("a/c.h5", "b/b.h5", "a/b/b.h5", "b.h5"):
             assert store.read(missing) is None
             assert store.size(missing) is None
+            assert store.chunks(missing) is None
             store.delete(missing)
         assert store.read("a/b.h5") == b"blob"
 
@@ -95,7 +114,7 @@ class StoreContract:
 
     @pytest.mark.parametrize("bad", BAD_KEYS)
     def test_other_texts_are_no_keys(self, store: Store, bad: str) -> None:
-        for use in (store.read, store.size, store.delete, lambda key: store.create(key, b"blob")):
+        for use in (store.read, store.chunks, store.size, store.delete, lambda key: store.create(key, b"blob")):
             with pytest.raises(ValueError, match="not a key"):
                 use(bad)
         assert list(store.scan()) == []
@@ -165,6 +184,8 @@ class StoreMachine(RuleBasedStateMachine):
     def read(self, key: str) -> None:
         blob = self.expected.get(key)
         assert self.store.read(key) == blob
+        pieces = self.store.chunks(key)
+        assert (None if pieces is None else b"".join(pieces)) == blob
         assert self.store.size(key) == (None if blob is None else len(blob))
 
     @invariant()
