@@ -1,4 +1,4 @@
-"""Write the tables of docs/api.md from the code; with `--check`, only say whether they are up to date."""
+"""Write the tables of the documents from the code; with `--check`, only say whether they are up to date."""
 
 import re
 import sys
@@ -12,8 +12,9 @@ from photseries.http.server import ROUTES
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
+from photseries.takeover.reasons import REASONS, UNEXPLAINED
 
-PAGE = Path(__file__).parent.parent / "docs" / "api.md"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def table(head, rows):
@@ -82,7 +83,12 @@ def failures():
     return table(["status", "code", "meaning"], rows)
 
 
-TABLES = {
+def reasons():
+    rows = [[reason.name, reason.sentence, ", ".join(f"`{field}`" for field in reason.fields)] for reason in REASONS]
+    return table(["reason", "what is different", "of these fields"], [*rows, [*UNEXPLAINED, "any"]])
+
+
+API = {
     "routes": routes,
     "registries": registries,
     "permissions": permissions,
@@ -95,10 +101,12 @@ TABLES = {
     "errors": failures,
 }
 
+PAGES = {"api.md": API, "import.md": {"reasons": reasons}}
 
-def written(text):
-    """Make every table of the page anew."""
-    for name, make in TABLES.items():
+
+def written(text, tables):
+    """Make every table of a page anew."""
+    for name, make in tables.items():
         pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
         text, count = re.subn(pattern, lambda match, make=make: f"{match[1]}{make()}\n{match[2]}", text, flags=re.S)
         assert count == 1, name
@@ -106,7 +114,9 @@ def written(text):
 
 
 if __name__ == "__main__":
-    page = PAGE.read_text("utf-8")
-    if "--check" in sys.argv[1:]:
-        sys.exit(0 if written(page) == page else "docs/api.md is not up to date: run `python tools/tables.py`")
-    PAGE.write_text(written(page), "utf-8")
+    for name, tables in PAGES.items():
+        page = (DOCS / name).read_text("utf-8")
+        if "--check" not in sys.argv[1:]:
+            (DOCS / name).write_text(written(page, tables), "utf-8")
+        elif written(page, tables) != page:
+            sys.exit(f"docs/{name} is not up to date: run `python tools/tables.py`")

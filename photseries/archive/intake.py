@@ -117,6 +117,37 @@ class Intake:
         values = {**self.summarized(frame), **metadata, "owner_id": principal.user_id}
         return NewSeries(frame, metadata, sharing, values, merged.sources)
 
+    def foreign(self, file: bytes, fields: Mapping[str, Any]) -> tuple[NewSeries, Mapping[str, Any]]:
+        """Read and check a series of another archive; whether what it refers to is there, only its insertion tells.
+
+        Parameters
+        ----------
+        file : bytes
+            HDF5; read by a worker as any upload.
+        fields : mapping
+            Metadata as that archive's catalogue has them, and ``owner_id``. Those that its file carries do not count.
+
+        Returns
+        -------
+        series, metadata : NewSeries, mapping
+            And the metadata in the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            When the reader refuses the file.
+        InvalidError
+            Naming every problem at once.
+        """
+        decoded = hdf5.decode_upload(file, self._sandbox)
+        known = {name: value for name, value in fields.items() if name != "owner_id"}
+        merged = merge({"inferred": infer(decoded.frame), "fields": known})
+        problems = _Problems()
+        metadata, sharing = self._valid(problems, decoded.frame, merged.values)
+        problems.raise_any()
+        values = {**self.summarized(decoded.frame), **metadata, "owner_id": fields["owner_id"]}
+        return NewSeries(decoded.frame, metadata, sharing, values, merged.sources), decoded.metadata
+
     def rows(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
         """Read rows that are to be added to a series.
 
@@ -172,6 +203,15 @@ class Intake:
             Naming every problem at once.
         """
         problems = _Problems()
+        metadata, sharing = self._valid(problems, frame, merged)
+        self._look_up(problems, principal, metadata, sharing)
+        problems.raise_any()
+        return metadata, sharing
+
+    def _valid(
+        self, problems: _Problems, frame: pd.DataFrame | None, merged: Mapping[str, Any]
+    ) -> tuple[dict[str, Any], Sharing]:
+        """Check a table and its merged metadata by themselves."""
         with problems.caught():
             if frame is not None:
                 validate(frame, self._limits)
@@ -181,8 +221,6 @@ class Intake:
         sharing = _sharing_of(metadata)
         with problems.caught():
             metadata = complete_reference(metadata)
-        self._look_up(problems, principal, metadata, sharing)
-        problems.raise_any()
         return {name: metadata.get(name) for name in METADATA}, sharing
 
     def summarized(self, frame: pd.DataFrame) -> dict[str, Any]:

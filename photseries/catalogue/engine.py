@@ -45,6 +45,8 @@ class Catalogue:
         The size of the pool; as many as there are threads that use it.
     revive : callable, optional
         Called when no connection can be made, before one more attempt: brings an embedded server back, gives its URL.
+    called : str
+        Where the URL comes from, for messages.
 
     Raises
     ------
@@ -53,15 +55,21 @@ class Catalogue:
     """
 
     def __init__(
-        self, url: str, settings: Database, *, connections: int = 8, revive: Callable[[], str] | None = None
+        self,
+        url: str,
+        settings: Database,
+        *,
+        connections: int = 8,
+        revive: Callable[[], str] | None = None,
+        called: str = "database.url",
     ) -> None:
         self._revive = revive
         try:
             address = make_url(url)
         except ArgumentError:
-            raise StartError("database.url is not a URL; it must look like postgresql://user:pass@host/name.") from None
+            raise StartError(f"{called} is not a URL; it must look like postgresql://user:pass@host/name.") from None
         if address.get_backend_name() not in ("postgresql", "postgres"):
-            raise StartError("database.url must start with postgresql://: photseries needs PostgreSQL 15 or newer.")
+            raise StartError(f"{called} must start with postgresql://: photseries needs PostgreSQL.")
         self.engine = create_engine(
             address.set(drivername="postgresql+psycopg2"),
             pool_size=connections,
@@ -205,8 +213,8 @@ def _session(settings: Database) -> dict[str, Any]:
     }
 
 
-def require_version(engine: Engine) -> None:
-    """Refuse a server that is not there, or older than PostgreSQL 15, which lacks NULLS NOT DISTINCT.
+def require_version(engine: Engine, least: int = LEAST_VERSION) -> None:
+    """Refuse a server that is not there, or too old: before PostgreSQL 15 there is no NULLS NOT DISTINCT.
 
     Raises
     ------
@@ -217,8 +225,8 @@ def require_version(engine: Engine) -> None:
             version = connection.connection.dbapi_connection.server_version // 10000  # type: ignore[union-attr]
     except DBAPIError as error:
         raise StartError(f"Cannot connect to the database: {' '.join(str(error.orig).split())}") from error
-    if version < LEAST_VERSION:
-        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {LEAST_VERSION} or newer.")
+    if version < least:
+        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {least} or newer.")
 
 
 @contextmanager

@@ -49,7 +49,7 @@ from photseries.catalogue.models import (
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.principal import Principal
 
-__all__ = ["TABLES", "TokenOwner"]
+__all__ = ["MEMBERS", "TABLES", "TokenOwner"]
 
 #: The table of each kind, by its name in paths.
 TABLES: Mapping[str, type[Base]] = {
@@ -63,7 +63,8 @@ TABLES: Mapping[str, type[Base]] = {
     "tokens": Token,
 }
 
-_MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
+#: Where members stand, and the column that names what they belong to.
+MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
     "groups": (GroupUser, "group_id"),
     "streams": (StreamUser, "stream_id"),
 }
@@ -129,7 +130,7 @@ def create(connection: Connection, kind: str, values: Mapping[str, Any]) -> int 
     number = values.get("id")
     with _refused(kind):
         if isinstance(number, int):
-            _move_sequence(connection, table.__tablename__, number)
+            move_sequence(connection, table.__tablename__, number)
         identity: int | str = connection.execute(
             insert(table).values(**values).returning(table.__table__.c.id)
         ).scalar_one()
@@ -144,7 +145,7 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
     InvalidError
         When a user does not exist.
     """
-    table, column = _MEMBERS[kind]
+    table, column = MEMBERS[kind]
     if user_ids:
         with _refused(kind):
             connection.execute(insert(table), [{column: identity, "user_id": user_id} for user_id in user_ids])
@@ -152,7 +153,7 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
 
 def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
     """Make some users the members of a group or a stream, and nobody else."""
-    table, column = _MEMBERS[kind]
+    table, column = MEMBERS[kind]
     connection.execute(delete(table).where(getattr(table, column) == identity))
     add_members(connection, kind, identity, user_ids)
 
@@ -231,8 +232,8 @@ def _shown(kind: str) -> Select[Any]:
     """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
     table = TABLES[kind].__table__
     columns: list[Any] = [column for column in table.columns if column.key not in _SECRET]
-    if kind in _MEMBERS:
-        members, column = _MEMBERS[kind]
+    if kind in MEMBERS:
+        members, column = MEMBERS[kind]
         listed = select(func.array_agg(aggregate_order_by(members.user_id, members.user_id)))
         listed = listed.where(getattr(members, column) == table.c.id)
         columns.append(func.coalesce(listed.scalar_subquery(), literal([], ARRAY(Integer))).label("user_ids"))
@@ -265,7 +266,7 @@ def _referring(connection: Connection, kind: str, identity: int | str) -> dict[s
     return counts
 
 
-def _move_sequence(connection: Connection, table: str, number: int) -> None:
+def move_sequence(connection: Connection, table: str, number: int) -> None:
     """Make the next automatic id of a table greater than a number.
 
     The advisory lock keeps two explicit ids from moving the sequence back; automatic ids do not need it.
@@ -294,7 +295,6 @@ def _refused(kind: str) -> Iterator[None]:
             raise DuplicateError(f"This {field} is already taken.", fields={field: ["Already taken."]}) from error
         if isinstance(error.orig, pg.ForeignKeyViolation):
             field = "obj_id" if constraint.endswith("obj_id") else "user_id"
-            raise InvalidError(
-                f"Invalid {field}: there is no such {field[:-3]}.", fields={field: ["Unknown."]}
-            ) from error
+            message = f"Invalid {field}: there is no such {field[:-3]}."
+            raise InvalidError(message, fields={field: ["Unknown."]}) from error
         raise

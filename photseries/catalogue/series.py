@@ -47,11 +47,14 @@ from photseries.schemas.metadata import METADATA
 from photseries.series.sky import pixel
 from photseries.series.statistics import SUMMARY
 
-__all__ = ["KEY", "Changeable"]
+__all__ = ["IMPORT", "KEY", "Changeable"]
 
 
 #: The fields that together are unique.
 KEY = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+
+#: What the history calls the event that a series came with from another archive.
+IMPORT = "import"
 
 _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
@@ -110,23 +113,60 @@ def create(
     InvalidError
         When something that it refers to has gone.
     """
+    return _inserted(_CREATE, connection, values, group_ids, stream_ids)
+
+
+def take_over(
+    connection: Connection,
+    values: Mapping[str, Any],
+    group_ids: Sequence[int],
+    stream_ids: Sequence[int],
+    changed: Mapping[str, Any],
+) -> None:
+    """Insert a series of another archive: ``values`` have its id, created_at and modified, too.
+
+    Parameters
+    ----------
+    changed : mapping
+        What its history says of the import.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to is not there.
+    """
+    _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
+
+
+def _inserted(
+    statement: Frozen,
+    connection: Connection,
+    values: Mapping[str, Any],
+    group_ids: Sequence[int],
+    stream_ids: Sequence[int],
+) -> int:
     given = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
     derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
     shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
     with _refused(values):
-        identity: int = _CREATE.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
+        identity: int = statement.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
     return identity
 
 
-def _creation() -> Frozen:
-    """Write the insertion of a series, of its sharing, and of the first event of its history."""
+def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> Frozen:
+    """Write the insertion of a series, of its sharing, and of the first event of its history.
+
+    ``kept`` are columns that have a value of their own when the series comes from another archive.
+    """
 
     def bound(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
         if column.key in _DOCUMENTS:
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash", "audience", "healpix")
+    given = (*kept, *METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash", "audience", "healpix")
     new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
     shared = [
         insert(table)
@@ -135,7 +175,7 @@ def _creation() -> Frozen:
         for table, name, _ in _sharing((), ())
     ]
     event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
-    event |= {"action": literal("create"), "changed": cast(literal("{}"), JSON)}
+    event |= {"action": literal(action), "changed": cast(changed, JSON)}
     event |= {name: bound(SERIES[name]) for name in BLOB}
     noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
     return Frozen(select(new.c.id).add_cte(*shared, noted))
@@ -214,4 +254,5 @@ def _refused(values: Mapping[str, Any]) -> Iterator[None]:
         raise
 
 
-_CREATE = _creation()
+_CREATE = _creation("create", literal("{}"))
+_TAKE_OVER = _creation(IMPORT, bindparam("changed", type_=Text), "id", "created_at", "modified")

@@ -23,7 +23,10 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "update": "upload",
         "delete": "series",
     },
-    "The service, on its own machine": dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
+    "The service, on its own machine": {
+        **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
+        "import": "importing",
+    },
     "Accounts and registries, on the service's machine": dict.fromkeys(
         ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"
     ),

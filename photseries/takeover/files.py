@@ -1,0 +1,132 @@
+"""The files of another archive: found below one folder, and nowhere else."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from photseries.errors import InvalidError, StartError
+
+__all__ = ["Files", "UnfitFileError", "root_of"]
+
+
+class UnfitFileError(InvalidError):
+    """A file that is missing or cannot be read; ``missing`` tells which of both."""
+
+    def __init__(self, message: str, *, missing: bool = False) -> None:
+        super().__init__(message)
+        self.missing = missing
+
+
+class Files:
+    """The files below a folder.
+
+    Parameters
+    ----------
+    folder : Path
+    root : str
+        The folder as the other archive's file names write it: what comes behind it leads from ours to the file.
+    largest : int
+        A longer file is not read [bytes].
+
+    Raises
+    ------
+    StartError
+        When there is no such folder.
+    """
+
+    def __init__(self, folder: Path, root: str, largest: int) -> None:
+        if not folder.is_dir():
+            raise StartError(f"{folder} is not a folder.")
+        self._folder = Path(os.path.realpath(folder))
+        self._root = _parts(root)
+        self._largest = largest
+
+    def locate(self, filename: str) -> Path:
+        """Give the path of a file, whether it is there or not.
+
+        Raises
+        ------
+        InvalidError
+            When it lies outside the folder, or a link leads out of it.
+        """
+        parts = _parts(filename)
+        inside = parts[len(self._root) :]
+        if parts[: len(self._root)] != self._root or not inside:
+            raise InvalidError(f"{filename!r} lies outside the folder {'/'.join(self._root) or '/'!r}")
+        if any(part in ("", ".", "..") or "\0" in part for part in inside):
+            raise InvalidError(f"{filename!r} is a path that may lead out of the folder")
+        path = Path(os.path.realpath(self._folder.joinpath(*inside)))
+        if not path.is_relative_to(self._folder):
+            raise InvalidError(f"{filename!r} is a link that leads out of the folder")
+        return path
+
+    def size(self, path: Path) -> int | None:
+        """Give the length of a file [bytes], None when there is none."""
+        try:
+            return path.stat().st_size
+        except OSError:
+            return None
+
+    def read(self, path: Path) -> bytes:
+        """Read a file.
+
+        Parameters
+        ----------
+        path : Path
+            Of :meth:`locate`.
+
+        Raises
+        ------
+        UnfitFileError
+            When it is missing, too large, none, or cannot be read.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(descriptor, "rb", buffering=0) as file:
+                found = os.fstat(descriptor)
+                if not stat.S_ISREG(found.st_mode):
+                    raise UnfitFileError("It is not a file.")
+                if found.st_size > self._largest:
+                    raise UnfitFileError(f"It has {found.st_size:,} bytes; server.max_body is {self._largest:,}.")
+                return file.readall()
+        except FileNotFoundError:
+            raise UnfitFileError("The file is missing.", missing=True) from None
+        except OSError as error:
+            raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
+
+
+def root_of(places: Iterable[Mapping[str, Any]], folder: Path) -> str:
+    """Find the folder that SkyPortal kept its files in: what most file names have before the name of the series.
+
+    Parameters
+    ----------
+    places : iterable of mapping
+        With ``filename`` and ``series_name``.
+    folder : Path
+        File names that lie below it as they stand need no other root.
+
+    Returns
+    -------
+    str
+        The folder itself when no file name tells.
+    """
+    here = _parts(str(folder.absolute()))
+    votes: Counter[tuple[str, ...]] = Counter()
+    for place in places:
+        parent, name = _parts(place["filename"])[:-1], _parts(place["series_name"].strip("/\\"))
+        if parent[: len(here)] == here:
+            votes[tuple(here)] += 1
+        elif parent[-len(name) :] == name:
+            votes[tuple(parent[: -len(name)])] += 1
+    return "/".join(votes.most_common(1)[0][0]) if votes else str(folder.absolute())
+
+
+def _parts(path: str) -> list[str]:
+    """Split a path; the first part of one that begins at the top is empty, and an empty path has none."""
+    path = path.replace("\\", "/")
+    return path.rstrip("/").split("/") if path.rstrip("/") else [""] if path else []
