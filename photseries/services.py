@@ -14,6 +14,7 @@ from photseries.archive.belonging import claim
 from photseries.catalogue import migrations
 from photseries.catalogue.embedded import EmbeddedServer
 from photseries.catalogue.engine import Catalogue, require_version
+from photseries.codecs import hdf5
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Config
 from photseries.storage import LocalStore, Store, open_store
@@ -104,7 +105,7 @@ def opened(config: Config) -> Iterator[Services]:
             migrations.upgrade(catalogue.engine)
         migrations.check(catalogue.engine)
         store = opened_store(config, catalogue)
-        sandbox = Sandbox(config.sandbox, config.limits)
+        sandbox = Sandbox(config.sandbox, config.limits, hdf5.sample())
         stack.callback(sandbox.close)
         yield Services(
             config=config,

@@ -106,14 +106,18 @@ def assemble(
     Returns
     -------
     numpy.ndarray, shape (rows,)
+        Of the image itself, where the rows lie in it as they are.
 
     Raises
     ------
     UnreadableFileError
         When a chunk is damaged or does not inflate to exactly its size.
     """
-    table = np.empty(rows * dtype.itemsize, np.uint8)
     needed = chunk * dtype.itemsize
+    first = min(span.offset for span in spans)
+    if not filters and all((span.offset, span.size) == (first + span.row * dtype.itemsize, needed) for span in spans):
+        return np.frombuffer(image, dtype, rows, first)
+    table = np.empty(rows * dtype.itemsize, np.uint8)
     for span in spans:
         data: Any = image[span.offset : span.offset + span.size]
         for place in reversed(range(len(filters))):

@@ -19,7 +19,7 @@ from photseries.codecs.sandbox import Sandbox
 from photseries.config import Limits
 from photseries.errors import InvalidError
 
-__all__ = ["BLOB_FORMAT", "KEY", "decode", "decode_upload", "encode"]
+__all__ = ["BLOB_FORMAT", "KEY", "decode", "decode_upload", "encode", "sample"]
 
 #: Version of the layout that :func:`encode` writes; a row of the catalogue records its file's.
 BLOB_FORMAT: Final = 1
@@ -73,6 +73,12 @@ def encode(
         raise InvalidError(message, fields={field: [message]})
     attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
     return write_hdf5.write(table, KEY, attributes, deflate=compression == "deflate")
+
+
+def sample() -> bytes:
+    """Write a small file with columns of several kinds."""
+    columns = {"mjd": [59000.0, 59000.5], "flux": [1.0, 2.0], "flag": [0, 1], "night": ["a", None]}
+    return encode(pd.DataFrame(columns), {"obj_id": "sample", "ra": 0.0})
 
 
 def decode(blob: bytes | memoryview) -> Decoded:

@@ -11,6 +11,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from photseries.codecs import json_arrays
 from photseries.config import Limits
 from photseries.errors import InvalidError
 
@@ -46,6 +47,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     Returns
     -------
     dict
+        In a long body the columns of numbers of ``data`` may be arrays; :func:`decode` takes both.
 
     Raises
     ------
@@ -53,6 +55,9 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object or an
         integer beyond 64 bits.
     """
+    document: Any = json_arrays.parse(body, limits.depth)
+    if document is not None:
+        return document  # type: ignore[no-any-return]
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -103,7 +108,7 @@ def _measured(document: Any) -> tuple[int, int]:
 
 
 def _has_escaped_colon(body: bytes) -> bool:
-    return b"\\u003" in body and _ESCAPED_COLON.search(body) is not None
+    return b"\\" in body and _ESCAPED_COLON.search(body) is not None
 
 
 def _has_long_integer(body: bytes) -> bool:
@@ -136,7 +141,7 @@ def decode(columns: Any, limits: Limits) -> pd.DataFrame:
     ----------
     columns : dict of list
         Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
-        text, nulls allowed, text.
+        text, nulls allowed, text. Arrays, which :func:`parse` may give, stay as they are.
     limits : Limits
 
     Returns
@@ -181,10 +186,12 @@ def _array(name: str, values: Any, limits: Limits) -> Any:
     """Make one column; a ValueError says what is wrong with it."""
     if "\0" in name or len(name.encode()) > limits.column_name:
         raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
-    if not isinstance(values, list):
+    if not isinstance(values, list | np.ndarray):
         raise ValueError("must be a list")  # noqa: TRY004  collected by decode
     if len(values) > limits.rows:
         raise ValueError(f"has {len(values):,} values; at most {limits.rows:,} are accepted")
+    if isinstance(values, np.ndarray):
+        return values
     kinds = set(map(type, values))
     present = kinds - {type(None)}
     if kinds == {int}:

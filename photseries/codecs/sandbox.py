@@ -7,20 +7,17 @@ import dataclasses
 import json
 import logging
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from typing import IO, ClassVar, Final
+from typing import ClassVar, Final
 
 from photseries import config
-from photseries.codecs import confine, wire
+from photseries.codecs import confine, descriptors, wire
 from photseries.codecs.gate import Gate
 from photseries.codecs.raw import RawTable
 from photseries.codecs.worker import FAILED, LATE, NOT_FORKED
@@ -54,6 +51,9 @@ class Sandbox:
     ----------
     settings : config.Sandbox
     limits : config.Limits
+    own : bytes
+        A file that we wrote. The nursery reads it a few times before it forks: code that has run is faster, and its
+        children then write to fewer of the pages that they share with it.
 
     Attributes
     ----------
@@ -65,11 +65,12 @@ class Sandbox:
 
     worker: ClassVar[str] = "photseries.codecs.worker"
 
-    def __init__(self, settings: config.Sandbox, limits: config.Limits) -> None:
+    def __init__(self, settings: config.Sandbox, limits: config.Limits, own: bytes = b"") -> None:
         self.missing: tuple[str, ...] = ()
         self.outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
         self._settings = settings
         self._limits = limits
+        self._own = own
         self._gate = Gate(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
         self._counting = threading.Lock()
@@ -136,7 +137,7 @@ class Sandbox:
 
     def _answer(self, blob: bytes | memoryview) -> wire.Answer:
         try:
-            with self._gate.entered(), _unnamed_file(blob) as upload:
+            with self._gate.entered(), descriptors.unnamed_file(blob) as upload:
                 try:
                     return self._job(upload)
                 except EOFError:  # the nursery itself is gone, and says nothing of the job
@@ -150,17 +151,17 @@ class Sandbox:
 
     def _job(self, upload: int) -> wire.Answer:
         with contextlib.ExitStack() as stack:
-            answer, answers = _pipe(stack)
-            status, statuses = _pipe(stack)
+            answer, answers = descriptors.pipe(stack)
+            status, statuses = descriptors.pipe(stack)
             nursery = self._send([upload, answers.fileno(), statuses.fileno()])
             answers.close()
             statuses.close()
             deadline = time.monotonic() + self._settings.deadline + PATIENCE
             try:
                 try:
-                    return wire.receive(lambda size: _read(answer, size, deadline), self._limits)
+                    return wire.receive(lambda size: descriptors.read(answer, size, deadline), self._limits)
                 except EOFError:
-                    ended = _read(status, 1, deadline)[0]
+                    ended = descriptors.read(status, 1, deadline)[0]
             except TimeoutError:
                 self._drop(nursery)
                 ended = LATE
@@ -180,7 +181,7 @@ class Sandbox:
         }
         return UnreadableFileError(f"The HDF5 file cannot be read: {why[outcome]}.")
 
-    def _send(self, descriptors: list[int]) -> _Nursery:
+    def _send(self, numbers: list[int]) -> _Nursery:
         """Give a job to the nursery, to a new one when the last one is gone."""
         with self._lock:
             if not self._started:
@@ -188,15 +189,15 @@ class Sandbox:
             if self._nursery is None:
                 self._nursery = self._new_nursery()
             try:
-                self._nursery.send(descriptors)
+                self._nursery.send(numbers)
             except OSError:
                 self._nursery.close()
                 self._nursery = self._new_nursery()
-                self._nursery.send(descriptors)
+                self._nursery.send(numbers)
             return self._nursery
 
     def _new_nursery(self) -> _Nursery:
-        return _Nursery(self.worker, self._settings, self._limits)
+        return _Nursery(self.worker, self._settings, self._limits, self._own)
 
     def _drop(self, nursery: _Nursery) -> None:
         """End a nursery that does not answer, unless another thread has replaced it already."""
@@ -209,7 +210,7 @@ class Sandbox:
 class _Nursery:
     """The process of :mod:`photseries.codecs.worker`, and our end of the channel to it."""
 
-    def __init__(self, worker: str, settings: config.Sandbox, limits: config.Limits) -> None:
+    def __init__(self, worker: str, settings: config.Sandbox, limits: config.Limits, own: bytes) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._channel.settimeout(PATIENCE)
         arguments = {
@@ -218,6 +219,7 @@ class _Nursery:
             "channel": theirs.fileno(),
             "sandbox": dataclasses.asdict(settings),
             "limits": dataclasses.asdict(limits),
+            "own": own.hex(),
         }
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
@@ -234,8 +236,8 @@ class _Nursery:
     def pid(self) -> int:
         return self._process.pid
 
-    def send(self, descriptors: list[int]) -> None:
-        socket.send_fds(self._channel, [b"J"], descriptors)
+    def send(self, numbers: list[int]) -> None:
+        socket.send_fds(self._channel, [b"J"], numbers)
 
     def close(self) -> None:
         """Close the channel, at which the nursery kills its children and ends."""
@@ -258,43 +260,3 @@ def _environment() -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": "/usr/bin:/bin",
     }
-
-
-@contextlib.contextmanager
-def _unnamed_file(blob: bytes | memoryview) -> Iterator[int]:
-    """Put the bytes into a file without a name, in memory where the system has such files."""
-    in_memory = hasattr(os, "memfd_create")
-    with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
-        file.write(blob)
-        file.flush()
-        yield file.fileno()
-
-
-def _pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
-    reading, writing = os.pipe()
-    return (
-        stack.enter_context(os.fdopen(reading, "rb", buffering=0)),
-        stack.enter_context(os.fdopen(writing, "wb", buffering=0)),
-    )
-
-
-def _read(pipe: IO[bytes], size: int, deadline: float) -> bytearray:
-    """Read exactly so many bytes.
-
-    Raises
-    ------
-    EOFError, TimeoutError
-        When they do not come, or not in time.
-    """
-    buffer = bytearray(size)
-    rest = memoryview(buffer)
-    poll = select.poll()
-    poll.register(pipe, select.POLLIN)
-    while rest:
-        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
-            raise TimeoutError
-        count = os.readv(pipe.fileno(), [rest])
-        if count == 0:
-            raise EOFError
-        rest = rest[count:]
-    return buffer

@@ -31,6 +31,9 @@ __all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Nursery", "main"]
 # What reading a file would import: a child may no longer be allowed to open the modules' files.
 _CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-8")
 
+#: How often code has to run until the interpreter has made it faster.
+_WARM: Final = 10
+
 #: How a child ended, in one byte: 0 in order, a signal's number, or one of these.
 ENDED: Final = 0
 FAILED: Final = 253
@@ -58,11 +61,19 @@ class Nursery:
     limits : config.Limits
     read : callable
         What a child does with the upload.
+    own : bytes
+        A file of the service's own to warm up with; none when empty.
     """
 
     def __init__(
-        self, channel: socket.socket, settings: config.Sandbox, limits: config.Limits, read: Reader = plain_hdf5.read
+        self,
+        channel: socket.socket,
+        settings: config.Sandbox,
+        limits: config.Limits,
+        read: Reader = plain_hdf5.read,
+        own: bytes = b"",
     ) -> None:
+        self._own = own
         self._channel = channel
         self._settings = settings
         self._limits = limits
@@ -79,6 +90,8 @@ class Nursery:
         warnings.simplefilter("ignore")  # to show one, Python would open the source: the end of a child
         for name in _CODECS:
             codecs.lookup(name)
+        for _ in range(_WARM if self._own else 0):
+            self._read(memoryview(self._own), self._limits)
         gc.collect()
         gc.freeze()
         gc.disable()  # a collection in a child would copy the pages that it shares
@@ -197,9 +210,10 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read) -> None:
     Parameters
     ----------
     arguments : dict
-        The descriptor ``channel`` and the sections ``sandbox`` and ``limits`` of the configuration.
+        The descriptor ``channel``, the sections ``sandbox`` and ``limits`` of the configuration, a file of our ``own``.
     read : callable
         See :class:`Nursery`.
     """
     channel = socket.socket(fileno=arguments["channel"])
-    Nursery(channel, config.Sandbox(**arguments["sandbox"]), config.Limits(**arguments["limits"]), read).run()
+    settings, limits = config.Sandbox(**arguments["sandbox"]), config.Limits(**arguments["limits"])
+    Nursery(channel, settings, limits, read, bytes.fromhex(arguments["own"])).run()

@@ -22,8 +22,6 @@ _JD_EPOCH: Final = 2_400_000.5  # MJD 0 as JD [d]
 _UNIX_EPOCH: Final = 40_587  # 1970-01-01 as MJD [d]
 _NS_A_DAY: Final = 86_400 * 10**9
 
-#: The flux in uJy of AB magnitude 0 is 10 to the 0.4 times this.
-
 
 @dataclass(frozen=True)
 class TimeFormat:

@@ -212,7 +212,7 @@ def _column_statistics(frame: pd.DataFrame) -> tuple[dict[str, float | None], ..
     for name, column in frame.items():
         if is_numeric(column):
             # Sorted once, all four follow, and the order of the rows cannot change a bit of them.
-            ordered = np.sort(_finite(column.to_numpy())).astype(np.float64)
+            ordered = _finite_of_sorted(np.sort(column.to_numpy())).astype(np.float64)
             key = str(name)
             minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(ordered))
             stds[key] = _number(_mean_and_std(ordered)[1])
@@ -231,7 +231,8 @@ def _mean_and_std(values: FloatArray) -> tuple[float, float]:
     if values.min() == values.max():
         # Rounding of the mean would leave a scatter of about 1e-17, and a S/N of 1e17 over it.
         return float(values[0]), 0.0
-    return float(values.mean()), float(values.std())
+    mean = values.mean()
+    return float(mean), float(np.sqrt(np.square(values - mean).mean()))
 
 
 def _least_median_greatest(ordered: FloatArray) -> tuple[float, float, float]:
@@ -244,6 +245,14 @@ def _least_median_greatest(ordered: FloatArray) -> tuple[float, float, float]:
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
     finite: npt.NDArray[_Number] = values[np.isfinite(values)]
     return finite
+
+
+def _finite_of_sorted(ordered: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """Cut off the infinities, and NaN, which stands last."""
+    if ordered.dtype.kind != "f":
+        return ordered
+    start, stop = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf, "left")
+    return ordered[start:stop]
 
 
 def _at(values: FloatArray, row: int | None) -> float | None:

@@ -1,0 +1,54 @@
+"""What the service and its workers hand each other: files without names, pipes, and exact reads with a deadline."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import IO
+
+__all__ = ["pipe", "read", "unnamed_file"]
+
+
+@contextlib.contextmanager
+def unnamed_file(blob: bytes | memoryview) -> Iterator[int]:
+    """Put the bytes into a file without a name, in memory where the system has such files."""
+    in_memory = hasattr(os, "memfd_create")
+    with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
+        file.write(blob)
+        file.flush()
+        yield file.fileno()
+
+
+def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
+    """Open a pipe until the stack is left: the end to read from, and the one to write to."""
+    reading, writing = os.pipe()
+    return (
+        stack.enter_context(os.fdopen(reading, "rb", buffering=0)),
+        stack.enter_context(os.fdopen(writing, "wb", buffering=0)),
+    )
+
+
+def read(pipe: IO[bytes], size: int, deadline: float) -> bytearray:
+    """Read exactly so many bytes.
+
+    Raises
+    ------
+    EOFError, TimeoutError
+        When they do not come, or not in time.
+    """
+    buffer = bytearray(size)
+    rest = memoryview(buffer)
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
+    while rest:
+        if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            raise TimeoutError
+        count = os.readv(pipe.fileno(), [rest])
+        if count == 0:
+            raise EOFError
+        rest = rest[count:]
+    return buffer
