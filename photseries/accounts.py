@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from photseries.catalogue import registries
+from photseries.catalogue import credentials, registries
+from photseries.catalogue.credentials import Owner
 from photseries.catalogue.engine import Catalogue, Connection
 from photseries.disk import synchronize
 from photseries.errors import ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
@@ -52,17 +53,39 @@ class Accounts:
             When there is no such token, it has expired, or its user is not active.
         """
         with self._catalogue.reading() as connection:
-            owner = registries.token_owner(connection, secret[:_PREFIX_LENGTH]) if _wellformed(secret) else None
-        if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
-            raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
-        return Principal(
-            user_id=owner.user_id,
-            username=owner.username,
-            own_group_id=owner.own_group_id,
-            permissions=frozenset(owner.permissions),
-            group_ids=frozenset(owner.group_ids),
-            stream_ids=frozenset(owner.stream_ids),
-        )
+            return _principal(_owner(connection, secret))
+
+    def sign_in(self, secret: str, lifetime: float) -> str:
+        """Begin a session for whoever has a token; give its secret. It ends after a lifetime [s], or with the token.
+
+        Raises
+        ------
+        UnauthorizedError
+        """
+        session = secrets.token_urlsafe(32)
+        with self._catalogue.transaction() as connection:
+            owner = _owner(connection, secret)
+            credentials.begin(connection, _digest(session), owner.token_id, lifetime)
+        return session
+
+    def recognize(self, session: str) -> Principal:
+        """Give the principal whose session has a secret.
+
+        Raises
+        ------
+        UnauthorizedError
+            When there is none, or it has ended.
+        """
+        with self._catalogue.reading() as connection:
+            owner = credentials.by_session(connection, _digest(session)) if _wellformed(session) else None
+        if owner is None:
+            raise UnauthorizedError("You are no longer signed in. Sign in again.")
+        return _principal(owner)
+
+    def sign_out(self, session: str) -> None:
+        """End a session, if there is one."""
+        with self._catalogue.transaction() as connection:
+            credentials.end(connection, _digest(session))
 
     def create(self, principal: Principal, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entry of a registry.
@@ -199,6 +222,24 @@ class Accounts:
                 os.fsync(file.fileno())
             synchronize(token_file.parent)
         return token
+
+
+def _owner(connection: Connection, secret: str) -> Owner:
+    owner = credentials.by_token(connection, secret[:_PREFIX_LENGTH]) if _wellformed(secret) else None
+    if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
+        raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
+    return owner
+
+
+def _principal(owner: Owner) -> Principal:
+    return Principal(
+        user_id=owner.user_id,
+        username=owner.username,
+        own_group_id=owner.own_group_id,
+        permissions=frozenset(owner.permissions),
+        group_ids=frozenset(owner.group_ids),
+        stream_ids=frozenset(owner.stream_ids),
+    )
 
 
 def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:

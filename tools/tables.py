@@ -8,6 +8,7 @@ from photseries import errors
 from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
 from photseries.criteria import APPEND, CONTROLS, CRITERIA, PART, UPLOAD
+from photseries.http.pages import PAGES
 from photseries.http.server import ROUTES
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import MetadataSchema
@@ -15,6 +16,7 @@ from photseries.schemas.registries import CHANGES, CREATIONS
 from photseries.takeover.reasons import REASONS, UNEXPLAINED
 
 DOCS = Path(__file__).parent.parent / "docs"
+OF_PAGES = {path for path, *_ in PAGES}
 
 
 def table(head, rows):
@@ -26,7 +28,7 @@ def routes():
     rows = []
     for path, handler, options in ROUTES:
         kind = options.get("kind")
-        if kind not in (None, KINDS[0]):
+        if kind not in (None, KINDS[0]) or path in OF_PAGES:
             continue
         shown = re.sub(r"\([^)]*\)", "ID", path if kind is None else path.replace(kind, "KIND"))
         for verb, permission in handler.needs.items():

@@ -17,7 +17,7 @@ from photseries.codecs import base64_text, hdf5, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.principal import Principal
-from photseries.series.cutting import cut
+from photseries.series.cutting import chosen, cut
 from photseries.series.part import Part
 
 __all__ = ["Reader", "absent"]
@@ -160,8 +160,10 @@ class Reader:
         match data_format:
             case "json":
                 frame = self._blobs.decoded(found.blob).frame
-                wanted = frame if part.is_whole else cut(frame, part, found.fields)
-                return {**found.fields, "data": orjson.Fragment(json_columns.encode(wanted))}
+                if part.is_whole:
+                    return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
+                wanted, rows = chosen(frame, part, found.fields)
+                return {**found.fields, "data_rows": rows, "data": orjson.Fragment(json_columns.encode(wanted))}
             case "hdf5":
                 content = base64_text.encode(self._file(found, part))
                 return {**found.fields, "data": orjson.Fragment(b'"%b"' % content)}

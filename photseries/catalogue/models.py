@@ -87,6 +87,15 @@ class Token(Base):
     created_at: Mapped[Moment]
 
 
+class Session(Base):
+    """Somebody who is signed in, until the token ends at the latest. Only the SHA-256 of the cookie is kept."""
+
+    __tablename__ = "sessions"
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey(Token.id, ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
 class Source(Base):
     """An object on the sky: obj_id, ra and dec [deg, ICRS]."""
 

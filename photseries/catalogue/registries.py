@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import errors as pg
@@ -14,12 +13,10 @@ from sqlalchemy import (
     Connection,
     Integer,
     Select,
-    bindparam,
     delete,
     func,
     insert,
     literal,
-    or_,
     select,
     text,
     true,
@@ -30,7 +27,6 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.catalogue.access import joined_groups, joined_streams
 from photseries.catalogue.base import Base
-from photseries.catalogue.frozen import Frozen
 from photseries.catalogue.models import (
     Assignment,
     FollowupRequest,
@@ -49,7 +45,7 @@ from photseries.catalogue.models import (
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.principal import Principal
 
-__all__ = ["MEMBERS", "TABLES", "TokenOwner"]
+__all__ = ["MEMBERS", "TABLES"]
 
 #: The table of each kind, by its name in paths.
 TABLES: Mapping[str, type[Base]] = {
@@ -70,45 +66,6 @@ MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
 }
 
 _SECRET = {"digest"}
-
-
-@dataclass(frozen=True)
-class TokenOwner:
-    """What the catalogue knows of a token: its digest, and whom and what it stands for."""
-
-    digest: bytes
-    permissions: list[str]
-    user_id: int
-    username: str
-    own_group_id: int
-    group_ids: list[int]
-    stream_ids: list[int]
-
-
-def token_owner(connection: Connection, prefix: str) -> TokenOwner | None:
-    """Find the valid token with a prefix; None when there is none, it has expired or its user is not active."""
-    row = _TOKEN_OWNER.execute(connection, prefix=prefix).one_or_none()
-    if row is None:
-        return None
-    digest, *others = tuple[Any, ...](row)
-    return TokenOwner(bytes(digest), *others)
-
-
-def _token_owner() -> Frozen:
-    groups = select(GroupUser.group_id).where(GroupUser.user_id == User.id).correlate(User).scalar_subquery()
-    streams = select(StreamUser.stream_id).where(StreamUser.user_id == User.id).correlate(User).scalar_subquery()
-    return Frozen(
-        select(
-            Token.digest, Token.permissions, User.id, User.username, Group.id, func.array(groups), func.array(streams)
-        )
-        .join(User, User.id == Token.user_id)
-        .join(Group, Group.single_user_id == User.id)
-        .where(Token.prefix == bindparam("prefix"), User.active)
-        .where(or_(Token.expires_at.is_(None), Token.expires_at > func.clock_timestamp()))
-    )
-
-
-_TOKEN_OWNER = _token_owner()
 
 
 def create(connection: Connection, kind: str, values: Mapping[str, Any]) -> int | str:

@@ -31,6 +31,7 @@ class Server:
     spool_memory: int = 1024 * MIB  # [bytes]
     spool_disk: int = 8 * 1024 * MIB  # [bytes]
     token_failures: int = 30  # per client address and minute
+    session_lifetime: float = 24 * 3600.0  # [s]
     trusted_proxies: tuple[str, ...] = ()
 
     @property
@@ -44,7 +45,7 @@ class Server:
         for name in ("processes", "threads", "table_threads"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
-        for name in ("idle_timeout", "body_timeout", "token_failures"):
+        for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
         _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")

@@ -28,6 +28,7 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.http.answers import failure, presentable, success
+from photseries.http.credentials import Credential, shown
 from photseries.http.doors import client_address
 from photseries.http.media import check_media
 from photseries.http.shared import Shared
@@ -68,7 +69,7 @@ class BaseHandler(RequestHandler):
         self._body = Body(shared.spool)
         self._received = 0
         self._refused = False
-        self._secret: str | None = None
+        self._credential: Credential | None = None
         shared.in_flight.enter(self)
 
     @functools.cached_property
@@ -76,6 +77,11 @@ class BaseHandler(RequestHandler):
         """The address of the client, behind proxies that are trusted."""
         forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
         return client_address(self.request.remote_ip or "", forwarded, self.services.config.server)
+
+    @property
+    def longest_body(self) -> int:
+        """How long a body may be [bytes]."""
+        return self.services.config.server.max_body
 
     @functools.cached_property
     def request_id(self) -> str:
@@ -105,27 +111,25 @@ class BaseHandler(RequestHandler):
         if method in self.SUPPORTED_METHODS and method not in self.needs:
             raise HTTPError(405)
         if self.needs.get(method) is not None:
-            self._secret = self._given_secret()
-            self.shared.throttle.check(self.address, self._secret)
+            self._credential = self.given_credential()
+            self.shared.throttle.check(self.address, self._credential.secret)
         if not self._has_body():
             return
         await self.run(lambda: None)
         check_media(self.request.headers, takes_files=self.takes_files)
-        if int(self.request.headers.get("Content-Length", 0)) > self.services.config.server.max_body:
+        if int(self.request.headers.get("Content-Length", 0)) > self.longest_body:
             raise self._too_large()
 
-    def _given_secret(self) -> str:
-        scheme, _, secret = self.request.headers.get("Authorization", "").strip().partition(" ")
-        if scheme.lower() not in ("token", "bearer") or not secret.strip():
-            raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
-        return secret.strip()
+    def given_credential(self) -> Credential:
+        """Give what the request shows of who asks; see :func:`photseries.http.credentials.shown`."""
+        return shown(self.request, self.services.config.server)
 
     def _has_body(self) -> bool:
         headers = self.request.headers
         return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
 
     def _too_large(self) -> TooLargeError:
-        return TooLargeError(f"The body is larger than the limit of {self.services.config.server.max_body} bytes.")
+        return TooLargeError(f"The body is larger than the limit of {self.longest_body} bytes.")
 
     async def _refuse(self, error: PhotseriesError | HTTPError) -> None:
         """Answer before the body is read, and let a client that still sends it finish, within bounds.
@@ -162,7 +166,7 @@ class BaseHandler(RequestHandler):
         if self._refused:
             if self._received > _LINGER_BYTES and not self._finished:
                 self.finish()
-        elif self._received > self.services.config.server.max_body:
+        elif self._received > self.longest_body:
             await self._refuse(self._too_large())
         else:
             try:
@@ -201,12 +205,12 @@ class BaseHandler(RequestHandler):
         heavy : bool
             Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
         """
-        secret, self._secret = self._secret, None
-        if secret is None:
+        credential, self._credential = self._credential, None
+        if credential is None:
             return await self._in_thread(function, heavy=heavy)
 
         def identified() -> T:
-            self.principal = self.services.accounts.authenticate(secret)
+            self.principal = credential.principal(self.services.accounts)
             permission = self.needs[self.request.method or ""]
             if permission and not self.principal.may(permission):
                 raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
@@ -216,7 +220,7 @@ class BaseHandler(RequestHandler):
             return await self._in_thread(identified, heavy=heavy)
         finally:
             if hasattr(self, "principal"):
-                self.shared.throttle.succeeded(secret)
+                self.shared.throttle.succeeded(credential.secret)
 
     async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
         """Call a function in a thread and send what it returns, in the envelope of a success."""
@@ -244,6 +248,10 @@ class BaseHandler(RequestHandler):
             self.set_header("Retry-After", error.retry_after)
         if error.status == 401:
             self.set_header("WWW-Authenticate", "token")
+        return self.error_body(error)
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Write what a client is told of an error."""
         return failure(error)
 
     def log_exception(

@@ -1,4 +1,4 @@
-"""Who knocks: the address of a client, and how often it may be wrong about its token."""
+"""Who knocks: the address of a client, whether it came by https, and how often it may be wrong about its token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from photseries.config import Server
 from photseries.errors import TooManyRequestsError
 
-__all__ = ["Throttle", "client_address"]
+__all__ = ["Throttle", "came_by_https", "client_address"]
 
 MOST_REMEMBERED = 10_000
 WINDOW = 60.0  # [s]
@@ -40,6 +40,11 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     return address
 
 
+def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
+    """Tell whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
+    return forwarded.strip().lower() == "https" and _is_trusted(peer, settings)
+
+
 def _is_trusted(address: str, settings: Server) -> bool:
     try:
         number = ipaddress.ip_address(address)
@@ -56,7 +61,7 @@ class Throttle:
     """Counts the tokens that were not valid, by client address, and refuses an address that has had too many.
 
     Per process; an address gets its tries back evenly over a minute. A token that was valid a while ago may try all the
-    same: many people can share an address with one who guesses.
+    same: many people can share an address with one who guesses. The secret of a session counts like a token.
 
     Parameters
     ----------

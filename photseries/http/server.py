@@ -28,6 +28,7 @@ from photseries.http.operation import (
     ReadyHandler,
     WhoAmIHandler,
 )
+from photseries.http.pages import PAGES
 from photseries.http.registries import EntriesHandler, EntryHandler
 from photseries.http.series import (
     AppendHandler,
@@ -62,6 +63,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/healthz", AliveHandler, {}),
     (r"/readyz", ReadyHandler, {}),
     (r"/metrics", MetricsHandler, {}),
+    *PAGES,
 )
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.

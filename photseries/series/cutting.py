@@ -16,8 +16,9 @@ from photseries.series.part import Part
 from photseries.series.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, signal_to_noise
 from photseries.series.statistics import SECONDS_PER_DAY, robust
 
-__all__ = ["cut"]
+__all__ = ["chosen", "cut"]
 
+Rows = np.ndarray[Any, np.dtype[np.int64]]
 
 _MINMAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
 
@@ -84,8 +85,13 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
     InvalidError
         When a column is not there, or no row is left.
     """
+    return chosen(frame, part, metadata)[0]
+
+
+def chosen(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
+    """Cut a part out of a table as :func:`cut` does, and count the rows from which ``max_points`` were chosen."""
     curve = light_curve(frame)
-    rows = _rows(curve, part)
+    rows, count = _rows(curve, part)
     if not rows.size:
         raise InvalidError("No row of this series is in the part that is asked for.")
     names = list(frame.columns) if part.columns is None else list(part.columns)
@@ -97,10 +103,10 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
         kept = kept.reset_index(drop=True)
     given = _Given(curve, metadata)
     with np.errstate(all="ignore"):
-        return kept.assign(**{name: _DERIVED[name](given)[rows] for name in part.derive})
+        return kept.assign(**{name: _DERIVED[name](given)[rows] for name in part.derive}), count
 
 
-def _rows(curve: LightCurve, part: Part) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _rows(curve: LightCurve, part: Part) -> tuple[Rows, int]:
     count = len(curve.mjd)
     kept = np.ones(count, bool)
     if part.row_min is not None:
@@ -112,16 +118,14 @@ def _rows(curve: LightCurve, part: Part) -> np.ndarray[Any, np.dtype[np.int64]]:
     if part.mjd_max is not None:
         kept &= curve.mjd <= part.mjd_max
     rows = np.flatnonzero(kept)
-    return rows if part.max_points is None else _decimated(curve, rows, part.max_points)
+    return (rows, len(rows)) if part.max_points is None else _decimated(curve, rows, part.max_points)
 
 
-def _decimated(
-    curve: LightCurve, rows: np.ndarray[Any, np.dtype[np.int64]], most: int
-) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
     brightness = curve.flux if np.isfinite(curve.flux[rows]).any() else curve.mag
     rows = rows[np.isfinite(curve.mjd[rows]) & np.isfinite(brightness[rows])]
     if len(rows) <= most:
-        return rows
+        return rows, len(rows)
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
-    chosen = _MINMAX.downsample(curve.mjd[in_time], brightness[in_time], n_out=most // 2 * 2)
-    return np.sort(in_time[chosen])
+    kept = _MINMAX.downsample(curve.mjd[in_time], brightness[in_time], n_out=most // 2 * 2)
+    return np.sort(in_time[kept]), len(rows)

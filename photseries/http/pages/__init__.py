@@ -1,0 +1,25 @@
+"""The pages, on which people find light curves and look at them.
+
+HTML is written here from templates that escape every value; what moves on a page is a module of JavaScript that asks
+the same interface as every other client.
+"""
+
+from typing import Any
+
+from photseries.http.base import BaseHandler
+from photseries.http.pages.assets import AssetHandler
+from photseries.http.pages.find import FindHandler
+from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
+from photseries.http.pages.signing import SignInHandler, SignOutHandler
+
+__all__ = ["PAGES"]
+
+#: Path, handler, and what else the handler is given.
+PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
+    (r"/", FindHandler, {}),
+    (r"/sign-in", SignInHandler, {}),
+    (r"/sign-out", SignOutHandler, {}),
+    (r"/series/([^/]+)", SeriesPageHandler, {}),
+    (r"/series/([^/]+)/data", SeriesFileHandler, {}),
+    (r"/static/([0-9a-f]+)/([a-z0-9_.-]+)", AssetHandler, {}),
+)

@@ -1,0 +1,67 @@
+"""The page of one series: its light curve, what is known of it, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from photseries.http.base import ANY
+from photseries.http.files import FileHandler
+from photseries.http.pages.page import PageHandler
+from photseries.http.pages.words import STATISTICS, WORDS, written
+from photseries.http.series import number_of
+from photseries.series.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
+
+__all__ = ["SeriesFileHandler", "SeriesPageHandler"]
+
+#: What of the metadata the page's script reads.
+_PLOTTED = ("id", "num_exp", "robust_flux", "robust_rms_flux", "mjd_first", "mjd_last", "filter", "obj_id")
+
+
+class SeriesPageHandler(PageHandler):
+    """The page of one series."""
+
+    needs: ClassVar = {"GET": ANY}
+    plots: ClassVar[bool] = True
+
+    async def get(self, identity: str) -> None:
+        """Show a series."""
+        await self.show("series.html", lambda: self._values(number_of(identity)))
+
+    def _values(self, series_id: int) -> Mapping[str, Any]:
+        _, fields = self.services.archive.get(self.principal, series_id)
+        assert fields is not None  # noqa: S101  (no revision was said to be known)
+        instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
+        return {
+            "fields": fields,
+            "plotted": self._plotted(fields),
+            "instrument": instrument["name"],
+            "words": written(fields, WORDS),
+            "statistics": written(fields, STATISTICS),
+            "history": self.services.archive.history(self.principal, series_id),
+            "origin": f"{'https' if self.https else 'http'}://{self.request.host}",
+        }
+
+    def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give what the script needs: numbers of the series, and which of its columns are what."""
+        numeric = list(fields["medians"])
+        time = next(name for name in TIME if name in numeric)
+        brightness = next(name for name in BRIGHTNESS if name in numeric)
+        canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR}
+        return {
+            **{name: fields[name] for name in _PLOTTED},
+            "threshold": self.services.config.photometry.detection_threshold,
+            "time": time,
+            "unit": "flux" if brightness in FLUX else "mag",
+            "columns": [name for name in numeric if name not in canonical],
+        }
+
+
+class SeriesFileHandler(PageHandler, FileHandler):
+    """The files of a series, as links of its page: reading them needs no more than being signed in."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self, identity: str) -> None:
+        """Give a file of a series."""
+        await super().get(identity)

@@ -1,0 +1,53 @@
+// Requests to our own interface: the CSRF token goes along, every failure becomes an Error with a sentence for people.
+
+const page = document.documentElement.dataset;
+
+export class ApiError extends Error {
+  constructor(message, { status = 0, fields = {}, data = {} } = {}) {
+    super(message);
+    Object.assign(this, { status, fields, data });
+  }
+}
+
+export async function ask(path, { method = "GET", query = {}, body, headers = {}, signal } = {}) {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== "") parameters.append(name, value);
+  const text = parameters.toString();
+  let answer;
+  let envelope;
+  try {
+    answer = await fetch(text ? `${path}?${text}` : path, {
+      method, body, signal, headers: { "X-CSRF-Token": page.csrf, ...headers },
+    });
+    envelope = await answer.json();
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("The service does not answer. It may be restarting: try again in a moment.");
+  }
+  if (answer.ok) return envelope.data;
+  const { fields, ...data } = envelope.data ?? {};
+  throw new ApiError(envelope.message, { status: answer.status, fields, data });
+}
+
+// Says what happened in the page's one place for it; nothing clears it.
+export function say(error) {
+  const place = document.getElementById("notice");
+  place.replaceChildren();
+  place.hidden = !error;
+  if (!error) return;
+  place.append(error.message ?? String(error));
+  if (error.status === 401) {
+    const link = document.createElement("a");
+    link.href = `/sign-in?${new URLSearchParams({ next: location.pathname + location.search })}`;
+    link.textContent = "Sign in";
+    place.append(" ", link);
+  }
+}
+
+export function later(action, milliseconds) {
+  let timer;
+  return (...values) => {
+    clearTimeout(timer);
+    timer = setTimeout(() => action(...values), milliseconds);
+  };
+}

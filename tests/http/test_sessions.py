@@ -1,0 +1,192 @@
+"""Signing in on the pages: cookies that only a browser of ours can use, ended when they should be, on every process."""
+
+import http.cookies
+import re
+
+import httpx
+import psycopg2
+import pytest
+
+from tests.support import PATIENCE, RunningService
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture(scope="module")
+def service(database_url, directory):
+    directory.mkdir()
+    proxies = '["127.0.0.1"]'
+    with RunningService(directory, database__url=database_url, server__trusted_proxies=proxies) as running:
+        yield running
+
+
+@pytest.fixture
+def browser(service):
+    with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
+        yield client
+
+
+def sign_in(browser, token, **more):
+    return browser.post("/sign-in", data={"token": token, **more})
+
+
+def csrf_of(page):
+    return re.search(r'data-csrf="([0-9a-f]{64})"', page.text)[1]
+
+
+@pytest.fixture
+def signed_in(browser, service):
+    assert sign_in(browser, service.token).status_code == 303
+    browser.csrf = csrf_of(browser.get("/"))
+    return browser
+
+
+def whoami(browser, **headers):
+    return browser.get("/api/whoami", headers=headers)
+
+
+def test_who_is_not_signed_in_is_asked_to_and_comes_back(browser, service):
+    answer = browser.get("/series/5?a=b")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/sign-in?next=%2Fseries%2F5%3Fa%3Db")
+    page = browser.get(answer.headers["location"])
+    assert 'name="next" value="/series/5?a=b"' in page.text
+    assert sign_in(browser, service.token, next="/series/5?a=b").headers["location"] == "/series/5?a=b"
+
+
+@pytest.mark.parametrize("next_", ["//evil.example", "https://evil.example/", "/\\evil.example", "", "x", "/a\r\nB: c"])
+def test_one_comes_back_to_this_site_only(browser, service, next_):
+    assert sign_in(browser, service.token, next=next_).headers["location"] == "/"
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites(browser, service):
+    plain = sign_in(browser, service.token).headers["set-cookie"]
+    cookie = http.cookies.SimpleCookie(plain)["photseries"]
+    assert (cookie["httponly"], cookie["samesite"], cookie["secure"], cookie["path"]) == (True, "Lax", "", "/")
+    assert cookie["max-age"] == "86400"
+    secure = browser.post("/sign-in", data={"token": service.token}, headers={"X-Forwarded-Proto": "https"})
+    cookie = http.cookies.SimpleCookie(secure.headers["set-cookie"])["__Host-photseries"]
+    assert (cookie["httponly"], cookie["secure"], cookie["domain"]) == (True, True, "")
+
+
+def test_only_a_hash_is_in_the_database(signed_in, database_url):
+    secret = signed_in.cookies["photseries"].encode()
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT digest FROM sessions")
+        digests = [bytes(digest) for (digest,) in cursor.fetchall()]
+    assert digests
+    assert all(len(digest) == 32 and secret not in digest for digest in digests)
+
+
+def test_the_api_takes_the_cookie_only_with_the_csrf_token(signed_in):
+    assert whoami(signed_in).status_code == 403
+    assert whoami(signed_in, **{"X-CSRF-Token": "0" * 64}).status_code == 403
+    answer = whoami(signed_in, **{"X-CSRF-Token": signed_in.csrf})
+    assert answer.json()["data"]["username"] == "admin"
+    body = {"id": "star", "ra": 1, "dec": 2}
+    assert signed_in.post("/api/sources", json=body).status_code == 403
+    assert signed_in.get("/api/sources/star", headers={"X-CSRF-Token": signed_in.csrf}).status_code == 404
+    assert signed_in.post("/api/sources", json=body, headers={"X-CSRF-Token": signed_in.csrf}).status_code == 200
+
+
+def test_the_csrf_token_of_another_session_does_not_count(signed_in, service):
+    with httpx.Client(base_url=service.url) as other:
+        sign_in(other, service.token)
+        assert whoami(other, **{"X-CSRF-Token": signed_in.csrf}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site", "Origin": "http://127.0.0.1"},
+    ],
+)
+def test_nobody_is_signed_in_by_a_page_of_another_site(browser, service, headers):
+    answer = browser.post("/sign-in", data={"token": service.token}, headers=headers)
+    assert answer.status_code == 403
+    assert "set-cookie" not in answer.headers
+
+
+def test_signing_out_ends_the_session_and_needs_the_csrf_token(signed_in):
+    session = signed_in.cookies["photseries"]
+    assert signed_in.post("/sign-out").status_code == 403
+    assert signed_in.get("/").status_code == 200
+    assert signed_in.post("/sign-out", data={"csrf": signed_in.csrf}).status_code == 303
+    assert "photseries" not in signed_in.cookies
+    signed_in.cookies["photseries"] = session
+    assert signed_in.get("/").headers["location"].endswith("ended=1")
+    assert "Your session has ended" in signed_in.get("/sign-in?ended=1").text
+
+
+@pytest.mark.parametrize("how", ["token", "user"])
+def test_a_session_ends_with_its_token_or_its_user(browser, admin, how):
+    user = admin.post("/api/users", json={"username": f"ends by {how}"}).json()["data"]["id"]
+    token = admin.post("/api/tokens", json={"user_id": user}).json()["data"]
+    assert sign_in(browser, token["token"]).status_code == 303
+    assert browser.get("/").status_code == 200
+    path = f"/api/tokens/{token['id']}" if how == "token" else f"/api/users/{user}"
+    assert admin.delete(path).status_code == 200
+    assert browser.get("/").status_code == 303
+
+
+@pytest.mark.parametrize("column", ["sessions.expires_at", "tokens.expires_at"])
+def test_a_session_ends_by_itself(browser, admin, database_url, column):
+    user = admin.post("/api/users", json={"username": column}).json()["data"]["id"]
+    token = admin.post("/api/tokens", json={"user_id": user}).json()["data"]
+    sign_in(browser, token["token"])
+    assert browser.get("/").status_code == 200
+    table, name = column.split(".")
+    mine = {"sessions": "token_id", "tokens": "id"}[table]
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {table} SET {name} = now() WHERE {mine} = %s", [token["id"]])
+        assert cursor.rowcount == 1
+    assert browser.get("/").status_code == 303
+
+
+def test_a_session_is_valid_on_every_process(signed_in, database_url, directory):
+    with RunningService(directory, database__url=database_url) as other:
+        session = {"photseries": signed_in.cookies["photseries"]}
+        assert httpx.get(other.url + "/", cookies=session).status_code == 200
+
+
+def test_a_wrong_token_is_told_and_counted(browser):
+    answer = sign_in(browser, "wrong")
+    assert answer.status_code == 401
+    assert "This token is not valid" in answer.text
+    assert "set-cookie" not in answer.headers
+
+
+def test_a_form_is_short(browser):
+    assert sign_in(browser, "x" * 20_000).status_code == 413
+
+
+def test_pages_say_what_a_browser_may_do_with_them(browser, signed_in):
+    for path in ("/sign-in", "/", "/series/999"):
+        headers = browser.get(path).headers
+        policy = headers["content-security-policy"]
+        assert "script-src 'self';" in policy
+        assert "default-src 'none'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert headers["cache-control"] == "no-store"
+
+
+def test_assets_are_kept_for_good_and_nothing_else_is_given(browser):
+    page = browser.get("/sign-in").text
+    path = re.search(r'href="(/static/[0-9a-f]+/style.css)"', page)[1]
+    answer = browser.get(path)
+    assert "immutable" in answer.headers["cache-control"]
+    assert answer.headers["content-encoding"] == "gzip"
+    again = browser.get(path, headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert browser.get("/static/0/style.css").headers["cache-control"] == "no-cache"
+    assert browser.get("/static/0/bokeh.js").text.count("Bokeh") > 10
+    for name in ("page.py", "..%2fpage.py", "bokeh.min.js"):
+        assert browser.get(f"/static/0/{name}").status_code == 404
+
+
+def test_errors_are_pages(signed_in):
+    answer = signed_in.get("/series/999")
+    assert answer.status_code == 404
+    assert "<h1>No photometric series with ID 999.</h1>" in answer.text
