@@ -13,6 +13,9 @@ from tests.support import PATIENCE, RunningService
 
 TOP = Path(__file__).parent.parent
 
+#: An example is up to nine commands, each a process of its own.
+pytestmark = pytest.mark.timeout(5 * PATIENCE)
+
 
 def blocks(page, language):
     text = (TOP / page).read_text("utf-8")
@@ -30,7 +33,7 @@ def reader(tmp_path_factory):
 
 def run(command, reader):
     folder, environment = reader
-    outcome = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE)
+    outcome = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=4 * PATIENCE)
     assert outcome.returncode == 0, outcome.stderr
     return outcome.stdout
 
