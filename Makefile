@@ -41,7 +41,7 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 	$(BIN)/python tools/new_migration.py "$$MESSAGE"
 	$(BIN)/ruff format -q migrations
 
-test-extras: setup ## Test the file readers with lightkurve and pyarrow, in an environment of their own.
+test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
 	$(BIN)/python tests/file_readers/extras.py $(ARGS)
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
@@ -59,7 +59,7 @@ crash: setup ## Kill the service at every step of every verb, fill its disk, cut
 bench: setup ## Measure the service.
 	$(BIN)/python -m bench $(ARGS)
 
-docs: setup ## Write the tables of docs/api.md anew from the code.
+docs: setup ## Write the tables of the documents anew from the code.
 	$(BIN)/python tools/tables.py $(ARGS)
 
 clean: ## Remove environments and caches; ./data stays.

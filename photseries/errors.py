@@ -8,12 +8,14 @@
     ├── UnauthorizedError           401  unauthorized       no token, or one that is not valid (any more)
     ├── ForbiddenError              403  forbidden          the token lacks a permission
     ├── NotFoundError               404  not_found          absent, or not visible to the caller
+    ├── NotAcceptableError          406  not_acceptable     none of the formats that a client accepts
     ├── ConflictError               409  conflict           changed by others too often while we tried
     │   ├── DuplicateError          409  duplicate          the unique key is taken
     │   └── InUseError              409  in_use             something else still refers to it
     ├── PreconditionFailedError     412  precondition_failed  not the revision that the caller has seen
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
+    ├── NotInstalledError           501  not_installed      the service lacks an optional package
     ├── DamagedError                500  damaged            a stored file is missing or altered
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     ├── UnavailableError            503  unavailable        a part is away or full: try again
@@ -95,6 +97,13 @@ class NotFoundError(PhotseriesError):
     code = "not_found"
 
 
+class NotAcceptableError(PhotseriesError):
+    """None of the formats that the request accepts can be given."""
+
+    status = 406
+    code = "not_acceptable"
+
+
 class ConflictError(PhotseriesError):
     """What was to be changed was changed by others too often while we tried."""
 
@@ -133,6 +142,13 @@ class UnsupportedMediaTypeError(PhotseriesError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class NotInstalledError(PhotseriesError):
+    """A format that this service cannot write, because an optional package is not installed; the message names it."""
+
+    status = 501
+    code = "not_installed"
 
 
 class DamagedError(PhotseriesError):

@@ -7,7 +7,9 @@ from pathlib import Path
 from photseries import errors
 from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
-from photseries.criteria import APPEND, CONTROLS, CRITERIA, PART, UPLOAD
+from photseries.criteria import APPEND, CONTROLS, CRITERIA, UPLOAD
+from photseries.formats import FORMATS
+from photseries.http.files import EXTENSIONS, FILE
 from photseries.http.pages import PAGES
 from photseries.http.server import ROUTES
 from photseries.principal import PERMISSIONS
@@ -30,7 +32,8 @@ def routes():
         kind = options.get("kind")
         if kind not in (None, KINDS[0]) or path in OF_PAGES:
             continue
-        shown = re.sub(r"\([^)]*\)", "ID", path if kind is None else path.replace(kind, "KIND"))
+        shown = (path if kind is None else path.replace(kind, "KIND")).replace(rf"\.({EXTENSIONS})", ".EXTENSION")
+        shown = re.sub(r"\([^)]*\)", "ID", shown)
         for verb, permission in handler.needs.items():
             what = getattr(handler, verb.lower()).__doc__.split("\n")[0]
             token = {None: "no token", "": "any token"}.get(permission, f"`{permission}`")
@@ -71,6 +74,15 @@ def parameters(several=(*CRITERIA, *CONTROLS)):
     return table(["parameter", "value", "meaning"], rows)
 
 
+def formats():
+    rows = []
+    for one in FORMATS.values():
+        kept = [one.types, one.units, one.metadata, one.loses]
+        rows.append([f"`{one.name}`", f"`.{one.extension}`", f"`{one.media_type}`", one.package or "", *kept])
+    head = ["format", "extension", "media type", "needs", "types kept", "units kept", "metadata", "what is lost"]
+    return table(head, rows)
+
+
 def fields():
     return ", ".join(f"`{name}`" for name in FIELDS) + ", and `data`."
 
@@ -96,14 +108,14 @@ API = {
     "permissions": permissions,
     "metadata": metadata,
     "parameters": parameters,
-    "part": lambda: parameters(PART),
+    "file": lambda: parameters(FILE),
     "upload": lambda: parameters(UPLOAD),
     "append": lambda: parameters(APPEND),
     "fields": fields,
     "errors": failures,
 }
 
-PAGES = {"api.md": API, "import.md": {"reasons": reasons}}
+DOCUMENTS = {"api.md": API, "formats.md": {"formats": formats}, "import.md": {"reasons": reasons}}
 
 
 def written(text, tables):
@@ -116,7 +128,7 @@ def written(text, tables):
 
 
 if __name__ == "__main__":
-    for name, tables in PAGES.items():
+    for name, tables in DOCUMENTS.items():
         page = (DOCS / name).read_text("utf-8")
         if "--check" not in sys.argv[1:]:
             (DOCS / name).write_text(written(page, tables), "utf-8")

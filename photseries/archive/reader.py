@@ -13,9 +13,10 @@ from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import Found, Page
 from photseries.catalogue.summary import summary
-from photseries.codecs import base64_text, hdf5, json_columns
+from photseries.codecs import base64_text, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
+from photseries.formats import HDF5, Format
 from photseries.principal import Principal
 from photseries.series.cutting import chosen, cut
 from photseries.series.part import Part
@@ -79,13 +80,24 @@ class Reader:
         return found.revision, fields
 
     def file(
-        self, principal: Principal, series_id: int, known: Set[int] = frozenset(), part: Part = WHOLE
+        self,
+        principal: Principal,
+        series_id: int,
+        known: Set[int] = frozenset(),
+        part: Part = WHOLE,
+        form: Format = HDF5,
     ) -> tuple[int, bytes | None]:
-        """Give the HDF5 file of one series: as it is stored, or of a part of its table; see :meth:`get`."""
+        """Give one series, or a part of its table, as a file; HDF5 as it is stored; see :meth:`get`.
+
+        Raises
+        ------
+        NotInstalledError
+            When the service cannot write the format.
+        """
         found = self._visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
-        found, content = self._latest(principal, found, lambda seen: self._file(seen, part))
+        found, content = self._latest(principal, found, lambda seen: self._file(seen, part, form))
         return found.revision, content
 
     def _latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
@@ -170,11 +182,12 @@ class Reader:
             case _:
                 return found.fields
 
-    def _file(self, found: Found, part: Part) -> bytes:
-        if part.is_whole:
+    def _file(self, found: Found, part: Part, form: Format = HDF5) -> bytes:
+        if part.is_whole and form is HDF5:
             return self._blobs.read(found.blob)
         stored = self._blobs.decoded(found.blob)
-        return hdf5.encode(cut(stored.frame, part, found.fields), stored.metadata)
+        frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
+        return form.write(frame, stored.metadata)
 
     def _visible(self, principal: Principal, series_id: int) -> Found:
         with self._catalogue.reading() as connection:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import click
 
-from photseries import __version__
+from photseries import __version__, lean
 
 __all__ = ["main"]
 
@@ -47,6 +47,8 @@ class Commands(click.Group):
         """Import a command."""
         for section in SECTIONS.values():
             if module := section.get(cmd_name):
+                if module in ("operator", "registries"):  # they need what a service is made of
+                    lean.import_pandas()
                 commands: tuple[click.Command, ...] = importlib.import_module(f"photseries.cli.{module}").COMMANDS
                 return next(command for command in commands if command.name == cmd_name)
         return None

@@ -10,6 +10,7 @@ import pandas as pd
 
 from photseries.readers.reading import needs
 from photseries.series import lightcurve
+from photseries.series.meaning import flux_unit
 from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, required_column
 
 if TYPE_CHECKING:
@@ -82,9 +83,6 @@ def _flux_unit(metadata: Mapping[str, Any]) -> Any:
     """Give the unit of the fluxes: uJy, unless altdata says that they are not calibrated."""
     from astropy import units
 
-    altdata = metadata.get("altdata") or {}
-    if altdata.get("flux_calibrated", True):
-        return units.uJy
-    unit = units.Unit(str(altdata.get("flux_unit", "")), parse_strict="silent")
+    unit = units.Unit(flux_unit(metadata), parse_strict="silent")
     # What astropy does not know as a unit cannot be calculated with.
     return units.dimensionless_unscaled if isinstance(unit, units.UnrecognizedUnit) else unit

@@ -15,7 +15,7 @@ from photseries.codecs import json_arrays
 from photseries.config import Limits
 from photseries.errors import InvalidError
 
-__all__ = ["decode", "encode", "parse"]
+__all__ = ["decode", "encode", "jsonable", "parse"]
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 #: Digits that an integer beyond 64 bits has at least.
@@ -250,11 +250,12 @@ def encode(frame: pd.DataFrame) -> bytes:
         Numbers with the fewest digits that give their own type back; whatever is missing or not finite is null;
         datetimes are ISO 8601 text without a zone, durations seconds [s]. The index is left out.
     """
-    columns = {str(name): _jsonable(column) for name, column in frame.items()}
+    columns = {str(name): jsonable(column) for name, column in frame.items()}
     return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def _jsonable(column: pd.Series[Any]) -> Any:
+def jsonable(column: pd.Series[Any]) -> Any:
+    """Give a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
     dtype = column.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind == "O":
         return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())

@@ -4,6 +4,7 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
+from photseries.criteria.kinds import choice
 from photseries.criteria.one import APPEND, ONE_SERIES, PART, UPLOAD, part_of
 from photseries.criteria.query import Cone, Cursor, Positions, Query, Restriction, parse, parse_criteria, read, texts_of
 from photseries.criteria.table import (
@@ -38,6 +39,7 @@ __all__ = [
     "Positions",
     "Query",
     "Restriction",
+    "choice",
     "parse",
     "parse_criteria",
     "part_of",

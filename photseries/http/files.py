@@ -6,13 +6,28 @@ import re
 from typing import ClassVar
 
 from photseries import criteria
-from photseries.criteria import PART
+from photseries.criteria import PART, Parameter, choice
 from photseries.errors import PhotseriesError
+from photseries.formats import FORMATS, Format
 from photseries.http.answers import failure
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.media import accepted
 from photseries.http.series import number_of, revisions
 
-__all__ = ["FileHandler", "RangeError"]
+__all__ = ["EXTENSIONS", "FILE", "FileHandler", "RangeError"]
+
+#: The parameters of a request for a file.
+FILE: tuple[Parameter, ...] = (
+    Parameter(
+        name="format",
+        kind=choice(*FORMATS),
+        sentence="The format of the file; without it the header Accept decides, and hdf5 where that does not say.",
+    ),
+    *PART,
+)
+
+#: The extensions of files, as a pattern.
+EXTENSIONS = "|".join(one.extension for one in FORMATS.values())
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
@@ -25,32 +40,44 @@ class RangeError(PhotseriesError):
 
 
 class FileHandler(BaseHandler):
-    """The HDF5 file of a series."""
+    """A series as a file."""
 
     needs: ClassVar = {"GET": ANY}
 
-    async def get(self, identity: str) -> None:
-        """Give the HDF5 file itself, whole, a range of its bytes, or one of a part of the table."""
+    async def get(self, identity: str, extension: str | None = None) -> None:
+        """Give a series, or a part of its table, as a file: whole, or a range of its bytes."""
 
-        def read() -> tuple[int, str, bytes | None]:
+        def read() -> tuple[int, Format, str, bytes | None]:
             series_id = number_of(identity)
-            part = criteria.part_of(criteria.read(self.arguments(), PART))
-            known = revisions(self.request.headers, "If-None-Match", series_id) or frozenset()
-            revision, content = self.services.archive.file(self.principal, series_id, known, part)
-            return series_id, f'"{series_id}.{revision}.h5"', content
+            values = criteria.read(self.arguments(), PART if extension else FILE)
+            form = self._form(extension, values.get("format"))
+            known = revisions(self.request.headers, "If-None-Match", series_id, form.extension) or frozenset()
+            part = criteria.part_of(values)
+            revision, content = self.services.archive.file(self.principal, series_id, known, part, form)
+            return series_id, form, f'"{series_id}.{revision}.{form.extension}"', content
 
-        series_id, tag, content = await self.run(read, heavy=True)
+        series_id, form, tag, content = await self.run(read, heavy=True)
         self.set_header("ETag", tag)
         self.set_header("Cache-Control", "private, no-cache")
-        self.set_header("Vary", "Authorization")
+        self.set_header("Vary", "Authorization" if extension else "Authorization, Accept")
         if content is None:
             self.set_status(304)
             self.finish()
             return
-        self.set_header("Content-Type", "application/x-hdf5")
-        self.set_header("Content-Disposition", f'attachment; filename="photometric_series_{series_id}.h5"')
+        self.set_header("Content-Type", form.media_type)
+        name = f"photometric_series_{series_id}.{form.extension}"
+        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self.set_header("Accept-Ranges", "bytes")
         self.finish(self._asked_for(content, tag))
+
+    def _form(self, extension: str | None, name: str | None) -> Format:
+        """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""
+        if extension is not None:
+            return next(one for one in FORMATS.values() if one.extension == extension)
+        if name is not None:
+            return FORMATS[name]
+        offers = {one.plain_type: one for one in FORMATS.values() if one.is_installed}
+        return offers[accepted(self.request.headers, list(offers))]
 
     def _asked_for(self, content: bytes, tag: str) -> bytes:
         """Give the range that is asked for, if one is, and if the file is still the one that was seen."""

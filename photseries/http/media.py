@@ -1,12 +1,12 @@
-"""What a request body may be, by its headers."""
+"""What a request body may be, and what an answer, by the headers of the request."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from photseries.errors import UnsupportedMediaTypeError
+from photseries.errors import NotAcceptableError, UnsupportedMediaTypeError
 
-__all__ = ["FILE_TYPES", "FORM", "check_media", "encoding_of", "media_type_of"]
+__all__ = ["FILE_TYPES", "FORM", "accepted", "check_media", "encoding_of", "media_type_of"]
 
 #: Media types of a body that is an HDF5 file, and of a form with one.
 FILE_TYPES = ("application/x-hdf5", "application/x-hdf", "application/octet-stream")
@@ -43,3 +43,40 @@ def check_media(headers: Mapping[str, str], *, takes_files: bool) -> None:
     known = ENCODINGS if takes_files else ENCODINGS[:1]
     if encoding_of(headers) not in known:
         raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(known)}.")
+
+
+def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
+    """Choose the media type that the header Accept likes best, by RFC 9110: the first offer when all are alike.
+
+    Parameters
+    ----------
+    headers : mapping
+    offers : sequence of str
+        Media types without parameters.
+
+    Raises
+    ------
+    NotAcceptableError
+        When it takes none of them.
+    """
+    ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",") if text.strip()]
+    liked = {offer: max((one for one in ranges if _covers(one[1], offer)), default=(0, "", 0.0)) for offer in offers}
+    best = max(offers, key=lambda offer: liked[offer][2])
+    if ranges and not liked[best][2]:
+        raise NotAcceptableError(f"None of what Accept names can be given. There are: {', '.join(offers)}.")
+    return best
+
+
+def _range(text: str) -> tuple[int, str, float]:
+    """Read one range of Accept: how much it says, what it names, how much it is liked."""
+    name, *parameters = (part.strip().lower() for part in text.split(";"))
+    quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+    try:
+        liking = float(quality)
+    except ValueError:
+        liking = 0.0
+    return 3 - name.count("*"), name, liking if 0 <= liking <= 1 else 0.0
+
+
+def _covers(name: str, offer: str) -> bool:
+    return name in ("*/*", offer, f"{offer.partition('/')[0]}/*")

@@ -36,7 +36,7 @@ BATCH = 1024 * 1024
 
 _LARGEST_ID = 2**63 - 1
 
-_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+"')
+_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.([a-z0-9]+)"')
 
 
 class SeriesHandler(UploadHandler):
@@ -254,10 +254,17 @@ def number_of(identity: str) -> int:
     return int(identity)
 
 
-def revisions(headers: Mapping[str, str], name: str, series_id: int) -> frozenset[int] | None:
-    """Give the revisions that a conditional header names; None when it is absent or names any."""
+def revisions(
+    headers: Mapping[str, str], name: str, series_id: int, extension: str | None = None
+) -> frozenset[int] | None:
+    """Give the revisions that a conditional header names, of one format or of any; None when it is absent or names any.
+
+    Where the header Accept chooses the format a client may have one and ask for another.
+    """
     text = headers.get(name, "*").strip()
     if text == "*":
         return None
     tags = _TAG.findall(text)
-    return frozenset(int(revision) for number, revision in tags if int(number) == series_id)
+    return frozenset(
+        int(revision) for number, revision, form in tags if int(number) == series_id and extension in (None, form)
+    )

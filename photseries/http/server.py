@@ -19,7 +19,7 @@ from tornado.web import Application, RequestHandler
 from photseries.accounts import KINDS
 from photseries.config import Server
 from photseries.errors import PhotseriesError, StartError
-from photseries.http.files import FileHandler
+from photseries.http.files import EXTENSIONS, FileHandler
 from photseries.http.operation import (
     AliveHandler,
     EnumTypesHandler,
@@ -51,6 +51,7 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/api/photometric_series", SeriesHandler, {}),
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
+    (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", FileHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),

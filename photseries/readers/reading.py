@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from photseries.errors import InvalidError, StartError
+from photseries.errors import InvalidError
+from photseries.extras import needs, quiet
 
 __all__ = ["ReadOptions", "Reading", "Unit", "invalid", "needs", "quiet"]
-
-_FILTERING = threading.Lock()
 
 #: The unit of a column as it is written, None where nothing says.
 Unit = str | None
@@ -82,27 +77,3 @@ class Reading:
 def invalid(message: str) -> InvalidError:
     """Make the error of data that is not as it should be."""
     return InvalidError(message, fields={"data": [message]})
-
-
-@contextmanager
-def quiet(category: type[Warning]) -> Iterator[None]:
-    """Leave out the warnings of a parser about what does not matter here.
-
-    One thread at a time, because the filters of warnings are the whole process's.
-    """
-    with _FILTERING, warnings.catch_warnings():
-        warnings.simplefilter("ignore", category)
-        yield
-
-
-def needs(package: str) -> None:
-    """Refuse to go on without a package that is not always installed.
-
-    Raises
-    ------
-    StartError
-        When it is not there.
-    """
-    if importlib.util.find_spec(package) is None:
-        extra = {"pyarrow": "parquet"}.get(package, package)
-        raise StartError(f"This needs {package}, which is not installed: pip install 'photseries[{extra}]'.")

@@ -12,9 +12,11 @@ from tsdownsample import MinMaxDownsampler
 
 from photseries.errors import InvalidError
 from photseries.series.lightcurve import LightCurve, light_curve
+from photseries.series.metadata import INFERRED
 from photseries.series.part import Part
 from photseries.series.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, signal_to_noise
 from photseries.series.statistics import SECONDS_PER_DAY, robust
+from photseries.series.table import first_present, is_numeric
 
 __all__ = ["chosen", "cut"]
 
@@ -25,14 +27,21 @@ _MINMAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
 
 @dataclass(frozen=True, eq=False)
 class _Given:
-    """What columns are derived from: the light curve and the metadata of its series."""
+    """What columns are derived from: the light curve, its table, and the metadata of its series."""
 
     curve: LightCurve
+    frame: pd.DataFrame
     metadata: Mapping[str, Any]
 
     def number(self, field: str) -> float:
         value = self.metadata.get(field)
         return np.nan if value is None else float(value)
+
+    def exposures(self) -> FloatArray:
+        """Give the exposure time of each row [s]: its own where the table has one, else that of the series."""
+        name = first_present(self.frame, INFERRED["exp_time"])
+        own = np.nan if name is None or not is_numeric(self.frame[name]) else self.frame[name].to_numpy(np.float64)
+        return np.where(np.isfinite(own) & (own > 0), own, self.number("exp_time"))
 
 
 def _snr(given: _Given) -> FloatArray:
@@ -48,7 +57,7 @@ def _total(given: _Given) -> tuple[FloatArray, FloatArray]:
 def _mjd_mid(given: _Given) -> FloatArray:
     """Move times to the middle of the exposure, as ``time_stamp_alignment`` says where in it they are."""
     shift = {"start": 0.5, "end": -0.5}.get(str(given.metadata.get("time_stamp_alignment")), 0.0)
-    return given.curve.mjd + shift * given.number("exp_time") / SECONDS_PER_DAY if shift else given.curve.mjd
+    return given.curve.mjd + shift * given.exposures() / SECONDS_PER_DAY if shift else given.curve.mjd
 
 
 #: How each of the columns that can be derived follows.
@@ -101,7 +110,7 @@ def chosen(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> tupl
     kept = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
         kept = kept.reset_index(drop=True)
-    given = _Given(curve, metadata)
+    given = _Given(curve, frame, metadata)
     with np.errstate(all="ignore"):
         return kept.assign(**{name: _DERIVED[name](given)[rows] for name in part.derive}), count
 

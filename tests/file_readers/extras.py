@@ -1,8 +1,8 @@
-"""Run the tests that need lightkurve and pyarrow, in an environment of their own; exit status 0 when they pass.
+"""Run the tests that need lightkurve, in an environment of their own; exit status 0 when they pass.
 
-lightkurve needs pandas < 3, and pandas holds text in another way where pyarrow is installed, so neither is in the
-environment that everything else is tested in. Run as ``python tests/file_readers/extras.py [ARGUMENTS OF PYTEST]``; the
-environment is made in ``.venv-extras/`` when it is missing: remove the folder to renew it.
+lightkurve needs pandas < 3, so it is not in the environment that everything else is tested in. Run as
+``python tests/file_readers/extras.py [ARGUMENTS OF PYTEST]``; the environment is made in ``.venv-extras/`` when it is
+missing: remove the folder to renew it.
 """
 
 import subprocess
@@ -20,7 +20,7 @@ def main(arguments):
     complete = PLACE / ".complete"
     if not complete.exists():
         venv.create(PLACE, with_pip=True, clear=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[dev,lightkurve,parquet]"], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[dev,lightkurve]"], check=True)
         complete.touch()
     return subprocess.run([python, "-m", "pytest", "-p", "no:cacheprovider", *TESTS, *arguments], cwd=ROOT).returncode
 

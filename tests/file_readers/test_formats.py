@@ -1,7 +1,6 @@
 """Every format: what is in the file comes out, and a file that is something else is refused by its name."""
 
 import gzip
-import importlib.util
 
 import numpy as np
 import pandas as pd
@@ -10,8 +9,9 @@ from astropy import units
 from astropy.table import Table
 from astropy.time import Time
 
+from photseries import extras
 from photseries.errors import InvalidError, StartError
-from photseries.readers import READERS, ReadOptions, read, reading
+from photseries.readers import READERS, ReadOptions, read
 from tests.file_readers import mission_files
 from tests.support import DATA, TESS, recipe_write
 
@@ -45,13 +45,10 @@ def write(format_, path):
         FRAME.to_parquet(path)
 
 
-needs_parquet = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="pyarrow is not installed")
-FORMATS = [
-    pytest.param(known, marks=[needs_parquet] if known.name == "parquet" else [], id=known.name) for known in READERS
-]
+BINARY = [known for known in READERS if known.name not in ("csv", "tsv", "text", "ecsv")]
 
 
-@pytest.mark.parametrize("known", FORMATS)
+@pytest.mark.parametrize("known", READERS, ids=lambda known: known.name)
 @pytest.mark.parametrize("zipped", [False, True])
 def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
     path = tmp_path / f"curve{known.suffixes[0]}"
@@ -65,7 +62,7 @@ def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
     assert (got.blob is not None) == (known.name == "hdf5")
 
 
-@pytest.mark.parametrize("known", FORMATS)
+@pytest.mark.parametrize("known", READERS, ids=lambda known: known.name)
 @pytest.mark.parametrize("content", [b"", b"\0\xff" * 100, b"%PDF-1.7 something else", b"<html><body>not found</body>"])
 def test_a_file_that_is_not_what_its_name_says(tmp_path, known, content):
     path = tmp_path / f"curve{known.suffixes[0]}"
@@ -76,7 +73,7 @@ def test_a_file_that_is_not_what_its_name_says(tmp_path, known, content):
     assert str(tmp_path) not in caught.value.message
 
 
-@pytest.mark.parametrize("known", [known for known in FORMATS if known.id not in ("csv", "tsv", "text", "ecsv")])
+@pytest.mark.parametrize("known", BINARY, ids=lambda known: known.name)
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.7, 0.9])
 def test_a_part_of_a_file(tmp_path, known, share):
     """Nothing is made of a truncated file but an error; where only padding is lost, all of the table."""
@@ -156,7 +153,7 @@ def test_names_may_be_in_a_comment(tmp_path):
 
 def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     write("ecsv", tmp_path / "curve.ecsv")
-    monkeypatch.setattr(reading.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(StartError, match=r"pip install 'photseries\[astropy\]'"):
         read(tmp_path / "curve.ecsv")
 

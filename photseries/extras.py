@@ -1,0 +1,48 @@
+"""Packages that are not always installed, and what using them takes."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from photseries.errors import StartError
+
+__all__ = ["extra_of", "is_installed", "needs", "quiet"]
+
+_FILTERING = threading.Lock()
+
+
+def is_installed(package: str) -> bool:
+    """Whether a package is there."""
+    return importlib.util.find_spec(package) is not None
+
+
+def extra_of(package: str) -> str:
+    """Give what to install for a package: ``photseries[...]``."""
+    return f"photseries[{({'pyarrow': 'parquet'}).get(package, package)}]"
+
+
+def needs(package: str) -> None:
+    """Refuse to go on without a package that is not always installed.
+
+    Raises
+    ------
+    StartError
+        When it is not there.
+    """
+    if not is_installed(package):
+        raise StartError(f"This needs {package}, which is not installed: pip install '{extra_of(package)}'.")
+
+
+@contextmanager
+def quiet(category: type[Warning]) -> Iterator[None]:
+    """Leave out the warnings of a package about what does not matter here.
+
+    One thread at a time, because the filters of warnings are the whole process's.
+    """
+    with _FILTERING, warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield

@@ -1,0 +1,80 @@
+"""The columns of a table as formats write them: native arrays, text with None, and what each column means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photseries.schemas.metadata import MetadataSchema
+from photseries.series.meaning import Meaning, meaning
+
+__all__ = ["Array", "Column", "columns_of", "field_meaning", "whole_table"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """A column that is to be written.
+
+    Attributes
+    ----------
+    name : str
+    values : ndarray, shape (n,)
+        Of native byte order; text, and nothing else, is of the dtype object, None where it is missing.
+    meaning : Meaning
+    """
+
+    name: str
+    values: Array
+    meaning: Meaning
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the values are text."""
+        return self.values.dtype.kind == "O"
+
+
+def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the table with its index as the first column, when that is not 0..n-1."""
+    if isinstance(frame.index, pd.RangeIndex):
+        return frame
+    name = str(frame.index.name or "index")
+    while name in frame.columns:
+        name += "_"
+    return frame.rename_axis(name).reset_index()
+
+
+def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]:
+    """Give the columns of a table in their order, an index before them.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    metadata : mapping
+        Of its series.
+    """
+    return list(_columns(whole_table(frame), metadata))
+
+
+def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[Column]:
+    for name, column in frame.items():
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
+            values = column.to_numpy()
+            values = values.astype(values.dtype.newbyteorder("="), copy=False)
+        else:
+            values = column.to_numpy(dtype=object, copy=True)
+            values[column.isna().to_numpy()] = None
+        yield Column(str(name), values, meaning(str(name), metadata))
+
+
+def field_meaning(name: str) -> Meaning:
+    """Tell what a field of the metadata means."""
+    field = MetadataSchema._declared_fields.get(name)
+    about = {} if field is None else field.metadata
+    unit = {"AB": "mag"}.get(about.get("unit") or "", about.get("unit"))
+    return Meaning(unit, meaning(name, {}).ucd, about.get("description"))

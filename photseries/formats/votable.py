@@ -1,0 +1,175 @@
+"""A series as a VOTable 1.4: TIMESYS, COOSYS and photometric calibration, its metadata as PARAMs, BINARY2 data."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.codecs.json_columns import jsonable
+from photseries.formats.columns import Array, Column, columns_of, field_meaning
+from photseries.formats.xml import FOOT, HEAD, element, field, param
+from photseries.series.meaning import MICROJANSKY, TIMES, flux_unit, time_refpos, time_scale
+from photseries.series.photometry import AB_ZERO_POINT
+from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR
+
+__all__ = ["votable", "without_data"]
+
+_COOSYS, _TIMESYS = "_icrs", "_times"
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
+
+#: What a photometric calibration is about.
+_CALIBRATED: Final = (*FLUX, FLUXERR, *MAG, MAGERR, "magtot", "e_magtot")
+
+_REFERENCES: Final = {**dict.fromkeys(TIMES, _TIMESYS), **dict.fromkeys(("ra", "dec"), _COOSYS)}
+
+#: The type of VOTable for each of numpy, and the one of numpy that is written; there are no others for these.
+_TYPES: Final[Mapping[str, tuple[str, str]]] = {
+    "u1": ("unsignedByte", "u1"),
+    "i1": ("short", ">i2"),
+    "i2": ("short", ">i2"),
+    "u2": ("int", ">i4"),
+    "i4": ("int", ">i4"),
+    "u4": ("long", ">i8"),
+    "i8": ("long", ">i8"),
+    "u8": ("double", ">f8"),
+    "f2": ("float", ">f4"),
+    "f4": ("float", ">f4"),
+    "f8": ("double", ">f8"),
+    "m8": ("double", ">f8"),
+}
+
+
+def votable(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+    """Write a series as a VOTable."""
+    columns = columns_of(frame, metadata)
+    types = [_typed(column) for column in columns]
+    head, foot = _described(metadata, columns, types)
+    stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
+    return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
+
+
+def without_data(columns: Sequence[Column], metadata: Mapping[str, Any]) -> str:
+    """Write the VOTable of a series without its rows, for formats that hold these in another way."""
+    return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
+
+
+def _described(
+    metadata: Mapping[str, Any], columns: Sequence[Column], types: Sequence[tuple[dict[str, Any], Array]]
+) -> tuple[str, str]:
+    """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
+    fields = "".join(
+        _field(column, {"ID": identity, **attributes})
+        for column, identity, (attributes, _) in zip(columns, _identities(columns), types, strict=True)
+    )
+    systems = element("COOSYS", ID=_COOSYS, system="ICRS") + element(
+        "TIMESYS",
+        ID=_TIMESYS,
+        timeorigin="MJD-origin",
+        timescale=time_scale(metadata),
+        refposition=time_refpos(metadata),
+    )
+    params = "".join(_metadata(name, value) for name, value in metadata.items())
+    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields}'
+    return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
+
+
+def _metadata(name: str, value: Any) -> str:
+    meaning = field_meaning(name)
+    about = {"name": name, "unit": meaning.unit, "ucd": meaning.ucd, "ref": _REFERENCES.get(name)}
+    plain = value if isinstance(value, str | int | float) else json.dumps(value)
+    return param(plain, meaning.words, **about)
+
+
+def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
+    """Say in the words of the photometry data model what a flux and a magnitude are, when they are calibrated."""
+    about = [column.name for column in columns if column.name in _CALIBRATED]
+    if not about or flux_unit(metadata) != MICROJANSKY:
+        return ""
+    zero = "photDM:PhotCal.zeroPoint"
+    parts = (
+        param(
+            str(metadata.get("filter", "")),
+            name="filterIdentifier",
+            ucd="meta.id;instr.filter",
+            utype="photDM:PhotometryFilter.identifier",
+        ),
+        param("AB", name="magnitudeSystem", ucd="meta.code", utype="photDM:PhotCal.magnitudeSystem.type"),
+        param(10 ** (AB_ZERO_POINT / 2.5) / 1e6, name="zeroPointFlux", unit="Jy", utype=f"{zero}.flux.value"),
+        param(0.0, name="zeroPointReferenceMagnitude", unit="mag", utype=f"{zero}.referenceMagnitude.value"),
+        *(element("FIELDref", ref=name) for name in about),
+    )
+    return element("GROUP", "".join(parts), name="photcal")
+
+
+def _identities(columns: Iterable[Column]) -> list[str]:
+    """Give each column an XML name of its own, the column's where that is one: readers take these for names."""
+    given = [_COOSYS, _TIMESYS]
+    for column in columns:
+        identity = _NO_NAME.sub("_", column.name)
+        identity = identity if identity[:1].isalpha() else f"_{identity}"
+        while identity in given:
+            identity += "_"
+        given.append(identity)
+    return given[2:]
+
+
+def _field(column: Column, attributes: Mapping[str, Any]) -> str:
+    return field(
+        column.meaning.words,
+        name=column.name or "_",
+        unit="s" if column.values.dtype.kind == "m" else column.meaning.unit,
+        ucd=column.meaning.ucd,
+        ref=_REFERENCES.get(column.name),
+        **attributes,
+    )
+
+
+def _typed(column: Column) -> tuple[dict[str, Any], Array]:
+    """Give the type of a column, and its values as they are written."""
+    values = column.values
+    if values.dtype.kind == "b":
+        return {"datatype": "boolean"}, np.where(values, b"T", b"F")
+    if values.dtype.kind == "M":
+        return _text(jsonable(pd.Series(values)), xtype="timestamp")
+    if column.is_text:
+        return _text(values.tolist())
+    if values.dtype.kind == "m":
+        values = values / np.timedelta64(1, "s")
+    datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]
+    if values.dtype == np.uint64 and values.max(initial=0) < 2**63:
+        datatype, written = _TYPES["i8"]
+    return {"datatype": datatype}, values.astype(written)
+
+
+def _text(texts: Iterable[str | None], **attributes: Any) -> tuple[dict[str, Any], Array]:
+    present = ["" if text is None else text for text in texts]
+    plain = all(map(str.isascii, present))
+    encoded = [text.encode("ascii" if plain else "utf-16-be") for text in present]
+    width = max(1, *map(len, encoded))
+    return {
+        "datatype": "char" if plain else "unicodeChar",
+        "arraysize": width if plain else -(-width // 2),
+        **attributes,
+    }, np.array(encoded, f"S{width if plain else width + width % 2}")
+
+
+def _rows(columns: list[Column], values: list[Array]) -> bytes:
+    """Write the rows one after the other: a bit for each missing value, then the values."""
+    missing = np.zeros((len(values[0]), len(columns)), bool)
+    for number, column in enumerate(columns):
+        if column.values.dtype.kind in "OMm":
+            missing[:, number] = pd.isna(column.values)
+    flags = np.packbits(missing, axis=1)
+    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{place}", one.dtype) for place, one in enumerate(values))]
+    rows = np.zeros(len(flags), kinds)
+    rows["flags"] = flags
+    for place, one in enumerate(values):
+        rows[f"f{place}"] = one
+    return rows.tobytes()

@@ -1,0 +1,61 @@
+"""The pieces of a VOTable: elements with what users wrote escaped, and what begins and ends the document."""
+
+from __future__ import annotations
+
+import html
+import re
+from typing import Any, Final
+
+__all__ = ["FOOT", "HEAD", "element", "escaped", "field", "param"]
+
+HEAD: Final = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n'
+)
+FOOT: Final = "</VOTABLE>\n"
+
+#: What XML cannot hold, not even as an entity.
+_NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def escaped(text: str) -> str:
+    """Write a text so that a parser gives it back; what XML cannot hold becomes U+FFFD."""
+    plain = html.escape(_NO_XML.sub("\ufffd", text))
+    return plain.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
+
+
+def element(tag: str, content: str | None = None, /, **attributes: Any) -> str:
+    """Write an element; attributes that are None are left out, a trailing ``_`` of their names too.
+
+    Parameters
+    ----------
+    tag : str
+    content : str, optional
+        XML.
+    **attributes
+        Their values are escaped.
+    """
+    written = "".join(
+        f' {key.rstrip("_")}="{escaped(str(value))}"' for key, value in attributes.items() if value is not None
+    )
+    return f"<{tag}{written}/>\n" if content is None else f"<{tag}{written}>{content}</{tag}>\n"
+
+
+def field(words: str | None = None, /, **attributes: Any) -> str:
+    """Write a FIELD with a description."""
+    return _described("FIELD", words, attributes)
+
+
+def param(value: str | int | float, words: str | None = None, /, **attributes: Any) -> str:
+    """Write a PARAM with a description, of the type that its value has."""
+    if isinstance(value, str):
+        kind = {"datatype": "char" if value.isascii() else "unicodeChar", "arraysize": "*"}
+    else:
+        kind = {"datatype": "double" if isinstance(value, float) else "long"}
+    return _described("PARAM", words, {**attributes, **kind, "value": value})
+
+
+def _described(tag: str, words: str | None, attributes: dict[str, Any]) -> str:
+    content = None if words is None else f"<DESCRIPTION>{escaped(words)}</DESCRIPTION>"
+    return element(tag, content, **attributes)

@@ -1,0 +1,22 @@
+"""pandas without pyarrow.
+
+Where pyarrow is installed pandas imports it at once, which takes 35 MiB, and holds text in another way. A service uses
+pyarrow for two formats, when somebody asks for one of them; its tables are the same whether it is installed or not.
+"""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["import_pandas"]
+
+
+def import_pandas() -> None:
+    """Import pandas as if pyarrow were not there, which can be imported afterwards; without effect the second time."""
+    if "pandas" in sys.modules or "pyarrow" in sys.modules:
+        return
+    sys.modules["pyarrow"] = None  # type: ignore[assignment]
+    try:
+        import pandas  # noqa: F401  for its effect
+    finally:
+        del sys.modules["pyarrow"]

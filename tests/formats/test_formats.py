@@ -1,0 +1,277 @@
+"""Every format is written, and read back by a reader that is not ours."""
+
+import io
+import json
+import re
+import subprocess
+import sys
+
+import h5py
+import numpy as np
+import orjson
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+import pytest
+from astropy.io import fits as astropy_fits
+from astropy.io.votable import parse, validate
+from astropy.table import Table
+from astropy.time import Time
+
+from photseries.codecs import hdf5
+from photseries.errors import NotInstalledError
+from photseries.formats import FORMATS
+from tests.support import TESS, recipe_read
+
+METADATA = {
+    "obj_id": "star <é> & 'co'",
+    "instrument_id": 7,
+    "ra": 10.25,
+    "dec": -20.5,
+    "exp_time": 120.0,
+    "filter": "ztfg",
+    "time_stamp_alignment": "middle",
+    "time_scale": "tdb",
+    "time_refpos": "barycenter",
+    "altdata": {"note": "two\nlines", "of": [1, None, {"b": True}]},
+}
+
+
+def mixed():
+    """Text with nulls, integers of all widths, NaN, truths; a datetime and a duration; an awkward name."""
+    numbers = {code: np.arange(3).astype(code) for code in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8")}
+    return pd.DataFrame(
+        {
+            "mjd": [59000.123456789, np.nan, 59000.3],
+            "flux": np.array([1.1, np.nan, -3e-7], np.float32),
+            **numbers,
+            "text": ["plain", None, 'say "é", and\ngo'],
+            "code": ["a", "bcd", "e"],
+            "good": [True, False, True],
+            "at": np.array(["2026-11-21T04:30:00.25", "NaT", "2026-11-22"], "M8[ns]"),
+            "took": np.array([1500, "NaT", 2000], "m8[ms]").astype("m8[ns]"),
+            "FLUX": [1.0, 2.0, 3.0],
+            "odd name, <&> \x01": [1, 2, 3],
+        }
+    )
+
+
+def tess():
+    """The table of the TESS file as the service reads it."""
+    return hdf5.decode(hdf5.encode(recipe_read(TESS.read_bytes())[0], {})).frame
+
+
+def from_h5py(content):
+    """The recipe of docs/formats.md."""
+    with h5py.File(io.BytesIO(content)) as file:
+        group = file["phot_series"]
+        rows, about, columns = group["table"][:], group["table"].attrs, {}
+        for block in [name for name in rows.dtype.names if name.startswith("values_block_")]:
+            names = re.findall("V(.*)\n", bytes(about[f"{block}_kind"]).decode("raw-unicode-escape"))
+            columns |= dict(zip(names, np.moveaxis(rows[block], -1, 0), strict=True))
+        return columns, json.loads(group.attrs["metadata_json"])
+
+
+def from_json(content):
+    found = orjson.loads(content)
+    return found.pop("data"), found
+
+
+def from_arrow(table):
+    return {name: table.column(name).to_numpy() for name in table.column_names}, json.loads(
+        table.schema.metadata[b"photseries"]
+    )
+
+
+def from_votable(content):
+    """The names that astropy gives are those of XML: the columns are taken in their order."""
+    table = parse(io.BytesIO(content)).get_first_table()
+    columns = {
+        field.name: values for field, values in zip(table.fields, table.to_table().columns.values(), strict=True)
+    }
+    return columns, {param.name: param.value for param in table.params}
+
+
+def from_fits(content):
+    table = Table.read(io.BytesIO(content), format="fits", character_as_bytes=False)
+    return dict(table.columns), json.loads(table.meta["PHOTSER"])
+
+
+def from_ecsv(content):
+    table = Table.read(content.decode(), format="ascii.ecsv")
+    return dict(table.columns), dict(table.meta)
+
+
+READERS = {
+    "hdf5": from_h5py,
+    "json": from_json,
+    "csv": lambda content: (dict(pd.read_csv(io.BytesIO(content))), None),
+    "ecsv": from_ecsv,
+    "parquet": lambda content: from_arrow(pyarrow.parquet.read_table(io.BytesIO(content))),
+    "arrow": lambda content: from_arrow(pyarrow.ipc.open_stream(content).read_all()),
+    "votable": from_votable,
+    "fits": from_fits,
+}
+
+
+def plain(values):
+    """Values as every reader has them: numbers as float64 and NaN, text as str and an empty one for a missing one."""
+    if np.ma.isMaskedArray(values):
+        values = values.filled({"f": np.nan, "U": "", "O": ""}.get(values.dtype.kind))
+    values = np.asarray(values)
+    if values.dtype.kind == "m":
+        return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float64)
+    if all(isinstance(value, int | float | None) for value in values.tolist()):
+        return np.array([np.nan if value is None else value for value in values.tolist()], np.float64)
+    return np.array(["" if pd.isna(value) else str(value) for value in values.tolist()])
+
+
+def test_every_format_has_a_reader_that_is_not_ours():
+    assert list(READERS) == list(FORMATS)
+    for attribute in ("extension", "media_type"):
+        assert len({getattr(one, attribute) for one in FORMATS.values()}) == len(FORMATS)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_tess_file_comes_back_equal(form):
+    frame = tess()
+    columns, metadata = READERS[form](FORMATS[form].write(frame, METADATA))
+    assert set(columns) == set(frame.columns)
+    if form != "hdf5":
+        assert list(columns) == list(frame.columns)
+    for name in frame.columns:
+        expected = frame[name].to_numpy()
+        found = plain(columns[name])
+        if form in ("json", "csv", "ecsv"):
+            found = found.astype(expected.dtype)
+        finite = np.isfinite(expected.astype(float)) | (form != "json")
+        assert np.array_equal(found[finite], plain(expected)[finite], equal_nan=True), name
+        if form not in ("json", "csv"):
+            assert np.asarray(columns[name]).dtype.newbyteorder("=") == expected.dtype, name
+    if form not in ("csv", "votable"):
+        assert metadata == METADATA
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form != "hdf5"])
+def test_text_integers_and_nan_come_back_equal(form):
+    frame = mixed()
+    columns, metadata = READERS[form](FORMATS[form].write(frame, METADATA))
+    assert len(columns) == frame.shape[1]
+    for name, found in zip(frame.columns, columns.values(), strict=True):
+        expected, found = frame[name], np.asarray(plain(found))
+        if name in ("text", "code"):
+            texts = ["" if pd.isna(text) else text for text in expected]
+            if form == "fits":
+                texts[2] = texts[2].encode("unicode_escape").decode() if name == "text" else texts[2]
+            assert found.tolist() == texts
+        elif name == "at" and form not in ("parquet", "arrow"):
+            assert [text.rstrip("0") for text in found.tolist()] == [
+                "2026-11-21T04:30:00.25",
+                "",
+                "2026-11-22T00:00:00.",
+            ]
+        elif name == "at":
+            assert np.array_equal(columns["at"], expected.to_numpy(), equal_nan=True)
+        else:
+            if expected.dtype == np.float32:
+                found = found.astype(np.float32)
+            assert np.array_equal(found, plain(expected).astype(found.dtype), equal_nan=True), name
+    if form not in ("csv", "votable"):
+        assert metadata == METADATA
+
+
+def test_hdf5_and_votable_keep_an_index_and_what_is_missing():
+    frame = mixed().drop(columns=["at", "took"]).set_index(pd.Index(["x", "y", "z"], name="label"))
+    frame, _ = recipe_read(FORMATS["hdf5"].write(frame, METADATA))
+    assert frame.index.tolist() == ["x", "y", "z"]
+    table = pyarrow.parquet.read_table(io.BytesIO(FORMATS["parquet"].write(frame, METADATA)))
+    assert table.column("label").to_pylist() == ["x", "y", "z"]
+    assert table.column("text").to_pylist()[1] is None
+    assert FORMATS["csv"].write(frame, METADATA).startswith(b"label,mjd,")
+
+
+def test_a_votable_says_what_its_numbers_are():
+    content = FORMATS["votable"].write(mixed(), METADATA)
+    assert validate(io.BytesIO(content), output=None)
+    found = parse(io.BytesIO(content), verify="exception")
+    resource = found.resources[0]
+    (times,) = resource.time_systems
+    assert (times.timescale, times.refposition, times.timeorigin) == ("TDB", "BARYCENTER", "MJD-origin")
+    table = resource.tables[0]
+    assert {field.name: (str(field.unit), field.ucd) for field in table.fields if field.ucd} == {
+        "mjd": ("d", "time.epoch"),
+        "flux": ("uJy", "phot.flux.density"),
+    }
+    assert table.fields[0].ref == times.ID
+    group = table.groups[0]
+    told = {entry.utype: entry.value for entry in group.entries if hasattr(entry, "value")}
+    assert told["photDM:PhotometryFilter.identifier"] == "ztfg"
+    assert told["photDM:PhotCal.magnitudeSystem.type"] == "AB"
+    assert told["photDM:PhotCal.zeroPoint.flux.value"] == pytest.approx(3630.78, abs=0.01)
+    assert [entry.get_ref().name for entry in group.entries if hasattr(entry, "get_ref")] == ["flux"]
+    params = {param.name: param.value for param in table.params}
+    assert params["obj_id"] == METADATA["obj_id"]
+    assert json.loads(params["altdata"]) == METADATA["altdata"]
+
+
+@pytest.mark.parametrize(("scale", "place"), [(None, None), ("utc", "topocenter")])
+def test_what_is_unknown_is_published_as_unknown(scale, place):
+    metadata = {**METADATA, "time_scale": scale, "time_refpos": place}
+    (times,) = parse(io.BytesIO(FORMATS["votable"].write(tess(), metadata))).resources[0].time_systems
+    header = astropy_fits.getheader(io.BytesIO(FORMATS["fits"].write(tess(), metadata)), 1)
+    for found in ((times.timescale, times.refposition), (header["TIMESYS"], header["TREFPOS"])):
+        assert found == ((scale or "unknown").upper(), (place or "unknown").upper())
+    assert ("TCUNI" in " ".join(header)) == (scale is not None)
+
+
+def test_astropy_makes_times_of_fits():
+    content = FORMATS["fits"].write(tess(), METADATA)
+    table = Table.read(io.BytesIO(content), format="fits", astropy_native=True)
+    assert isinstance(table["mjd"], Time)
+    assert table["mjd"].scale == "tdb"
+    assert np.allclose(table["mjd"].mjd, tess()["mjd"], rtol=0, atol=1e-9)
+    assert str(table["flux"].unit) == "uJy"
+    header = astropy_fits.getheader(io.BytesIO(content), 1)
+    told = {key: header[key] for key in ("FILTER", "EXPTIME", "RA", "DEC", "RADESYS", "TIMESYS", "MJDREF")}
+    assert told == {
+        "FILTER": "ztfg", "EXPTIME": 120.0, "RA": 10.25, "DEC": -20.5, "RADESYS": "ICRS", "TIMESYS": "TDB",
+        "MJDREF": 0.0,
+    }  # fmt: skip
+    assert header["OBJECT"] == "star <\\xe9> & 'co'"
+
+
+def test_fluxes_that_are_not_calibrated_are_not_called_so():
+    metadata = {**METADATA, "altdata": {"flux_calibrated": False, "flux_unit": "electron/s"}}
+    table = parse(io.BytesIO(FORMATS["votable"].write(tess(), metadata))).get_first_table()
+    fields = {field.name: field for field in table.fields}
+    assert (str(fields["flux"].unit), fields["flux"].ucd) == ("electron / s", "phot.flux")
+    assert table.groups == []
+
+
+def test_topcat_and_astropy_find_a_votable_in_parquet(tmp_path):
+    (tmp_path / "curve.parquet").write_bytes(FORMATS["parquet"].write(tess(), METADATA))
+    table = Table.read(tmp_path / "curve.parquet", format="parquet.votable")
+    assert (str(table["mjd"].unit), str(table["flux"].unit)) == ("d", "uJy")
+
+
+@pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("arrow", "pyarrow"), ("fits", "astropy")])
+def test_a_package_that_is_missing_is_named(monkeypatch, form, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    assert not FORMATS[form].is_installed
+    with pytest.raises(NotInstalledError, match=rf"{package} is not installed.*pip install 'photseries\["):
+        FORMATS[form].write(mixed(), METADATA)
+    assert NotInstalledError.status == 501
+
+
+def test_a_service_loads_neither_package_before_it_is_asked():
+    program = """
+import sys
+from photseries.cli.main import main
+main.get_command(None, "serve")
+print({"pyarrow", "astropy"} & set(sys.modules), "pandas" in sys.modules)
+import pyarrow
+"""
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert outcome.stdout == "set() True\n"
