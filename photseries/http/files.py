@@ -1,4 +1,4 @@
-"""The file of a series, as it is: for programs that read HDF5, with ranges, validators and a name."""
+"""A series as a file, in every format, with ranges, validators and a name."""
 
 from __future__ import annotations
 
