@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import click
 from photseries.cli.sections import option
 from photseries.readers import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 
-__all__ = ["found_files", "given_reading", "reading_options"]
+__all__ = ["found_files", "given_reading", "in_options", "reading_options"]
 
 _FORMATS = click.Choice([reader.name for reader in READERS])
 
@@ -45,6 +46,9 @@ _OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
 }
 
 
+_NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in _OPTIONS if '_' in name)})(?!\w)")
+
+
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of :class:`~photseries.readers.ReadOptions`."""
     for name, (kind, sentence) in reversed(list(_OPTIONS.items())):
@@ -55,6 +59,11 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
 def given_reading(options: dict[str, Any]) -> ReadOptions:
     """Take the options of reading out of the options of a command."""
     return ReadOptions(**{name: options.pop(name) for name in _OPTIONS})
+
+
+def in_options(text: str) -> str:
+    """Write the options that a reader's message names as the command line has them: ``--time-col`` for ``time_col``."""
+    return _NAMED.sub(lambda found: f"--{found[0].replace('_', '-')}", text)
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:

@@ -13,6 +13,7 @@ import click
 import orjson
 
 from photseries.cli.options import safe
+from photseries.cli.reading import in_options
 from photseries.errors import PhotseriesError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Tally:
             "failed": defaultdict(list),
             "warning": defaultdict(list),
         }
+        self._reason = ""
         self._began = time.monotonic()
 
     @property
@@ -79,18 +81,24 @@ class Tally:
     def refused(self, file: Path, error: PhotseriesError) -> None:
         """Count one that failed."""
         self._counts["failed"] += 1
+        self._reason = error.message
         reason = error.message.removeprefix(f"{file.name}: ")
         self._notes["failed"][reason].append(file)
         facts = {"file": str(file), "status": "failed", "code": error.code, "message": error.message}
-        self._print({**facts, "fields": error.fields}, f"failed - {file}: {reason}" if self._total > 1 else None)
+        self._print(
+            {**facts, "fields": error.fields}, f"failed - {file}: {in_options(reason)}" if self._total > 1 else None
+        )
 
     def report(self) -> None:
-        """Say on standard error what was wrong with which files, and how many became what."""
+        """Say on standard error what was wrong with which files, and how many became what; of one file in one line."""
+        if self._total == 1 and self.failed:
+            click.echo(f"photseries: {in_options(safe(self._reason))}", err=True)
+            return
         for title in ("warning", "failed"):
             notes = self._notes[title]
             for text, files in islice(notes.items(), _REASONS):
                 several = f" ({len(files):,} files)" if len(files) > 1 else ""
-                click.echo(f"{title}{several}: {safe(text)}", err=True)
+                click.echo(f"{title}{several}: {in_options(safe(text))}", err=True)
                 for file in files[:_NAMED]:
                     click.echo(f"    {safe(str(file))}", err=True)
                 if len(files) > _NAMED:

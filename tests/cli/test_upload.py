@@ -63,7 +63,7 @@ def test_a_folder_and_the_same_again(run, world, tmp_path):
     again = run.lines(*words, "--jobs", 1)
     assert [line["status"] for line in again] == ["skipped"] * 13
     assert len({line["id"] for line in again}) == 13
-    assert "13 failed" in run(*words, "--if-exists", "error", status=1).stderr
+    assert "13 failed" in run(*words, "--if-exists", "error", status=2).stderr
     written(folder, ["3.csv"], bg=1.0)
     replaced = run.lines("upload", folder / "3.csv", *words[2:], "--if-exists", "replace")
     assert [line["status"] for line in replaced] == ["replaced"]
@@ -93,12 +93,33 @@ def test_what_failed_and_why(run, world, tmp_path):
 
 def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
     folder = written(tmp_path, ["a.csv"])
-    outcome = run("upload", folder / "a.csv", "--obj-id", "nobody", *FIELDS[2:], status=1)
+    outcome = run("upload", folder / "a.csv", "--obj-id", "nobody", *FIELDS[2:], status=2)
     assert outcome.stdout == ""
-    assert outcome.stderr.startswith("failed: ")
+    assert outcome.stderr.startswith("photseries: ")
     assert "series_name" in outcome.stderr
-    misnamed = run("upload", folder / "a.csv", "--from-name", "{series_name}_{filter}.csv", *FIELDS, status=1)
-    assert "failed: The name a.csv does not fit {series_name}_{filter}.csv." in misnamed.stderr
+    misnamed = run("upload", folder / "a.csv", "--from-name", "{series_name}_{filter}.csv", *FIELDS, status=2)
+    assert misnamed.stderr == "photseries: The name a.csv does not fit {series_name}_{filter}.csv.\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        ("a.fits", "mjd,flux\n1,2\n", "a.fits is no fits file."),
+        ("a.h5", "mjd,flux\n1,2\n", "a.h5 is no hdf5 file."),
+        (
+            "a.csv",
+            "mjd,x\n59000,1\n",
+            "a.csv: No column is known to be a flux or a magnitude: name it (--flux-col, --mag",
+        ),
+        ("a.csv", "time,flux\n1,2\n", "a.csv: In which format is the column 'time'? Name it (--time-format): mjd, jd,"),
+        ("a.csv", "mjd,flux\n2459000.5,1\n", "a.csv: The times, around 2.459e+06 as MJD, cannot be right. They look "),
+    ],
+)
+def test_a_bad_file_is_one_line_that_says_what_to_do(run, tmp_path, name, content, line):
+    (tmp_path / name).write_text(content)
+    outcome = run("upload", tmp_path / name, "--series-name", "bad", "--series-obj-id", 1, *FIELDS, status=2)
+    assert outcome.stderr.startswith(f"photseries: {line}")
+    assert outcome.stderr.count("\n") == 1
 
 
 def test_options_of_the_readers(run, world, admin, tmp_path):
