@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["is_unicode"]
+from urllib.parse import quote
+
+__all__ = ["is_unicode", "one_line"]
 
 
 def is_unicode(text: str) -> bool:
@@ -12,3 +14,8 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def one_line(text: str) -> str:
+    """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
+    return quote(text[:200], safe="/:@+,=-._~")

@@ -9,16 +9,16 @@ from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
 from photseries.criteria import APPEND, CONTROLS, CRITERIA, UPLOAD
 from photseries.formats import FORMATS
-from photseries.http.files import EXTENSIONS, FILE
-from photseries.http.pages import PAGES
-from photseries.http.server import ROUTES
+from photseries.http import server
+from photseries.http.files import FILE
+from photseries.http.openapi.document import verbs_of
+from photseries.http.openapi.paths import path_of
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
 from photseries.takeover.reasons import REASONS, UNEXPLAINED
 
 DOCS = Path(__file__).parent.parent / "docs"
-OF_PAGES = {path for path, *_ in PAGES}
 
 
 def table(head, rows):
@@ -27,18 +27,15 @@ def table(head, rows):
 
 
 def routes():
-    rows = []
-    for path, handler, options in ROUTES:
+    rows = {}
+    for path, handler, options in server.API:
         kind = options.get("kind")
-        if kind not in (None, KINDS[0]) or path in OF_PAGES:
-            continue
-        shown = (path if kind is None else path.replace(kind, "KIND")).replace(rf"\.({EXTENSIONS})", ".EXTENSION")
-        shown = re.sub(r"\([^)]*\)", "ID", shown)
-        for verb, permission in handler.needs.items():
-            what = getattr(handler, verb.lower()).__doc__.split("\n")[0]
-            token = {None: "no token", "": "any token"}.get(permission, f"`{permission}`")
-            rows.append([f"`{verb} {shown}`", what, token])
-    return table(["route", "does", "needs"], rows)
+        shown = path_of(path if kind is None else path.replace(f"/{kind}", "/KIND", 1)).template
+        shown = shown.replace("{id}", "ID").replace("{extension}", "EXTENSION")
+        for verb, _, what in verbs_of(handler):
+            token = {None: "no token", "": "any token"}.get(handler.needs[verb], f"`{handler.needs[verb]}`")
+            rows[verb, shown] = [f"`{verb} {shown}`", what, token]
+    return table(["route", "does", "needs"], rows.values())
 
 
 def registries():

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     DateTime,
     Double,
     Float,
+    Integer,
     Select,
     UnaryExpression,
     all_,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
+from sqlalchemy.types import TypeEngine
 
 from photseries.catalogue.access import audience, heard_by, visible
 from photseries.catalogue.models import SERIES, Source
@@ -132,7 +135,7 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     match operator:
         case Operator.ONE_OF:
             # Only an equation lets an index whose first column this is give its rows in the order of the next one.
-            return column == (value[0] if len(value) == 1 else any_(literal(list(value), ARRAY(column.type))))
+            return column == (value[0] if len(value) == 1 else any_(literal(list(value), ARRAY(_wide(column)))))
         case Operator.NONE_OF:
             return column != all_(literal(list(value), ARRAY(column.type)))
         case Operator.CONTAINS:
@@ -150,6 +153,11 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         case Operator.IS_NULL:
             return column.is_(None) if value else column.is_not(None)
     raise AssertionError(operator)
+
+
+def _wide(column: ColumnElement[Any]) -> TypeEngine[Any]:
+    """Give the type of values to compare a column with: an integer that it could not hold equals none of its own."""
+    return BigInteger() if isinstance(column.type, Integer) else column.type
 
 
 def with_portion(portion: str) -> Select[str]:

@@ -45,7 +45,7 @@ from photseries.catalogue.models import (
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.principal import Principal
 
-__all__ = ["MEMBERS", "TABLES"]
+__all__ = ["MEMBERS", "TABLES", "shown"]
 
 #: The table of each kind, by its name in paths.
 TABLES: Mapping[str, type[Base]] = {
@@ -157,15 +157,13 @@ def remove(connection: Connection, kind: str, identity: int | str) -> bool:
 def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, Any] | None:
     """Give an entry that the principal may see, or None."""
     table = TABLES[kind].__table__
-    row = (
-        connection.execute(_shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
-    )
+    row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
 def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:
     """Give a page of the entries that the principal may see, ordered by id."""
-    statement = _shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
+    statement = shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
     return [dict(row) for row in connection.execute(statement.limit(limit).offset(offset)).mappings()]
 
 
@@ -185,7 +183,7 @@ def lock_for_bootstrap(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("photseries bootstrap"))))
 
 
-def _shown(kind: str) -> Select[Any]:
+def shown(kind: str) -> Select[Any]:
     """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
     table = TABLES[kind].__table__
     columns: list[Any] = [column for column in table.columns if column.key not in _SECRET]

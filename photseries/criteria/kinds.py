@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,13 +41,15 @@ _LARGEST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of value: what it is called in messages, and how it is read from text.
+    """A kind of value: what it is called in messages, how it is read from text, and its JSON schema.
 
-    ``read`` raises ValueError on a text that is not of the kind.
+    ``read`` raises ValueError on a text that is not of the kind. What the schema allows is read; of other spellings,
+    like ``yes`` for true, it need not tell.
     """
 
     name: str
     read: Callable[[str], Any]
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"}, compare=False)
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def choice(*choices: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(f"one of {', '.join(choices)}", read)
+    return Kind(f"one of {', '.join(choices)}", read, {"type": "string", "enum": list(choices)})
 
 
 def _text(text: str) -> str:
@@ -100,6 +102,10 @@ def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_all
 
 
+def _list_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_VALUES}
+
+
 def choices(*known: str) -> Kind:
     """Make the kind of several values, each of which is one of some texts."""
 
@@ -109,7 +115,8 @@ def choices(*known: str) -> Kind:
             raise ValueError
         return values
 
-    return Kind(f"some of {', '.join(known)}, with commas between", read)
+    one = {"type": "string", "enum": list(known)}
+    return Kind(f"some of {', '.join(known)}, with commas between", read, {**_list_of(one), "uniqueItems": True})
 
 
 def joined(texts: Sequence[str]) -> str:
@@ -200,22 +207,41 @@ def _statistic(text: str) -> Statistic:
 
 
 _LIST = "or several with commas between; one that holds a comma in double quotes"
+_ANY_TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+_ANY_INTEGER: Mapping[str, Any] = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
+_ANY_NUMBER: Mapping[str, Any] = {"type": "number"}
+_DATE: Mapping[str, Any] = {"type": "string", "format": "date"}
+_TIME: Mapping[str, Any] = {"type": "string", "format": "date-time"}
 
-TEXT = Kind(f"a text of 1 to {LONGEST_TEXT} characters", _text)
-TEXTS = Kind(f"a text, {_LIST}", _several(_text))
-INTEGERS = Kind("an integer, or several with commas between", _several(_integer))
-COUNT = Kind("an integer of at least 0", _count)
-POSITIVE = Kind("an integer of at least 1", _positive)
-POINTS = Kind("an integer of at least 4", _points)
-NUMBER = Kind("a finite number", _number)
-NUMBERS = Kind("a finite number, or several with commas between", _several(_number))
-FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag)
-MOMENT = Kind("an MJD, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)", _moment)
-RIGHT_ASCENSION = Kind("a number from 0 to 360", _right_ascension)
-DECLINATION = Kind("a number from -90 to 90", _between(-90, 90))
-RADIUS = Kind("a number above 0, up to 180", _between(0, 180, open_low=True))
+
+def _at_least(least: int) -> Mapping[str, Any]:
+    return {"type": "integer", "minimum": least, "maximum": _LARGEST}
+
+
+TEXT = Kind(f"a text of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
+TEXTS = Kind(f"a text, {_LIST}", _several(_text), _list_of(_ANY_TEXT))
+INTEGERS = Kind("an integer, or several with commas between", _several(_integer), _list_of(_ANY_INTEGER))
+COUNT = Kind("an integer of at least 0", _count, _at_least(0))
+POSITIVE = Kind("an integer of at least 1", _positive, _at_least(1))
+POINTS = Kind("an integer of at least 4", _points, _at_least(4))
+NUMBER = Kind("a finite number", _number, _ANY_NUMBER)
+NUMBERS = Kind("a finite number, or several with commas between", _several(_number), _list_of(_ANY_NUMBER))
+FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag, {"type": "boolean"})
+MOMENT = Kind(
+    "an MJD, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
+    _moment,
+    {"anyOf": [_ANY_NUMBER, _DATE, _TIME]},
+)
+RIGHT_ASCENSION = Kind("a number from 0 to 360", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360})
+DECLINATION = Kind("a number from -90 to 90", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90})
+RADIUS = Kind(
+    "a number above 0, up to 180",
+    _between(0, 180, open_low=True),
+    {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
+)
 STATISTIC = Kind(
     'a comparison like medians.bg<600: medians, minima, maxima or stds, a dot, the column\'s name (odd ones in "..."), '
     "one of < <= > >= =, a number",
     _statistic,
+    {"type": "string", "examples": ["medians.flux<600"]},
 )

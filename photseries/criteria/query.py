@@ -16,6 +16,7 @@ from photseries.criteria.table import (
     CRITERIA,
     MOST_PER_PAGE,
     SEPARATION,
+    SUMMED_UP,
     Criterion,
     Operator,
     Parameter,
@@ -132,7 +133,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
 
 def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
     """Read query arguments of which only the criteria count, for an answer that has no pages; see :func:`parse`."""
-    values = read(arguments, (*CRITERIA, *(known for known in CONTROLS if known.name == "useRobustMagAndRMS")))
+    values = read(arguments, SUMMED_UP)
     return Query(restrictions=tuple(_restrictions(values)), cone=_cone(values))
 
 

@@ -32,6 +32,7 @@ __all__ = [
     "OF_SOURCE",
     "SEPARATION",
     "SORTABLE",
+    "SUMMED_UP",
     "Criterion",
     "Operator",
     "Parameter",
@@ -259,3 +260,6 @@ CONTROLS: tuple[Parameter, ...] = (
         sentence="Whether to count all matches (totalMatches), which costs more the more there are.",
     ),
 )
+
+#: The parameters of an answer that has no pages.
+SUMMED_UP: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name == "useRobustMagAndRMS"))

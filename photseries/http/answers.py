@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["failure", "presentable", "success"]
+__all__ = ["failure", "headers_of", "presentable", "success"]
 
 
 def success(data: Any = None) -> bytes:
@@ -23,6 +24,17 @@ def failure(error: PhotseriesError) -> bytes:
     """Wrap an error in the envelope of an error, as JSON."""
     data = {"code": error.code, "fields": error.fields, **error.details}
     return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
+
+
+def headers_of(error: PhotseriesError, allowed: Iterable[str]) -> dict[str, str]:
+    """Give the headers that go with an error, on a path that allows some methods."""
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if error.status == 401:
+        headers["WWW-Authenticate"] = "token"
+    if error.status == 405:
+        # Tornado closes the connection after a method that it does not know: the client is to know.
+        headers |= {"Allow": ", ".join(allowed), "Connection": "close"}
+    return headers
 
 
 class ProtocolError(PhotseriesError):

@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import quote
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
@@ -27,13 +26,14 @@ from photseries.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from photseries.http.answers import failure, presentable, success
+from photseries.http.answers import failure, headers_of, presentable, success
 from photseries.http.credentials import Credential, shown
 from photseries.http.doors import client_address
 from photseries.http.media import check_media
 from photseries.http.shared import Shared
 from photseries.http.spool import Body
 from photseries.principal import Principal
+from photseries.text import one_line
 
 __all__ = ["ANY", "BaseHandler"]
 
@@ -98,6 +98,10 @@ class BaseHandler(RequestHandler):
     def compute_etag(self) -> str | None:
         """Leave out Tornado's own ETag, a hash of the whole answer."""
         return None
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Read a part of the path, or an argument; what is not UTF-8 will not be found."""
+        return value.decode("utf-8", "replace")
 
     async def prepare(self) -> None:
         """Admit the request or refuse it, from its headers alone."""
@@ -188,9 +192,11 @@ class BaseHandler(RequestHandler):
             return json_columns.parse(content, self.services.config.limits)
 
     def arguments(self) -> dict[str, list[str]]:
-        """Give the query arguments as text."""
+        """Give the query arguments as text; Tornado reads names as Latin-1."""
         return {
-            name: [value.decode("utf-8", "replace") for value in values]
+            name if name.isascii() else name.encode("latin-1").decode("utf-8", "replace"): [
+                value.decode("utf-8", "replace") for value in values
+            ]
             for name, values in self.request.query_arguments.items()
         }
 
@@ -244,10 +250,8 @@ class BaseHandler(RequestHandler):
         self.shared.metrics.refused(error.code)
         self.set_status(error.status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
-        if error.retry_after is not None:
-            self.set_header("Retry-After", error.retry_after)
-        if error.status == 401:
-            self.set_header("WWW-Authenticate", "token")
+        for name, value in headers_of(error, self.needs).items():
+            self.set_header(name, value)
         return self.error_body(error)
 
     def error_body(self, error: PhotseriesError) -> bytes:
@@ -286,15 +290,10 @@ class BaseHandler(RequestHandler):
             "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",
             self.request_id,
             verb,
-            _one_line(self.request.path),
+            one_line(self.request.path),
             self.get_status(),
             seconds,
             self._received,
-            _one_line(getattr(getattr(self, "principal", None), "username", "-")),
+            one_line(getattr(getattr(self, "principal", None), "username", "-")),
             self.address,
         )
-
-
-def _one_line(text: str) -> str:
-    """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
-    return quote(text[:200], safe="/:@+,=-._~")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import ClassVar
 
 from photseries import criteria
 from photseries.criteria import PART, Parameter, choice
-from photseries.errors import PhotseriesError
+from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
 from photseries.formats import FORMATS, Format
 from photseries.http.answers import failure
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.http.media import accepted
 from photseries.http.series import number_of, revisions
 
-__all__ = ["EXTENSIONS", "FILE", "FileHandler", "RangeError"]
+__all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
 #: The parameters of a request for a file.
 FILE: tuple[Parameter, ...] = (
@@ -39,13 +41,28 @@ class RangeError(PhotseriesError):
     code = "range"
 
 
+_BY_EXTENSION = Contract(
+    query=PART,
+    headers=(IF_NONE_MATCH, RANGE),
+    gives=Raw(tuple(one.plain_type for one in FORMATS.values())),
+    also={206: "The range of its bytes.", 304: "It is still as If-None-Match says."},
+    fails=(DamagedError, NotInstalledError, RangeError),
+)
+_FILE = dataclasses.replace(_BY_EXTENSION, query=FILE, fails=(*_BY_EXTENSION.fails, NotAcceptableError))
+
+
 class FileHandler(BaseHandler):
     """A series as a file."""
 
     needs: ClassVar = {"GET": ANY}
 
-    async def get(self, identity: str, extension: str | None = None) -> None:
+    @_FILE
+    async def get(self, identity: str) -> None:
         """Give a series, or a part of its table, as a file: whole, or a range of its bytes."""
+        await self.send_file(identity)
+
+    async def send_file(self, identity: str, extension: str | None = None) -> None:
+        """Send the file, in the format of an extension if there is one."""
 
         def read() -> tuple[int, Format, str, bytes | None]:
             series_id = number_of(identity)
@@ -96,3 +113,12 @@ class FileHandler(BaseHandler):
         self.set_status(206)
         self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
         return content[start:stop]
+
+
+class ExtensionHandler(FileHandler):
+    """A series as a file whose format the path names."""
+
+    @_BY_EXTENSION
+    async def get(self, identity: str, extension: str) -> None:  # type: ignore[override]
+        """Give a series, or a part of its table, as a file of a format: whole, or a range of its bytes."""
+        await self.send_file(identity, extension)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from photseries.errors import NotFoundError, UnavailableError
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.contract import Contract, Raw
 from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
 
@@ -18,6 +19,7 @@ class AliveHandler(BaseHandler):
 
     needs: ClassVar = {"GET": None}
 
+    @Contract(gives="Alive")
     async def get(self) -> None:
         """Say that the process answers."""
         await self.reply(lambda: {"alive": True})
@@ -28,6 +30,7 @@ class ReadyHandler(BaseHandler):
 
     needs: ClassVar = {"GET": None}
 
+    @Contract(gives="Ready", fails=(UnavailableError,))
     async def get(self) -> None:
         """Say that every part is there; 503 names those that are away."""
         await self.reply(self._parts)
@@ -54,6 +57,7 @@ class MetricsHandler(BaseHandler):
 
     needs: ClassVar = {"GET": None}
 
+    @Contract(gives=Raw(("text/plain",)), fails=(UnavailableError,))
     async def get(self) -> None:
         """Give the metrics of this process, and the totals of the archive, in Prometheus' format."""
         content = await self.run(self.shared.metrics.text)
@@ -66,6 +70,7 @@ class WhoAmIHandler(BaseHandler):
 
     needs: ClassVar = {"GET": ANY}
 
+    @Contract(gives="WhoAmI")
     async def get(self) -> None:
         """Say whose token it is, what it permits, and what its user belongs to."""
         await self.reply(
@@ -84,6 +89,7 @@ class EnumTypesHandler(BaseHandler):
 
     needs: ClassVar = {"GET": ANY}
 
+    @Contract(gives="EnumTypes")
     async def get(self) -> None:
         """Give the values that listed fields allow: filters, alignments, time scales, permissions."""
         await self.reply(

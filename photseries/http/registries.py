@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from tornado.web import HTTPError
-
 from photseries import criteria
 from photseries.criteria import CONTROLS, MOST_PER_PAGE
+from photseries.errors import DuplicateError, InDoubtError, InUseError
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.contract import Contract
 from photseries.http.shared import Shared
 from photseries.principal import ADMIN
-from photseries.schemas.registries import CHANGES
 
-__all__ = ["EntriesHandler", "EntryHandler"]
+__all__ = ["EntriesHandler", "EntryHandler", "MembersHandler"]
 
 _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numPerPage"))
 
@@ -31,10 +30,12 @@ class EntriesHandler(_KindHandler):
 
     needs: ClassVar = {"GET": ANY, "POST": ADMIN}
 
+    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
     async def post(self) -> None:
         """Create an entry."""
         await self.reply(lambda: self.services.accounts.create(self.principal, self.kind, self.json_body()))
 
+    @Contract(query=_PAGES, gives="{kind}Page")
     async def get(self) -> None:
         """List the visible entries."""
 
@@ -48,20 +49,27 @@ class EntriesHandler(_KindHandler):
 
 
 class EntryHandler(_KindHandler):
-    """One entry of a kind: get, change, delete."""
+    """One entry of a kind: get, delete."""
 
-    needs: ClassVar = {"GET": ANY, "PATCH": ADMIN, "DELETE": ADMIN}
+    needs: ClassVar = {"GET": ANY, "DELETE": ADMIN}
 
+    @Contract(gives="{kind}")
     async def get(self, identity: str) -> None:
         """Give the entry."""
         await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
 
-    async def patch(self, identity: str) -> None:
-        """Rename a group or a stream, or replace its members."""
-        if self.kind not in CHANGES:
-            raise HTTPError(405)
-        await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))
-
+    @Contract(fails=(InUseError, InDoubtError))
     async def delete(self, identity: str) -> None:
         """Remove the entry."""
         await self.reply(lambda: self.services.accounts.remove(self.principal, self.kind, identity))
+
+
+class MembersHandler(EntryHandler):
+    """One group or stream, which has members: get, change, delete."""
+
+    needs: ClassVar = {**EntryHandler.needs, "PATCH": ADMIN}
+
+    @Contract(body="Changed{kind}", fails=(DuplicateError, InDoubtError))
+    async def patch(self, identity: str) -> None:
+        """Rename a group or a stream, or replace its members."""
+        await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))

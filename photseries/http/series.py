@@ -12,21 +12,30 @@ import orjson
 
 from photseries import __version__, criteria
 from photseries.catalogue.finding import Found
-from photseries.criteria import OF_SOURCE, ONE_SERIES, Query, Restriction
-from photseries.errors import NotFoundError, PhotseriesError
+from photseries.criteria import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, Query, Restriction
+from photseries.errors import (
+    ConflictError,
+    DamagedError,
+    DuplicateError,
+    ForbiddenError,
+    InDoubtError,
+    NotFoundError,
+    PhotseriesError,
+    PreconditionFailedError,
+    UnreadableFileError,
+)
 from photseries.http.answers import success
-from photseries.http.base import ANY, BaseHandler
+from photseries.http.base import ANY
+from photseries.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.http.uploads import UploadHandler
 from photseries.principal import UPLOAD
 
 __all__ = [
     "AppendHandler",
-    "HistoryHandler",
     "OneSeriesHandler",
     "QueryHandler",
     "SeriesHandler",
     "SourceSeriesHandler",
-    "SummaryHandler",
     "number_of",
     "revisions",
 ]
@@ -36,6 +45,10 @@ BATCH = 1024 * 1024
 
 _LARGEST_ID = 2**63 - 1
 
+_LIST = (*CRITERIA, *CONTROLS)
+
+_CHANGE_FAILS = (ForbiddenError, PreconditionFailedError, ConflictError, InDoubtError)
+
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.([a-z0-9]+)"')
 
 
@@ -44,6 +57,12 @@ class SeriesHandler(UploadHandler):
 
     needs: ClassVar = {"GET": ANY, "POST": UPLOAD}
 
+    @Contract(
+        query=criteria.UPLOAD,
+        body="NewSeries",
+        gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
+        fails=(UnreadableFileError, DuplicateError, InDoubtError),
+    )
     async def post(self) -> None:
         """Create a series."""
 
@@ -57,6 +76,7 @@ class SeriesHandler(UploadHandler):
 
         await self.reply(create, heavy=True)
 
+    @Contract(query=_LIST, gives="SeriesPage")
     async def get(self) -> None:
         """Find series; with their tables, one at a time."""
         await self.send_page(lambda: criteria.parse(self.arguments()))
@@ -120,6 +140,7 @@ class QueryHandler(SeriesHandler):
     needs: ClassVar = {"POST": ANY}
     takes_files: ClassVar[bool] = False
 
+    @Contract(body="Query", gives="SeriesPage")
     async def post(self) -> None:
         """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
 
@@ -131,23 +152,12 @@ class QueryHandler(SeriesHandler):
         await self.send_page(parse)
 
 
-class SummaryHandler(BaseHandler):
-    """What an archive holds."""
-
-    needs: ClassVar = {"GET": ANY}
-
-    async def get(self) -> None:
-        """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
-        await self.reply(
-            lambda: self.services.archive.summary(self.principal, criteria.parse_criteria(self.arguments()))
-        )
-
-
 class SourceSeriesHandler(SeriesHandler):
     """The series of one source."""
 
     needs: ClassVar = {"GET": ANY}
 
+    @Contract(query=_LIST, gives="SeriesPage")
     async def get(self, identity: str) -> None:  # type: ignore[override]
         """Find the series of a source, with the parameters of the lists."""
 
@@ -165,6 +175,13 @@ class OneSeriesHandler(UploadHandler):
 
     needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
 
+    @Contract(
+        query=ONE_SERIES,
+        headers=(IF_NONE_MATCH,),
+        gives={"anyOf": [{"$ref": "#/components/schemas/Series"}, {"$ref": "#/components/schemas/PastSeries"}]},
+        also={304: "It is still as If-None-Match says."},
+        fails=(DamagedError,),
+    )
     async def get(self, identity: str) -> None:
         """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
 
@@ -188,6 +205,12 @@ class OneSeriesHandler(UploadHandler):
             self.set_status(304)
         self.finish(content)
 
+    @Contract(
+        headers=(IF_MATCH,),
+        body="ChangedSeries",
+        gives="Changed",
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DuplicateError, DamagedError),
+    )
     async def patch(self, identity: str) -> None:
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
 
@@ -200,6 +223,7 @@ class OneSeriesHandler(UploadHandler):
 
         await self.reply(change, heavy=True)
 
+    @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
     async def delete(self, identity: str) -> None:
         """Remove the series; with If-Match only at the revision that one has seen."""
 
@@ -216,6 +240,13 @@ class AppendHandler(UploadHandler):
 
     needs: ClassVar = {"POST": ANY}
 
+    @Contract(
+        query=criteria.APPEND,
+        headers=(IF_MATCH,),
+        body="Rows",
+        gives="Changed",
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DamagedError),
+    )
     async def post(self, identity: str) -> None:
         """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
 
@@ -228,17 +259,6 @@ class AppendHandler(UploadHandler):
             return {"id": series_id}
 
         await self.reply(append, heavy=True)
-
-
-class HistoryHandler(BaseHandler):
-    """What was done to a series."""
-
-    needs: ClassVar = {"GET": ANY}
-
-    async def get(self, identity: str) -> None:
-        """List who changed what, and when; also of a series that was deleted, to its owner."""
-        events = self.services.archive.history
-        await self.reply(lambda: {"history": events(self.principal, number_of(identity))})
 
 
 def number_of(identity: str) -> int:

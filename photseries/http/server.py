@@ -10,16 +10,19 @@ import signal
 import socket
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler
+from tornado.web import Application
 
 from photseries.accounts import KINDS
 from photseries.config import Server
 from photseries.errors import PhotseriesError, StartError
-from photseries.http.files import EXTENSIONS, FileHandler
+from photseries.http.about import HistoryHandler, SummaryHandler
+from photseries.http.files import EXTENSIONS, ExtensionHandler, FileHandler
+from photseries.http.malformed import Courteous
+from photseries.http.openapi.handlers import OpenApiHandler
 from photseries.http.operation import (
     AliveHandler,
     EnumTypesHandler,
@@ -29,29 +32,28 @@ from photseries.http.operation import (
     WhoAmIHandler,
 )
 from photseries.http.pages import PAGES
-from photseries.http.registries import EntriesHandler, EntryHandler
+from photseries.http.registries import EntriesHandler, EntryHandler, MembersHandler
 from photseries.http.series import (
     AppendHandler,
-    HistoryHandler,
     OneSeriesHandler,
     QueryHandler,
     SeriesHandler,
     SourceSeriesHandler,
-    SummaryHandler,
 )
-from photseries.http.shared import Shared
+from photseries.http.shared import Route, Shared
+from photseries.schemas.registries import CHANGES
 from photseries.services import Services
 
-__all__ = ["ROUTES", "listen", "serve", "url_of"]
+__all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
 
 log = logging.getLogger(__name__)
 
-#: Path, handler, and what else the handler is given.
-ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
+#: The interface for programs; every verb states what it takes and answers (:mod:`photseries.http.contract`).
+API: tuple[Route, ...] = (
     (r"/api/photometric_series", SeriesHandler, {}),
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
-    (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", FileHandler, {}),
+    (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),
@@ -60,12 +62,14 @@ ROUTES: tuple[tuple[str, type[RequestHandler], dict[str, Any]], ...] = (
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
     *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),
-    *((rf"/api/{kind}/(.+)", EntryHandler, {"kind": kind}) for kind in KINDS),
+    *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
     (r"/healthz", AliveHandler, {}),
     (r"/readyz", ReadyHandler, {}),
     (r"/metrics", MetricsHandler, {}),
-    *PAGES,
+    (r"/api/openapi.json", OpenApiHandler, {}),
 )
+
+ROUTES: tuple[Route, ...] = (*API, *PAGES)
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62
@@ -78,12 +82,17 @@ class _Application(Application):
 
     def __init__(self, shared: Shared) -> None:
         self.in_flight = shared.in_flight
+        self._metrics = shared.metrics
         super().__init__(
             [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
             default_handler_class=NothingHandler,
             default_handler_args={"shared": shared},
             log_function=lambda _: None,  # the handlers log themselves, with the request's id
         )
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Take a request, whatever it looks like; Tornado calls this before it reads one."""
+        return Courteous(super().start_request(server_conn, request_conn), request_conn, self._metrics)
 
 
 def listen(settings: Server) -> list[socket.socket]:
@@ -136,7 +145,7 @@ async def _serve(
         ThreadPoolExecutor(settings.threads, thread_name_prefix="light") as light,
         ThreadPoolExecutor(settings.table_threads, thread_name_prefix="heavy") as heavy,
     ):
-        application = _Application(Shared(services, light, heavy))
+        application = _Application(Shared(services, light, heavy, API))
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from tornado.web import RequestHandler
 
 from photseries.http.doors import Throttle
 from photseries.http.metrics import Metrics
+from photseries.http.openapi.documents import Documents
 from photseries.http.spool import Spool
 from photseries.services import Services
 
-__all__ = ["InFlight", "Shared"]
+__all__ = ["InFlight", "Route", "Shared"]
+
+#: Path, handler, and what else the handler is given.
+Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
 
 
 class InFlight:
@@ -50,13 +56,18 @@ class Shared:
     services : Services
     light, heavy : ThreadPoolExecutor
         For work that waits for the database, and for work on tables.
+    routes : sequence of Route
+        The interface for programs, for what describes it.
     """
 
-    def __init__(self, services: Services, light: ThreadPoolExecutor, heavy: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, services: Services, light: ThreadPoolExecutor, heavy: ThreadPoolExecutor, routes: Sequence[Route]
+    ) -> None:
         settings = services.config.server
         self.services = services
         self.light, self.heavy = light, heavy
         self.in_flight = InFlight()
+        self.documents = Documents(routes, services.archive.filters)
         self.spool = Spool(settings, services.spool_folder)
         self.throttle = Throttle(settings)
         self.metrics = Metrics(

@@ -1,11 +1,14 @@
-"""The kinds of values that request bodies hold: each casts as SkyPortal's clients expect, and refuses the rest."""
+"""The kinds of values that request bodies hold: each casts as SkyPortal's clients expect, and refuses the rest.
+
+``shape`` is the JSON schema of what a client should send; some more is accepted, like a number as a text.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from marshmallow import ValidationError, fields, validate
 
@@ -30,13 +33,16 @@ LARGEST_INTEGER = 2**31 - 1
 #: A series is shared with at most so many groups, and streams: the indexes of lists carry them.
 MOST_IDS = 100
 
+LONGEST_TEXT = 500
+LONGEST_NAME = 200
+
 RIGHT_ASCENSION = validate.Range(0, 360, max_inclusive=False, error="Must be in [0, 360) deg.")
 DECLINATION = validate.Range(-90, 90, error="Must be in [-90, 90] deg.")
 POSITIVE = validate.Range(0, min_inclusive=False, error="Must be positive.")
 NOT_NEGATIVE = validate.Range(0, error="Must not be negative.")
 
-_SEGMENT = re.compile(r"[\w +\-.:,()=@#]{1,200}")
-_PATH = re.compile(r"[\w +\-.:,()=@#/]{1,200}")
+_SEGMENT = re.compile(rf"[\w +\-.:,()=@#]{{1,{LONGEST_NAME}}}")
+_PATH = re.compile(rf"[\w +\-.:,()=@#/]{{1,{LONGEST_NAME}}}")
 
 
 def _uncastable(field: fields.Field[Any], reason: str) -> ValidationError:
@@ -46,14 +52,16 @@ def _uncastable(field: fields.Field[Any], reason: str) -> ValidationError:
 class Text(fields.Field[str]):
     """A text; a number is taken as its digits, as SkyPortal's clients expect."""
 
+    shape: ClassVar[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise _uncastable(self, "a text is needed")
         text = str(value)
-        if not text or len(text) > 500:
-            raise ValidationError(f"{self.name} must have 1 to 500 characters.")
+        if not 0 < len(text) <= LONGEST_TEXT:
+            raise ValidationError(f"{self.name} must have 1 to {LONGEST_TEXT} characters.")
         if "\0" in text or not is_unicode(text):
             raise ValidationError(f"{self.name} must not contain a NUL or half a surrogate pair.")
         return text
@@ -61,6 +69,8 @@ class Text(fields.Field[str]):
 
 class Name(Text):
     r"""A text that names a file: no odd characters, no empty, ``.`` or ``..`` segments."""
+
+    shape: ClassVar[Mapping[str, Any]] = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
 
     def __init__(self, *, slashes: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -74,7 +84,7 @@ class Name(Text):
         if not allowed.fullmatch(text) or any(segment in ("", ".", "..") for segment in text.split("/")):
             extra = ", / between segments" if self.slashes else ""
             raise ValidationError(
-                f"{self.name} may have 1 to 200 letters, digits, spaces and + - . _ : , ( ) = @ #{extra}, "
+                f"{self.name} may have 1 to {LONGEST_NAME} letters, digits, spaces and + - . _ : , ( ) = @ #{extra}, "
                 "and no empty, '.' or '..' segment."
             )
         return text
@@ -82,6 +92,8 @@ class Name(Text):
 
 class Number(fields.Field[float]):
     """A finite number, also as a text."""
+
+    shape: ClassVar[Mapping[str, Any]] = {"type": "number"}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, str | int | float):
@@ -98,6 +110,8 @@ class Number(fields.Field[float]):
 class Whole(fields.Field[int]):
     """An id: an integer, also as a text or as a float without a fraction."""
 
+    shape: ClassVar[Mapping[str, Any]] = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
+
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
         number = whole(value)
         if number is None:
@@ -113,6 +127,12 @@ class Ids(fields.Field["list[int] | str"]):
     def __init__(self, *, kind: str, lone: bool, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kind, self.lone = kind, lone
+
+    @property
+    def shape(self) -> Mapping[str, Any]:
+        """The JSON schema."""
+        several = {"type": "array", "items": Whole.shape, "maxItems": MOST_IDS}
+        return {"anyOf": [several, Whole.shape, {"const": "all"}]} if self.lone else several
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[int] | str:
         if self.lone and value == "all":
@@ -135,6 +155,7 @@ class Object(fields.Field["dict[str, Any]"]):
     """A JSON object that the database and the stored file can hold, nested at most ``depth`` deep."""
 
     depth = 32
+    shape: ClassVar[Mapping[str, Any]] = {"type": "object"}
 
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

@@ -207,3 +207,12 @@ def test_a_group_or_stream_that_one_does_not_see_matches_nothing(service, admin,
         assert search(olga, groupID=world.crew)["totalMatches"] == 0
         assert search(olga, streamID=world.feed)["totalMatches"] == 0
         assert search(olga, groupID="99999999999999999", seriesName="shared")["totalMatches"] == 0
+
+
+def test_ids_that_no_id_can_be_match_nothing_of_their_own(admin, world):
+    body = world.fields(data=columns(), series_name="large ids")
+    series = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    for name, value in (("instrumentID", world.instrument), ("ownerID", 1)):
+        found = search(admin, **{name: f"{value},-1,{10**17}"}, seriesName="large ids")
+        assert [one["id"] for one in found["series"]] == [series]
+    assert search(admin, followupRequestID=f"1,{10**17}", assignmentID="-1582,5627515155")["totalMatches"] == 0

@@ -7,6 +7,7 @@ the same interface as every other client.
 from typing import Any
 
 from photseries.http.base import BaseHandler
+from photseries.http.openapi.handlers import DocsHandler
 from photseries.http.pages.assets import AssetHandler
 from photseries.http.pages.find import FindHandler
 from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
@@ -21,5 +22,6 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/sign-out", SignOutHandler, {}),
     (r"/series/([^/]+)", SeriesPageHandler, {}),
     (r"/series/([^/]+)/data", SeriesFileHandler, {}),
+    (r"/docs", DocsHandler, {}),
     (r"/static/([0-9a-f]+)/([a-z0-9_.-]+)", AssetHandler, {}),
 )

@@ -62,6 +62,6 @@ class SeriesFileHandler(PageHandler, FileHandler):
 
     needs: ClassVar = {"GET": ANY}
 
-    async def get(self, identity: str, extension: str | None = None) -> None:
+    async def get(self, identity: str) -> None:
         """Give a file of a series."""
-        await super().get(identity, extension)
+        await self.send_file(identity)
