@@ -75,6 +75,20 @@ def test_links_lead_somewhere():
             assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
 
 
+def test_tests_that_the_documents_name_exist():
+    text = "".join(page.read_text("utf-8") for page in (TOP / "docs").glob("*.md"))
+    named = re.findall(r"\[(test_\w+)\]\(\.\./(tests/[^)]+)\)", text)
+    assert len(named) > 40
+    for name, module in named:
+        assert f"def {name}(" in (TOP / module).read_text("utf-8"), (name, module)
+
+
+def test_every_one_of_the_peers_wrong_results_has_its_line():
+    lines = re.findall(r"^\| ([0-9, ]+) \|", (TOP / "docs/compatibility.md").read_text("utf-8"), re.MULTILINE)
+    numbers = sorted(int(number) for line in lines for number in line.split(","))
+    assert numbers == list(range(1, 32))
+
+
 def test_every_make_verb_of_the_documents_exists():
     makefile = (TOP / "Makefile").read_text()
     for page in [TOP / "README.md", TOP / "ARCHITECTURE.md", *(TOP / "docs").glob("*.md")]:

@@ -117,7 +117,9 @@ class Intake:
         values = {**self.summarized(frame), **metadata, "owner_id": principal.user_id}
         return NewSeries(frame, metadata, sharing, values, merged.sources)
 
-    def foreign(self, file: bytes, fields: Mapping[str, Any]) -> tuple[NewSeries, Mapping[str, Any]]:
+    def foreign(
+        self, file: bytes, fields: Mapping[str, Any], *, describing: bool
+    ) -> tuple[NewSeries, Mapping[str, Any]]:
         """Read and check a series of another archive; whether what it refers to is there, only its insertion tells.
 
         Parameters
@@ -125,7 +127,9 @@ class Intake:
         file : bytes
             HDF5; read by a worker as any upload.
         fields : mapping
-            Metadata as that archive's catalogue has them, and ``owner_id``. Those that its file carries do not count.
+            Metadata as that archive's catalogue has them, and ``owner_id``.
+        describing : bool
+            Whether the metadata in the file count, too, below the fields.
 
         Returns
         -------
@@ -141,7 +145,8 @@ class Intake:
         """
         decoded = hdf5.decode_upload(file, self._sandbox)
         known = {name: value for name, value in fields.items() if name != "owner_id"}
-        merged = merge({"inferred": infer(decoded.frame), "fields": known})
+        file_says = without_ignored(decoded.metadata) if describing else {}
+        merged = merge({"inferred": infer(decoded.frame), "file": file_says, "fields": known})
         problems = _Problems()
         metadata, sharing = self._valid(problems, decoded.frame, merged.values)
         problems.raise_any()

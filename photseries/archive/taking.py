@@ -33,9 +33,11 @@ class Taking:
         self._blobs = Blobs(catalogue, store, config)
         self._intake = Intake(catalogue, sandbox, config)
 
-    def read(self, file: bytes, fields: Mapping[str, Any]) -> tuple[NewSeries, Mapping[str, Any]]:
+    def read(
+        self, file: bytes, fields: Mapping[str, Any], *, describing: bool = False
+    ) -> tuple[NewSeries, Mapping[str, Any]]:
         """Read and check a series; see :meth:`photseries.archive.intake.Intake.foreign`."""
-        return self._intake.foreign(file, fields)
+        return self._intake.foreign(file, fields, describing=describing)
 
     def take(
         self,

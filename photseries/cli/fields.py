@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -15,6 +13,7 @@ from photseries.cli.sections import option
 from photseries.errors import InvalidError
 from photseries.schemas.fields import Ids, Number, Object, Whole
 from photseries.schemas.metadata import MetadataSchema
+from photseries.schemas.template import Template
 
 __all__ = ["NameTemplate", "field_options", "given_fields"]
 
@@ -82,10 +81,8 @@ def given_fields(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if value is not None} | dict(settings)
 
 
-class NameTemplate:
-    """Fields that stand in the names of files, as in ``{series_obj_id}_{filter}.csv``; ``{}`` is anything.
-
-    What separates two fields is taken as late as possible: of ``a_b_g.csv`` the filter is ``g``.
+class NameTemplate(Template):
+    """A template of the names of files, given as the option ``--from-name``.
 
     Raises
     ------
@@ -94,30 +91,10 @@ class NameTemplate:
     """
 
     def __init__(self, template: str) -> None:
-        self.template = template
-        parts = re.split(r"\{(\w*)\}", template)
-        for name in parts[1::2]:
-            if name and name not in _FIELDS:
-                raise click.UsageError(f"--from-name: {name!r} is none of {', '.join(_FIELDS)}.")
-        named = [f"(?P<{part}>.+)" if part else ".*" for part in parts[1::2]]
-        literal = [re.escape(part) for part in parts[::2]]
         try:
-            self.pattern = re.compile("".join(a + b for a, b in zip(literal, [*named, ""], strict=True)))
-        except re.error as error:
-            raise click.UsageError(f"--from-name: {error}.") from None
-
-    def fields(self, path: Path) -> dict[str, str]:
-        """Read the fields from the name of a file.
-
-        Raises
-        ------
-        InvalidError
-            When the name does not fit.
-        """
-        found = self.pattern.fullmatch(path.name)
-        if found is None:
-            raise InvalidError(f"The name {path.name} does not fit {self.template}.")
-        return found.groupdict()
+            super().__init__(template)
+        except InvalidError as error:
+            raise click.UsageError(f"--from-name: {error.message}") from None
 
 
 def _read(field: fields.Field[Any], text: Any) -> Any:

@@ -17,8 +17,9 @@ from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.config import Config
 from photseries.errors import UnavailableError
+from photseries.schemas.metadata import MetadataSchema
 from photseries.services import opened
-from photseries.takeover import Outcome, Report, SkyPortalImport, Status
+from photseries.takeover import DirectoryImport, Outcome, Report, SkyPortalImport, Status, load_mapping
 from photseries.takeover.report import KEPT
 
 __all__ = ["COMMANDS"]
@@ -29,7 +30,7 @@ INTERVAL = 10.0
 _CALLED = {
     Status.TAKEN: "taken over",
     Status.THERE: "were there already",
-    Status.CHANGED: "were there already, and have changed in SkyPortal since",
+    Status.CHANGED: "were there already, and are different now",
     Status.EXCLUDED: "left out as asked",
     Status.MISSING: "have no file",
     Status.UNREADABLE: "have a file that cannot be read",
@@ -103,6 +104,38 @@ def skyportal(
             checked = work.check()
             _follow(work.series(), report, checked.series)
             whole = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
+    _conclude(report, whole, as_json)
+
+
+@group.command("directory")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML: owner, and files, path, fields, create_sources; see docs/import.md.",
+)
+@_report
+@_dry_run
+@json_option
+@configured()
+def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, dry_run: bool, as_json: bool) -> None:
+    """Take a tree of HDF5 files in that were written by the how-to's recipe, each as a series.
+
+    The mapping says whose they become, and what their paths and they themselves do not say. What is there already is
+    left as it is, so the same command goes on where it was interrupted.
+
+    Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
+    """
+    with opened(config) as services:
+        services.sandbox.start()
+        mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
+        work = DirectoryImport(services, folder, mapping, keep=not dry_run)
+        with Report(stem) as report:
+            total = work.check()
+            _follow(work.series(), report, total)
+            whole = report.finish({"dry_run": dry_run, "registries": {}}, ())
     _conclude(report, whole, as_json)
 
 

@@ -111,7 +111,7 @@ def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> It
     """Give the files with the fields of their names; those whose names do not fit have failed."""
     for file in files:
         try:
-            yield file, template.fields(file) if template else {}
+            yield file, template.fields(file.name) if template else {}
         except InvalidError as error:
             tally.refused(file, error)
 

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from photseries.series.lightcurve import LightCurve, light_curve
 from photseries.series.table import BRIGHTNESS, FLUX, TIME, error_column, first_present
 
 __all__ = ["REASONS", "UNEXPLAINED", "Reason", "Table"]
@@ -48,14 +47,9 @@ class Table:
         self.ours = ours
 
     @cached_property
-    def curve(self) -> LightCurve:
-        """The light curve, in the order of the rows."""
-        return light_curve(self.frame)
-
-    @cached_property
     def steps(self) -> np.ndarray:
         """The differences of successive times, in the order of the rows [d]."""
-        return np.diff(self.curve.mjd)
+        return np.diff(self.column(*TIME).astype(np.float64))
 
     def column(self, *spellings: str) -> np.ndarray:
         """Give the first column with one of some names, as it came; empty when there is none."""
@@ -119,7 +113,7 @@ REASONS: tuple[Reason, ...] = (
         "rows without a time",
         "SkyPortal lets a null be the first or last time; here such rows count for brightness only.",
         (*_TIMES, *_DETECTED, "frame_rate"),
-        lambda table: not bool(np.isfinite(table.curve.mjd).all()),
+        lambda table: not bool(np.isfinite(table.column(*TIME)).all()),
     ),
     Reason(
         "single precision",

@@ -114,7 +114,7 @@ class Report:
         self.reasons.update({reason for found in outcome.differences for reason in found.reasons})
         if outcome.status in FAILED and len(self.failures) < KEPT:
             self.failures.append(outcome)
-        if outcome.status in (Status.TAKEN, Status.THERE) and not outcome.differences:
+        if outcome.status in (Status.TAKEN, Status.THERE) and not (outcome.differences or outcome.message):
             return
         self._json.write(b",\n" if self._number else b"\n")
         self._json.write(orjson.dumps(asdict(outcome)))

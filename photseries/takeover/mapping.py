@@ -1,0 +1,92 @@
+"""The file that says what the files of a tree are: a YAML document of few keys."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from photseries.errors import InvalidError, StartError
+from photseries.schemas.metadata import MetadataSchema, load_metadata
+from photseries.schemas.template import Template
+
+__all__ = ["FileMapping", "load_mapping"]
+
+
+@dataclass(frozen=True)
+class FileMapping:
+    """What a mapping says.
+
+    Attributes
+    ----------
+    owner : str
+        The user who will own the series.
+    files : str
+        A pattern of the names of the files, wherever in the tree they are.
+    path : str or None
+        Fields in the path of a file from the top of the tree, as ``{series_name}/{series_obj_id}.h5``.
+    fields : mapping
+        Fields that are the same for all files. They win over what a file says of itself, and ``path`` over them.
+    create_sources : bool
+        Whether a source that is not there is made, at the position of its first series.
+    """
+
+    owner: str
+    files: str = "*.h5"
+    path: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    create_sources: bool = False
+
+    def of(self, name: str) -> dict[str, Any]:
+        """Give the fields of a file.
+
+        Raises
+        ------
+        InvalidError
+            When its name does not fit ``path``.
+        """
+        return {**self.fields, **(Template(self.path).fields(name) if self.path else {})}
+
+
+_KINDS = {"owner": str, "files": str, "path": str, "fields": dict, "create_sources": bool}
+
+
+def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
+    """Read a mapping.
+
+    Parameters
+    ----------
+    path : Path
+    schema : MetadataSchema
+        What its fields must obey.
+
+    Raises
+    ------
+    StartError
+        Naming what is wrong with it.
+    """
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StartError(f"--mapping: {path} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict) or "owner" not in found:
+        raise StartError(f"--mapping: {path} must have owner, the user who will own the series.")
+    for name, value in found.items():
+        if name not in _KINDS:
+            raise StartError(
+                f"--mapping: {name!r} is none of {', '.join(known.name for known in fields(FileMapping))}."
+            )
+        if not isinstance(value, _KINDS[name]):
+            raise StartError(f"--mapping: {name} must be a {_KINDS[name].__name__}.")
+    mapping = FileMapping(**found)
+    _, refusal = load_metadata(schema, mapping.fields, partial=True)
+    try:
+        Template(mapping.path or "")
+    except InvalidError as error:
+        raise StartError(f"--mapping: path: {error.message}") from error
+    if refusal is not None:
+        raise StartError(f"--mapping: fields: {refusal.message}") from refusal
+    return mapping
