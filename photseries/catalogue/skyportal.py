@@ -32,6 +32,7 @@ from sqlalchemy import (
     select,
     table,
     text,
+    true,
 )
 from sqlalchemy.sql.selectable import FromClause
 
@@ -252,18 +253,16 @@ def _table(name: str, *more: str) -> FromClause:
 def _sources() -> Select[Any]:
     """Select the sources; one without a possible position gets that of its first series with one."""
     objs, series = _table("objs"), _table("photometric_series")
+    good = _possible(objs)
     first = (
         select(series.c.ra, series.c.dec)
-        .where(series.c.obj_id == objs.c.id, _possible(series))
+        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _possible(series))
         .order_by(series.c.id)
         .limit(1)
         .lateral("first")
     )
-    good = _possible(objs)
     position = [case((good, objs.c[name]), else_=first.c[name]).label(name) for name in ("ra", "dec")]
-    return select(objs.c.id, *position, objs.c.created_at).select_from(
-        objs.outerjoin(first, ~func.coalesce(good, False))
-    )
+    return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
 
 
 def _possible(place: FromClause) -> ColumnElement[bool]:

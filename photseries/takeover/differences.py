@@ -93,7 +93,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
         row["stream_ids"] = series.stream_ids
         other = [name for name, value in row.items() if name in metadata and not _equal(value, metadata[name])]
         if rows != series.statistics["num_exp"]:
-            reason = f"another table: the file has {rows} rows, the row says {series.statistics['num_exp']}"
+            reason = "the file holds another table than the row describes"
         elif other:
             reason = (
                 f"the metadata pickled in the file are of another time, and the MD5 covers them: {', '.join(other)}"

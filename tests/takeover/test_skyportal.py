@@ -312,7 +312,7 @@ SNR = {"median_snr", "best_snr", "worst_snr"}
         (CONSTANT, "constant brightness", SNR | {"is_detected"}),
         (OF_TIMES, "statistics of the times", {"medians", "minima"}),
         (ANOTHER_TABLE, "not computed from this file", {"num_exp", "mean_mag"}),
-        (ANOTHER_TABLE, "another table: the file has 30 rows, the row says 29", {"md5"}),
+        (ANOTHER_TABLE, "the file holds another table than the row describes", {"md5"}),
         (SHARED_SINCE, PICKLED, {"md5"}),
         (TEXT_NONE, "perhaps null: SkyPortal's PATCH stores null as this text", {"channel"}),
     ],
