@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migrate migration test-extras test-readers hostile fuzz bench crash docs clean
+.PHONY: help setup run test check fix migrate migration test-extras test-readers hostile fuzz interface bench crash docs clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -52,6 +52,9 @@ hostile: setup ## Put every attack, and every valid variation, to a running serv
 
 fuzz: setup ## Put mutated files to the reader: make fuzz MINUTES=5
 	$(BIN)/python -m tests.hostile.fuzz $(or $(MINUTES),1) $(ARGS)
+
+interface: setup ## Put every boundary of the interface, as it describes itself, to a running service.
+	INTERFACE=all $(BIN)/python -m pytest tests/http/test_openapi.py -k machine $(ARGS)
 
 crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
 	CRASH=all $(BIN)/python -m pytest tests/crash $(ARGS)

@@ -16,6 +16,7 @@ from photseries.text import is_unicode
 
 __all__ = [
     "DECLINATION",
+    "LARGEST_INTEGER",
     "NOT_NEGATIVE",
     "POSITIVE",
     "RIGHT_ASCENSION",

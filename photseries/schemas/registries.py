@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from typing import Any
 
@@ -10,9 +10,22 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
 from photseries.principal import PERMISSIONS
-from photseries.schemas.fields import DECLINATION, RIGHT_ASCENSION, Ids, Number, Text, Whole
+from photseries.schemas.fields import DECLINATION, LARGEST_INTEGER, RIGHT_ASCENSION, Ids, Number, Text, Whole
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
+
+
+#: Automatic ids go on from the largest that was chosen, so that some have to be left.
+LARGEST_CHOSEN = 2_000_000_000
+
+_CHOSEN = validate.Range(max=LARGEST_CHOSEN, error=f"Must be at most {LARGEST_CHOSEN}.")
+
+
+def _possible(numbers: Iterable[int]) -> None:
+    """Refuse numbers that no user can have."""
+    for number in numbers:
+        if not 0 < number <= LARGEST_INTEGER:
+            raise ValidationError(f"Invalid user ID: {number}")
 
 
 class _Entry(Schema):
@@ -23,21 +36,21 @@ class _Entry(Schema):
 
 
 class _Numbered(_Entry):
-    id = Whole()
+    id = Whole(validate=_CHOSEN)
 
 
 class UserSchema(_Numbered):
     """Somebody who has tokens; ``single_user_group_id`` is for those who bring the ids of another archive along."""
 
     username = Text(required=True)
-    single_user_group_id = Whole()
+    single_user_group_id = Whole(validate=_CHOSEN)
 
 
 class GroupSchema(_Numbered):
     """Users who share series."""
 
     name = Text(required=True)
-    user_ids = Ids(kind="user", lone=False)
+    user_ids = Ids(kind="user", lone=False, validate=_possible)
 
 
 class StreamSchema(GroupSchema):
@@ -80,7 +93,7 @@ class MembersSchema(_Entry):
     """A change of a group or a stream: another name, other members."""
 
     name = Text()
-    user_ids = Ids(kind="user", lone=False)
+    user_ids = Ids(kind="user", lone=False, validate=_possible)
 
 
 #: What creates an entry, by kind as it stands in the path.
