@@ -5,7 +5,8 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migrate migration test-extras test-readers hostile fuzz interface bench crash docs clean
+.PHONY: help setup run test check fix migrate migration test-extras test-readers test-scale hostile fuzz interface bench \
+	crash docs clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -46,6 +47,10 @@ test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an 
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)
+
+test-scale: setup ## Kill services behind a balancer, stop, slow and refuse the object storage: the long tests of both.
+	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
+		tests/crash/test_object_faults.py $(ARGS)
 
 hostile: setup ## Put every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile

@@ -17,6 +17,7 @@ from photseries.catalogue.engine import Catalogue, require_version
 from photseries.codecs import hdf5
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Config
+from photseries.errors import StartError
 from photseries.storage import LocalStore, Store, open_store
 
 __all__ = ["Services", "opened", "opened_catalogue", "opened_store"]
@@ -89,6 +90,14 @@ def opened_store(config: Config, catalogue: Catalogue) -> Store:
     return store
 
 
+def make_folder(directory: Path) -> None:
+    """Make the data directory, which holds at least the admin token and what is uploaded at the moment."""
+    try:
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"The data directory cannot be made: {error}") from error
+
+
 @contextmanager
 def opened(config: Config) -> Iterator[Services]:
     """Bring everything up, and down again on leaving; the schema must be of this version's revision.
@@ -100,6 +109,7 @@ def opened(config: Config) -> Iterator[Services]:
     StartError
         When a part cannot be started, or the schema needs a migration; the message names the command.
     """
+    make_folder(config.directory)
     with opened_catalogue(config) as catalogue, ExitStack() as stack:
         if config.database.url is None and migrations.is_empty(catalogue.engine):
             migrations.upgrade(catalogue.engine)

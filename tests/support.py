@@ -21,14 +21,14 @@ PATIENCE = 60
 class RunningService:
     """`photseries serve` as a process of its own."""
 
-    def __init__(self, directory, **settings):
+    def __init__(self, directory, port=0, **settings):
         self.directory = Path(directory)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
         environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in settings.items()}
         self.log = self.directory.parent / f"{self.directory.name}-{id(self)}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "photseries", "serve", "--port", "0", "--data", str(self.directory)],
+                [sys.executable, "-m", "photseries", "serve", "--port", str(port), "--data", str(self.directory)],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -97,6 +97,24 @@ def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
         last = rows[-1].id
 
 
+def unlinked_blobs(connection: Connection) -> Iterator[Blob]:
+    """Give the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
+    columns = [getattr(SeriesHistory, name) for name in BLOB]
+    statement = select(SeriesHistory.series_id, *columns).join(
+        UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename
+    )
+    # A change of sharing repeats the blob.
+    for row in connection.execute(statement.distinct()):
+        yield of_row(row.series_id, row._mapping)
+
+
+def kept_count(connection: Connection) -> int:
+    """Count the blobs that rows name, and those that were unlinked and not removed."""
+    return sum(
+        connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Series, UnlinkedBlob)
+    )
+
+
 def blob_of(connection: Connection, series_id: int) -> Blob | None:
     """Give the blob that a series has now; None when it is gone."""
     columns = [getattr(Series, name) for name in BLOB]

@@ -26,6 +26,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
     "The service, on its own machine": {
         **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
         "import": "importing",
+        "store": "store",
     },
     "Accounts and registries, on the service's machine": dict.fromkeys(
         ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"

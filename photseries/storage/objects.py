@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
 
 from photseries import config
@@ -113,7 +113,13 @@ class ObjectStore(Store):
         """Remove a blob or a left-over."""
         check_listed(key)
         with contextlib.suppress(FileNotFoundError), _translated():
-            obstore.delete(self._backend, key)
+            try:
+                obstore.delete(self._backend, key)
+            except GenericError:
+                # The client takes an answer with the words SlowDown or InternalError in it for a failure, be they only
+                # part of the key. So what counts is whether the object is there.
+                obstore.head(self._backend, key)
+                raise
         reached("store: object removed")
 
     def scan(self) -> Iterator[StoredBlob]:

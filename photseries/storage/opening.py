@@ -42,6 +42,8 @@ def open_store(url: str, settings: config.Store, *, only_read: bool = False) -> 
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc == "" and parts.path.startswith("/"):
+        if only_read and not Path(parts.path).is_dir():
+            raise StartError(f"There is no folder {parts.path}.")
         return LocalStore(Path(parts.path))
     if parts.scheme == "s3":
         return _object_store(url, parts.netloc, parts.path.strip("/"), settings, only_read=only_read)

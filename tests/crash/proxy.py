@@ -1,8 +1,10 @@
-"""A man in the middle of a service and PostgreSQL, who loses messages."""
+"""A man in the middle of a service and PostgreSQL, or an object server, who loses messages."""
 
 import contextlib
+import re
 import socket
 import threading
+import time
 
 from sqlalchemy import make_url
 
@@ -38,6 +40,21 @@ class Proxy:
         url = make_url(self.target).set(host=host, port=port, query=query)
         return url.render_as_string(hide_password=False)
 
+    def connected(self):
+        """A connection to the server."""
+        server = socket.socket(socket.AF_UNIX)
+        server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+        return server
+
+    @staticmethod
+    def messages(client):
+        """Split what a client sends."""
+        return _messages(client)
+
+    def forward(self, message, client, server):
+        """Let a message go on its way."""
+        server.sendall(message)
+
     def lose(self, words, fate):
         """Let the next message that contains some words meet a fate, once."""
         self.released.clear()
@@ -71,9 +88,7 @@ class Proxy:
                 self._threads.append(self._spawn(self._serve, client))
 
     def _serve(self, client):
-        server = socket.socket(socket.AF_UNIX)
-        with client, server, contextlib.suppress(OSError):
-            server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+        with client, contextlib.suppress(OSError), self.connected() as server:
             self._open |= {client, server}
             deaf = threading.Event()
             answers = self._spawn(self._forward_answers, server, client, deaf)
@@ -85,10 +100,10 @@ class Proxy:
                 self._open -= {client, server}
 
     def _forward_messages(self, client, server, deaf):
-        for message in _messages(client):
+        for message in self.messages(client):
             fate = self._fate(message)
             if fate is None:
-                server.sendall(message)
+                self.forward(message, client, server)
                 continue
             deaf.set()
             if fate != AFTER:  # otherwise it breaks when the server has answered, and ended
@@ -128,3 +143,55 @@ def _messages(client):
                 break
             yield buffer[:length]
             buffer, header = buffer[length:], 1
+
+
+class ObjectProxy(Proxy):
+    """The same before an object server, whose port is the target: who can also be slow, or refuse in its name.
+
+    Attributes
+    ----------
+    delay : float
+        How long every request waits [s].
+    """
+
+    delay = 0.0
+    _refusal = b""
+
+    @property
+    def url(self):
+        return "http://{}:{}".format(*self._listener.getsockname())
+
+    def refuse(self, status, code):
+        """Answer every request with an error, as S3 words it."""
+        body = f"<Error><Code>{code}</Code><Message>of the tests</Message></Error>".encode()
+        self._refusal = b"HTTP/1.1 %d No\r\nContent-Length: %d\r\n\r\n%b" % (status, len(body), body)
+
+    def mend(self):
+        self.delay, self._refusal = 0.0, b""
+        self._fates.clear()
+        self.released.set()
+
+    def connected(self):
+        return socket.create_connection(("127.0.0.1", self.target))
+
+    def forward(self, message, client, server):
+        time.sleep(self.delay)
+        if self._refusal:
+            head, _, _ = self._refusal.partition(b"\r\n\r\n")
+            client.sendall(head + b"\r\n\r\n" if message.startswith(b"HEAD ") else self._refusal)
+        else:
+            server.sendall(message)
+
+    @staticmethod
+    def messages(client):
+        """Split requests of HTTP, each with a body of a stated length or none."""
+        buffer = b""
+        while chunk := client.recv(65536):
+            buffer += chunk
+            while (end := buffer.find(b"\r\n\r\n")) >= 0:
+                stated = re.search(rb"\r\ncontent-length: *(\d+)", buffer[:end], re.IGNORECASE)
+                length = end + 4 + (int(stated[1]) if stated else 0)
+                if len(buffer) < length:
+                    break
+                yield buffer[:length]
+                buffer = buffer[length:]

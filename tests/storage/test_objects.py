@@ -63,6 +63,15 @@ def test_two_places_in_a_bucket_are_two_stores(object_server: ObjectServer, buck
     assert [blob.key for blob in one.scan()] == ["a/b.h5"]
 
 
+def test_a_key_may_be_called_like_a_failure(object_server: ObjectServer, bucket: str) -> None:
+    """The client looks for such words in the answer to a deletion."""
+    store = open_store(f"s3://{bucket}/words", object_server.config(bucket))
+    store.create("InternalError/SlowDown.h5", b"blob")
+    store.delete("InternalError/SlowDown.h5")
+    assert store.read("InternalError/SlowDown.h5") is None
+    store.delete("InternalError/SlowDown.h5")
+
+
 def test_an_object_says_what_it_is() -> None:
     backend = MemoryStore()
     ObjectStore(backend).create("a/b.h5", b"blob")

@@ -1,0 +1,192 @@
+"""Two services behind nginx, one database, one object store, while the services are killed and started again."""
+
+import concurrent.futures
+import contextlib
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.crash.kills import PATH
+from tests.crash.place import ObjectPlace
+from tests.scale.conftest import ALL
+from tests.support import PATIENCE, RunningService, columns
+from tests.world import World
+
+EXAMPLE = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
+KILLS = 12 if ALL else 2
+CLIENTS = 4
+#: What a client may see beside success: away or full, and in doubt (a service died under its request).
+RETRIABLE = {429, 502, 503, 504}
+
+
+class Balancer:
+    """nginx with the example's configuration, in front of some services."""
+
+    def __init__(self, nginx, folder, services):
+        folder.mkdir()
+        example = EXAMPLE.read_text()
+        for host, service in zip(("one:5000", "two:5000"), services, strict=True):
+            assert host in example
+            example = example.replace(host, urlsplit(service.url).netloc)
+        socket = folder / "socket"
+        assert "listen 8080;" in example
+        example = example.replace("listen 8080;", f"listen unix:{socket};")
+        paths = "".join(
+            f"{name}_temp_path {folder}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        (folder / "nginx.conf").write_text(
+            f"daemon off;\npid {folder}/pid;\nerror_log {folder}/log info;\nevents {{}}\n"
+            f"http {{\naccess_log off;\n{paths}{example}}}\n"
+        )
+        command = [nginx, "-c", folder / "nginx.conf", "-e", folder / "log", "-p", folder]
+        tried = subprocess.run([*command, "-t"], capture_output=True, text=True)
+        assert tried.returncode == 0, tried.stderr
+        self.socket = str(socket)
+        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + PATIENCE
+        while not socket.exists():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+
+    def client(self, token):
+        transport = httpx.HTTPTransport(uds=self.socket)
+        return httpx.Client(
+            transport=transport,
+            base_url="http://archive",
+            headers={"Authorization": f"token {token}"},
+            timeout=PATIENCE,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(PATIENCE)
+
+
+class Clients:
+    """Pipelines that post series until each is there, and astronomers who read them, each answer compared."""
+
+    def __init__(self, balancer, token, world):
+        self.balancer, self.token, self.world = balancer, token, world
+        self.seen = Counter()
+        self.accepted = {}
+        self.wrong = []
+        self.over = threading.Event()
+
+    def body(self, label):
+        return self.world.fields(series_name="balanced", series_obj_id=label, data=columns(50, seed=hash(label) % 1000))
+
+    def work(self, number):
+        """Post one series, however often it takes, and read one; again and again."""
+        with self.balancer.client(self.token) as client:
+            for step in range(100_000):
+                if self.over.is_set():
+                    return
+                self.post(client, f"{number}.{step}")
+                known = list(self.accepted.items())
+                label, series = known[step * 7919 % len(known)]
+                self.read(client, label, series)
+
+    def note(self, verb, answer):
+        self.seen[verb, answer.status_code] += 1
+        if answer.status_code not in RETRIABLE | {200, 409}:
+            self.wrong.append((verb, answer.status_code, answer.text[:200]))
+
+    def post(self, client, label):
+        doubtful = False
+        while True:
+            answer = client.post(PATH, json=self.body(label))
+            self.note("POST", answer)
+            if answer.status_code == 200:
+                self.accepted[label] = answer.json()["data"]["id"]
+                return
+            if answer.status_code == 409:
+                if not doubtful:
+                    self.wrong.append(("POST", 409, "a duplicate of nothing"))
+                self.accepted[label] = answer.json()["data"]["id"]
+                return
+            if answer.status_code not in RETRIABLE:
+                return
+            doubtful = True
+            time.sleep(0.05)
+
+    def read(self, client, label, series):
+        answer = client.get(f"{PATH}/{series}", params={"dataFormat": "json"})
+        self.note("GET", answer)
+        if answer.status_code == 200 and answer.json()["data"]["data"] != self.body(label)["data"]:
+            self.wrong.append(("GET", 200, f"series {series} is not what was posted"))
+
+
+@pytest.fixture
+def settings(object_server, archive_url):
+    assert object_server.make_bucket("balanced")
+    return object_server.settings("balanced/archive", database__url=archive_url)
+
+
+def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url, tmp_path, record_property):
+    folders = [tmp_path / name for name in ("one", "two")]
+    with contextlib.ExitStack() as stack:
+        services = [stack.enter_context(RunningService(folder, **settings)) for folder in folders]
+        balancer = stack.enter_context(Balancer(nginx, tmp_path / "nginx", services))
+        place = stack.enter_context(ObjectPlace(tmp_path, archive_url, **store_only(settings)))
+        admin = stack.enter_context(balancer.client(services[0].token))
+        clients = Clients(balancer, services[0].token, World(admin))
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(CLIENTS))
+        workers = [pool.submit(clients.work, number) for number in range(CLIENTS)]
+        try:
+            for kill in range(KILLS):
+                until_more(clients, 15, workers)
+                place_in_row = kill % 2
+                port = urlsplit(services[place_in_row].url).port
+                services[place_in_row].kill()
+                until_more(clients, 15, workers)
+                services[place_in_row] = stack.enter_context(
+                    RunningService(folders[place_in_row], port=port, **settings)
+                )
+            until_more(clients, 15, workers)
+        finally:
+            clients.over.set()
+        for worker in workers:
+            worker.result(PATIENCE)
+        record_property("seen", table(clients, KILLS))
+        assert clients.wrong == []
+        for service in services:
+            with service.client(services[0].token) as direct:
+                for label, series in clients.accepted.items():
+                    shown = direct.get(f"{PATH}/{series}", params={"dataFormat": "json"}).json()["data"]
+                    assert shown["data"] == clients.body(label)["data"]
+                    assert shown["series_obj_id"] == label
+        place.check_invariant()
+        assert len(place.named()) == len(clients.accepted), "nothing is there twice, and nothing that nobody accepted"
+        place.check_swept()
+
+
+def store_only(settings):
+    return {name: value for name, value in settings.items() if name.startswith("store__")}
+
+
+def until_more(clients, posts, workers):
+    wanted, deadline = len(clients.accepted) + posts, time.monotonic() + PATIENCE
+    while len(clients.accepted) < wanted:
+        assert time.monotonic() < deadline
+        assert not any(worker.done() for worker in workers), [worker.exception() for worker in workers if worker.done()]
+        time.sleep(0.02)
+
+
+def table(clients, kills):
+    """What clients saw, a line for each verb and status."""
+    meaning = {200: "success", 409: "there already", 502: "in doubt", 503: "away", 504: "in doubt", 429: "too many"}
+    lines = [
+        f"{verb:6}{status:5}  {meaning.get(status, 'WRONG'):14}{count:8}"
+        for (verb, status), count in sorted(clients.seen.items())
+    ]
+    return [*lines, f"{len(clients.accepted)} series accepted, {kills} kills, {len(clients.wrong)} wrong answers"]

@@ -1,0 +1,76 @@
+"""What stands in deploy/ fits the service: its settings exist, its units and its balancer are valid."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from photseries import config
+from tests.debian import program
+
+DEPLOY = Path(__file__).parent.parent / "deploy"
+UNIT = DEPLOY / "photseries.service"
+STATED = {"POSTGRES_PASSWORD": "one", "S3_ACCESS_KEY": "two", "S3_SECRET_KEY": "three"}
+
+
+def compose():
+    text = re.sub(r"\$\{(\w+):\?\}", lambda found: STATED[found[1]], (DEPLOY / "compose.yaml").read_text())
+    return yaml.safe_load(text)
+
+
+def test_the_unit_is_valid(tmp_path):
+    verify = program("systemd-analyze", "systemd")
+    copy = tmp_path / UNIT.name
+    copy.write_text(
+        UNIT.read_text().replace("/opt/photseries/bin/photseries", f"{Path(sys.executable).parent}/photseries")
+    )
+    outcome = subprocess.run([verify, "verify", "--recursive-errors=no", copy], capture_output=True, text=True)
+    assert (outcome.returncode, outcome.stdout, outcome.stderr) == (0, "", "")
+
+
+def test_the_unit_waits_for_requests_in_flight():
+    (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
+    assert int(seconds) > config.Server().stop_timeout
+
+
+def test_the_balancer_takes_the_longest_body():
+    (size,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx.conf").read_text())
+    assert int(size) * 1024 * 1024 == config.Server().max_body
+
+
+@pytest.mark.parametrize("name", ["one", "two", "migrate"])
+def test_the_services_of_the_compose_file_start_as_configured(name):
+    service = compose()["services"][name]
+    settings = config.load(None, service["environment"])
+    assert settings.store.url == "s3://photseries/archive"
+    assert (settings.store.access_key, settings.store.secret_key) == ("two", "three")
+    assert settings.database.url == "postgresql://photseries:one@database/photseries"
+    assert service["read_only"]
+    assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_compose_file_fits_together():
+    document = compose()
+    services = document["services"]
+    hosts = re.findall(r"server (\w+):5000", (DEPLOY / "nginx.conf").read_text())
+    assert set(hosts) <= set(services)
+    for service in services.values():
+        assert set(service.get("depends_on", ())) <= set(services)
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in document["volumes"] or (DEPLOY / source).exists(), volume
+    for name in re.findall(r"http://(\w+):8333", yaml.safe_dump(document)):
+        assert name in services or name == "127"
+
+
+def test_the_container_runs_without_rights():
+    text = (DEPLOY / "Containerfile").read_text()
+    stages = text.split("\nFROM ")
+    assert "\nUSER 10001:10001\n" in stages[-1]
+    assert "HEALTHCHECK" in stages[-1]
+    for name in re.findall(r"PHOTSERIES_(\w+)=", text):
+        section, key = name.lower().split("__")
+        assert hasattr(getattr(config.Config(), section), key), name
