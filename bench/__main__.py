@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-BENCHES = ("bulk", "catalogue", "compare", "flood", "reader", "service", "soak", "takeover")
+BENCHES = ("bulk", "catalogue", "compare", "flood", "growth", "reader", "service", "soak", "takeover")
 
 
 def main() -> None:
