@@ -1,8 +1,8 @@
-"""What growing costs: the CPU of a request with two processes, and with the files in object storage, beside one process.
+"""What growing costs: the CPU of a request with two processes, and over object storage, beside one process.
 
-All services run in one measurement, each with a database of its own, and take turns, so that the ratios are of one state
-of the machine. Counted is what the processes of photseries use: neither PostgreSQL, nor the object server, nor the
-clients. How much of the machine they use is told of what all others leave: their CPU, of theirs and what stayed idle.
+All services run in one measurement, each with a database of its own, and take turns, so that the ratios are of one
+state of the machine. Counted is what the processes of photseries use: neither PostgreSQL, nor the object server, nor
+the clients. How much of the machine they use is told of what all others leave: what they use and what stays idle.
 """
 
 from __future__ import annotations

@@ -11,7 +11,6 @@ from photseries.catalogue import series
 from photseries.catalogue.engine import Catalogue
 from photseries.codecs.sandbox import Sandbox
 from photseries.config import Config
-from photseries.faults import reached
 from photseries.storage.contract import Store
 
 __all__ = ["Taking"]
@@ -72,4 +71,3 @@ class Taking:
             hashes = {**changed["hash"], "to": blob["hash"]}
             values = {**new.values, **blob, **kept}
             series.take_over(connection, values, group_ids, stream_ids, {**changed, "hash": hashes})
-            reached("create: row inserted")
