@@ -17,6 +17,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
 from photseries.criteria import CRITERIA
+from photseries.extras import needs
 from photseries.schemas.metadata import MetadataSchema
 
 if TYPE_CHECKING:
@@ -40,10 +41,11 @@ def _to_csv(series: Series, path: Path) -> None:
 
 
 def _to_parquet(series: Series, path: Path) -> None:
-    try:
-        series.data.to_parquet(path)
-    except ImportError:
-        raise Failure("Parquet needs a package: pip install 'photseries[parquet]'.") from None
+    needs("pyarrow")
+    import pyarrow.parquet
+
+    # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
+    pyarrow.parquet.write_table(pyarrow.Table.from_pandas(series.data), path)
 
 
 #: What writes each format of ``get``, and the endings of file names that mean it.

@@ -24,7 +24,10 @@ def read_hdf5(content: bytes, options: ReadOptions) -> Reading:
 def read_parquet(content: bytes, options: ReadOptions) -> Reading:
     """Read Apache Parquet."""
     needs("pyarrow")
-    frame = pd.read_parquet(io.BytesIO(content), engine="pyarrow")
+    import pyarrow.parquet
+
+    # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
+    frame: pd.DataFrame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas()
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return canonical(Reading(frame), options)

@@ -4,6 +4,7 @@ import gzip
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet
 import pytest
 from astropy import units
 from astropy.table import Table
@@ -42,7 +43,7 @@ def write(format_, path):
     elif format_ == "hdf5":
         path.write_bytes(recipe_write(FRAME, {"filter": "ztfg"}))
     else:
-        FRAME.to_parquet(path)
+        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(FRAME), path)
 
 
 BINARY = [known for known in READERS if known.name not in ("csv", "tsv", "text", "ecsv")]
