@@ -76,6 +76,7 @@ def test_all_parts_run_and_are_kept(tmp_path, capsys, monkeypatch):
 
 def test_a_small_bulk_goes_up(service, monkeypatch):
     monkeypatch.setattr(bulk, "SECONDS", 0.01)
+    monkeypatch.setattr(bulk, "GETS", 1)
     found = bulk.measure(bulk.Bulk(series=5, rows=20), service, {}, ["--jobs", "2"])
     assert list(found.cpu) == ["client", "service"]
     assert min(*found.cpu.values(), *found.floor.values(), *found.gets.values(), found.rate) > 0
