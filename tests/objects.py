@@ -81,7 +81,8 @@ class ObjectServer:
     def make_bucket(self, name):
         """A bucket is a folder of the server's own file system."""
         filer = f"http://127.0.0.1:{self.ports['filer'][0]}"
-        return httpx.post(f"{filer}/buckets/{name}/").is_success
+        folder = f"{filer}/buckets/{name}/"
+        return httpx.post(folder).is_success or httpx.get(folder).is_success
 
     def remove_bucket(self, name):
         filer = f"http://127.0.0.1:{self.ports['filer'][0]}"

@@ -112,6 +112,10 @@ class ObjectStore(Store):
     def delete(self, key: str) -> None:
         """Remove a blob or a left-over."""
         check_listed(key)
+        self._remove(key)
+        reached("store: object removed")
+
+    def _remove(self, key: str) -> None:
         with contextlib.suppress(FileNotFoundError), _translated():
             try:
                 obstore.delete(self._backend, key)
@@ -120,7 +124,6 @@ class ObjectStore(Store):
                 # part of the key. So what counts is whether the object is there.
                 obstore.head(self._backend, key)
                 raise
-        reached("store: object removed")
 
     def scan(self) -> Iterator[StoredBlob]:
         """List all blobs and left-overs; foreign objects are not listed."""
@@ -167,7 +170,7 @@ class ObjectStore(Store):
         try:
             yield probe
         finally:
-            self.delete(probe)
+            self._remove(probe)
 
     def _now(self) -> datetime:
         """Give the time by the clock that stamps the objects."""

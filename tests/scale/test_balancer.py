@@ -132,6 +132,7 @@ def settings(object_server, archive_url):
     return object_server.settings("balanced/archive", database__url=archive_url)
 
 
+@pytest.mark.timeout(600)
 def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url, tmp_path, record_property):
     folders = [tmp_path / name for name in ("one", "two")]
     with contextlib.ExitStack() as stack:
