@@ -14,6 +14,7 @@ from photseries.archive.changes import RaceLostError, changes, noted, require_wo
 from photseries.archive.intake import Intake, Sharing, Upload
 from photseries.archive.preview import preview
 from photseries.archive.reader import Reader, absent
+from photseries.archive.tables import Tables
 from photseries.catalogue import blobs, finding, series
 from photseries.catalogue.engine import Catalogue, Connection
 from photseries.catalogue.series import Changeable
@@ -65,7 +66,7 @@ class Archive(Reader):
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, sandbox: Sandbox, config: Config) -> None:
-        super().__init__(catalogue, Blobs(catalogue, store, config))
+        super().__init__(catalogue, Blobs(catalogue, store, config), Tables(config.store.table_memory))
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
@@ -100,11 +101,11 @@ class Archive(Reader):
         same = open_.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
 
-    def preview(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+    def preview(self, principal: Principal, body: Mapping[str, Any], points: int | None = None) -> dict[str, Any]:
         """Tell what :meth:`create` would store, and store nothing; see :func:`photseries.archive.preview.preview`."""
         new = self._intake.new(principal, body)
         with self._catalogue.reading() as connection:
-            return preview(connection, principal, new)
+            return preview(connection, principal, new, points)
 
     def append(
         self,

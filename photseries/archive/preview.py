@@ -4,17 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from photseries.archive.intake import NewSeries
 from photseries.catalogue import finding, registries
 from photseries.catalogue.engine import Connection
+from photseries.codecs import json_columns
 from photseries.principal import Principal
+from photseries.series.cutting import cut
+from photseries.series.part import Part
 from photseries.series.remarks import remarks
 from photseries.series.statistics import SUMMARY
+from photseries.series.table import TIME, required_column
 
 __all__ = ["preview"]
 
 
-def preview(connection: Connection, principal: Principal, new: NewSeries) -> dict[str, Any]:
+def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
     """Tell what a new series would be.
 
     Parameters
@@ -22,12 +28,15 @@ def preview(connection: Connection, principal: Principal, new: NewSeries) -> dic
     connection : Connection
     principal : Principal
     new : NewSeries
+    points : int, optional
+        How many rows of the light curve are wanted at most.
 
     Returns
     -------
     dict
         ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
-        each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``.
+        each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``;
+        ``light_curve`` (mjd, flux, fluxerr, mag, magerr) where points are wanted.
     """
     source = registries.get(connection, principal, "sources", new.values["obj_id"])
     position = None if source is None else (source["ra"], source["dec"])
@@ -43,4 +52,11 @@ def preview(connection: Connection, principal: Principal, new: NewSeries) -> dic
         "content_hash": new.values["content_hash"],
         "warnings": warnings,
         "exists": taken,
+        **({} if points is None else {"light_curve": _light_curve(new, points)}),
     }
+
+
+def _light_curve(new: NewSeries, points: int) -> orjson.Fragment:
+    time = required_column(new.frame, TIME)
+    part = Part(columns=(time,), max_points=points, derive=("mag", "magerr", "flux", "fluxerr"))
+    return orjson.Fragment(json_columns.encode(cut(new.frame, part, new.metadata).rename(columns={time: "mjd"})))

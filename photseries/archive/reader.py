@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import orjson
 
 from photseries.archive.blobs import Blobs
+from photseries.archive.tables import Tables
 from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
 from photseries.catalogue.finding import Found, Page
@@ -35,11 +36,14 @@ class Reader:
     ----------
     catalogue : Catalogue
     blobs : Blobs
+    tables : Tables
+        Those that were looked at a short while ago.
     """
 
-    def __init__(self, catalogue: Catalogue, blobs: Blobs) -> None:
+    def __init__(self, catalogue: Catalogue, blobs: Blobs, tables: Tables) -> None:
         self._catalogue = catalogue
         self._blobs = blobs
+        self._tables = tables
 
     def get(
         self,
@@ -171,10 +175,11 @@ class Reader:
         """
         match data_format:
             case "json":
-                frame = self._blobs.decoded(found.blob).frame
                 if part.is_whole:
+                    frame = self._blobs.decoded(found.blob).frame
                     return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
-                wanted, rows = chosen(frame, part, found.fields)
+                table = self._tables.get(found.blob, self._blobs.decoded)
+                wanted, rows = chosen(table.decoded.frame, part, found.fields, table.curve)
                 return {**found.fields, "data_rows": rows, "data": orjson.Fragment(json_columns.encode(wanted))}
             case "hdf5":
                 content = base64_text.encode(self._file(found, part))

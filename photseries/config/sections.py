@@ -87,6 +87,7 @@ class Store:
     write_deadline: float = 300.0  # [s]
     sweep_interval: float = 3600.0  # [s]
     compression: Literal["none", "deflate"] = "none"
+    table_memory: int = 192 * MIB  # [bytes]
 
     def __post_init__(self) -> None:
         pair = (self.access_key is None) == (self.secret_key is None)
@@ -99,6 +100,7 @@ class Store:
             "store.write_deadline",
             "must be at most a tenth of store.grace",
         )
+        _require(self.table_memory >= 0, "store.table_memory", "must not be negative")
         _require(self.sweep_interval > 0, "store.sweep_interval", "must be positive")
 
 

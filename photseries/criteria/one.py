@@ -49,6 +49,11 @@ UPLOAD: tuple[Parameter, ...] = (
         default=False,
         sentence="Tell what would be stored, from where each value would come, and what is odd; store nothing.",
     ),
+    Parameter(
+        name="maxPoints",
+        kind=POINTS,
+        sentence="With dryRun: give the light curve as well, in at most so many rows.",
+    ),
 )
 
 #: The parameters of rows that are added to a series.

@@ -69,7 +69,7 @@ class SeriesHandler(UploadHandler):
         def create() -> dict[str, Any]:
             body, asked = self.upload(criteria.UPLOAD)
             if asked["dryRun"]:
-                return self.services.archive.preview(self.principal, body)
+                return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
             return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}

@@ -97,9 +97,14 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
     return chosen(frame, part, metadata)[0]
 
 
-def chosen(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> tuple[pd.DataFrame, int]:
-    """Cut a part out of a table as :func:`cut` does, and count the rows from which ``max_points`` were chosen."""
-    curve = light_curve(frame)
+def chosen(
+    frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any], curve: LightCurve | None = None
+) -> tuple[pd.DataFrame, int]:
+    """Cut a part out of a table as :func:`cut` does, and count the rows from which ``max_points`` were chosen.
+
+    The light curve of the table can be given when it is known already.
+    """
+    curve = light_curve(frame) if curve is None else curve
     rows, count = _rows(curve, part)
     if not rows.size:
         raise InvalidError("No row of this series is in the part that is asked for.")

@@ -1,28 +1,29 @@
 """The pages, as somebody uses them in a browser."""
 
+import re
+
+import httpx
 import pytest
 
 from tests.browser.watch import barriers
-from tests.support import TESS
+from tests.support import TESS, columns
 
 HOSTILE = "<script>document.title='owned'</script>"
 
 
 @pytest.fixture(scope="module")
-def series(admin):
-    """The real TESS file, and a source whose name is an attack."""
-    for kind, body in (
-        ("sources", {"id": HOSTILE, "ra": 359.9882, "dec": -22.0806}),
-        ("instrument", {"id": 7, "name": "TESS <b>"}),
-    ):
-        assert admin.post(f"/api/{kind}", json=body).status_code == 200
+def series(admin, world):
+    """The real TESS file, of a source whose name is an attack, and a short series with a hostile column."""
+    assert admin.post("/api/sources", json={"id": HOSTILE, "ra": 359.9882, "dec": -22.0806}).status_code == 200
     answer = admin.post(
         "/api/photometric_series",
         params={"obj_id": HOSTILE, "instrument_id": "7"},
         content=TESS.read_bytes(),
         headers={"Content-Type": "application/x-hdf5"},
     )
-    return answer.json()["data"]["id"]
+    table = columns(rows=30) | {"$$x$$ <img src=x onerror=alert(1)>": [0, 1, 2] * 10}
+    short = admin.post("/api/photometric_series", json=world.fields(series_name="short", data=table))
+    return answer.json()["data"]["id"], short.json()["data"]["id"]
 
 
 def sign_in(page, token, path="/"):
@@ -32,10 +33,9 @@ def sign_in(page, token, path="/"):
     page.wait_for_url(f"**{path}")
 
 
-def drawn(page):
-    """Wait for a light curve."""
-    page.locator("#curve canvas").first.wait_for(state="attached")
-    page.get_by_text("points", exact=False).last.wait_for()
+def told(page, pattern):
+    """Wait for the sentence under a plot."""
+    page.locator("#told").filter(has_text=re.compile(pattern)).wait_for()
 
 
 def test_a_wrong_token_is_told(page, watch):
@@ -47,16 +47,124 @@ def test_a_wrong_token_is_told(page, watch):
     assert barriers(page) == {}
 
 
-def test_a_light_curve_is_shown_and_zoomed_into(page, service, series):
-    sign_in(page, service.token, f"/series/{series}")
-    drawn(page)
-    assert page.get_by_role("heading", level=1).inner_text() == HOSTILE
-    assert "owned" not in page.title().replace(HOSTILE, "")
+def test_an_empty_archive_tells_what_to_do(page, service, admin, world):
+    token = world.token("olga")
+    sign_in(page, token)
+    page.get_by_text("Nobody has shared a series with you so far").wait_for()
+    page.get_by_role("button", name="Sign out").click()
+    sign_in(page, world.tokens["olga"])
+    page.get_by_role("link", name="Upload a light curve").click()
+    page.get_by_role("heading", name="Upload a light curve").wait_for()
     assert barriers(page) == {}
-    before = page.locator("#told").inner_text()
+
+
+def test_one_finds_opens_and_zooms(page, service, series):
+    sign_in(page, service.token)
+    page.locator(".spark path").first.wait_for()
+    page.get_by_text("2 series of 2 sources").wait_for()
+    assert barriers(page) == {}
+    page.get_by_label("Source", exact=True).fill("owned")
+    page.keyboard.press("Enter")
+    page.get_by_text("1 series of 1 source").wait_for()
+    assert page.url.endswith("/?objectID=owned"), "the address can be shared, and has no empty parameters"
+    page.get_by_role("link", name="Exposures").click()
+    page.wait_for_url("**/?objectID=owned&sortBy=num_exp&sortOrder=asc")
+    page.get_by_role("link", name=HOSTILE).click()
+    told(page, "the extremes among 18,300")
+    assert page.get_by_role("heading", level=1).inner_text() == HOSTILE
+    assert page.title() == f"{HOSTILE} in tess::red · photseries"
+    assert barriers(page) == {}
     with page.expect_request(lambda request: "mjdMin" in request.url) as asked:
-        page.get_by_role("button", name="Zoom in").click()
+        for _ in range(4):
+            page.locator("#curve").press("+")
     assert asked.value.headers["x-csrf-token"]
-    page.locator("#told").filter(has_not_text=before).wait_for()
-    with page.expect_request(lambda request: "mjdMin" in request.url):
-        page.locator("#curve").press("+")
+    told(page, r": [0-9,]+ points$")
+    with page.expect_download() as download:
+        page.get_by_role("link", name="HDF5").click()
+    assert download.value.path().read_bytes()[:4] == b"\x89HDF"
+
+
+def test_names_of_columns_are_only_text(page, service, series):
+    sign_in(page, service.token, f"/series/{series[1]}")
+    told(page, ": 30 points")
+    page.get_by_label("Below").select_option(index=1)
+    page.locator("#other .bk-Figure").wait_for()
+    page.get_by_label("Flagged where").select_option(index=1)
+    page.get_by_text("Flagged 20").wait_for()
+    page.get_by_text("Magnitude", exact=True).click()
+    page.get_by_text("Date", exact=True).click()
+    told(page, ": 30 points")
+
+
+def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
+    watch.expect("status of 400")
+    sign_in(page, service.token)
+    page.get_by_label("Radius").fill("wide")
+    page.keyboard.press("Enter")
+    page.locator("#no-radius").filter(has_text="It must be a number above 0").wait_for()
+    assert page.get_by_label("Radius").get_attribute("aria-invalid") == "true"
+
+
+def test_a_file_is_looked_at_corrected_and_stored(page, service, world, watch, admin):
+    watch.expect("status of 400")
+    sign_in(page, world.tokens["anna"], "/upload")
+    page.locator("#file").set_input_files(TESS)
+    page.get_by_text("Must supply an obj_id").wait_for()
+    page.get_by_label("obj_id", exact=True).fill("star")
+    page.get_by_label("instrument_id").select_option("TESS")
+    page.get_by_text("TESS_2_1_2, from the file").wait_for()
+    page.get_by_text("399 of 18,699 rows have no brightness").wait_for()
+    page.locator("#curve .bk-Figure").wait_for()
+    page.get_by_label("series_name").fill("corrected")
+    page.get_by_text("Nothing is stored yet").wait_for()
+    assert barriers(page) == {}
+    page.get_by_role("button", name="Store").click()
+    page.wait_for_url("**/series/*")
+    told(page, "points")
+    number = page.url.rsplit("/", 1)[1]
+    fields = admin.get(f"/api/photometric_series/{number}?dataFormat=none").json()["data"]
+    assert (fields["series_name"], fields["series_obj_id"], fields["num_exp"]) == ("corrected", "114807149", 18699)
+
+
+def test_a_text_file_becomes_columns(page, world, admin):
+    sign_in(page, world.tokens["anna"], "/upload")
+    fields = world.fields(series_name="typed", ra=10, dec=-20, exp_time=30)
+    for name in ("obj_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter"):
+        page.get_by_label(re.compile(rf"^{name}\b")).fill(str(fields[name]))
+    page.get_by_label("instrument_id").select_option("TESS")
+    content = b"# a comment\nmjd,mag,magerr,note\n59000.5,18.25,0.01,a\n59001.5,,0.02,b\n"
+    page.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": content})
+    page.get_by_text("Nothing is stored yet").wait_for()
+    page.get_by_role("button", name="Store").click()
+    page.wait_for_url("**/series/*")
+    data = admin.get(f"/api/photometric_series/{page.url.rsplit('/', 1)[1]}").json()["data"]["data"]
+    assert data == {"mjd": [59000.5, 59001.5], "mag": [18.25, None], "magerr": [0.01, 0.02], "note": ["a", "b"]}
+
+
+def test_a_service_that_is_away_and_a_session_that_ended_are_told(page, service, series, watch):
+    watch.expect("ERR_FAILED|status of 401")
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "extremes")
+    page.route("**/api/**", lambda route: route.abort())
+    page.locator("#curve").press("+")
+    page.get_by_text("The service does not answer").wait_for()
+    page.unroute("**/api/**")
+    with httpx.Client(base_url=service.url) as other:
+        (cookie,) = (one for one in page.context.cookies() if one["name"] == "photseries")
+        other.cookies["photseries"] = cookie["value"]
+        csrf = page.locator("html").get_attribute("data-csrf")
+        assert other.post("/sign-out", data={"csrf": csrf}).status_code == 303
+    page.locator("#curve").press("+")
+    page.get_by_role("alert").get_by_role("link", name="Sign in").click()
+    page.get_by_label("Token").wait_for()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_a_phone(browse, service, series, scheme):
+    page = browse(service.url, viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    sign_in(page, service.token, f"/series/{series[1]}")
+    told(page, "points")
+    for path in (f"/series/{series[1]}", "/", "/upload"):
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
+        assert barriers(page) == {}, path

@@ -12,6 +12,7 @@ from photseries.http.pages.assets import AssetHandler
 from photseries.http.pages.find import FindHandler
 from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
 from photseries.http.pages.signing import SignInHandler, SignOutHandler
+from photseries.http.pages.upload import UploadPageHandler
 
 __all__ = ["PAGES"]
 
@@ -23,5 +24,6 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/series/([^/]+)", SeriesPageHandler, {}),
     (r"/series/([^/]+)/data", SeriesFileHandler, {}),
     (r"/docs", DocsHandler, {}),
+    (r"/upload", UploadPageHandler, {}),
     (r"/static/([0-9a-f]+)/([a-z0-9_.-]+)", AssetHandler, {}),
 )

@@ -32,7 +32,7 @@ WORDS = (
     Word("limiting_mag", "Limiting magnitude", "AB"),
     Word("magref", "Reference magnitude", "AB"),
     Word("e_magref", "± reference", "AB"),
-    Word("time_stamp_alignment", "Times are those of the exposure's"),
+    Word("time_stamp_alignment", "Time stamps", "of the exposure"),
     Word("time_scale", "Time scale"),
     Word("time_refpos", "Times refer to"),
     Word("followup_request_id", "Follow-up request"),

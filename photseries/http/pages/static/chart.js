@@ -29,12 +29,12 @@ function broken(x, y) {
 }
 
 export class Chart {
-  constructor(host, { x = "number", xLabel = "", yLabel = "", inverted = false, height = 380, tooltips = [], range } = {}) {
+  constructor(host, { x = "number", xLabel = "", yLabel = "", inverted = false, height = 380, tooltips = [] } = {}) {
     this.host = host;
     this.inverted = inverted;
     this.onWindow = () => {};
     this.layers = new Map();
-    this.xRange = range ?? new Bokeh.Range1d({ start: 0, end: 1 });
+    this.xRange = new Bokeh.Range1d({ start: 0, end: 1 });
     this.yRange = new Bokeh.Range1d({ start: 0, end: 1 });
     this.figure = Plotting.figure({
       x_range: this.xRange, y_range: this.yRange, x_axis_type: x === "date" ? "datetime" : "linear",
@@ -44,7 +44,12 @@ export class Chart {
     });
     this.#dress(xLabel, yLabel, x);
     this.#equip(tooltips);
-    this.xRange.change.connect(() => this.onWindow(this.xRange.start, this.xRange.end));
+    this.xRange.change.connect(() => {
+      const { start, end } = this.xRange;
+      this.linked?.setWindow(start, end);
+      this.onWindow(start, end);
+    });
+    this.yRange.change.connect(() => { this.held ||= !this.fitting; }); // somebody has chosen a stretch of y
     this.shown = Plotting.show(this.figure, host);
     this.#keys();
   }
@@ -69,7 +74,7 @@ export class Chart {
   }
 
   #equip(tooltips) {
-    const pan = new Bokeh.PanTool();
+    const pan = new Bokeh.PanTool({ dimensions: "width" });
     const box = new Bokeh.BoxZoomTool({ dimensions: "auto" });
     this.tools = { pan, box };
     const wheel = new Bokeh.WheelZoomTool({ dimensions: "width" });
@@ -109,12 +114,20 @@ export class Chart {
     this.xRange.setv({ start: from, end: to });
   }
 
+  // Lets another plot and this one show the same window; Bokeh's documents cannot share a range.
+  link(other) {
+    [this.linked, other.linked] = [other, this];
+    other.whole = this.whole;
+    other.setWindow(this.xRange.start, this.xRange.end);
+  }
+
   setWhole(from, to) {
     const margin = 0.02 * (to - from || 1);
     this.whole = [from - margin, to + margin];
   }
 
   reset() {
+    this.held = false;
     this.setWindow(...this.whole);
     this.fit();
   }
@@ -161,8 +174,9 @@ export class Chart {
     parts.line.glyph.setv({ line_color: paint, line_alpha: alpha * 0.6 });
   }
 
-  // Makes the y axis span what is visible.
+  // Makes the y axis span what is visible, unless somebody has chosen otherwise.
   fit() {
+    if (this.held) return;
     const { start, end } = this.xRange;
     let least = Infinity;
     let greatest = -Infinity;
@@ -179,7 +193,9 @@ export class Chart {
     const margin = (greatest - least || Math.abs(greatest) * 0.01 || 1) * 0.06;
     const ends = [least - margin, greatest + margin];
     if (this.inverted) ends.reverse();
+    this.fitting = true;
     this.yRange.setv({ start: ends[0], end: ends[1] });
+    this.fitting = false;
   }
 
   async destroy() {

@@ -50,7 +50,7 @@ function kinds({ flux, fluxerr, ...columns }) {
 const LAYERS = {
   seen: { label: "Detections", colour: "--accent", marker: "circle" },
   unseen: { label: "Non-detections", colour: "--soft", marker: "inverted_triangle", hollow: true },
-  far: { label: "Outliers", colour: "--second", marker: "diamond" },
+  far: { label: "Outliers", colour: "--second", marker: "diamond", size: 9 },
   flagged: { label: "Flagged", colour: "--third", marker: "x", hollow: true },
 };
 
@@ -66,7 +66,7 @@ function layers(few) {
       name, ...look, x: at.map((i) => position(rows.mjd[i])), y,
       low: few ? at.map((i, n) => y[n] - (errors[i] ?? NaN)) : undefined,
       high: few ? at.map((i, n) => y[n] + (errors[i] ?? NaN)) : undefined,
-      line: name === "seen" && !rows.complete, size: few ? 5 : 2.5, alpha: few ? 0.85 : 0.6, hollow: few && Boolean(look.hollow),
+      line: name === "seen" && !rows.complete, size: few ? (look.size ?? 5) : 2.5, alpha: few ? 0.85 : 0.6, hollow: few && Boolean(look.hollow),
       columns: { mjd: at.map((i) => rows.mjd[i]), error: at.map((i) => errors[i] ?? NaN) },
     };
   });
@@ -142,10 +142,8 @@ async function build() {
   };
   element("other").hidden = !state.column;
   if (state.column) {
-    charts.other = new Chart(element("other"), {
-      x: kind, yLabel: state.column, height: 180, range: curve.xRange,
-    });
-    charts.other.setWhole(position(series.mjd_first), position(series.mjd_last));
+    charts.other = new Chart(element("other"), { x: kind, yLabel: state.column, height: 180 });
+    curve.link(charts.other);
     charts.other.dragging = controls.drag.value;
   }
   draw(true);

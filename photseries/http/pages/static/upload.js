@@ -1,0 +1,169 @@
+// A dry run of an upload after every change, until it is stored.
+
+import { ask, later, say } from "./api.js";
+import { labelOfBrightness } from "./axes.js";
+import { Chart } from "./chart.js";
+
+const element = (id) => document.getElementById(id);
+const fields = element("fields");
+let file = null;
+let columns = null; // of a text file
+let chart = null;
+let running = null;
+
+// The columns of a text file: numbers where all values are, texts elsewhere; what is empty is no value.
+function parsed(text) {
+  const [head, ...lines] = text.split(/\r?\n/).filter((line) => line.trim() && !line.startsWith("#"));
+  const mark = [",", ";", "\t"].find((one) => head?.includes(one)) ?? /\s+/;
+  const split = (line) => (typeof mark === "string" ? line : line.trim()).split(mark).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+  const names = split(head ?? "");
+  const rows = lines.map(split);
+  const ragged = rows.findIndex((row) => row.length !== names.length);
+  if (!rows.length) throw new Error("The file has no rows under the names of its columns.");
+  if (ragged >= 0) throw new Error(`Row ${ragged + 1} has ${rows[ragged].length} values, not ${names.length}.`);
+  return Object.fromEntries(names.map((name, i) => {
+    const cells = rows.map((row) => row[i]);
+    const numbers = cells.map((cell) => (cell === "" || /^nan$/i.test(cell) ? null : Number(cell)));
+    return [name, numbers.some(Number.isNaN) ? cells : numbers];
+  }));
+}
+
+function values(form) {
+  const given = {};
+  for (const input of form.elements) {
+    if (!input.name || input.type === "checkbox" || !input.value.trim()) continue;
+    const text = input.value.trim();
+    if (!("json" in input.dataset)) given[input.name] = text;
+    else try { given[input.name] = JSON.parse(text); } catch { given[input.name] = text; }
+  }
+  const shared = [...form.querySelectorAll("[name=group_ids]:checked")].map((box) => Number(box.value));
+  if (shared.length) given.group_ids = shared;
+  return given;
+}
+
+function send(query, signal) {
+  const given = values(fields);
+  if (columns) return ask("/api/photometric_series", { method: "POST", query, signal, body: JSON.stringify({ ...given, data: columns }) });
+  const texts = Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+  return ask("/api/photometric_series", {
+    method: "POST", signal, query: { ...Object.fromEntries(texts), ...query }, body: file, headers: { "Content-Type": "application/x-hdf5" },
+  });
+}
+
+// Says at each field what is wrong with it, or from where its value comes.
+function mark(problems, found = {}, sources = {}) {
+  for (const place of fields.querySelectorAll("[data-field]")) {
+    const name = place.dataset.field;
+    const input = place.querySelector("input, select");
+    const [why, from] = place.querySelectorAll(".why, .from");
+    why.textContent = problems[name]?.join(" ") ?? "";
+    why.hidden = !why.textContent;
+    if (why.hidden) input.removeAttribute("aria-invalid");
+    else input.setAttribute("aria-invalid", "true");
+    const said = { inferred: "from the columns", file: "from the file" }[sources[name]];
+    from.textContent = said && !input.value ? `${typeof found[name] === "object" ? JSON.stringify(found[name]) : found[name]}, ${said}` : "";
+    from.hidden = !from.textContent;
+  }
+}
+
+function fact(label, value) {
+  const row = document.createElement("div");
+  for (const [tag, text] of [["dt", label], ["dd", value]]) row.append(Object.assign(document.createElement(tag), { textContent: text }));
+  return row;
+}
+
+async function preview({ warnings, statistics, columns: types, metadata, sources, light_curve: curve }) {
+  mark({}, metadata, sources);
+  element("preview").hidden = false;
+  element("warnings").replaceChildren(...warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  const short = (value) => (typeof value === "number" ? Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 }) : String(value));
+  const shown = ["num_exp", "num_detected", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "median_snr"];
+  element("facts").replaceChildren(
+    ...shown.filter((name) => statistics[name] !== null).map((name) => fact(name, name.startsWith("mjd") ? statistics[name].toFixed(5) : short(statistics[name]))),
+    fact("columns", Object.entries(types).map(([name, type]) => `${name} (${type})`).join(", ")),
+  );
+  const unit = "flux" in types || "fluxes" in types ? "flux" : "mag";
+  await chart?.destroy();
+  chart = new Chart(element("curve"), { xLabel: "MJD [d]", yLabel: labelOfBrightness(unit), inverted: unit === "mag", height: 260 });
+  chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
+  chart.setWindow(...chart.whole);
+  chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3, line: curve.mjd.length < 0.9 * statistics.num_detected }], { fit: true });
+}
+
+async function dry() {
+  if (!file) return;
+  running?.abort();
+  running = new AbortController();
+  element("store").disabled = true;
+  element("state").textContent = "Looking at it…";
+  try {
+    const found = await send({ dryRun: "true", maxPoints: 2000 }, running.signal);
+    await preview(found);
+    say(null);
+    element("store").disabled = found.exists !== null;
+    element("state").textContent = found.exists === null ? "Nothing is stored yet." : "A series with these names is there already.";
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    mark(error.fields ?? {});
+    const elsewhere = Object.keys(error.fields ?? {}).some((name) => !fields.querySelector(`[data-field="${CSS.escape(name)}"]`));
+    say(!error.fields || !Object.keys(error.fields).length || elsewhere ? error : null);
+    element("state").textContent = "Something is missing or wrong; see above.";
+  }
+}
+
+async function choose(given) {
+  if (!given) return;
+  file = given;
+  columns = null;
+  element("chosen").textContent = `${given.name}, ${(given.size / 1024).toLocaleString("en", { maximumFractionDigits: 0 })} KiB`;
+  try {
+    if (/\.(csv|txt|tsv)$/i.test(given.name)) columns = parsed(await given.text());
+    await dry();
+  } catch (error) {
+    file = null;
+    say(error);
+  }
+}
+
+async function store() {
+  element("store").disabled = true;
+  element("state").textContent = "Storing…";
+  try {
+    const { id } = await send({});
+    location.assign(`/series/${id}`);
+  } catch (error) {
+    mark(error.fields ?? {});
+    say(error);
+    element("state").textContent = "Nothing was stored.";
+    element("store").disabled = false;
+  }
+}
+
+async function make(event) {
+  event.preventDefault();
+  const form = event.target;
+  const said = form.querySelector("output");
+  try {
+    const given = values(form);
+    const { id } = await ask(`/api/${form.dataset.kind}`, { method: "POST", body: JSON.stringify(given) });
+    element(form.dataset.list).append(new Option(given.name ?? id, id));
+    element(form.dataset.kind === "sources" ? "f-obj_id" : "f-instrument_id").value = id;
+    said.textContent = "Made, and chosen above.";
+    form.reset();
+    dry();
+  } catch (error) {
+    said.textContent = error.message;
+  }
+}
+
+element("file").addEventListener("change", ({ target }) => choose(target.files[0]));
+for (const name of ["dragover", "drop"]) {
+  document.addEventListener(name, (event) => {
+    event.preventDefault();
+    if (name === "drop") choose(event.dataTransfer.files[0]);
+  });
+}
+fields.addEventListener("input", later(dry, 500));
+fields.addEventListener("submit", (event) => event.preventDefault());
+element("store").addEventListener("click", store);
+for (const form of document.querySelectorAll(".make")) form.addEventListener("submit", make);
