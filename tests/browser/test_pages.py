@@ -80,7 +80,7 @@ def test_one_finds_opens_and_zooms(page, service, series):
     assert asked.value.headers["x-csrf-token"]
     told(page, r": [0-9,]+ points$")
     with page.expect_download() as download:
-        page.get_by_role("link", name="HDF5").click()
+        page.get_by_role("link", name="hdf5").click()
     assert download.value.path().read_bytes()[:4] == b"\x89HDF"
 
 

@@ -146,6 +146,7 @@ def test_parts_of_a_table(admin, stored):
     assert part(admin, series, mjdMin=low, mjdMax=high).equals(between)
     few = part(admin, series, maxPoints=200)
     assert len(few) <= 200
+    assert admin.get(f"{PATH}/{series}", params={"maxPoints": 200}).json()["data"]["data_rows"] == 18_300
     finite = frame[np.isfinite(frame["flux"]) & np.isfinite(frame["mjd"])]
     assert few["flux"].min() == finite["flux"].min()
     assert few["flux"].max() == finite["flux"].max()
@@ -178,7 +179,9 @@ def test_a_dry_run_stores_nothing(admin, world):
     data = columns(20)
     data["mjd"] = [time + 2_400_000.5 for time in reversed(data["mjd"])]
     body = world.fields(series_name="dry", data=data, ra=11.0)
-    told = admin.post(PATH, params={"dryRun": "true"}, json=body).json()["data"]
+    told = admin.post(PATH, params={"dryRun": "true", "maxPoints": 4}, json=body).json()["data"]
+    assert sorted(told["light_curve"]) == ["flux", "fluxerr", "mag", "magerr", "mjd"]
+    assert len(told["light_curve"]["mjd"]) == 4
     assert told["metadata"]["series_name"] == "dry"
     assert told["sources"]["ra"] == "body"
     assert told["columns"] == {"mjd": "float64", "flux": "float64", "fluxerr": "float64"}

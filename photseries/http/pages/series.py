@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from photseries.formats import FORMATS
 from photseries.http.base import ANY
 from photseries.http.files import FileHandler
 from photseries.http.pages.page import PageHandler
@@ -39,6 +40,7 @@ class SeriesPageHandler(PageHandler):
             "words": written(fields, WORDS),
             "statistics": written(fields, STATISTICS),
             "history": self.services.archive.history(self.principal, series_id),
+            "formats": [one.name for one in FORMATS.values() if one.is_installed],
             "origin": f"{'https' if self.https else 'http'}://{self.request.host}",
         }
 
