@@ -5,7 +5,7 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fix migrate migration test-extras test-readers test-scale hostile fuzz interface bench \
+.PHONY: help setup run demo test check fix migrate migration test-extras test-readers test-scale hostile fuzz interface bench \
 	crash docs clean
 
 help:
@@ -19,6 +19,9 @@ setup: ## Make the Python environment in .venv, or bring it up to date.
 run: setup ## Serve on http://127.0.0.1:5000, with a database and a store in ./data.
 	$(BIN)/photseries migrate
 	$(BIN)/photseries serve $(ARGS)
+
+demo: setup ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
+	$(BIN)/photseries demo $(ARGS)
 
 test: check ## Run the checks, then all tests, on up to four cores; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2

@@ -19,7 +19,8 @@
     ├── DamagedError                500  damaged            a stored file is missing or altered
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     ├── UnavailableError            503  unavailable        a part is away or full: try again
-    │   └── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    │   └── LateError               503  late               a computation took longer than it may
     ├── UnreachableError            (never sent)            a client finds no service, or one of another version
     └── StartError                  (never sent)            the service or a command cannot start as configured
 
@@ -145,7 +146,7 @@ class UnsupportedMediaTypeError(PhotseriesError):
 
 
 class NotInstalledError(PhotseriesError):
-    """A format that this service cannot write, because an optional package is not installed; the message names it."""
+    """What this service cannot make, because an optional package is not installed; the message names it."""
 
     status = 501
     code = "not_installed"
@@ -177,6 +178,12 @@ class InDoubtError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
+
+
+class LateError(UnavailableError):
+    """A computation took longer than it may, on a service as busy as this one is."""
+
+    code = "late"
 
 
 class UnreachableError(PhotseriesError):

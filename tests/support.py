@@ -14,21 +14,21 @@ import pandas as pd
 DATA = Path(__file__).parent / "data"
 TESS = DATA / "TESS_photometric_series1.h5"
 
-#: How long a service may take to start or to stop on a loaded machine [s].
-PATIENCE = 60
+#: How long a service may take to start or to stop on a machine that is busy with much else [s].
+PATIENCE = 240
 
 
 class RunningService:
-    """`photseries serve` as a process of its own."""
+    """`photseries serve`, or another verb that serves, as a process of its own."""
 
-    def __init__(self, directory, port=0, **settings):
+    def __init__(self, directory, port=0, verb="serve", **settings):
         self.directory = Path(directory)
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
         environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in settings.items()}
         self.log = self.directory.parent / f"{self.directory.name}-{id(self)}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "photseries", "serve", "--port", str(port), "--data", str(self.directory)],
+                [sys.executable, "-m", "photseries", verb, "--port", str(port), "--data", str(self.directory)],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=log,

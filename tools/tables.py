@@ -7,7 +7,7 @@ from pathlib import Path
 from photseries import errors
 from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
-from photseries.criteria import APPEND, CONTROLS, CRITERIA, UPLOAD
+from photseries.criteria import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
 from photseries.formats import FORMATS
 from photseries.http import server
 from photseries.http.files import FILE
@@ -108,6 +108,9 @@ API = {
     "file": lambda: parameters(FILE),
     "upload": lambda: parameters(UPLOAD),
     "append": lambda: parameters(APPEND),
+    "periodogram": lambda: parameters(PERIODOGRAM),
+    "folded": lambda: parameters(FOLDED),
+    "picture": lambda: parameters(PICTURE),
     "fields": fields,
     "errors": failures,
 }

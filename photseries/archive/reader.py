@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Mapping, Set
 from functools import partial
 from typing import Any, TypeVar
 
 import orjson
+import pandas as pd
 
 from photseries.archive.blobs import Blobs
 from photseries.archive.tables import Tables
@@ -103,6 +104,22 @@ class Reader:
             return found.revision, None
         found, content = self._latest(principal, found, lambda seen: self._file(seen, part, form))
         return found.revision, content
+
+    def study(
+        self,
+        principal: Principal,
+        series_id: int,
+        known: Set[int],
+        work: Callable[[pd.DataFrame, Mapping[str, Any]], T],
+    ) -> tuple[int, T | None]:
+        """Give what comes of some work on the table and the fields of one series; see :meth:`get`."""
+        found = self._visible(principal, series_id)
+        if found.revision in known:
+            return found.revision, None
+        found, result = self._latest(
+            principal, found, lambda seen: work(self._blobs.decoded(seen.blob).frame, seen.fields)
+        )
+        return found.revision, result
 
     def _latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
         """Read the file of a series; once more when a change has replaced it, and a sweep removed it, meanwhile."""

@@ -27,6 +27,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
         "import": "importing",
         "store": "store",
+        "demo": "demo",
     },
     "Accounts and registries, on the service's machine": dict.fromkeys(
         ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"

@@ -18,9 +18,9 @@ from photseries.config import Config
 from photseries.http.processes import supervise
 from photseries.http.server import listen, url_of
 from photseries.http.server import serve as serve_http
-from photseries.services import opened, opened_catalogue
+from photseries.services import Services, opened, opened_catalogue
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "announce_at", "serve_on"]
 
 
 @click.command()
@@ -32,9 +32,9 @@ __all__ = ["COMMANDS"]
 def serve(config: Config, listening: tuple[int, ...]) -> None:
     """Serve HTTP until SIGTERM or Ctrl-C."""
     sockets = [socket.socket(fileno=number) for number in listening] or listen(config.server)
-    announce = functools.partial(click.echo, f"photseries {__version__} ready at {url_of(sockets)}")
+    announce = functools.partial(announce_at, url_of(sockets))
     if config.server.processes == 1:
-        _serve(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
+        serve_on(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
     else:
         numbers = [one.fileno() for one in sockets]
         supervise(_like_this(numbers), config.server.processes, numbers, announce, config.server.stop_timeout)
@@ -49,7 +49,33 @@ def _like_this(listening: list[int]) -> list[str]:
     return [sys.executable, "-m", "photseries", "serve", *options, *inherited]
 
 
-def _serve(config: Config, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None) -> None:
+def announce_at(url: str) -> None:
+    """Print the line that says that the service answers."""
+    click.echo(f"photseries {__version__} ready at {url}")
+
+
+def serve_on(
+    config: Config,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    *,
+    orphaned: int | None = None,
+    prepare: Callable[[Services], None] = lambda _: None,
+) -> None:
+    """Serve from this process; at the first start make an admin user, and tell the token.
+
+    Parameters
+    ----------
+    config : Config
+    sockets : list of socket
+        That listen.
+    announce : callable
+        Called once the service answers.
+    orphaned : int, optional
+        A descriptor at whose end the service stops, too.
+    prepare : callable
+        What is done before, with the services.
+    """
     with opened(config) as services:
         token = services.accounts.bootstrap(services.token_file)
         if token is not None:
@@ -59,6 +85,7 @@ def _serve(config: Config, sockets: list[socket.socket], announce: Callable[[], 
                 err=True,
             )
         services.sandbox.start()
+        prepare(services)
         serve_http(services, sockets, announce, orphaned)
 
 

@@ -18,7 +18,7 @@ from photseries import config as settings
 from photseries import faults
 from photseries.errors import PhotseriesError
 
-__all__ = ["Failure", "configured", "json_option", "printed", "reported", "safe"]
+__all__ = ["Failure", "configured", "json_option", "log_to_stderr", "printed", "reported", "safe"]
 
 DEFAULT_FILE = Path("config.yaml")
 
@@ -67,7 +67,7 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
                     os.environ,
                     {name: value for name, value in overrides.items() if value is not None},
                 )
-                _log_to_stderr(loaded.log.level)
+                log_to_stderr(loaded.log.level)
                 faults.arm(os.environ)
                 command(loaded, *args, **options)
 
@@ -105,7 +105,8 @@ def _plain(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str) -> None:
+    """Write the log, from a level on, to standard error."""
     logging.basicConfig(
         stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
     )

@@ -10,7 +10,7 @@ from typing import Literal
 
 from photseries.errors import StartError
 
-__all__ = ["Config", "Data", "Database", "Limits", "Log", "Photometry", "Sandbox", "Server", "Store"]
+__all__ = ["Config", "Data", "Database", "Limits", "Log", "Periodogram", "Photometry", "Sandbox", "Server", "Store"]
 
 MIB = 1024 * 1024
 
@@ -156,6 +156,18 @@ class Photometry:
 
 
 @dataclass(frozen=True)
+class Periodogram:
+    """What a periodogram may cost."""
+
+    deadline: float = 20.0  # [s]
+    frequencies: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("deadline", "frequencies"):
+            _require(getattr(self, name) > 0, f"periodogram.{name}", "must be positive")
+
+
+@dataclass(frozen=True)
 class Log:
     """What is written to standard error."""
 
@@ -173,6 +185,7 @@ class Config:
     limits: Limits = field(default_factory=Limits)
     sandbox: Sandbox = field(default_factory=Sandbox)
     photometry: Photometry = field(default_factory=Photometry)
+    periodogram: Periodogram = field(default_factory=Periodogram)
     log: Log = field(default_factory=Log)
 
     @property

@@ -7,6 +7,7 @@ messages, the documentation and the parametrised tests all read the same table.
 from photseries.criteria.kinds import choice
 from photseries.criteria.one import APPEND, ONE_SERIES, PART, UPLOAD, part_of
 from photseries.criteria.query import Cone, Cursor, Positions, Query, Restriction, parse, parse_criteria, read, texts_of
+from photseries.criteria.studies import FOLDED, PERIODOGRAM, PICTURE
 from photseries.criteria.table import (
     CONTROLS,
     CRITERIA,
@@ -25,10 +26,13 @@ __all__ = [
     "APPEND",
     "CONTROLS",
     "CRITERIA",
+    "FOLDED",
     "MOST_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",
     "PART",
+    "PERIODOGRAM",
+    "PICTURE",
     "SEPARATION",
     "SORTABLE",
     "SUMMED_UP",

@@ -19,6 +19,7 @@ __all__ = [
     "MOMENT",
     "NUMBER",
     "NUMBERS",
+    "PERIOD",
     "POINTS",
     "POSITIVE",
     "RADIUS",
@@ -31,6 +32,7 @@ __all__ = [
     "choice",
     "choices",
     "joined",
+    "whole",
 ]
 
 LONGEST_TEXT = 1000
@@ -144,6 +146,18 @@ def _points(text: str) -> int:
     return value
 
 
+def whole(least: int, most: int) -> Kind:
+    """Make the kind of an integer between two, both included."""
+
+    def read(text: str) -> int:
+        number = _integer(text)
+        if not least <= number <= most:
+            raise ValueError
+        return number
+
+    return Kind(f"an integer from {least:,} to {most:,}", read)
+
+
 def _positive(text: str) -> int:
     number = _count(text)
     if number < 1:
@@ -238,6 +252,11 @@ RADIUS = Kind(
     "a number above 0, up to 180",
     _between(0, 180, open_low=True),
     {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
+)
+PERIOD = Kind(
+    "a number of days above 0, such as 0.55",
+    _between(1e-9, 1e9),
+    {"type": "number", "minimum": 1e-9, "maximum": 1e9},
 )
 STATISTIC = Kind(
     'a comparison like medians.bg<600: medians, minima, maxima or stds, a dot, the column\'s name (odd ones in "..."), '

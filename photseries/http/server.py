@@ -42,6 +42,7 @@ from photseries.http.series import (
 )
 from photseries.http.shared import Route, Shared
 from photseries.schemas.registries import CHANGES
+from photseries.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
 from photseries.services import Services
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
@@ -58,6 +59,9 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),
     (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
+    (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
+    (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
+    (r"/api/photometric_series/([^/]+)/plot\.png", PictureHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),

@@ -18,7 +18,7 @@ from photseries.series.photometry import FloatArray, flux_to_mag, fluxerr_to_mag
 from photseries.series.statistics import SECONDS_PER_DAY, robust
 from photseries.series.table import first_present, is_numeric
 
-__all__ = ["chosen", "cut"]
+__all__ = ["chosen", "cut", "extremes"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -143,3 +143,23 @@ def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
     kept = _MINMAX.downsample(curve.mjd[in_time], brightness[in_time], n_out=most // 2 * 2)
     return np.sort(in_time[kept]), len(rows)
+
+
+def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Choose values for a plot.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        At equal distances, finite.
+    most : int
+        How many at most; 4 or more.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        Their places, in order: of each stretch the least and the greatest.
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    return np.sort(_MINMAX.downsample(values, n_out=most // 2 * 2)).astype(np.int64)

@@ -2,6 +2,7 @@
 
 Package
     ``chromium``: the browser. Where there is none its tests are skipped, unless ``BROWSER_TESTS=required`` (as in CI).
+    ``demo``: a running ``photseries demo``.
 Test
     ``watch``: what pages may not do; see :class:`~tests.browser.watch.Watch`. ``browse``: opens pages of a service.
     ``page``: a page of ``service``.
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser.watch import Watch
-from tests.support import PATIENCE
+from tests.support import PATIENCE, RunningService
 
 FINDER = Path(__file__).parent.parent.parent / "tools" / "browser.sh"
 
@@ -51,6 +52,12 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def demo(tmp_path_factory):
+    with RunningService(tmp_path_factory.mktemp("demo") / "data", verb="demo") as running:
+        yield running
 
 
 @pytest.fixture
