@@ -10,9 +10,11 @@ from photseries.http.base import BaseHandler
 from photseries.http.openapi.handlers import DocsHandler
 from photseries.http.pages.assets import AssetHandler
 from photseries.http.pages.find import FindHandler
+from photseries.http.pages.period import PeriodPageHandler
 from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
 from photseries.http.pages.signing import SignInHandler, SignOutHandler
 from photseries.http.pages.upload import UploadPageHandler
+from photseries.http.pages.source import SourcePageHandler
 
 __all__ = ["PAGES"]
 
@@ -25,5 +27,7 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/series/([^/]+)/data", SeriesFileHandler, {}),
     (r"/docs", DocsHandler, {}),
     (r"/upload", UploadPageHandler, {}),
+    (r"/series/([^/]+)/period", PeriodPageHandler, {}),
+    (r"/sources/(.+)", SourcePageHandler, {}),
     (r"/static/([0-9a-f]+)/([a-z0-9_.-]+)", AssetHandler, {}),
 )

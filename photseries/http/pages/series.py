@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from photseries.formats import FORMATS
 from photseries.http.base import ANY
@@ -27,9 +28,10 @@ class SeriesPageHandler(PageHandler):
 
     async def get(self, identity: str) -> None:
         """Show a series."""
-        await self.show("series.html", lambda: self._values(number_of(identity)))
+        await self.show("series.html", lambda: self.values(number_of(identity)))
 
-    def _values(self, series_id: int) -> Mapping[str, Any]:
+    def values(self, series_id: int) -> Mapping[str, Any]:
+        """Give the values of the template; call it in a thread."""
         _, fields = self.services.archive.get(self.principal, series_id)
         assert fields is not None  # noqa: S101  (no revision was said to be known)
         instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
@@ -37,6 +39,7 @@ class SeriesPageHandler(PageHandler):
             "fields": fields,
             "plotted": self._plotted(fields),
             "instrument": instrument["name"],
+            "source_path": f"/sources/{quote(fields['obj_id'], safe='')}",
             "words": written(fields, WORDS),
             "statistics": written(fields, STATISTICS),
             "history": self.services.archive.history(self.principal, series_id),

@@ -85,6 +85,19 @@ export class Chart {
     this.figure.toolbar.active_scroll = wheel;
   }
 
+  // Calls an action with the number of the point of a layer that is tapped.
+  onTap(name, action) {
+    const { points, sources: [source] } = this.layers.get(name);
+    points.nonselection_glyph = null;
+    this.figure.add_tools(new Bokeh.TapTool({ renderers: [points] }));
+    source.selected.change.connect(() => {
+      const [index] = source.selected.indices;
+      if (index === undefined) return;
+      source.selected.indices = [];
+      action(index);
+    });
+  }
+
   // "pan" or "box": what dragging does.
   set dragging(name) {
     for (const [other, tool] of Object.entries(this.tools)) tool.active = other === name;
@@ -92,14 +105,16 @@ export class Chart {
 
   #keys() {
     this.host.tabIndex = 0;
+    this.listening = new AbortController();
+    const { signal } = this.listening;
     this.host.addEventListener("keydown", (event) => {
       const action = { ArrowLeft: [-0.2, 1], ArrowRight: [0.2, 1], "+": [0, 0.6], "=": [0, 0.6], "-": [0, 1 / 0.6] }[event.key];
       if (action) this.move(...action);
       else if (event.key === "0") this.reset();
       else return;
       event.preventDefault();
-    });
-    this.host.addEventListener("dblclick", () => this.reset());
+    }, { signal });
+    this.host.addEventListener("dblclick", () => this.reset(), { signal });
   }
 
   // Shifts the window by a part of its width, and scales it.
@@ -199,6 +214,7 @@ export class Chart {
   }
 
   async destroy() {
+    this.listening.abort();
     const view = await this.shown;
     view.remove();
     this.host.replaceChildren();

@@ -1,0 +1,122 @@
+"""The pages of sources and of periods, on the stars of the demo."""
+
+import re
+from urllib.parse import quote
+
+import pytest
+
+from photseries.demo import STARS
+from tests.browser.test_pages import sign_in
+from tests.browser.watch import barriers
+
+STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
+PERIOD = STAR.truth["period"]
+
+
+@pytest.fixture
+def page(browse, demo):
+    """The page of the source, signed in."""
+    page = browse(demo.url)
+    sign_in(page, demo.token, f"/sources/{quote(STAR.obj_id)}")
+    page.get_by_text(re.compile(r"^[0-9,]+ points")).wait_for()
+    return page
+
+
+def period_of(page):
+    return float(page.get_by_label("Period [d]").input_value())
+
+
+def folded(page, period):
+    """Wait until the light curve is folded on a period."""
+    page.locator("#folded-told").filter(has_text=f"Period {period}").wait_for()
+
+
+def test_all_series_of_a_source_in_one_plot(page):
+    assert barriers(page) == {}
+    rows = page.get_by_role("region", name="The series of this source").get_by_role("row")
+    assert [row.split("\t")[1].strip() for row in rows.all_inner_texts()[1:]] == list(STAR.bands), "from blue to red"
+    for name in STAR.bands:
+        page.get_by_label(name).uncheck()
+    page.get_by_label("ztfr").check()
+    page.get_by_text("Flux").click()
+    page.get_by_text("Date").click()
+    page.locator("#curve").press("+")
+    assert page.locator("#notice").is_hidden()
+
+
+def test_the_period_is_the_highest_peak_and_the_light_curve_is_folded_on_it(page):
+    page.get_by_label(re.compile("Find the period of .* in ztfr")).click()
+    peaks = page.get_by_role("region", name="The highest peaks").get_by_role("button")
+    peaks.first.wait_for()
+    assert float(peaks.first.inner_text()) == pytest.approx(PERIOD, rel=1e-4)
+    folded(page, peaks.first.inner_text())
+    assert barriers(page) == {}
+
+    peaks.nth(2).click()
+    folded(page, peaks.nth(2).inner_text())
+    assert peaks.nth(2).get_attribute("aria-pressed") == "true"
+    page.get_by_label("Period [d]").fill(str(PERIOD))
+    page.keyboard.press("Enter")
+    folded(page, PERIOD)
+    page.get_by_role("button", name="Twice the period").click()
+    folded(page, 2 * PERIOD)
+    page.get_by_role("button", name="Half the period").click()
+    folded(page, PERIOD)
+    assert period_of(page) == PERIOD
+    assert f"period={PERIOD}" in page.url
+
+    page.reload()
+    folded(page, PERIOD)
+
+
+def test_a_peak_in_the_plot_is_clicked(page):
+    page.get_by_label(re.compile("Find the period of .* in ztfg")).click()
+    page.get_by_role("region", name="The highest peaks").get_by_role("button").nth(1).click()
+    other = period_of(page)
+    folded(page, other)
+    # The highest peak is at 1.82 per day, near the upper edge of the plot.
+    place = page.evaluate("""() => {
+        const view = Object.values(Bokeh.index).at(-1) ?? [...Bokeh.index].at(-1);
+        const box = document.querySelector("#periodogram").getBoundingClientRect();
+        return [box.left, box.top, box.width, box.height];
+    }""")
+    assert place
+
+
+def test_what_is_no_period_is_told(page, watch):
+    watch.expect("status of 400")
+    page.get_by_label(re.compile("Find the period of .* in ztfi")).click()
+    page.locator("#folded-told").filter(has_text="Period").wait_for()
+    for wrong in ("0", "-1", "soon", ""):
+        page.get_by_label("Period [d]").fill(wrong)
+        page.get_by_role("button", name="Fold", exact=True).click()
+        page.get_by_role("alert").filter(has_text="It must be a number of days above 0").wait_for()
+        page.get_by_label("Period [d]").fill(str(PERIOD))
+        page.keyboard.press("Enter")
+        page.get_by_role("alert").wait_for(state="hidden")
+    page.get_by_label("From [d]").fill("1e-7")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("alert").filter(has_text="frequencies, and 2,000,000 are allowed").wait_for()
+
+
+def test_a_service_that_goes_away_is_told(page, watch):
+    watch.expect("ERR_INTERNET_DISCONNECTED")
+    page.get_by_label(re.compile("Find the period of .* in ztfi")).click()
+    page.locator("#folded-told").filter(has_text="Period").wait_for()
+    page.context.set_offline(True)
+    page.get_by_role("button", name="Twice the period").click()
+    page.get_by_role("alert").filter(has_text="The service does not answer").wait_for()
+    page.context.set_offline(False)
+    page.get_by_role("button", name="Twice the period").click()
+    page.get_by_role("alert").wait_for(state="hidden")
+
+
+def test_a_source_or_a_series_that_does_not_exist(page, watch):
+    watch.expect("status of 404")
+    for path, message in (
+        ("/sources/nobody", "No source with ID nobody"),
+        ("/series/999/period", "No photometric series"),
+    ):
+        assert page.goto(path).status == 404
+        assert message in page.get_by_role("main").inner_text()
+        assert barriers(page) == {}
