@@ -155,7 +155,8 @@ def whole(least: int, most: int) -> Kind:
             raise ValueError
         return number
 
-    return Kind(f"an integer from {least:,} to {most:,}", read)
+    schema = {"type": "integer", "minimum": least, "maximum": most}
+    return Kind(f"an integer from {least:,} to {most:,}", read, schema)
 
 
 def _positive(text: str) -> int:

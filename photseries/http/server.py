@@ -41,8 +41,8 @@ from photseries.http.series import (
     SourceSeriesHandler,
 )
 from photseries.http.shared import Route, Shared
-from photseries.schemas.registries import CHANGES
 from photseries.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
+from photseries.schemas.registries import CHANGES
 from photseries.services import Services
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]

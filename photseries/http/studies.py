@@ -11,8 +11,9 @@ import pandas as pd
 
 from photseries import __version__, criteria, pictures
 from photseries.criteria import FOLDED, PERIODOGRAM, PICTURE, Parameter
-from photseries.errors import InvalidError
+from photseries.errors import DamagedError, InvalidError, LateError, NotInstalledError
 from photseries.http.base import ANY, BaseHandler
+from photseries.http.contract import IF_NONE_MATCH, Contract, Raw
 from photseries.http.series import number_of, revisions
 from photseries.series import folding
 from photseries.series.cutting import extremes
@@ -21,6 +22,8 @@ from photseries.series.periodogram import grid, periodogram
 from photseries.series.samples import Samples, samples, unit_of
 
 __all__ = ["FoldedHandler", "PeriodogramHandler", "PictureHandler"]
+
+_STILL = {304: "It is still as If-None-Match says."}
 
 
 class StudyHandler(BaseHandler):
@@ -64,6 +67,13 @@ class PeriodogramHandler(StudyHandler):
     needs: ClassVar = {"GET": ANY}
     parameters: ClassVar = PERIODOGRAM
 
+    @Contract(
+        query=PERIODOGRAM,
+        headers=(IF_NONE_MATCH,),
+        gives="Periodogram",
+        also=_STILL,
+        fails=(DamagedError, NotInstalledError, LateError),
+    )
     async def get(self, identity: str) -> None:
         """Compute the Lomb-Scargle periodogram, and list its highest peaks."""
         await self.send(identity)
@@ -96,6 +106,7 @@ class FoldedHandler(StudyHandler):
     needs: ClassVar = {"GET": ANY}
     parameters: ClassVar = FOLDED
 
+    @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_STILL, fails=(DamagedError,))
     async def get(self, identity: str) -> None:
         """Fold the light curve on a period, and average it in parts of that."""
         await self.send(identity)
@@ -130,6 +141,13 @@ class PictureHandler(StudyHandler):
     parameters: ClassVar = PICTURE
     media_type: ClassVar = "image/png"
 
+    @Contract(
+        query=PICTURE,
+        headers=(IF_NONE_MATCH,),
+        gives=Raw(("image/png",)),
+        also=_STILL,
+        fails=(DamagedError, NotInstalledError),
+    )
     async def get(self, identity: str) -> None:
         """Draw the light curve, as PNG."""
         await self.send(identity)

@@ -13,7 +13,7 @@ from photseries.accounts import KINDS
 from photseries.criteria import CONTROLS, CRITERIA, Parameter
 from photseries.http.contract import Contract, Header, Raw
 from photseries.http.media import FILE_TYPES, FORM
-from photseries.http.openapi import answers, bodies, examples, failures
+from photseries.http.openapi import answers, bodies, examples, failures, studies
 from photseries.http.openapi.paths import Path, path_of
 from photseries.http.shared import Route
 from photseries.schemas.registries import CREATIONS
@@ -77,6 +77,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
     spec.components.schema("Error", failures.ERROR)
     bodies.add_bodies(spec, tuple(filters))
     answers.add_answers(spec)
+    studies.add_studies(spec)
     for known in (*CRITERIA, *CONTROLS):
         for spelling in known.spellings:
             spec.components.parameter(spelling, "query", _parameter(known, spelling))

@@ -25,7 +25,11 @@ __all__ = ["COLUMNS", "EVENT", "MOMENT", "NEW_ENTRIES", "NEW_SERIES", "SERIES", 
 MOMENT = "2026-11-21T04:30:00+00:00"
 
 #: The table of the example.
-COLUMNS = {"mjd": [61000.1, 61000.2, 61000.3], "flux": [208.9, 251.2, 230.4], "fluxerr": [20.0, 20.0, 20.0]}
+COLUMNS = {
+    "mjd": [61000.1, 61000.2, 61000.3, 61000.45, 61000.5, 61000.65, 61000.7, 61000.8],
+    "flux": [208.9, 251.2, 230.4, 212.3, 249.8, 236.1, 207.5, 240.2],
+    "fluxerr": [20.0] * 8,
+}
 
 #: What creates the example.
 NEW_SERIES: Mapping[str, Any] = MappingProxyType(
@@ -131,6 +135,10 @@ _FREE: Mapping[str, Any] = MappingProxyType(
         "rowMax": 10,
         "maxPoints": 1000,
         "derive": ["snr"],
+        "minPeriod": 0.1,
+        "maxPeriod": 0.6,
+        "period": 0.25,
+        "epoch": 61000.1,
     }
 )
 

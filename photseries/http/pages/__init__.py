@@ -13,8 +13,8 @@ from photseries.http.pages.find import FindHandler
 from photseries.http.pages.period import PeriodPageHandler
 from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
 from photseries.http.pages.signing import SignInHandler, SignOutHandler
-from photseries.http.pages.upload import UploadPageHandler
 from photseries.http.pages.source import SourcePageHandler
+from photseries.http.pages.upload import UploadPageHandler
 
 __all__ = ["PAGES"]
 
