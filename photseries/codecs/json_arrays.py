@@ -73,7 +73,7 @@ def _parser(size: int) -> Any:
     return _threads.parser
 
 
-def _without_nulls(body: bytes) -> tuple[bytes, int, int]:
+def _without_nulls(body: bytes) -> tuple[bytes | memoryview, int, int]:
     """Write minus zero for the nulls of lists; count them, and all opening brackets."""
     text = np.frombuffer(body, np.uint8)
     brackets = int(np.count_nonzero(text == ord("[")))
@@ -87,7 +87,7 @@ def _without_nulls(body: bytes) -> tuple[bytes, int, int]:
         return body, 0, brackets
     written = text.copy()
     written[spelled] = _MINUS_ZERO
-    return written.tobytes(), len(spelled), brackets
+    return written.data, len(spelled), brackets
 
 
 class _Reading:
