@@ -219,12 +219,11 @@ class _Nursery:
             "channel": theirs.fileno(),
             "sandbox": dataclasses.asdict(settings),
             "limits": dataclasses.asdict(limits),
-            "own": own.hex(),
         }
-        with theirs:
+        with theirs, descriptors.unnamed_file(own) as warm_up:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
                 [sys.executable, "-I", "-c", _BOOT, json.dumps(arguments)],
-                stdin=subprocess.DEVNULL,
+                stdin=warm_up,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd="/",

@@ -210,10 +210,11 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read) -> None:
     Parameters
     ----------
     arguments : dict
-        The descriptor ``channel``, the sections ``sandbox`` and ``limits`` of the configuration, a file of our ``own``.
+        The descriptor ``channel`` and the sections ``sandbox`` and ``limits`` of the configuration. Standard input is
+        the file to warm up with.
     read : callable
         See :class:`Nursery`.
     """
     channel = socket.socket(fileno=arguments["channel"])
     settings, limits = config.Sandbox(**arguments["sandbox"]), config.Limits(**arguments["limits"])
-    Nursery(channel, settings, limits, read, bytes.fromhex(arguments["own"])).run()
+    Nursery(channel, settings, limits, read, own=os.pread(0, os.fstat(0).st_size, 0)).run()
