@@ -36,8 +36,8 @@ def test_all_series_of_a_source_in_one_plot(page):
     rows = page.get_by_role("region", name="The series of this source").get_by_role("row")
     assert [row.split("\t")[1].strip() for row in rows.all_inner_texts()[1:]] == list(STAR.bands), "from blue to red"
     for name in STAR.bands:
-        page.get_by_label(name).uncheck()
-    page.get_by_label("ztfr").check()
+        page.get_by_role("checkbox", name=name).uncheck()
+    page.get_by_role("checkbox", name="ztfr").check()
     page.get_by_text("Flux").click()
     page.get_by_text("Date").click()
     page.locator("#curve").press("+")
@@ -69,18 +69,24 @@ def test_the_period_is_the_highest_peak_and_the_light_curve_is_folded_on_it(page
     folded(page, PERIOD)
 
 
+#: Where a point of a plot is on the page.
+PLACE = """([host, x, y]) => {
+    const element = document.querySelector(host);
+    const view = [...Bokeh.index.roots].find((one) => element.contains(one.el));
+    const box = view.canvas_view.el.getBoundingClientRect();
+    return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+}"""
+
+
 def test_a_peak_in_the_plot_is_clicked(page):
     page.get_by_label(re.compile("Find the period of .* in ztfg")).click()
-    page.get_by_role("region", name="The highest peaks").get_by_role("button").nth(1).click()
-    other = period_of(page)
-    folded(page, other)
-    # The highest peak is at 1.82 per day, near the upper edge of the plot.
-    place = page.evaluate("""() => {
-        const view = Object.values(Bokeh.index).at(-1) ?? [...Bokeh.index].at(-1);
-        const box = document.querySelector("#periodogram").getBoundingClientRect();
-        return [box.left, box.top, box.width, box.height];
-    }""")
-    assert place
+    peaks = page.get_by_role("region", name="The highest peaks").get_by_role("row")
+    peaks.nth(2).get_by_role("button").click()
+    folded(page, peaks.nth(2).get_by_role("button").inner_text())
+    period, frequency, power, _ = peaks.nth(1).get_by_role("cell").all_inner_texts()
+    page.locator("#periodogram").scroll_into_view_if_needed()
+    page.mouse.click(*page.evaluate(PLACE, ["#periodogram", float(frequency), float(power)]))
+    folded(page, period)
 
 
 def test_what_is_no_period_is_told(page, watch):

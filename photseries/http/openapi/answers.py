@@ -41,6 +41,15 @@ _TYPES: Mapping[type, Schema] = {
 }
 
 
+_LIGHT_CURVE: Schema = {
+    "type": "object",
+    "properties": {
+        name: {"type": "array", "items": {"type": ["number", "null"]}}
+        for name in ("mjd", "mag", "magerr", "flux", "fluxerr")
+    },
+}
+
+
 def ref(name: str) -> Schema:
     """Refer to a schema."""
     return {"$ref": f"#/components/schemas/{name}"}
@@ -166,6 +175,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "content_hash": TEXT,
         "warnings": WARNINGS,
         "exists": nullable(INTEGER),
+        "light_curve": {**_LIGHT_CURVE, "description": "Where maxPoints says how many points of it are wanted."},
     }
     example = {
         "metadata": {name: examples.SERIES[name] for name in METADATA if examples.SERIES[name] is not None},
@@ -176,7 +186,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "warnings": [],
         "exists": None,
     }
-    schema = record(members, example)
+    schema = record(members, example, optional=("light_curve",))
     return {**schema, "description": "What dryRun tells of a series that would be created."}
 
 

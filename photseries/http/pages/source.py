@@ -18,7 +18,7 @@ _PLOTTED = ("id", "filter", "num_exp", "mjd_first", "mjd_last")
 #: How many colours the style has; which is like the filters that end in a letter, these from blue to red.
 COLOURS = 8
 _LETTERS = "ubgvcrizyjhk"
-_LIKE = {"u": 3, "b": 0, "g": 2, "v": 2, "r": 1, "i": 4, "z": 7, "y": 5}
+_LIKE = {"u": 6, "b": 0, "g": 2, "v": 2, "r": 1, "i": 3, "z": 7, "y": 5}
 
 
 class SourcePageHandler(PageHandler):

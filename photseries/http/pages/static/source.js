@@ -21,6 +21,7 @@ let rows = new Map(); // of each series by its id
 const stage = new Stage(element("curve"));
 let chart = null;
 let span = null; // the times in view
+let unseen = false; // whether points have no place in magnitudes
 
 const axis = () => timeAxis(controls.time.value, first);
 
@@ -60,7 +61,10 @@ function points(filter, few) {
     if (one.filter !== filter || !of) continue;
     of[unit].forEach((value, i) => {
       const error = of[`${unit}err`][i];
-      if (value === null || (unit === "mag" && error > SEEN)) return;
+      if (value === null || (unit === "mag" && error > SEEN)) {
+        unseen ||= unit === "mag" && of.flux[i] !== null;
+        return;
+      }
       layer.x.push(position(of.mjd[i]));
       layer.y.push(value);
       layer.low.push(value - (error ?? NaN));
@@ -80,13 +84,14 @@ function inView() {
 
 function draw(fit) {
   const few = inView() <= FEW;
+  unseen = false;
   const layers = filters.filter((name) => !hidden.has(name)).map((name) => ({
     name, ...points(name, few), colour: `--band-${bands.get(name)}`, size: few ? 5 : 2.5, alpha: few ? 0.85 : 0.6,
   }));
   chart.draw(layers, { fit });
   const thinned = [...rows.values()].some(({ complete }) => !complete) ? ", the extremes of more" : "";
-  const unseen = controls.unit.value === "mag" ? "; what is below 3 sigma has no magnitude here" : "";
-  element("told").textContent = `${inView().toLocaleString("en")} points${thinned}${unseen}`;
+  const left = unseen ? "; what is below 3 sigma has no magnitude here" : "";
+  element("told").textContent = `${inView().toLocaleString("en")} points${thinned}${left}`;
 }
 
 const closer = later(async () => {
