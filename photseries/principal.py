@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["ADMIN", "EVERYONE", "MANAGE", "PERMISSIONS", "UPLOAD", "Principal"]
+__all__ = ["ADMIN", "EVERYONE", "MANAGE", "PERMISSIONS", "UPLOAD", "Principal", "anonymous"]
 
 UPLOAD = "Upload data"
 MANAGE = "Manage photometry"
@@ -56,3 +56,14 @@ class Principal:
     def may(self, permission: str) -> bool:
         """Tell whether the token carries a permission, or ``System admin``."""
         return self.is_admin or permission in self.permissions
+
+
+def anonymous(public: int) -> Principal:
+    """Give the principal of those who show no token: it sees what the public group shares, and may do nothing.
+
+    Parameters
+    ----------
+    public : int
+        The id of :data:`EVERYONE`.
+    """
+    return Principal(user_id=0, username="anonymous", own_group_id=0, group_ids=frozenset({public}))

@@ -17,6 +17,8 @@ from photseries.principal import PERMISSIONS
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
 from photseries.takeover.reasons import REASONS, UNEXPLAINED
+from photseries.vo import conesearch
+from photseries.vo.observations import COLUMNS
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -99,6 +101,13 @@ def reasons():
     return table(["reason", "what is different", "of these fields"], [*rows, [*UNEXPLAINED, "any"]])
 
 
+def observations():
+    rows = [
+        [f"`{one.name}`", str(one.verbosity), one.unit or "", one.ucd, one.utype or "", one.words] for one in COLUMNS
+    ]
+    return table(["column", "VERB", "unit", "UCD", "utype", "what"], rows)
+
+
 API = {
     "routes": routes,
     "registries": registries,
@@ -115,7 +124,12 @@ API = {
     "errors": failures,
 }
 
-DOCUMENTS = {"api.md": API, "formats.md": {"formats": formats}, "import.md": {"reasons": reasons}}
+DOCUMENTS = {
+    "api.md": API,
+    "formats.md": {"formats": formats},
+    "import.md": {"reasons": reasons},
+    "vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
+}
 
 
 def written(text, tables):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -78,7 +79,7 @@ class Reader:
         DamagedError
             When its blob is missing or altered.
         """
-        found = self._visible(principal, series_id)
+        found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
         found, fields = self._latest(principal, found, lambda seen: self.shown(seen, data_format, part))
@@ -99,7 +100,7 @@ class Reader:
         NotInstalledError
             When the service cannot write the format.
         """
-        found = self._visible(principal, series_id)
+        found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
         found, content = self._latest(principal, found, lambda seen: self._file(seen, part, form))
@@ -113,7 +114,7 @@ class Reader:
         work: Callable[[pd.DataFrame, Mapping[str, Any]], T],
     ) -> tuple[int, T | None]:
         """Give what comes of some work on the table and the fields of one series; see :meth:`get`."""
-        found = self._visible(principal, series_id)
+        found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
         found, result = self._latest(
@@ -126,7 +127,7 @@ class Reader:
         try:
             return found, read(found)
         except DamagedError:
-            again = self._visible(principal, found.blob.series_id)
+            again = self.visible(principal, found.blob.series_id)
             if again.blob == found.blob:
                 raise
             return again, read(again)
@@ -175,6 +176,16 @@ class Reader:
                 count = partial(near.count_near, positions=query.positions)
             return page, count(connection, principal, query) if query.include_total else None
 
+    def every(self, principal: Principal, query: Query) -> Iterator[Found]:
+        """Give all series that match and are visible, page after page: a page at a time is in memory."""
+        while True:
+            with self._catalogue.reading() as connection:
+                page = finding.find(connection, principal, query)
+            yield from page.found
+            if page.next is None:
+                return
+            query = replace(query, cursor=page.next)
+
     def summary(self, principal: Principal, query: Query) -> dict[str, Any]:
         """Sum up the series that match and are visible; see :func:`photseries.catalogue.summary.summary`."""
         with self._catalogue.reading() as connection:
@@ -211,7 +222,14 @@ class Reader:
         frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
         return form.write(frame, stored.metadata)
 
-    def _visible(self, principal: Principal, series_id: int) -> Found:
+    def visible(self, principal: Principal, series_id: int) -> Found:
+        """Give one series as it is now, without its table.
+
+        Raises
+        ------
+        NotFoundError
+            When it is absent or not visible.
+        """
         with self._catalogue.reading() as connection:
             found = finding.get(connection, principal, series_id)
         if found is None:

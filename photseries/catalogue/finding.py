@@ -106,7 +106,12 @@ class Page:
     """A page of series, and the cursor of the next one when there is one."""
 
     found: list[Found]
-    cursor: str | None
+    next: Cursor | None
+
+    @property
+    def cursor(self) -> str | None:
+        """The cursor as clients have it."""
+        return None if self.next is None else self.next.text()
 
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
@@ -172,7 +177,7 @@ def page_of(
     """
     here = rows[: query.per_page]
     last = here[-1] if len(rows) > len(here) else None
-    cursor = None if last is None else Cursor(query.sort_by, query.descending, place(last), last.id).text()
+    cursor = None if last is None else Cursor(query.sort_by, query.descending, place(last), last.id)
     return Page([_found(row, more(row)) for row in here], cursor)
 
 

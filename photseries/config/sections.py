@@ -168,6 +168,13 @@ class Periodogram:
 
 
 @dataclass(frozen=True)
+class Access:
+    """What may be done without a token."""
+
+    anonymous_reads_public: bool = False
+
+
+@dataclass(frozen=True)
 class Log:
     """What is written to standard error."""
 
@@ -186,6 +193,7 @@ class Config:
     sandbox: Sandbox = field(default_factory=Sandbox)
     photometry: Photometry = field(default_factory=Photometry)
     periodogram: Periodogram = field(default_factory=Periodogram)
+    access: Access = field(default_factory=Access)
     log: Log = field(default_factory=Log)
 
     @property

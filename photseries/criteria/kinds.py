@@ -24,6 +24,7 @@ __all__ = [
     "POSITIVE",
     "RADIUS",
     "RIGHT_ASCENSION",
+    "SEARCH_RADIUS",
     "STATISTIC",
     "TEXT",
     "TEXTS",
@@ -259,6 +260,7 @@ PERIOD = Kind(
     _between(1e-9, 1e9),
     {"type": "number", "minimum": 1e-9, "maximum": 1e9},
 )
+SEARCH_RADIUS = Kind("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
 STATISTIC = Kind(
     'a comparison like medians.bg<600: medians, minima, maxima or stds, a dot, the column\'s name (odd ones in "..."), '
     "one of < <= > >= =, a number",

@@ -50,6 +50,11 @@ class Format:
     loses: str
 
     @property
+    def is_stored(self) -> bool:
+        """Whether a whole series is given as it is stored."""
+        return self.encode is hdf5.encode
+
+    @property
     def is_installed(self) -> bool:
         """Whether this service can write it."""
         return self.package is None or is_installed(self.package)

@@ -17,6 +17,7 @@ class SummaryHandler(BaseHandler):
     """What an archive holds."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     @Contract(query=SUMMED_UP, gives="Summary")
     async def get(self) -> None:

@@ -53,11 +53,12 @@ class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
     ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token;
-    ``takes_files``, whether a body may be something else than plain JSON.
+    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether ANY may mean nobody.
     """
 
     needs: ClassVar[Mapping[str, str | None]] = {}
     takes_files: ClassVar[bool] = False
+    public: ClassVar[bool] = False
 
     principal: Principal
 
@@ -126,7 +127,7 @@ class BaseHandler(RequestHandler):
 
     def given_credential(self) -> Credential:
         """Give what the request shows of who asks; see :func:`photseries.http.credentials.shown`."""
-        return shown(self.request, self.services.config.server)
+        return shown(self.request, self.services.config, public=self.public)
 
     def _has_body(self) -> bool:
         headers = self.request.headers
@@ -283,8 +284,7 @@ class BaseHandler(RequestHandler):
         self._body.close()
         self.shared.in_flight.leave(self)
         seconds = time.monotonic() - self._started
-        verb = self.request.method or ""
-        route = type(self).__name__.removesuffix("Handler")
+        route, verb = type(self).__name__.removesuffix("Handler"), self.request.method or ""
         self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
         log.info(
             "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",

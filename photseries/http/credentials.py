@@ -14,12 +14,22 @@ from dataclasses import dataclass
 from tornado.httputil import HTTPServerRequest
 
 from photseries.accounts import Accounts
-from photseries.config import Server
+from photseries.config import Config, Server
 from photseries.errors import ForbiddenError, UnauthorizedError
 from photseries.http.doors import came_by_https
-from photseries.principal import Principal
+from photseries.principal import EVERYONE, Principal, anonymous
 
-__all__ = ["CSRF_HEADER", "Credential", "cookie_name", "csrf_token", "is_https", "require_csrf", "session_of", "shown"]
+__all__ = [
+    "CSRF_HEADER",
+    "Credential",
+    "cookie_name",
+    "csrf_token",
+    "is_https",
+    "origin_of",
+    "require_csrf",
+    "session_of",
+    "shown",
+]
 
 #: The header with which our pages prove that a request is theirs.
 CSRF_HEADER = "X-CSRF-Token"
@@ -42,8 +52,19 @@ class Credential:
         return self.recognize(accounts, self.secret)
 
 
-def shown(request: HTTPServerRequest, settings: Server) -> Credential:
+#: Nothing, where the operator lets the public read.
+ANONYMOUS = Credential("", lambda accounts, _: anonymous(accounts.id_of("groups", EVERYONE)))
+
+
+def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Credential:
     """Give the credential of a request to the API: a token, or a session together with its CSRF token.
+
+    Parameters
+    ----------
+    request : HTTPServerRequest
+    config : Config
+    public : bool
+        Whether it asks for what may be read without a token, if the operator says so.
 
     Raises
     ------
@@ -52,9 +73,12 @@ def shown(request: HTTPServerRequest, settings: Server) -> Credential:
     ForbiddenError
         When there is a session without its CSRF token.
     """
-    if "Authorization" not in request.headers and (session := session_of(request, settings)):
-        require_csrf(session, request.headers.get(CSRF_HEADER, ""))
-        return Credential(session, Accounts.recognize)
+    if "Authorization" not in request.headers:
+        if session := session_of(request, config.server):
+            require_csrf(session, request.headers.get(CSRF_HEADER, ""))
+            return Credential(session, Accounts.recognize)
+        if public and request.method == "GET" and config.access.anonymous_reads_public:
+            return ANONYMOUS
     scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() not in ("token", "bearer") or not secret.strip():
         raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
@@ -75,6 +99,11 @@ def cookie_name(https: bool) -> str:
 def is_https(request: HTTPServerRequest, settings: Server) -> bool:
     """Tell whether the browser speaks https, to a proxy before us."""
     return came_by_https(request.remote_ip or "", request.headers.get("X-Forwarded-Proto", ""), settings)
+
+
+def origin_of(request: HTTPServerRequest, settings: Server) -> str:
+    """Give the URL of the service as the client has it."""
+    return f"{'https' if is_https(request, settings) else 'http'}://{request.host}"
 
 
 def csrf_token(session: str) -> str:

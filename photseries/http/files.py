@@ -55,6 +55,7 @@ class FileHandler(BaseHandler):
     """A series as a file."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     @_FILE
     async def get(self, identity: str) -> None:

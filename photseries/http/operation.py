@@ -88,6 +88,7 @@ class EnumTypesHandler(BaseHandler):
     """The values that listed fields allow."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     @Contract(gives="EnumTypes")
     async def get(self) -> None:

@@ -24,6 +24,11 @@ class _KindHandler(BaseHandler):
         super().initialize(shared)
         self.kind = kind
 
+    @property
+    def public(self) -> bool:  # type: ignore[override]
+        """Whether these are what the fields of public series name."""
+        return self.kind in ("sources", "instrument")
+
 
 class EntriesHandler(_KindHandler):
     """All entries of a kind: create one, list many."""

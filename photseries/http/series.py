@@ -56,6 +56,7 @@ class SeriesHandler(UploadHandler):
     """All series: create one, find many."""
 
     needs: ClassVar = {"GET": ANY, "POST": UPLOAD}
+    public: ClassVar[bool] = True
 
     @Contract(
         query=criteria.UPLOAD,
@@ -174,6 +175,7 @@ class OneSeriesHandler(UploadHandler):
     """One series: get, change, delete."""
 
     needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
+    public: ClassVar[bool] = True
 
     @Contract(
         query=ONE_SERIES,

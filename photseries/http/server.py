@@ -42,6 +42,7 @@ from photseries.http.series import (
 )
 from photseries.http.shared import Route, Shared
 from photseries.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
+from photseries.http.vo import ConeSearchHandler, DataLinkHandler
 from photseries.schemas.registries import CHANGES
 from photseries.services import Services
 
@@ -73,7 +74,13 @@ API: tuple[Route, ...] = (
     (r"/api/openapi.json", OpenApiHandler, {}),
 )
 
-ROUTES: tuple[Route, ...] = (*API, *PAGES)
+#: The protocols of the Virtual Observatory, which its standards describe.
+VO: tuple[Route, ...] = (
+    (r"/vo/scs", ConeSearchHandler, {}),
+    (r"/vo/datalink", DataLinkHandler, {}),
+)
+
+ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from photseries.formats import FORMATS
 from photseries.http.base import ANY
+from photseries.http.credentials import origin_of
 from photseries.http.files import FileHandler
 from photseries.http.pages.page import PageHandler
 from photseries.http.pages.words import STATISTICS, WORDS, written
@@ -44,7 +45,7 @@ class SeriesPageHandler(PageHandler):
             "statistics": written(fields, STATISTICS),
             "history": self.services.archive.history(self.principal, series_id),
             "formats": [one.name for one in FORMATS.values() if one.is_installed],
-            "origin": f"{'https' if self.https else 'http'}://{self.request.host}",
+            "origin": origin_of(self.request, self.services.config.server),
         }
 
     def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:

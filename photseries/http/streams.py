@@ -1,0 +1,55 @@
+"""Answers that are sent while they are made, by threads, as fast as the client takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from photseries.http.base import BaseHandler
+
+__all__ = ["StreamHandler", "gathered"]
+
+
+_ENOUGH: Final = 64 * 1024
+
+
+def gathered(pieces: Iterable[str]) -> Iterator[bytes]:
+    """Put short pieces of text together: sending one costs more than making it."""
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= _ENOUGH:
+            yield "".join(waiting).encode()
+            waiting, length = [], 0
+    yield "".join(waiting).encode()
+
+
+class StreamHandler(BaseHandler):
+    """A handler of answers that are long and made piece by piece."""
+
+    async def send(self, pieces: Iterator[bytes], *, heavy: bool = True) -> None:
+        """Send pieces; the next one is made when the client has taken the one before.
+
+        What goes wrong before the first piece has an answer of its own. After it nothing can be said, and an end in
+        good order would make what is there look whole: the connection is cut, which every client takes for a failure.
+
+        Parameters
+        ----------
+        pieces : iterator of bytes
+            Each is a bounded piece of work for a thread; an empty one says that there is more to come.
+        heavy : bool
+            Whether that is work on tables.
+        """
+        begun = False
+        try:
+            while (piece := await self.run(lambda: next(pieces, None), heavy=heavy)) is not None:
+                if piece:
+                    self.write(piece)
+                    begun = True
+                    await self.flush()
+        except Exception:
+            if begun and self.request.connection is not None:
+                self.request.connection.close()  # type: ignore[attr-defined]
+            raise
+        self.finish()

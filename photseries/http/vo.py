@@ -1,0 +1,76 @@
+"""The handlers of the Virtual Observatory's protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, ClassVar
+
+from photseries.errors import InvalidError, NotFoundError
+from photseries.formats import FORMATS
+from photseries.http.base import ANY, BaseHandler
+from photseries.http.credentials import origin_of
+from photseries.http.series import number_of
+from photseries.http.streams import StreamHandler, gathered
+from photseries.vo import conesearch, datalink
+from photseries.vo.observations import Observation
+
+__all__ = ["ConeSearchHandler", "DataLinkHandler"]
+
+
+class ConeSearchHandler(StreamHandler):
+    """Simple Cone Search."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """Find series around a position, as Simple Cone Search 1.03 says: a VOTable, of errors too."""
+        self.set_header("Content-Type", FORMATS["votable"].media_type)
+        await self.send(self._pieces(), heavy=False)
+
+    def _pieces(self) -> Iterator[bytes]:
+        try:
+            query, verbosity, most = conesearch.asked(self.arguments())
+        except InvalidError as error:
+            yield conesearch.error(error.message).encode()
+            return
+        service = origin_of(self.request, self.services.config.server)
+        instrument = self._instruments()
+        found = self.services.archive.every(self.principal, query) if most else iter(())
+        observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
+        yield from gathered(conesearch.answer(observations, verbosity, most, service))
+
+    def _instruments(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+        """Give what looks up the instrument of a series, each once."""
+
+        @lru_cache(1000)
+        def entry(instrument_id: int) -> Mapping[str, Any]:
+            return self.services.accounts.get(self.principal, "instrument", str(instrument_id))
+
+        return lambda fields: entry(fields["instrument_id"])
+
+
+class DataLinkHandler(BaseHandler):
+    """DataLink."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """List what there is of series (ID, several times): the light curve in every format, its metadata."""
+        content = await self.run(lambda: datalink.document(list(self._links())))
+        self.set_header("Content-Type", datalink.MEDIA_TYPE)
+        self.finish(content)
+
+    def _links(self) -> Iterator[Mapping[str, Any]]:
+        service = origin_of(self.request, self.services.config.server)
+        given = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
+        if len(given) > datalink.MOST:
+            raise InvalidError(f"{len(given):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
+        for identity in given:
+            try:
+                found = self.services.archive.visible(self.principal, number_of(identity))
+                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{identity}", found.blob.size)
+            except NotFoundError as error:
+                yield datalink.fault_of(identity, error.message)
