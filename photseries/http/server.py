@@ -27,11 +27,10 @@ from photseries.http.operation import (
     AliveHandler,
     EnumTypesHandler,
     MetricsHandler,
-    NothingHandler,
     ReadyHandler,
     WhoAmIHandler,
 )
-from photseries.http.pages import PAGES
+from photseries.http.pages import PAGES, NowhereHandler
 from photseries.http.registries import EntriesHandler, EntryHandler, MembersHandler
 from photseries.http.series import (
     AppendHandler,
@@ -96,7 +95,7 @@ class _Application(Application):
         self._metrics = shared.metrics
         super().__init__(
             [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
-            default_handler_class=NothingHandler,
+            default_handler_class=NowhereHandler,
             default_handler_args={"shared": shared},
             log_function=lambda _: None,  # the handlers log themselves, with the request's id
         )

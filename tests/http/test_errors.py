@@ -171,7 +171,7 @@ def test_peer_26_a_body_that_is_no_json_object(admin, world, content, verb, path
         ("DELETE", "/api/photometric_series", 405),
         ("GET", "/api/nothing", 404),
         ("POST", "/api/nothing", 404),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/api/sources/nobody", 404),
         ("GET", "/api/groups/99999999999999", 404),
         ("PATCH", "/api/sources/star", 405),

@@ -190,3 +190,14 @@ def test_errors_are_pages(signed_in):
     answer = signed_in.get("/series/999")
     assert answer.status_code == 404
     assert "<h1>No photometric series with ID 999.</h1>" in answer.text
+
+
+def test_a_path_that_is_none_is_a_page_to_people_and_json_to_programs(browser):
+    html = {"Accept": "text/html,*/*;q=0.8"}
+    page = browser.get("/nowhere/<b>", headers=html)
+    assert page.status_code == 404
+    assert "<h1>There is nothing at /nowhere/" in page.text
+    assert "<b>" not in page.text
+    for path, headers in (("/nowhere", {}), ("/api/nowhere", html)):
+        answer = browser.get(path, headers=headers)
+        assert (answer.status_code, answer.json()["data"]["code"]) == (404, "not_found")

@@ -124,7 +124,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     found = {
         "data": {"description": "The table, if it is asked for; null when its file is damaged.", "anyOf": [
             *(ref(name) for name in ("Data",)), {"type": "null"}]},
-        "data_rows": {**INTEGER, "description": "When a part of the table is asked for: the rows of the whole."},
+        "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
         "data_error": {**TEXT, "description": "Why a list has no table here."},
         "position": {**INTEGER, "description": "In a search by positions: the index of the one that it lies near."},
         "separation": {**NUMBER, "description": "In a cone: from its centre [arcsec]."},

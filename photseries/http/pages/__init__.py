@@ -10,13 +10,14 @@ from photseries.http.base import BaseHandler
 from photseries.http.openapi.handlers import DocsHandler
 from photseries.http.pages.assets import AssetHandler
 from photseries.http.pages.find import FindHandler
+from photseries.http.pages.nowhere import NowhereHandler
 from photseries.http.pages.period import PeriodPageHandler
 from photseries.http.pages.series import SeriesFileHandler, SeriesPageHandler
 from photseries.http.pages.signing import SignInHandler, SignOutHandler
 from photseries.http.pages.source import SourcePageHandler
 from photseries.http.pages.upload import UploadPageHandler
 
-__all__ = ["PAGES"]
+__all__ = ["PAGES", "NowhereHandler"]
 
 #: Path, handler, and what else the handler is given.
 PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (

@@ -117,7 +117,7 @@ const refresh = later(async () => {
     if (error.status === 400 && /No row/.test(error.message)) return;
     say(error);
   }
-}, 70);
+}, 40);
 
 function taken(given) {
   return { ...given, kinds: kinds(given) };
