@@ -5,8 +5,8 @@ BIN := .venv/bin
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix migrate migration test-extras test-readers test-scale hostile fuzz interface bench \
-	crash docs clean
+.PHONY: help setup run demo test check fix migrate migration test-extras test-hats test-readers test-scale \
+	hostile fuzz interface bench crash docs clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -47,6 +47,9 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 
 test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
 	$(BIN)/python tests/file_readers/extras.py $(ARGS)
+
+test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environment of their own.
+	$(BIN)/python tests/hats/environment.py $(ARGS)
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)

@@ -5,7 +5,19 @@ import runpy
 import sys
 from pathlib import Path
 
-BENCHES = ("bulk", "catalogue", "compare", "flood", "growth", "reader", "service", "soak", "takeover")
+BENCHES = (
+    "bulk",
+    "catalogue",
+    "compare",
+    "export",
+    "flood",
+    "growth",
+    "reader",
+    "scaling",
+    "service",
+    "soak",
+    "takeover",
+)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from photseries.schemas.metadata import METADATA
 from photseries.storage.contract import Store
 from photseries.storage.keys import new_key
 
-__all__ = ["Blobs"]
+__all__ = ["Blobs", "decoded", "read"]
 
 log = logging.getLogger(__name__)
 
@@ -45,26 +45,12 @@ class Blobs:
         self._config = config
 
     def read(self, blob: Blob) -> bytes:
-        """Read a blob whole and check it against its row.
-
-        Raises
-        ------
-        DamagedError
-            When it is missing or altered.
-        """
-        found = self._store.read(blob.filename)
-        if found is None:
-            raise DamagedError(f"{blob.called} is missing from the store.")
-        if len(found) != blob.size or zlib.crc32(found) != blob.crc:
-            raise DamagedError(f"{blob.called} in the store is damaged.")
-        return found
+        """Read a blob whole; see :func:`read`."""
+        return read(self._store, blob)
 
     def decoded(self, blob: Blob) -> Decoded:
-        """Read the table and the metadata of a blob; see :meth:`read`."""
-        try:
-            return hdf5.decode(self.read(blob))
-        except UnreadableFileError as error:
-            raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
+        """Read the table and the metadata of a blob; see :func:`decoded`."""
+        return decoded(self._store, blob)
 
     @contextmanager
     def written(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:
@@ -125,6 +111,30 @@ class Blobs:
             log.warning("could not remove the blob %s, the sweep will: %s", key, error)
             return False
         return True
+
+
+def read(store: Store, blob: Blob) -> bytes:
+    """Read a blob whole and check it against its row.
+
+    Raises
+    ------
+    DamagedError
+        When it is missing or altered.
+    """
+    found = store.read(blob.filename)
+    if found is None:
+        raise DamagedError(f"{blob.called} is missing from the store.")
+    if len(found) != blob.size or zlib.crc32(found) != blob.crc:
+        raise DamagedError(f"{blob.called} in the store is damaged.")
+    return found
+
+
+def decoded(store: Store, blob: Blob) -> Decoded:
+    """Read the table and the metadata of a blob; see :func:`read`."""
+    try:
+        return hdf5.decode(read(store, blob))
+    except UnreadableFileError as error:
+        raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
 
 
 def _described(key: str, content: bytes) -> dict[str, Any]:

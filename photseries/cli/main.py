@@ -28,6 +28,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "import": "importing",
         "store": "store",
         "demo": "demo",
+        "export": "export",
     },
     "Accounts and registries, on the service's machine": dict.fromkeys(
         ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"
