@@ -26,8 +26,10 @@ def main(arguments):
         install = ["install", "-q", "-c", constraints, "-e", f"{ROOT}[dev,hats]"]
         subprocess.run([python, "-m", "pip", *install], check=True)
         complete.touch()
-    # The packages warn of themselves already when they are imported.
-    command = [python, "-m", "pytest", "-W", "default", "-p", "no:cacheprovider", "tests/hats", *arguments]
+    # The packages warn of themselves already when they are imported; and they need a pandas that knows of pyarrow, which
+    # it does only when they come before tests/__init__.py.
+    options = ["-W", "default", "-p", "lsdb", "-p", "no:cacheprovider"]
+    command = [python, "-m", "pytest", *options, "tests/hats", *arguments]
     return subprocess.run(command, cwd=ROOT).returncode
 
 
