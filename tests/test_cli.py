@@ -107,11 +107,11 @@ def test_sweep_and_verify(running, folder):
 
 
 def test_config_shows_what_is_in_force(folder):
-    environment = {"PHOTSERIES_STORE__GRACE": "7200", "PHOTSERIES_DATABASE__URL": "postgresql://a:secret@b/c"}
+    environment = {"PHOTSERIES_STORE__GRACE": "7200", "PHOTSERIES_DATABASE__URL": "postgresql://a:hunter2@b/c"}
     outcome = run(folder, "config", **environment)
     assert "grace: 7200.0" in outcome.stdout
     assert str(folder) in outcome.stdout
-    assert "secret" not in outcome.stdout
+    assert "hunter2" not in outcome.stdout
     assert "Did you mean" in run(folder, "config", status=2, PHOTSERIES_STORE__GRASE="1").stderr
 
 

@@ -26,7 +26,7 @@ def main(arguments):
         install = ["install", "-q", "-c", constraints, "-e", f"{ROOT}[dev,hats]"]
         subprocess.run([python, "-m", "pip", *install], check=True)
         complete.touch()
-    # The packages warn of themselves already when they are imported; and they need a pandas that knows of pyarrow, which
+    # The packages warn of themselves already when they are imported; and they need a pandas that knows of pyarrow, as
     # it does only when they come before tests/__init__.py.
     options = ["-W", "default", "-p", "lsdb", "-p", "no:cacheprovider"]
     command = [python, "-m", "pytest", *options, "tests/hats", *arguments]
