@@ -19,7 +19,7 @@ from photseries.config import Config
 from photseries.errors import UnavailableError
 from photseries.schemas.metadata import MetadataSchema
 from photseries.services import opened
-from photseries.takeover import DirectoryImport, Outcome, Report, SkyPortalImport, Status, load_mapping
+from photseries.takeover import DirectoryImport, Outcome, Report, SkyPortalImport, Status, alone, load_mapping
 from photseries.takeover.report import KEPT
 
 __all__ = ["COMMANDS"]
@@ -97,7 +97,11 @@ def skyportal(
 
     Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
     """
-    with opened(config) as services, closing(SkyPortal(url, config.database)) as source:
+    with (
+        opened(config) as services,
+        alone(services.catalogue),
+        closing(SkyPortal(url, config.database)) as source,
+    ):
         services.sandbox.start()
         work = SkyPortalImport(services, source, folder, root, unit, frozenset(excluded), keep=not dry_run)
         with Report(stem) as report:
@@ -128,7 +132,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
 
     Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
     """
-    with opened(config) as services:
+    with opened(config) as services, alone(services.catalogue):
         services.sandbox.start()
         mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
         work = DirectoryImport(services, folder, mapping, keep=not dry_run)

@@ -4,9 +4,10 @@ Nothing is trusted: every file is read by a worker process, every statistic is c
 the other archive said is reported with the reason. What cannot be taken is reported, and not in the archive.
 """
 
+from photseries.takeover.alone import alone
 from photseries.takeover.directory import DirectoryImport
 from photseries.takeover.mapping import load_mapping
 from photseries.takeover.report import Outcome, Report, Status
 from photseries.takeover.skyportal import SkyPortalImport
 
-__all__ = ["DirectoryImport", "Outcome", "Report", "SkyPortalImport", "Status", "load_mapping"]
+__all__ = ["DirectoryImport", "Outcome", "Report", "SkyPortalImport", "Status", "alone", "load_mapping"]

@@ -14,7 +14,7 @@ from photseries.catalogue.skyportal import SkyPortal
 from photseries.errors import ConflictError, StartError, UnavailableError
 from photseries.principal import ADMIN, Principal
 from photseries.services import opened
-from photseries.takeover import SkyPortalImport
+from photseries.takeover import SkyPortalImport, alone
 from tests.conftest import database
 from tests.support import PATIENCE
 from tests.takeover.peer import ROOT, Peer, plain
@@ -190,8 +190,8 @@ def test_a_skyportal_whose_public_group_has_another_name(import_, services, peer
     assert services.accounts.get(OPERATOR, "groups", str(public))["user_ids"] == [11, 12, 13, 14]
 
 
-def test_the_command_ends_with_status_2(peer, archive_url, tmp_path):
-    peer.cursor.execute("DROP TABLE stream_photometric_series")
+def command_refused(peer, archive_url, tmp_path):
+    """What the command says when it ends with status 2."""
     words = ["import", "skyportal", "--files", str(peer.folder), "--database", peer.url.replace("+psycopg2", "")]
     outcome = subprocess.run(
         [sys.executable, "-m", "photseries", *words, "--data", str(tmp_path / "data")],
@@ -202,9 +202,19 @@ def test_the_command_ends_with_status_2(peer, archive_url, tmp_path):
         timeout=PATIENCE,
     )
     assert outcome.returncode == 2
-    (line,) = (line for line in outcome.stderr.splitlines() if line.startswith("photseries: "))
-    assert "it has no table stream_photometric_series" in line
     assert not list(tmp_path.glob("photseries-import*"))
+    (line,) = (line for line in outcome.stderr.splitlines() if line.startswith("photseries: "))
+    return line
+
+
+def test_the_command_ends_with_status_2(peer, archive_url, tmp_path):
+    peer.cursor.execute("DROP TABLE stream_photometric_series")
+    assert "it has no table stream_photometric_series" in command_refused(peer, archive_url, tmp_path)
+
+
+def test_there_is_one_import_at_a_time(peer, services, archive_url, tmp_path):
+    with alone(services.catalogue):
+        assert "Another import into this archive is running" in command_refused(peer, archive_url, tmp_path)
 
 
 def test_a_full_disk_ends_the_import_and_keeps_what_is_done(import_, services):
