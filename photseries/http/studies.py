@@ -30,6 +30,7 @@ class StudyHandler(BaseHandler):
     """What is computed from the table of a series, and stays the same until that changes."""
 
     needs: ClassVar[Mapping[str, str | None]] = {"GET": ANY}
+    public: ClassVar[bool] = True
     parameters: ClassVar[Sequence[Parameter]] = ()
     media_type: ClassVar[str] = "application/json; charset=UTF-8"
 

@@ -1,10 +1,11 @@
-"""DataLink 1.1: for each series the light curve in every format, and its metadata."""
+"""DataLink 1.1: for each series the light curve in every format, a picture of it, and its metadata."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from photseries.extras import is_installed
 from photseries.formats import FORMATS
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field
 
@@ -50,6 +51,14 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
                 "content_type": one.plain_type,
                 "content_length": size if one.is_stored else None,
             }
+    if is_installed("matplotlib"):
+        yield {
+            "ID": identity,
+            "access_url": f"{url}/plot.png",
+            "semantics": "#preview",
+            "description": "the light curve as a picture",
+            "content_type": "image/png",
+        }
     yield {
         "ID": identity,
         "access_url": f"{url}?dataFormat=none",

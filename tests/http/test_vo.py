@@ -167,7 +167,7 @@ def test_links_of_a_series(service, series):
     links = {record["id"]: list(record.getdatalink()) for record in found}[str(series["crew"])]
     kinds = [(link["semantics"], link["content_type"]) for link in links]
     assert kinds[: len(FORMATS)] == [("#this", one.plain_type) for one in FORMATS.values()]
-    assert ("#documentation", "application/json") in kinds
+    assert kinds[len(FORMATS) :] == [("#preview", "image/png"), ("#documentation", "application/json")]
     for link in links:
         answer = session(service.token).get(link["access_url"], timeout=60)
         assert answer.status_code == 200, link
@@ -195,7 +195,7 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
     assert {one["id"] for one in page["series"]} == {series["everybody"], series["far"]}
     (group,) = page["series"][0]["groups"]
     assert group["name"] == "Sitewide Group"
-    for url in (everybody, f"{everybody}.csv", f"{everybody}/data", f"{service.url}{PATH}/summary"):
+    for url in (everybody, f"{everybody}.csv", f"{everybody}/data", f"{everybody}/plot.png", f"{service.url}{PATH}/summary"):
         assert nobody.get(url, timeout=60).status_code == 200
     assert nobody.get(f"{service.url}/api/sources/star", timeout=60).status_code == 200
     for url in (crew, f"{crew}.csv", f"{crew}/data", f"{crew}?revision=1", f"{everybody}?revision=1"):
