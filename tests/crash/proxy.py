@@ -43,7 +43,11 @@ class Proxy:
     def connected(self):
         """A connection to the server."""
         server = socket.socket(socket.AF_UNIX)
-        server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+        try:
+            server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+        except OSError:
+            server.close()
+            raise
         return server
 
     @staticmethod

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.criteria import kinds
-from photseries.criteria.kinds import LONGEST_TEXT, MOST_VALUES, Kind, Statistic, choice, choices, joined
+from photseries.criteria.kinds import LONGEST_TEXT, MOST_VALUES, Kind, Statistic, choice, choices, joined, whole
 
 KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Kind)} | {
     "choice": choice("asc", "desc"),
     "choices": choices("mag", "snr"),
+    "whole": whole(2, 50),
 }
 
 GOOD = {
@@ -61,6 +62,8 @@ GOOD = {
     "RIGHT_ASCENSION": {"0": 0.0, "360": 0.0, "359.99999999999994": 359.99999999999994, "1e1": 10.0},
     "DECLINATION": {"-90": -90.0, "90.0": 90.0, "-0.1": -0.1},
     "RADIUS": {"1e-300": 1e-300, "180": 180.0},
+    "SEARCH_RADIUS": {"0": 0.0, "180": 180.0},
+    "PERIOD": {"0.55": 0.55, "1e-9": 1e-9, "1e9": 1e9},
     "STATISTIC": {
         "medians.bg<600": Statistic("medians", "bg", "<", 600.0),
         " stds.x >= -1e3 ": Statistic("stds", "x", ">=", -1000.0),
@@ -69,6 +72,7 @@ GOOD = {
         'medians."bg!"=1': Statistic("medians", "bg!", "=", 1.0),
         "medians.α';--%>1": Statistic("medians", "α';--%", ">", 1.0),
     },
+    "whole": {"2": 2, "50": 50},
     "choice": {"asc": "asc", "desc": "desc"},
 }
 
@@ -111,11 +115,14 @@ BAD = {
     "RIGHT_ASCENSION": [*NOT_NUMBERS, *NOT_ONE, "-1e-9", "-1", "360.0000001", "1e308"],
     "DECLINATION": [*NOT_NUMBERS, *NOT_ONE, "90.0000001", "-91"],
     "RADIUS": [*NOT_NUMBERS, *NOT_ONE, "0", "-0.0", "1e-9999", "-1", "180.0000001"],
+    "SEARCH_RADIUS": [*NOT_NUMBERS, *NOT_ONE, "-1e-9", "180.0000001"],
+    "PERIOD": [*NOT_NUMBERS, *NOT_ONE, "0", "-1", "9e-10", "1.1e9"],
     "STATISTIC": [
         *NOT_TEXTS, "medians", "medians.bg", "medians.bg<", "bg<1", "means.bg<1", "medians.<1", 'medians.""<1',
         "medians.bg<x", "medians.bg<nan", "medians.bg<1e400", "medians.bg!=1", "medians.bg==1", "medians.bg<>1",
         "medians.a b<1", 'medians."a<1', 'medians."a"b<1', "medians.bg<1 OR 1=1", "medians.bg<1;--", "x" * 10**6,
     ],
+    "whole": [*NOT_NUMBERS, *NOT_ONE, "1.0", "1", "51", "-2"],
     "choice": ["", "ASC", "asc ", "ascending", "a\0sc"],
     "choices": ["", "MAG", "mag,", "mag, snr", "mag,mag", "mag,colour"],
     "POINTS": [*NOT_NUMBERS, *NOT_ONE, "3", "-4", "4.0"],

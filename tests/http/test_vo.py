@@ -195,7 +195,13 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
     assert {one["id"] for one in page["series"]} == {series["everybody"], series["far"]}
     (group,) = page["series"][0]["groups"]
     assert group["name"] == "Sitewide Group"
-    for url in (everybody, f"{everybody}.csv", f"{everybody}/data", f"{everybody}/plot.png", f"{service.url}{PATH}/summary"):
+    for url in (
+        everybody,
+        f"{everybody}.csv",
+        f"{everybody}/data",
+        f"{everybody}/plot.png",
+        f"{service.url}{PATH}/summary",
+    ):
         assert nobody.get(url, timeout=60).status_code == 200
     assert nobody.get(f"{service.url}/api/sources/star", timeout=60).status_code == 200
     for url in (crew, f"{crew}.csv", f"{crew}/data", f"{crew}?revision=1", f"{everybody}?revision=1"):
