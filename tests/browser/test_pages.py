@@ -3,10 +3,11 @@
 import re
 
 import httpx
+import pandas as pd
 import pytest
 
 from tests.browser.watch import barriers
-from tests.support import TESS, columns
+from tests.support import TESS, columns, recipe_read
 
 HOSTILE = "<script>document.title='owned'</script>"
 
@@ -124,6 +125,11 @@ def test_a_file_is_looked_at_corrected_and_stored(page, service, world, watch, a
     number = page.url.rsplit("/", 1)[1]
     fields = admin.get(f"/api/photometric_series/{number}?dataFormat=none").json()["data"]
     assert (fields["series_name"], fields["series_obj_id"], fields["num_exp"]) == ("corrected", "114807149", 18699)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="hdf5").click()
+    stored, _ = recipe_read(download.value.path().read_bytes())
+    sent, _ = recipe_read(TESS.read_bytes())
+    pd.testing.assert_frame_equal(stored, sent, check_exact=True)
 
 
 def test_a_text_file_becomes_columns(page, world, admin):
