@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.readers.reading import Reading, ReadOptions, Unit, invalid
-from photseries.readers.zero_points import MICROJANSKY, zero_point_of
+from photseries.readers.zero_points import zero_point_of
+from photseries.series.photometry import AB_ZERO_POINT
 from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 
 __all__ = ["TIME_FORMATS", "canonical"]
@@ -228,7 +229,7 @@ def _calibrated(
         return frame, {}, []
     if zero_point is not None:
         magnitude, flags = zero_point_of(zero_point, unit, bandpass)
-        factor = 10 ** (0.4 * (MICROJANSKY - magnitude))
+        factor = 10 ** (0.4 * (AB_ZERO_POINT - magnitude))
         columns = [names[role] for role in ("flux", FLUXERR) if role in names]
         scaled = {name: frame[name].to_numpy(np.float64) * factor for name in columns}
         return frame.assign(**scaled), flags, []

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from photseries.readers.reading import Unit, invalid
+from photseries.series.photometry import AB_ZERO_POINT
 
-__all__ = ["MICROJANSKY", "ZERO_POINTS", "ZeroPoint", "zero_point_of"]
-
-#: AB magnitude of 1 uJy.
-MICROJANSKY: Final = 23.9
+__all__ = ["ZERO_POINTS", "ZeroPoint", "zero_point_of"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ class ZeroPoint:
     @property
     def ab(self) -> float:
         """The AB magnitude of one unit of flux [AB mag]."""
-        return self.magnitude + MICROJANSKY - 2.5 * math.log10(self.jansky * 1e6)
+        return self.magnitude + AB_ZERO_POINT - 2.5 * math.log10(self.jansky * 1e6)
 
 
 #: The zero points that can be asked for by name.
