@@ -8,9 +8,9 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from photseries.errors import StartError
+from photseries.errors import NotInstalledError, StartError
 
-__all__ = ["extra_of", "is_installed", "needs", "quiet"]
+__all__ = ["extra_of", "is_installed", "needs", "quiet", "require"]
 
 _FILTERING = threading.Lock()
 
@@ -35,6 +35,21 @@ def needs(package: str) -> None:
     """
     if not is_installed(package):
         raise StartError(f"This needs {package}, which is not installed: pip install '{extra_of(package)}'.")
+
+
+def require(package: str | None, what: str) -> None:
+    """Refuse to write something for somebody else without the package for it, if it needs one.
+
+    Raises
+    ------
+    NotInstalledError
+        When it is not there.
+    """
+    if package is not None and not is_installed(package):
+        raise NotInstalledError(
+            f"This service cannot write {what}, because {package} is not installed. Whoever runs it can "
+            f"change that: pip install '{extra_of(package)}'."
+        )
 
 
 @contextmanager

@@ -36,9 +36,9 @@ def imported(module):
             yield node.module
 
 
-def test_only_the_plain_reader_and_the_writer_import_h5py():
+def test_only_the_plain_reader_and_the_writers_import_h5py():
     using = {module.name for module in MODULES if "h5py" in {name.split(".")[0] for name in imported(module)}}
-    assert using == {"plain_hdf5.py", "write_hdf5.py"}
+    assert using == {"plain_hdf5.py", "write_hdf5.py", "outline.py"}
 
 
 def test_nobody_unpickles_or_opens_files_with_pandas():

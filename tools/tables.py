@@ -9,7 +9,9 @@ from photseries.accounts import KINDS
 from photseries.catalogue.finding import FIELDS
 from photseries.criteria import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
 from photseries.formats import FORMATS
+from photseries.formats.exports import EXPORTS
 from photseries.http import server
+from photseries.http.exports import EXPORT
 from photseries.http.files import FILE
 from photseries.http.openapi.document import verbs_of
 from photseries.http.openapi.paths import path_of
@@ -82,6 +84,14 @@ def formats():
     return table(head, rows)
 
 
+def exports():
+    rows = [
+        [f"`{one.name}`", f"`.{one.extension}`", f"`{one.media_type}`", one.package or "", one.holds, one.readers]
+        for one in EXPORTS.values()
+    ]
+    return table(["format", "extension", "media type", "needs", "holds", "read by"], rows)
+
+
 def fields():
     return ", ".join(f"`{name}`" for name in FIELDS) + ", and `data`."
 
@@ -114,6 +124,7 @@ API = {
     "permissions": permissions,
     "metadata": metadata,
     "parameters": parameters,
+    "export": lambda: parameters(tuple(known for known in EXPORT if known not in CRITERIA)),
     "file": lambda: parameters(FILE),
     "upload": lambda: parameters(UPLOAD),
     "append": lambda: parameters(APPEND),
@@ -126,7 +137,7 @@ API = {
 
 DOCUMENTS = {
     "api.md": API,
-    "formats.md": {"formats": formats},
+    "formats.md": {"formats": formats, "exports": exports},
     "import.md": {"reasons": reasons},
     "vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
 }

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
 import pandas as pd
 
 from photseries.archive.blobs import Blobs
+from photseries.archive.exports import Export, layout_of
 from photseries.archive.tables import Tables
 from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
@@ -20,6 +22,7 @@ from photseries.codecs import base64_text, json_columns
 from photseries.criteria import Query
 from photseries.errors import DamagedError, NotFoundError
 from photseries.formats import HDF5, Format
+from photseries.formats.exports import ExportFormat
 from photseries.principal import Principal
 from photseries.series.cutting import chosen, cut
 from photseries.series.part import Part
@@ -82,7 +85,7 @@ class Reader:
         found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
-        found, fields = self._latest(principal, found, lambda seen: self.shown(seen, data_format, part))
+        found, fields = self.latest(principal, found, lambda seen: self.shown(seen, data_format, part))
         return found.revision, fields
 
     def file(
@@ -103,7 +106,7 @@ class Reader:
         found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
-        found, content = self._latest(principal, found, lambda seen: self._file(seen, part, form))
+        found, content = self.latest(principal, found, lambda seen: self._file(seen, part, form))
         return found.revision, content
 
     def study(
@@ -117,12 +120,12 @@ class Reader:
         found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
-        found, result = self._latest(
+        found, result = self.latest(
             principal, found, lambda seen: work(self._blobs.decoded(seen.blob).frame, seen.fields)
         )
         return found.revision, result
 
-    def _latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
+    def latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
         """Read the file of a series; once more when a change has replaced it, and a sweep removed it, meanwhile."""
         try:
             return found, read(found)
@@ -185,6 +188,34 @@ class Reader:
             if page.next is None:
                 return
             query = replace(query, cursor=page.next)
+
+    def export(
+        self, principal: Principal, query: Query, form: ExportFormat, part: Part, folder: Path
+    ) -> Iterator[bytes]:
+        """Give all series that match and are visible as one file; see :meth:`photseries.archive.exports.Export.pieces`.
+
+        Parameters
+        ----------
+        principal : Principal
+        query : Query
+            Of which only the criteria count.
+        form : ExportFormat
+        part : Part
+            Of which only the columns and what is derived count, and these for a long table.
+        folder : Path
+            Where files without names may be.
+
+        Raises
+        ------
+        NotInstalledError
+            When the service cannot write the format.
+        InvalidError
+            When no series has a column that is asked for.
+        """
+        form.require_package()
+        with self._catalogue.reading() as connection:
+            layout = layout_of(connection, principal, query, part)
+        return Export(self, self._blobs, principal, query, layout, folder).pieces(form)
 
     def summary(self, principal: Principal, query: Query) -> dict[str, Any]:
         """Sum up the series that match and are visible; see :func:`photseries.catalogue.summary.summary`."""

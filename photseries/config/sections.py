@@ -25,6 +25,7 @@ class Server:
     max_body: int = 400 * MIB  # [bytes]
     threads: int = 8
     table_threads: int = 4
+    exports: int = 8
     stop_timeout: float = 30.0  # [s]
     idle_timeout: float = 75.0  # [s]
     body_timeout: float = 600.0  # [s]
@@ -42,7 +43,7 @@ class Server:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         _require(self.max_body > 0, "server.max_body", "must be positive")
-        for name in ("processes", "threads", "table_threads"):
+        for name in ("processes", "threads", "table_threads", "exports"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
         for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):

@@ -10,8 +10,7 @@ import orjson
 import pandas as pd
 
 from photseries.codecs import hdf5, json_columns
-from photseries.errors import NotInstalledError
-from photseries.extras import extra_of, is_installed
+from photseries.extras import is_installed, require
 from photseries.formats import arrow, text
 from photseries.formats.fits import fits
 from photseries.formats.votable import votable
@@ -74,11 +73,7 @@ class Format:
         NotInstalledError
             When the package for it is not there.
         """
-        if self.package is not None and not is_installed(self.package):
-            raise NotInstalledError(
-                f"This service cannot write {self.name}, because {self.package} is not installed. Whoever runs it can "
-                f"change that: pip install '{extra_of(self.package)}'."
-            )
+        require(self.package, self.name)
         return self.encode(frame, metadata)
 
     @property

@@ -20,6 +20,7 @@ from photseries.accounts import KINDS
 from photseries.config import Server
 from photseries.errors import PhotseriesError, StartError
 from photseries.http.about import HistoryHandler, SummaryHandler
+from photseries.http.exports import ExportHandler
 from photseries.http.files import EXTENSIONS, ExtensionHandler, FileHandler
 from photseries.http.malformed import Courteous
 from photseries.http.openapi.handlers import OpenApiHandler
@@ -54,6 +55,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series", SeriesHandler, {}),
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
+    (r"/api/photometric_series/export", ExportHandler, {}),
     (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),

@@ -69,6 +69,7 @@ class Shared:
         self.in_flight = InFlight()
         self.documents = Documents(routes, services.archive.filters)
         self.studies = asyncio.Semaphore(max(1, settings.table_threads // 2))
+        self.exports = asyncio.Semaphore(settings.exports)
         self.spool = Spool(settings, services.spool_folder)
         self.throttle = Throttle(settings)
         self.metrics = Metrics(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator
 from typing import Final
+
+from tornado.iostream import StreamClosedError
 
 from photseries.http.base import BaseHandler
 
@@ -33,6 +36,7 @@ class StreamHandler(BaseHandler):
 
         What goes wrong before the first piece has an answer of its own. After it nothing can be said, and an end in
         good order would make what is there look whole: the connection is cut, which every client takes for a failure.
+        So it is when a client takes nothing for ``server.body_timeout``.
 
         Parameters
         ----------
@@ -47,9 +51,21 @@ class StreamHandler(BaseHandler):
                 if piece:
                     self.write(piece)
                     begun = True
-                    await self.flush()
+                    await self._taken()
         except Exception:
-            if begun and self.request.connection is not None:
-                self.request.connection.close()  # type: ignore[attr-defined]
+            if begun:
+                self._cut()
             raise
         self.finish()
+
+    async def _taken(self) -> None:
+        """Wait until the client has taken what was written, but not for ever."""
+        sent = self.flush()
+        await asyncio.wait([sent], timeout=self.services.config.server.body_timeout)
+        if not sent.done():
+            raise StreamClosedError
+        await sent
+
+    def _cut(self) -> None:
+        if self.request.connection is not None:
+            self.request.connection.close()  # type: ignore[attr-defined]

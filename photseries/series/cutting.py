@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,7 @@ from photseries.series.photometry import FloatArray, flux_to_mag, fluxerr_to_mag
 from photseries.series.statistics import SECONDS_PER_DAY, robust
 from photseries.series.table import first_present, is_numeric
 
-__all__ = ["chosen", "cut", "extremes"]
+__all__ = ["chosen", "cut", "derived", "extremes"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -115,9 +115,17 @@ def chosen(
     kept = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
         kept = kept.reset_index(drop=True)
+    made = derived(part.derive, curve, frame, metadata)
+    return kept.assign(**{name: values[rows] for name, values in made.items()}), count
+
+
+def derived(
+    names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, Any]
+) -> dict[str, FloatArray]:
+    """Give some of :data:`~photseries.series.part.DERIVED` for every row of a table, whose light curve is known."""
     given = _Given(curve, frame, metadata)
     with np.errstate(all="ignore"):
-        return kept.assign(**{name: _DERIVED[name](given)[rows] for name in part.derive}), count
+        return {name: _DERIVED[name](given) for name in names}
 
 
 def _rows(curve: LightCurve, part: Part) -> tuple[Rows, int]:

@@ -1,0 +1,91 @@
+"""The outline of an HDF5 file: all of it but the rows of its one table, for those who send them one after the other.
+
+HDF5 is no format of streams. But the chunks of a dataset that is neither compressed nor can grow lie in the file one
+after the other, at places that libhdf5 settles when it makes the dataset (its *implicit* index). So a file is made
+with a hole for them, which takes no room, and its bytes before and after the hole are kept.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from h5py import h5a, h5d, h5f, h5fd, h5p, h5s, h5t
+
+__all__ = ["Outline", "outline"]
+
+#: Most that a chunk takes, unless one row is longer [bytes].
+CHUNK: Final = 2**19
+
+
+class Outline(NamedTuple):
+    """What stands in the file before the rows, and after them: the zeros of a chunk that is not full among it."""
+
+    head: bytes
+    tail: bytes
+
+
+def outline(name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str, str]) -> Outline:
+    """Make the outline of a file with one table.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    dtype : numpy.dtype
+        Of its rows: numbers, and byte strings, which are UTF-8.
+    rows : int
+    attributes : mapping of str to str
+        Of the table.
+
+    Returns
+    -------
+    Outline
+        For HDF5 1.10 and later, the same for the same arguments; between its parts go the rows as they are in memory.
+    """
+    chunk = -(-rows // max(1, -(-rows // (CHUNK // dtype.itemsize or 1)))) or 1
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_V110, h5f.LIBVER_V110)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)
+    creation = h5p.create(h5p.FILE_CREATE)
+    creation.set_obj_track_times(False)
+    with tempfile.TemporaryFile() as content:
+        access.set_fileobj_driver(h5fd.fileobj_driver, content)
+        # The name is drawn anew, since libhdf5 takes two open files of one name for the same.
+        file = h5f.create(secrets.token_hex(16).encode(), h5f.ACC_TRUNC, creation, access)
+        plan = h5p.create(h5p.DATASET_CREATE)
+        plan.set_chunk((chunk,))
+        plan.set_alloc_time(h5d.ALLOC_TIME_EARLY)
+        plan.set_fill_time(h5d.FILL_TIME_NEVER)
+        plan.set_obj_track_times(False)
+        # A table without rows has no chunk, and one that cannot grow must have room for one.
+        space = h5s.create_simple((rows,), None if rows else (h5s.UNLIMITED,))
+        table = h5d.create(file, name.encode(), _row_type(dtype), space, plan)
+        for key, text in attributes.items():
+            value = np.array(text.encode())
+            kind = _text_type(value.dtype)
+            h5a.create(table, key.encode(), kind, h5s.create(h5s.SCALAR)).write(value, kind)
+        start = table.get_chunk_info(0).byte_offset if rows else 0
+        file.close()
+        content.seek(0)
+        head = content.read(start)
+        content.seek(start + rows * dtype.itemsize)
+        return Outline(head, content.read())
+
+
+def _row_type(dtype: np.dtype[Any]) -> Any:
+    row = h5t.create(h5t.COMPOUND, dtype.itemsize)
+    for name, (kind, offset, *_) in (dtype.fields or {}).items():
+        row.insert(name.encode(), offset, _text_type(kind) if kind.kind == "S" else h5t.py_create(kind))
+    return row
+
+
+def _text_type(dtype: np.dtype[Any]) -> Any:
+    text = h5t.C_S1.copy()
+    text.set_size(dtype.itemsize)
+    text.set_cset(h5t.CSET_UTF8)
+    text.set_strpad(h5t.STR_NULLPAD)
+    return text

@@ -1,0 +1,116 @@
+"""The long table: the rows of many series under each other, each with what its series is.
+
+Only the metadata of the stored file and the table itself are looked at, so that all of a row is of one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.series.cutting import derived
+from photseries.series.lightcurve import light_curve
+from photseries.series.meaning import flux_unit, meaning
+from photseries.series.photometry import FloatArray
+from photseries.series.table import is_numeric
+
+__all__ = ["LIGHT_CURVE", "SHARED", "Extent", "Layout", "Series", "shared"]
+
+#: The columns that say which series a row is of, and their types.
+SHARED: Final[Mapping[str, type]] = {
+    "series_id": int,
+    "obj_id": str,
+    "instrument_id": int,
+    "filter": str,
+    "time_scale": str,
+    "time_refpos": str,
+    "flux_unit": str,
+}
+
+#: The columns of the light curve; see :class:`~photseries.series.lightcurve.LightCurve`.
+LIGHT_CURVE: Final = ("mjd", "flux", "fluxerr", "mag", "magerr")
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A series of a long table: its id, its table, and the metadata of its stored file."""
+
+    id: int
+    frame: pd.DataFrame
+    metadata: Mapping[str, Any]
+
+
+def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what the rows of a series share, by the names of :data:`SHARED`; None is unknown.
+
+    Parameters
+    ----------
+    series_id : int
+    fields : mapping
+        Its fields, or the metadata of its stored file.
+    """
+    known = {**fields, "series_id": series_id, "flux_unit": flux_unit(fields) or None}
+    return {name: known.get(name) for name in SHARED}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which columns a long table has beside those of :data:`SHARED`, all of them float64.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Of :data:`LIGHT_CURVE`, or columns of the series' tables; NaN where a table has no such numbers.
+    derive : tuple of str
+        Of :data:`photseries.series.part.DERIVED`; what is derived replaces a column of its name.
+    """
+
+    columns: tuple[str, ...] = LIGHT_CURVE
+    derive: tuple[str, ...] = ()
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The names of these columns, in order."""
+        return tuple(dict.fromkeys((*self.columns, *self.derive)))
+
+    def values(self, series: Series) -> dict[str, FloatArray]:
+        """Give the values of these columns for the rows of a series, in their order."""
+        frame, curve = series.frame, light_curve(series.frame)
+        made = derived(self.derive, curve, frame, series.metadata)
+
+        def column(name: str) -> FloatArray:
+            if name in made:
+                return made[name]
+            if name in LIGHT_CURVE:
+                values: FloatArray = getattr(curve, name)
+                return values
+            if name in frame and is_numeric(frame[name]):
+                return frame[name].to_numpy(np.float64)
+            return np.full(len(frame), np.nan)
+
+        return {name: column(name) for name in self.measured}
+
+    def units(self) -> dict[str, str | None]:
+        """Give the unit of each of these columns, where all series have the same: that of fluxes is ``flux_unit``."""
+        return {name: meaning(name, _ANY_FLUX).unit for name in self.measured}
+
+
+_ANY_FLUX: Final = {"altdata": {"flux_calibrated": False}}
+
+
+@dataclass
+class Extent:
+    """How long a long table becomes: its rows, and the longest text of each column [bytes]."""
+
+    rows: int = 0
+    texts: dict[str, int] = field(default_factory=lambda: {name: 1 for name, kind in SHARED.items() if kind is str})
+
+    def add(self, rows: int, values: Mapping[str, Any]) -> None:
+        """Add the rows of a series, which share these values."""
+        self.rows += rows
+        for name, longest in self.texts.items():
+            self.texts[name] = max(longest, len((values[name] or "").encode()))

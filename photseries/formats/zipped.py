@@ -1,0 +1,91 @@
+"""A zip that is sent while it is made, of files whose lengths and checksums are known before.
+
+:mod:`zipfile` keeps what it knows of every file until the end; here that waits on disk, so that a million files need
+no memory. Nothing is compressed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import IO, Final
+
+__all__ = ["Zip"]
+
+_PLAIN: Final = 20  # the version that a reader must know
+_LARGE: Final = 45  # the same for lengths and places beyond 32 bits
+_UTF8: Final = 1 << 11
+_DATE: Final = 0x21  # 1980-01-01, where the time of zip begins
+_MOST: Final = 0xFFFFFFFF
+_MOST_FILES: Final = 0xFFFF
+_PIECE: Final = 2**20
+
+
+class Zip:
+    """What of a zip stands between the contents of its files.
+
+    Parameters
+    ----------
+    directory : file
+        Open for reading and writing; the directory of the zip is kept in it.
+    """
+
+    def __init__(self, directory: IO[bytes]) -> None:
+        self._directory = directory
+        self._files = 0
+        self._place = 0
+
+    def file(self, name: str, length: int, crc: int) -> bytes:
+        """Begin a file, whose content must follow.
+
+        Parameters
+        ----------
+        name : str
+        length : int
+            [bytes]
+        crc : int
+            CRC-32 of the content.
+
+        Returns
+        -------
+        bytes
+        """
+        encoded = name.encode()
+        extra = _extra(length, length)
+        head = b"PK\3\4" + _about(crc, length, encoded, extra) + encoded + extra
+        extra = _extra(length, length, self._place)
+        at = struct.pack("<3H2I", 0, 0, 0, 0, _MOST if extra else self._place)
+        about = _about(crc, length, encoded, extra)
+        self._directory.write(b"PK\1\2" + about[:2] + about + at + encoded + extra)
+        self._files += 1
+        self._place += len(head) + length
+        return head
+
+    def end(self) -> Iterator[bytes]:
+        """Give the end of the zip: its directory."""
+        length = self._directory.tell()
+        self._directory.seek(0)
+        while piece := self._directory.read(_PIECE):
+            yield piece
+        yield self._end(length)
+
+    def _end(self, length: int) -> bytes:
+        files, place = self._files, self._place
+        large = b""
+        if files >= _MOST_FILES or _extra(length, place):
+            large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, _LARGE, _LARGE, 0, 0, files, files, length, place)
+            large += struct.pack("<4sIQI", b"PK\6\7", 0, place + length, 1)
+        few = min(files, _MOST_FILES)
+        return large + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, few, few, min(length, _MOST), min(place, _MOST), 0)
+
+
+def _about(crc: int, length: int, name: bytes, extra: bytes) -> bytes:
+    """Write what stands of a file before it and in the directory: a length that does not fit is in the extra field."""
+    shown = _MOST if extra else length
+    version = _LARGE if extra else _PLAIN
+    return struct.pack("<5H3I2H", version, _UTF8, 0, 0, _DATE, crc, shown, shown, len(name), len(extra))
+
+
+def _extra(*numbers: int) -> bytes:
+    """Write lengths and places as an extra field of Zip64, if one of them is beyond 32 bits."""
+    return b"" if max(numbers) < _MOST else struct.pack(f"<2H{len(numbers)}Q", 1, 8 * len(numbers), *numbers)

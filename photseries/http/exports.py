@@ -1,0 +1,65 @@
+"""Every series that matches, as one file that is made while it is sent."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import ClassVar
+
+from photseries import criteria
+from photseries.criteria import PART, SUMMED_UP, Parameter, choice
+from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.formats.exports import EXPORTS, ExportFormat
+from photseries.http.base import ANY
+from photseries.http.contract import Contract, Raw
+from photseries.http.streams import StreamHandler
+
+__all__ = ["EXPORT", "ExportHandler"]
+
+_PART = {known.name: known for known in PART}
+
+_SHAPING: tuple[Parameter, ...] = (
+    Parameter(name="format", kind=choice(*EXPORTS), default=next(iter(EXPORTS)), sentence="The format of the file."),
+    dataclasses.replace(
+        _PART["columns"],
+        sentence="These columns of a long table, in this order, beside those that say which series a row is of; * is "
+        "the light curve and every column of numbers that all the tables have. Default: the light curve.",
+    ),
+    _PART["derive"],
+)
+
+#: The parameters of an export.
+EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMED_UP)
+
+
+class ExportHandler(StreamHandler):
+    """Every series that matches."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(
+        query=EXPORT,
+        gives=Raw(tuple(one.media_type for one in EXPORTS.values())),
+        fails=(DamagedError, NotInstalledError),
+    )
+    async def get(self) -> None:
+        """Give every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
+        form, pieces = await self.run(self._asked)
+        if self.shared.exports.locked():
+            raise UnavailableError("As many exports as this service makes at once are going on. Try again later.")
+        async with self.shared.exports:
+            self.set_header("Content-Type", form.media_type)
+            self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{form.extension}"')
+            self.set_header("Cache-Control", "private, no-store")
+            await self.send(pieces)
+
+    def _asked(self) -> tuple[ExportFormat, Iterator[bytes]]:
+        arguments = self.arguments()
+        shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
+        query, values = criteria.parse_criteria(arguments), criteria.read(shaping, _SHAPING)
+        form, part = EXPORTS[values["format"]], criteria.part_of(values)
+        if form.name == "zip" and not part.is_whole:
+            message = "columns and derive are of a long table: zip holds files as they are stored."
+            raise InvalidError(message, fields={"format": [message]})
+        return form, self.services.archive.export(self.principal, query, form, part, self.services.spool_folder)

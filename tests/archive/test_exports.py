@@ -1,0 +1,51 @@
+"""What an export refuses before it begins, and what ends it."""
+
+import sys
+
+import pytest
+
+from photseries.criteria import Query
+from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.formats.exports import EXPORTS
+from photseries.formats.long import LIGHT_CURVE
+from photseries.series.part import Part
+from tests.support import columns
+
+BODY = {
+    "obj_id": "star", "instrument_id": 7, "series_name": "night", "series_obj_id": "1", "ra": 1, "dec": 2,
+    "exp_time": 1, "filter": "ztfg",
+}  # fmt: skip
+
+
+def export(services, principal, form, folder, part=None):
+    return services.archive.export(principal, Query(), EXPORTS[form], part or Part(), folder)
+
+
+def test_what_is_not_installed(services, principal, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(NotInstalledError, match=r"photseries\[parquet\]"):
+        export(services, principal, "parquet", tmp_path)
+    assert b"".join(export(services, principal, "hdf5", tmp_path))
+
+
+def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
+    wide = {f"{number:0>100}": [1.0, 2.0] for number in range(500)}
+    services.archive.create(principal, {**BODY, "data": {**columns(2), **wide}})
+    with pytest.raises(InvalidError, match="505 columns"):
+        export(services, principal, "hdf5", tmp_path, Part(columns=("*",)))
+    assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*LIGHT_CURVE, *list(wide)[:300]))))
+
+
+@pytest.mark.parametrize("form", ["hdf5", "zip"])
+def test_no_room_for_notes(services, principal, tmp_path, form):
+    with pytest.raises(UnavailableError, match="no room"):
+        list(export(services, principal, form, tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize("form", EXPORTS)
+def test_a_damaged_file_ends_it(services, principal, tmp_path, form):
+    services.archive.create(principal, {**BODY, "data": columns(2)})
+    (file,) = (tmp_path / "data" / "store").rglob("*.h5")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    with pytest.raises(DamagedError):
+        list(export(services, principal, form, tmp_path))
