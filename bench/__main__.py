@@ -9,6 +9,7 @@ BENCHES = (
     "bulk",
     "catalogue",
     "compare",
+    "download",
     "export",
     "flood",
     "growth",

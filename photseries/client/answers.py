@@ -62,6 +62,7 @@ def answer_of(response: httpx.Response) -> Answer:
     UnreachableError
         When whoever answered is not photseries, or a version that this client does not understand.
     """
+    response.read()
     envelope = _envelope(response)
     if envelope is None:
         raise _stranger(response)
@@ -78,6 +79,7 @@ def answer_of(response: httpx.Response) -> Answer:
 
 def file_of(response: httpx.Response) -> Answer:
     """Read an answer that is the file of a series, given as :class:`File`; see :func:`answer_of`."""
+    response.read()
     tag = _TAG.fullmatch(response.headers.get("ETag", ""))
     if response.is_success and response.headers.get("Content-Type") == _HDF5 and tag:
         return Answer(File(response.content, int(tag[1])), None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import IO, Any, Final
 from urllib.parse import quote
 
 import numpy as np
@@ -109,6 +109,10 @@ class Finder:
         """Count the series that match, by what they are."""
         found: dict[str, Any] = self._transport.read(f"{_SERIES}/summary", asked)
         return found
+
+    def save(self, asked: Mapping[str, Any], file: IO[bytes]) -> None:
+        """Write every series that matches to a file, as it comes."""
+        self._transport.save(f"{_SERIES}/export", asked, file)
 
     def near(self, positions: Any, radius: float, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Give the fields of all series around positions."""

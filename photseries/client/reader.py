@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from photseries.client.exports import format_of, partial
 from photseries.client.finding import Finder
 from photseries.client.queries import arguments, takes_criteria
 from photseries.client.series import Series
@@ -128,6 +131,54 @@ class Reader:
         """
         asked = arguments(criteria)
         return (self._finder.series(metadata) for metadata in self._finder.walk(asked))
+
+    @takes_criteria
+    def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        columns: Sequence[str] | None = None,
+        derive: Sequence[str] | None = None,
+        **criteria: Any,
+    ) -> Path:
+        """Download every series that matches into one file, in memory that does not grow with their number.
+
+        Parameters
+        ----------
+        path : str or path
+            An existing file is replaced when all is there.
+        format : {"hdf5", "parquet", "zip"}, optional
+            A long table, or a zip of the stored files; default: as the name of the file says.
+        columns : sequence of str, optional
+            Of a long table: these instead of those of the light curve; ``*`` is all that every series has.
+        derive : sequence of str, optional
+            Of a long table: more columns, as in :meth:`get`.
+        **criteria
+            As in :meth:`find`, without an order.
+
+        Returns
+        -------
+        Path
+            That of the file.
+
+        Raises
+        ------
+        UnreachableError
+            When the answer broke off; nothing was kept then.
+        InvalidError
+            When the name of the file does not tell a format, a criterion is wrong, or no series has a column.
+        """
+        target = Path(path)
+        shaping = {
+            "format": format_of(target) if format is None else format,
+            "columns": None if columns is None else joined(columns),
+            "derive": None if derive is None else ",".join(derive),
+        }
+        asked = {**arguments(criteria), **{name: text for name, text in shaping.items() if text is not None}}
+        with partial(target) as file:
+            self._finder.save(asked, file)
+        return target
 
     @takes_criteria
     def count(self, **criteria: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from photseries.client.exports import partial
 from photseries.codecs import frames, plain_hdf5
 from photseries.config import Limits
 
@@ -82,12 +82,8 @@ class Series:
     def to_hdf5(self, path: str | os.PathLike[str]) -> Path:
         """Write :attr:`blob`; gives its path. An existing file is replaced when all is there."""
         target = Path(path)
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-        try:
-            partial.write_bytes(self.blob)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        with partial(target) as file:
+            file.write(self.blob)
         return target
 
     def to_timeseries(self) -> TimeSeries:

@@ -10,12 +10,13 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx
 
 from photseries import __version__
 from photseries.client.answers import Answer, File, answer_of, file_of
+from photseries.client.exports import saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
@@ -84,6 +85,14 @@ class Transport:
         """GET the file of a series."""
         file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
         return file
+
+    def save(self, path: str, params: Mapping[str, Any], file: IO[bytes]) -> None:
+        """GET a long file, and write it as it comes; it is not asked for again when it breaks off."""
+
+        def read(response: httpx.Response) -> Answer:
+            return saved(response, file)
+
+        self.request("GET", path, params=params, repeatable=True, read=read)
 
     def write(
         self,
@@ -156,11 +165,11 @@ class Transport:
         while True:
             asked = 0.0
             try:
-                response = self._http.request(
+                with self._http.stream(
                     method, self.url + path, content=content, params=query, headers=sent_headers
-                )
-                asked = _retry_after(response)
-                answer = read(response)
+                ) as response:
+                    asked = _retry_after(response)
+                    answer = read(response)
             except httpx.RequestError as broken:
                 failure, again = self._lost(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:

@@ -63,7 +63,7 @@ class Between:
         answer = httpx.request(
             handler.command, self.target + handler.path, content=body, headers=headers, timeout=PATIENCE
         )
-        kept = {name: answer.headers[name] for name in ("Content-Type", "ETag") if name in answer.headers}
+        kept = {name: answer.headers[name] for name in KEPT if name in answer.headers}
         return answer.status_code, kept, answer.content
 
     def __enter__(self):
@@ -75,6 +75,9 @@ class Between:
         self._thread.join()
         self._server.server_close()
 
+
+#: The headers of an answer that are passed on.
+KEPT = ("Content-Type", "Content-Disposition", "ETag")
 
 PASS = "pass"
 LOSE_REQUEST = "the connection breaks before the service has the request"

@@ -1,0 +1,77 @@
+"""Many series as one file: how it comes, and when it is there."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Final
+
+import httpx
+
+from photseries.client.answers import Answer, answer_of
+from photseries.errors import InvalidError, UnreachableError
+
+__all__ = ["FORMATS", "format_of", "partial", "saved"]
+
+#: The formats of an export, and the endings of file names that mean them.
+FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
+    "hdf5": (".h5", ".hdf5", ".hdf"),
+    "parquet": (".parquet", ".pq"),
+    "zip": (".zip",),
+}
+
+
+def format_of(path: Path) -> str:
+    """Tell the format from the name of a file.
+
+    Raises
+    ------
+    InvalidError
+        When it is not one of an export.
+    """
+    for name, endings in FORMATS.items():
+        if path.suffix.lower() in endings:
+            return name
+    known = ", ".join(ending for endings in FORMATS.values() for ending in endings)
+    raise InvalidError(f"The name {path.name!r:.80} does not say which format is meant: end it in one of {known}.")
+
+
+@contextmanager
+def partial(target: Path) -> Iterator[IO[bytes]]:
+    """Give a file to write to, which takes the place of another when all went well, and is removed otherwise."""
+    path = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with path.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        path.replace(target)
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
+    """Write an answer that is a long file, as it comes.
+
+    Raises
+    ------
+    UnreachableError
+        When it broke off: what is there is no whole file.
+    PhotseriesError
+        When the answer is an error; see :func:`~photseries.client.answers.answer_of`.
+    """
+    if not response.is_success or "Content-Disposition" not in response.headers:
+        return answer_of(response)
+    try:
+        for piece in response.iter_bytes():
+            file.write(piece)
+    except httpx.RequestError as broken:
+        reason = str(broken) or type(broken).__name__
+        raise UnreachableError(
+            f"The service at {response.url.host} broke off after {file.tell():,} bytes ({reason}). Nothing was kept; "
+            "its log says why."
+        ) from broken
+    return Answer(None, None)
