@@ -113,7 +113,8 @@ class Export:
         return long_parquet(self._tables(), self.layout) if form.name == "parquet" else self._zip()
 
     def _found(self) -> Iterator[Found]:
-        return self.reader.every(self.principal, replace(self.query, per_page=MOST_PER_PAGE))
+        """Give them by id, which never changes: so none is there twice, whatever is changed from page to page."""
+        return self.reader.every(self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE))
 
     def _tables(self) -> Iterator[Series]:
         for found in self._found():

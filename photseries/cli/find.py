@@ -23,7 +23,7 @@ from photseries.criteria.kinds import Kind
 if TYPE_CHECKING:
     from photseries.client import Client
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "given", "options_of"]
 
 #: The columns of the table, the more important first: a terminal shows as many as it has room for.
 COLUMNS = (
@@ -71,16 +71,26 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
     )
 
 
-def _options_of_the_table(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command all criteria; they come by the names of the table."""
-    for section, parameters in (("Order", _CONTROLS), ("Criteria", CRITERIA)):
-        for known in reversed(parameters):
-            command = _option(section, known)(command)
-    return command
+def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options of parameters, by sections of its help; they come by the names of the table."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        for section, parameters in sections.items():
+            for known in reversed(parameters):
+                command = _option(section, known)(command)
+        return command
+
+    return decorate
+
+
+def given(criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the options that were given, as the client takes them."""
+    lists = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
+    return {name: value for name, value in lists.items() if value not in (None, [])}
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
-@_options_of_the_table
+@options_of(Order=_CONTROLS, Criteria=CRITERIA)
 @click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="Series at most; 0: all.")
 @click.option("--columns", metavar="NAME,...", help="The fields to print, instead of those that there is room for.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
@@ -91,10 +101,9 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
     As a table, with as many columns as the terminal has room for; as CSV; or as JSON, an object a line.
     """
-    given = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
-    given = {name: value for name, value in given.items() if value not in (None, [])}
+    asked = given(criteria)
     page = {"numPerPage": min(limit, MOST_PER_PAGE) if limit else MOST_PER_PAGE}
-    found = (series.metadata for series in islice(client.iter(**given, **page), limit or None))
+    found = (series.metadata for series in islice(client.iter(**asked, **page), limit or None))
     names = [name.strip() for name in columns.split(",")] if columns else None
     if as_json:
         for fields in found:
@@ -105,7 +114,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
         rows = list(found)
         for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
             click.echo(line)
-        if limit and len(rows) == limit and (total := client.count(**_criteria_alone(given))) > limit:
+        if limit and len(rows) == limit and (total := client.count(**_criteria_alone(asked))) > limit:
             click.echo(f"{limit:,} of {total:,} series; --limit 0 prints all.", err=True)
         elif not rows:
             click.echo("No series matches.", err=True)
@@ -121,8 +130,8 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _criteria_alone(given: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in ("sortBy", "sortOrder")}
+def _criteria_alone(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name not in ("sortBy", "sortOrder")}
 
 
 def _write_csv(found: Iterable[Mapping[str, Any]], names: Sequence[str] | None) -> None:

@@ -20,6 +20,7 @@ SECTIONS: Mapping[str, Mapping[str, str]] = {
         "find": "find",
         "show": "series",
         "get": "series",
+        "download": "download",
         "update": "upload",
         "delete": "series",
     },

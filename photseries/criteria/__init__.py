@@ -5,7 +5,7 @@ messages, the documentation and the parametrised tests all read the same table.
 """
 
 from photseries.criteria.kinds import choice
-from photseries.criteria.one import APPEND, ONE_SERIES, PART, UPLOAD, part_of
+from photseries.criteria.one import APPEND, LONG_TABLE, ONE_SERIES, PART, UPLOAD, part_of
 from photseries.criteria.query import Cone, Cursor, Positions, Query, Restriction, parse, parse_criteria, read, texts_of
 from photseries.criteria.studies import FOLDED, PERIODOGRAM, PICTURE
 from photseries.criteria.table import (
@@ -27,6 +27,7 @@ __all__ = [
     "CONTROLS",
     "CRITERIA",
     "FOLDED",
+    "LONG_TABLE",
     "MOST_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",

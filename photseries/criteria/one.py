@@ -1,15 +1,16 @@
-"""The parameters of requests about one series: how it comes, which part of it, how it is stored or grows."""
+"""The parameters of requests about tables: how one comes, which part of it, how it is stored or grows; many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from photseries.criteria.kinds import COUNT, FLAG, NUMBER, POINTS, POSITIVE, TEXTS, choice, choices
 from photseries.criteria.table import FORMATS, Parameter
 from photseries.series.part import DERIVED, Part
 
-__all__ = ["APPEND", "ONE_SERIES", "PART", "UPLOAD", "part_of"]
+__all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "UPLOAD", "part_of"]
 
 #: The parameters that ask for a part of one table.
 PART: tuple[Parameter, ...] = (
@@ -28,6 +29,18 @@ PART: tuple[Parameter, ...] = (
         kind=choices(*DERIVED),
         sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
     ),
+)
+
+_OF_PART = {known.name: known for known in PART}
+
+#: The parameters that say which columns the long table of many series has.
+LONG_TABLE: tuple[Parameter, ...] = (
+    replace(
+        _OF_PART["columns"],
+        sentence="These columns of a long table, in this order, beside those that say which series a row is of; * is "
+        "the light curve and every column of numbers that all the tables have. Default: the light curve.",
+    ),
+    _OF_PART["derive"],
 )
 
 #: The parameters of a request for one series.

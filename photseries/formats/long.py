@@ -18,7 +18,13 @@ from photseries.series.meaning import flux_unit, meaning
 from photseries.series.photometry import FloatArray
 from photseries.series.table import is_numeric
 
-__all__ = ["LIGHT_CURVE", "SHARED", "Extent", "Layout", "Series", "shared"]
+__all__ = ["GROUP", "LIGHT_CURVE", "SHARED", "Extent", "Layout", "Series", "shared"]
+
+#: Rows that are written together at most.
+GROUP: Final = 131_072
+
+#: A longer unit is none, and would make every row of HDF5 as long [characters].
+LONGEST_UNIT: Final = 100
 
 #: The columns that say which series a row is of, and their types.
 SHARED: Final[Mapping[str, type]] = {
@@ -53,7 +59,8 @@ def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     fields : mapping
         Its fields, or the metadata of its stored file.
     """
-    known = {**fields, "series_id": series_id, "flux_unit": flux_unit(fields) or None}
+    unit = flux_unit(fields)
+    known = {**fields, "series_id": series_id, "flux_unit": unit if 0 < len(unit) <= LONGEST_UNIT else None}
     return {name: known.get(name) for name in SHARED}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from photseries.codecs.outline import outline
 from photseries.errors import InvalidError
-from photseries.formats.long import SHARED, Extent, Layout, Series, shared
+from photseries.formats.long import GROUP, SHARED, Extent, Layout, Series, shared
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
 
@@ -51,14 +51,20 @@ def long_hdf5(several: Iterable[Series], layout: Layout, extent: Extent) -> Iter
     head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())})
     yield head
     for series in several:
-        yield _rows(series, layout, dtype)
+        yield from _rows(series, layout, dtype)
     yield tail
 
 
-def _rows(series: Series, layout: Layout, dtype: np.dtype[Any]) -> bytes:
-    rows = np.empty(len(series.frame), dtype)
-    for name, value in shared(series.id, series.metadata).items():
-        rows[name] = value if SHARED[name] is int else (value or "").encode()
-    for name, values in layout.values(series).items():
-        rows[name] = values
-    return rows.tobytes()
+def _rows(series: Series, layout: Layout, dtype: np.dtype[Any]) -> Iterator[bytes]:
+    same = {
+        name: value if SHARED[name] is int else (value or "").encode()
+        for name, value in shared(series.id, series.metadata).items()
+    }
+    measured = layout.values(series)
+    for start in range(0, len(series.frame), GROUP):
+        rows = np.empty(min(GROUP, len(series.frame) - start), dtype)
+        for name, value in same.items():
+            rows[name] = value
+        for name, values in measured.items():
+            rows[name] = values[start : start + GROUP]
+        yield rows.tobytes()

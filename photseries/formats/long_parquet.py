@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from photseries.formats.long import SHARED, Layout, Series, shared
+from photseries.formats.long import GROUP, SHARED, Layout, Series, shared
 
 if TYPE_CHECKING:
     import pyarrow
 
 __all__ = ["long_parquet"]
-
-#: Rows that are written together, which are what is in memory at once.
-GROUP: Final = 131_072
 
 
 class _Sink(io.RawIOBase):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from typing import ClassVar
 
 from photseries import criteria
-from photseries.criteria import PART, SUMMED_UP, Parameter, choice
+from photseries.criteria import LONG_TABLE, SUMMED_UP, Parameter, choice
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats.exports import EXPORTS, ExportFormat
 from photseries.http.base import ANY
@@ -16,16 +15,9 @@ from photseries.http.streams import StreamHandler
 
 __all__ = ["EXPORT", "ExportHandler"]
 
-_PART = {known.name: known for known in PART}
-
 _SHAPING: tuple[Parameter, ...] = (
     Parameter(name="format", kind=choice(*EXPORTS), default=next(iter(EXPORTS)), sentence="The format of the file."),
-    dataclasses.replace(
-        _PART["columns"],
-        sentence="These columns of a long table, in this order, beside those that say which series a row is of; * is "
-        "the light curve and every column of numbers that all the tables have. Default: the light curve.",
-    ),
-    _PART["derive"],
+    *LONG_TABLE,
 )
 
 #: The parameters of an export.

@@ -2,10 +2,14 @@
 
 import sys
 
+import pandas as pd
 import pytest
 
+from photseries.accounts import OPERATOR
+from photseries.archive import exports
 from photseries.criteria import Query
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.formats import long_hdf5, long_parquet
 from photseries.formats.exports import EXPORTS
 from photseries.formats.long import LIGHT_CURVE
 from photseries.series.part import Part
@@ -49,3 +53,35 @@ def test_a_damaged_file_ends_it(services, principal, tmp_path, form):
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     with pytest.raises(DamagedError):
         list(export(services, principal, form, tmp_path))
+
+
+@pytest.mark.parametrize("form", ["hdf5", "parquet"])
+def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch, form):
+    """What is renamed while pages are walked; a unit that is none; a table longer than what is written at once."""
+    monkeypatch.setattr(exports, "MOST_PER_PAGE", 1)
+    for module in (long_hdf5, long_parquet):
+        monkeypatch.setattr(module, "GROUP", 7)
+    services.accounts.create(OPERATOR, "sources", {"id": "zebra", "ra": 1, "dec": 2})
+    archive = services.archive
+    ids = [
+        archive.create(
+            principal,
+            {
+                **BODY,
+                "channel": str(rows),
+                "data": columns(rows),
+                "altdata": {"flux_calibrated": False, "flux_unit": "x" * rows},
+            },
+        ).id
+        for rows in (20, 3, 101)
+    ]
+    pieces = export(services, principal, form, tmp_path)
+    begin = [next(pieces) for _ in range(3)]
+    archive.update(principal, ids[0], {"obj_id": "zebra"})
+    path = tmp_path / "long"
+    path.write_bytes(b"".join([*begin, *pieces]))
+    found = pd.read_hdf(path, "light_curves") if form == "hdf5" else pd.read_parquet(path)
+    assert found["series_id"].tolist() == [ids[0]] * 20 + [ids[1]] * 3 + [ids[2]] * 101
+    assert found["flux"].tolist() == [flux for rows in (20, 3, 101) for flux in columns(rows)["flux"]]
+    assert set(found["obj_id"]) == {"star"}
+    assert found["flux_unit"].fillna("").tolist() == ["x" * 20] * 20 + ["xxx"] * 3 + [""] * 101

@@ -40,9 +40,10 @@ def test_the_examples_do_what_they_say(printed):
     assert "flux [uJy]" in output
     assert (folder / "copy.h5").read_bytes() == (folder / "series-1.h5").read_bytes()
     assert (folder / "macho.csv").read_text().startswith("mjd,mag,magerr\n")
+    assert (folder / "tess.zip").read_bytes()[:2] == b"PK"
     assert len((folder / "series.csv").read_text().splitlines()) == 4
 
 
 def test_every_command_has_an_example():
-    for command in ("login", "whoami", "upload", "find", "show", "get", "update", "delete"):
+    for command in ("login", "whoami", "upload", "find", "show", "get", "download", "update", "delete"):
         assert f"photseries {command}" in EXAMPLES

@@ -1,10 +1,11 @@
-"""``photseries find | show | get | delete | login | whoami`` against a running service."""
+"""``photseries find | show | get | download | delete | login | whoami`` against a running service."""
 
 import csv
 import io
 import json
 import re
 import stat
+import zipfile
 
 import pandas as pd
 import pytest
@@ -160,3 +161,21 @@ def test_login_keeps_what_works(run, service, tmp_path):
         assert refused.stderr.count("\n") == 1
         assert kept.read_bytes() == before
     run("login", service.url, "--token-stdin", stdin=service.token, **alone)
+
+
+def test_download_everything_that_matches(run, series, tmp_path):
+    path = tmp_path / "long.parquet"
+    words = ("--object-id", "star", "--derive", "snr", "--columns", "mjd,flux")
+    assert run("download", path, *words).stdout == f"{path}\n"
+    table = pd.read_parquet(path)
+    assert table["series_id"].unique().tolist() == sorted(series)
+    assert list(table)[-3:] == ["mjd", "flux", "snr"]
+    assert "--force replaces it" in run("download", path, status=2).stderr
+    files = tmp_path / "files.zip"
+    run("download", files, "--stat", "medians.flux>-1e9")
+    run("download", files, "--force", "--min-num-exposures", 10**9)
+    with zipfile.ZipFile(files) as archive:
+        assert archive.namelist() == ["series.jsonl"]
+    assert "'colour': it must be some of" in run("download", path, "--derive", "colour", status=2).stderr
+    assert "one of .h5" in run("download", tmp_path / "long.csv", status=2).stderr
+    assert "Cannot write" in run("download", tmp_path / "nowhere" / "long.h5", status=2).stderr

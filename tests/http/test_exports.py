@@ -114,7 +114,7 @@ def test_pandas_opens_the_long_table(admin, stored, tmp_path):
     path = tmp_path / "long.h5"
     path.write_bytes(admin.get(URL).content)
     found = pd.read_hdf(path, "light_curves")
-    assert found["obj_id"].unique().tolist() == ["other star", "star"]
+    assert found["obj_id"].unique().tolist() == ["star", "other star"]
     assert found.equals(pd.read_hdf(path, "light_curves", start=0, stop=len(found)))
     assert len(pd.read_hdf(path, "light_curves", start=len(found) - 7)) == 7
 
@@ -149,7 +149,7 @@ def test_a_zip_holds_the_files_as_they_are(admin, stored):
             assert len(file["phot_series/table"]) == 18_699
         listed = [json.loads(line) for line in archive.read(last).splitlines()]
     assert last == "series.jsonl"
-    assert listed == admin.get(PATH).json()["data"]["series"]
+    assert listed == admin.get(PATH, params={"sortBy": "id"}).json()["data"]["series"]
     refused = check_error(admin.get(URL, params={"format": "zip", "columns": "mjd"}), 400)
     assert list(refused["data"]["fields"]) == ["format"]
 
@@ -299,10 +299,17 @@ def test_what_is_deleted_and_gone_is_left_out_where_that_can_be(service, admin, 
         clients["hdf5"].rest()
 
 
-def test_no_more_than_the_service_has_room_for_and_none_that_stands_still(directory, database_url, many):
+@pytest.fixture(scope="module")
+def strict(directory, database_url, many):
+    """A second service on the same archive: one export at a time, impatient, open to everybody."""
+    settings = {"server__exports": 1, "server__body_timeout": 1.0, "access__anonymous_reads_public": "true"}
+    with RunningService(directory, database__url=database_url, **settings) as running:
+        yield running
+
+
+def test_no_more_than_the_service_has_room_for_and_none_that_stands_still(strict):
     """The slot of a client that has gone, and of one that takes nothing, is free again."""
-    settings = {"server__exports": 1, "server__body_timeout": 1.0}
-    with RunningService(directory, database__url=database_url, **settings) as strict, strict.client() as admin:
+    with strict.client() as admin:
         for leaves in (True, False):
             client = SlowClient(strict, format="zip", **MANY)
             refused = check_error(admin.get(URL), 503, "unavailable")
@@ -316,3 +323,12 @@ def test_no_more_than_the_service_has_room_for_and_none_that_stands_still(direct
                 time.sleep(0.1)
         with pytest.raises(http.client.IncompleteRead):
             client.rest()
+
+
+def test_everybody_gets_what_is_public_where_that_is_allowed(strict, admin, world, stored):
+    (everyone,) = [one["id"] for one in admin.get("/api/groups").json()["data"]["groups"] if "Sitewide" in one["name"]]
+    path = f"{PATH}/{stored['anna']}"
+    assert admin.patch(path, json={"group_ids": [everyone]}).status_code == 200
+    with httpx.Client(base_url=strict.url) as nobody:
+        assert seen(nobody) == {stored["anna"]}
+    assert admin.patch(path, json={"group_ids": []}).status_code == 200
