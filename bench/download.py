@@ -12,8 +12,9 @@ import argparse
 import http.client
 import os
 import tempfile
-import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -33,7 +34,8 @@ from tests.support import RunningService
 SIZES = (200, 1_000, 4_000)
 DIFFERENT = 100
 PIECE = 2**20
-MIB = 2**20
+ALONE = 1.0  # [s]
+PAUSE = 0.01  # [s]
 
 
 def main() -> None:
@@ -41,12 +43,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench download", description=__doc__)
     parser.add_argument("--series", type=int, nargs="+", default=list(SIZES), help="series in the archive, growing")
     parser.add_argument("--of", choices=["a", "b"], default="a", help="1,000 rows x 4, or the TESS file, 18,699 x 20")
+    parser.add_argument("--clients", type=int, default=1, help="that take everything at once")
     parser.add_argument("--format", choices=list(EXPORTS), nargs="+", default=list(EXPORTS))
     options = parser.parse_args()
     # Copies of a hundred series, since those of one would compress as no real ones do; of TESS there is one file.
     kinds = [samples()["b"]] if options.of == "b" else [made(f"a{n}", 1_000 + n, 4) for n in range(DIFFERENT)]
     head = ("series", "format", "MB", "wall [s]", "series a second", "MB a second", "CPU a series [ms]", "peak [MiB]")
-    print("\n".join(table((*head, "small GET p50, p99 [ms]"), [])))
+    print("\n".join(table((*head, "small GET alone: p50, p99 [ms]", "beside it"), [])))
     with tempfile.TemporaryDirectory(prefix="photseries-bench-") as name:
         directory, there = Path(name) / "data", 0
         with RunningService(directory) as service, EmbeddedServer(directory) as server:
@@ -57,7 +60,7 @@ def main() -> None:
                     first = _fill(service, rows, kinds, number - there)
                     there = number
                     for form in options.format:
-                        print(_line(service, number, form, first), flush=True)
+                        print(_line(service, number, form, first, options.clients), flush=True)
 
 
 def _fill(service: RunningService, rows: Rows, kinds: list[Sample], number: int) -> int:
@@ -76,41 +79,48 @@ def _fill(service: RunningService, rows: Rows, kinds: list[Sample], number: int)
     return series_id
 
 
-def _line(service: RunningService, number: int, form: str, series_id: int) -> str:
-    tree, over = Tree(service.process.pid), threading.Event()
-    times: list[float] = []
-
-    def small() -> None:
-        with Clients(service.url, [one(service, "GET none", series_id)]) as clients:
-            while not over.is_set():
-                begin = time.perf_counter()
-                clients.once()
-                times.append(time.perf_counter() - begin)
-                time.sleep(0.01)
-
-    _taken(service, form, limit=1)  # what a format needs is imported by the first who asks for it
+def _line(service: RunningService, number: int, form: str, series_id: int, clients: int) -> str:
+    tree = Tree(service.process.pid)
+    _taken(service, form, "&objectID=nowhere")  # what a format needs is imported by the first who asks for it
+    alone = _small(service, series_id, lambda: time.sleep(ALONE))
     tree.forget_peak()
-    used = tree.cpu()
-    other = threading.Thread(target=small)
-    other.start()
-    begin = time.perf_counter()
-    size = _taken(service, form)
-    wall = time.perf_counter() - begin
-    over.set()
-    other.join()
-    cpu, peak = tree.cpu() - used, tree.resident("VmHWM")
-    p50, p99 = (np.percentile(times, (50, 99)) * 1000).tolist()
-    return (
-        f"| {number:,} | {form} | {size / 1e6:,.1f} | {wall:.1f} | {number / wall:.0f} | {size / 1e6 / wall:.0f} "
-        f"| {cpu / number * 1000:.1f} | {peak:.0f} | {p50:.1f}, {p99:.1f} |"
+    used, begin = tree.cpu(), time.perf_counter()
+    size = wall = 0.0
+
+    def take() -> None:
+        nonlocal size, wall
+        with ThreadPoolExecutor(clients) as threads:
+            size = sum(threads.map(lambda _: _taken(service, form), range(clients)))
+        wall = time.perf_counter() - begin
+
+    beside = _small(service, series_id, take)
+    cpu, peak, done = tree.cpu() - used, tree.resident("VmHWM"), number * clients
+    row = (
+        *(f"{number:,}", form, f"{size / 1e6:,.1f}", f"{wall:.1f}", f"{done / wall:.0f}", f"{size / 1e6 / wall:.0f}"),
+        *(f"{cpu / done * 1000:.1f}", f"{peak:.0f}", alone, beside),
     )
+    return f"| {' | '.join(row)} |"
 
 
-def _taken(service: RunningService, form: str, limit: int | None = None) -> int:
-    """Take all series, or so many, and forget them; give the length."""
+def _small(service: RunningService, series_id: int, act: Callable[[], None]) -> str:
+    """Get the metadata of a series again and again while something is done; give median and 99th percentile [ms]."""
+    times: list[float] = []
+    with Clients(service.url, [one(service, "GET none", series_id)]) as clients, ThreadPoolExecutor(1) as thread:
+        doing = thread.submit(act)
+        while not doing.done():
+            begin = time.perf_counter()
+            clients.once()
+            times.append(time.perf_counter() - begin)
+            time.sleep(PAUSE)
+        doing.result()
+    p50, p99 = (np.percentile(times, (50, 99)) * 1000).tolist()
+    return f"{p50:.1f}, {p99:.1f}"
+
+
+def _taken(service: RunningService, form: str, criteria: str = "") -> int:
+    """Take all series that match and forget them; give the length."""
     address = urlsplit(service.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port)
-    criteria = "" if limit is None else "&objectID=nowhere"
     headers = {"Authorization": f"token {service.token}"}
     connection.request("GET", f"{PATH}/export?format={form}{criteria}", headers=headers)
     answer, size = connection.getresponse(), 0

@@ -58,7 +58,7 @@ EXPORTS: Final[Mapping[str, ExportFormat]] = {
             extension="parquet",
             media_type=FORMATS["parquet"].media_type,
             package=FORMATS["parquet"].package,
-            holds="one long table, in groups of at most 131,072 rows, zstd",
+            holds="one long table, in groups of at most 65,536 rows, zstd",
             readers="pandas, pyarrow, polars, DuckDB, Spark, R, Julia",
         ),
         ExportFormat(

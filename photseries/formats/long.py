@@ -21,7 +21,7 @@ from photseries.series.table import is_numeric
 __all__ = ["GROUP", "LIGHT_CURVE", "SHARED", "Extent", "Layout", "Series", "shared"]
 
 #: Rows that are written together at most.
-GROUP: Final = 131_072
+GROUP: Final = 65_536
 
 #: A longer unit is none, and would make every row of HDF5 as long [characters].
 LONGEST_UNIT: Final = 100
