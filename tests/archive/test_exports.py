@@ -40,23 +40,19 @@ def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
     assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*LIGHT_CURVE, *list(wide)[:300]))))
 
 
-@pytest.mark.parametrize("form", ["hdf5", "zip"])
-def test_no_room_for_notes(services, principal, tmp_path, form):
-    with pytest.raises(UnavailableError, match="no room"):
-        list(export(services, principal, form, tmp_path / "nowhere"))
-
-
-@pytest.mark.parametrize("form", EXPORTS)
-def test_a_damaged_file_ends_it(services, principal, tmp_path, form):
+def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
+    for form in ("hdf5", "zip"):
+        with pytest.raises(UnavailableError, match="no room"):
+            list(export(services, principal, form, tmp_path / "nowhere"))
     services.archive.create(principal, {**BODY, "data": columns(2)})
     (file,) = (tmp_path / "data" / "store").rglob("*.h5")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(DamagedError):
-        list(export(services, principal, form, tmp_path))
+    for form in EXPORTS:
+        with pytest.raises(DamagedError):
+            list(export(services, principal, form, tmp_path))
 
 
-@pytest.mark.parametrize("form", ["hdf5", "parquet"])
-def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch, form):
+def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch):
     """What is renamed while pages are walked; a unit that is none; a table longer than what is written at once."""
     monkeypatch.setattr(exports, "MOST_PER_PAGE", 1)
     for module in (long_hdf5, long_parquet):
@@ -75,13 +71,14 @@ def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_pa
         ).id
         for rows in (20, 3, 101)
     ]
-    pieces = export(services, principal, form, tmp_path)
-    begin = [next(pieces) for _ in range(3)]
+    begun = {form: export(services, principal, form, tmp_path) for form in ("hdf5", "parquet")}
+    begins = {form: [next(pieces) for _ in range(3)] for form, pieces in begun.items()}
     archive.update(principal, ids[0], {"obj_id": "zebra"})
-    path = tmp_path / "long"
-    path.write_bytes(b"".join([*begin, *pieces]))
-    found = pd.read_hdf(path, "light_curves") if form == "hdf5" else pd.read_parquet(path)
-    assert found["series_id"].tolist() == [ids[0]] * 20 + [ids[1]] * 3 + [ids[2]] * 101
-    assert found["flux"].tolist() == [flux for rows in (20, 3, 101) for flux in columns(rows)["flux"]]
-    assert set(found["obj_id"]) == {"star"}
-    assert found["flux_unit"].fillna("").tolist() == ["x" * 20] * 20 + ["xxx"] * 3 + [""] * 101
+    for form, pieces in begun.items():
+        path = tmp_path / form
+        path.write_bytes(b"".join([*begins[form], *pieces]))
+        found = pd.read_hdf(path, "light_curves") if form == "hdf5" else pd.read_parquet(path)
+        assert found["series_id"].tolist() == [ids[0]] * 20 + [ids[1]] * 3 + [ids[2]] * 101
+        assert found["flux"].tolist() == [flux for rows in (20, 3, 101) for flux in columns(rows)["flux"]]
+        assert set(found["obj_id"]) == {"star"}
+        assert found["flux_unit"].fillna("").tolist() == ["x" * 20] * 20 + ["xxx"] * 3 + [""] * 101
