@@ -88,7 +88,7 @@ def directory(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def store_settings():
-    """Where the files of ``service`` are: in its data directory, unless a module says otherwise."""
+    """Where the files of ``service`` and ``services`` are: in the data directory, unless a module says otherwise."""
     return {}
 
 
@@ -117,8 +117,9 @@ def archive_url(server, template):
 
 
 @pytest.fixture
-def services(archive_url, tmp_path):
-    config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data")})
+def services(archive_url, tmp_path, store_settings):
+    store = {name.replace("__", "."): value for name, value in store_settings.items()}
+    config = settings.load(None, {}, {"database.url": archive_url, "data.directory": str(tmp_path / "data"), **store})
     (tmp_path / "data").mkdir()
     with opened(config) as everything:
         everything.sandbox.start()

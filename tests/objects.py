@@ -51,6 +51,10 @@ class ObjectServer:
     def endpoint(self):
         return f"http://127.0.0.1:{self.ports['s3'][0]}"
 
+    @property
+    def _filer(self):
+        return f"http://127.0.0.1:{self.ports['filer'][0]}"
+
     def start(self):
         ports = [
             f"-{part}.port{kind}={number}"
@@ -73,20 +77,24 @@ class ObjectServer:
         deadline = time.monotonic() + PATIENCE
         while self.process.poll() is None and time.monotonic() < deadline:
             with contextlib.suppress(httpx.TransportError):
-                if httpx.get(f"{self.endpoint}/healthz").is_success and self.make_bucket("probe"):
+                healthy = httpx.get(f"{self.endpoint}/healthz").is_success
+                if healthy and self.make_bucket("probe") and self._takes_a_file():
                     return
             time.sleep(0.05)
         raise ChildProcessError("the object server does not answer")
 
     def make_bucket(self, name):
         """A bucket is a folder of the server's own file system."""
-        filer = f"http://127.0.0.1:{self.ports['filer'][0]}"
-        folder = f"{filer}/buckets/{name}/"
+        folder = f"{self._filer}/buckets/{name}/"
         return httpx.post(folder).is_success or httpx.get(folder).is_success
 
+    def _takes_a_file(self):
+        """The part that holds contents is there later than the one that holds names."""
+        written = {"file": ("written", b"something")}
+        return httpx.post(f"{self._filer}/buckets/probe/", files=written, timeout=PATIENCE).is_success
+
     def remove_bucket(self, name):
-        filer = f"http://127.0.0.1:{self.ports['filer'][0]}"
-        assert httpx.delete(f"{filer}/buckets/{name}", params={"recursive": "true"}).is_success
+        assert httpx.delete(f"{self._filer}/buckets/{name}", params={"recursive": "true"}).is_success
 
     def settings(self, place, **more):
         """The settings of a store in a bucket, or under a prefix in one, as keywords of :class:`RunningService`."""

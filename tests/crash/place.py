@@ -4,6 +4,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
 
 from photseries import config as settings
 from photseries.archive import Upkeep
@@ -117,3 +118,13 @@ class ObjectPlace(Place):
 
     def age_files(self):
         self.store.passed = TWO_DAYS
+
+    def check_swept(self):
+        """What a service gave up waiting for, the storage may do late: then the next sweep removes it."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return super().check_swept()
+            except AssertionError:
+                if time.monotonic() > deadline:
+                    raise

@@ -122,6 +122,8 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
     assert verb.send(admin).status_code == 200
     os.kill(int((Folder(home / "postgres").data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
     deadline = time.monotonic() + PATIENCE
+    while admin.get(PATH).status_code == 200:  # its processes see to what they have begun
+        assert time.monotonic() < deadline
     while (answer := admin.get(PATH)).status_code != 200:
         check_refused(answer, "unavailable")
         proxy.target = embedded.ensure()
@@ -133,6 +135,7 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
 def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
     """Whoever gets no connection is told so, nothing is lost, and it is over when the server has room again."""
     verbs = [Create(admin, world, f"one of many {number}") for number in range(24)]
+    assert admin.get(PATH).status_code == 200, "the service has a connection already"
     with contextlib.closing(psycopg2.connect(embedded.start().replace("+psycopg2", ""))) as owner:
         owner.autocommit = True
         limit = owner.cursor()

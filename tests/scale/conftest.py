@@ -1,7 +1,7 @@
 """Several services on one database and one object store, behind nginx.
 
-``make test`` runs a short round, ``make test-scale`` (SCALE=all) a long one. Programs of Debian that are missing are
-installed when that is allowed; without them the tests are skipped, unless ``DEPLOY_TESTS=required`` (as in CI).
+``make test-scale`` (SCALE=all) runs what takes long. Programs of Debian that are missing are installed when that is
+allowed; without them the tests are skipped, unless ``DEPLOY_TESTS=required`` (as in CI).
 """
 
 import os

@@ -20,7 +20,7 @@ from tests.support import PATIENCE, RunningService, columns
 from tests.world import World
 
 EXAMPLE = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
-KILLS = 12 if ALL else 2
+KILLS = 12
 CLIENTS = 4
 #: What a client may see beside success: away or full, and in doubt (a service died under its request).
 RETRIABLE = {429, 502, 503, 504}
@@ -132,6 +132,7 @@ def settings(object_server, archive_url):
     return object_server.settings("balanced/archive", database__url=archive_url)
 
 
+@pytest.mark.skipif(not ALL, reason="make test-scale runs it")
 @pytest.mark.timeout(600)
 def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url, tmp_path, record_property):
     folders = [tmp_path / name for name in ("one", "two")]
