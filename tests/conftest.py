@@ -14,6 +14,7 @@ Test
 import contextlib
 import itertools
 import os
+import time
 
 import psycopg2
 import pytest
@@ -25,7 +26,7 @@ from photseries.catalogue.embedded import EmbeddedServer
 from photseries.catalogue.engine import Catalogue
 from photseries.services import opened
 from tests.objects import ObjectServer
-from tests.support import RunningService
+from tests.support import PATIENCE, RunningService
 from tests.world import World
 
 _numbers = itertools.count()
@@ -64,6 +65,18 @@ def database(server, template=None):
         finally:
             cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
     connection.close()
+
+
+def drop(cursor, name):
+    """Drop a database when autovacuum, which only a superuser may end, is through with it."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        except psycopg2.errors.InsufficientPrivilege:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import lsdb
 import numpy as np
 import pytest
 from distributed import LocalCluster
+from s3fs import S3FileSystem
+from upath import UPath
 
 from photseries.accounts import OPERATOR
 from photseries.errors import StartError, UnavailableError
@@ -37,14 +39,15 @@ def test_workers_read_and_write_object_storage(services, principal, ids):
         services.archive.delete(principal, ids["pole", "ztfg"])
         again = export(services, OPERATOR, target, layout, most=ROWS, scheduler=cluster.scheduler_address)
     assert (again.rows, again.written, again.removed) == (7, 1, 0)
-    rows = lsdb.open_catalog(target.url).compute().set_index("id")
+    catalog = lsdb.open_catalog(UPath(target.url, anon=False))  # a plain name is one of a public bucket to it
+    rows = catalog.compute().set_index("id")
     assert set(rows.index) == set(ids.values()) - {ids["pole", "ztfg"]}
     light_curve = rows.loc[ids["south", "ztfr"], "lightcurve"]
     sent = star("south", "ztfr")["data"]
     order = np.argsort(sent["mjd"])
     for name in ("mjd", "flux"):
         assert np.array_equal(light_curve[name], np.array(sent[name])[order])
-    assert lsdb.open_catalog(target.url).cone_search(ra=10, dec=41, radius_arcsec=60).compute().shape[0] == 4
+    assert catalog.cone_search(ra=10, dec=41, radius_arcsec=60).compute().shape[0] == 4
 
 
 def test_a_bucket_that_is_missing_and_credentials_that_are_wrong_are_named(services, ids, monkeypatch):
@@ -54,5 +57,6 @@ def test_a_bucket_that_is_missing_and_credentials_that_are_wrong_are_named(servi
     with pytest.raises(StartError, match="not empty and not an export"):
         export(services, OPERATOR, Target(f"s3://{BUCKET}"), Layout())
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
+    S3FileSystem.clear_instance_cache()  # a client keeps the credentials that it found first
     with pytest.raises(UnavailableError, match="cannot use"):
         export(services, OPERATOR, Target(f"s3://{BUCKET}/refused"), Layout())
