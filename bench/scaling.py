@@ -32,7 +32,7 @@ from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
 from photseries.series.statistics import SUMMARY
 
-SIZES = (1_000_000, 3_000_000)
+SIZES = (1_000_000, 10_000_000)
 ASKED = ("first page", "filter and time range", "objectID, 3 to 12 characters", "cone of 1 arcmin", "everything")
 WHO = ("admin", "half")
 SEED = 11
