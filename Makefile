@@ -25,7 +25,7 @@ demo: setup ## Serve a handful of made-up light curves on http://127.0.0.1:5000,
 
 test: check ## Run the checks, then all tests, on up to four cores; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
-	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadscope $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 check: setup ## Check format, style, types and who imports whom.
 	$(BIN)/ruff format --check .
@@ -54,9 +54,9 @@ test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environmen
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/readers/run.py $(ARGS)
 
-test-scale: setup ## Kill services behind a balancer, stop, slow and refuse the object storage: the long tests of both.
+test-scale: setup ## Kill services behind a balancer; stop, slow and refuse the object storage; ask for 10,000 cones.
 	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
-		tests/crash/test_object_faults.py $(ARGS)
+		tests/crash/test_object_faults.py tests/catalogue/test_cones.py $(ARGS)
 
 hostile: setup ## Put every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile
