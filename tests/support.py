@@ -1,6 +1,7 @@
 """What tests share that is not a fixture: a running service, the how-to's recipe, tables to post."""
 
 import base64
+import contextlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pandas as pd
+from click.testing import CliRunner
+
+from photseries.cli import main
 
 DATA = Path(__file__).parent / "data"
 TESS = DATA / "TESS_photometric_series1.h5"
@@ -69,6 +73,20 @@ class RunningService:
         if self.process.poll() is None:
             self.stop()
         self.process.stdout.close()
+
+
+def command(*words, cwd, **environment):
+    """Run a command of photseries in this process, which need not import everything anew; gives what click knows of it.
+
+    Parameters
+    ----------
+    words : str
+    cwd : Path
+    environment : str
+        Beside the variables that there are.
+    """
+    with contextlib.chdir(cwd):
+        return CliRunner(catch_exceptions=False).invoke(main, list(words), env=environment)
 
 
 def recipe_write(frame, metadata, key="phot_series"):

@@ -1,32 +1,26 @@
 """The command line as an operator uses it: one data directory, a service beside."""
 
-import contextlib
 import json
 import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from photseries.cli import main
-from tests.support import PATIENCE, RunningService, columns
+from tests.support import PATIENCE, RunningService, columns, command
 
 
 def run(directory, *words, status=0, **environment):
-    """Run a command in this process, which need not import everything anew."""
-    with contextlib.chdir(directory.parent):
-        runner = CliRunner(catch_exceptions=False)
-        outcome = runner.invoke(main, [*words, "--data", str(directory)], env=environment)
+    outcome = command(*words, "--data", str(directory), cwd=directory.parent, **environment)
     assert outcome.exit_code == status, outcome.stderr
     return outcome
 
 
 def refused(directory, *words, **environment):
     """Run a command as a process of its own; give what it says when it ends with status 2."""
-    command = [sys.executable, "-m", "photseries", *words, "--data", str(directory)]
     outcome = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, cwd=directory.parent, env=environment or None
-    )
+        [sys.executable, "-m", "photseries", *words, "--data", str(directory)],
+        capture_output=True, text=True, timeout=PATIENCE, cwd=directory.parent, env=environment or None,
+    )  # fmt: skip
     assert outcome.returncode == 2
     return outcome.stderr
 

@@ -1,18 +1,21 @@
-"""The schema's revision: bring it up to date, or refuse to start on another."""
+"""The schema's revision: bring it up to date, or refuse to start on another.
+
+Every start looks at the revision, and few bring it up to date: Alembic, which takes a while to import, is for those.
+"""
 
 from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, text
 
 from photseries.errors import StartError
 from photseries.faults import reached
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = ["check", "is_empty", "upgrade"]
 
@@ -28,6 +31,8 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     before, after : str or None, str
         The revisions.
     """
+    from alembic import command
+
     configuration = _configuration()
     with engine.begin() as connection:
         connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes longer than any request
@@ -39,7 +44,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         command.upgrade(configuration, "head")
         reached("migrate: upgraded")
     reached("migrate: committed")
-    return before, _head()
+    return before, _revisions()[-1]
 
 
 def is_empty(engine: Engine) -> bool:
@@ -58,20 +63,22 @@ def check(engine: Engine) -> None:
     """
     with engine.connect() as connection:
         found = _revision(connection)
-    if found == _head():
+    known = _revisions()
+    if found == known[-1]:
         return
-    known = {script.revision for script in _scripts().walk_revisions()}
     if found is None or found in known:
         state = "has no schema yet" if found is None else f"is at revision {found}"
-        raise StartError(f"The database {state}, this photseries needs {_head()}: run `photseries migrate`.")
+        raise StartError(f"The database {state}, this photseries needs {known[-1]}: run `photseries migrate`.")
     raise StartError(
         f"The database is at revision {found}, which this photseries does not know: it was made by a newer one. "
         "Install that version."
     )
 
 
-def _configuration() -> AlembicConfig:
-    configuration = AlembicConfig()
+def _configuration() -> Config:
+    from alembic.config import Config
+
+    configuration = Config()
     configuration.set_main_option("script_location", str(_folder()).replace("%", "%%"))
     return configuration
 
@@ -83,15 +90,13 @@ def _folder() -> Path:
     return installed if installed.is_dir() else package.parent / "migrations"
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_configuration())
-
-
-def _head() -> str:
-    head = _scripts().get_current_head()
-    assert head is not None  # noqa: S101  (the package ships at least one revision)
-    return head
+def _revisions() -> list[str]:
+    """Give the revisions, oldest first: they are numbered, and their numbers begin the names of their files."""
+    return sorted(script.name.partition("_")[0] for script in (_folder() / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    if connection.scalar(text("SELECT to_regclass('alembic_version')")) is None:
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found

@@ -117,7 +117,7 @@ def test_the_command_there_and_back(place, bucket, tmp_path):
     there, back = f"s3://{bucket}/there-and-back", f"file://{tmp_path}/back"
     for source, target in ((here(place), there), (there, back)):
         outcome = place.command("store", "copy", source, target, "--json")
-        assert outcome.returncode == 0, outcome.stderr
+        assert outcome.exit_code == 0, outcome.stderr
         told = json.loads(outcome.stdout)
         assert (told["copied"], told["failed"], told["failures"]) == (1, 0, [])
         (file,) = place.named()
@@ -140,6 +140,6 @@ def test_the_command_refuses_a_target(place, object_server, bucket, target, word
     if used.size("holiday/beach.jpeg") is None:
         used.create("holiday/beach.jpeg", b"a photograph")
     outcome = place.command("store", "copy", here(place), target.format(bucket=bucket, here=here(place)))
-    assert (outcome.returncode, outcome.stdout) == (2, "")
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert words in outcome.stderr
     assert [blob.key for blob in used.scan()] == ["holiday/beach.jpeg"]

@@ -5,6 +5,7 @@ import concurrent.futures
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from photseries import config
 from photseries.catalogue import migrations
@@ -12,6 +13,7 @@ from photseries.catalogue.base import Base
 from photseries.catalogue.engine import Catalogue
 from photseries.errors import StartError
 from tests.conftest import database
+from tests.test_docs import TOP
 
 
 @pytest.fixture
@@ -34,6 +36,7 @@ def test_another_revision_is_refused_with_the_command(empty):
     assert migrations.is_empty(empty.engine)
     before, after = migrations.upgrade(empty.engine)
     assert before is None
+    assert after == ScriptDirectory(TOP / "migrations").get_current_head()
     migrations.check(empty.engine)
     assert not migrations.is_empty(empty.engine)
     assert migrations.upgrade(empty.engine) == (after, after)

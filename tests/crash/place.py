@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from photseries.catalogue import blobs
 from photseries.catalogue.engine import Catalogue
 from photseries.storage import LocalStore, open_store
 from photseries.storage.objects import ObjectStore
-from tests.support import PATIENCE
+from tests.support import PATIENCE, command
 
 TWO_DAYS = 2 * 86400  # [s]
 
@@ -85,16 +86,24 @@ class Place:
         assert self.noted() == set()
         self.check_invariant()
 
-    def command(self, *words, **more):
-        """Run a command of ``photseries`` here, as a process of its own; ``more`` are settings."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PHOTSERIES_")}
-        given = {**self.store_settings, **more}
-        environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in given.items()}
-        environment["PHOTSERIES_DATABASE__URL"] = self.url
-        command = [sys.executable, "-m", "photseries", *words, "--data", str(self.directory)]
-        return subprocess.run(
-            command, env=environment, cwd=self.directory.parent, capture_output=True, text=True, timeout=PATIENCE
+    def command(self, *words):
+        """Run a command of ``photseries`` here; see :func:`tests.support.command`."""
+        return command(*words, "--data", str(self.directory), cwd=self.directory.parent, **self._environment())
+
+    def killed(self, *words, **more):
+        """Run one as a process of its own, which is to be killed; ``more`` are settings. Tell whether it was."""
+        outcome = subprocess.run(
+            [sys.executable, "-m", "photseries", *words, "--data", str(self.directory)],
+            env={**os.environ, **self._environment(**more)},
+            cwd=self.directory.parent,
+            capture_output=True,
+            timeout=PATIENCE,
         )
+        return outcome.returncode == -signal.SIGKILL
+
+    def _environment(self, **more):
+        given = {"database__url": self.url, **self.store_settings, **more}
+        return {f"PHOTSERIES_{name.upper()}": str(value) for name, value in given.items()}
 
 
 class Shifted(ObjectStore):

@@ -1,10 +1,7 @@
 """A tree of files by the how-to's recipe, with a mapping for what they do not say."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ from photseries.errors import ConflictError, NotFoundError, StartError
 from photseries.schemas.metadata import MetadataSchema
 from photseries.takeover import DirectoryImport, load_mapping
 from photseries.takeover.mapping import FileMapping
-from tests.support import PATIENCE, recipe_write
+from tests.support import command, recipe_write
 from tests.takeover.peer import plain
 
 METADATA = {"obj_id": "star", "ra": 10.0, "dec": -20.0, "exp_time": 30.0}
@@ -147,14 +144,7 @@ def test_the_mapping_of_the_page(tmp_path):
 def test_the_command(services, tree, tmp_path, archive_url):
     (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
     words = ["import", "directory", str(tree), "--mapping", "mapping.yaml", "--json", "--data", str(tmp_path / "data")]
-    outcome = subprocess.run(
-        [sys.executable, "-m", "photseries", *words],
-        env={**os.environ, "PHOTSERIES_DATABASE__URL": archive_url},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert outcome.returncode == 0, outcome.stderr
+    outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url)
+    assert outcome.exit_code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["counts"]["taken"] == 3
     assert json.loads((tmp_path / "photseries-import.json").read_text())["counts"]["taken"] == 3

@@ -1,8 +1,6 @@
 """What an import refuses is named, and leaves nothing behind; a dry run keeps nothing either."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -16,7 +14,7 @@ from photseries.principal import ADMIN, Principal
 from photseries.services import opened
 from photseries.takeover import SkyPortalImport, alone
 from tests.conftest import database
-from tests.support import PATIENCE
+from tests.support import command
 from tests.takeover.peer import ROOT, Peer, plain
 
 
@@ -193,15 +191,9 @@ def test_a_skyportal_whose_public_group_has_another_name(import_, services, peer
 def command_refused(peer, archive_url, tmp_path):
     """What the command says when it ends with status 2."""
     words = ["import", "skyportal", "--files", str(peer.folder), "--database", peer.url.replace("+psycopg2", "")]
-    outcome = subprocess.run(
-        [sys.executable, "-m", "photseries", *words, "--data", str(tmp_path / "data")],
-        env={**os.environ, "PHOTSERIES_DATABASE__URL": archive_url},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-    )
-    assert outcome.returncode == 2
+    words += ["--data", str(tmp_path / "data")]
+    outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url)
+    assert outcome.exit_code == 2
     assert not list(tmp_path.glob("photseries-import*"))
     (line,) = (line for line in outcome.stderr.splitlines() if line.startswith("photseries: "))
     return line
