@@ -25,8 +25,9 @@ from photseries.catalogue import migrations
 from photseries.catalogue.embedded import EmbeddedServer
 from photseries.catalogue.engine import Catalogue
 from photseries.services import opened
+from tests.forked import ForkedService
 from tests.objects import ObjectServer
-from tests.support import PATIENCE, RunningService
+from tests.support import PATIENCE
 from tests.world import World
 
 _numbers = itertools.count()
@@ -108,7 +109,7 @@ def store_settings():
 @pytest.fixture(scope="module")
 def service(database_url, directory, store_settings):
     directory.mkdir()
-    with RunningService(directory, database__url=database_url, **store_settings) as running:
+    with ForkedService(directory, database__url=database_url, **store_settings) as running:
         yield running
 
 

@@ -31,20 +31,24 @@ class RunningService:
         environment |= {f"PHOTSERIES_{name.upper()}": str(value) for name, value in settings.items()}
         self.log = self.directory.parent / f"{self.directory.name}-{id(self)}.log"
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "photseries", verb, "--port", str(port), "--data", str(self.directory)],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                cwd=self.directory.parent,
-                text=True,
-            )
+            self.process = self.start([verb, "--port", str(port), "--data", str(self.directory)], environment, log)
         line = self.process.stdout.readline()
         if " ready at " not in line:
             self.process.wait(PATIENCE)
             raise AssertionError(f"the service did not start: {line!r}\n{self.log.read_text()}")
         self.ready_line = line
         self.url = line.split()[-1]
+
+    def start(self, words, environment, log):
+        """Start the process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "photseries", *words],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            cwd=self.directory.parent,
+            text=True,
+        )
 
     @property
     def token(self):

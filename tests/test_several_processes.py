@@ -5,14 +5,15 @@ import concurrent.futures
 
 import pytest
 
-from tests.support import RunningService, columns, recipe_read
+from tests.forked import ForkedService
+from tests.support import columns, recipe_read
 
 ROUNDS = 100
 
 
 @pytest.fixture(scope="module")
 def second(service, directory, database_url):
-    with RunningService(directory, database__url=database_url) as running:
+    with ForkedService(directory, database__url=database_url) as running:
         yield running
 
 

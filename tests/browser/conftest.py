@@ -16,7 +16,8 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser.watch import Watch
-from tests.support import PATIENCE, RunningService
+from tests.forked import ForkedService
+from tests.support import PATIENCE
 
 FINDER = Path(__file__).parent.parent.parent / "tools" / "browser.sh"
 
@@ -56,7 +57,7 @@ def chromium():
 
 @pytest.fixture(scope="package")
 def demo(tmp_path_factory):
-    with RunningService(tmp_path_factory.mktemp("demo") / "data", verb="demo") as running:
+    with ForkedService(tmp_path_factory.mktemp("demo") / "data", verb="demo") as running:
         yield running
 
 

@@ -13,7 +13,8 @@ from photseries.errors import UnavailableError
 from tests.crash.conftest import ALL
 from tests.crash.kills import PATH, Create, check_shown
 from tests.crash.place import Place
-from tests.support import PATIENCE, RunningService, columns
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns
 from tests.world import World
 
 #: What a disk can do at each step of writing a blob, in the order of the steps.
@@ -49,7 +50,7 @@ def test_every_step_of_writing_a_blob_fails_once(archive_url, tmp_path):
     directory = tmp_path / "data"
     fault = ";".join(faults())
     with (
-        RunningService(directory, database__url=archive_url, fault=fault) as service,
+        ForkedService(directory, database__url=archive_url, fault=fault) as service,
         service.client() as client,
         Place(directory, archive_url) as place,
     ):
@@ -109,7 +110,7 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
     directory = tmp_path / "data"
     with (
         disk(directory / "store", "1m") as remount,
-        RunningService(directory, database__url=archive_url) as service,
+        ForkedService(directory, database__url=archive_url) as service,
         service.client() as client,
         Place(directory, archive_url) as place,
     ):
@@ -146,7 +147,7 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
 def test_the_disk_of_the_embedded_database_is_full_too(tmp_path):
     """PostgreSQL ends when it cannot write its log, and its keeper brings it back when there is room."""
     directory = tmp_path / "data"
-    with disk(directory, "200m"), RunningService(directory) as service, service.client() as client:
+    with disk(directory, "200m"), ForkedService(directory) as service, service.client() as client:
         world = World(client)
         first, second = (Create(client, world, f"on one disk {number}") for number in range(2))
         assert first.send(client).status_code == 200

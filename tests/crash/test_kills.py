@@ -5,13 +5,15 @@ import signal
 import httpx
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 
 from photseries.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
 from tests.crash.kills import CASES, PATH, SAMPLE, VERBS
 from tests.crash.place import Place
-from tests.support import PATIENCE, RunningService, columns
+from tests.forked import ForkedService
+from tests.support import PATIENCE, columns
 
 
 def cases(table=CASES, sample=SAMPLE, *, requests=False, verb=None):
@@ -41,7 +43,7 @@ def check_killed_request(case, place, admin, world):
     verb = VERBS[case.verb](admin, world, f"{case.verb} {case.point}".replace(",", ""))
     more = {"store__grace": 0} if case.verb.endswith("no grace") else {}
     more |= {**place.store_settings, "database__url": place.url, "fault": f"kill@{case.point}"}
-    doomed = RunningService(place.directory, **more)
+    doomed = ForkedService(place.directory, **more)
     with doomed.client() as client, pytest.raises(httpx.TransportError):
         verb.send(client)
     assert was_killed(doomed)
@@ -104,7 +106,7 @@ def started_at(catalogue, before):
     """Bring an empty database to the first revision, or leave it empty."""
     if before is not None:
         configuration = migrations._configuration()
-        (base,) = migrations._scripts().get_bases()
+        (base,) = ScriptDirectory.from_config(configuration).get_bases()
         with catalogue.engine.begin() as connection:
             configuration.attributes["connection"] = connection
             command.upgrade(configuration, base)
@@ -122,7 +124,7 @@ def test_after_all_kills_a_service_starts_and_the_commands_agree(place, world):
 
 def check_all_is_well(place, world):
     with (
-        RunningService(place.directory, database__url=place.url, **place.store_settings) as service,
+        ForkedService(place.directory, database__url=place.url, **place.store_settings) as service,
         service.client() as client,
     ):
         body = world.fields(series_name="after all kills", data=columns())

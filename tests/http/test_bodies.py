@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.support import RunningService, columns
+from tests.forked import ForkedService
+from tests.support import columns
 
 LIMIT = 100_000
 
@@ -17,7 +18,7 @@ LIMIT = 100_000
 def small(tmp_path_factory, server, template):
     """A service with a small limit."""
     directory = tmp_path_factory.mktemp("small") / "data"
-    with RunningService(directory, server__max_body=LIMIT) as running:
+    with ForkedService(directory, server__max_body=LIMIT) as running:
         yield running
 
 
@@ -87,7 +88,7 @@ def test_a_connection_is_used_again_after_a_refusal(small):
 
 
 def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
-    with RunningService(tmp_path / "data") as service:
+    with ForkedService(tmp_path / "data") as service:
         with service.client() as admin:
             admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
             admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
@@ -117,7 +118,7 @@ def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
 
 
 def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
-    with RunningService(tmp_path / "data", server__stop_timeout=20) as service:
+    with ForkedService(tmp_path / "data", server__stop_timeout=20) as service:
         address = urlsplit(service.url)
         with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
             connection.sendall(head(service.token, 1000) + b"x")

@@ -14,8 +14,9 @@ from photseries.config import Server
 from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.http.doors import Throttle, client_address
 from photseries.http.spool import LONG, Body, Spool
+from tests.forked import ForkedService
 from tests.http.test_errors import check_error
-from tests.support import RunningService, columns
+from tests.support import columns
 
 MIB = 1024 * 1024
 
@@ -28,7 +29,7 @@ def strict(tmp_path_factory):
         "token_failures": 5, "max_body": 2 * MIB, "spool_memory": 4 * MIB, "spool_disk": 8 * MIB, "idle_timeout": 2.0,
         "body_timeout": 2.0,
     }  # fmt: skip
-    with RunningService(directory, **{f"server__{name}": value for name, value in settings.items()}) as running:
+    with ForkedService(directory, **{f"server__{name}": value for name, value in settings.items()}) as running:
         yield running
 
 
@@ -187,7 +188,7 @@ def test_metrics(strict):
 
 
 def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
-    with RunningService(tmp_path / "data") as service:
+    with ForkedService(tmp_path / "data") as service:
         secret = "this-is-a-secret-token"
         connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=30)
         connection.request(

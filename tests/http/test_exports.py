@@ -16,8 +16,9 @@ import pyarrow.parquet
 import pytest
 
 from photseries.formats.exports import EXPORTS
+from tests.forked import ForkedService
 from tests.http.test_errors import check_error
-from tests.support import PATIENCE, TESS, RunningService, columns, macho, recipe_write
+from tests.support import PATIENCE, TESS, columns, macho, recipe_write
 
 PATH = "/api/photometric_series"
 URL = f"{PATH}/export"
@@ -312,7 +313,7 @@ def test_what_is_deleted_and_gone_is_left_out_where_that_can_be(service, admin, 
 def strict(directory, database_url, many):
     """A second service on the same archive: one export at a time, impatient, open to everybody."""
     settings = {"server__exports": 1, "server__body_timeout": 3.0, "access__anonymous_reads_public": "true"}
-    with RunningService(directory, database__url=database_url, **settings) as running:
+    with ForkedService(directory, database__url=database_url, **settings) as running:
         yield running
 
 

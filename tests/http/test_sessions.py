@@ -7,7 +7,8 @@ import httpx
 import psycopg2
 import pytest
 
-from tests.support import PATIENCE, RunningService
+from tests.forked import ForkedService
+from tests.support import PATIENCE
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -16,7 +17,7 @@ FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 def service(database_url, directory):
     directory.mkdir()
     proxies = '["127.0.0.1"]'
-    with RunningService(directory, database__url=database_url, server__trusted_proxies=proxies) as running:
+    with ForkedService(directory, database__url=database_url, server__trusted_proxies=proxies) as running:
         yield running
 
 
@@ -146,7 +147,7 @@ def test_a_session_ends_by_itself(browser, admin, database_url, column):
 
 
 def test_a_session_is_valid_on_every_process(signed_in, database_url, directory):
-    with RunningService(directory, database__url=database_url) as other:
+    with ForkedService(directory, database__url=database_url) as other:
         session = {"photseries": signed_in.cookies["photseries"]}
         assert httpx.get(other.url + "/", cookies=session).status_code == 200
 

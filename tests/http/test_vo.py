@@ -16,8 +16,9 @@ from astropy.time import Time
 from photseries.formats import FORMATS
 from photseries.vo import conesearch
 from photseries.vo.observations import COLUMNS
+from tests.forked import ForkedService
 from tests.http.test_errors import check_error
-from tests.support import TESS, RunningService, columns
+from tests.support import TESS, columns
 from tests.test_docs import TOP, blocks, run
 
 PATH = "/api/photometric_series"
@@ -28,7 +29,7 @@ HERE = SkyCoord(10.0, -20.0, unit="deg")
 @pytest.fixture(scope="module")
 def service(database_url, directory):
     directory.mkdir()
-    with RunningService(directory, database__url=database_url, access__anonymous_reads_public="true") as running:
+    with ForkedService(directory, database__url=database_url, access__anonymous_reads_public="true") as running:
         yield running
 
 

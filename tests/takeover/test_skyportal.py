@@ -16,7 +16,8 @@ from photseries.catalogue.engine import Catalogue
 from photseries.config import Database
 from photseries.principal import ADMIN, UPLOAD
 from tests.conftest import database
-from tests.support import PATIENCE, TESS, RunningService, recipe_read
+from tests.forked import ForkedService
+from tests.support import PATIENCE, TESS, recipe_read
 from tests.takeover.peer import CREW, FEED, OWN, PUBLIC, USERS, Peer, plain
 
 PLAIN = 175
@@ -140,7 +141,7 @@ def repeated(resumed, import_):
 
 @pytest.fixture(scope="module")
 def service(repeated, database_url, directory):
-    with RunningService(directory, database__url=database_url) as running:
+    with ForkedService(directory, database__url=database_url) as running:
         yield running
 
 
