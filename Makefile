@@ -23,9 +23,9 @@ run: setup ## Serve on http://127.0.0.1:5000, with a database and a store in ./d
 demo: setup ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
 	$(BIN)/photseries demo $(ARGS)
 
-test: check ## Run the checks, then all tests, on up to four cores; brings a browser, where it may.
+test: check ## Run the checks, then all tests; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
-	$(BIN)/python -m pytest -n logical --maxprocesses=4 --dist=loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder $(ARGS)
 
 check: setup ## Check format, style, types and who imports whom.
 	$(BIN)/ruff format --check .

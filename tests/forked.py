@@ -51,6 +51,9 @@ class ForkedProcess:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self):
+        self._process.terminate()
+
     def kill(self):
         self._process.kill()
 
