@@ -82,11 +82,7 @@ class Reader:
         DamagedError
             When its blob is missing or altered.
         """
-        found = self.visible(principal, series_id)
-        if found.revision in known:
-            return found.revision, None
-        found, fields = self.latest(principal, found, lambda seen: self.shown(seen, data_format, part))
-        return found.revision, fields
+        return self._unless_known(principal, series_id, known, lambda seen: self.shown(seen, data_format, part))
 
     def file(
         self,
@@ -103,11 +99,7 @@ class Reader:
         NotInstalledError
             When the service cannot write the format.
         """
-        found = self.visible(principal, series_id)
-        if found.revision in known:
-            return found.revision, None
-        found, content = self.latest(principal, found, lambda seen: self._file(seen, part, form))
-        return found.revision, content
+        return self._unless_known(principal, series_id, known, lambda seen: self._file(seen, part, form))
 
     def study(
         self,
@@ -117,12 +109,20 @@ class Reader:
         work: Callable[[pd.DataFrame, Mapping[str, Any]], T],
     ) -> tuple[int, T | None]:
         """Give what comes of some work on the table and the fields of one series; see :meth:`get`."""
+
+        def read(seen: Found) -> T:
+            return work(self._blobs.decoded(seen.blob).frame, seen.fields)
+
+        return self._unless_known(principal, series_id, known, read)
+
+    def _unless_known(
+        self, principal: Principal, series_id: int, known: Set[int], read: Callable[[Found], T]
+    ) -> tuple[int, T | None]:
+        """Give the revision of one series and what is read of it, None for a known revision."""
         found = self.visible(principal, series_id)
         if found.revision in known:
             return found.revision, None
-        found, result = self.latest(
-            principal, found, lambda seen: work(self._blobs.decoded(seen.blob).frame, seen.fields)
-        )
+        found, result = self.latest(principal, found, read)
         return found.revision, result
 
     def latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
