@@ -26,11 +26,12 @@ from photseries.criteria import MOST_PER_PAGE, Query
 from photseries.errors import InvalidError, NotFoundError, UnavailableError
 from photseries.formats import HDF5
 from photseries.formats.exports import ExportFormat
-from photseries.formats.long import LIGHT_CURVE, SHARED, Extent, Layout, Series, shared
+from photseries.formats.long import SHARED, Extent, Layout, Series, shared
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
 from photseries.formats.long_parquet import long_parquet
 from photseries.formats.zipped import Zip
 from photseries.principal import Principal
+from photseries.series.lightcurve import MEASUREMENTS
 from photseries.series.part import Part
 
 if TYPE_CHECKING:
@@ -59,11 +60,11 @@ def layout_of(connection: Connection, principal: Principal, query: Query, part: 
     if part.columns is None:
         return Layout(derive=part.derive)
     asked = tuple(name for name in part.columns if name not in SHARED)
-    if set(asked) <= set(LIGHT_CURVE):
+    if set(asked) <= set(MEASUREMENTS):
         return Layout(asked, part.derive)
     known, total = columns(connection, principal, query), finding.count(connection, principal, query)
-    every = (*LIGHT_CURVE, *(name for name, number in known.items() if number == total and name not in SHARED))
-    missing = [name for name in asked if name not in (*LIGHT_CURVE, EVERY_COLUMN) and name not in known]
+    every = (*MEASUREMENTS, *(name for name, number in known.items() if number == total and name not in SHARED))
+    missing = [name for name in asked if name not in (*MEASUREMENTS, EVERY_COLUMN) and name not in known]
     if missing and total:
         message = f"No table of a series that matches has a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from photseries.catalogue.exporting import COLUMNS, Member
 from photseries.errors import StartError
-from photseries.series.lightcurve import light_curve
+from photseries.series.lightcurve import MEASUREMENTS, light_curve
 
 __all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
 
@@ -23,9 +23,6 @@ VERSION = 1
 
 HEALPIX = "_healpix_29"
 LIGHT_CURVE = "lightcurve"
-
-#: The nested columns of every export; see :class:`~photseries.series.lightcurve.LightCurve`.
-MEASUREMENTS = ("mjd", "flux", "fluxerr", "mag", "magerr")
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from photseries.series.cutting import derived
-from photseries.series.lightcurve import light_curve
+from photseries.series.lightcurve import MEASUREMENTS, light_curve
 from photseries.series.meaning import flux_unit, meaning
 from photseries.series.photometry import FloatArray
 from photseries.series.table import is_numeric
 
-__all__ = ["GROUP", "LIGHT_CURVE", "SHARED", "Extent", "Layout", "Series", "shared"]
+__all__ = ["GROUP", "SHARED", "Extent", "Layout", "Series", "shared"]
 
 #: Rows that are written together at most.
 GROUP: Final = 65_536
@@ -36,9 +36,6 @@ SHARED: Final[Mapping[str, type]] = {
     "time_refpos": str,
     "flux_unit": str,
 }
-
-#: The columns of the light curve; see :class:`~photseries.series.lightcurve.LightCurve`.
-LIGHT_CURVE: Final = ("mjd", "flux", "fluxerr", "mag", "magerr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,12 +68,13 @@ class Layout:
     Parameters
     ----------
     columns : tuple of str
-        Of :data:`LIGHT_CURVE`, or columns of the series' tables; NaN where a table has no such numbers.
+        Of :data:`~photseries.series.lightcurve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
+        no such numbers.
     derive : tuple of str
         Of :data:`photseries.series.part.DERIVED`; what is derived replaces a column of its name.
     """
 
-    columns: tuple[str, ...] = LIGHT_CURVE
+    columns: tuple[str, ...] = MEASUREMENTS
     derive: tuple[str, ...] = ()
 
     @property
@@ -92,7 +90,7 @@ class Layout:
         def column(name: str) -> FloatArray:
             if name in made:
                 return made[name]
-            if name in LIGHT_CURVE:
+            if name in MEASUREMENTS:
                 values: FloatArray = getattr(curve, name)
                 return values
             if name in frame and is_numeric(frame[name]):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from photseries.series.photometry import (
 )
 from photseries.series.table import BRIGHTNESS, FLUX, FLUXERR, TIME, error_column, required_column
 
-__all__ = ["LightCurve", "light_curve"]
+__all__ = ["MEASUREMENTS", "LightCurve", "light_curve"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,6 +52,10 @@ class LightCurve:
             mag=self.mag[order],
             magerr=self.magerr[order],
         )
+
+
+#: The names of these columns, in order.
+MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
 def light_curve(frame: pd.DataFrame) -> LightCurve:

@@ -11,7 +11,7 @@ from photseries.criteria import Query
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats import long_hdf5, long_parquet
 from photseries.formats.exports import EXPORTS
-from photseries.formats.long import LIGHT_CURVE
+from photseries.series.lightcurve import MEASUREMENTS
 from photseries.series.part import Part
 from tests.support import columns
 
@@ -37,7 +37,7 @@ def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
     services.archive.create(principal, {**BODY, "data": {**columns(2), **wide}})
     with pytest.raises(InvalidError, match="505 columns"):
         export(services, principal, "hdf5", tmp_path, Part(columns=("*",)))
-    assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*LIGHT_CURVE, *list(wide)[:300]))))
+    assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*MEASUREMENTS, *list(wide)[:300]))))
 
 
 def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
