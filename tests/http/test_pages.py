@@ -19,5 +19,6 @@ def used(text):
 @pytest.mark.parametrize("page", sorted(path.name for path in TEMPLATES.glob("*.html")))
 def test_a_page_is_light(page):
     parts = [TEMPLATES / page, TEMPLATES / "base.html"]
+    parts += [TEMPLATES / name for name in re.findall(r'{% include "([^"]+)" %}', parts[0].read_text())]
     parts += [assets._OWN / name for name in used("".join(part.read_text() for part in parts))]
     assert sum(part.stat().st_size for part in parts) < 60 * KILO
