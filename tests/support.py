@@ -79,18 +79,19 @@ class RunningService:
         self.process.stdout.close()
 
 
-def command(*words, cwd, **environment):
+def command(*words, cwd=".", stdin=None, **environment):
     """Run a command of photseries in this process, which need not import everything anew; gives what click knows of it.
 
     Parameters
     ----------
     words : str
     cwd : Path
+    stdin : str, optional
     environment : str
         Beside the variables that there are.
     """
     with contextlib.chdir(cwd):
-        return CliRunner(catch_exceptions=False).invoke(main, list(words), env=environment)
+        return CliRunner(catch_exceptions=False).invoke(main, list(words), input=stdin, env=environment)
 
 
 def recipe_write(frame, metadata, key="phot_series"):

@@ -7,10 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
 
-from photseries.cli import main
-from tests.support import PATIENCE
+from tests.support import PATIENCE, command
 
 
 class Shell:
@@ -24,18 +22,16 @@ class Shell:
 
     def __call__(self, *words, status=0, stdin=None, **environment):
         """Run a command; an error is one line, never a traceback."""
-        outcome = CliRunner(catch_exceptions=False).invoke(
-            main, [str(word) for word in words], input=stdin, env=self.environment | environment
-        )
+        outcome = command(*map(str, words), stdin=stdin, **self.environment | environment)
         assert outcome.exit_code == status, outcome.output
         return outcome
 
     def on_a_terminal(self, *words, typed=""):
         """Run a command as a process on a terminal; gives its exit status and what stood on the screen."""
         screen, terminal = pty.openpty()
-        command = [sys.executable, "-m", "photseries", *map(str, words)]
+        words = [sys.executable, "-m", "photseries", *map(str, words)]
         environment = {**os.environ, **self.environment, "TERM": "xterm", "COLUMNS": "100"}
-        with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+        with subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
             os.close(terminal)
             os.write(screen, typed.encode())
             seen = b""
