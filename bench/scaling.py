@@ -31,6 +31,7 @@ from photseries.criteria import Query
 from photseries.principal import Principal
 from photseries.schemas.metadata import METADATA
 from photseries.series.statistics import SUMMARY
+from tests.support import drop
 
 SIZES = (1_000_000, 10_000_000)
 ASKED = ("first page", "filter and time range", "objectID, 3 to 12 characters", "cone of 1 arcmin", "everything")
@@ -154,7 +155,7 @@ def _drop(server: str, rows: int) -> None:
     connection = psycopg2.connect(server.replace("+psycopg2", ""))
     connection.autocommit = True
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE bench_{rows} WITH (FORCE)")
+        drop(cursor, f"bench_{rows}")
     connection.close()
 
 

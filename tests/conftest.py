@@ -14,7 +14,6 @@ Test
 import contextlib
 import itertools
 import os
-import time
 
 import psycopg2
 import pytest
@@ -27,7 +26,7 @@ from photseries.catalogue.engine import Catalogue
 from photseries.services import opened
 from tests.forked import ForkedService
 from tests.objects import ObjectServer
-from tests.support import PATIENCE
+from tests.support import drop
 from tests.world import World
 
 _numbers = itertools.count()
@@ -64,20 +63,8 @@ def database(server, template=None):
         try:
             yield server.replace("/photseries?", f"/{name}?")
         finally:
-            cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
+            drop(cursor, name)
     connection.close()
-
-
-def drop(cursor, name):
-    """Drop a database when autovacuum, which only a superuser may end, is through with it."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        except psycopg2.errors.InsufficientPrivilege:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

@@ -137,3 +137,17 @@ def columns(rows=10, brightness=100.0, seed=0):
         "flux": (brightness + noise.normal(0, 1, rows)).tolist(),
         "fluxerr": np.full(rows, 1.0).tolist(),
     }
+
+
+def drop(cursor, name):
+    """Drop a database that others, and autovacuum, may be at work in.
+
+    ``WITH (FORCE)`` is refused while autovacuum is, which only a superuser may end; without it, the server ends
+    autovacuum by itself.
+    """
+    cursor.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE datname = %s AND usename = current_user",
+        [PATIENCE * 1000, name],
+    )
+    cursor.execute(f"DROP DATABASE {name}")

@@ -147,6 +147,25 @@ def test_a_text_file_becomes_columns(page, world, admin):
     assert data == {"mjd": [59000.5, 59001.5], "mag": [18.25, None], "magerr": [0.01, 0.02], "note": ["a", "b"]}
 
 
+def test_no_dry_run_comes_between_when_a_series_is_being_stored(page, world):
+    sign_in(page, world.tokens["anna"], "/upload")
+    fields = world.fields(series_name="typed at the last moment", ra=10, dec=-20, exp_time=30)
+    for name in ("obj_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter"):
+        page.get_by_label(re.compile(rf"^{name}\b")).fill(str(fields[name]))
+    page.get_by_label("instrument_id").select_option("TESS")
+    page.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"mjd,mag\n59000.5,18\n"})
+    page.get_by_text("Nothing is stored yet").wait_for()
+    page.wait_for_timeout(1000)
+    held = []
+    page.route("**/api/photometric_series**", lambda route: held.append(route))
+    page.get_by_label(re.compile(r"^exp_time\b")).fill("60")
+    page.get_by_role("button", name="Store").click()
+    page.wait_for_timeout(1000)
+    assert ["dryRun" in route.request.url for route in held] == [False]
+    held[0].continue_()
+    page.wait_for_url("**/series/*")
+
+
 def test_a_service_that_is_away_and_a_session_that_ended_are_told(page, service, series, watch):
     watch.expect("ERR_FAILED|status of 401")
     sign_in(page, service.token, f"/series/{series[0]}")

@@ -46,8 +46,10 @@ export function say(error) {
 
 export function later(action, milliseconds) {
   let timer;
-  return (...values) => {
+  const asked = (...values) => {
     clearTimeout(timer);
     timer = setTimeout(() => action(...values), milliseconds);
   };
+  asked.cancel = () => clearTimeout(timer);
+  return asked;
 }

@@ -10,6 +10,7 @@ let file = null;
 let columns = null; // of a text file
 let chart = null;
 let running = null;
+const soon = later(dry, 500);
 
 // The columns of a text file: numbers where all values are, texts elsewhere; what is empty is no value.
 function parsed(text) {
@@ -90,15 +91,23 @@ async function preview({ warnings, statistics, columns: types, metadata, sources
   chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3, line: curve.mjd.length < 0.9 * statistics.num_detected }], { fit: true });
 }
 
+// No dry run, under way or waiting for the typing to end, changes the page after this.
+function settle() {
+  soon.cancel();
+  running?.abort();
+}
+
 async function dry() {
   if (!file) return;
-  running?.abort();
-  running = new AbortController();
+  settle();
+  const mine = new AbortController();
+  running = mine;
   element("store").disabled = true;
   element("state").textContent = "Looking at it…";
   try {
-    const found = await send({ dryRun: "true", maxPoints: 2000 }, running.signal);
+    const found = await send({ dryRun: "true", maxPoints: 2000 }, mine.signal);
     await preview(found);
+    if (mine.signal.aborted) return;
     say(null);
     element("store").disabled = found.exists !== null;
     element("state").textContent = found.exists === null ? "Nothing is stored yet." : "A series with these names is there already.";
@@ -126,6 +135,7 @@ async function choose(given) {
 }
 
 async function store() {
+  settle();
   element("store").disabled = true;
   element("state").textContent = "Storing…";
   try {
@@ -163,7 +173,7 @@ for (const name of ["dragover", "drop"]) {
     if (name === "drop") choose(event.dataTransfer.files[0]);
   });
 }
-fields.addEventListener("input", later(dry, 500));
+fields.addEventListener("input", soon);
 fields.addEventListener("submit", (event) => event.preventDefault());
 element("store").addEventListener("click", store);
 for (const form of document.querySelectorAll(".make")) form.addEventListener("submit", make);
