@@ -17,6 +17,8 @@ import os
 
 import psycopg2
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as property_tests
 
 from photseries import config as settings
 from photseries.accounts import OPERATOR
@@ -28,6 +30,10 @@ from tests.forked import ForkedService
 from tests.objects import ObjectServer
 from tests.support import drop
 from tests.world import World
+
+# A busy machine must not fail a property.
+property_tests.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+property_tests.load_profile("patient")
 
 _numbers = itertools.count()
 

@@ -160,7 +160,7 @@ def matches(one, wanted, reader):
 
 
 @pytest.mark.timeout(400)  # a failure is made small first, for up to 300 s
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.lists(st.tuples(SHARED, st.none() | SHARED), max_size=9),
     MEMBERS,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.time import Time
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries import Client
@@ -53,7 +53,6 @@ def test_values(value, text):
     assert len(parse(asked).restrictions) == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
 def test_lists_of_any_text_arrive_as_they_are(texts):
     texts = [text for text in texts if text.isprintable()] or ["x"]

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from photseries.codecs import frames, hdf5, plain_hdf5
 from photseries.errors import InvalidError, UnreadableFileError
@@ -23,7 +23,7 @@ METADATA = {"obj_id": "x", "ra": 359.988204043562, "altdata": {"a": [1, None, {"
 
 
 @given(tables())
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120)
 def test_any_table_comes_back(frame):
     blob = hdf5.encode(frame, METADATA)
     assert hdf5.encode(frame[list(frame)].copy(), dict(METADATA)) == blob

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from h5py import h5f, h5s, h5t
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 
 from photseries.codecs import frames, hdf5, plain_hdf5, write_hdf5
 from tests.codecs.strategies import tables
@@ -86,7 +86,7 @@ def writable(frame):
 
 @alike
 @given(tables())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100)
 def test_any_table_is_written_as_pandas_writes_it(frame):
     table = writable(frame)
     assert described(written(table)) == described(written_by_pandas(table))

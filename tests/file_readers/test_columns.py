@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.time import Time
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
@@ -53,7 +53,6 @@ def test_datetimes_need_no_format():
     assert frame["mjd"][2] == pytest.approx(59000.5 + 1e-6 / 86400, abs=1e-11)
 
 
-@settings(deadline=None)
 @given(st.floats(-15000, 100000))
 def test_formats_are_linear_to_the_last_digits(mjd):
     got = mapped({"jd": [mjd + 2400000.5], "flux": [1.0]}).frame["mjd"][0]

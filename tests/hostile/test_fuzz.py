@@ -21,9 +21,7 @@ from tests.hostile.damage import SEEDS
 from tests.hostile.fuzz import LIMITS, outcome
 from tests.support import columns
 
-MODEST = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+MODEST = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 scalars = (
     st.none()
@@ -95,7 +93,7 @@ def test_metadata_of_files(services, principal, changes):
 
 
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # of pickletools
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(content=st.binary(max_size=60))
 def test_pickles_of_any_bytes(content):
     try:
@@ -105,7 +103,7 @@ def test_pickles_of_any_bytes(content):
     assert isinstance(found, dict)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(document=values, noise=st.binary(max_size=4), place=st.integers(0, 200))
 def test_bodies_of_any_bytes(document, noise, place):
     """What comes through is what any JSON parser reads."""

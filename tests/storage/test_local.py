@@ -95,7 +95,7 @@ class LocalStoreMachine(StoreMachine):
 
 
 TestLocalStoreMachine = LocalStoreMachine.TestCase
-TestLocalStoreMachine.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestLocalStoreMachine.settings = settings(max_examples=30, stateful_step_count=20)
 
 
 def files(root: Path) -> list[str]:

@@ -1,6 +1,0 @@
-"""Property tests here have no deadline per example: a busy machine must not fail a pure function."""
-
-from hypothesis import settings
-
-settings.register_profile("series", deadline=None)
-settings.load_profile("series")
