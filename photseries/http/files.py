@@ -10,7 +10,7 @@ from photseries import criteria
 from photseries.criteria import PART, Parameter, choice
 from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
 from photseries.formats import FORMATS, Format
-from photseries.http.answers import failure
+from photseries.http.answers import failure, revisited
 from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.http.media import accepted
@@ -75,9 +75,8 @@ class FileHandler(BaseHandler):
             return series_id, form, f'"{series_id}.{revision}.{form.extension}"', content
 
         series_id, form, tag, content = await self.run(read, heavy=True)
-        self.set_header("ETag", tag)
-        self.set_header("Cache-Control", "private, no-cache")
-        self.set_header("Vary", "Authorization" if extension else "Authorization, Accept")
+        for name, value in revisited(tag, *([] if extension else ["Accept"])).items():
+            self.set_header(name, value)
         if content is None:
             self.set_status(304)
             self.finish()

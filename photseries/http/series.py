@@ -24,7 +24,7 @@ from photseries.errors import (
     PreconditionFailedError,
     UnreadableFileError,
 )
-from photseries.http.answers import success
+from photseries.http.answers import revisited, success
 from photseries.http.base import ANY
 from photseries.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.http.uploads import UploadHandler
@@ -200,9 +200,8 @@ class OneSeriesHandler(UploadHandler):
 
         tag, content = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
-            self.set_header("ETag", tag)
-            self.set_header("Cache-Control", "private, no-cache")
-            self.set_header("Vary", "Authorization")
+            for name, value in revisited(tag).items():
+                self.set_header(name, value)
         if content is None:
             self.set_status(304)
         self.finish(content)

@@ -12,6 +12,7 @@ import pandas as pd
 from photseries import __version__, criteria, pictures
 from photseries.criteria import FOLDED, PERIODOGRAM, PICTURE, Parameter
 from photseries.errors import DamagedError, InvalidError, LateError, NotInstalledError
+from photseries.http.answers import revisited
 from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, Contract, Raw
 from photseries.http.series import number_of, revisions
@@ -52,9 +53,8 @@ class StudyHandler(BaseHandler):
 
         async with self.shared.studies:
             tag, content = await self.run(work, heavy=True)
-        self.set_header("ETag", tag)
-        self.set_header("Cache-Control", "private, no-cache")
-        self.set_header("Vary", "Authorization")
+        for name, value in revisited(tag).items():
+            self.set_header(name, value)
         if content is None:
             self.set_status(304)
         else:

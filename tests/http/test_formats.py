@@ -37,10 +37,12 @@ def test_three_ways_to_a_format(admin, series, form):
     name = f"photometric_series_{series}.{form.extension}"
     assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
     assert answer.headers["ETag"] == f'"{series}.1.{form.extension}"'
-    assert admin.get(f"{PATH}/{series}.{form.extension}").content == answer.content
+    by_extension = admin.get(f"{PATH}/{series}.{form.extension}")
+    assert by_extension.content == answer.content
+    assert by_extension.headers["Vary"] == "Authorization, Cookie"
     by_type = admin.get(f"{PATH}/{series}/data", headers={"Accept": f"text/html, {form.media_type}, */*;q=0.1"})
     assert by_type.content == answer.content
-    assert "Accept" in by_type.headers["Vary"]
+    assert answer.headers["Vary"] == by_type.headers["Vary"] == "Authorization, Cookie, Accept"
     again = admin.get(f"{PATH}/{series}.{form.extension}", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     ranged = admin.get(f"{PATH}/{series}.{form.extension}", headers={"Range": "bytes=2-5"})
