@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,14 @@ T = TypeVar("T")
 
 WHOLE = Part()
 
+#: Tells whether the answer about a series, as it is now, need not be given again.
+Known = Callable[[Found], bool]
+
+
+def nothing(found: Found) -> bool:
+    """Know of no answer."""
+    return False
+
 
 class Reader:
     """The half of the archive that only reads.
@@ -55,9 +63,9 @@ class Reader:
         principal: Principal,
         series_id: int,
         data_format: str = "none",
-        known: Set[int] = frozenset(),
+        known: Known = nothing,
         part: Part = WHOLE,
-    ) -> tuple[int, dict[str, Any] | None]:
+    ) -> tuple[Found, dict[str, Any] | None]:
         """Give one series, with its table as ``data`` unless the format is none.
 
         Parameters
@@ -65,15 +73,15 @@ class Reader:
         principal : Principal
         series_id : int
         data_format : {"none", "json", "hdf5"}
-        known : set of int
-            Revisions that need not be given again.
+        known : callable
+            Tells whether the answer need not be given again.
         part : Part
             Of the table.
 
         Returns
         -------
-        revision, fields : int, dict or None
-            Ready for JSON (parts that are JSON already are :class:`orjson.Fragment`); None for a known revision.
+        found, fields : Found, dict or None
+            The second ready for JSON (parts that are JSON already are :class:`orjson.Fragment`), None when it is known.
 
         Raises
         ------
@@ -88,10 +96,10 @@ class Reader:
         self,
         principal: Principal,
         series_id: int,
-        known: Set[int] = frozenset(),
+        known: Known = nothing,
         part: Part = WHOLE,
         form: Format = HDF5,
-    ) -> tuple[int, bytes | None]:
+    ) -> tuple[Found, bytes | None]:
         """Give one series, or a part of its table, as a file; HDF5 as it is stored; see :meth:`get`.
 
         Raises
@@ -105,9 +113,9 @@ class Reader:
         self,
         principal: Principal,
         series_id: int,
-        known: Set[int],
+        known: Known,
         work: Callable[[pd.DataFrame, Mapping[str, Any]], T],
-    ) -> tuple[int, T | None]:
+    ) -> tuple[Found, T | None]:
         """Give what comes of some work on the table and the fields of one series; see :meth:`get`."""
 
         def read(seen: Found) -> T:
@@ -116,14 +124,11 @@ class Reader:
         return self._unless_known(principal, series_id, known, read)
 
     def _unless_known(
-        self, principal: Principal, series_id: int, known: Set[int], read: Callable[[Found], T]
-    ) -> tuple[int, T | None]:
-        """Give the revision of one series and what is read of it, None for a known revision."""
+        self, principal: Principal, series_id: int, known: Known, read: Callable[[Found], T]
+    ) -> tuple[Found, T | None]:
+        """Give one series and what is read of it, None when the answer is known."""
         found = self.visible(principal, series_id)
-        if found.revision in known:
-            return found.revision, None
-        found, result = self.latest(principal, found, read)
-        return found.revision, result
+        return (found, None) if known(found) else self.latest(principal, found, read)
 
     def latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
         """Read the file of a series; once more when a change has replaced it, and a sweep removed it, meanwhile."""

@@ -12,7 +12,7 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["failure", "headers_of", "presentable", "revisited", "success"]
+__all__ = ["failure", "headers_of", "presentable", "success"]
 
 
 def success(data: Any = None) -> bytes:
@@ -35,19 +35,6 @@ def headers_of(error: PhotseriesError, allowed: Iterable[str]) -> dict[str, str]
         # Tornado closes the connection after a method that it does not know: the client is to know.
         headers |= {"Allow": ", ".join(allowed), "Connection": "close"}
     return headers
-
-
-def revisited(tag: str, *others: str) -> dict[str, str]:
-    """Give the headers of an answer that a client may keep and ask about again.
-
-    Parameters
-    ----------
-    tag : str
-        The ETag.
-    others : str
-        Headers of the request on which the answer depends, beside those that say who asks.
-    """
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": ", ".join(("Authorization", "Cookie", *others))}
 
 
 class ProtocolError(PhotseriesError):

@@ -10,11 +10,12 @@ from photseries import criteria
 from photseries.criteria import PART, Parameter, choice
 from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
 from photseries.formats import FORMATS, Format
-from photseries.http.answers import failure, revisited
+from photseries.http.answers import failure
 from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.http.media import accepted
-from photseries.http.series import number_of, revisions
+from photseries.http.series import number_of
+from photseries.http.tags import is_known, revisited, tag_of
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
@@ -69,10 +70,14 @@ class FileHandler(BaseHandler):
             series_id = number_of(identity)
             values = criteria.read(self.arguments(), PART if extension else FILE)
             form = self._form(extension, values.get("format"))
-            known = revisions(self.request.headers, "If-None-Match", series_id, form.extension) or frozenset()
-            part = criteria.part_of(values)
-            revision, content = self.services.archive.file(self.principal, series_id, known, part, form)
-            return series_id, form, f'"{series_id}.{revision}.{form.extension}"', content
+            found, content = self.services.archive.file(
+                self.principal,
+                series_id,
+                lambda seen: is_known(self.request.headers, tag_of(seen, form.extension)),
+                criteria.part_of(values),
+                form,
+            )
+            return series_id, form, tag_of(found, form.extension), content
 
         series_id, form, tag, content = await self.run(read, heavy=True)
         for name, value in revisited(tag, *([] if extension else ["Accept"])).items():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import orjson
@@ -24,9 +23,10 @@ from photseries.errors import (
     PreconditionFailedError,
     UnreadableFileError,
 )
-from photseries.http.answers import revisited, success
+from photseries.http.answers import success
 from photseries.http.base import ANY
 from photseries.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
+from photseries.http.tags import is_known, revisions, revisited, tag_of
 from photseries.http.uploads import UploadHandler
 from photseries.principal import UPLOAD
 
@@ -37,7 +37,6 @@ __all__ = [
     "SeriesHandler",
     "SourceSeriesHandler",
     "number_of",
-    "revisions",
 ]
 
 #: What the files of the series of a list take that are worked on at once [bytes]; a longer one is alone.
@@ -48,8 +47,6 @@ _LARGEST_ID = 2**63 - 1
 _LIST = (*CRITERIA, *CONTROLS)
 
 _CHANGE_FAILS = (ForbiddenError, PreconditionFailedError, ConflictError, InDoubtError)
-
-_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.([a-z0-9]+)"')
 
 
 class SeriesHandler(UploadHandler):
@@ -194,9 +191,18 @@ class OneSeriesHandler(UploadHandler):
             if "revision" in values:
                 past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
                 return None, success(past)
-            known = revisions(self.request.headers, "If-None-Match", series_id) or frozenset()
-            revision, fields = archive.get(self.principal, series_id, data_format, known, criteria.part_of(values))
-            return f'"{series_id}.{revision}.{data_format}"', None if fields is None else success(fields)
+
+            def tag(seen: Found) -> str:
+                return tag_of(seen, data_format, seen.document)
+
+            found, fields = archive.get(
+                self.principal,
+                series_id,
+                data_format,
+                lambda seen: is_known(self.request.headers, tag(seen)),
+                criteria.part_of(values),
+            )
+            return tag(found), None if fields is None else success(fields)
 
         tag, content = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
@@ -217,7 +223,7 @@ class OneSeriesHandler(UploadHandler):
 
         def change() -> dict[str, int]:
             series_id = number_of(identity)
-            expected = revisions(self.request.headers, "If-Match", series_id)
+            expected = revisions(self.request.headers, series_id)
             body, _ = self.upload()
             self.services.archive.update(self.principal, series_id, body, expected)
             return {"id": series_id}
@@ -230,7 +236,7 @@ class OneSeriesHandler(UploadHandler):
 
         def delete() -> None:
             series_id = number_of(identity)
-            expected = revisions(self.request.headers, "If-Match", series_id)
+            expected = revisions(self.request.headers, series_id)
             self.services.archive.delete(self.principal, series_id, expected)
 
         await self.reply(delete)
@@ -253,7 +259,7 @@ class AppendHandler(UploadHandler):
 
         def append() -> dict[str, int]:
             series_id = number_of(identity)
-            expected = revisions(self.request.headers, "If-Match", series_id)
+            expected = revisions(self.request.headers, series_id)
             body, asked = self.upload(criteria.APPEND)
             drop = asked["repeats"] == "drop"
             self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
@@ -273,19 +279,3 @@ def number_of(identity: str) -> int:
     if not (identity.isascii() and identity.isdigit() and len(identity) < 20 and int(identity) <= _LARGEST_ID):
         raise NotFoundError(f"No photometric series with ID {identity[:40]}.")
     return int(identity)
-
-
-def revisions(
-    headers: Mapping[str, str], name: str, series_id: int, extension: str | None = None
-) -> frozenset[int] | None:
-    """Give the revisions that a conditional header names, of one format or of any; None when it is absent or names any.
-
-    Where the header Accept chooses the format a client may have one and ask for another.
-    """
-    text = headers.get(name, "*").strip()
-    if text == "*":
-        return None
-    tags = _TAG.findall(text)
-    return frozenset(
-        int(revision) for number, revision, form in tags if int(number) == series_id and extension in (None, form)
-    )

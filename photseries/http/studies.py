@@ -12,10 +12,10 @@ import pandas as pd
 from photseries import __version__, criteria, pictures
 from photseries.criteria import FOLDED, PERIODOGRAM, PICTURE, Parameter
 from photseries.errors import DamagedError, InvalidError, LateError, NotInstalledError
-from photseries.http.answers import revisited
 from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, Contract, Raw
-from photseries.http.series import number_of, revisions
+from photseries.http.series import number_of
+from photseries.http.tags import is_known, revisited, tag_of
 from photseries.series import folding
 from photseries.series.cutting import extremes
 from photseries.series.peaks import peaks
@@ -45,11 +45,13 @@ class StudyHandler(BaseHandler):
         def work() -> tuple[str, bytes | None]:
             series_id = number_of(identity)
             asked = criteria.read(self.arguments(), self.parameters)
-            known = revisions(self.request.headers, "If-None-Match", series_id, "study") or frozenset()
-            revision, content = self.services.archive.study(
-                self.principal, series_id, known, lambda frame, fields: self.study(frame, fields, asked)
+            found, content = self.services.archive.study(
+                self.principal,
+                series_id,
+                lambda seen: is_known(self.request.headers, tag_of(seen, "study")),
+                lambda frame, fields: self.study(frame, fields, asked),
             )
-            return f'"{series_id}.{revision}.study"', content
+            return tag_of(found, "study"), content
 
         async with self.shared.studies:
             tag, content = await self.run(work, heavy=True)

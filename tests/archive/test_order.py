@@ -219,7 +219,7 @@ def test_a_reader_that_loses_the_race_with_an_update_reads_again(archive_url, se
         return read(key)
 
     monkeypatch.setattr(services.store, "read", late)
-    got = orjson.loads(orjson.dumps(archive.get(principal, series, "json")))[1]["data"]
+    got = orjson.loads(orjson.dumps(archive.get(principal, series, "json")[1]))["data"]
     assert got == columns(seed=1)
 
 

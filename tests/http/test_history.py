@@ -1,6 +1,7 @@
 """Nothing is overwritten unseen: revisions, conditional requests, history, and what was before."""
 
 import base64
+import re
 
 import pytest
 
@@ -18,13 +19,34 @@ def test_an_answer_has_an_etag_that_spares_the_next(admin, world):
     for data_format in ("json", "hdf5", "none"):
         first = admin.get(path(series), params={"dataFormat": data_format})
         tag = first.headers["ETag"]
-        assert tag == f'"{series}.1.{data_format}"'
+        assert re.fullmatch(rf'"{series}\.1\.{data_format}\.[0-9a-f]{{8}}"', tag)
         again = admin.get(path(series), params={"dataFormat": data_format}, headers={"If-None-Match": f'"x", W/{tag}'})
         assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert admin.get(first.url, headers={"If-None-Match": "*"}).status_code == 304
     patch(admin, series, group_ids=[world.crew])
-    changed = admin.get(path(series), headers={"If-None-Match": tag})
+    changed = admin.get(first.url, headers={"If-None-Match": tag})
     assert changed.status_code == 200
-    assert changed.headers["ETag"] == f'"{series}.2.json"'
+    assert changed.headers["ETag"].startswith(f'"{series}.2.none.')
+
+
+def test_a_name_that_changed_is_shown_to_who_had_the_answer(service, admin, world):
+    """What is not the series' own shows in no revision: the groups that one may see, and their names."""
+    group = world.make("groups", name="old name", user_ids=[world.users["anna"]])
+    series = post(admin, world, group_ids=[world.crew, group])
+    with service.client(world.tokens["ben"]) as ben:
+
+        def shown(tag):
+            answer = ben.get(path(series), params={"dataFormat": "none"}, headers={"If-None-Match": tag})
+            assert answer.status_code == 200
+            return answer.headers["ETag"], [one["name"] for one in answer.json()["data"]["groups"]]
+
+        tag, names = shown('"1"')
+        assert names == ["crew"]
+        admin.patch(f"/api/groups/{group}", json={"user_ids": [world.users["ben"]]}).raise_for_status()
+        tag, names = shown(tag)
+        assert names == ["crew", "old name"]
+        admin.patch(f"/api/groups/{group}", json={"name": "new name"}).raise_for_status()
+        assert shown(tag)[1] == ["crew", "new name"]
 
 
 def test_visibility_comes_before_the_etag(service, admin, world):
