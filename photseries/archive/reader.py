@@ -13,6 +13,7 @@ import pandas as pd
 
 from photseries.archive.blobs import Blobs
 from photseries.archive.exports import Export, layout_of
+from photseries.archive.shown import Shown
 from photseries.archive.tables import Tables
 from photseries.catalogue import finding, history, near
 from photseries.catalogue.engine import Catalogue
@@ -65,7 +66,7 @@ class Reader:
         data_format: str = "none",
         known: Known = nothing,
         part: Part = WHOLE,
-    ) -> tuple[Found, dict[str, Any] | None]:
+    ) -> tuple[Found, Shown | None]:
         """Give one series, with its table as ``data`` unless the format is none.
 
         Parameters
@@ -80,8 +81,8 @@ class Reader:
 
         Returns
         -------
-        found, fields : Found, dict or None
-            The second ready for JSON (parts that are JSON already are :class:`orjson.Fragment`), None when it is known.
+        found, shown : Found, Shown or None
+            The second is None when the answer is known.
 
         Raises
         ------
@@ -153,9 +154,7 @@ class Reader:
             raise absent(series_id)
         return found
 
-    def get_revision(
-        self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
-    ) -> dict[str, Any]:
+    def get_revision(self, principal: Principal, series_id: int, revision: int, data_format: str = "none") -> Shown:
         """Give what a series was at a revision, from the file of that time, to its owner; deleted or not.
 
         Raises
@@ -227,8 +226,8 @@ class Reader:
         with self._catalogue.reading() as connection:
             return summary(connection, principal, query)
 
-    def shown(self, found: Found, data_format: str, part: Part = WHOLE) -> dict[str, Any]:
-        """Give the fields of a series that was found, with its table as ``data`` unless the format is none.
+    def shown(self, found: Found, data_format: str, part: Part = WHOLE) -> Shown:
+        """Give the fields of a series that was found, with its table unless the format is none.
 
         Raises
         ------
@@ -241,15 +240,14 @@ class Reader:
             case "json":
                 if part.is_whole:
                     frame = self._blobs.decoded(found.blob).frame
-                    return {**found.fields, "data": orjson.Fragment(json_columns.encode(frame))}
+                    return Shown(found.document, (json_columns.encode(frame),))
                 table = self._tables.get(found.blob, self._blobs.decoded)
                 wanted, rows = chosen(table.decoded.frame, part, found.fields, table.curve)
-                return {**found.fields, "data_rows": rows, "data": orjson.Fragment(json_columns.encode(wanted))}
+                return Shown(found.document, (json_columns.encode(wanted),), rows)
             case "hdf5":
-                content = base64_text.encode(self._file(found, part))
-                return {**found.fields, "data": orjson.Fragment(b'"%b"' % content)}
+                return Shown(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
             case _:
-                return found.fields
+                return Shown(found.document)
 
     def _file(self, found: Found, part: Part, form: Format = HDF5) -> bytes:
         if part.is_whole and form is HDF5:

@@ -15,7 +15,7 @@ from photseries.errors import PhotseriesError, UnreachableError
 __all__ = ["Answer", "File", "answer_of", "error_of", "file_of"]
 
 _HDF5 = "application/x-hdf5"
-_TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9]+"')
+_TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
 
 class Answer(NamedTuple):

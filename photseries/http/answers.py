@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -12,12 +12,17 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["failure", "headers_of", "presentable", "success"]
+__all__ = ["failure", "headers_of", "presentable", "success", "wrapped"]
 
 
 def success(data: Any = None) -> bytes:
     """Wrap data in the envelope of a success, as JSON."""
     return orjson.dumps({"status": "success", "data": data, "version": __version__})
+
+
+def wrapped(pieces: Sequence[bytes]) -> list[bytes]:
+    """Wrap data that is JSON already, in pieces, as :func:`success` does."""
+    return [b'{"status":"success","data":', *pieces, b',"version":%b}' % orjson.dumps(__version__)]
 
 
 def failure(error: PhotseriesError) -> bytes:

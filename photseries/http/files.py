@@ -15,6 +15,7 @@ from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.http.media import accepted
 from photseries.http.series import number_of
+from photseries.http.streams import send_whole
 from photseries.http.tags import is_known, revisited, tag_of
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
@@ -90,7 +91,7 @@ class FileHandler(BaseHandler):
         name = f"photometric_series_{series_id}.{form.extension}"
         self.set_header("Content-Disposition", f'attachment; filename="{name}"')
         self.set_header("Accept-Ranges", "bytes")
-        self.finish(self._asked_for(content, tag))
+        await send_whole(self, [self._asked_for(content, tag)])
 
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""

@@ -23,9 +23,10 @@ from photseries.errors import (
     PreconditionFailedError,
     UnreadableFileError,
 )
-from photseries.http.answers import success
+from photseries.http.answers import success, wrapped
 from photseries.http.base import ANY
 from photseries.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
+from photseries.http.streams import send_whole
 from photseries.http.tags import is_known, revisions, revisited, tag_of
 from photseries.http.uploads import UploadHandler
 from photseries.principal import UPLOAD
@@ -115,7 +116,7 @@ class SeriesHandler(UploadHandler):
 
     def _one(self, found: Found, data_format: str) -> bytes:
         try:
-            return orjson.dumps(self.services.archive.shown(found, data_format))
+            return b"".join(self.services.archive.shown(found, data_format).pieces())
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
 
@@ -184,33 +185,33 @@ class OneSeriesHandler(UploadHandler):
     async def get(self, identity: str) -> None:
         """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
 
-        def get() -> tuple[str | None, bytes | None]:
+        def get() -> tuple[str | None, list[bytes]]:
             values = criteria.read(self.arguments(), ONE_SERIES)
             series_id, data_format = number_of(identity), values["dataFormat"]
             archive = self.services.archive
             if "revision" in values:
                 past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
-                return None, success(past)
+                return None, wrapped(past.pieces())
 
             def tag(seen: Found) -> str:
                 return tag_of(seen, data_format, seen.document)
 
-            found, fields = archive.get(
+            found, shown = archive.get(
                 self.principal,
                 series_id,
                 data_format,
                 lambda seen: is_known(self.request.headers, tag(seen)),
                 criteria.part_of(values),
             )
-            return tag(found), None if fields is None else success(fields)
+            return tag(found), [] if shown is None else wrapped(shown.pieces())
 
-        tag, content = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
+        tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
             for name, value in revisited(tag).items():
                 self.set_header(name, value)
-        if content is None:
+        if not pieces:
             self.set_status(304)
-        self.finish(content)
+        await send_whole(self, pieces)
 
     @Contract(
         headers=(IF_MATCH,),

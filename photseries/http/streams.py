@@ -1,16 +1,16 @@
-"""Answers that are sent while they are made, by threads, as fast as the client takes them."""
+"""Long answers: sent as fast as the client takes them, while they are made, by threads, or as they are."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from tornado.iostream import StreamClosedError
 
 from photseries.http.base import BaseHandler
 
-__all__ = ["StreamHandler", "gathered"]
+__all__ = ["StreamHandler", "gathered", "send_whole"]
 
 
 _ENOUGH: Final = 64 * 1024
@@ -26,6 +26,37 @@ def gathered(pieces: Iterable[str]) -> Iterator[bytes]:
             yield "".join(waiting).encode()
             waiting, length = [], 0
     yield "".join(waiting).encode()
+
+
+async def send_whole(handler: BaseHandler, pieces: Sequence[bytes]) -> None:
+    """Send an answer that is there already: a short one in one go, the pieces of a long one without a copy.
+
+    A client that takes nothing for ``server.body_timeout`` is cut off.
+    """
+    length = sum(map(len, pieces))
+    if length <= _ENOUGH:
+        handler.finish(b"".join(pieces) or None)
+        return
+    handler.set_header("Content-Length", length)
+    for piece in pieces:
+        handler.write(piece)
+        await _taken(handler)
+    handler.finish()
+
+
+async def _taken(handler: BaseHandler) -> None:
+    """Wait until the client has taken what was written, but not for ever: then it is cut off."""
+    sent = handler.flush()
+    await asyncio.wait([sent], timeout=handler.services.config.server.body_timeout)
+    if not sent.done():
+        _cut(handler)
+        raise StreamClosedError
+    await sent
+
+
+def _cut(handler: BaseHandler) -> None:
+    if handler.request.connection is not None:
+        handler.request.connection.close()  # type: ignore[attr-defined]
 
 
 class StreamHandler(BaseHandler):
@@ -51,21 +82,9 @@ class StreamHandler(BaseHandler):
                 if piece:
                     self.write(piece)
                     begun = True
-                    await self._taken()
+                    await _taken(self)
         except Exception:
             if begun:
-                self._cut()
+                _cut(self)
             raise
         self.finish()
-
-    async def _taken(self) -> None:
-        """Wait until the client has taken what was written, but not for ever."""
-        sent = self.flush()
-        await asyncio.wait([sent], timeout=self.services.config.server.body_timeout)
-        if not sent.done():
-            raise StreamClosedError
-        await sent
-
-    def _cut(self) -> None:
-        if self.request.connection is not None:
-            self.request.connection.close()  # type: ignore[attr-defined]

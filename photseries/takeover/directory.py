@@ -108,8 +108,8 @@ class DirectoryImport:
             created = archive.create(owner, body)
         except DuplicateError as error:
             number = error.details["id"]
-            _, there = archive.get(owner, number)
-            same = there is not None and there["content_hash"] == archive.preview(owner, body)["content_hash"]
+            there = archive.visible(owner, number).fields
+            same = there["content_hash"] == archive.preview(owner, body)["content_hash"]
             message = None if same else f"Series {number} has this key, and another table."
             return Outcome(
                 number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message

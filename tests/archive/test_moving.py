@@ -64,7 +64,7 @@ def test_another_file_under_the_same_key_is_named_and_kept(services, filled, tar
 
 def test_a_damaged_file_is_not_copied(services, filled, target, principal):
     root = services.config.directory / "store"
-    damaged, missing = (services.archive.get(principal, number)[1]["filename"] for number in (2, 3))
+    damaged, missing = (services.archive.visible(principal, number).fields["filename"] for number in (2, 3))
     (root / damaged).write_bytes(b"damaged")
     (root / missing).unlink()
     assert moved(services, target)[Fate.FAILED] == sorted([damaged, missing])

@@ -141,7 +141,7 @@ def test_a_store_that_is_away_changes_nothing(services, principal, monkeypatch):
             services.archive.create(principal, body(channel="b"))
         with pytest.raises(UnavailableError):
             services.archive.update(principal, created.id, {"channel": "b"})
-    assert services.archive.get(principal, created.id)[1]["channel"] is None
+    assert services.archive.visible(principal, created.id).fields["channel"] is None
     check_invariant(services)
 
 
@@ -176,7 +176,7 @@ def test_the_sweep_removes_old_orphans_only(services, principal):
         services.store.create(key, b"nobody names me")
     root = services.config.directory / "store"
     os.utime(root / "folder/old.h5", (0, 0))
-    os.utime(root / services.archive.get(principal, series)[1]["filename"], (0, 0))
+    os.utime(root / services.archive.visible(principal, series).fields["filename"], (0, 0))
     swept = services.upkeep.sweep()
     assert (swept.seen, swept.removed, swept.size) == (3, 1, len(b"nobody names me"))
     assert "young.h5" in stored(services)
@@ -219,14 +219,14 @@ def test_a_reader_that_loses_the_race_with_an_update_reads_again(archive_url, se
         return read(key)
 
     monkeypatch.setattr(services.store, "read", late)
-    got = orjson.loads(orjson.dumps(archive.get(principal, series, "json")[1]))["data"]
+    got = orjson.loads(b"".join(archive.get(principal, series, "json")[1].pieces()))["data"]
     assert got == columns(seed=1)
 
 
 def test_verify_finds_every_kind_of_damage(services, principal):
     ids = [services.archive.create(principal, body(channel=str(number))).id for number in range(4)]
     root = services.config.directory / "store"
-    paths = [root / services.archive.get(principal, series)[1]["filename"] for series in ids]
+    paths = [root / services.archive.visible(principal, series).fields["filename"] for series in ids]
     paths[1].unlink()
     paths[2].write_bytes(paths[2].read_bytes()[:-1])
     content = bytearray(paths[3].read_bytes())
@@ -240,7 +240,7 @@ def test_verify_finds_every_kind_of_damage(services, principal):
     for series in ids[1:]:
         with pytest.raises(DamagedError):
             services.archive.get(principal, series, "json")
-        assert services.archive.get(principal, series)[1]["id"] == series
+        assert services.archive.visible(principal, series).fields["id"] == series
 
 
 def test_verify_looks_again_at_a_series_that_changes_under_it(services, principal, monkeypatch):
@@ -260,7 +260,7 @@ def test_verify_looks_again_at_a_series_that_changes_under_it(services, principa
 
 def test_a_damaged_series_is_mended_by_new_data(services, principal):
     series = services.archive.create(principal, body()).id
-    (services.config.directory / "store" / services.archive.get(principal, series)[1]["filename"]).unlink()
+    (services.config.directory / "store" / services.archive.visible(principal, series).fields["filename"]).unlink()
     with pytest.raises(DamagedError):
         services.archive.update(principal, series, {"channel": "b"})
     services.archive.update(principal, series, {"data": columns()})

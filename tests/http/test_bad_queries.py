@@ -59,22 +59,22 @@ def ask(service, world, admin):
         yield send
 
 
-def lines_of(service, start, count):
-    """Give what the log has had since a place, once there are so many lines."""
+def logged(service, is_there):
+    """Wait until the log is as it is to be, or for long enough; give it."""
     end = time.monotonic() + PATIENCE
-    while True:
-        lines = service.log.read_text()[start:].splitlines()
-        if len(lines) >= count or time.monotonic() > end:
-            return lines
+    while not is_there(log := service.log.read_text()) and time.monotonic() < end:
         time.sleep(0.01)
+    return log
 
 
 @pytest.fixture
-def one_line_each(service):
+def one_line_each(service, admin):
     """Hold the log to one line for every request of a test, which the test counts."""
-    start, sent = len(service.log.read_text()), []
+    # A line is written after its answer is sent: with that of this request all earlier ones are there.
+    last = admin.get("/healthz").headers["X-Request-Id"]
+    start, sent = len(logged(service, lambda log: last in log)), []
     yield sent
-    lines = lines_of(service, start, len(sent))
+    lines = logged(service, lambda log: log.count("\n", start) >= len(sent))[start:].splitlines()
     assert len(lines) == len(sent)
     assert all(re.search(r"request id=\w{32} method=\w+ path=/api/\S+ status=(200|400) ", line) for line in lines)
 

@@ -33,8 +33,7 @@ class SeriesPageHandler(PageHandler):
 
     def values(self, series_id: int) -> Mapping[str, Any]:
         """Give the values of the template; call it in a thread."""
-        _, fields = self.services.archive.get(self.principal, series_id)
-        assert fields is not None  # noqa: S101  (no revision was said to be known)
+        fields = self.services.archive.visible(self.principal, series_id).fields
         instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
         return {
             "fields": fields,
