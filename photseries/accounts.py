@@ -218,8 +218,7 @@ class Accounts:
             token_file.unlink(missing_ok=True)
             with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(token + "\n")
-                file.flush()
-                os.fsync(file.fileno())
+            synchronize(token_file)
             synchronize(token_file.parent)
         return token
 
@@ -257,6 +256,7 @@ def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str,
 
 
 def _create_token(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:
+    registries.require_active(connection, values["user_id"])
     secret = secrets.token_urlsafe(32)
     row = {
         "name": "",

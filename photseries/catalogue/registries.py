@@ -111,6 +111,9 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
 def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
     """Make some users the members of a group or a stream, and nobody else."""
     table, column = MEMBERS[kind]
+    # One change after the other: a deletion does not see who is being added by another one that has not ended.
+    entry = TABLES[kind].__table__
+    connection.execute(select(entry.c.id).where(entry.c.id == identity).with_for_update(key_share=True))
     connection.execute(delete(table).where(getattr(table, column) == identity))
     add_members(connection, kind, identity, user_ids)
 
@@ -126,6 +129,18 @@ def rename(connection: Connection, kind: str, identity: int, name: str) -> None:
     table = TABLES[kind].__table__
     with _refused(kind):
         connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(name=name))
+
+
+def require_active(connection: Connection, user_id: int) -> None:
+    """Refuse a user who is deactivated; nobody will be before the end of the transaction.
+
+    Raises
+    ------
+    InvalidError
+    """
+    if connection.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True)) is False:
+        message = f"User {user_id} is deactivated, so no token would be valid: make another user."
+        raise InvalidError(message, fields={"user_id": [message]})
 
 
 def deactivate(connection: Connection, user_id: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
@@ -26,6 +26,14 @@ def _possible(numbers: Iterable[int]) -> None:
     for number in numbers:
         if not 0 < number <= LARGEST_INTEGER:
             raise ValidationError(f"Invalid user ID: {number}")
+
+
+def _storable(moment: datetime) -> None:
+    """Refuse moments that have no year between 1 and 9999 in UTC, and could be stored but not be read."""
+    try:
+        moment.astimezone(UTC)
+    except OverflowError:
+        raise ValidationError("Must be between the years 1 and 9999 in UTC.") from None
 
 
 class _Entry(Schema):
@@ -86,7 +94,7 @@ class TokenSchema(_Numbered):
     user_id = Whole(required=True)
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list)
     name = Text(allow_none=True)
-    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True)
+    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_storable)
 
 
 class MembersSchema(_Entry):

@@ -1,9 +1,15 @@
 """The registries: create with and without an id, list, get, change, remove; and what a series refers to stays."""
 
+import functools
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
+from photseries.accounts import OPERATOR
+from photseries.catalogue import registries
 from tests.http.test_errors import check_error
-from tests.support import columns
+from tests.support import PATIENCE, columns
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,8 @@ def test_a_name_is_taken_once(admin, world):
         ("tokens", {"user_id": 1, "permissions": ["root"]}, "permissions"),
         ("tokens", {"user_id": 99999}, "user_id"),
         ("tokens", {"user_id": 1, "expires_at": "soon"}, "expires_at"),
+        ("tokens", {"user_id": 1, "expires_at": "9999-12-31T23:59:59-05:00"}, "expires_at"),
+        ("tokens", {"user_id": 1, "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
     ],
 )
 def test_refused_entries(admin, world, kind, body, field):
@@ -121,6 +129,31 @@ def test_members_are_replaced(service, admin, world):
     with service.client(world.tokens["anna"]) as anna:
         assert anna.get(path).status_code == 404
     assert admin.get(path).json()["data"]["name"] == "changed"
+
+
+@pytest.mark.parametrize("kind", ["groups", "streams"])
+def test_of_two_changes_of_the_members_one_counts(services, kind):
+    """The second waits for the first, and takes out whom that has put in."""
+    users = [services.accounts.create(OPERATOR, "users", {"username": name})["id"] for name in "abc"]
+    entry = services.accounts.create(OPERATOR, kind, {"name": "contested"})["id"]
+    change = functools.partial(services.accounts.change, OPERATOR, kind, str(entry))
+    catalogue = services.catalogue
+    with ThreadPoolExecutor(1) as pool:
+        with catalogue.transaction() as connection:
+            registries.replace_members(connection, kind, entry, users[:2])
+            other = pool.submit(change, {"user_ids": users[2:]})
+            waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+            while not other.done() and not connection.exec_driver_sql(waiting).scalar_one():
+                time.sleep(0.01)
+        other.result(PATIENCE)
+    assert services.accounts.get(OPERATOR, kind, str(entry))["user_ids"] == users[2:]
+
+
+def test_nobody_who_is_deactivated_gets_a_token(admin, world):
+    user = world.make("users", username="gone")
+    assert admin.delete(f"/api/users/{user}").status_code == 200
+    error = check_error(admin.post("/api/tokens", json={"user_id": user}), 400, "invalid")
+    assert "is deactivated" in error["message"]
 
 
 def test_the_systems_own_groups_cannot_be_changed(admin, world):
