@@ -109,7 +109,7 @@ class LocalStore(Store):
     def scan(self) -> Iterator[StoredBlob]:
         """List all blobs and left-overs; foreign files are not listed, and links not followed."""
         with _translated(), self._walk([]) as (root,):
-            now = self._touch()
+            now = self._now()
             for folder, _, names, descriptor in os.fwalk(".", dir_fd=root, onerror=_raise_unless_gone):
                 for name in names:
                     key = Path(folder, name).as_posix()
@@ -138,10 +138,14 @@ class LocalStore(Store):
             return None
         return io.FileIO(descriptor)
 
-    def _touch(self) -> float:
-        """Give the time by the clock that stamps the files, which is another machine's for a network disk."""
-        with self._partial(b"probe") as (folder, name):
-            return os.stat(name, dir_fd=folder).st_mtime
+    def _now(self) -> float:
+        """Give the time by the clock that stamps the files, which is another machine's for a network disk.
+
+        Nothing is written for it: who sweeps a disk that is full needs it, too.
+        """
+        with self._walk([PARTIAL], make=True) as (*_, folder):
+            os.utime(folder)
+            return os.fstat(folder).st_mtime
 
     @contextlib.contextmanager
     def _partial(self, blob: bytes | memoryview) -> Iterator[tuple[int, str]]:

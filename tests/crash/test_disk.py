@@ -127,6 +127,8 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
         check_refused(client.patch(f"{PATH}/{stored[0]}", json={"channel": "b"}), "full")
         check_shown(client, stored[0], bodies[0])
         assert client.delete(f"{PATH}/{stored.pop()}").status_code == 200, "room is made in the end by deleting"
+        with filled(directory / "store"):
+            place.upkeep.sweep()  # which makes it
 
         remount("size=4m")
         assert client.post(PATH, json=bodies[-1]).status_code == 200
@@ -143,6 +145,17 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
         place.check_swept()
 
 
+@contextlib.contextmanager
+def filled(folder):
+    """A disk without a byte of room."""
+    ballast = folder / "ballast"
+    with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    yield
+    ballast.unlink()
+
+
 @pytest.mark.skipif(not ALL, reason="make crash runs it")
 def test_the_disk_of_the_embedded_database_is_full_too(tmp_path):
     """PostgreSQL ends when it cannot write its log, and its keeper brings it back when there is room."""
@@ -151,17 +164,13 @@ def test_the_disk_of_the_embedded_database_is_full_too(tmp_path):
         world = World(client)
         first, second = (Create(client, world, f"on one disk {number}") for number in range(2))
         assert first.send(client).status_code == 200
-        ballast = directory / "ballast"
-        with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-        check_refused(second.send(client), "full")
-        with EmbeddedServer(directory) as server, pytest.raises(psycopg2.OperationalError):
-            fill_the_log(server.start())
-        for answer in (second.send(client), client.get(PATH), client.get("/readyz")):
-            check_refused(answer)
+        with filled(directory):
+            check_refused(second.send(client), "full")
+            with EmbeddedServer(directory) as server, pytest.raises(psycopg2.OperationalError):
+                fill_the_log(server.start())
+            for answer in (second.send(client), client.get(PATH), client.get("/readyz")):
+                check_refused(answer)
 
-        ballast.unlink()
         deadline = time.monotonic() + PATIENCE
         while client.get("/readyz").status_code != 200:
             assert time.monotonic() < deadline
