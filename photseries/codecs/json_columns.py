@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -29,6 +30,8 @@ _FILE: Final = re.compile(rb'"data"\s*:\s*"')
 _LONG_LIST: Final = 1_000
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
+#: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
+_MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 
 _UNITS: Final = ("s", "ms", "us", "ns")
 _EMPTY: Final = "Must supply a non-empty DataFrame"
@@ -52,10 +55,16 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     Raises
     ------
     InvalidError
-        When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object or an
-        integer beyond 64 bits.
+        When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object, an
+        integer beyond 64 bits, or very many lists and objects.
     """
-    document: Any = json_arrays.parse(body, limits.depth)
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets > _MOST_BRACKETS:
+        raise InvalidError(
+            f"The body has {brackets:,} opening brackets, those in its texts counted; at most {_MOST_BRACKETS:,} are "
+            "accepted. A table goes as columns, or as an HDF5 file."
+        )
+    document: Any = json_arrays.parse(body, limits.depth) if brackets < _FEW_BRACKETS else None
     if document is not None:
         return document  # type: ignore[no-any-return]
     try:
@@ -122,8 +131,7 @@ def _has_long_integer(body: bytes) -> bool:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
     return found
 

@@ -27,8 +27,8 @@ __all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "pars
 
 MOST_POSITIONS = 10_000
 
-#: What an answer repeats of an unknown name.
-LONGEST_NAME = 60
+#: What an answer repeats of an unknown name, and how many problems it names.
+LONGEST_NAME, MOST_PROBLEMS = 60, 20
 
 #: A repeatable parameter may be given so often; a statement with thousands of conditions takes minutes to plan.
 MOST_REPEATS = 100
@@ -161,6 +161,9 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     given: set[str] = set()
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
+        if len(problems) == MOST_PROBLEMS:
+            problems["more"] = ["There is more."]
+            break
         if name not in known:
             problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{_suggestion(name, known)}"]
             continue

@@ -29,7 +29,7 @@ from photseries.errors import (
 from photseries.http.answers import failure, headers_of, presentable, success
 from photseries.http.credentials import Credential, shown
 from photseries.http.doors import client_address
-from photseries.http.media import check_media
+from photseries.http.media import announced, check_media, texts_of
 from photseries.http.shared import Shared
 from photseries.http.spool import Body
 from photseries.principal import Principal
@@ -43,6 +43,9 @@ T = TypeVar("T")
 
 #: Any token will do.
 ANY = ""
+
+#: How long a body without a table may be [bytes].
+MOST_PLAIN = 4 * 1024 * 1024
 
 # A refused client that still sends its body would lose our answer if we closed at once: we read on for a while.
 _LINGER_BYTES = 64 * 1024 * 1024
@@ -81,8 +84,9 @@ class BaseHandler(RequestHandler):
 
     @property
     def longest_body(self) -> int:
-        """How long a body may be [bytes]."""
-        return self.services.config.server.max_body
+        """How long a body may be [bytes]: one without a table need not be long."""
+        most = self.services.config.server.max_body
+        return most if self.takes_files else min(most, MOST_PLAIN)
 
     @functools.cached_property
     def request_id(self) -> str:
@@ -122,7 +126,7 @@ class BaseHandler(RequestHandler):
             return
         await self.run(lambda: None)
         check_media(self.request.headers, takes_files=self.takes_files)
-        if int(self.request.headers.get("Content-Length", 0)) > self.longest_body:
+        if announced(self.request.headers) > self.longest_body:
             raise self._too_large()
 
     def given_credential(self) -> Credential:
@@ -193,13 +197,8 @@ class BaseHandler(RequestHandler):
             return json_columns.parse(content, self.services.config.limits)
 
     def arguments(self) -> dict[str, list[str]]:
-        """Give the query arguments as text; Tornado reads names as Latin-1."""
-        return {
-            name if name.isascii() else name.encode("latin-1").decode("utf-8", "replace"): [
-                value.decode("utf-8", "replace") for value in values
-            ]
-            for name, values in self.request.query_arguments.items()
-        }
+        """Give the query arguments as text."""
+        return texts_of(self.request.query_arguments)
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         """Call a function in a thread; the first time, find out before whose request this is.
@@ -284,7 +283,9 @@ class BaseHandler(RequestHandler):
         self._body.close()
         self.shared.in_flight.leave(self)
         seconds = time.monotonic() - self._started
-        route, verb = type(self).__name__.removesuffix("Handler"), self.request.method or ""
+        route, verb = type(self).__name__.removesuffix("Handler"), self.request.method
+        if verb not in self.SUPPORTED_METHODS:
+            verb = "other"  # which may be anything, of any length
         self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
         log.info(
             "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",

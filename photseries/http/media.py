@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from photseries.errors import NotAcceptableError, UnsupportedMediaTypeError
+from photseries.errors import InvalidError, NotAcceptableError, UnsupportedMediaTypeError
 
-__all__ = ["FILE_TYPES", "FORM", "accepted", "check_media", "encoding_of", "media_type_of"]
+__all__ = ["FILE_TYPES", "FORM", "accepted", "announced", "check_media", "encoding_of", "media_type_of", "texts_of"]
 
 #: Media types of a body that is an HDF5 file, and of a form with one.
 FILE_TYPES = ("application/x-hdf5", "application/x-hdf", "application/octet-stream")
@@ -27,6 +27,31 @@ def media_type_of(headers: Mapping[str, str]) -> str:
 def encoding_of(headers: Mapping[str, str]) -> str:
     """Tell what the body is compressed by."""
     return headers.get("Content-Encoding", "identity").strip().lower()
+
+
+def announced(headers: Mapping[str, str]) -> int:
+    """Tell how long the body will be [bytes], as far as that is said.
+
+    Raises
+    ------
+    InvalidError
+        When it is said in no number, or in several (RFC 9110, 8.6, lets equal ones pass).
+    """
+    said = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
+    length = said.pop()
+    if said or not (length.isascii() and length.isdigit() and len(length) < 20):
+        raise InvalidError("Content-Length must be one whole number.")
+    return int(length)
+
+
+def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
+    """Give query arguments as text; Tornado reads names as Latin-1."""
+    return {
+        name if name.isascii() else name.encode("latin-1").decode("utf-8", "replace"): [
+            value.decode("utf-8", "replace") for value in values
+        ]
+        for name, values in arguments.items()
+    }
 
 
 def check_media(headers: Mapping[str, str], *, takes_files: bool) -> None:

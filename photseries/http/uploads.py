@@ -50,12 +50,13 @@ class UploadHandler(BaseHandler):
         headers = self.request.headers
         with self._body.content() as raw:
             content = inflated(raw, encoding_of(headers), self.services.config.server.max_body)
-            if media_type_of(headers) in FILE_TYPES:
-                return {**fields_of_texts(others), "data": content}, criteria.read(own, parameters)
-            if media_type_of(headers) == FORM:
-                form = _form(headers["Content-Type"], content)
-                return {**fields_of_texts(others), **form}, criteria.read(own, parameters)
-            return json_columns.parse(content, limits), criteria.read(arguments, parameters)
+            with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
+                if media_type_of(headers) in FILE_TYPES:
+                    return {**fields_of_texts(others), "data": content}, criteria.read(own, parameters)
+                if media_type_of(headers) == FORM:
+                    form = _form(headers["Content-Type"], content)
+                    return {**fields_of_texts(others), **form}, criteria.read(own, parameters)
+                return json_columns.parse(content, limits), criteria.read(arguments, parameters)
 
 
 def _form(content_type: str, content: bytes) -> dict[str, Any]:
@@ -65,8 +66,8 @@ def _form(content_type: str, content: bytes) -> dict[str, Any]:
     files: dict[str, list[Any]] = {}
     try:
         parse_multipart_form_data(boundary.encode(), content, texts, files)
-    except HTTPInputError as error:
-        raise InvalidError("The form is not one of multipart/form-data.") from error
+    except (HTTPInputError, UnicodeDecodeError) as error:
+        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
     several = [file for group in files.values() for file in group]
     if len(several) != 1:
         raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
@@ -91,6 +92,8 @@ def inflated(content: bytes, encoding: str, most: int) -> bytes:
         When it is damaged.
     TooLargeError
     """
+    if not content:
+        return content
     try:
         found = _INFLATERS[encoding](content, most + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
@@ -105,11 +108,13 @@ def _gunzipped(content: bytes, most: int) -> bytes:
     found = stream.decompress(content, most)
     if len(found) < most and not stream.eof:
         raise EOFError
+    if stream.unused_data:
+        raise InvalidError("The body has more behind the end of its gzip: compress it as one piece.")
     return found
 
 
 def _unzstd(content: bytes, most: int) -> bytes:
-    with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content) as stream:
+    with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
         return stream.read(most)
 
 

@@ -82,6 +82,22 @@ def test_a_repeated_key_is_always_found(document, data):
         json_columns.parse(("{" + ", ".join(parts) + "}").encode(), LIMITS)
 
 
+def test_a_repeated_key_is_found_among_very_many():
+    names = [f'"k{number}":1' for number in range(20_000)]
+    with pytest.raises(InvalidError, match="the key 'k19999' twice"):
+        json_columns.parse(("{" + ",".join([*names, names[-1]]) + "}").encode(), LIMITS)
+
+
+@pytest.mark.parametrize("container", ["[]", "{}"])
+def test_lists_and_objects_are_not_too_many(container):
+    def body(count):
+        return f'{{"a":[{",".join([container] * count)}]}}'.encode()
+
+    assert len(json_columns.parse(body(249_998), LIMITS)["a"]) == 249_998
+    with pytest.raises(InvalidError, match="250,001 opening brackets"):
+        json_columns.parse(body(249_999), LIMITS)
+
+
 def test_depth_and_one_beyond():
     for opening, closing in (("[", "]"), ('{"a":', "}")):
         body = '{"x":' + opening * (LIMITS.depth - 1) + "1" + closing * (LIMITS.depth - 1) + "}"

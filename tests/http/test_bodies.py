@@ -55,6 +55,17 @@ def test_refused_before_a_byte_of_the_body_was_sent(small, length, who, status):
     assert body["data"]["code"] in ("too_large", "unauthorized")
 
 
+@pytest.mark.parametrize("length", ["abc", "0x5", "", "5, 6", "-1", "1" * 30])
+def test_a_length_that_is_none(small, length):
+    got, body = exchange(small, head(small.token, length))
+    assert (got, body["data"]["code"]) == (400, "invalid"), body
+
+
+def test_a_length_that_is_said_twice(small):
+    got, body = exchange(small, head(small.token, "2, 2"), body=b"{}")
+    assert (got, "Must supply data" in body["message"]) == (400, True)
+
+
 def test_a_client_that_sends_all_before_it_reads_gets_the_answer(small):
     got, body = exchange(small, head("x", 30_000_000), body=b"x" * 30_000_000)
     assert (got, body["data"]["code"]) == (401, "unauthorized")
@@ -66,6 +77,12 @@ def test_a_chunked_body_that_is_too_long(small):
     chunk = b"10000\r\n" + b"x" * 65536 + b"\r\n"
     got, body = exchange(small, head(small.token, None, "Transfer-Encoding: chunked"), body=chunk * 50 + b"0\r\n\r\n")
     assert (got, body["data"]["code"]) == (413, "too_large")
+
+
+def test_a_body_without_a_table_need_not_be_long(service):
+    for path in (b"/api/photometric_series/query", b"/api/sources"):
+        start = head(service.token, 5_000_000).replace(b"/api/photometric_series", path)
+        assert exchange(service, start)[0] == 413
 
 
 def test_expect_continue_is_refused_at_once(small):

@@ -187,6 +187,16 @@ def test_metrics(strict):
         assert name in text, name
 
 
+def test_a_method_that_is_none_stands_in_no_label_and_in_no_log(strict):
+    connection = http.client.HTTPConnection(urlsplit(strict.url).netloc, timeout=30)
+    connection.request("X" * 10_000, "/")
+    assert connection.getresponse().status == 405
+    connection.close()
+    text = httpx.get(f"{strict.url}/metrics").text
+    assert 'verb="other"' in text
+    assert "XXX" not in text + strict.log.read_text()
+
+
 def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
     with ForkedService(tmp_path / "data") as service:
         secret = "this-is-a-secret-token"

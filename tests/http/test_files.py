@@ -61,6 +61,8 @@ def test_a_form(admin, world, stored):
     check_error(admin.post(PATH, data=fields, files=[("a", b"1"), ("b", b"2")]), 400)
     broken = {"Content-Type": "multipart/form-data; boundary=x"}
     check_error(admin.post(PATH, content=b"--y\r\nnothing", headers=broken), 400)
+    latin = b'--x\r\nContent-Disposition: form-data; name="file"; filename="\xe9.h5"\r\n\r\nabc\r\n--x--\r\n'
+    check_error(admin.post(PATH, content=latin, headers=broken), 400)
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
@@ -76,10 +78,14 @@ def test_compressed_bodies(admin, world, compress):
     assert admin.patch(f"{PATH}/{series}", content=change, headers=headers).status_code == 200
     for content in (b"not compressed", compress(body)[:-20], b""):
         check_error(admin.post(PATH, content=content or b"x", headers=headers), 400)
+    two = admin.post(PATH, content=compress(body[:50]) + compress(body[50:]), headers=headers)
+    assert two.status_code == {"gzip": 400, "zstd": 200}[name], two.text
+    check_error(admin.post(PATH, content=compress(body) + b"garbage", headers=headers), 400)
     bomb = compress(bytes(500 * 1024 * 1024))
     check_error(admin.post(PATH, content=bomb, headers=headers), 413, "too_large")
     headers["Content-Encoding"] = "br"
     check_error(admin.post(PATH, content=body, headers=headers), 415)
+    check_error(admin.post(PATH, headers=headers), 400)
     headers["Content-Encoding"] = name
     check_error(admin.post("/api/groups", content=compress(b'{"name": "x"}'), headers=headers), 415)
 
