@@ -78,10 +78,14 @@ def _open(principal: Principal) -> ColumnElement[bool]:
 
 
 def _seen(principal: Principal, changed: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out groups and streams that the principal does not see, and changes of nothing else."""
     joined = {"group_ids": principal.group_ids, "stream_ids": principal.stream_ids}
-    return {
-        name: {side: [number for number in numbers if number in joined[name]] for side, numbers in change.items()}
-        if name in joined
-        else change
-        for name, change in changed.items()
-    }
+    shown = dict(changed)
+    for name, mine in joined.items():
+        if name in changed:
+            seen = {side: [number for number in numbers if number in mine] for side, numbers in changed[name].items()}
+            if seen["from"] == seen["to"]:
+                del shown[name]
+            else:
+                shown[name] = seen
+    return shown

@@ -116,7 +116,9 @@ class SeriesHandler(UploadHandler):
 
     def _one(self, found: Found, data_format: str) -> bytes:
         try:
-            return b"".join(self.services.archive.shown(found, data_format).pieces())
+            archive = self.services.archive
+            _, shown = archive.latest(self.principal, found, lambda seen: archive.shown(seen, data_format))
+            return b"".join(shown.pieces())
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
 

@@ -5,10 +5,14 @@ import itertools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from photseries.catalogue.finding import FIELDS
+from photseries.codecs import hdf5
+from tests.forked import ForkedService
 from tests.support import columns, recipe_read
+from tests.world import World
 
 _names = itertools.count()
 
@@ -369,3 +373,30 @@ def test_a_name_in_the_key_is_a_readable_slug(admin, world):
     assert data["filename"].isascii()
     assert "/" in data["filename"]
     assert data["filename"].endswith(".h5")
+
+
+def test_a_series_that_changes_while_a_list_is_sent_is_in_it_as_it_has_become(tmp_path, archive_url):
+    """Without a grace its old file is gone by the time that its turn comes."""
+    rows = 600_000
+    long = pd.DataFrame({"mjd": 59000 + np.arange(rows) / 7, "mag": 18 + np.sin(np.arange(rows))})
+    with (
+        ForkedService(tmp_path / "data", database__url=archive_url, store__grace=0) as service,
+        service.client() as admin,
+    ):
+        world = World(admin)
+        file = {"Content-Type": "application/x-hdf5"}
+        first = admin.post(
+            "/api/photometric_series",
+            params=world.fields(series_name="long"),
+            content=hdf5.encode(long, {}),
+            headers=file,
+        )
+        assert first.status_code == 200, first.text
+        second = post(admin, world, series_name="short")
+        with admin.stream("GET", "/api/photometric_series", params={"sortBy": "id", "dataFormat": "json"}) as answer:
+            # The long table does not fit into the buffers on the way, so that the service waits for us.
+            patch(admin, second, data=columns(7, seed=1))
+            answer.read()
+    one, other = answer.json()["data"]["series"]
+    assert len(one["data"]["mjd"]) == rows
+    assert (other["revision"], other["data"]) == (2, columns(7, seed=1))
