@@ -1,8 +1,12 @@
 """Series through HTTP: create, find, change, remove."""
 
 import base64
+import contextlib
+import http.client
 import itertools
 import json
+import time
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -11,7 +15,7 @@ import pytest
 from photseries.catalogue.finding import FIELDS
 from photseries.codecs import hdf5
 from tests.forked import ForkedService
-from tests.support import columns, recipe_read
+from tests.support import PATIENCE, columns, recipe_read
 from tests.world import World
 
 _names = itertools.count()
@@ -375,28 +379,50 @@ def test_a_name_in_the_key_is_a_readable_slug(admin, world):
     assert data["filename"].endswith(".h5")
 
 
+#: More than fits into the buffers on the way to a client.
+LONG = pd.DataFrame({"mjd": 59000 + np.arange(600_000) / 7, "mag": 18 + np.sin(np.arange(600_000))})
+
+
+def post_long(client, world):
+    answer = client.post(
+        "/api/photometric_series",
+        params=world.fields(series_name="long"),
+        content=hdf5.encode(LONG, {}),
+        headers={"Content-Type": "application/x-hdf5"},
+    )
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]["id"]
+
+
 def test_a_series_that_changes_while_a_list_is_sent_is_in_it_as_it_has_become(tmp_path, archive_url):
     """Without a grace its old file is gone by the time that its turn comes."""
-    rows = 600_000
-    long = pd.DataFrame({"mjd": 59000 + np.arange(rows) / 7, "mag": 18 + np.sin(np.arange(rows))})
-    with (
-        ForkedService(tmp_path / "data", database__url=archive_url, store__grace=0) as service,
-        service.client() as admin,
-    ):
+    settings = {"database__url": archive_url, "store__grace": 0}
+    with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
         world = World(admin)
-        file = {"Content-Type": "application/x-hdf5"}
-        first = admin.post(
-            "/api/photometric_series",
-            params=world.fields(series_name="long"),
-            content=hdf5.encode(long, {}),
-            headers=file,
-        )
-        assert first.status_code == 200, first.text
+        post_long(admin, world)
         second = post(admin, world, series_name="short")
         with admin.stream("GET", "/api/photometric_series", params={"sortBy": "id", "dataFormat": "json"}) as answer:
-            # The long table does not fit into the buffers on the way, so that the service waits for us.
+            # The long table does not fit, so that the service waits for us.
             patch(admin, second, data=columns(7, seed=1))
             answer.read()
     one, other = answer.json()["data"]["series"]
-    assert len(one["data"]["mjd"]) == rows
+    assert len(one["data"]["mjd"]) == len(LONG)
     assert (other["revision"], other["data"]) == (2, columns(7, seed=1))
+
+
+@pytest.mark.parametrize("path", ["", "/data"])
+def test_a_client_that_takes_nothing_of_a_long_answer_is_let_go(tmp_path, archive_url, path):
+    settings = {"database__url": archive_url, "server__body_timeout": 1.0}
+    with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
+        long = f"/api/photometric_series/{post_long(admin, World(admin))}"
+        whole = admin.get(long + path)
+        assert int(whole.headers["Content-Length"]) == len(whole.content)
+        connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=PATIENCE)
+        connection.request("GET", long + path, headers={"Authorization": f"token {service.token}"})
+        answer = connection.getresponse()
+        deadline = time.monotonic() + PATIENCE
+        while "photseries_in_flight 1.0" not in admin.get("/metrics").text:  # that of the metrics
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        with contextlib.closing(connection), pytest.raises(http.client.IncompleteRead):
+            answer.read()
