@@ -132,7 +132,9 @@ FORMATS: Final[Mapping[str, Format]] = {
             types="all but datetimes and durations",
             units="yes",
             metadata="as `meta`",
-            loses="datetimes are text, durations seconds [s]; empty text is missing text",
+            loses="datetimes are text, durations seconds [s]; empty text is missing text; in text CR is LF, and "
+            "empty lines and spaces at its ends go; all other ends of lines, those before #, and those in names are "
+            "U+FFFD",
         ),
         Format(
             name="parquet",

@@ -13,10 +13,17 @@ import yaml
 
 from photseries.codecs.json_columns import jsonable
 from photseries.formats.columns import Column, columns_of, whole_table
+from photseries.series.table import is_text
 
 __all__ = ["cells", "csv", "ecsv"]
 
-_QUOTED: Final = re.compile(r'[",\r\n]|^\s|\s$|^$')
+#: Readers take a line that begins with # for a comment.
+_QUOTED: Final = re.compile(r'[",\r\n]|^[\s#]|\s$|^$')
+
+#: What astropy takes for the end of a line even in quotes, beside the two that text may have; of these, such as have a
+#: line after them that would be dropped as a comment.
+_ENDS: Final = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]|[\r\n](?=\\s*#)")
+_ENDS_IN_NAMES: Final = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
 class _Header(yaml.SafeDumper):
@@ -38,6 +45,7 @@ def csv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
 
 def ecsv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a table as ECSV 1.0: types, units and words for each column, and the metadata, in comments before CSV."""
+    frame = _in_lines(whole_table(frame))
     described = {
         "datatype": [_described(column) for column in columns_of(frame, metadata)],
         "delimiter": ",",
@@ -46,15 +54,24 @@ def ecsv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     }
     header = yaml.dump(described, Dumper=_Header, sort_keys=False, default_flow_style=None, width=2**20)
     head = "".join(f"# {line}\n" for line in ("%ECSV 1.0", "---", *header.splitlines()))
-    return head.encode() + _lines(whole_table(frame), b"\n")
+    return head.encode() + _lines(frame, b"\n")
+
+
+def _in_lines(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put U+FFFD for what would break the lines of ECSV in names and text."""
+    kept = frame.copy(deep=False)
+    for name, column in frame.items():
+        if is_text(column):
+            kept[name] = column.map(lambda text: _ENDS.sub("\ufffd", str(text)), na_action="ignore")
+    return kept.rename(columns=lambda name: _ENDS_IN_NAMES.sub("\ufffd", str(name)))
 
 
 def _described(column: Column) -> dict[str, str]:
     kind = column.values.dtype.kind
     datatype = "string" if kind in "OM" else "float64" if kind == "m" else column.values.dtype.name
     unit = "s" if kind == "m" else column.meaning.unit
-    about = {"name": column.name, "unit": unit, "datatype": datatype, "description": column.meaning.words}
-    return {name: text for name, text in about.items() if text}
+    about = {"unit": unit, "datatype": datatype, "description": column.meaning.words}
+    return {"name": column.name, **{name: text for name, text in about.items() if text}}
 
 
 def _lines(frame: pd.DataFrame, end: bytes) -> bytes:
