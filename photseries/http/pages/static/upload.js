@@ -3,51 +3,47 @@
 import { ask, later, say } from "./api.js";
 import { labelOfBrightness } from "./axes.js";
 import { Chart } from "./chart.js";
+import { columnsOf, object } from "./table.js";
 
+const HDF5 = "\x89HDF\r\n\x1a\n"; // how such a file begins
+const TEXT = /\.(csv|tsv|txt|dat|mjd|lc)$/i;
 const element = (id) => document.getElementById(id);
 const fields = element("fields");
 let file = null;
-let columns = null; // of a text file
+let table = null; // of a text file
 let chart = null;
 let running = null;
 const soon = later(dry, 500);
 
-// The columns of a text file: numbers where all values are, texts elsewhere; what is empty is no value.
-function parsed(text) {
-  const [head, ...lines] = text.split(/\r?\n/).filter((line) => line.trim() && !line.startsWith("#"));
-  const mark = [",", ";", "\t"].find((one) => head?.includes(one)) ?? /\s+/;
-  const split = (line) => (typeof mark === "string" ? line : line.trim()).split(mark).map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
-  const names = split(head ?? "");
-  const rows = lines.map(split);
-  const ragged = rows.findIndex((row) => row.length !== names.length);
-  if (!rows.length) throw new Error("The file has no rows under the names of its columns.");
-  if (ragged >= 0) throw new Error(`Row ${ragged + 1} has ${rows[ragged].length} values, not ${names.length}.`);
-  return Object.fromEntries(names.map((name, i) => {
-    const cells = rows.map((row) => row[i]);
-    const numbers = cells.map((cell) => (cell === "" || /^nan$/i.test(cell) ? null : Number(cell)));
-    return [name, numbers.some(Number.isNaN) ? cells : numbers];
-  }));
-}
-
+// What is typed into a form, by name, as JSON: where JSON is meant, with all the digits that it has.
 function values(form) {
   const given = {};
   for (const input of form.elements) {
     if (!input.name || input.type === "checkbox" || !input.value.trim()) continue;
     const text = input.value.trim();
-    if (!("json" in input.dataset)) given[input.name] = text;
-    else try { given[input.name] = JSON.parse(text); } catch { given[input.name] = text; }
+    given[input.name] = "json" in input.dataset && isJson(text) ? text : JSON.stringify(text);
   }
   const shared = [...form.querySelectorAll("[name=group_ids]:checked")].map((box) => Number(box.value));
-  if (shared.length) given.group_ids = shared;
+  if (shared.length) given.group_ids = JSON.stringify(shared);
   return given;
 }
 
+function isJson(text) {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function send(query, signal) {
-  const given = values(fields);
-  if (columns) return ask("/api/photometric_series", { method: "POST", query, signal, body: JSON.stringify({ ...given, data: columns }) });
-  const texts = Object.entries(given).map(([name, value]) => [name, typeof value === "string" ? value : JSON.stringify(value)]);
+  const given = Object.entries(values(fields));
+  const to = { method: "POST", signal };
+  if (table) return ask("/api/photometric_series", { ...to, query, body: object([...given, ["data", table.json]]) });
+  const texts = given.map(([name, json]) => [name, json.startsWith('"') ? JSON.parse(json) : json]);
   return ask("/api/photometric_series", {
-    method: "POST", signal, query: { ...Object.fromEntries(texts), ...query }, body: file, headers: { "Content-Type": "application/x-hdf5" },
+    ...to, query: { ...Object.fromEntries(texts), ...query }, body: file, headers: { "Content-Type": "application/x-hdf5" },
   });
 }
 
@@ -76,7 +72,7 @@ function fact(label, value) {
 async function preview({ warnings, statistics, columns: types, metadata, sources, light_curve: curve }) {
   mark({}, metadata, sources);
   element("preview").hidden = false;
-  element("warnings").replaceChildren(...warnings.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  element("warnings").replaceChildren(...[...(table?.warnings ?? []), ...warnings].map((text) => Object.assign(document.createElement("li"), { textContent: text })));
   const short = (value) => (typeof value === "number" ? Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 }) : String(value));
   const shown = ["num_exp", "num_detected", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "median_snr"];
   element("facts").replaceChildren(
@@ -106,6 +102,7 @@ async function dry() {
   element("state").textContent = "Looking at it…";
   try {
     const found = await send({ dryRun: "true", maxPoints: 2000 }, mine.signal);
+    if (mine.signal.aborted) return;
     await preview(found);
     if (mine.signal.aborted) return;
     say(null);
@@ -120,18 +117,37 @@ async function dry() {
   }
 }
 
+// Takes another file; nothing on the page speaks of the one before, nor can that be stored.
 async function choose(given) {
   if (!given) return;
-  file = given;
-  columns = null;
+  settle();
+  const mine = new AbortController();
+  running = mine;
+  file = table = null;
+  say(null);
+  mark({});
+  element("preview").hidden = true;
+  element("store").disabled = true;
+  element("state").textContent = "Reading it…";
   element("chosen").textContent = `${given.name}, ${(given.size / 1024).toLocaleString("en", { maximumFractionDigits: 0 })} KiB`;
   try {
-    if (/\.(csv|txt|tsv)$/i.test(given.name)) columns = parsed(await given.text());
+    const read = await taken(given);
+    if (mine.signal.aborted) return;
+    [file, table] = [given, read];
     await dry();
   } catch (error) {
-    file = null;
+    if (mine.signal.aborted) return;
     say(error);
+    element("state").textContent = "Choose another file.";
   }
+}
+
+// The table of a text file, or null where it is HDF5, which the service reads.
+async function taken(given) {
+  const begin = String.fromCharCode(...new Uint8Array(await given.slice(0, HDF5.length).arrayBuffer()));
+  if (begin === HDF5) return null;
+  if (TEXT.test(given.name)) return columnsOf(given);
+  throw new Error(`${given.name} is no HDF5, nor text by its name. The command photseries upload reads more: FITS, Parquet, ECSV, VOTable, gzip.`);
 }
 
 async function store() {
@@ -154,9 +170,8 @@ async function make(event) {
   const form = event.target;
   const said = form.querySelector("output");
   try {
-    const given = values(form);
-    const { id } = await ask(`/api/${form.dataset.kind}`, { method: "POST", body: JSON.stringify(given) });
-    element(form.dataset.list).append(new Option(given.name ?? id, id));
+    const { id } = await ask(`/api/${form.dataset.kind}`, { method: "POST", body: object(Object.entries(values(form))) });
+    element(form.dataset.list).append(new Option(form.elements.name?.value.trim() ?? id, id));
     element(form.dataset.kind === "sources" ? "f-obj_id" : "f-instrument_id").value = id;
     said.textContent = "Made, and chosen above.";
     form.reset();
