@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from photseries.errors import NotInstalledError
+from photseries.errors import InvalidError, NotInstalledError
 from photseries.series.photometry import FloatArray
 from photseries.series.samples import Samples
 
@@ -21,6 +21,15 @@ _UNIX = 40587  # MJD of 1970-01-01, from which matplotlib counts days
 
 #: A greater error of a magnitude is that of a point below 3 sigma [mag].
 _SEEN = 0.36
+
+#: What lies farther out leaves no room for margins and ticks.
+_FARTHEST = 1e100
+
+#: The times that have a date, with some room at both ends: the years 217 to 9524 [MJD].
+_DATES = (-600_000, 2_800_000)
+
+#: Times between these are written out; the others would have too many digits.
+_WRITTEN = (1e-9, 1e9)
 
 #: More points than these are drawn without error bars, and smaller.
 _FEW = 1500
@@ -56,9 +65,12 @@ def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], th
 
     Raises
     ------
+    InvalidError
+        When the points are too far away for an axis.
     NotInstalledError
         When matplotlib is not installed.
     """
+    _check(points, time)
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -75,7 +87,7 @@ def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], th
         axes = figure.add_subplot(facecolor=colours["back"])
         position, label = _position(points.mjd, time)
         _draw(axes, points, position, colours)
-        _dress(axes, label, points.unit, colours)
+        _dress(axes, position, label, points.unit, colours)
         _fit(axes, points)
         if time == "date":
             axes.xaxis_date()
@@ -89,12 +101,26 @@ def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], th
     return drawn.getvalue()
 
 
+def _check(points: Samples, time: str) -> None:
+    """Refuse points that no axis can show."""
+    first, last = points.mjd[[0, -1]]
+    values = "magnitudes" if points.unit == "mag" else "fluxes"
+    for what, far in {"times": max(-first, last), values: np.abs(points.value).max()}.items():
+        if far > _FARTHEST:
+            raise InvalidError(
+                f"The {what} reach beyond {_FARTHEST:g}, which no picture can show: ask for a part (mjdMin, mjdMax)."
+            )
+    if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
+        message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: ask for time=mjd."
+        raise InvalidError(message, fields={"time": [message]})
+
+
 def _position(mjd: FloatArray, time: str) -> tuple[FloatArray, str]:
     """Give where times lie on the axis, and what that is."""
     match time:
         case "days":
             start = math.floor(mjd[0])
-            return mjd - start, f"days since MJD {start}"
+            return mjd - start, f"days since MJD {start:.15g}"
         case "date":
             return mjd - _UNIX, "date"
         case _:
@@ -106,16 +132,25 @@ def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str
     size, alpha = (4.0, 0.9) if few else (2.0, max(0.25, 0.8 - 0.1 * math.log10(len(position) / _FEW)))
     style = {"color": colours["points"], "linestyle": "none", "alpha": alpha, "markeredgewidth": 0}
     if few and points.error is not None:
-        axes.errorbar(position, points.value, points.error, fmt="o", markersize=size, elinewidth=0.8, **style)
+        axes.errorbar(
+            position,
+            points.value,
+            np.minimum(points.error, _FARTHEST),
+            fmt="o",
+            markersize=size,
+            elinewidth=0.8,
+            **style,
+        )
     else:
         axes.plot(position, points.value, marker="o" if few else ".", markersize=size, **style)
 
 
-def _dress(axes: Any, label: str, unit: str, colours: Mapping[str, str]) -> None:
+def _dress(axes: Any, position: FloatArray, label: str, unit: str, colours: Mapping[str, str]) -> None:
     axes.set_xlabel(label, color=colours["soft"])
     axes.set_ylabel("AB magnitude" if unit == "mag" else "flux [µJy]", color=colours["soft"])
     axes.tick_params(colors=colours["soft"], labelsize=9, length=3)
-    axes.ticklabel_format(useOffset=False, style="plain", axis="x")
+    is_plain = _WRITTEN[0] < np.abs(position).max() < _WRITTEN[1]
+    axes.ticklabel_format(useOffset=False, style="plain" if is_plain else "sci", axis="x")
     axes.grid(color=colours["grid"], linewidth=0.8)
     axes.set_axisbelow(True)
     for side in ("top", "right"):

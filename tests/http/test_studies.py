@@ -144,6 +144,19 @@ def test_the_axis_of_magnitudes_is_inverted(admin, world):
         assert left.min(axis=1).argmin() < right.min(axis=1).argmin(), "the brighter half is higher"
 
 
+def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
+    later = put(admin, world, "later", mjd=[1e7, 1e7 + 1], mag=[10, 12])
+    picture(admin.get(f"{later}/plot.png"))
+    brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
+    for path, message in {
+        f"{later}/plot.png?time=date": "ask for time=mjd",
+        f"{brighter}/plot.png": "The fluxes",
+    }.items():
+        answer = admin.get(path)
+        assert answer.status_code == 400
+        assert message in answer.json()["message"]
+
+
 def test_many_at_once_all_get_theirs(admin, star):
     answers = []
     threads = [threading.Thread(target=lambda: answers.append(admin.get(f"{star}/plot.png"))) for _ in range(6)]
