@@ -97,6 +97,29 @@ def test_names_of_columns_are_only_text(page, service, series):
     told(page, ": 30 points")
 
 
+FIGURES = "[...Bokeh.index.roots].filter((view) => view.frame_view)"
+
+
+def test_the_same_time_is_at_the_same_place_in_both_plots(page, service, admin, world):
+    table = columns(rows=30) | {"sky": [1.25e6, 2.5e6, 1e7] * 10}
+    made = admin.post("/api/photometric_series", json=world.fields(series_name="sky", data=table)).json()["data"]["id"]
+    sign_in(page, service.token, f"/series/{made}")
+    told(page, ": 30 points")
+    page.get_by_label("Below").select_option("sky")
+    for way in ("MJD", "Date"):
+        page.get_by_text(way, exact=True).click()
+        page.wait_for_function(
+            f"""() => {{
+                const [one, other, ...more] = {FIGURES}.map((view) => view.frame_view.bbox);
+                return other && !more.length && one.width > 0 && one.left === other.left && one.right === other.right;
+            }}"""
+        )
+    days = [1_568_073_600_000, 1_568_160_000_000]
+    formats = f"(days) => {FIGURES}[0].model.below[0].formatter.doFormat(days, {{}})"
+    assert page.evaluate(formats, days) == ["2019-09-10", "2019-09-11"]
+    assert page.evaluate(formats, [days[0], days[0] + 3_600_000]) == ["2019-09-10", "2019-09-10\n01:00"]
+
+
 def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
     watch.expect("status of 400")
     sign_in(page, service.token)

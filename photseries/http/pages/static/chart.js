@@ -8,6 +8,13 @@
 
 const { Plotting } = Bokeh;
 
+// Dates as ISO 8601 has them, and the time of day where that tells ticks apart.
+const DATES = {
+  years: "%Y", months: "%Y-%m", days: "%Y-%m-%d", hours: "%Y-%m-%d\n%H:%M", hourmin: "%Y-%m-%d\n%H:%M", minutes: "%Y-%m-%d\n%H:%M",
+  minsec: "%H:%M:%S", seconds: "%H:%M:%S", milliseconds: "%H:%M:%S.%3N",
+};
+const RIGHT = 12; // what is left free beside the frame [pixels]
+
 export function colour(name) {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
@@ -39,7 +46,7 @@ export class Chart {
     this.figure = Plotting.figure({
       x_range: this.xRange, y_range: this.yRange, x_axis_type: x === "date" ? "datetime" : "linear",
       height, sizing_mode: "stretch_width", tools: [], toolbar_location: null, lod_threshold: null,
-      min_border_left: 64, min_border_right: 12, min_border_top: 8,
+      min_border_left: 64, min_border_right: RIGHT, min_border_top: 8,
       background_fill_color: colour("--plot"), border_fill_color: colour("--plot"), outline_line_color: colour("--line"),
     });
     this.#dress(xLabel, yLabel, x);
@@ -67,8 +74,9 @@ export class Chart {
         axis.minor_tick_line_color = null;
       }
     }
-    if (x !== "date") {
-      for (const axis of this.figure.below) axis.formatter = new Bokeh.BasicTickFormatter({ use_scientific: false });
+    for (const axis of this.figure.below) {
+      axis.formatter = x === "date" ? new Bokeh.DatetimeTickFormatter(DATES) : new Bokeh.BasicTickFormatter({ use_scientific: false });
+      axis.major_label_policy = new Bokeh.NoOverlap({ min_distance: 6 });
     }
     for (const grid of this.figure.center) if ("grid_line_color" in grid) grid.grid_line_color = colour("--grid");
   }
@@ -129,8 +137,17 @@ export class Chart {
     this.xRange.setv({ start: from, end: to });
   }
 
-  // Lets another plot and this one show the same window; Bokeh's documents cannot share a range.
+  // Lets another plot and this one show the same window in frames that stand one below the other; Bokeh's documents cannot
+  // share a range or a layout.
   link(other) {
+    const figures = [this.figure, other.figure];
+    const borders = new Map();
+    for (const figure of figures) {
+      figure.properties.inner_width.change.connect(() => {
+        borders.set(figure, figure.outer_width - figure.inner_width - RIGHT);
+        for (const one of figures) one.min_border_left = Math.max(...borders.values());
+      });
+    }
     [this.linked, other.linked] = [other, this];
     other.whole = this.whole;
     other.setWindow(this.xRange.start, this.xRange.end);
