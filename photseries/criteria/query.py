@@ -200,7 +200,9 @@ def _cone(values: Mapping[str, Any]) -> Cone | None:
     if not given:
         return None
     if missing := [name for name in Cone._fields if name not in values]:
-        message = f"ra, dec and radius come together: {' and '.join(missing)} is missing."
+        message = (
+            f"ra, dec and radius come together: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        )
         raise InvalidError(message, fields={name: [message] for name in missing})
     return Cone(*(values[name] for name in Cone._fields))
 

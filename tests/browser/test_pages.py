@@ -120,6 +120,35 @@ def test_the_same_time_is_at_the_same_place_in_both_plots(page, service, admin, 
     assert page.evaluate(formats, [days[0], days[0] + 3_600_000]) == ["2019-09-10", "2019-09-10\n01:00"]
 
 
+def test_who_gets_lost_outside_of_the_data_is_told_the_way_back(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "the extremes among 18,300")
+    for _ in range(10):
+        page.locator("#curve").press("ArrowRight")
+    told(page, r"no point here; Show all, or the key 0, leads back$")
+    page.locator("#curve").press("0")
+    told(page, "the extremes among 18,300")
+
+
+def test_one_point_of_a_source_with_a_strange_name(page, service, admin, world):
+    assert admin.post("/api/sources", json={"id": "..", "ra": 1, "dec": 1}).status_code == 200
+    one = world.fields(obj_id="..", series_name="alone", data={"mjd": [60000], "mag": [18]})
+    made = admin.post("/api/photometric_series", json=one).json()["data"]["id"]
+    sign_in(page, service.token, f"/series/{made}")
+    told(page, ": 1 point$")
+    page.get_by_text("· 1 exposure ·").wait_for()
+    page.get_by_role("link", name="All series of ..").click()
+    told(page, "^1 point$")
+    assert page.get_by_role("heading", level=1).inner_text() == ".."
+    page.goto("/?objectID=..")
+    page.get_by_role("cell", name="18.000", exact=True).wait_for()
+    page.goto("/?objectID=..&pageNumber=99")
+    page.get_by_role("heading", name="There is no page 99").wait_for()
+    page.get_by_role("link", name="Go to the first page").click()
+    page.get_by_text("1 series of 1 source").wait_for()
+    assert page.url.endswith("/?objectID=..")
+
+
 def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
     watch.expect("status of 400")
     sign_in(page, service.token)

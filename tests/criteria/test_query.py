@@ -126,7 +126,10 @@ def test_a_cone_comes_together_or_not_at_all():
     assert parsed(**{**CONE, "ra": "360"}).cone == parsed(**{**CONE, "ra": "0"}).cone
     assert parsed(**CONE).restrictions == ()
     for given_ in (("ra",), ("dec",), ("radius",), ("ra", "dec"), ("dec", "radius"), ("ra", "radius")):
-        assert set(refused({name: CONE[name] for name in given_})) == set(CONE) - set(given_)
+        fields = refused({name: CONE[name] for name in given_})
+        assert set(fields) == set(CONE) - set(given_)
+        verb = "is" if len(fields) == 1 else "are"
+        assert all(message.endswith(f" {verb} missing.") for messages in fields.values() for message in messages)
 
 
 def test_separation_needs_a_cone():

@@ -29,6 +29,7 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/docs", DocsHandler, {}),
     (r"/upload", UploadPageHandler, {}),
     (r"/series/([^/]+)/period", PeriodPageHandler, {}),
+    (r"/sources", SourcePageHandler, {}),
     (r"/sources/(.+)", SourcePageHandler, {}),
     (r"/static/([0-9a-f]+)/([a-z0-9_.-]+)", AssetHandler, {}),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import quote
 
 from photseries.formats import FORMATS
 from photseries.http.base import ANY
 from photseries.http.credentials import origin_of
 from photseries.http.files import FileHandler
 from photseries.http.pages.page import PageHandler
+from photseries.http.pages.source import source_path
 from photseries.http.pages.words import STATISTICS, WORDS, written
 from photseries.http.series import number_of
 from photseries.series.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
@@ -39,7 +39,7 @@ class SeriesPageHandler(PageHandler):
             "fields": fields,
             "plotted": self._plotted(fields),
             "instrument": instrument["name"],
-            "source_path": f"/sources/{quote(fields['obj_id'], safe='')}",
+            "source_path": source_path(fields["obj_id"]),
             "words": written(fields, WORDS),
             "statistics": written(fields, STATISTICS),
             "history": self.services.archive.history(self.principal, series_id),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
 
 from photseries.criteria import MOST_PER_PAGE, OF_SOURCE, Query, Restriction
 from photseries.http.base import ANY
 from photseries.http.pages.page import PageHandler
 from photseries.series.table import TIME
 
-__all__ = ["SourcePageHandler"]
+__all__ = ["SourcePageHandler", "source_path"]
 
 #: What of each series the page's script reads.
 _PLOTTED = ("id", "filter", "num_exp", "mjd_first", "mjd_last")
@@ -27,9 +28,9 @@ class SourcePageHandler(PageHandler):
     needs: ClassVar = {"GET": ANY}
     plots: ClassVar[bool] = True
 
-    async def get(self, identity: str) -> None:
-        """Show a source."""
-        await self.show("source.html", lambda: self._values(identity))
+    async def get(self, identity: str = "") -> None:
+        """Show a source, which the path names, or else the parameter ``name``."""
+        await self.show("source.html", lambda: self._values(identity or self.arguments().get("name", [""])[-1]))
 
     def _values(self, identity: str) -> Mapping[str, Any]:
         source = self.services.accounts.get(self.principal, "sources", identity)
@@ -55,6 +56,11 @@ class SourcePageHandler(PageHandler):
     def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int]) -> Mapping[str, Any]:
         time = next(name for name in TIME if name in fields["medians"])
         return {**{name: fields[name] for name in _PLOTTED}, "time": time, "band": bands[fields["filter"]]}
+
+
+def source_path(name: str) -> str:
+    """Give the address of the page of a source; a browser takes ``..`` in a path for a step, however it is written."""
+    return f"/sources?{urlencode({'name': name})}" if name in (".", "..") else f"/sources/{quote(name, safe='')}"
 
 
 def _bands(filters: Set[str]) -> dict[str, int]:

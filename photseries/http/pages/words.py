@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-__all__ = ["STATISTICS", "WORDS", "Word", "date_of", "number", "written"]
+__all__ = ["STATISTICS", "WORDS", "Word", "counted", "date_of", "number", "written"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -65,12 +65,17 @@ def written(fields: Mapping[str, Any], words: Sequence[Word]) -> list[tuple[str,
 
 
 def number(value: Any, digits: int | None = None) -> str:
-    """Write a value: integers with thousands apart, other numbers with six figures or with fixed digits."""
+    """Write a value: with fixed digits where given, else integers with thousands apart, others with six figures."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    if isinstance(value, int):
+    if isinstance(value, int) and digits is None:
         return f"{value:,}"
     return f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
+
+
+def counted(count: int, noun: str) -> str:
+    """Write how many there are."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def date_of(mjd: float | None) -> str:

@@ -1,6 +1,7 @@
 // The search goes on without loading the page anew; each row gets its light curve, small, when it comes into view.
 
 import { ask, say } from "./api.js";
+import { counted } from "./words.js";
 
 const AT_ONCE = 3; // light curves that are asked for at once
 const SVG = "http://www.w3.org/2000/svg";
@@ -63,8 +64,7 @@ async function summarize() {
     if (mine !== round) return;
     const total = document.createElement("p");
     total.className = "total";
-    const count = (number, what) => `${number.toLocaleString("en")} ${what}${number === 1 ? "" : what === "series" ? "" : "s"}`;
-    total.textContent = `${count(found.series, "series")} of ${count(found.sources, "source")}`;
+    total.textContent = `${counted(found.series, "series", "series")} of ${counted(found.sources, "source")}`;
     place.replaceChildren(total, chips("filter", found.filter, "filter"), chips("instrumentID", found.instrument_id, "instrument_id"));
   } catch (error) {
     say(error);

@@ -4,6 +4,7 @@
 import { ask, say } from "./api.js";
 import { labelOfBrightness } from "./axes.js";
 import { Stage } from "./stage.js";
+import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
@@ -96,7 +97,7 @@ async function drawFolded() {
   chart.draw([...(element("shows-points").checked ? [points] : []), ...(element("shows-bins").checked ? [binned] : [])], { fit: true });
   const shown = folded.phase.length < folded.num_points ? `${folded.phase.length.toLocaleString("en")} of ` : "";
   element("folded-told").textContent =
-    `Period ${written(period)} d (${(period * 24).toPrecision(6)} h), phase 0 at MJD ${folded.epoch.toFixed(5)}; ${shown}${folded.num_points.toLocaleString("en")} points`;
+    `Period ${written(period)} d (${(period * 24).toPrecision(6)} h), phase 0 at MJD ${folded.epoch.toFixed(5)}; ${shown}${counted(folded.num_points, "point")}`;
   mark();
 }
 
@@ -130,7 +131,7 @@ async function research() {
 function tell() {
   const short = (period) => written(Number(period.toPrecision(4)));
   element("searched").textContent = found
-    ? `${found.num_frequencies.toLocaleString("en")} frequencies, periods from ${short(found.min_period)} to ${short(found.max_period)} d; ${found.num_points.toLocaleString("en")} points${found.weighted ? ", weighted by their errors" : ""}`
+    ? `${counted(found.num_frequencies, "frequency", "frequencies")}, periods from ${short(found.min_period)} to ${short(found.max_period)} d; ${counted(found.num_points, "point")}${found.weighted ? ", weighted by their errors" : ""}`
     : "";
 }
 

@@ -3,6 +3,7 @@
 import { ask, later, say } from "./api.js";
 import { Chart } from "./chart.js";
 import { labelOfBrightness, labelOfTime, timeAxis } from "./axes.js";
+import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
@@ -87,12 +88,11 @@ function draw(fit) {
 
 function tell(inside) {
   const [from, to] = state.window ?? [series.mjd_first, series.mjd_last];
-  const points = rows.complete
-    ? `${inside.toLocaleString("en")} points`
-    : `${inside.toLocaleString("en")} points, the extremes among ${rows.count.toLocaleString("en")}`;
-  const lost = state.unit === "mag" ? rows.flux.filter((value) => value <= 0).length : 0;
+  const points = inside ? counted(inside, "point") : "no point here; Show all, or the key 0, leads back";
+  const thinned = inside && !rows.complete ? `, the extremes among ${rows.count.toLocaleString("en")}` : "";
+  const lost = inside && state.unit === "mag" ? rows.flux.filter((value) => value <= 0).length : 0;
   const without = lost ? `; ${lost.toLocaleString("en")} without a magnitude, as their flux is not positive` : "";
-  element("told").textContent = `MJD ${from.toFixed(4)} to ${to.toFixed(4)}: ${points}${without}`;
+  element("told").textContent = `MJD ${from.toFixed(4)} to ${to.toFixed(4)}: ${points}${thinned}${without}`;
   const total = (name) => rows.kinds.filter((kind) => kind === name).length;
   for (const [name] of Object.entries(LAYERS)) {
     const entry = element(`shows-${name}`);
@@ -106,7 +106,8 @@ const refresh = later(async () => {
   try {
     if (!(rows.complete && rows.from <= from && rows.to >= to)) {
       const margin = (to - from) / 4;
-      const whole_ = whole.complete || (from <= series.mjd_first && to >= series.mjd_last);
+      const isOutside = to < series.mjd_first || from > series.mjd_last;
+      const whole_ = whole.complete || isOutside || (from <= series.mjd_first && to >= series.mjd_last);
       rows = whole_ ? whole : taken(await fetchRows(from - margin, to + margin));
     }
     say(null);
@@ -114,8 +115,8 @@ const refresh = later(async () => {
   } catch (error) {
     if (error.name === "AbortError") return;
     // A stretch without a single row is no error to somebody who looks around.
-    if (error.status === 400 && /No row/.test(error.message)) return;
-    say(error);
+    if (error.status === 400 && /No row/.test(error.message)) draw(true);
+    else say(error);
   }
 }, 40);
 

@@ -3,6 +3,7 @@
 import { ask, later, say } from "./api.js";
 import { labelOfBrightness, labelOfTime, timeAxis } from "./axes.js";
 import { Stage } from "./stage.js";
+import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
@@ -91,7 +92,7 @@ function draw(fit) {
   chart.draw(layers, { fit });
   const thinned = [...rows.values()].some(({ complete }) => !complete) ? ", the extremes of more" : "";
   const left = unseen ? "; what is below 3 sigma has no magnitude here" : "";
-  element("told").textContent = `${inView().toLocaleString("en")} points${thinned}${left}`;
+  element("told").textContent = `${counted(inView(), "point")}${thinned}${left}`;
 }
 
 const closer = later(async () => {
