@@ -12,11 +12,11 @@ from tests.support import DATA, TESS, recipe_read
 #: Each column as no other: digits, signs and points, gaps, words for what is missing, quotes, a comma, truths.
 ODD = (
     "# seen from home\n"
-    '\n mjd, mag,gaia_id,"a, ""b""",hex,count,id,clear,empty\r\n'
-    '60000.5,18.,5853498713190525696,"x, ""y""",0x10,+1,007,True,\n'
+    '\n mjd, mag,gaia_id,"a, ""b""",hex,count,id,clear,empty,far\r\n'
+    '60000.5,18.,5853498713190525696,"x, ""y""",0x10,+1,007,True,,1.5\n'
     "\n"
-    '60001.5, 1.825e+1 ,5853498713190525697,"two\nlines",16,,0,FALSE,NA\n'
-    "60002.5,NaN,-9223372036854775808,#good,NA,3,-2,true,nan"
+    '60001.5, 1.825e+1 ,5853498713190525697,"two\nlines",16,,0,FALSE,NA,100000000000000000000\n'
+    "60002.5,NaN,-9223372036854775808,#good,NA,3,-2,true,nan,2"
 )
 
 

@@ -80,7 +80,8 @@ function column(name, cells) {
   const infinite = present.find((cell) => !Number.isFinite(Number(cell)));
   if (infinite) throw new Error(`The column ${name} has the value ${infinite}; only finite numbers can be sent from here. Leave its cell empty.`);
   const exact = full ? (cell) => -LONG <= BigInt(cell) && BigInt(cell) < LONG : (cell) => Number.isSafeInteger(Number(cell));
-  if (!present.every((cell) => WHOLE.test(cell)) || present.every(exact)) return list(digits);
+  if (!present.every((cell) => WHOLE.test(cell))) return list((cell) => (WHOLE.test(cell) ? `${digits(cell)}.0` : digits(cell)));
+  if (present.every(exact)) return list(digits);
   const why = full ? "beyond 64 bits" : "beyond 2⁵³ with gaps between them";
   return { ...list(JSON.stringify), warning: `${name} is kept as text: whole numbers ${why} would lose digits.` };
 }
