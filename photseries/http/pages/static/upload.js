@@ -2,7 +2,7 @@
 
 import { ask, later, say } from "./api.js";
 import { labelOfBrightness } from "./axes.js";
-import { Chart } from "./chart.js";
+import { Stage } from "./stage.js";
 import { columnsOf, object } from "./table.js";
 
 const HDF5 = "\x89HDF\r\n\x1a\n"; // how such a file begins
@@ -11,8 +11,8 @@ const element = (id) => document.getElementById(id);
 const fields = element("fields");
 let file = null;
 let table = null; // of a text file
-let chart = null;
 let running = null;
+const stage = new Stage(element("curve"));
 const soon = later(dry, 500);
 
 // What is typed into a form, by name, as JSON: where JSON is meant, with all the digits that it has.
@@ -80,8 +80,7 @@ async function preview({ warnings, statistics, columns: types, metadata, sources
     fact("columns", Object.entries(types).map(([name, type]) => `${name} (${type})`).join(", ")),
   );
   const unit = "flux" in types || "fluxes" in types ? "flux" : "mag";
-  await chart?.destroy();
-  chart = new Chart(element("curve"), { xLabel: "MJD [d]", yLabel: labelOfBrightness(unit), inverted: unit === "mag", height: 260 });
+  const chart = await stage.show({ xLabel: "MJD [d]", yLabel: labelOfBrightness(unit), inverted: unit === "mag", height: 260 });
   chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
   chart.setWindow(...chart.whole);
   chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3, line: curve.mjd.length < 0.9 * statistics.num_detected }], { fit: true });
