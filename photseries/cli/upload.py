@@ -65,7 +65,7 @@ def upload(
     FILES are files, patterns in quotes, and folders with all the light curves that they hold. What is there already is
     skipped, so the same command goes on where it was interrupted. Options win over what a file says of itself.
 
-    Exit status: 0 all are there, 1 some failed, 2 all failed, or the command could not be done.
+    Exit status: 0 every file has its series, 1 some failed, 2 all failed, or the command could not be done.
     """
     reading, fields = given_reading(options), given_fields(options)
     template = NameTemplate(from_name) if from_name else None

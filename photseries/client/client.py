@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from photseries.client import settings
 from photseries.client.finding import Finder
+from photseries.client.keys import Reached
 from photseries.client.many import Outcome, many
 from photseries.client.payload import message
 from photseries.client.reader import Reader
@@ -101,7 +102,7 @@ class Client(Reader):
             The table, or a file of one of the formats of :data:`photseries.readers.READERS`.
         if_exists : {"error", "skip", "replace"}
             What to do when there is such a series: of the same obj_id, instrument_id, filter, series_name,
-            series_obj_id, channel and origin.
+            series_obj_id, channel and origin. When one that is skipped has another table, that is a warning.
         dry_run : bool
             Let the service check everything and store nothing.
         options : ReadOptions, optional
@@ -151,16 +152,18 @@ class Client(Reader):
         Yields
         ------
         Outcome
-            Of each item, in the order in which they end: what was uploaded, or the error.
+            Of each item, in the order in which they end: what was uploaded, or the error. An item with the key of
+            another one is a DuplicateError, whatever ``if_exists`` says.
 
         Raises
         ------
         UnreachableError, UnauthorizedError
             When no further item can succeed.
         """
+        reached = Reached()
 
         def upload(data: Any, own: dict[str, Any]) -> Uploaded:
-            return self.upload(data, if_exists=if_exists, dry_run=dry_run, options=options, **{**fields, **own})
+            return self._uploader.upload(data, {**fields, **own}, if_exists, dry_run, options or ReadOptions(), reached)
 
         return many(upload, items, in_flight)
 

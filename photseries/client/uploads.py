@@ -6,27 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from photseries.client.keys import CRITERIA_OF_KEY, Key, Reached, key_of
 from photseries.client.payload import Message, Payload, message, payload_of
 from photseries.client.transport import Doubt, Transport
 from photseries.criteria import MOST_PER_PAGE
 from photseries.criteria.kinds import joined
 from photseries.errors import DuplicateError, NotFoundError
 from photseries.readers import Reading, ReadOptions, collect
-from photseries.series.metadata import infer
 
 __all__ = ["Uploaded", "Uploader"]
 
 _SERIES: Final = "/api/photometric_series"
 
-#: The unique key of a series: the fields that it must have, with their criteria, and the others.
-_REQUIRED: Final = {
-    "obj_id": None,
-    "instrument_id": "instrumentID",
-    "filter": "filter",
-    "series_name": "seriesName",
-    "series_obj_id": "seriesObjID",
-}
-_KEY: Final = (*_REQUIRED, "channel", "origin")
+#: Of one that was skipped although its table is another: nothing of it is in the archive.
+_OTHER_TABLE: Final = (
+    "The series that is there has the same key and another table; this one was not stored: replace that series, or "
+    "give this one a key of its own."
+)
 
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
@@ -66,84 +62,111 @@ class Uploader:
         self._looks_first = False
 
     def upload(
-        self, data: Any, fields: Mapping[str, Any], if_exists: str, dry_run: bool, options: ReadOptions
+        self,
+        data: Any,
+        fields: Mapping[str, Any],
+        if_exists: str,
+        dry_run: bool,
+        options: ReadOptions,
+        reached: Reached | None = None,
     ) -> Uploaded:
-        """Store a series; see :meth:`photseries.Client.upload`."""
+        """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
         reading = collect(data, options)
         merged = _merged(reading, fields)
         if dry_run:
             return self._tried(reading, merged)
-        # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
-        # both sides than a refusal. Series that are not there cost one look in all.
-        if if_exists == "skip" and self._looks_first:
-            there = self._find(_known(reading, merged))
-            self._looks_first = there is not None
-            if there is not None:
-                return Uploaded(there, "skipped", reading.warnings)
-        payload = payload_of(reading)
-        written = message(payload, merged)
-        doubt = Doubt()
-        try:
-            answer = self._transport.write("POST", _SERIES, written, repeatable=True, doubt=doubt)
-        except DuplicateError as refusal:
-            return self._settled(refusal, payload, written, doubt, if_exists, reading)
-        return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
+        key, reached = key_of(merged, reading), reached or Reached()
+        with reached.held(key):
+            uploaded = self._stored(reading, merged, key, if_exists, reached)
+            if uploaded.id is not None:
+                reached.add(uploaded.id)
+        return uploaded
 
     def _tried(self, reading: Reading, fields: Mapping[str, Any]) -> Uploaded:
         """Let the service say what it would store."""
         written = message(payload_of(reading, as_read=True), fields)
         report = self._transport.write("POST", _SERIES, written, repeatable=True, params={"dryRun": "true"})
-        there = self._find(report["metadata"])
-        status: Status = "valid" if there is None else "exists"
-        return Uploaded(there, status, (*reading.warnings, *report["warnings"]), report)
+        found = self._find(key_of(report["metadata"]))
+        warnings = (*reading.warnings, *report["warnings"])
+        if found is None:
+            return Uploaded(None, "valid", warnings, report)
+        return Uploaded(int(found["id"]), "exists", warnings, report)
+
+    def _stored(
+        self, reading: Reading, fields: Mapping[str, Any], key: Key | None, if_exists: str, reached: Reached
+    ) -> Uploaded:
+        """Send a series, unless it is there."""
+        payload = payload_of(reading)
+        # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
+        # both sides than a refusal. Series that are not there cost one look in all.
+        if if_exists == "skip" and self._looks_first:
+            found = self._find(key)
+            self._looks_first = found is not None
+            if found is not None:
+                reached.require_other(found["id"])
+                return _skipped(found, payload, reading)
+        written = message(payload, fields)
+        doubt = Doubt()
+        try:
+            answer = self._transport.write("POST", _SERIES, written, repeatable=True, doubt=doubt)
+        except DuplicateError as refusal:
+            there = refusal.details.get("id")
+            if not isinstance(there, int):  # one that the token may not see
+                raise
+            reached.require_other(there)
+            settled = self._settled(there, payload, written, doubt, if_exists, reading)
+            if settled is None:
+                raise
+            return settled
+        return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
     def change(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> Message:
         """Write a change; the fields that a reader suggests are for new series only."""
         return message(None if data is None else payload_of(collect(data, options)), fields)
 
     def _settled(
-        self,
-        refusal: DuplicateError,
-        payload: Payload,
-        written: Message,
-        doubt: Doubt,
-        if_exists: str,
-        reading: Reading,
-    ) -> Uploaded:
-        """Decide what it means that there is such a series."""
-        there = refusal.details.get("id")
-        if not isinstance(there, int):  # one that the token may not see
-            raise refusal
-        if doubt.arose and self._is_ours(there, payload):
+        self, there: int, payload: Payload, written: Message, doubt: Doubt, if_exists: str, reading: Reading
+    ) -> Uploaded | None:
+        """Decide what it means that there is such a series; None: that it is in the way."""
+        found = self._fields(there) if doubt.arose or if_exists == "skip" else None
+        if found is not None and doubt.arose and _holds(found, payload):
             return Uploaded(there, "created", reading.warnings)
-        if if_exists == "skip":
+        if found is not None and if_exists == "skip":
             self._looks_first = True
-            return Uploaded(there, "skipped", reading.warnings)
+            return _skipped(found, payload, reading)
         if if_exists == "replace":
             self._transport.write("PATCH", f"{_SERIES}/{there}", written, repeatable=True)
             return Uploaded(there, "replaced", reading.warnings)
-        raise refusal
-
-    def _find(self, known: Mapping[str, Any]) -> int | None:
-        """Look for a series with the same key; None also when not all of the key is known."""
-        if any(known.get(name) is None for name in _REQUIRED):
-            return None
-        asked = {criterion: joined([str(known[name])]) for name, criterion in _REQUIRED.items() if criterion}
-        page = self._transport.read(_SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
-        for found in page["series"]:
-            if all(_text(found[name]) == _text(known.get(name)) for name in _KEY):
-                return int(found["id"])
         return None
 
-    def _is_ours(self, there: int, payload: Payload) -> bool:
-        """Tell whether a series is the one that an attempt without an answer made."""
+    def _find(self, key: Key | None) -> dict[str, Any] | None:
+        """Look for a series by its key; None also when not all of the key is known."""
+        if key is None:
+            return None
+        known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
+        asked = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
+        page = self._transport.read(_SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
+        return next((found for found in page["series"] if key_of(found) == key), None)
+
+    def _fields(self, series_id: int) -> dict[str, Any] | None:
+        """Get the fields of a series, unless it is gone."""
         try:
-            fields = self._transport.read(f"{_SERIES}/{there}", {"dataFormat": "none"})
+            fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id}", {"dataFormat": "none"})
         except NotFoundError:
-            return False
-        return bool(fields["content_hash"] == payload.content_hash())
+            return None
+        return fields
+
+
+def _holds(found: Mapping[str, Any], payload: Payload) -> bool:
+    return bool(found["content_hash"] == payload.content_hash())
+
+
+def _skipped(found: Mapping[str, Any], payload: Payload, reading: Reading) -> Uploaded:
+    """Leave a series as it is; who sent another table must know that it is not there."""
+    other = () if _holds(found, payload) else (_OTHER_TABLE,)
+    return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
 
 
 def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,13 +176,3 @@ def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
     if suggested and isinstance(given, Mapping):
         merged["altdata"] = {**suggested, **given}
     return {name: value for name, value in merged.items() if value is not None}
-
-
-def _known(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Put together what is known of a series on this side; columns are looked at only when they may tell more."""
-    known = {**reading.file_metadata, **fields}
-    return known if "filter" in known else {**infer(reading.frame), **known}
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)

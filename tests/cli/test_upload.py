@@ -199,3 +199,15 @@ def test_a_dry_run_stores_nothing(run, world, tmp_path):
     run(*words)
     for line in run.lines(*words, "--dry-run"):
         assert line["status"] == "exists" or "is there already" in " ".join(line["warnings"])
+
+
+def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path):
+    folder = written(tmp_path / "pair", ["one.csv", "other.csv"])
+    words = ("--series-name", "pair", "--series-obj-id", 1, *FIELDS)
+    for if_exists, done in (("skip", "created"), ("skip", "skipped"), ("replace", "replaced")):
+        lines = run.lines("upload", folder, *words, "--if-exists", if_exists, status=1)
+        assert sorted(line["status"] for line in lines) == sorted([done, "failed"])
+        assert ["same key" in line["message"] for line in lines if line["status"] == "failed"] == [True]
+    written(folder, ["one.csv"], bg=1.0)
+    outcome = run("upload", folder / "one.csv", *words)
+    assert "warning: The series that is there has the same key and another table" in outcome.stderr

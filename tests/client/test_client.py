@@ -14,6 +14,7 @@ import photseries
 from photseries.catalogue.finding import FIELDS
 from photseries.client import ReadOptions
 from photseries.client.finding import _FIELDS
+from photseries.client.keys import Reached
 from photseries.client.queries import snake_case
 from photseries.codecs import hdf5
 from photseries.criteria import ONE_SERIES
@@ -347,3 +348,42 @@ def test_fields_beside_a_file_are_what_they_would_be_in_json(client, world, fiel
     assert world.crew in got["group_ids"]
     client.update(uploaded.id, table.head(5), origin=None)
     assert (client.get(uploaded.id).metadata["origin"], len(client.get(uploaded.id).data)) == (None, 5)
+
+
+@pytest.mark.parametrize("if_exists", ["error", "skip", "replace"])
+def test_two_tables_never_become_one_series(client, fields, if_exists):
+    """Whichever came first is there, and who sent the other is told: also when both are on their way at once."""
+    client.upload(frame(), **{**fields, "series_obj_id": "there"})
+    for number, in_flight in enumerate((1, 8, 8)):
+        items = [(frame(3 + rows), {"series_obj_id": number}) for rows in range(3)]
+        outcomes = list(client.upload_many(items, in_flight=in_flight, if_exists=if_exists, **without(fields)))
+        (stored,) = [outcome for outcome in outcomes if outcome.uploaded]
+        assert stored.uploaded.status == "created"
+        assert client.get(stored.uploaded.id).metadata["num_exp"] == 3 + stored.index
+        assert {type(outcome.error) for outcome in outcomes if outcome.error} == {DuplicateError}
+    alone = client.upload_many([frame(7)], if_exists="replace", **{**fields, "series_obj_id": 0})
+    assert [outcome.uploaded.status for outcome in alone] == ["replaced"]
+
+
+def without(fields):
+    return {name: value for name, value in fields.items() if name != "series_obj_id"}
+
+
+@pytest.mark.parametrize("change", [{}, {"small": np.arange(10, dtype="f4")}], ids=["as JSON", "as a file"])
+def test_that_what_was_skipped_is_another_table_is_said(client, fields, change):
+    client.upload(frame(**change), **fields)
+    for _ in range(2):  # refused the first time, looked for the second time
+        assert client.upload(frame(**change), if_exists="skip", **fields).warnings == ()
+        corrected = client.upload(frame(**change).assign(fluxerr=2.0), if_exists="skip", **fields)
+        assert corrected.status == "skipped"
+        assert [warning for warning in corrected.warnings if "another table; this one was not stored" in warning]
+
+
+def test_many_ids_take_little_memory():
+    reached = Reached()
+    for series_id in range(10**6, 10**6 + 100_000):
+        reached.add(series_id)
+    with pytest.raises(DuplicateError):
+        reached.require_other(10**6)
+    reached.require_other(10**6 - 1)
+    assert len(reached._bits) < 30

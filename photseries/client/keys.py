@@ -1,0 +1,112 @@
+"""The unique key of a series, and how two tables that are uploaded together are kept from becoming one series."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Final
+
+from photseries.errors import DuplicateError
+from photseries.readers import Reading
+from photseries.series.metadata import infer
+
+__all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of"]
+
+#: The fields of the key that a series must have, with the criteria that find it by them.
+CRITERIA_OF_KEY: Final = {
+    "obj_id": None,
+    "instrument_id": "instrumentID",
+    "filter": "filter",
+    "series_name": "seriesName",
+    "series_obj_id": "seriesObjID",
+}
+_OPTIONAL: Final = ("channel", "origin")
+
+#: The fields of a unique key, in the order of :data:`CRITERIA_OF_KEY`, and the optional ones; as text.
+Key = tuple[str | None, ...]
+
+#: So many ids share an integer of bits.
+_PAGE: Final = 4096
+
+
+def key_of(fields: Mapping[str, Any], reading: Reading | None = None) -> Key | None:
+    """Give the key of a series, None where not all of it is known on this side.
+
+    Parameters
+    ----------
+    fields : mapping
+        The fields of the series.
+    reading : Reading, optional
+        What else is known of one that is not stored yet; its columns are looked at only when they may tell more.
+    """
+    if reading is not None:
+        fields = {**reading.file_metadata, **fields}
+        if fields.get("filter") is None and reading.frame.columns.is_unique:
+            fields = {**fields, "filter": infer(reading.frame).get("filter")}
+    if any(fields.get(name) is None for name in CRITERIA_OF_KEY):
+        return None
+    texts = (fields.get(name) for name in (*CRITERIA_OF_KEY, *_OPTIONAL))
+    return tuple(None if text is None else str(text) for text in texts)
+
+
+class Reached:
+    """The series that the items of one upload have reached; for many threads.
+
+    It holds the keys of what is on its way, and a bit for each series: ids that were given one after the other share an
+    integer, so that millions of items take little memory.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._under_way: set[Key] = set()
+        self._bits: defaultdict[int, int] = defaultdict(int)
+
+    @contextmanager
+    def held(self, key: Key | None) -> Iterator[None]:
+        """Hold a key while its table is on its way.
+
+        Raises
+        ------
+        DuplicateError
+            When another item holds it.
+        """
+        if key is None:
+            yield
+            return
+        with self._lock:
+            if key in self._under_way:
+                raise _twice()
+            self._under_way.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way.remove(key)
+
+    def require_other(self, series_id: int) -> None:
+        """Refuse a series that another item has reached.
+
+        Raises
+        ------
+        DuplicateError
+        """
+        page, bit = divmod(series_id, _PAGE)
+        with self._lock:
+            if self._bits.get(page, 0) >> bit & 1:
+                raise _twice(id=series_id)
+
+    def add(self, series_id: int) -> None:
+        """Note that an item has reached a series; before its key is free again."""
+        page, bit = divmod(series_id, _PAGE)
+        with self._lock:
+            self._bits[page] |= 1 << bit
+
+
+def _twice(**details: int) -> DuplicateError:
+    return DuplicateError(
+        "Another one that is uploaded with it has the same key: each needs a series_name, series_obj_id, channel or "
+        "origin of its own.",
+        details=details,
+    )
