@@ -141,7 +141,8 @@ def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
         return _text(column, texts)
     if isinstance(dtype, pd.DatetimeTZDtype):
         raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
-    raise ValueError(f"has the type {dtype}; integers, floats, booleans, text and datetimes can be stored")
+    possible = "integers, floats, booleans, text and datetimes can be stored"
+    raise ValueError(f'has the type {dtype}; {possible}: convert it first, as by .astype("float64")')
 
 
 def _nanoseconds(column: pd.Series[Any]) -> Array:

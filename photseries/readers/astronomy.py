@@ -9,20 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.readers.columns import canonical
+from photseries.readers.columns import canonical, roles_of
 from photseries.readers.missions import suggestions
-from photseries.readers.reading import Reading, ReadOptions, Unit, invalid
-from photseries.series.table import FLUX, FLUXERR
+from photseries.readers.plain import plain_column, plain_frame
+from photseries.readers.reading import Reading, ReadOptions, invalid
+from photseries.readers.units import in_known_units
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["from_table", "plain_column"]
+__all__ = ["from_table"]
 
 #: The scales of astropy's times that a series can name, and what the others are turned into.
 _SCALES: Final = {"utc": "utc", "tai": "tai", "tt": "tt", "tdb": "tdb", "tcb": "tdb", "tcg": "tt", "ut1": "utc"}
 
-_FLUXES: Final = (*FLUX, FLUXERR, "flux_err")
+#: The start and the size of bins, as astropy calls them.
+_BIN_START, _BIN_SIZE = "time_bin_start", "time_bin_size"
 
 
 def from_table(table: Table, options: ReadOptions) -> Reading:
@@ -31,8 +33,8 @@ def from_table(table: Table, options: ReadOptions) -> Reading:
     Parameters
     ----------
     table : astropy.table.Table
-        Times become MJD in their scale, fluxes of a unit like Jy become uJy, masked numbers NaN. Columns of several
-        values a row, and others that no file can hold, are left out with a warning.
+        Times become MJD in their scale, of bins their middles; columns that the archive has a unit for are brought to
+        it; masked numbers become NaN. Columns that hold more than one plain value a row are left out with a warning.
     options : ReadOptions
 
     Raises
@@ -43,46 +45,48 @@ def from_table(table: Table, options: ReadOptions) -> Reading:
     from astropy.time import Time, TimeDelta
 
     columns: dict[str, Any] = {}
-    units: dict[str, Unit] = {}
+    units: dict[str, Any] = {}
     fields = suggestions(table.meta)
     left_out = []
-    fluxes = {name for name in table.colnames if name.lower() in _FLUXES} | {options.flux_col, options.fluxerr_col}
     main = options.time_col or next((name for name in table.colnames if isinstance(table[name], Time)), None)
     for name in table.colnames:
         column = table[name]
         if isinstance(column, Time):
-            values, scale = _mjd(column)
-            columns[name] = values
+            columns[name], scale = _mjd(_moments(table, name))
             if name == main:
                 fields["time_scale"] = scale
+                fields |= {"time_stamp_alignment": "middle"} if name == _BIN_START else {}
         elif isinstance(column, TimeDelta) and name in (main, "time"):
             raise invalid("The times are relative: a folded light curve is no series.")
-        elif getattr(column, "ndim", 0) != 1 or isinstance(column, TimeDelta):
-            left_out.append(name)
+        elif _is_plain(column):
+            columns[name], units[name] = plain_column(column), getattr(column, "unit", None)
         else:
-            columns[name], units[name] = _values(column, is_flux=name in fluxes)
+            left_out.append(name)
     if main in columns and main not in units:
         # It is MJD by now, whatever format its name speaks of.
         columns = {_aside(name, main): values for name, values in columns.items()}
         options = replace(options, time_col="mjd", time_format=None)
+    frame, kept = plain_frame(pd.DataFrame(columns))
+    roles = roles_of(frame, options)
+    frame, unit, doubts = in_known_units(frame, roles, units, zero_point=options.zero_point is not None)
     told = {name: value for name, value in fields.items() if value is not None}
-    warnings = (f"Left out, as a row holds more than one plain value: {', '.join(left_out)}.",) if left_out else ()
-    return canonical(Reading(pd.DataFrame(columns), told, warnings=warnings), options, units)
+    absent = (f"Left out, as a row holds more than one plain value: {', '.join(left_out)}.",) if left_out else ()
+    return canonical(Reading(frame, told, warnings=(*absent, *kept, *doubts)), options, unit)
 
 
-def plain_column(column: Any) -> npt.NDArray[Any]:
-    """Give the values of a column as numpy holds them: of native byte order, text as objects, masked values as null."""
-    masked = np.asarray(getattr(column, "mask", False))
-    values = np.asarray(getattr(column, "unmasked", column))
-    values = values.astype(values.dtype.newbyteorder("="), copy=False)
-    if values.dtype.kind == "S":
-        values = np.char.decode(values, "utf-8")
-    if values.dtype.kind == "U":
-        values = values.astype(object)
-    if masked.any():
-        values = values.astype(values.dtype if values.dtype.kind in "fO" else np.float64)
-        values[masked] = np.nan
-    return values
+def _is_plain(column: Any) -> bool:
+    """Tell whether a row holds one plain value: neither an array nor a position."""
+    return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind != "V"
+
+
+def _moments(table: Table, name: str) -> Any:
+    """Give the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
+    from astropy.time import TimeDelta
+
+    if name != _BIN_START or _BIN_SIZE not in table.colnames:
+        return table[name]
+    size = table[_BIN_SIZE]
+    return table[name] + TimeDelta(getattr(size, "quantity", size)) / 2
 
 
 def _aside(name: str, main: str) -> str:
@@ -93,16 +97,5 @@ def _mjd(times: Any) -> tuple[npt.NDArray[np.float64], str | None]:
     """Give times as MJD, and the scale that they are in."""
     scale = _SCALES.get(times.scale)
     in_scale = times if scale is None else getattr(times, scale)
-    return plain_column(in_scale.mjd), scale
-
-
-def _values(column: Any, *, is_flux: bool) -> tuple[npt.NDArray[Any], Unit]:
-    """Give the values of a column and their unit; fluxes in uJy, without one, where their unit can become that."""
-    from astropy import units
-
-    values, unit = plain_column(column), getattr(column, "unit", None)
-    if unit is None:
-        return values, None
-    if is_flux and unit.is_equivalent(units.uJy):
-        return (values if unit == units.uJy else (values * unit).to_value(units.uJy)), None
-    return values, unit.to_string() or "relative units"
+    values: npt.NDArray[np.float64] = plain_column(in_scale.mjd)
+    return values, scale

@@ -27,7 +27,8 @@ def read_parquet(content: bytes, options: ReadOptions) -> Reading:
     import pyarrow.parquet
 
     # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
-    frame: pd.DataFrame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas()
+    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
+    frame: pd.DataFrame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas(types_mapper=long.get)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     return canonical(Reading(frame), options)

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.readers.plain import plain_frame
 from photseries.readers.reading import Reading, ReadOptions, Unit, invalid
 from photseries.readers.zero_points import zero_point_of
 from photseries.series.photometry import AB_ZERO_POINT
 from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 
-__all__ = ["TIME_FORMATS", "canonical"]
+__all__ = ["TIME_FORMATS", "canonical", "roles_of"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -77,7 +78,7 @@ _EARLIEST, _LATEST = -20_000.0, 150_000.0
 _SUSPICIOUS: Final = 10_000.0
 
 
-def canonical(reading: Reading, options: ReadOptions, units: Mapping[str, Unit] | None = None) -> Reading:
+def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Reading:
     """Give the columns the names, and the times the format, that the service expects.
 
     Parameters
@@ -85,8 +86,8 @@ def canonical(reading: Reading, options: ReadOptions, units: Mapping[str, Unit] 
     reading : Reading
         The table as it was read.
     options : ReadOptions
-    units : mapping of str to str, optional
-        The units of columns; a flux in another unit than uJy is kept and flagged, unless there is a zero point.
+    unit : str, optional
+        That of the fluxes and their errors where it is not uJy: they are kept and flagged, but for a zero point.
 
     Returns
     -------
@@ -101,11 +102,11 @@ def canonical(reading: Reading, options: ReadOptions, units: Mapping[str, Unit] 
     """
     if not len(reading.frame):
         raise invalid("The table has no rows.")
-    roles = _roles(reading.frame, options)
-    frame = _renamed(reading.frame, roles)
+    plain, kept = plain_frame(reading.frame)
+    roles = roles_of(plain, options)
+    frame = _renamed(plain, roles)
     names = {role: (column if column in _KNOWN[role] else role) for role, column in roles.items()}
     frame, fields = _with_mjd(frame, names["mjd"], roles["mjd"], options.time_format)
-    unit = (units or {}).get(roles.get("flux", ""), None)
     suggested = {**fields, **reading.fields}
     frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
     doubts = _checked(frame[names["mjd"]].to_numpy(), options.time_format)
@@ -116,12 +117,12 @@ def canonical(reading: Reading, options: ReadOptions, units: Mapping[str, Unit] 
         reading,
         frame=frame,
         fields=suggested,
-        warnings=(*reading.warnings, *warnings, *doubts),
+        warnings=(*reading.warnings, *kept, *warnings, *doubts),
         blob=reading.blob if same else None,
     )
 
 
-def _roles(frame: pd.DataFrame, options: ReadOptions) -> dict[str, str]:
+def roles_of(frame: pd.DataFrame, options: ReadOptions) -> dict[str, str]:
     """Find the column of each role: the one that was named, one that the service knows, or one of a usual name."""
     roles: dict[str, str] = {}
     for role, option in _OPTIONS.items():
@@ -178,6 +179,8 @@ def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
 def _with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Bring the time column to MJD; gives also what its format says of it."""
     times = frame[name]
+    if isinstance(times.dtype, pd.DatetimeTZDtype):
+        return frame.assign(**{name: _of_datetimes(_in_utc(times))}), {"time_scale": "utc"}
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
         return frame.assign(**{name: _of_datetimes(times)}), {}
     if given is not None and given not in TIME_FORMATS:
@@ -210,7 +213,12 @@ def _of_texts(times: pd.Series[Any], column: str) -> FloatArray:
         moments = pd.to_datetime(times, utc=True, format="ISO8601")
     except (ValueError, TypeError) as error:
         raise invalid(f"The column {column!r} holds what is no ISO date or time: {error}.") from error
-    return _of_datetimes(moments.dt.tz_localize(None))
+    return _of_datetimes(_in_utc(moments))
+
+
+def _in_utc(times: pd.Series[Any]) -> pd.Series[Any]:
+    in_utc: pd.Series[Any] = times.dt.tz_convert("UTC").dt.tz_localize(None)
+    return in_utc
 
 
 def _of_datetimes(times: pd.Series[Any]) -> FloatArray:

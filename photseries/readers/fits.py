@@ -16,6 +16,7 @@ import pandas as pd
 
 from photseries.readers.columns import canonical
 from photseries.readers.missions import Mission, mission_of, suggestions
+from photseries.readers.plain import plain_column
 from photseries.readers.reading import Reading, ReadOptions, invalid, needs, quiet
 
 __all__ = ["read_fits"]
@@ -63,12 +64,12 @@ def read_fits(content: bytes, options: ReadOptions) -> Reading:
 
         from photseries.readers.astronomy import from_table
 
-        return from_table(Table.read(table, character_as_bytes=False), options)
+        # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
+        pairs = any(column.coord_type and column.dim for column in table.columns)
+        return from_table(Table.read(table, character_as_bytes=False, astropy_native=pairs), options)
 
 
 def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: ReadOptions) -> Reading:
-    from photseries.readers.astronomy import plain_column
-
     flux = options.flux_col or next((name for name in _FLUXES if _has_values(table, name)), None)
     there = table.columns.names
     if flux is None or flux not in there:
@@ -85,7 +86,7 @@ def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: 
     fields["altdata"] = {**fields.get("altdata", {}), "flux_column": flux}
     unit = str(table.columns[flux].unit or "unknown units")
     reading = Reading(frame, fields)
-    return canonical(reading, ReadOptions(zero_point=options.zero_point), {"flux": _UNITS.get(unit, unit)})
+    return canonical(reading, ReadOptions(zero_point=options.zero_point), _UNITS.get(unit, unit))
 
 
 def _has_values(table: Any, name: str) -> bool:

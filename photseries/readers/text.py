@@ -7,9 +7,11 @@ import itertools
 import re
 from typing import Any, Final
 
+import numpy as np
 import pandas as pd
 
 from photseries.readers.columns import canonical
+from photseries.readers.plain import EXACT
 from photseries.readers.reading import Reading, ReadOptions, invalid, needs
 
 __all__ = ["read_csv", "read_ecsv", "read_spaced", "read_tsv"]
@@ -61,16 +63,42 @@ def _table(content: bytes, separator: str) -> pd.DataFrame:
         names = _words(comments[-1].lstrip("#"), separator) if comments else []
         if len(names) != len(first):
             raise invalid("no line names its columns")
+    text = "".join(rest)
+    frame = _parsed(text, separator, names)
+    rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
+    if rounded:
+        cells = _parsed(text, separator, names, dtype=str)
+        frame = frame.assign(**{name: _integers(cells[name], frame[name]) for name in rounded})
+    return frame
+
+
+def _parsed(text: str, separator: str, names: list[str] | None, **more: Any) -> pd.DataFrame:
     frame: pd.DataFrame = pd.read_csv(
-        io.StringIO("".join(rest)),
+        io.StringIO(text),
         sep=separator,
         names=names,
         header=None if names else 0,
         index_col=False,
         skipinitialspace=True,
         **_EXACT,
+        **more,
     )
     return frame
+
+
+def _may_be_rounded(column: pd.Series[Any]) -> bool:
+    """Tell whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
+    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
+
+
+def _integers(cells: pd.Series[Any], numbers: pd.Series[Any]) -> pd.Series[Any]:
+    """Read cells as integers and null; what was written otherwise stays as numbers."""
+    there = cells.notna()
+    if not cells[there].str.fullmatch("[+-]?[0-9]+").all():
+        return numbers
+    return pd.Series(
+        pd.array([int(cell) if known else None for cell, known in zip(cells, there, strict=True)], "Int64")
+    )
 
 
 def _words(line: str, separator: str) -> list[str]:

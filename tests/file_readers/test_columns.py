@@ -12,8 +12,8 @@ from photseries.readers import TIME_FORMATS, Reading, ReadOptions
 from photseries.readers.columns import canonical
 
 
-def mapped(columns, units=None, **options):
-    return canonical(Reading(pd.DataFrame(columns)), ReadOptions(**options), units)
+def mapped(columns, unit=None, **options):
+    return canonical(Reading(pd.DataFrame(columns)), ReadOptions(**options), unit)
 
 
 MJD = Time([58000.25, 59000.123456], format="mjd", scale="utc")
@@ -122,13 +122,43 @@ def test_chosen_columns_make_others_step_aside():
 
 def test_zero_points_and_units():
     columns = {"mjd": [59000.0], "flux": [10.0], "fluxerr": [1.0]}
-    got = mapped(columns, {"flux": "ct"}, zero_point=23.9 + 2.5)
+    got = mapped(columns, "ct", zero_point=23.9 + 2.5)
     assert got.frame["flux"][0] == pytest.approx(1.0)
     assert got.frame["fluxerr"][0] == pytest.approx(0.1)
-    flagged = mapped(columns, {"flux": "ct"})
+    flagged = mapped(columns, "ct")
     assert flagged.fields["altdata"] == {"flux_calibrated": False, "flux_unit": "ct"}
     assert len(flagged.warnings) == 1
     with pytest.raises(InvalidError, match="there is no flux"):
         mapped({"mjd": [59000.0], "mag": [1.0]}, zero_point=25)
     with pytest.raises(InvalidError, match="finite"):
         mapped(columns, zero_point=np.inf)
+
+
+def test_types_of_pandas_that_lose_nothing_are_taken():
+    frame = pd.DataFrame(
+        {
+            "mjd": pd.array([59000.0, 59001.0], "Float64"),
+            "flux": pd.array([1.5, None], "Float32"),
+            "n": pd.array([1, 2**60 + 1], "Int64"),
+            "flags": pd.array([3, None], "UInt8"),
+            "good": pd.array([True, False], "boolean"),
+            "band": pd.Series(["g", None], dtype="category"),
+        }
+    )
+    got = mapped(frame)
+    assert got.warnings == ()
+    assert [column.dtype.kind for _, column in got.frame.items()] == list("ffifbO")
+    assert got.frame["flux"].dtype == np.float32
+    assert got.frame["n"].tolist() == [1, 2**60 + 1]
+    assert got.frame["flags"].tolist()[0] == 3
+    assert got.frame.isna().sum().tolist() == [0, 1, 0, 1, 0, 1]
+    assert frame.dtypes["n"] == "Int64"
+
+
+def test_datetimes_with_a_time_zone_are_brought_to_utc():
+    times = pd.to_datetime(["2018-09-04T08:00:00+02:00", None]).tz_convert("Europe/Berlin")
+    got = mapped({"time": times, "flux": [1.0, 2.0]})
+    assert got.frame["mjd"][0] == 58365.25
+    assert np.isnan(got.frame["mjd"][1])
+    assert got.fields == {"time_scale": "utc"}
+    assert mapped({"when": times, "flux": [1.0, 2.0]}, time_col="when", time_format="iso").fields == got.fields

@@ -172,3 +172,27 @@ def test_units_and_masks_of_tables(tmp_path):
     assert got.frame["flags"].isna().tolist() == [True, False]
     assert got.frame["name"].tolist() == ["a", "b"]
     assert got.fields == {"time_scale": "tt"}
+
+
+GAIA = 5853498713190525697  # one of those that float64 does not hold
+
+
+@pytest.mark.parametrize("form", ["csv", "ecsv", "fits", "votable", "parquet"])
+def test_integers_with_gaps_keep_their_digits(tmp_path, form):
+    path = tmp_path / f"curve.{form}"
+    table = Table({"mjd": [59000.0, 59001.0, 59002.0], "mag": [18.0, 18.1, 18.2]})
+    table["gaia"] = np.ma.MaskedArray([GAIA, 0, GAIA + 1], mask=[False, True, False])
+    table["n"] = np.ma.MaskedArray([1, 0, 3], mask=[False, True, False])
+    table["huge"] = np.ma.MaskedArray([1e20, 0, 1.5], mask=[False, True, False])
+    if form == "parquet":
+        columns = {name: table[name].tolist() for name in table.colnames}
+        pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    else:
+        table.write(path, format={"csv": "ascii.csv", "ecsv": "ascii.ecsv"}.get(form, form))
+    got = read(path)
+    assert got.frame["gaia"].tolist()[::2] == [str(GAIA), str(GAIA + 1)]
+    assert got.frame["gaia"].isna().tolist() == [False, True, False]
+    assert got.frame[["n", "huge"]].dtypes.tolist() == [np.float64] * 2
+    assert got.frame["huge"].tolist()[::2] == [1e20, 1.5]
+    (warning,) = got.warnings
+    assert warning.endswith("would lose their last digits: gaia.")

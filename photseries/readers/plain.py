@@ -1,0 +1,91 @@
+"""Columns as numpy holds them, which alone can be stored: no digit of a value is lost on the way."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["EXACT", "plain_column", "plain_frame"]
+
+#: Whole numbers up to this one keep all their digits as float64.
+EXACT: Final = 2**53
+
+_Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.FloatingArray
+
+
+def plain_column(column: Any) -> Any:
+    """Give the values of a column of astropy's as a frame holds them.
+
+    Parameters
+    ----------
+    column : astropy Column, Quantity, or array
+
+    Returns
+    -------
+    ndarray or IntegerArray of shape (n,)
+        Of native byte order, text as objects, masked values as null; integers with null in the type of pandas, of
+        which :func:`plain_frame` makes numbers or text.
+    """
+    masked = np.asarray(getattr(column, "mask", False))
+    values: Any = np.asarray(getattr(column, "unmasked", column))
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8")
+    if values.dtype.kind == "U":
+        values = values.astype(object)
+    if not masked.any():
+        return values
+    if values.dtype.kind in "iu":
+        return pd.arrays.IntegerArray(values, masked)
+    values = values.astype(values.dtype if values.dtype.kind in "fO" else np.float64)
+    values[masked] = np.nan
+    return values
+
+
+def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Bring columns of pandas' own types to numpy's: nullable numbers, and categories of text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Null in numbers becomes NaN, among true and false these become 1 and 0. Integers with null that float64 does not
+        hold to the last digit become text.
+
+    Returns
+    -------
+    DataFrame
+        The same one where there is nothing to do.
+    tuple of str
+        What whoever uploads it should know.
+    """
+    if not frame.columns.is_unique:
+        return frame, ()
+    plain = {str(name): _plain(column) for name, column in frame.items() if _is_to_do(column)}
+    texts = [name for name, values in plain.items() if values.dtype.kind == "O" and _is_nullable(frame[name])]
+    warning = f"Kept as text, as integers with gaps this long would lose their last digits: {', '.join(texts)}."
+    return frame.assign(**plain) if plain else frame, (warning,) if texts else ()
+
+
+def _is_nullable(column: pd.Series[Any]) -> bool:
+    return isinstance(column.array, _Nullable)
+
+
+def _is_to_do(column: pd.Series[Any]) -> bool:
+    of_text = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.inferred_type == "string"
+    return isinstance(column.name, str) and (of_text or _is_nullable(column))
+
+
+def _plain(column: pd.Series[Any]) -> npt.NDArray[Any]:
+    array = column.array
+    if not isinstance(array, _Nullable):
+        return column.to_numpy(object)
+    absent = column.isna()
+    kept = np.dtype(array.dtype.type)
+    if not absent.any():
+        return column.to_numpy(kept)
+    if kept.kind in "iu" and not column.dropna().between(-EXACT, EXACT).all():
+        return np.array([None if null else str(value) for null, value in zip(absent, column, strict=True)], object)
+    return column.to_numpy(kept if kept.kind == "f" else np.float64, na_value=np.nan)

@@ -1,0 +1,91 @@
+"""Columns whose units are known, brought to those of the archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy.typing as npt
+import pandas as pd
+
+from photseries.readers.reading import Unit, invalid
+from photseries.series.metadata import INFERRED
+from photseries.series.table import FLUXERR, MAGERR, first_present, is_numeric
+
+__all__ = ["in_known_units"]
+
+#: The brightness that an error is one of.
+_OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
+
+
+def in_known_units(
+    frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, Any], *, zero_point: bool
+) -> tuple[pd.DataFrame, Unit, tuple[str, ...]]:
+    """Bring fluxes to uJy, magnitudes to AB, exposures to seconds and positions to degrees.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    roles : mapping of str to str
+        The columns of the times, the brightnesses and their errors.
+    units : mapping of str to astropy unit
+        By column; an error without one has that of its brightness.
+    zero_point : bool
+        Whether the fluxes are to be brought to uJy by a zero point.
+
+    Returns
+    -------
+    DataFrame
+    str or None
+        The unit of the fluxes when it is no flux density; their errors are in the same one.
+    tuple of str
+        What whoever uploads it should know.
+
+    Raises
+    ------
+    InvalidError
+        When a unit is known to be something else, or a zero point is given for fluxes that are flux densities.
+    """
+    from astropy import units as known
+
+    columns = {**{field: first_present(frame, names) for field, names in INFERRED.items()}, **roles}
+    given = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
+    flux = units.get(roles.get("flux", ""))
+    is_density = flux is not None and flux.is_equivalent(known.uJy)
+    if is_density and zero_point:
+        raise invalid(f"The fluxes are in {flux}, which is a flux density: leave the zero point (zero_point) out.")
+    of_fluxes = known.uJy if is_density or flux is None else flux
+    targets = {
+        FLUXERR: of_fluxes, "flux": of_fluxes, MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag,
+        "exp_time": known.s, "ra": known.deg, "dec": known.deg,
+    }  # fmt: skip
+    brought, warnings = {}, []
+    for role, target in targets.items():
+        name, unit = columns.get(role), given.get(role) or given.get(_OF.get(role, ""))
+        if name is None or unit is None or unit == target or not is_numeric(frame[name]):
+            continue
+        if isinstance(unit, known.UnrecognizedUnit) or isinstance(target, known.UnrecognizedUnit):
+            warnings.append(f"The column {name} is taken for {target}: nothing is known of its unit {unit}.")
+        else:
+            brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
+    unit = None if of_fluxes == known.uJy else str(of_fluxes) or "relative units"
+    return frame.assign(**brought), unit, tuple(warnings)
+
+
+def _unit(unit: Any) -> Any:
+    """Take a column without a dimension as one that says nothing of its unit."""
+    return None if unit is None or str(unit) == "" else unit
+
+
+def _converted(values: npt.NDArray[Any], name: str, unit: Any, target: Any) -> npt.NDArray[Any]:
+    from astropy import units as known
+
+    if target == known.mag:  # of an error, which has no zero
+        unit = getattr(unit, "function_unit", unit)
+    elif target == known.ABmag and unit.is_equivalent(known.mag):  # magnitudes are AB unless they say otherwise
+        target = known.mag
+    try:
+        converted: npt.NDArray[Any] = unit.to(target, values)
+    except known.UnitsError as error:
+        raise invalid(f"The column {name!r} is in {unit}, which cannot be brought to {target}: convert it.") from error
+    return converted

@@ -1,0 +1,123 @@
+"""Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Table
+from astropy.time import Time
+from astropy.timeseries import BinnedTimeSeries, TimeSeries
+
+from photseries.errors import InvalidError
+from photseries.readers import ReadOptions, collect, read
+
+MJD = np.array([59000.0, 59001.0])
+
+
+def collected(table, **options):
+    return collect(table, ReadOptions(**options))
+
+
+def of(**columns):
+    return QTable({"mjd": MJD * u.d, **columns})
+
+
+#: Columns, and what they become; of units that every format has a name for.
+KNOWN = [
+    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2] * u.Jy}, {"flux": [1000, 2000], "fluxerr": [1e5, 2e5]}),
+    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2]}, {"flux": [1000, 2000], "fluxerr": [100, 200]}),
+    ({"flux": [1.0, 2.0], "flux_err": [0.1, 0.2] * u.mJy}, {"flux": [1, 2], "fluxerr": [100, 200]}),
+    ({"flux": [1.0, 2.0] * u.Jy, "sigma": [1.0, 2.0] * u.mJy}, {"flux": [1e6, 2e6], "fluxerr": [1000, 2000]}),
+    ({"mag": [18.0, 19.0] * u.mag, "mag_err": [5.0, 6.0] * u.mmag}, {"mag": [18, 19], "magerr": [0.005, 0.006]}),
+    ({"mag": [18e3, 19e3] * u.mmag, "mag_err": [5.0, 6.0]}, {"mag": [18, 19], "magerr": [0.005, 0.006]}),
+    ({"mag": [18.0, 19.0], "exptime": [5, 6] * u.min}, {"exptime": [300, 360]}),
+    ({"mag": [18.0, 19.0], "dec": [0.1, 0.2] * u.rad}, {"dec": np.rad2deg([0.1, 0.2])}),
+    ({"mag": [18.0, 19.0], "limmag": [20e3, 21e3] * u.mmag}, {"limmag": [20, 21]}),
+    ({"mag": [18.0, 19.0], "width": [1, 2] * u.arcmin}, {"width": [1, 2]}),
+]
+
+#: The same of units that astropy alone writes.
+ASTROPYS = [
+    ({"mag": [18.0, 19.0] * u.ABmag, "mag_err": [5.0, 6.0] * u.ABmag}, {"mag": [18, 19], "magerr": [5, 6]}),
+    ({"mag": u.Magnitude([0.0, -2.5], u.mag(u.uJy))}, {"mag": [23.9, 21.4]}),
+    ({"mag": [18.0, 19.0], "ra": [5, 6] * u.hourangle}, {"ra": [75, 90]}),
+]
+
+
+@pytest.mark.parametrize(
+    ("form", "columns", "expected"),
+    [(form, *one) for form in ("memory", "ecsv", "votable", "fits") for one in KNOWN]
+    + [(form, *one) for form in ("memory", "ecsv") for one in ASTROPYS],
+)
+def test_what_has_a_known_unit_is_brought_to_the_one_of_the_archive(tmp_path, form, columns, expected):
+    path = tmp_path / f"curve.{form}"
+    if form != "memory":
+        of(**columns).write(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
+    got = collected(of(**columns)) if form == "memory" else read(path)
+    assert got.warnings == ()
+    for name, values in expected.items():
+        np.testing.assert_allclose(got.frame[name], values, rtol=1e-12)
+
+
+def test_errors_are_in_the_unit_of_fluxes_that_are_no_flux_densities():
+    got = collected(of(flux=[100.0, 200.0] * u.electron / u.s, flux_err=[60.0, 120.0] * u.electron / u.min))
+    np.testing.assert_allclose(got.frame["fluxerr"], [1, 2], rtol=1e-12)
+    assert got.fields["altdata"]["flux_unit"] == "electron / s"
+    assert len(got.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"mag": [18.0, 19.0] * u.STmag}, r"'mag' is in mag\(ST\), which cannot be brought to mag\(AB\): convert it"),
+        ({"mag": [18.0, 19.0], "magerr": [1.0, 2.0] * u.uJy}, "'magerr' is in uJy, which cannot be brought to mag"),
+        ({"flux": [1.0, 2.0] * u.uJy, "fluxerr": [1.0, 2.0] * u.mag}, "'fluxerr' is in mag, which cannot be brought"),
+        ({"flux": [1.0, 2.0] * u.electron, "fluxerr": [1.0, 2.0] * u.Jy}, "'fluxerr' is in Jy, which cannot be"),
+        ({"mag": [18.0, 19.0], "exptime": [1.0, 2.0] * u.m}, "'exptime' is in m, which cannot be brought to s"),
+    ],
+)  # fmt: skip
+def test_a_unit_that_is_something_else_is_refused(columns, message):
+    with pytest.raises(InvalidError, match=message):
+        collected(of(**columns))
+
+
+def test_a_unit_that_nobody_knows_is_warned_about():
+    table = Table({"mjd": MJD, "mag": [18.0, 19.0]})
+    table["mag"].unit = u.Unit("vegamag", parse_strict="silent")
+    got = collected(table)
+    assert got.warnings == ("The column mag is taken for mag(AB): nothing is known of its unit vegamag.",)
+    assert got.frame["mag"].tolist() == [18.0, 19.0]
+
+
+@pytest.mark.parametrize("unit", [u.uJy, u.mJy])
+def test_a_zero_point_for_flux_densities_is_refused(unit):
+    with pytest.raises(InvalidError, match=r"a flux density: leave the zero point \(zero_point\) out"):
+        collected(of(flux=[1.0, 2.0] * unit), zero_point=16.4)
+    counts = collected(of(flux=[1.0, 2.0] * u.ct, fluxerr=[0.1, 0.2]), zero_point=16.4)
+    np.testing.assert_allclose(counts.frame[["flux", "fluxerr"]], [[1000, 100], [2000, 200]], rtol=1e-12)
+
+
+@pytest.mark.parametrize("saved", [False, True])
+def test_of_bins_the_middles_are_kept(tmp_path, saved):
+    bins = BinnedTimeSeries(
+        time_bin_start=Time(MJD, format="mjd", scale="tt"), time_bin_size=[12, 24] * u.h, data={"flux": [1, 2] * u.uJy}
+    )
+    bins.write(tmp_path / "bins.ecsv", format="ascii.ecsv")
+    got = read(tmp_path / "bins.ecsv") if saved else collected(bins)
+    np.testing.assert_allclose(got.frame["mjd"], [59000.25, 59001.5], rtol=0, atol=1e-9)
+    assert (got.fields["time_scale"], got.fields["time_stamp_alignment"]) == ("tt", "middle")
+
+
+def test_positions_as_one_column_are_left_out():
+    got = collected(of(mag=[18.0, 19.0], where=SkyCoord([1, 2], [3, 4], unit="deg")))
+    assert got.warnings == ("Left out, as a row holds more than one plain value: where.",)
+    assert list(got.frame) == ["mjd", "mag"]
+
+
+def test_a_time_series_that_astropy_wrote_to_fits(tmp_path):
+    given = TimeSeries(time=Time(MJD + 0.123456789, format="mjd", scale="tdb"), data={"flux": [1, 2] * u.mJy})
+    given.write(tmp_path / "series.fits")
+    got = read(tmp_path / "series.fits")
+    np.testing.assert_array_equal(got.frame["mjd"], given.time.mjd)
+    assert got.frame["flux"].tolist() == [1000, 2000]
+    assert got.fields == {"time_scale": "tdb"}
