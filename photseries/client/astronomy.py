@@ -63,7 +63,8 @@ def _times(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Any:
     from astropy.time import Time
 
     values = frame[required_column(frame, TIME)].to_numpy(np.float64)
-    return Time(values, format="mjd", scale=metadata.get("time_scale") or "utc")
+    # "local" is astropy's word for a scale that nobody knows: nothing is computed across scales by mistake.
+    return Time(values, format="mjd", scale=metadata.get("time_scale") or "local")
 
 
 def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:

@@ -92,9 +92,9 @@ class Series:
         Returns
         -------
         astropy.timeseries.TimeSeries
-            ``time`` in the scale that the series names (UTC when it names none); fluxes in uJy, magnitudes in mag,
-            unless ``altdata.flux_unit`` names another unit; the other columns as they are, of which one
-            named ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
+            ``time`` in the scale that the series names (astropy's ``local`` when it names none); fluxes in uJy,
+            magnitudes in mag, unless ``altdata.flux_unit`` names another unit; the other columns as they are, of which
+            one named ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
 
         Raises
         ------

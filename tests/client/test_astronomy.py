@@ -65,6 +65,15 @@ def test_the_times_of_a_real_file_survive_astropy(client, world):
     pd.testing.assert_frame_equal(again.data[expected.columns], expected)
 
 
+def test_a_scale_that_nobody_named_stays_unknown(client, fields, world):
+    series = client.get(client.upload(columns(), **fields).id)
+    given = series.to_timeseries()
+    assert (series.metadata["time_scale"], given.time.scale) == (None, "local")
+    again = client.get(client.upload(given, **world.fields(series_name="scale again")).id)
+    assert again.metadata["time_scale"] is None
+    np.testing.assert_array_equal(again.data["mjd"], series.data["mjd"])
+
+
 def test_other_units_scales_and_masks(client, fields):
     given = TimeSeries(time=Time([2459000.5, 2459001.5], format="jd", scale="tcb"))
     given["flux"] = [1.0, 2.0] * units.mJy
