@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,6 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
 from photseries.criteria import CRITERIA
-from photseries.extras import needs
 from photseries.schemas.metadata import MetadataSchema
 
 if TYPE_CHECKING:
@@ -31,26 +29,17 @@ identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
 if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
 
 
-def _to_hdf5(series: Series, path: Path) -> None:
-    series.to_hdf5(path)
-
-
-def _to_csv(series: Series, path: Path) -> None:
-    frame = series.data
-    frame.to_csv(path, index=frame.index.name is not None)
-
-
-def _to_parquet(series: Series, path: Path) -> None:
-    needs("pyarrow")
-    import pyarrow.parquet
-
-    # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
-    pyarrow.parquet.write_table(pyarrow.Table.from_pandas(series.data), path)
-
-
-#: What writes each format of ``get``, and the endings of file names that mean it.
-_WRITERS: Mapping[str, Callable[[Series, Path], None]] = {"hdf5": _to_hdf5, "csv": _to_csv, "parquet": _to_parquet}
-_ENDINGS = {"hdf5": (".h5", ".hdf5"), "csv": (".csv",), "parquet": (".parquet", ".pq")}
+#: The formats in which the service gives a series, and the endings of file names that mean them, the usual one first.
+_ENDINGS: Mapping[str, tuple[str, ...]] = {
+    "hdf5": (".h5", ".hdf5", ".hdf"),
+    "json": (".json",),
+    "csv": (".csv",),
+    "ecsv": (".ecsv",),
+    "parquet": (".parquet", ".pq"),
+    "arrow": (".arrows",),
+    "votable": (".vot", ".votable", ".xml"),
+    "fits": (".fits", ".fit", ".fts"),
+}
 
 
 @click.command()
@@ -59,33 +48,27 @@ _ENDINGS = {"hdf5": (".h5", ".hdf5"), "csv": (".csv",), "parquet": (".parquet", 
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Default: series-ID.h5."
 )
 @click.option(
-    "--format", "form", type=click.Choice(list(_WRITERS)), help="Default: as the name of the file says; hdf5."
+    "--format", "form", type=click.Choice(list(_ENDINGS)), help="Default: as the name of the file says, or hdf5."
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
 def get(client: Client, series_id: int, output: Path | None, form: str | None, force: bool) -> None:
     """Download a series into a file; - is standard output."""
     if form is None:
-        ending = "" if output is None else output.suffix.lower()
-        form = next((name for name, endings in _ENDINGS.items() if ending in endings), "hdf5")
+        form = "hdf5" if output is None or output == _STDOUT else _form_of(output)
     path = output or Path(f"series-{series_id}{_ENDINGS[form][0]}")
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} is there already; --force replaces it, -o names another.")
-    series = client.get(series_id)
-    to_stdout = path == _STDOUT
     try:
-        with tempfile.TemporaryDirectory(dir=None if to_stdout else path.parent) as folder:
-            part = Path(folder) / "part"
-            _WRITERS[form](series, part)
-            if to_stdout:
+        if path == _STDOUT:
+            with tempfile.TemporaryDirectory() as folder:
+                part = client.save(series_id, Path(folder) / "part", format=form)
                 with part.open("rb") as content:
                     shutil.copyfileobj(content, sys.stdout.buffer)
-            else:
-                os.replace(part, path)
+        else:
+            click.echo(client.save(series_id, path, format=form))
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from error
-    if not to_stdout:
-        click.echo(path)
 
 
 @click.command()
@@ -123,6 +106,15 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
         what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
         click.confirm(f"Delete series {series_id} ({what})?", abort=True)
     client.delete(series_id, if_match=if_match)
+
+
+def _form_of(path: Path) -> str:
+    """Tell the format from the name of a file."""
+    for form, endings in _ENDINGS.items():
+        if path.suffix.lower() in endings:
+            return form
+    known = ", ".join(endings[0] for endings in _ENDINGS.values())
+    raise Failure(f"The name {path} does not say which format is meant: end it in one of {known}, or give --format.")
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

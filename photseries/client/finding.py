@@ -110,6 +110,10 @@ class Finder:
         found: dict[str, Any] = self._transport.read(f"{_SERIES}/summary", asked)
         return found
 
+    def save_one(self, series_id: int, form: str, file: IO[bytes]) -> None:
+        """Write the file of a series, in a format, as it comes."""
+        self._transport.save(f"{_SERIES}/{series_id:d}/data", {"format": form}, file)
+
     def save(self, asked: Mapping[str, Any], file: IO[bytes]) -> None:
         """Write every series that matches to a file, as it comes."""
         self._transport.save(f"{_SERIES}/export", asked, file)

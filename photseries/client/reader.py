@@ -89,6 +89,34 @@ class Reader:
             return self._finder.past(series_id, revision)
         return self._finder.series(self._finder.metadata(series_id), asked)
 
+    def save(self, series_id: int, path: str | os.PathLike[str], *, format: str = "hdf5") -> Path:
+        """Download a series as a file.
+
+        Parameters
+        ----------
+        series_id : int
+        path : str or path
+            An existing file is replaced when all is there.
+        format : str
+            One of the formats of docs/formats.md; "hdf5" is the stored file.
+
+        Returns
+        -------
+        Path
+            That of the file.
+
+        Raises
+        ------
+        NotFoundError
+            When there is no such series, or none that the token may see.
+        InvalidError
+            When there is no such format.
+        """
+        target = Path(path)
+        with partial(target) as file:
+            self._finder.save_one(series_id, format, file)
+        return target
+
     @takes_criteria
     def find(self, *, limit: int | None = None, **criteria: Any) -> pd.DataFrame:
         """Find series.

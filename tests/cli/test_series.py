@@ -9,7 +9,10 @@ import zipfile
 
 import pandas as pd
 import pytest
+from astropy.table import Table
 
+from photseries.cli.series import _ENDINGS
+from photseries.formats import FORMATS
 from tests.support import columns, recipe_read
 
 
@@ -116,6 +119,26 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / f"series-{series[0]}.h5").read_bytes()
     assert "Cannot write nowhere/a.h5" in run("get", series[0], "-o", "nowhere/a.h5", status=2).stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", f"series-{series[0]}.h5"]
+
+
+def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
+    assert set(_ENDINGS) == set(FORMATS)
+    for form, endings in _ENDINGS.items():
+        assert f".{FORMATS[form].extension}" == endings[0]
+        run("get", series[0], "-o", tmp_path / f"a{endings[-1]}")
+        named = run("get", series[0], "-o", tmp_path / "b.x", "--format", form, "--force")
+        assert named.stdout == f"{tmp_path / 'b.x'}\n"
+        content = (tmp_path / f"a{endings[-1]}").read_bytes()
+        assert content == (tmp_path / "b.x").read_bytes()
+        assert content[:4] == {"hdf5": b"\x89HDF", "fits": b"SIMP", "parquet": b"PAR1"}.get(form, content[:4])
+    assert Table.read(tmp_path / "a.ecsv", format="ascii.ecsv")["flux"].unit == "uJy"
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.csv.gz", "a"])
+def test_get_refuses_a_name_of_no_format(run, series, tmp_path, name):
+    outcome = run("get", series[0], "-o", tmp_path / name, status=2)
+    assert "does not say which format is meant: end it in one of .h5, .json, .csv, " in outcome.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_delete_asks_first(run, admin, world):
