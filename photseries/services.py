@@ -20,7 +20,7 @@ from photseries.config import Config
 from photseries.errors import StartError
 from photseries.storage import LocalStore, Store, open_store
 
-__all__ = ["Services", "opened", "opened_catalogue", "opened_store"]
+__all__ = ["Services", "opened", "opened_catalogue", "opened_store", "require_archive"]
 
 log = logging.getLogger(__name__)
 
@@ -98,17 +98,40 @@ def make_folder(directory: Path) -> None:
         raise StartError(f"The data directory cannot be made: {error}") from error
 
 
+def require_archive(config: Config) -> None:
+    """Refuse to look for something in a data directory without an archive, which would be made there by looking.
+
+    Raises
+    ------
+    StartError
+        When the database is embedded, and there is none.
+    """
+    if config.database.url is None and not EmbeddedServer(config.directory).is_there:
+        raise StartError(
+            f"There is no archive in {config.directory}: is it another data directory (--data)? "
+            "photseries serve or photseries migrate makes one."
+        )
+
+
 @contextmanager
-def opened(config: Config) -> Iterator[Services]:
+def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
     """Bring everything up, and down again on leaving; the schema must be of this version's revision.
 
     An embedded database that has no schema yet gets it: there is nothing in it that a migration could harm.
+
+    Parameters
+    ----------
+    config : Config
+    existing : bool
+        Whether an archive must be there already, for who only looks; see :func:`require_archive`.
 
     Raises
     ------
     StartError
         When a part cannot be started, or the schema needs a migration; the message names the command.
     """
+    if existing:
+        require_archive(config)
     make_folder(config.directory)
     with opened_catalogue(config) as catalogue, ExitStack() as stack:
         if config.database.url is None and migrations.is_empty(catalogue.engine):

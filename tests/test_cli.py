@@ -85,6 +85,7 @@ def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
         (["token", "create", "nobody"], "No user is called 'nobody'"),
         (["token", "create", "admin", "--permission", "everything"], "permissions"),
         (["source", "create", "x", "--ra", "500", "--dec", "0"], "ra: Must be in"),
+        (["token", "create", "admin", "--expires", "2020-01-01"], "expires_at: Must be in the future."),
         (["source", "delete", "nothing"], "No source with ID nothing"),
     ],
 )
@@ -92,6 +93,32 @@ def test_mistakes_are_one_line_and_status_2(running, folder, words, message):
     outcome = run(folder, *words, status=2)
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_what_somebody_named_does_not_command_the_terminal(running, folder):
+    made(folder, "user", "create", "mallory\x1b]0;pwned\x07\x1b[2J")
+    made(folder, "source", "create", "two\nlines", "--ra", "1", "--dec", "1")
+    for kind in ("user", "source"):
+        seen = run(folder, kind, "list").stdout
+        assert all(line.isprintable() for line in seen.splitlines())
+        assert len(seen.splitlines()) == len(made(folder, kind, "list"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["verify"],
+        ["sweep"],
+        ["user", "list"],
+        ["source", "delete", "x"],
+        ["store", "copy", "file:///nowhere/a", "file:///nowhere/b"],
+    ],
+    ids=" ".join,
+)
+def test_looking_makes_no_archive(tmp_path, words):
+    outcome = run(tmp_path / "typo", *words, status=2)
+    assert f"There is no archive in {tmp_path / 'typo'}: is it another data directory (--data)?" in outcome.stderr
+    assert not (tmp_path / "typo").exists()
 
 
 def test_a_process_says_the_same(running, folder):

@@ -66,6 +66,11 @@ class EmbeddedServer:
     ) -> None:
         self.stop()
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds a database already; :meth:`start` makes one where it does not."""
+        return self._cluster_version() is not None
+
     def start(self, timeout: float = 60.0) -> str:
         """Start the server unless it runs already, and count as one of its users until :meth:`stop`.
 

@@ -116,7 +116,7 @@ def show_config(config: Config, as_json: bool) -> None:
 @configured()
 def sweep(config: Config, as_json: bool) -> None:
     """Remove the files that no series names and that are older than the grace."""
-    with opened(config) as services:
+    with opened(config, existing=True) as services:
         swept = services.upkeep.sweep()
     if swept is None:
         printed({"swept": False, "reason": "another process is sweeping"}, as_json)
@@ -129,7 +129,7 @@ def sweep(config: Config, as_json: bool) -> None:
 @configured()
 def verify(config: Config, as_json: bool) -> None:
     """Read every file that a series names; exit status 1 when one is missing or altered."""
-    with opened(config) as services:
+    with opened(config, existing=True) as services:
         damages = [
             {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}
             for damage in services.upkeep.verify()

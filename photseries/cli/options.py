@@ -101,8 +101,8 @@ def printed(value: Any, as_json: bool) -> None:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping | list):
-        return orjson.dumps(value).decode()
-    return "-" if value is None else str(value)
+        return safe(orjson.dumps(value).decode())
+    return "-" if value is None else safe(str(value))
 
 
 def log_to_stderr(level: str) -> None:

@@ -48,14 +48,14 @@ def _group(kind: str, name: str, argument: str | None) -> click.Group:
     @configured()
     def list_(config: Config, as_json: bool) -> None:
         """List the entries."""
-        with opened(config) as services:
+        with opened(config, existing=True) as services:
             printed(services.accounts.find(OPERATOR, kind, 1, _EVERYTHING)[0], as_json)
 
     @click.argument("identity", metavar="ID")
     @configured()
     def delete(config: Config, identity: str) -> None:
         """Remove an entry."""
-        with opened(config) as services:
+        with opened(config, existing=True) as services:
             services.accounts.remove(OPERATOR, kind, identity)
 
     group.command("create")(_with_fields(create, kind, argument))

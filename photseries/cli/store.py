@@ -15,7 +15,7 @@ from photseries.cli.options import configured, json_option, printed
 from photseries.cli.progress import progress
 from photseries.config import Config
 from photseries.errors import StartError
-from photseries.services import opened_catalogue
+from photseries.services import opened_catalogue, require_archive
 from photseries.storage import open_store
 
 __all__ = ["COMMANDS"]
@@ -42,6 +42,7 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
     file could not be copied.
     """
     _require_apart(source, target)
+    require_archive(config)
     with opened_catalogue(config) as catalogue:
         migrations.check(catalogue.engine)
         from_store = open_store(source, config.store, only_read=True)

@@ -28,12 +28,14 @@ def _possible(numbers: Iterable[int]) -> None:
             raise ValidationError(f"Invalid user ID: {number}")
 
 
-def _storable(moment: datetime) -> None:
-    """Refuse moments that have no year between 1 and 9999 in UTC, and could be stored but not be read."""
+def _to_come(moment: datetime) -> None:
+    """Refuse a token that nobody could ever use, and an end that could be stored but, beyond the year 9999, not read."""
+    if moment <= datetime.now(UTC):
+        raise ValidationError("Must be in the future.")
     try:
         moment.astimezone(UTC)
     except OverflowError:
-        raise ValidationError("Must be between the years 1 and 9999 in UTC.") from None
+        raise ValidationError("Must be before the year 10000 in UTC.") from None
 
 
 class _Entry(Schema):
@@ -94,7 +96,7 @@ class TokenSchema(_Numbered):
     user_id = Whole(required=True)
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list)
     name = Text(allow_none=True)
-    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_storable)
+    expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_to_come)
 
 
 class MembersSchema(_Entry):

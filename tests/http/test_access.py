@@ -3,6 +3,7 @@
 import itertools
 
 import httpx
+import psycopg2
 import pytest
 
 from tests.support import columns
@@ -143,11 +144,13 @@ def test_nobody_shares_with_a_group_he_is_not_in(service, world):
         assert message in answer.json()["message"]
 
 
-def test_tokens_end(service, world, admin):
+def test_tokens_end(service, world, admin, database_url):
     made = admin.post("/api/tokens", json={"user_id": world.users["ben"], "permissions": []}).json()["data"]
-    late = {"user_id": world.users["ben"], "permissions": [], "expires_at": "2001-01-01T00:00:00Z"}
-    expired = admin.post("/api/tokens", json=late).json()["data"]["token"]
-    with service.client(made["token"]) as client, service.client(expired) as past:
+    late = {"user_id": world.users["ben"], "permissions": [], "expires_at": "2100-01-01T00:00:00Z"}
+    expired = admin.post("/api/tokens", json=late).json()["data"]
+    with psycopg2.connect(database_url.replace("+psycopg2", "")) as connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE tokens SET expires_at = now() WHERE id = %s", [expired["id"]])
+    with service.client(made["token"]) as client, service.client(expired["token"]) as past:
         assert client.get("/api/enum_types").status_code == 200
         assert past.get("/api/enum_types").status_code == 401
         assert admin.delete(f"/api/tokens/{made['id']}").status_code == 200

@@ -87,6 +87,7 @@ def test_a_name_is_taken_once(admin, world):
         ("tokens", {"user_id": 1, "expires_at": "soon"}, "expires_at"),
         ("tokens", {"user_id": 1, "expires_at": "9999-12-31T23:59:59-05:00"}, "expires_at"),
         ("tokens", {"user_id": 1, "expires_at": "0001-01-01T00:00:00+14:00"}, "expires_at"),
+        ("tokens", {"user_id": 1, "expires_at": "2020-01-01T00:00:00Z"}, "expires_at"),
     ],
 )
 def test_refused_entries(admin, world, kind, body, field):
