@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from urllib.parse import quote
 
-__all__ = ["is_unicode", "one_line"]
+__all__ = ["is_unicode", "one_line", "suggestion"]
 
 
 def is_unicode(text: str) -> bool:
@@ -19,3 +21,10 @@ def is_unicode(text: str) -> bool:
 def one_line(text: str) -> str:
     """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
     return quote(text[:200], safe="/:@+,=-._~")
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Ask, at the end of a message, whether the known name was meant that is closest; empty when none is close."""
+    spellings = {spelling.lower(): spelling for spelling in known}
+    close = difflib.get_close_matches(name.lower()[:60], spellings, n=1, cutoff=0.6)
+    return f" Did you mean {spellings[close[0]]}?" if close else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +13,13 @@ import click
 import orjson
 
 from photseries.cli.connection import connected
-from photseries.cli.options import json_option
+from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.criteria import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
 from photseries.criteria import kinds as kind
 from photseries.criteria.kinds import Kind
+from photseries.text import suggestion
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -103,8 +104,9 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
     """
     asked = given(criteria)
     page = {"numPerPage": min(limit, MOST_PER_PAGE) if limit else MOST_PER_PAGE}
-    found = (series.metadata for series in islice(client.iter(**asked, **page), limit or None))
     names = [name.strip() for name in columns.split(",")] if columns else None
+    walked = islice(client.iter(**asked, **page), limit or None)
+    found = _having(names or (), (series.metadata for series in walked))
     if as_json:
         for fields in found:
             click.echo(orjson.dumps({name: fields.get(name) for name in names} if names else fields))
@@ -118,6 +120,15 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
             click.echo(f"{limit:,} of {total:,} series; --limit 0 prints all.", err=True)
         elif not rows:
             click.echo("No series matches.", err=True)
+
+
+def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Pass series on; refuse names that are none of their fields: all have the same, but for those of some searches."""
+    for number, fields in enumerate(found):
+        unknown = next((name for name in names if name not in {*fields, *COLUMNS}), None) if number == 0 else None
+        if unknown is not None:
+            raise Failure(f"Series have no field {unknown!r:.80} (--columns).{suggestion(unknown, fields)}")
+        yield fields
 
 
 def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:

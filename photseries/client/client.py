@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from photseries.client import settings
-from photseries.client.finding import Finder
+from photseries.client.finding import Finder, path_of
 from photseries.client.keys import Reached
 from photseries.client.many import Outcome, many
 from photseries.client.payload import message
@@ -19,8 +19,6 @@ from photseries.errors import NotFoundError
 from photseries.readers import ReadOptions
 
 __all__ = ["Client"]
-
-_SERIES = "/api/photometric_series"
 
 IfExists = Literal["error", "skip", "replace"]
 
@@ -197,7 +195,7 @@ class Client(Reader):
         """
         written = self._uploader.change(data, fields, options or ReadOptions())
         self._transport.write(
-            "PATCH", f"{_SERIES}/{series_id:d}", written, repeatable=False, headers=_if_match(series_id, if_match)
+            "PATCH", path_of(series_id), written, repeatable=False, headers=_if_match(series_id, if_match)
         )
 
     def delete(self, series_id: int, *, if_match: int | None = None) -> None:
@@ -213,7 +211,7 @@ class Client(Reader):
         try:
             self._transport.write(
                 "DELETE",
-                f"{_SERIES}/{series_id:d}",
+                path_of(series_id),
                 repeatable=True,
                 doubt=doubt,
                 headers=_if_match(series_id, if_match),
@@ -247,4 +245,4 @@ class Client(Reader):
 
 
 def _if_match(series_id: int, revision: int | None) -> dict[str, str]:
-    return {} if revision is None else {"If-Match": f'"{series_id:d}.{revision:d}.none"'}
+    return {} if revision is None else {"If-Match": f'"{series_id}.{revision:d}.none"'}

@@ -21,7 +21,7 @@ from photseries.errors import ConflictError, InvalidError
 from photseries.schemas.metadata import METADATA
 from photseries.series.statistics import SUMMARY
 
-__all__ = ["Finder"]
+__all__ = ["Finder", "path_of"]
 
 _SERIES: Final = "/api/photometric_series"
 
@@ -34,6 +34,20 @@ _ATTEMPTS: Final = 5
 _FIELDS: Final = ("id", "revision", *METADATA, "owner_id", "filename", "hash", "content_hash", *SUMMARY)
 
 Arguments = Mapping[str, Sequence[str]]
+
+
+def path_of(series_id: int | str) -> str:
+    """Give the path of a series.
+
+    Raises
+    ------
+    InvalidError
+        When it is neither a whole number nor its digits.
+    """
+    digits = str(series_id)
+    if not (digits.isascii() and digits.isdigit()):
+        raise InvalidError(f"The id of a series is a whole number, not {series_id!r:.80}.")
+    return f"{_SERIES}/{digits}"
 
 
 class Finder:
@@ -49,13 +63,13 @@ class Finder:
 
     def metadata(self, series_id: int) -> dict[str, Any]:
         """Get the fields of one series."""
-        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", {"dataFormat": "none"})
+        fields: dict[str, Any] = self._transport.read(path_of(series_id), {"dataFormat": "none"})
         return fields
 
     def past(self, series_id: int, revision: int) -> Series:
         """Get a series as it was."""
         asked = {"dataFormat": "hdf5", "revision": revision}
-        fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id:d}", asked)
+        fields: dict[str, Any] = self._transport.read(path_of(series_id), asked)
         blob = base64_text.decode(fields.pop("data"))
         return Series(fields, lambda: (fields, blob))
 
@@ -88,7 +102,7 @@ class Finder:
 
     def history(self, series_id: int) -> list[dict[str, Any]]:
         """List what was done to a series."""
-        found: list[dict[str, Any]] = self._transport.read(f"{_SERIES}/{series_id:d}/history")["history"]
+        found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
         return found
 
     def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
@@ -112,7 +126,7 @@ class Finder:
 
     def save_one(self, series_id: int, form: str, file: IO[bytes]) -> None:
         """Write the file of a series, in a format, as it comes."""
-        self._transport.save(f"{_SERIES}/{series_id:d}/data", {"format": form}, file)
+        self._transport.save(f"{path_of(series_id)}/data", {"format": form}, file)
 
     def save(self, asked: Mapping[str, Any], file: IO[bytes]) -> None:
         """Write every series that matches to a file, as it comes."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
@@ -12,6 +11,7 @@ import numpy as np
 
 from photseries.criteria import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
 from photseries.errors import InvalidError
+from photseries.text import suggestion
 
 __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
 
@@ -55,7 +55,8 @@ def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
     for keyword, value in criteria.items():
         name = KEYWORDS.get(keyword, keyword)
         if name not in KEYWORDS.values():
-            problems[keyword[:60]] = [f"There is no criterion {keyword[:60]}.{_suggestion(keyword)}"]
+            closest = suggestion(keyword, (*KEYWORDS.values(), *KEYWORDS))
+            problems[keyword[:60]] = [f"There is no criterion {keyword[:60]}.{closest}"]
         elif name in body:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
         elif value is not None:
@@ -79,12 +80,6 @@ def takes_criteria(method: _F) -> _F:
         listed = "".join(f"\n        {snake_case(known.name)} : {known.sentence}" for known in _TABLE)
         method.__doc__ += f"\n\n        Criteria\n        --------{listed}\n        "
     return method
-
-
-def _suggestion(keyword: str) -> str:
-    spellings = {name.lower(): name for name in (*KEYWORDS.values(), *KEYWORDS)}
-    close = difflib.get_close_matches(keyword.lower()[:60], spellings, n=1, cutoff=0.6)
-    return f" Did you mean {spellings[close[0]]}?" if close else ""
 
 
 def _plain(value: Any) -> Any:

@@ -35,13 +35,13 @@ class Reader:
         self,
         series_id: int,
         *,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         mjd_min: float | None = None,
         mjd_max: float | None = None,
         row_min: int | None = None,
         row_max: int | None = None,
         max_points: int | None = None,
-        derive: Sequence[str] | None = None,
+        derive: str | Sequence[str] | None = None,
         revision: int | None = None,
     ) -> Series:
         """Get a series; its table, or a part of it, is fetched when it is asked for.
@@ -49,7 +49,7 @@ class Reader:
         Parameters
         ----------
         series_id : int
-        columns : sequence of str, optional
+        columns : str or sequence of str, optional
             These columns, in this order; default: all.
         mjd_min, mjd_max : float, optional
             Rows between these times, both included [d].
@@ -57,7 +57,7 @@ class Reader:
             Rows between these numbers, from 0, both included.
         max_points : int, optional
             At most so many rows, for a plot: the extremes of brightness of each stretch of time stay.
-        derive : sequence of str, optional
+        derive : str or sequence of str, optional
             More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``.
         revision : int, optional
             The whole series as it was at this revision, for its owner, while the file of that time is kept.
@@ -74,13 +74,13 @@ class Reader:
             When a part of an earlier revision is asked for; that there is no such column is said by ``data``.
         """
         part = {
-            "columns": None if columns is None else joined(columns),
+            "columns": None if columns is None else joined(_names(columns)),
             "mjdMin": mjd_min,
             "mjdMax": mjd_max,
             "rowMin": row_min,
             "rowMax": row_max,
             "maxPoints": max_points,
-            "derive": None if derive is None else ",".join(derive),
+            "derive": None if derive is None else ",".join(_names(derive)),
         }
         asked = {name: str(value) for name, value in part.items() if value is not None}
         if revision is not None:
@@ -166,8 +166,8 @@ class Reader:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
-        columns: Sequence[str] | None = None,
-        derive: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
+        derive: str | Sequence[str] | None = None,
         **criteria: Any,
     ) -> Path:
         """Download every series that matches into one file, in memory that does not grow with their number.
@@ -178,9 +178,9 @@ class Reader:
             An existing file is replaced when all is there.
         format : {"hdf5", "parquet", "zip"}, optional
             A long table, or a zip of the stored files; default: as the name of the file says.
-        columns : sequence of str, optional
+        columns : str or sequence of str, optional
             Of a long table: these instead of those of the light curve; ``*`` is all that every series has.
-        derive : sequence of str, optional
+        derive : str or sequence of str, optional
             Of a long table: more columns, as in :meth:`get`.
         **criteria
             As in :meth:`find`, without an order.
@@ -200,8 +200,8 @@ class Reader:
         target = Path(path)
         shaping = {
             "format": format_of(target) if format is None else format,
-            "columns": None if columns is None else joined(columns),
-            "derive": None if derive is None else ",".join(derive),
+            "columns": None if columns is None else joined(_names(columns)),
+            "derive": None if derive is None else ",".join(_names(derive)),
         }
         asked = {**arguments(criteria), **{name: text for name, text in shaping.items() if text is not None}}
         with partial(target) as file:
@@ -246,3 +246,8 @@ class Reader:
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """List what series can refer to: the entries of a registry that the token may see."""
         return list(self._finder.entries(kind))
+
+
+def _names(names: str | Sequence[str]) -> Sequence[str]:
+    """Take one name as a list of it, not of its letters."""
+    return [names] if isinstance(names, str) else names

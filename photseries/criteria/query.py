@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -22,6 +21,7 @@ from photseries.criteria.table import (
     Parameter,
 )
 from photseries.errors import InvalidError
+from photseries.text import suggestion
 
 __all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "parse_criteria", "read", "texts_of"]
 
@@ -165,7 +165,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             problems["more"] = ["There is more."]
             break
         if name not in known:
-            problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{_suggestion(name, known)}"]
+            problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, known)}"]
             continue
         parameter = known[name]
         most = MOST_REPEATS if parameter.repeatable else 1
@@ -292,9 +292,3 @@ def _invalid(name: str, message: str) -> InvalidError:
 def _shown(text: str) -> str:
     short = text if len(text) <= 60 else text[:57] + "..."
     return f'"{"".join(character if character.isprintable() else "?" for character in short)}"'
-
-
-def _suggestion(name: str, known: Mapping[str, Parameter]) -> str:
-    lower = {spelling.lower(): spelling for spelling in known}
-    close = difflib.get_close_matches(name.lower()[:60], lower, n=1, cutoff=0.6)
-    return f" Did you mean {lower[close[0]]}?" if close else ""

@@ -141,6 +141,13 @@ def test_get_refuses_a_name_of_no_format(run, series, tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [[], ["--csv"], ["--json"]])
+def test_find_refuses_a_field_that_series_do_not_have(run, series, words):
+    outcome = run("find", "--columns", "id,mean_mga", *words, status=2)
+    assert outcome.stdout == ""
+    assert outcome.stderr == "photseries: Series have no field 'mean_mga' (--columns). Did you mean mean_mag?\n"
+
+
 def test_delete_asks_first(run, admin, world):
     body = world.fields(series_name="doomed", data=columns())
     doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]

@@ -125,6 +125,34 @@ def test_some_columns(client, fields):
         client.get(uploaded.id, columns=["mjd"], revision=1)
 
 
+def test_one_name_is_a_list_of_it(client, fields, tmp_path):
+    uploaded = client.upload(frame(), **fields)
+    assert list(client.get(uploaded.id, columns="mjd", derive="mag").data) == ["mjd", "mag"]
+    name = fields["series_name"]
+    path = client.export(tmp_path / "long.parquet", columns="mjd", derive="snr", series_name=name)
+    assert {"mjd", "snr"} < set(pd.read_parquet(path))
+
+
+def test_an_id_may_be_its_digits_and_nothing_else(client, fields):
+    uploaded = client.upload(frame(), **fields)
+    assert client.get(str(uploaded.id)).id == client.get(np.int64(uploaded.id)).id == uploaded.id
+    client.update(str(uploaded.id), origin="x", if_match=1)
+    for wrong in ("", "x", "1/data", 1.5, None, -1, "²"):
+        with pytest.raises(InvalidError, match="The id of a series is a whole number, not"):
+            client.get(wrong)
+    client.delete(str(uploaded.id))
+
+
+def test_a_series_is_saved_in_any_format(client, fields, tmp_path):
+    uploaded = client.upload(frame(), **fields)
+    path = client.save(uploaded.id, tmp_path / "a.parquet", format="parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), frame())
+    assert client.save(uploaded.id, tmp_path / "a.h5").read_bytes() == client.get(uploaded.id).blob
+    with pytest.raises(InvalidError, match="format"):
+        client.save(uploaded.id, tmp_path / "a.xlsx", format="xlsx")
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.h5", "a.parquet"]
+
+
 def test_other_parts(client, fields, tmp_path):
     number = client.upload(frame(100), **fields).id
     part = client.get(number, mjd_min=59001, mjd_max=59002, row_min=1, columns=["mjd"], derive=["mag", "snr"])
