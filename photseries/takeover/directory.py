@@ -86,7 +86,7 @@ class DirectoryImport:
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
-            if self.mapping.create_sources and self.keep and fields.get("obj_id") not in sources:
+            if self.mapping.create_sources and fields.get("obj_id") not in sources:
                 self._make_source(taker, file, {**fields, "owner_id": owner.user_id}, sources)
             return self._added(owner, name, {**fields, "data": file})
         except UnfitFileError as error:
@@ -101,9 +101,7 @@ class DirectoryImport:
         """Create the series, unless it is there."""
         archive = self.services.archive
         if not self.keep:
-            found = archive.preview(owner, body)
-            exists = found["exists"] is not None
-            return Outcome(None, found["metadata"]["obj_id"], name, Status.THERE if exists else Status.TAKEN)
+            return self._tried(owner, name, body)
         try:
             created = archive.create(owner, body)
         except DuplicateError as error:
@@ -116,12 +114,25 @@ class DirectoryImport:
             )
         return Outcome(created.id, None, name, Status.TAKEN, " ".join(created.warnings) or None)
 
+    def _tried(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
+        """Tell what would become of a file."""
+        try:
+            found = self.services.archive.preview(owner, body)
+        except InvalidError as error:
+            # The name of a source that would be made has been checked: all that can be wrong is that it is not there.
+            if not self.mapping.create_sources or set(error.fields) != {"obj_id"}:
+                raise
+            return Outcome(None, body.get("obj_id"), name, Status.TAKEN)
+        exists = found["exists"] is not None
+        return Outcome(None, found["metadata"]["obj_id"], name, Status.THERE if exists else Status.TAKEN)
+
     def _make_source(self, taker: Taking, file: bytes, fields: dict[str, Any], sources: set[str]) -> None:
-        """Make the source of a series, unless it is there."""
+        """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""
         new, _ = taker.read(file, fields, describing=True)
-        position = {name: new.values[name] for name in ("ra", "dec")}
-        with suppress(DuplicateError):
-            self.services.accounts.create(OPERATOR, "sources", {"id": new.values["obj_id"], **position})
+        if self.keep:
+            position = {name: new.values[name] for name in ("ra", "dec")}
+            with suppress(DuplicateError):
+                self.services.accounts.create(OPERATOR, "sources", {"id": new.values["obj_id"], **position})
         sources.add(new.values["obj_id"])
 
     def _owner(self) -> Principal:

@@ -75,6 +75,13 @@ def test_sources_are_made_when_asked_for(import_, services, tree):
     _, outcomes = import_()
     assert {outcome.status for outcome in outcomes} == {"refused"}
     assert "Invalid obj_id: new star" in outcomes[0].message
+    _, outcomes = import_(mapping={"create_sources": True}, keep=False)
+    assert {outcome.status for outcome in outcomes} == {"taken"}
+    bad = {"fields": {**MAPPING["fields"], "instrument_id": 8}}
+    _, outcomes = import_(mapping={"create_sources": True, **bad}, keep=False)
+    assert {outcome.status for outcome in outcomes} == {"refused"}
+    with pytest.raises(NotFoundError):
+        services.accounts.get(OPERATOR, "sources", "new star")
     _, outcomes = import_(mapping={"create_sources": True})
     assert {outcome.status for outcome in outcomes} == {"taken"}
     assert services.accounts.get(OPERATOR, "sources", "new star")["ra"] == 33.0
