@@ -13,12 +13,16 @@ from photseries.archive.upkeep import problem
 from photseries.catalogue import blobs
 from photseries.catalogue.blobs import Blob
 from photseries.catalogue.engine import Catalogue
+from photseries.errors import UnavailableError
 from photseries.storage.contract import Store
 
 __all__ = ["Fate", "Moved", "Mover"]
 
 WORKERS = 4  # each holds one file in memory
 BATCH = 100
+
+#: A key that no file has.
+_NOBODYS = "probe/nothing.h5"
 
 
 class Fate(Enum):
@@ -69,7 +73,7 @@ class Mover:
         Raises
         ------
         UnavailableError
-            When a store or the database is away.
+            When a store or the database is away; one file of the source that cannot be read has failed alone.
         """
         with self._catalogue.reading() as connection, ThreadPoolExecutor(WORKERS) as pool:
             kept = iter(itertools.chain(blobs.blobs(connection), blobs.unlinked_blobs(connection)))
@@ -85,7 +89,11 @@ class Mover:
         return self._checked(blob, Fate.THERE)
 
     def _copy(self, blob: Blob) -> Moved:
-        content = self._source.read(blob.filename)
+        try:
+            content = self._source.read(blob.filename)
+        except UnavailableError as error:
+            self._source.size(_NOBODYS)  # raises when the source is away, and not this file alone
+            return Moved(blob, Fate.FAILED, f"cannot be read: {error.message}")
         if content is None:
             named = self._is_named(blob)
             return Moved(blob, Fate.FAILED, "is missing from the source") if named else Moved(blob, Fate.GONE)

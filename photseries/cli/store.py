@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
@@ -65,11 +66,16 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
 
 def _require_apart(source: str, target: str) -> None:
     """Refuse two places of which one lies in the other: a sweep of the outer one would empty the inner one."""
-    one, other = (
-        urlsplit(url)._replace(path=f"{urlsplit(url).path.rstrip('/')}/").geturl() for url in (source, target)
-    )
+    one, other = _place(source), _place(target)
     if one.startswith(other) or other.startswith(one):
         raise StartError(f"{source} and {target} are one place, or one lies in the other.")
+
+
+def _place(url: str) -> str:
+    """Give the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
+    parts = urlsplit(url)
+    path = str(Path(parts.path).resolve()) if parts.scheme == "file" else parts.path
+    return parts._replace(path=f"{path.rstrip('/')}/").geturl()
 
 
 COMMANDS = (store,)

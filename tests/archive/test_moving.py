@@ -71,6 +71,26 @@ def test_a_damaged_file_is_not_copied(services, filled, target, principal):
     assert target.size(damaged) is target.size(missing) is None
 
 
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_copied(services, filled, target, principal, tmp_path):
+    root = services.config.directory / "store"
+    unreadable = services.archive.visible(principal, 2).fields["filename"]
+    (root / unreadable).rename(tmp_path / "elsewhere.h5")
+    (root / unreadable).symlink_to(tmp_path / "elsewhere.h5")  # none is followed
+    found = list(Mover(services.catalogue, services.store, target, trusted=False).run())
+    (failed,) = [one for one in found if one.fate is Fate.FAILED]
+    assert failed.blob.filename == unreadable
+    assert failed.problem == "cannot be read: The store does not work. Its operator has to look at it."
+    assert sorted(one.blob.filename for one in found if one.fate is Fate.COPIED) == sorted({*filled} - {unreadable})
+
+
+def test_a_source_that_is_away_ends_the_copy(services, filled, target, tmp_path):
+    root = services.config.directory / "store"
+    root.rename(tmp_path / "elsewhere")
+    root.write_text("no folder")
+    with pytest.raises(UnavailableError):
+        moved(services, target)
+
+
 def test_what_a_sweep_removes_meanwhile_is_no_failure(services, filled, target):
     with services.catalogue.reading() as connection:
         rows = connection.exec_driver_sql("SELECT filename FROM unlinked_blobs").scalars().all()
@@ -132,14 +152,16 @@ def test_the_command_there_and_back(place, bucket, tmp_path):
         ("s3://{bucket}/used", "is not empty, and 'holiday/beach.jpeg' is none"),
         ("{here}", "are one place, or one lies in the other"),
         ("{here}/inside/", "are one place, or one lies in the other"),
+        ("file://{alias}/inside", "are one place, or one lies in the other"),
         ("ftp://host/store", "is no address of a store"),
     ],
 )
-def test_the_command_refuses_a_target(place, object_server, bucket, target, words):
+def test_the_command_refuses_a_target(place, object_server, bucket, tmp_path, target, words):
+    (alias := tmp_path / "alias").symlink_to(place.root)
     used = open_store(f"s3://{bucket}/used", object_server.config(bucket))
     if used.size("holiday/beach.jpeg") is None:
         used.create("holiday/beach.jpeg", b"a photograph")
-    outcome = place.command("store", "copy", here(place), target.format(bucket=bucket, here=here(place)))
+    outcome = place.command("store", "copy", here(place), target.format(bucket=bucket, here=here(place), alias=alias))
     assert (outcome.exit_code, outcome.stdout) == (2, "")
     assert words in outcome.stderr
     assert [blob.key for blob in used.scan()] == ["holiday/beach.jpeg"]
