@@ -131,7 +131,7 @@ class Uploader:
     ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
         found = self._fields(there) if doubt.arose or if_exists == "skip" else None
-        if found is not None and doubt.arose and _holds(found, payload):
+        if found is not None and doubt.arose and payload.holds(found["content_hash"]):
             return Uploaded(there, "created", reading.warnings)
         if found is not None and if_exists == "skip":
             self._looks_first = True
@@ -159,13 +159,9 @@ class Uploader:
         return fields
 
 
-def _holds(found: Mapping[str, Any], payload: Payload) -> bool:
-    return bool(found["content_hash"] == payload.content_hash())
-
-
 def _skipped(found: Mapping[str, Any], payload: Payload, reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
-    other = () if _holds(found, payload) else (_OTHER_TABLE,)
+    other = () if payload.holds(found["content_hash"]) else (_OTHER_TABLE,)
     return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
 
 

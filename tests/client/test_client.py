@@ -397,7 +397,11 @@ def without(fields):
     return {name: value for name, value in fields.items() if name != "series_obj_id"}
 
 
-@pytest.mark.parametrize("change", [{}, {"small": np.arange(10, dtype="f4")}], ids=["as JSON", "as a file"])
+@pytest.mark.parametrize(
+    "change",
+    [{}, {"small": np.arange(10, dtype="f4")}, {"when": pd.date_range("2026-11-21", periods=10).astype("M8[s]")}],
+    ids=["as JSON", "as a file", "with what a file holds otherwise"],
+)
 def test_that_what_was_skipped_is_another_table_is_said(client, fields, change):
     client.upload(frame(**change), **fields)
     for _ in range(2):  # refused the first time, looked for the second time
