@@ -162,7 +162,7 @@ def test_a_database_without_a_schema_is_refused_with_the_command(folder, server,
 
     with database(server) as url:
         environment = {"PHOTSERIES_DATABASE__URL": url}
-        assert "run `photseries migrate`" in refused(tmp_path / "data", "serve", **environment)
+        assert "run `photseries migrate`" in refused(tmp_path / "data", "serve", "--port", "0", **environment)
         outcome = run(tmp_path / "data", "migrate", "--json", **environment)
         assert json.loads(outcome.stdout)["before"] is None
         assert run(tmp_path / "data", "user", "list", "--json", **environment).stdout.strip() == "[]"

@@ -29,7 +29,7 @@ def _possible(numbers: Iterable[int]) -> None:
 
 
 def _to_come(moment: datetime) -> None:
-    """Refuse a token that nobody could ever use, and an end that could be stored but, beyond the year 9999, not read."""
+    """Refuse a token of no use to anybody, and an end beyond the year 9999, which could be stored but not read."""
     if moment <= datetime.now(UTC):
         raise ValidationError("Must be in the future.")
     try:
