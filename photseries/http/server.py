@@ -9,7 +9,6 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
@@ -42,6 +41,7 @@ from photseries.http.series import (
 )
 from photseries.http.shared import Route, Shared
 from photseries.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
+from photseries.http.threads import Threads
 from photseries.http.vo import ConeSearchHandler, DataLinkHandler
 from photseries.schemas.registries import CHANGES
 from photseries.services import Services
@@ -154,8 +154,8 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with (
-        ThreadPoolExecutor(settings.threads, thread_name_prefix="light") as light,
-        ThreadPoolExecutor(settings.table_threads, thread_name_prefix="heavy") as heavy,
+        Threads(settings.threads, thread_name_prefix="light") as light,
+        Threads(settings.table_threads, thread_name_prefix="heavy") as heavy,
     ):
         application = _Application(Shared(services, light, heavy, API))
         server = HTTPServer(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tornado.web import RequestHandler
@@ -13,6 +12,7 @@ from photseries.http.doors import Throttle
 from photseries.http.metrics import Metrics
 from photseries.http.openapi.documents import Documents
 from photseries.http.spool import Spool
+from photseries.http.threads import Threads
 from photseries.services import Services
 
 __all__ = ["InFlight", "Route", "Shared"]
@@ -54,15 +54,13 @@ class Shared:
     Parameters
     ----------
     services : Services
-    light, heavy : ThreadPoolExecutor
+    light, heavy : Threads
         For work that waits for the database, and for work on tables.
     routes : sequence of Route
         The interface for programs, for what describes it.
     """
 
-    def __init__(
-        self, services: Services, light: ThreadPoolExecutor, heavy: ThreadPoolExecutor, routes: Sequence[Route]
-    ) -> None:
+    def __init__(self, services: Services, light: Threads, heavy: Threads, routes: Sequence[Route]) -> None:
         settings = services.config.server
         self.services = services
         self.light, self.heavy = light, heavy
