@@ -56,7 +56,7 @@ class Reader:
         row_min, row_max : int, optional
             Rows between these numbers, from 0, both included.
         max_points : int, optional
-            At most so many rows, for a plot: the extremes of brightness of each stretch of time stay.
+            At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.
         derive : str or sequence of str, optional
             More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``.
         revision : int, optional

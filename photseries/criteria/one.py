@@ -22,7 +22,7 @@ PART: tuple[Parameter, ...] = (
     Parameter(
         name="maxPoints",
         kind=POINTS,
-        sentence="At most so many rows, for a plot: the extremes of brightness of each stretch of time stay.",
+        sentence="At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.",
     ),
     Parameter(
         name="derive",

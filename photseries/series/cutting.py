@@ -149,8 +149,9 @@ def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
     if len(rows) <= most:
         return rows, len(rows)
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
-    kept = _MINMAX.downsample(curve.mjd[in_time], brightness[in_time], n_out=most // 2 * 2)
-    return np.sort(in_time[kept]), len(rows)
+    between = in_time[1:-1]
+    kept = between[extremes(brightness[between], most - 2)]
+    return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
 
 
 def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -159,15 +160,15 @@ def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
-        At equal distances, finite.
+        Finite.
     most : int
-        How many at most; 4 or more.
+        How many at most; 2 or more.
 
     Returns
     -------
     ndarray of int64, shape (m,)
-        Their places, in order: of each stretch the least and the greatest.
+        Their places, in order: of each run of equally many values the least and the greatest, which may be one.
     """
     if len(values) <= most:
         return np.arange(len(values))
-    return np.sort(_MINMAX.downsample(values, n_out=most // 2 * 2)).astype(np.int64)
+    return np.unique(_MINMAX.downsample(values, n_out=most // 2 * 2)).astype(np.int64)

@@ -36,8 +36,8 @@ class Part:
     row_min, row_max : int, optional
         Rows between these numbers, from 0, both included.
     max_points : int, optional
-        At most so many rows, chosen so that the least and the greatest brightness of each stretch of time stay: for
-        plots. Rows without a time or a brightness are left out.
+        At most so many rows, for plots: in the order of time the first, the last, and the least and the greatest
+        brightness of each run of equally many. Rows without a time or a brightness are left out.
     derive : tuple of str
         Of :data:`DERIVED`.
     """

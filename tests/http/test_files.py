@@ -163,6 +163,16 @@ def test_parts_of_a_table(admin, stored):
     assert np.allclose(derived["mag"].to_numpy()[positive], expected, equal_nan=True)
 
 
+@pytest.mark.parametrize("step", [0, 5e-324], ids=["one time", "times next to each other"])
+def test_few_points_of_times_that_hardly_differ(admin, world, step):
+    data = {"mjd": (np.arange(5000) * step).tolist(), "flux": np.arange(5000.0).tolist()}
+    body = world.fields(series_name=f"steps of {step}", data=data)
+    told = admin.post(PATH, params={"dryRun": "true", "maxPoints": 100}, json=body).json()["data"]
+    assert len(told["light_curve"]["flux"]) == 100
+    series = admin.post(PATH, json=body).json()["data"]["id"]
+    assert part(admin, series, maxPoints=100)["flux"].iloc[[0, -1]].tolist() == [0, 4999]
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [
