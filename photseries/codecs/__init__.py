@@ -21,7 +21,8 @@ class Decoded:
     Parameters
     ----------
     frame : pandas.DataFrame
-        The table as ``HDFStore`` of the installed pandas would give it, index included; byte order is native.
+        The table as ``HDFStore`` of the installed pandas would give it, index included; byte order is native, times are
+        in nanoseconds.
     metadata : dict
         Plain Python values; empty when the file carries none.
     """

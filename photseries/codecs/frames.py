@@ -47,12 +47,12 @@ class Writable:
 
 
 def build(raw: RawTable) -> pd.DataFrame:
-    """Make the frame that ``HDFStore`` would give.
+    """Make the frame that ``HDFStore`` would give, with times in nanoseconds, as they are stored.
 
     Raises
     ------
     UnreadableFileError
-        When a text is not in the encoding that the file names.
+        When a text is not in the encoding that the file names, or a time does not fit nanoseconds.
     """
     data = {column.name: _values(column) for column in raw.columns}
     rows = len(raw.columns[0].values)
@@ -61,6 +61,11 @@ def build(raw: RawTable) -> pd.DataFrame:
 
 
 def _values(column: RawColumn) -> Array:
+    if column.values.dtype.kind in "mM":
+        try:
+            return _nanoseconds(pd.Series(column.values))
+        except ValueError as error:
+            raise UnreadableFileError(f"The column {column.name!r:.80} {error}.") from error
     if column.values.dtype.kind != "S":
         return column.values
     try:

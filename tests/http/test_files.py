@@ -7,12 +7,15 @@ import io
 import h5py
 import numpy as np
 import orjson
+import pandas as pd
 import pytest
 import zstandard
 
+from photseries.client.payload import Payload
 from photseries.codecs import hdf5
+from photseries.series.digest import content_hash
 from tests.http.test_errors import check_error
-from tests.support import TESS, columns, recipe_read
+from tests.support import TESS, columns, recipe_base64, recipe_read, recipe_write
 
 PATH = "/api/photometric_series"
 H5 = {"Content-Type": "application/x-hdf5"}
@@ -188,6 +191,33 @@ def test_few_points_of_times_that_hardly_differ(admin, world, step):
 def test_parts_that_are_none(admin, stored, params, message):
     for path in (f"{PATH}/{stored[0]}/data", f"{PATH}/{stored[0]}"):
         assert message in check_error(admin.get(path, params=params), 400)["message"]
+
+
+def test_one_content_has_one_hash_whatever_the_unit_of_its_times(admin, world):
+    def stored(content, origin):
+        params = {name: str(value) for name, value in world.fields(series_name="times", origin=origin).items()}
+        answer = admin.post(PATH, params=params, content=content, headers=H5)
+        assert answer.status_code == 200, answer.text
+        series = answer.json()["data"]["id"]
+        hashed = admin.get(f"{PATH}/{series}?dataFormat=none").json()["data"]["content_hash"]
+        return admin.get(f"{PATH}/{series}/data").content, hashed
+
+    frame = pd.DataFrame(columns(3))
+    frame["at"] = np.array(["2026-11-21T04:30", "NaT", "2026-11-22"], "M8[us]")
+    frame["took"] = np.array([1, 2, "NaT"], "m8[s]")
+    frame = frame.set_index(pd.DatetimeIndex(["2026-11-21", "2026-11-22", "2026-11-23"]).as_unit("ms"))
+    file, hashed = stored(recipe_write(frame, {}), "microseconds")
+    found = recipe_read(file)[0]
+    assert found.equals(frame.astype({"at": "M8[ns]", "took": "m8[ns]"}))
+    assert hashed == content_hash(found) == stored(file, "downloaded")[1]
+    assert hashed == Payload(blob=recipe_write(frame, {})).content_hash()
+
+
+def test_times_that_nanoseconds_do_not_hold_are_refused(admin, world):
+    frame = pd.DataFrame(columns(2)).assign(at=np.array(["1600-01-01", "2026-01-01"], "M8[s]"))
+    body = world.fields(series_name="early", data=recipe_base64(frame, {}))
+    for params in ({}, {"dryRun": "true"}):
+        assert "times that do not fit" in check_error(admin.post(PATH, params=params, json=body), 400)["message"]
 
 
 def test_a_dry_run_stores_nothing(admin, world):

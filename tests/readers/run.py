@@ -88,7 +88,7 @@ def ours() -> dict[str, tuple[pd.DataFrame, dict]]:
 
 
 def in_nanoseconds(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give a frame as it is stored: pandas 2 would take every other unit of time for nanoseconds."""
+    """Give a frame as it is read and stored: pandas 2 would take every other unit of time for nanoseconds."""
     times = {name: column.dt.as_unit("ns") for name, column in frame.items() if column.dtype.kind in "mM"}
     index = frame.index.as_unit("ns") if isinstance(frame.index, pd.DatetimeIndex) else frame.index
     return frame.assign(**times).set_index(index)
@@ -140,7 +140,8 @@ def read_theirs(folder: Path) -> dict[str, list[str]]:
         spec = json.loads(spec_file.read_text("utf-8"))
         try:
             raw = plain_hdf5.read(spec_file.with_suffix(".h5").read_bytes(), Limits())
-            problems = neutral.differences(frames.build(raw), spec)
+            expected = neutral.to_spec(in_nanoseconds(neutral.to_frame(spec)))
+            problems = neutral.differences(frames.build(raw), expected)
             if raw.metadata != spec["metadata"]:
                 problems.append(f"metadata {raw.metadata!r} in place of {spec['metadata']!r}")
         except PhotseriesError as error:
