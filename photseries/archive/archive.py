@@ -122,9 +122,12 @@ class Archive(Reader):
         """
         self._changeable(principal, series_id, expected)
         more = self._intake.rows(principal, body)
+        from_json = isinstance(body["data"], dict)
 
         def grow(seen: Changeable) -> None:
-            frame = appended(self._table(principal, series_id, seen), more, drop_repeats=drop_repeats)
+            frame = appended(
+                self._table(principal, series_id, seen), more, drop_repeats=drop_repeats, from_json=from_json
+            )
             self._update(principal, series_id, seen, Upload(frame, {}, {}), inferred={})
 
         self._repeated(principal, series_id, expected, grow)

@@ -266,6 +266,25 @@ def test_a_series_grows(admin, world):
     check_error(admin.post(f"{path}/append", json={"data": second}, headers={"If-Match": before.headers["ETag"]}), 412)
 
 
+def test_what_the_service_gave_as_json_can_be_appended(admin, world):
+    frame = pd.DataFrame(columns(4)).astype({"flux": "f4", "fluxerr": "f2"})
+    frame["flux"] += np.float32(0.1)
+    frame["at"] = np.array(["2026-11-21T04:30:00.123456789", "NaT", "2026-11-22", "2026-11-23"], "M8[ns]")
+    frame = frame.assign(flag=np.array([1, 2, 3, 4], "i2"), good=[True, False, True, True], note=["a", None, "b", ""])
+    whole, growing = (
+        admin.post(PATH, json=world.fields(series_name=name, data=recipe_base64(rows, {}))).json()["data"]["id"]
+        for name, rows in (("whole", frame), ("by and by", frame.iloc[:1]))
+    )
+    given = admin.get(f"{PATH}/{whole}").json()["data"]["data"]
+    for params in ({"repeats": "drop"}, {"repeats": "drop"}):
+        answer = admin.post(f"{PATH}/{growing}/append", params=params, json={"data": given})
+        assert answer.status_code == 200, answer.text
+    found = [
+        admin.get(f"{PATH}/{series}?dataFormat=none").json()["data"]["content_hash"] for series in (whole, growing)
+    ]
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
