@@ -56,7 +56,7 @@ class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
     ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token;
-    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether ANY may mean nobody.
+    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's.
     """
 
     needs: ClassVar[Mapping[str, str | None]] = {}
@@ -131,7 +131,7 @@ class BaseHandler(RequestHandler):
 
     def given_credential(self) -> Credential:
         """Give what the request shows of who asks; see :func:`photseries.http.credentials.shown`."""
-        return shown(self.request, self.services.config, public=self.public)
+        return shown(self.request, self.services.config, public=self.public and self.request.method == "GET")
 
     def _has_body(self) -> bool:
         headers = self.request.headers

@@ -77,7 +77,7 @@ def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Creden
         if session := session_of(request, config.server):
             require_csrf(session, request.headers.get(CSRF_HEADER, ""))
             return Credential(session, Accounts.recognize)
-        if public and request.method == "GET" and config.access.anonymous_reads_public:
+        if public and config.access.anonymous_reads_public:
             return ANONYMOUS
     scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
     if scheme.lower() not in ("token", "bearer") or not secret.strip():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
+from urllib.parse import parse_qs
 
-from photseries.errors import InvalidError, NotFoundError
+from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
 from photseries.formats import FORMATS
 from photseries.http.base import ANY, BaseHandler
-from photseries.http.credentials import origin_of
+from photseries.http.credentials import Credential, origin_of, shown
+from photseries.http.media import media_type_of
 from photseries.http.series import number_of
 from photseries.http.streams import StreamHandler, gathered
 from photseries.vo import conesearch, datalink
@@ -18,16 +20,49 @@ from photseries.vo.observations import Observation
 __all__ = ["ConeSearchHandler", "DataLinkHandler"]
 
 
-class ConeSearchHandler(StreamHandler):
-    """Simple Cone Search."""
+_FORM: Final = "application/x-www-form-urlencoded"
+_LONGEST_FORM: Final = 64 * 1024
 
-    needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
+
+class _QueryHandler(BaseHandler):
+    """A handler of questions, which DALI 1.1 lets clients ask by GET or POST alike: parameters may come in a form."""
+
+    needs: ClassVar = {"GET": ANY, "POST": ANY}
+
+    @property
+    def longest_body(self) -> int:
+        """How long a form may be [bytes]."""
+        return _LONGEST_FORM
+
+    def given_credential(self) -> Credential:
+        """Give what the request shows of who asks; nobody may ask by POST, too, which changes nothing here."""
+        return shown(self.request, self.services.config, public=True)
+
+    def arguments(self) -> dict[str, list[str]]:
+        """Give the parameters of the query and of the form; call it in a thread.
+
+        Raises
+        ------
+        UnsupportedMediaTypeError
+        """
+        given = super().arguments()
+        with self._body.content() as content:
+            if content and media_type_of(self.request.headers) != _FORM:
+                raise UnsupportedMediaTypeError(f"Parameters come in the query, or in a body of the type {_FORM}.")
+            for name, texts in parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True).items():
+                given.setdefault(name, []).extend(texts)
+        return given
+
+
+class ConeSearchHandler(_QueryHandler, StreamHandler):
+    """Simple Cone Search."""
 
     async def get(self) -> None:
         """Find series around a position, as Simple Cone Search 1.03 says: a VOTable, of errors too."""
         self.set_header("Content-Type", FORMATS["votable"].media_type)
         await self.send(self._pieces(), heavy=False)
+
+    post = get
 
     def _pieces(self) -> Iterator[bytes]:
         try:
@@ -51,17 +86,16 @@ class ConeSearchHandler(StreamHandler):
         return lambda fields: entry(fields["instrument_id"])
 
 
-class DataLinkHandler(BaseHandler):
+class DataLinkHandler(_QueryHandler):
     """DataLink."""
-
-    needs: ClassVar = {"GET": ANY}
-    public: ClassVar[bool] = True
 
     async def get(self) -> None:
         """List what there is of series (ID, several times): the light curve in every format, its metadata."""
         content = await self.run(lambda: datalink.document(list(self._links())))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
         self.finish(content)
+
+    post = get
 
     def _links(self) -> Iterator[Mapping[str, Any]]:
         service = origin_of(self.request, self.services.config.server)

@@ -175,6 +175,27 @@ def test_links_of_a_series(service, series):
         assert answer.headers["Content-Type"].startswith(link["content_type"])
 
 
+def test_pyvo_goes_through_the_links_of_all_that_it_found(service, series):
+    for token, expected in ((None, ["everybody"]), (service.token, ["everybody", "crew"])):
+        found = [[link["ID"] for link in links] for links in search(service, token).iter_datalinks()]
+        assert {frozenset(ids) for ids in found} == {frozenset([str(series[name])]) for name in expected}
+        assert all(len(ids) == len(FORMATS) + 2 for ids in found)
+
+
+def test_a_form_asks_what_a_query_does(service, series):
+    for path, params in (("scs", {"RA": 10, "DEC": -20, "SR": 0.01}), ("datalink", {"ID": [*series.values(), "é&"]})):
+        url = f"{service.url}/vo/{path}"
+        by_query = session().get(url, params=params, timeout=60)
+        assert by_query.status_code == 200
+        assert session().post(url, data=params, timeout=60).content == by_query.content
+        assert session().post(url, params=params, timeout=60).content == by_query.content
+        refused = check_error(session().post(url, json={"ID": "1"}, timeout=60), 415)
+        assert "application/x-www-form-urlencoded" in refused["message"]
+        check_error(session().post(url, data={"ID": "1" * 70_000}, timeout=60), 413)
+        check_error(session("wrong").post(url, data=params, timeout=60), 401)
+    check_error(session().post(f"{service.url}/vo/datalink", data={"ID": ["1"] * 501}, timeout=60), 400)
+
+
 def test_links_of_what_is_not_there(service, series):
     url = f"{service.url}/vo/datalink"
     params = {"ID": [str(series["everybody"]), "999999", "<x>"]}
