@@ -53,7 +53,10 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
         if field in metadata:
             header[keyword] = (_ascii(metadata[field]), words)
     header["RADESYS"] = ("ICRS", "of RA and DEC")
-    header["TIMESYS"] = (time_scale(metadata), "scale of the times")
+    if metadata.get("time_scale"):
+        header["TIMESYS"] = (time_scale(metadata), "scale of the times")
+    else:
+        header["COMMENT"] = "No TIMESYS: nobody said what the scale of the times is. It need not be UTC."
     header["TREFPOS"] = (time_refpos(metadata), "where the times are measured")
     header["MJDREF"] = (0.0, "times are MJD")
     header["TIMEUNIT"] = "d"
@@ -64,7 +67,7 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
 
 
 def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, Any]) -> None:
-    """Say what a column means, and of times their scale, where it is known: readers take a missing one for UTC."""
+    """Say what a column means, and that it is a time where the scale is known: readers take a missing one for UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
     if column.name in TIMES and metadata.get("time_scale"):

@@ -175,11 +175,11 @@ FORMATS: Final[Mapping[str, Format]] = {
             media_type="application/fits",
             encode=fits,
             package="astropy",
-            types="all but float16, datetimes and durations",
+            types="all but int8, float16, datetimes and durations",
             units="yes",
             metadata="as standard keywords, and as JSON in `PHOTSER`",
             loses="text that is missing is empty, spaces at its end go, characters beyond ASCII are written \\u00e9; "
-            "float16 becomes float32; datetimes are text, durations seconds [s]",
+            "int8 becomes int16, float16 float32; datetimes are text, durations seconds [s]",
         ),
     )
 }

@@ -239,9 +239,20 @@ def test_what_is_unknown_is_published_as_unknown(scale, place):
     metadata = {**METADATA, "time_scale": scale, "time_refpos": place}
     (times,) = parse(io.BytesIO(FORMATS["votable"].write(tess(), metadata))).resources[0].time_systems
     header = astropy_fits.getheader(io.BytesIO(FORMATS["fits"].write(tess(), metadata)), 1)
-    for found in ((times.timescale, times.refposition), (header["TIMESYS"], header["TREFPOS"])):
-        assert found == ((scale or "unknown").upper(), (place or "unknown").upper())
+    assert (times.timescale, times.refposition) == ((scale or "unknown").upper(), (place or "unknown").upper())
+    assert (header.get("TIMESYS"), header["TREFPOS"]) == (scale and scale.upper(), (place or "unknown").upper())
     assert ("TCUNI" in " ".join(header)) == (scale is not None)
+    assert ("No TIMESYS" in str(header.get("COMMENT"))) == (scale is None)
+
+
+@pytest.mark.parametrize("place", [None, "barycenter"])
+def test_astropy_leaves_times_of_unknown_scale_as_numbers(place):
+    metadata = {**METADATA, "time_scale": None, "time_refpos": place}
+    content = FORMATS["fits"].write(tess().assign(TIME=1.0), metadata)
+    table = Table.read(io.BytesIO(content), format="fits", astropy_native=True)
+    assert not isinstance(table["mjd"], Time)
+    assert np.array_equal(table["mjd"], tess()["mjd"])
+    assert str(table["mjd"].unit) == "d"
 
 
 def test_astropy_makes_times_of_fits():
