@@ -39,6 +39,9 @@ __all__ = [
 LONGEST_TEXT = 1000
 MOST_VALUES = 500
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
+# The end of the year 9999. What is beyond was meant otherwise, as a date without hyphens (20261121) or in seconds, and
+# would find nothing; Julian dates of today are below, and are the times of some series.
+_LAST_MJD = 2_973_484
 _LARGEST = 2**31 - 1
 
 
@@ -205,7 +208,7 @@ def _moment(text: str) -> float:
         moment = datetime.fromisoformat(text)
         moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
         return (moment - _MJD_EPOCH).total_seconds() / 86400
-    return _number(text)
+    return _between(-math.inf, _LAST_MJD)(text)
 
 
 _STATISTIC = re.compile(
@@ -244,9 +247,9 @@ NUMBER = Kind("a finite number", _number, _ANY_NUMBER)
 NUMBERS = Kind("a finite number, or several with commas between", _several(_number), _list_of(_ANY_NUMBER))
 FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag, {"type": "boolean"})
 MOMENT = Kind(
-    "an MJD, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
+    f"an MJD up to {_LAST_MJD}, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
     _moment,
-    {"anyOf": [_ANY_NUMBER, _DATE, _TIME]},
+    {"anyOf": [{"type": "number", "maximum": _LAST_MJD}, _DATE, _TIME]},
 )
 RIGHT_ASCENSION = Kind("a number from 0 to 360", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360})
 DECLINATION = Kind("a number from -90 to 90", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90})

@@ -51,6 +51,8 @@ GOOD = {
     "MOMENT": {
         "59310": 59310.0,
         "-0.5": -0.5,
+        "2459310.5": 2459310.5,
+        "2973484": 2973484.0,
         "1858-11-17": 0.0,
         "2021-04-06": 59310.0,
         "2021-04-06T12:00": 59310.5,
@@ -110,7 +112,7 @@ BAD = {
     "MOMENT": [
         *NOT_NUMBERS, *NOT_ONE, "2021-4-6", "2021-13-01", "2021-02-30", "2021-04-06T", "2021-04-06T25:00",
         "2021-04-06Z", "2021-04-06T12:00:00+25:00", "0000-01-01", "20210406T12", "2021-W01-1", "2021-04-06T12\0",
-        "now", "yesterday",
+        "now", "yesterday", "20260101", "2973484.5", "1767225600",
     ],
     "RIGHT_ASCENSION": [*NOT_NUMBERS, *NOT_ONE, "-1e-9", "-1", "360.0000001", "1e308"],
     "DECLINATION": [*NOT_NUMBERS, *NOT_ONE, "90.0000001", "-91"],
@@ -180,7 +182,11 @@ def test_any_texts_can_be_listed(texts):
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_every_float_can_be_given(numbers):
     assert kinds.NUMBERS.read(",".join(map(repr, numbers))) == tuple(numbers)
-    assert kinds.MOMENT.read(repr(numbers[0])) == numbers[0]
+
+
+@given(st.floats(max_value=2973484, allow_infinity=False))
+def test_every_mjd_can_be_given(mjd):
+    assert kinds.MOMENT.read(repr(mjd)) == mjd
 
 
 @given(
