@@ -72,6 +72,9 @@ _OPTIONS: Final = {
     MAGERR: "magerr_col",
 }
 
+#: What altdata say of the fluxes.
+_OF_FLUXES: Final = ("flux_calibrated", "flux_unit", "flux_zero_point", "flux_zero_point_source")
+
 #: MJD of photometry: later than photographic plates, and not in the far future [d].
 _EARLIEST, _LATEST = -20_000.0, 150_000.0
 #: Below this, an MJD is from before 1886 [d].
@@ -111,7 +114,8 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
     doubts = _checked(frame[names["mjd"]].to_numpy(), options.time_format)
     if flags:
-        suggested["altdata"] = {**suggested.get("altdata", {}), **flags}
+        carried = _carried(reading.file_metadata.get("altdata"))
+        suggested["altdata"] = {**carried, **suggested.get("altdata", {}), **flags}
     same = frame is reading.frame
     return replace(
         reading,
@@ -248,6 +252,13 @@ def _calibrated(
         "An AB zero point (zero_point) would bring them to uJy."
     )
     return frame, {"flux_calibrated": False, "flux_unit": unit}, [warning]
+
+
+def _carried(altdata: Any) -> dict[str, Any]:
+    """Give the altdata of a file without what they say of its fluxes, which are others now."""
+    if not isinstance(altdata, Mapping):
+        return {}
+    return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
 def _checked(mjd: npt.NDArray[Any], given: str | None) -> list[str]:

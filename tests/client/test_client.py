@@ -27,7 +27,7 @@ from photseries.errors import (
     StartError,
     UnauthorizedError,
 )
-from tests.support import DATA, TESS, columns, recipe_read
+from tests.support import DATA, TESS, columns, recipe_read, recipe_write
 
 
 def frame(rows=10, **more):
@@ -315,6 +315,19 @@ def test_options_are_for_tables_in_memory_too(client, fields):
     assert series.data["flux"].tolist() == [1.0, 2.0]
     assert (series.metadata["time_scale"], series.metadata["time_refpos"]) == ("tdb", "barycenter")
     assert series.metadata["altdata"] == {"flux_zero_point": 23.9}
+
+
+def test_altdata_of_a_file_stay_beside_a_zero_point(client, fields, tmp_path):
+    file = tmp_path / "counts.h5"
+    said = {"pipeline": 1, "flux_calibrated": False, "flux_unit": "ct"}
+    file.write_bytes(recipe_write(frame(), {"altdata": said}))
+    for own, expected in (({}, {}), ({"altdata": {"pipeline": 2, "mine": 3}}, {"pipeline": 2, "mine": 3})):
+        origin = f"{len(own)} of mine"
+        uploaded = client.upload(file, options=ReadOptions(zero_point=25.0), origin=origin, **fields, **own)
+        found = client.get(uploaded.id).metadata["altdata"]
+        assert found == {"pipeline": 1, "flux_zero_point": 25.0, **expected}
+    uploaded = client.upload(file, **fields)
+    assert client.get(uploaded.id).metadata["altdata"] == said
 
 
 def test_an_unknown_field_is_the_services_to_refuse(client, fields):
