@@ -15,6 +15,7 @@ import orjson
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
+from photseries.client.endings import OF_ONE, format_of
 from photseries.criteria import CRITERIA
 from photseries.schemas.metadata import MetadataSchema
 
@@ -29,34 +30,21 @@ identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
 if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
 
 
-#: The formats in which the service gives a series, and the endings of file names that mean them, the usual one first.
-_ENDINGS: Mapping[str, tuple[str, ...]] = {
-    "hdf5": (".h5", ".hdf5", ".hdf"),
-    "json": (".json",),
-    "csv": (".csv",),
-    "ecsv": (".ecsv",),
-    "parquet": (".parquet", ".pq"),
-    "arrow": (".arrows",),
-    "votable": (".vot", ".votable", ".xml"),
-    "fits": (".fits", ".fit", ".fts"),
-}
-
-
 @click.command()
 @identity
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Default: series-ID.h5."
 )
 @click.option(
-    "--format", "form", type=click.Choice(list(_ENDINGS)), help="Default: as the name of the file says, or hdf5."
+    "--format", "form", type=click.Choice(list(OF_ONE)), help="Default: as the name of the file says, or hdf5."
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
 def get(client: Client, series_id: int, output: Path | None, form: str | None, force: bool) -> None:
     """Download a series into a file; - is standard output."""
     if form is None:
-        form = "hdf5" if output is None or output == _STDOUT else _form_of(output)
-    path = output or Path(f"series-{series_id}{_ENDINGS[form][0]}")
+        form = "hdf5" if output is None or output == _STDOUT else format_of(output, OF_ONE)
+    path = output or Path(f"series-{series_id}{OF_ONE[form][0]}")
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} is there already; --force replaces it, -o names another.")
     try:
@@ -106,15 +94,6 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
         what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
         click.confirm(f"Delete series {series_id} ({what})?", abort=True)
     client.delete(series_id, if_match=if_match)
-
-
-def _form_of(path: Path) -> str:
-    """Tell the format from the name of a file."""
-    for form, endings in _ENDINGS.items():
-        if path.suffix.lower() in endings:
-            return form
-    known = ", ".join(endings[0] for endings in _ENDINGS.values())
-    raise Failure(f"The name {path} does not say which format is meant: end it in one of {known}, or give --format.")
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:

@@ -4,39 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Final
+from typing import IO
 
 import httpx
 
 from photseries.client.answers import Answer, answer_of
-from photseries.errors import InvalidError, UnreachableError
+from photseries.errors import UnreachableError
 
-__all__ = ["FORMATS", "format_of", "partial", "saved"]
-
-#: The formats of an export, and the endings of file names that mean them.
-FORMATS: Final[Mapping[str, tuple[str, ...]]] = {
-    "hdf5": (".h5", ".hdf5", ".hdf"),
-    "parquet": (".parquet", ".pq"),
-    "zip": (".zip",),
-}
-
-
-def format_of(path: Path) -> str:
-    """Tell the format from the name of a file.
-
-    Raises
-    ------
-    InvalidError
-        When it is not one of an export.
-    """
-    for name, endings in FORMATS.items():
-        if path.suffix.lower() in endings:
-            return name
-    known = ", ".join(ending for endings in FORMATS.values() for ending in endings)
-    raise InvalidError(f"The name {path.name!r:.80} does not say which format is meant: end it in one of {known}.")
+__all__ = ["partial", "saved"]
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.client.exports import format_of, partial
+from photseries.client.endings import OF_MANY, OF_ONE, format_of
+from photseries.client.exports import partial
 from photseries.client.finding import Finder
 from photseries.client.queries import arguments, takes_criteria
 from photseries.client.series import Series
@@ -89,7 +90,7 @@ class Reader:
             return self._finder.past(series_id, revision)
         return self._finder.series(self._finder.metadata(series_id), asked)
 
-    def save(self, series_id: int, path: str | os.PathLike[str], *, format: str = "hdf5") -> Path:
+    def save(self, series_id: int, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
         """Download a series as a file.
 
         Parameters
@@ -97,8 +98,8 @@ class Reader:
         series_id : int
         path : str or path
             An existing file is replaced when all is there.
-        format : str
-            One of the formats of docs/formats.md; "hdf5" is the stored file.
+        format : str, optional
+            One of the formats of docs/formats.md, "hdf5" being the stored file; default: as the path ends.
 
         Returns
         -------
@@ -110,11 +111,12 @@ class Reader:
         NotFoundError
             When there is no such series, or none that the token may see.
         InvalidError
-            When there is no such format.
+            When there is no such format, or the path does not end in one.
         """
         target = Path(path)
+        form = format_of(target, OF_ONE) if format is None else format
         with partial(target) as file:
-            self._finder.save_one(series_id, format, file)
+            self._finder.save_one(series_id, form, file)
         return target
 
     @takes_criteria
@@ -199,7 +201,7 @@ class Reader:
         """
         target = Path(path)
         shaping = {
-            "format": format_of(target) if format is None else format,
+            "format": format_of(target, OF_MANY) if format is None else format,
             "columns": None if columns is None else joined(_names(columns)),
             "derive": None if derive is None else ",".join(_names(derive)),
         }

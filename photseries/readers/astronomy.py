@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,7 @@ _SCALES: Final = {"utc": "utc", "tai": "tai", "tt": "tt", "tdb": "tdb", "tcb": "
 _BIN_START, _BIN_SIZE = "time_bin_start", "time_bin_size"
 
 
-def from_table(table: Table, options: ReadOptions) -> Reading:
+def from_table(table: Table, options: ReadOptions, said: Mapping[str, Any] | None = None) -> Reading:
     """Make a reading of an astropy table.
 
     Parameters
@@ -36,6 +37,8 @@ def from_table(table: Table, options: ReadOptions) -> Reading:
         Times become MJD in their scale, of bins their middles; columns that the archive has a unit for are brought to
         it; masked numbers become NaN. Columns that hold more than one plain value a row are left out with a warning.
     options : ReadOptions
+    said : mapping, optional
+        Fields of the series that the file names as the service does.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def from_table(table: Table, options: ReadOptions) -> Reading:
     frame, unit, doubts = in_known_units(frame, roles, units, zero_point=options.zero_point is not None)
     told = {name: value for name, value in fields.items() if value is not None}
     absent = (f"Left out, as a row holds more than one plain value: {', '.join(left_out)}.",) if left_out else ()
-    return canonical(Reading(frame, told, warnings=(*absent, *kept, *doubts)), options, unit)
+    return canonical(Reading(frame, told, said or {}, (*absent, *kept, *doubts)), options, unit)
 
 
 def _is_plain(column: Any) -> bool:

@@ -7,6 +7,7 @@ import io
 import pandas as pd
 
 from photseries.codecs import frames, plain_hdf5
+from photseries.codecs.metadata import from_json
 from photseries.config import Limits
 from photseries.readers.columns import canonical
 from photseries.readers.reading import Reading, ReadOptions, needs, quiet
@@ -22,16 +23,18 @@ def read_hdf5(content: bytes, options: ReadOptions) -> Reading:
 
 
 def read_parquet(content: bytes, options: ReadOptions) -> Reading:
-    """Read Apache Parquet."""
+    """Read Apache Parquet; of the service's own files the fields of the series, too."""
     needs("pyarrow")
     import pyarrow.parquet
 
     # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
-    frame: pd.DataFrame = pyarrow.parquet.read_table(io.BytesIO(content)).to_pandas(types_mapper=long.get)
+    table = pyarrow.parquet.read_table(io.BytesIO(content))
+    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
-    return canonical(Reading(frame), options)
+    own = (table.schema.metadata or {}).get(b"photseries")
+    return canonical(Reading(frame, file_metadata={} if own is None else from_json(own, Limits())), options)
 
 
 def read_votable(content: bytes, options: ReadOptions) -> Reading:

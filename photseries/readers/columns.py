@@ -16,7 +16,7 @@ from photseries.readers.zero_points import zero_point_of
 from photseries.series.photometry import AB_ZERO_POINT
 from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 
-__all__ = ["TIME_FORMATS", "canonical", "roles_of"]
+__all__ = ["TIME_FORMATS", "canonical", "roles_of", "without_fluxes"]
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -114,7 +114,7 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
     doubts = _checked(frame[names["mjd"]].to_numpy(), options.time_format)
     if flags:
-        carried = _carried(reading.file_metadata.get("altdata"))
+        carried = without_fluxes(reading.file_metadata.get("altdata"))
         suggested["altdata"] = {**carried, **suggested.get("altdata", {}), **flags}
     same = frame is reading.frame
     return replace(
@@ -254,8 +254,8 @@ def _calibrated(
     return frame, {"flux_calibrated": False, "flux_unit": unit}, [warning]
 
 
-def _carried(altdata: Any) -> dict[str, Any]:
-    """Give the altdata of a file without what they say of its fluxes, which are others now."""
+def without_fluxes(altdata: Any) -> dict[str, Any]:
+    """Give the altdata of a file without what they say of its fluxes: these are others now, or their unit says it."""
     if not isinstance(altdata, Mapping):
         return {}
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}

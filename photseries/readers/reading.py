@@ -60,7 +60,7 @@ class Reading:
     fields : dict
         Fields of the series that the data itself tells.
     file_metadata : dict
-        Fields that the file carries for the service to read: of HDF5 files.
+        Fields that the file carries under the names that the service has for them.
     warnings : tuple of str
         What whoever uploads it should know.
     blob : bytes, optional

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import itertools
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from photseries.readers.columns import canonical
+from photseries.readers.columns import canonical, without_fluxes
 from photseries.readers.plain import EXACT
 from photseries.readers.reading import Reading, ReadOptions, invalid, needs
+from photseries.schemas.metadata import METADATA
 
 __all__ = ["read_csv", "read_ecsv", "read_spaced", "read_tsv"]
 
@@ -20,6 +22,9 @@ __all__ = ["read_csv", "read_ecsv", "read_spaced", "read_tsv"]
 _EXACT: Final[dict[str, Any]] = (
     {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
 )
+
+#: Fields that every file of the service's own names, and hardly another one.
+KEY: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
 
@@ -46,7 +51,16 @@ def read_ecsv(content: bytes, options: ReadOptions) -> Reading:
 
     from photseries.readers.astronomy import from_table
 
-    return from_table(Table.read(content.decode(), format="ascii.ecsv"), options)
+    table = Table.read(content.decode(), format="ascii.ecsv")
+    return from_table(table, options, _said(table.meta))
+
+
+def _said(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a file of the service's own says of the series; of its fluxes the unit of their column does."""
+    if not all(name in meta for name in KEY):
+        return {}
+    said = {name: meta[name] for name in METADATA if meta.get(name) is not None}
+    return {**said, "altdata": without_fluxes(said["altdata"])} if "altdata" in said else said
 
 
 def _table(content: bytes, separator: str) -> pd.DataFrame:

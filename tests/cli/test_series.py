@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from photseries.cli.series import _ENDINGS
+from photseries.client.endings import OF_ONE
 from photseries.formats import FORMATS
 from tests.support import columns, recipe_read
 
@@ -122,8 +122,8 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
 
 
 def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
-    assert set(_ENDINGS) == set(FORMATS)
-    for form, endings in _ENDINGS.items():
+    assert set(OF_ONE) == set(FORMATS)
+    for form, endings in OF_ONE.items():
         assert f".{FORMATS[form].extension}" == endings[0]
         run("get", series[0], "-o", tmp_path / f"a{endings[-1]}")
         named = run("get", series[0], "-o", tmp_path / "b.x", "--format", form, "--force")

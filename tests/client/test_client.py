@@ -432,3 +432,21 @@ def test_many_ids_take_little_memory():
         reached.require_other(10**6)
     reached.require_other(10**6 - 1)
     assert len(reached._bits) < 30
+
+
+@pytest.mark.parametrize("form", ["h5", "parquet", "ecsv"])
+def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_path, form):
+    counts = {"flux_calibrated": False, "flux_unit": "electron / s", "camera": 2}
+    more = {"time_scale": "tdb", "time_refpos": "barycenter", "magref": 18.5, "channel": "b", "altdata": counts}
+    first = client.get(client.upload(frame(), **fields, **more).id)
+    path = tmp_path / f"series.{form}"
+    client.save(first.id, path)
+    with pytest.raises(DuplicateError):
+        client.upload(path)
+    second = client.get(client.upload(path, channel="c").id)
+    pd.testing.assert_frame_equal(second.data, first.data)
+    assert second.metadata["content_hash"] == first.metadata["content_hash"]
+    own = {"id", "created_at", "modified", "channel", "filename", "hash", "revision"}
+    assert {name: value for name, value in second.metadata.items() if name not in own} == {
+        name: value for name, value in first.metadata.items() if name not in own
+    }

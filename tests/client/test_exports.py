@@ -6,7 +6,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from photseries.client.exports import FORMATS
+from photseries.client.endings import OF_MANY
 from photseries.errors import InvalidError, UnauthorizedError, UnreachableError
 from photseries.formats.exports import EXPORTS
 from tests.client.between import Between, answer
@@ -21,7 +21,7 @@ def series(client, world):
 
 
 def test_the_formats_are_those_of_the_service():
-    assert set(FORMATS) == set(EXPORTS)
+    assert set(OF_MANY) == set(EXPORTS)
 
 
 def test_a_file_of_all_that_match(client, series, tmp_path):
