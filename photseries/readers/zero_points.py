@@ -87,7 +87,8 @@ def zero_point_of(given: float | str, unit: Unit, bandpass: Any) -> tuple[float,
     found = ZERO_POINTS.get(given)
     if found is None:
         raise invalid(f"There is no zero point {given!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
-    if unit not in (None, found.unit) or bandpass not in (None, found.filter):
-        what = bandpass if bandpass not in (None, found.filter) else unit
+    is_its_unit = unit is None or unit.replace(" ", "") == found.unit  # which astropy writes with spaces
+    if not is_its_unit or bandpass not in (None, found.filter):
+        what = unit if not is_its_unit else bandpass
         raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {what}.")
     return found.ab, {"flux_zero_point": found.ab, "flux_zero_point_source": found.source}

@@ -9,7 +9,8 @@ from astropy.time import Time
 from astropy.timeseries import BinnedTimeSeries, TimeSeries
 
 from photseries.errors import InvalidError
-from photseries.readers import ReadOptions, collect, read
+from photseries.readers import ZERO_POINTS, ReadOptions, collect, read
+from photseries.series.photometry import AB_ZERO_POINT
 
 MJD = np.array([59000.0, 59001.0])
 
@@ -121,3 +122,11 @@ def test_a_time_series_that_astropy_wrote_to_fits(tmp_path):
     np.testing.assert_array_equal(got.frame["mjd"], given.time.mjd)
     assert got.frame["flux"].tolist() == [1000, 2000]
     assert got.fields == {"time_scale": "tdb"}
+
+
+def test_a_published_zero_point_serves_tables_of_its_unit():
+    got = collected(of(flux=[1.0, 2.0] * u.electron / u.s), zero_point="tess")
+    factor = 10 ** (0.4 * (AB_ZERO_POINT - ZERO_POINTS["tess"].ab))
+    assert got.frame["flux"].tolist() == pytest.approx([factor, 2 * factor])
+    with pytest.raises(InvalidError, match="not for electron"):
+        collected(of(flux=[1.0, 2.0] * u.electron), zero_point="tess")
