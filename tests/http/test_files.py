@@ -210,7 +210,7 @@ def test_one_content_has_one_hash_whatever_the_unit_of_its_times(admin, world):
     found = recipe_read(file)[0]
     assert found.equals(frame.astype({"at": "M8[ns]", "took": "m8[ns]"}))
     assert hashed == content_hash(found) == stored(file, "downloaded")[1]
-    assert hashed == Payload(blob=recipe_write(frame, {})).content_hash()
+    assert Payload(blob=recipe_write(frame, {})).holds(hashed)
 
 
 def test_times_that_nanoseconds_do_not_hold_are_refused(admin, world):
