@@ -16,7 +16,7 @@ from photseries.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.http.media import accepted
 from photseries.http.series import number_of
 from photseries.http.streams import send_whole
-from photseries.http.tags import is_known, revisited, tag_of
+from photseries.http.tags import is_known, may_be_kept, tag_of
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
@@ -81,8 +81,7 @@ class FileHandler(BaseHandler):
             return series_id, form, tag_of(found, form.extension), content
 
         series_id, form, tag, content = await self.run(read, heavy=True)
-        for name, value in revisited(tag, *([] if extension else ["Accept"])).items():
-            self.set_header(name, value)
+        may_be_kept(self, tag, *([] if extension else ["Accept"]))
         if content is None:
             self.set_status(304)
             self.finish()

@@ -27,7 +27,7 @@ from photseries.http.answers import success, wrapped
 from photseries.http.base import ANY
 from photseries.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.http.streams import send_whole
-from photseries.http.tags import is_known, revisions, revisited, tag_of
+from photseries.http.tags import is_known, may_be_kept, revisions, tag_of
 from photseries.http.uploads import UploadHandler
 from photseries.principal import UPLOAD
 
@@ -209,8 +209,7 @@ class OneSeriesHandler(UploadHandler):
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
-            for name, value in revisited(tag).items():
-                self.set_header(name, value)
+            may_be_kept(self, tag)
         if not pieces:
             self.set_status(304)
         await send_whole(self, pieces)

@@ -15,7 +15,7 @@ from photseries.errors import DamagedError, InvalidError, LateError, NotInstalle
 from photseries.http.base import ANY, BaseHandler
 from photseries.http.contract import IF_NONE_MATCH, Contract, Raw
 from photseries.http.series import number_of
-from photseries.http.tags import is_known, revisited, tag_of
+from photseries.http.tags import is_known, may_be_kept, tag_of
 from photseries.series import folding
 from photseries.series.cutting import extremes
 from photseries.series.peaks import peaks
@@ -55,8 +55,7 @@ class StudyHandler(BaseHandler):
 
         async with self.shared.studies:
             tag, content = await self.run(work, heavy=True)
-        for name, value in revisited(tag).items():
-            self.set_header(name, value)
+        may_be_kept(self, tag)
         if content is None:
             self.set_status(304)
         else:

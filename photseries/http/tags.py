@@ -6,10 +6,12 @@ import re
 import zlib
 from collections.abc import Mapping
 
+from tornado.web import RequestHandler
+
 from photseries import __version__
 from photseries.catalogue.finding import Found
 
-__all__ = ["is_known", "revisions", "revisited", "tag_of"]
+__all__ = ["is_known", "may_be_kept", "revisions", "tag_of"]
 
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?"')
 
@@ -50,13 +52,16 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
     return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
 
 
-def revisited(tag: str, *others: str) -> dict[str, str]:
-    """Give the headers of an answer that a client may keep and ask about again.
+def may_be_kept(handler: RequestHandler, tag: str, *others: str) -> None:
+    """Say of an answer that a client may keep it, and ask about it again.
 
     Parameters
     ----------
+    handler : RequestHandler
     tag : str
     others : str
         Headers of the request on which the answer depends, beside those that say who asks.
     """
-    return {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": ", ".join(("Authorization", "Cookie", *others))}
+    handler.set_header("ETag", tag)
+    handler.set_header("Cache-Control", "private, no-cache")
+    handler.set_header("Vary", ", ".join(("Authorization", "Cookie", *others)))
