@@ -20,7 +20,7 @@ from photseries.series.digest import content_hash
 from photseries.series.table import is_text
 from photseries.text import is_unicode
 
-__all__ = ["Message", "Payload", "message", "payload_of"]
+__all__ = ["Message", "Payload", "is_of", "message", "payload_of"]
 
 #: Values above which a file is less work for both sides than JSON.
 MOST_IN_JSON: Final = 20_000
@@ -39,8 +39,6 @@ class Payload:
     ----------
     columns : bytes, optional
         The table as a JSON object of columns.
-    frame : DataFrame, optional
-        The same as a frame.
     fields : mapping
         What the file that the columns come from says of the series; a field that is given beside it wins.
     blob : bytes, optional
@@ -48,18 +46,8 @@ class Payload:
     """
 
     columns: bytes | None = None
-    frame: pd.DataFrame | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)
     blob: bytes | None = None
-
-    def holds(self, known: str) -> bool:
-        """Tell whether this is the table with a content hash that the service gave."""
-        if self.frame is not None and content_hash(self.frame) == known:
-            return True
-        if self.blob is None:
-            return False
-        # What a file makes of a frame may have another hash, as datetimes do that become nanoseconds.
-        return content_hash(frames.build(plain_hdf5.read(self.blob, Limits()))) == known
 
 
 @dataclass(frozen=True)
@@ -89,8 +77,17 @@ def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
         return Payload(blob=reading.blob)
     if _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
         said = {name: value for name, value in reading.file_metadata.items() if value is not None}
-        return Payload(json_columns.encode(reading.frame), reading.frame, without_ignored(said))
-    return Payload(blob=reading.blob or hdf5.encode(reading.frame, reading.file_metadata), frame=reading.frame)
+        return Payload(json_columns.encode(reading.frame), without_ignored(said))
+    return Payload(blob=reading.blob or hdf5.encode(reading.frame, reading.file_metadata))
+
+
+def is_of(known: str, reading: Reading) -> bool:
+    """Tell whether a content hash that the service gave is that of a table."""
+    if content_hash(reading.frame) == known:
+        return True
+    # What a file makes of a frame may have another hash, as datetimes do that become nanoseconds.
+    blob = payload_of(reading).blob
+    return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known
 
 
 def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from photseries.client.keys import CRITERIA_OF_KEY, Key, Reached, key_of
-from photseries.client.payload import Message, Payload, message, payload_of
+from photseries.client.payload import Message, is_of, message, payload_of
 from photseries.client.transport import Doubt, Transport
 from photseries.criteria import MOST_PER_PAGE
 from photseries.criteria.kinds import joined
@@ -98,7 +98,6 @@ class Uploader:
         self, reading: Reading, fields: Mapping[str, Any], key: Key | None, if_exists: str, reached: Reached
     ) -> Uploaded:
         """Send a series, unless it is there."""
-        payload = payload_of(reading)
         # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
         # both sides than a refusal. Series that are not there cost one look in all.
         if if_exists == "skip" and self._looks_first:
@@ -106,8 +105,8 @@ class Uploader:
             self._looks_first = found is not None
             if found is not None:
                 reached.require_other(found["id"])
-                return _skipped(found, payload, reading)
-        written = message(payload, fields)
+                return _skipped(found, reading)
+        written = message(payload_of(reading), fields)
         doubt = Doubt()
         try:
             answer = self._transport.write("POST", _SERIES, written, repeatable=True, doubt=doubt)
@@ -116,7 +115,7 @@ class Uploader:
             if not isinstance(there, int):  # one that the token may not see
                 raise
             reached.require_other(there)
-            settled = self._settled(there, payload, written, doubt, if_exists, reading)
+            settled = self._settled(there, written, doubt, if_exists, reading)
             if settled is None:
                 raise
             return settled
@@ -126,16 +125,14 @@ class Uploader:
         """Write a change; the fields that a reader suggests are for new series only."""
         return message(None if data is None else payload_of(collect(data, options)), fields)
 
-    def _settled(
-        self, there: int, payload: Payload, written: Message, doubt: Doubt, if_exists: str, reading: Reading
-    ) -> Uploaded | None:
+    def _settled(self, there: int, written: Message, doubt: Doubt, if_exists: str, reading: Reading) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
         found = self._fields(there) if doubt.arose or if_exists == "skip" else None
-        if found is not None and doubt.arose and payload.holds(found["content_hash"]):
+        if found is not None and doubt.arose and is_of(found["content_hash"], reading):
             return Uploaded(there, "created", reading.warnings)
         if found is not None and if_exists == "skip":
             self._looks_first = True
-            return _skipped(found, payload, reading)
+            return _skipped(found, reading)
         if if_exists == "replace":
             self._transport.write("PATCH", f"{_SERIES}/{there}", written, repeatable=True)
             return Uploaded(there, "replaced", reading.warnings)
@@ -159,9 +156,9 @@ class Uploader:
         return fields
 
 
-def _skipped(found: Mapping[str, Any], payload: Payload, reading: Reading) -> Uploaded:
+def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
-    other = () if payload.holds(found["content_hash"]) else (_OTHER_TABLE,)
+    other = () if is_of(found["content_hash"], reading) else (_OTHER_TABLE,)
     return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
 
 
