@@ -124,11 +124,15 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
 
 def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """Pass series on; refuse names that are none of their fields: all have the same, but for those of some searches."""
-    for number, fields in enumerate(found):
-        unknown = next((name for name in names if name not in {*fields, *COLUMNS}), None) if number == 0 else None
-        if unknown is not None:
-            raise Failure(f"Series have no field {unknown!r:.80} (--columns).{suggestion(unknown, fields)}")
-        yield fields
+    walked = iter(found)
+    first = next(walked, None)
+    if first is None:
+        return
+    unknown = next((name for name in names if name not in {*first, *COLUMNS}), None)
+    if unknown is not None:
+        raise Failure(f"Series have no field {unknown!r:.80} (--columns).{suggestion(unknown, first)}")
+    yield first
+    yield from walked
 
 
 def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:

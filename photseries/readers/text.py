@@ -24,7 +24,7 @@ _EXACT: Final[dict[str, Any]] = (
 )
 
 #: Fields that every file of the service's own names, and hardly another one.
-KEY: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
+_OWN: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
 
@@ -57,7 +57,7 @@ def read_ecsv(content: bytes, options: ReadOptions) -> Reading:
 
 def _said(meta: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a file of the service's own says of the series; of its fluxes the unit of their column does."""
-    if not all(name in meta for name in KEY):
+    if not all(name in meta for name in _OWN):
         return {}
     said = {name: meta[name] for name in METADATA if meta.get(name) is not None}
     return {**said, "altdata": without_fluxes(said["altdata"])} if "altdata" in said else said
