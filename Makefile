@@ -49,14 +49,14 @@ test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an 
 	$(BIN)/python tests/file_readers/extras.py $(ARGS)
 
 test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environment of their own.
-	$(BIN)/python tests/hats/environment.py $(ARGS)
+	$(BIN)/python tests/server/hats/environment.py $(ARGS)
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
-	$(BIN)/python tests/readers/run.py $(ARGS)
+	$(BIN)/python tests/pandas_versions/run.py $(ARGS)
 
 test-scale: setup ## Kill services behind a balancer; stop, slow and refuse the object storage; ask for 10,000 cones.
 	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
-		tests/crash/test_object_faults.py tests/catalogue/test_cones.py $(ARGS)
+		tests/crash/test_object_faults.py tests/server/catalogue/test_cones.py $(ARGS)
 
 hostile: setup ## Put every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile
@@ -65,7 +65,7 @@ fuzz: setup ## Put mutated files to the reader: make fuzz MINUTES=5
 	$(BIN)/python -m tests.hostile.fuzz $(or $(MINUTES),1) $(ARGS)
 
 interface: setup ## Put every boundary of the interface, as it describes itself, to a running service.
-	INTERFACE=all $(BIN)/python -m pytest tests/http/test_openapi.py -k machine $(ARGS)
+	INTERFACE=all $(BIN)/python -m pytest tests/server/http/test_openapi.py -k machine $(ARGS)
 
 crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
 	CRASH=all $(BIN)/python -m pytest tests/crash $(ARGS)

@@ -32,8 +32,8 @@ from bench.floor import read
 from bench.processes import Tree, timed
 from bench.samples import Sample, made
 from bench.world import furnish, one
-from photseries.codecs import hdf5
-from photseries.series.statistics import summarize
+from photseries.hdf5 import stored_file
+from photseries.lightcurve.statistics import summarize
 from tests.support import TESS, RunningService
 
 __all__ = ["Bulk", "main", "measure", "run", "text"]
@@ -118,7 +118,7 @@ def measure(bulk: Bulk, service: RunningService, others: Mapping[str, Tree], mor
     parts = {
         "decode": lambda: read(blob),
         "statistics": lambda: summarize(sample.frame),
-        "encode": lambda: hdf5.encode(sample.frame, sample.metadata),
+        "encode": lambda: stored_file.encode(sample.frame, sample.metadata),
         "MD5": lambda: hashlib.md5(blob).digest(),
     }
     bulk.floor = {name: timed(act, SECONDS).cpu for name, act in parts.items()}
@@ -130,7 +130,7 @@ def _files(bulk: Bulk, sample: Sample) -> Iterator[bytes]:
     known = {name: value for name, value in sample.metadata.items() if value != MARK.decode()}
     for number in range(bulk.series):
         frame = sample.frame.assign(flux=sample.frame["flux"] + number / 1000)
-        yield hdf5.encode(frame, {**known, "series_obj_id": f"{number:06d}"})
+        yield stored_file.encode(frame, {**known, "series_obj_id": f"{number:06d}"})
 
 
 def _send(bulk: Bulk, folder: Path, service: RunningService, trees: Mapping[str, Tree], more: list[str]) -> None:
@@ -166,7 +166,7 @@ def _gets(service: RunningService) -> dict[str, float]:
 
         def by_hand() -> Any:
             fields = orjson.loads(bare.exchange(request).body)["data"]
-            return fields, hdf5.decode(pybase64.b64decode(fields.pop("data")))
+            return fields, stored_file.decode(pybase64.b64decode(fields.pop("data")))
 
         ways: dict[str, Callable[[], Any]] = {"client": lambda: client.get(number).data, "bare": by_hand}
         times: dict[str, list[float]] = {name: [] for name in ways}

@@ -26,14 +26,14 @@ from bench import indexes, report
 from bench.population import Population, fill
 from bench.questions import PAGES, SORTS, TOTALS, Question
 from bench.report import Figure
-from photseries import config as settings
-from photseries.catalogue import migrations
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.finding import count
-from photseries.criteria import MOST_PER_PAGE, Query
-from photseries.principal import Principal
-from photseries.services import Services, opened
+from photseries.parameters import MOST_PER_PAGE, Query
+from photseries.server import settings
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.finding import count
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.principal import Principal
+from photseries.server.services import Services, opened
 
 SIZES = (10_000, 100_000, 1_000_000)
 TEN_MILLION = 10_000_000

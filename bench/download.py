@@ -27,8 +27,8 @@ from bench.rows import Rows
 from bench.samples import Sample, made, samples
 from bench.service_report import table
 from bench.world import PATH, furnish, one, post
-from photseries.catalogue.embedded import EmbeddedServer
 from photseries.formats.exports import EXPORTS
+from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
 SIZES = (200, 1_000, 4_000)

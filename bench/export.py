@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from photseries import config as settings
-from photseries.accounts import OPERATOR
-from photseries.services import opened
+from photseries.server import settings
+from photseries.server.accounts import OPERATOR
+from photseries.server.services import opened
 
 SIZES = (1_000, 4_000)
 ROWS = 1_000

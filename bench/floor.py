@@ -22,8 +22,9 @@ import pybase64
 
 from bench.rows import Rows
 from bench.samples import Sample
-from photseries.codecs import hdf5, json_arrays
-from photseries.series.statistics import summarize
+from photseries.formats import json_arrays
+from photseries.hdf5 import stored_file
+from photseries.lightcurve.statistics import summarize
 
 __all__ = ["Floor"]
 
@@ -53,7 +54,7 @@ class Floor:
                 summary: Parts = {"statistics": lambda: summarize(frame)}
                 return {**decode, **summary, **self._kept(frame, sample, series_id)}
             case "GET":
-                content = hdf5.encode(sample.frame, sample.metadata)
+                content = stored_file.encode(sample.frame, sample.metadata)
                 path = self._folder / "stored.h5"
                 path.write_bytes(content)
                 select: Parts = {"SELECT": self._rows.one(series_id)}
@@ -73,9 +74,9 @@ class Floor:
                 return {"SELECT": self._rows.page(int(word.removeprefix("of ")))}
 
     def _kept(self, frame: pd.DataFrame, sample: Sample, series_id: int) -> Parts:
-        content = hdf5.encode(frame, sample.metadata)
+        content = stored_file.encode(frame, sample.metadata)
         return {
-            "encode": lambda: hdf5.encode(frame, sample.metadata),
+            "encode": lambda: stored_file.encode(frame, sample.metadata),
             "MD5": lambda: hashlib.md5(content).digest(),
             "file": lambda: self._write(content),
             "commit": self._rows.commit(series_id),

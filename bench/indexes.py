@@ -14,11 +14,11 @@ from sqlalchemy import Connection, event, select
 from bench.population import Population
 from bench.questions import PAGES, SORTS
 from bench.report import IndexUse
-from photseries.catalogue import finding
-from photseries.catalogue.models import Series
-from photseries.catalogue.references import referred
-from photseries.criteria import Positions, Query, parse
-from photseries.services import Services
+from photseries.parameters import Positions, Query, parse
+from photseries.server.catalogue import finding
+from photseries.server.catalogue.models import Series
+from photseries.server.catalogue.references import referred
+from photseries.server.services import Services
 
 __all__ = ["measure"]
 

@@ -19,12 +19,12 @@ import orjson
 from numpy.typing import NDArray
 from sqlalchemy import Connection
 
-from photseries.catalogue.access import audience
-from photseries.catalogue.base import Base
-from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.models import Series
-from photseries.principal import ADMIN, Principal
-from photseries.series import sky
+from photseries.lightcurve import sky
+from photseries.server.catalogue.access import audience
+from photseries.server.catalogue.base import Base
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.models import Series
+from photseries.server.principal import ADMIN, Principal
 
 FIRST_DAY, LAST_DAY = 57000.0, 60650.0  # [MJD], ten years
 CROWDED = (270.9, -30.0)  # [deg], Baade's window

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bench.population import CROWDED, FILTERS, FIRST_DAY, LAST_DAY, Population
-from photseries.criteria import Query, parse
+from photseries.parameters import Query, parse
 
 __all__ = ["PAGES", "SORTS", "TOTALS", "Question"]
 

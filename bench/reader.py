@@ -15,9 +15,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from photseries import config
-from photseries.codecs import hdf5
-from photseries.codecs.sandbox import Sandbox
+from photseries.server import settings
+from photseries.server.sandbox.pool import Sandbox
 
 TESS = Path(__file__).parent.parent / "tests/data/TESS_photometric_series1.h5"
 
@@ -49,12 +48,12 @@ def main(arguments):
     parser.add_argument("--repeats", type=int, default=200)
     options = parser.parse_args(arguments)
     blob = options.file.read_bytes()
-    sandbox = Sandbox(config.Sandbox(), config.Limits())
+    sandbox = Sandbox(settings.Sandbox(), settings.Limits())
     sandbox.start()
     try:
         safe, fast = [], []
         for _ in range(options.repeats):
-            safe.append(timed(lambda content: hdf5.decode_upload(content, sandbox), blob))
+            safe.append(timed(lambda content: sandbox.decode(content), blob))
             fast.append(timed(careless, blob))
     finally:
         sandbox.close()

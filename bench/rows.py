@@ -8,8 +8,8 @@ from typing import Any
 import psycopg2
 from psycopg2 import extras, sql
 
-from photseries.catalogue.finding import FIELDS
-from photseries.catalogue.models import Series
+from photseries.server.catalogue.finding import FIELDS
+from photseries.server.catalogue.models import Series
 
 __all__ = ["Rows"]
 

@@ -22,15 +22,15 @@ from sqlalchemy import event, select
 
 from bench.catalogue import Bench, filled
 from bench.questions import PAGES, TOTALS
-from photseries.catalogue import series
-from photseries.catalogue.blobs import BLOB
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.finding import count
-from photseries.catalogue.models import Series
-from photseries.criteria import Query
-from photseries.principal import Principal
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.parameters import Query
 from photseries.schemas.metadata import METADATA
-from photseries.series.statistics import SUMMARY
+from photseries.server.catalogue import series
+from photseries.server.catalogue.blobs import BLOB
+from photseries.server.catalogue.finding import count
+from photseries.server.catalogue.models import Series
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.principal import Principal
 from tests.support import drop
 
 SIZES = (1_000_000, 10_000_000)

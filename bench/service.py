@@ -26,7 +26,7 @@ from bench.recipe import recipe
 from bench.rows import Rows
 from bench.samples import Sample, samples
 from bench.world import furnish, listed, one, post
-from photseries.catalogue.embedded import EmbeddedServer
+from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
 __all__ = ["main", "run"]

@@ -12,11 +12,11 @@ from sqlalchemy import event
 
 from bench.client import MARK
 from bench.samples import Sample
-from photseries import config as settings
-from photseries import criteria
-from photseries.codecs import json_columns
-from photseries.principal import Principal
-from photseries.services import Services, opened
+from photseries import parameters
+from photseries.formats import json_columns
+from photseries.server import settings
+from photseries.server.principal import Principal
+from photseries.server.services import Services, opened
 
 __all__ = ["counted"]
 
@@ -42,7 +42,7 @@ def counted(directory: Path, sample: Sample, listed: tuple[int, ...]) -> dict[st
             "PATCH": lambda principal: archive.update(principal, series_id, {"altdata": {"number": 1}}),
         }
         for count in listed:
-            query = criteria.parse({"numPerPage": [str(count)]})
+            query = parameters.parse({"numPerPage": [str(count)]})
             acts[f"list of {count}"] = lambda principal, query=query: archive.find(principal, query)
         return {name: _statements(services, token, act) for name, act in acts.items()}
 

@@ -17,19 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import Tree, timed
-from photseries import config as settings
-from photseries.archive.taking import Taking
-from photseries.catalogue import migrations, taking
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.skyportal import SkyPortal
-from photseries.codecs import hdf5
-from photseries.services import Services, opened
-from photseries.takeover import Report, SkyPortalImport
-from photseries.takeover.differences import compared, given
+from photseries.server import settings
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.importers import Report, SkyPortalImport, rows
+from photseries.server.importers.differences import compared, given
+from photseries.server.importers.skyportal_schema import SkyPortal
+from photseries.server.importers.storing import Taking
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.services import Services, opened
 from tests.conftest import database
+from tests.server.importers.peer import Peer
 from tests.support import TESS, recipe_read
-from tests.takeover.peer import Peer
 
 TARGET = 40  # series a second, on two cores
 CORES = 2
@@ -63,7 +62,7 @@ def parts(services: Services, source: SkyPortal, file: Path) -> dict[str, Callab
     content = file.read_bytes()
     taker = Taking(services.catalogue, services.store, services.sandbox, services.config)
     with services.catalogue.reading() as connection:
-        own = taking.own_groups(connection)[series.owner_id]
+        own = rows.own_groups(connection)[series.owner_id]
     fields = {**given(series, "deg"), "group_ids": [own], "stream_ids": [], "owner_id": series.owner_id}
     new, _ = taker.read(content, fields)
     numbers = iter(range(10**6, 2 * 10**6))
@@ -78,7 +77,7 @@ def parts(services: Services, source: SkyPortal, file: Path) -> dict[str, Callab
     return {
         "file read": file.read_bytes,
         "MD5 of it": lambda: hashlib.md5(content).digest(),
-        "read in a worker": lambda: hdf5.decode_upload(content, services.sandbox),
+        "read in a worker": lambda: services.sandbox.decode(content),
         "the same, checked, summed up and hashed": lambda: taker.read(content, fields),
         "compared": lambda: compared(series, new.frame, new.values),
         "encoded, stored, row committed": take,

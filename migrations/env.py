@@ -5,7 +5,7 @@ import os
 from alembic import context
 from sqlalchemy import create_engine
 
-from photseries.catalogue.models import Series
+from photseries.server.catalogue.models import Series
 
 
 def run(connection):

@@ -24,8 +24,8 @@
     ├── UnreachableError            (never sent)            a client finds no service, or one of another version
     └── StartError                  (never sent)            the service or a command cannot start as configured
 
-Raise the narrowest class where the fact is known. :mod:`photseries.http` turns any of them into the one error body,
-the command line into one line and an exit status; nobody else translates.
+Raise the narrowest class where the fact is known. :mod:`photseries.server.http` turns any of them into the one error
+body, the command line into one line and an exit status; nobody else translates.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ sncosmo is no dependency, so run this in an environment of its own, from the top
     /tmp/sncosmo/bin/pip install sncosmo==2.13.1
     PYTHONPATH=. /tmp/sncosmo/bin/python tests/compare_bandpasses.py
 
-To move to another release, install that one, carry the differences over to ``photseries/series/bandpasses.py``, and set
-``SNCOSMO_VERSION`` there.
+To move to another release, install that one, carry the differences over to ``photseries/lightcurve/bandpasses.py``,
+and set ``SNCOSMO_VERSION`` there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 
 import sncosmo
 
-from photseries.series.bandpasses import BANDPASSES, SNCOSMO_VERSION
+from photseries.lightcurve.bandpasses import BANDPASSES, SNCOSMO_VERSION
 
 
 def main() -> int:

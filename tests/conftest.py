@@ -20,12 +20,12 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as property_tests
 
-from photseries import config as settings
-from photseries.accounts import OPERATOR
-from photseries.catalogue import migrations
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.engine import Catalogue
-from photseries.services import opened
+from photseries.server import settings
+from photseries.server.accounts import OPERATOR
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.services import opened
 from tests.forked import ForkedService
 from tests.objects import ObjectServer
 from tests.support import drop

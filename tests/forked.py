@@ -8,7 +8,7 @@ from photseries import lean
 
 lean.import_pandas()
 
-from photseries.cli import main, operator  # noqa: E402, F401  what a service is made of, and pandas before it
+from photseries.cli import main  # noqa: E402  what a service is made of, and pandas before it
 from tests.support import RunningService  # noqa: E402
 
 forking = multiprocessing.get_context("forkserver")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from photseries import config
+from photseries.server import settings
 from tests.support import PATIENCE
 
 WEED = Path(sys.executable).with_name("weed")
@@ -110,7 +110,7 @@ class ObjectServer:
     def config(self, place, **more):
         """The same as a section of the configuration."""
         named = {name.removeprefix("store__"): value for name, value in self.settings(place).items()}
-        return config.Store(**{**named, **more})
+        return settings.Store(**{**named, **more})
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)

@@ -15,7 +15,9 @@ from click.testing import CliRunner
 
 from photseries.cli import main
 
-DATA = Path(__file__).parent / "data"
+#: The top of the checkout.
+TOP = Path(__file__).resolve().parent.parent
+DATA = TOP / "tests/data"
 TESS = DATA / "TESS_photometric_series1.h5"
 
 #: How long a service may take to start or to stop on a machine that is busy with much else [s].

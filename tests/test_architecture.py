@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from tornado.web import RequestHandler
 
-from photseries import __version__, principal
-from photseries.http.server import ROUTES
+from photseries import __version__
+from photseries.server import principal
+from photseries.server.http.server import ROUTES
 
 TOP = Path(__file__).parent.parent
 MODULES = sorted((TOP / "photseries").rglob("*.py"))

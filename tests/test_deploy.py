@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from photseries import config
+from photseries.server import settings
 from tests.debian import program
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -33,21 +33,21 @@ def test_the_unit_is_valid(tmp_path):
 
 def test_the_unit_waits_for_requests_in_flight():
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
-    assert int(seconds) > config.Server().stop_timeout
+    assert int(seconds) > settings.Server().stop_timeout
 
 
 def test_the_balancer_takes_the_longest_body():
     (size,) = re.findall(r"client_max_body_size (\d+)m;", (DEPLOY / "nginx.conf").read_text())
-    assert int(size) * 1024 * 1024 == config.Server().max_body
+    assert int(size) * 1024 * 1024 == settings.Server().max_body
 
 
 @pytest.mark.parametrize("name", ["one", "two", "migrate"])
 def test_the_services_of_the_compose_file_start_as_configured(name):
     service = compose()["services"][name]
-    settings = config.load(None, service["environment"])
-    assert settings.store.url == "s3://photseries/archive"
-    assert (settings.store.access_key, settings.store.secret_key) == ("two", "three")
-    assert settings.database.url == "postgresql://photseries:one@database/photseries"
+    loaded = settings.load(None, service["environment"])
+    assert loaded.store.url == "s3://photseries/archive"
+    assert (loaded.store.access_key, loaded.store.secret_key) == ("two", "three")
+    assert loaded.database.url == "postgresql://photseries:one@database/photseries"
     assert service["read_only"]
     assert service["cap_drop"] == ["ALL"]
 
@@ -73,4 +73,4 @@ def test_the_container_runs_without_rights():
     assert "HEALTHCHECK" in stages[-1]
     for name in re.findall(r"PHOTSERIES_(\w+)=", text):
         section, key = name.lower().split("__")
-        assert hasattr(getattr(config.Config(), section), key), name
+        assert hasattr(getattr(settings.Config(), section), key), name

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from photseries import config
+from photseries.server import settings
 from tests.support import PATIENCE, RunningService, command
 
 TOP = Path(__file__).parent.parent
@@ -42,7 +42,7 @@ def run(command, reader):
 def test_the_readme_runs_as_written(reader):
     (setup,) = blocks("README.md", "sh setup")
     assert "PHOTSERIES_URL=http://127.0.0.1:5000 PHOTSERIES_TOKEN=$(cat data/admin-token)" in setup
-    assert config.Config().server.port == 5000
+    assert settings.Config().server.port == 5000
     (python,) = blocks("README.md", "python")
     printed = run([sys.executable, "-W", "error", "-c", python], reader)
     assert "bessellr" in printed

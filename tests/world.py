@@ -1,6 +1,6 @@
 """People and things to post to, made through the HTTP interface as an operator would."""
 
-from photseries.principal import MANAGE, UPLOAD
+from photseries.server.principal import MANAGE, UPLOAD
 
 
 class World:

@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
-from photseries.catalogue.embedded import EmbeddedServer
+from photseries.server.postgres.embedded import EmbeddedServer
 
 MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 

@@ -5,22 +5,22 @@ import sys
 from pathlib import Path
 
 from photseries import errors
-from photseries.accounts import KINDS
-from photseries.catalogue.finding import FIELDS
-from photseries.criteria import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
 from photseries.formats import FORMATS
 from photseries.formats.exports import EXPORTS
-from photseries.http import server
-from photseries.http.exports import EXPORT
-from photseries.http.files import FILE
-from photseries.http.openapi.document import verbs_of
-from photseries.http.openapi.paths import path_of
-from photseries.principal import PERMISSIONS
+from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
-from photseries.takeover.reasons import REASONS, UNEXPLAINED
-from photseries.vo import conesearch
-from photseries.vo.observations import COLUMNS
+from photseries.server.accounts import KINDS
+from photseries.server.catalogue.finding import FIELDS
+from photseries.server.http import server
+from photseries.server.http.exports import EXPORT
+from photseries.server.http.files import FILE
+from photseries.server.http.openapi.document import verbs_of
+from photseries.server.http.openapi.paths import path_of
+from photseries.server.importers.reasons import REASONS, UNEXPLAINED
+from photseries.server.principal import PERMISSIONS
+from photseries.server.vo import conesearch
+from photseries.server.vo.observations import COLUMNS
 
 DOCS = Path(__file__).parent.parent / "docs"
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from photseries.series.sky import pixel
+from photseries.lightcurve.sky import pixel
 
 revision = "0002"
 down_revision = "0001"

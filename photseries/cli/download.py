@@ -11,8 +11,8 @@ from photseries.cli.connection import connected
 from photseries.cli.find import given, options_of
 from photseries.cli.options import Failure
 from photseries.cli.sections import SectionedCommand
-from photseries.criteria import LONG_TABLE, SUMMED_UP
-from photseries.criteria.kinds import TEXTS
+from photseries.parameters import LONG_TABLE, SUMMED_UP
+from photseries.parameters.kinds import TEXTS
 
 if TYPE_CHECKING:
     from photseries.client import Client

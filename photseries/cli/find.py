@@ -16,9 +16,9 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
-from photseries.criteria import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
-from photseries.criteria import kinds as kind
-from photseries.criteria.kinds import Kind
+from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
+from photseries.parameters import kinds as kind
+from photseries.parameters.kinds import Kind
 from photseries.text import suggestion
 
 if TYPE_CHECKING:

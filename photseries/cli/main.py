@@ -11,28 +11,29 @@ from photseries import __version__, lean
 
 __all__ = ["main"]
 
-#: The commands by what they are for, and the module of this package that holds each in its ``COMMANDS``.
+#: The commands by what they are for, and the module that holds each in its ``COMMANDS``.
 SECTIONS: Mapping[str, Mapping[str, str]] = {
     "Series, over HTTP": {
-        "login": "login",
-        "whoami": "login",
-        "upload": "upload",
-        "find": "find",
-        "show": "series",
-        "get": "series",
-        "download": "download",
-        "update": "upload",
-        "delete": "series",
+        "login": "cli.login",
+        "whoami": "cli.login",
+        "upload": "cli.upload",
+        "find": "cli.find",
+        "show": "cli.series",
+        "get": "cli.series",
+        "download": "cli.download",
+        "update": "cli.upload",
+        "delete": "cli.series",
     },
     "The service, on its own machine": {
-        **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "operator"),
-        "import": "importing",
-        "store": "store",
-        "demo": "demo",
-        "export": "export",
+        **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "server.cli.operator"),
+        "import": "server.cli.importing",
+        "store": "server.cli.store",
+        "demo": "server.cli.demo",
+        "export": "server.cli.export",
     },
     "Accounts and registries, on the service's machine": dict.fromkeys(
-        ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"), "registries"
+        ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"),
+        "server.cli.registries",
     ),
 }
 
@@ -51,9 +52,9 @@ class Commands(click.Group):
         """Import a command."""
         for section in SECTIONS.values():
             if module := section.get(cmd_name):
-                if module in ("operator", "registries"):  # they need what a service is made of
+                if module.startswith("server."):  # they need what a service is made of
                     lean.import_pandas()
-                commands: tuple[click.Command, ...] = importlib.import_module(f"photseries.cli.{module}").COMMANDS
+                commands: tuple[click.Command, ...] = importlib.import_module(f"photseries.{module}").COMMANDS
                 return next(command for command in commands if command.name == cmd_name)
         return None
 

@@ -14,9 +14,8 @@ from typing import Any
 import click
 import orjson
 
-from photseries import config as settings
-from photseries import faults
 from photseries.errors import PhotseriesError
+from photseries.server import faults, settings
 
 __all__ = ["Failure", "configured", "json_option", "log_to_stderr", "printed", "reported", "safe"]
 

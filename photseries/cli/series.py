@@ -16,7 +16,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
 from photseries.client.endings import OF_ONE, format_of
-from photseries.criteria import CRITERIA
+from photseries.parameters import CRITERIA
 from photseries.schemas.metadata import MetadataSchema
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
-    from photseries.series.lightcurve import light_curve
-    from photseries.series.table import FLUX
+    from photseries.lightcurve.curve import light_curve
+    from photseries.lightcurve.table import FLUX
 
     frame = series.data
     curve = light_curve(frame)

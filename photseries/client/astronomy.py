@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 
+from photseries.lightcurve import curve as curves
+from photseries.lightcurve.meaning import flux_unit
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, required_column
 from photseries.readers.reading import needs
-from photseries.series import lightcurve
-from photseries.series.meaning import flux_unit
-from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, required_column
 
 if TYPE_CHECKING:
     from astropy.timeseries import TimeSeries
@@ -41,7 +41,7 @@ def light_curve(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> LightCurve:
     from lightkurve import LightCurve
 
     rows = _timed(frame)
-    curve = lightcurve.light_curve(rows)
+    curve = curves.light_curve(rows)
     unit = _flux_unit(metadata) if any(column in rows for column in FLUX) else units.uJy
     made = LightCurve(
         time=_times(rows, metadata),

@@ -14,12 +14,12 @@ import pandas as pd
 from photseries.client.payload import message
 from photseries.client.series import Series
 from photseries.client.transport import Transport
-from photseries.codecs import base64_text
-from photseries.criteria import MOST_PER_PAGE
-from photseries.criteria.query import MOST_POSITIONS
 from photseries.errors import ConflictError, InvalidError
+from photseries.formats import base64_text
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.parameters import MOST_PER_PAGE
+from photseries.parameters.query import MOST_POSITIONS
 from photseries.schemas.metadata import METADATA
-from photseries.series.statistics import SUMMARY
 
 __all__ = ["Finder", "path_of"]
 

@@ -11,13 +11,14 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from photseries.codecs import base64_text, frames, hdf5, json_columns, plain_hdf5
-from photseries.config import Limits
 from photseries.errors import InvalidError
+from photseries.formats import base64_text, json_columns
+from photseries.hdf5 import frames, plain_hdf5, stored_file
+from photseries.hdf5.limits import Limits
+from photseries.lightcurve.digest import content_hash
+from photseries.lightcurve.table import is_text
 from photseries.readers import Reading
 from photseries.schemas.metadata import METADATA, SHARING, fields_of_texts, without_ignored
-from photseries.series.digest import content_hash
-from photseries.series.table import is_text
 from photseries.text import is_unicode
 
 __all__ = ["Message", "Payload", "is_of", "message", "payload_of"]
@@ -78,7 +79,7 @@ def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
     if _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
         said = {name: value for name, value in reading.file_metadata.items() if value is not None}
         return Payload(json_columns.encode(reading.frame), without_ignored(said))
-    return Payload(blob=reading.blob or hdf5.encode(reading.frame, reading.file_metadata))
+    return Payload(blob=reading.blob or stored_file.encode(reading.frame, reading.file_metadata))
 
 
 def is_of(known: str, reading: Reading) -> bool:

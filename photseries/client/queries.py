@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from photseries.criteria import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
 from photseries.errors import InvalidError
+from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
 from photseries.text import suggestion
 
 __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]

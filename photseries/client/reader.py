@@ -15,8 +15,8 @@ from photseries.client.exports import partial
 from photseries.client.finding import Finder
 from photseries.client.queries import arguments, takes_criteria
 from photseries.client.series import Series
-from photseries.criteria.kinds import joined
 from photseries.errors import InvalidError
+from photseries.parameters.kinds import joined
 
 __all__ = ["Reader"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pandas as pd
 
 from photseries.client.exports import partial
-from photseries.codecs import frames, plain_hdf5
-from photseries.config import Limits
+from photseries.hdf5 import frames, plain_hdf5
+from photseries.hdf5.limits import Limits
 
 if TYPE_CHECKING:
     from astropy.timeseries import TimeSeries

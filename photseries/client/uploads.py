@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 from photseries.client.keys import CRITERIA_OF_KEY, Key, Reached, key_of
 from photseries.client.payload import Message, is_of, message, payload_of
 from photseries.client.transport import Doubt, Transport
-from photseries.criteria import MOST_PER_PAGE
-from photseries.criteria.kinds import joined
 from photseries.errors import DuplicateError, NotFoundError
+from photseries.parameters import MOST_PER_PAGE
+from photseries.parameters.kinds import joined
 from photseries.readers import Reading, ReadOptions, collect
 
 __all__ = ["Uploaded", "Uploader"]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photseries.lightcurve.meaning import Meaning, meaning
 from photseries.schemas.metadata import MetadataSchema
-from photseries.series.meaning import Meaning, meaning
 
 __all__ = ["Array", "Column", "columns_of", "field_meaning", "whole_table"]
 

@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from photseries.codecs.json_columns import jsonable
 from photseries.extras import quiet
 from photseries.formats.columns import Array, Column, columns_of
-from photseries.series.meaning import TIMES, time_refpos, time_scale
+from photseries.formats.json_columns import jsonable
+from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 
 __all__ = ["fits"]
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from photseries.series.cutting import derived
-from photseries.series.lightcurve import MEASUREMENTS, light_curve
-from photseries.series.meaning import flux_unit, meaning
-from photseries.series.photometry import FloatArray
-from photseries.series.table import is_numeric
+from photseries.lightcurve.curve import MEASUREMENTS, light_curve
+from photseries.lightcurve.cutting import derived
+from photseries.lightcurve.meaning import flux_unit, meaning
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.table import is_numeric
 
 __all__ = ["GROUP", "SHARED", "Extent", "Layout", "Series", "shared"]
 
@@ -68,10 +68,10 @@ class Layout:
     Parameters
     ----------
     columns : tuple of str
-        Of :data:`~photseries.series.lightcurve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
+        Of :data:`~photseries.lightcurve.curve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
         no such numbers.
     derive : tuple of str
-        Of :data:`photseries.series.part.DERIVED`; what is derived replaces a column of its name.
+        Of :data:`photseries.lightcurve.part.DERIVED`; what is derived replaces a column of its name.
     """
 
     columns: tuple[str, ...] = MEASUREMENTS

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from photseries.codecs.outline import outline
 from photseries.errors import InvalidError
 from photseries.formats.long import GROUP, SHARED, Extent, Layout, Series, shared
+from photseries.hdf5.outline import outline
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
 

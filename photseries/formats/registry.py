@@ -9,11 +9,11 @@ from typing import Any, Final
 import orjson
 import pandas as pd
 
-from photseries.codecs import hdf5, json_columns
 from photseries.extras import is_installed, require
-from photseries.formats import arrow, text
+from photseries.formats import arrow, json_columns, text
 from photseries.formats.fits import fits
 from photseries.formats.votable import votable
+from photseries.hdf5 import stored_file
 
 __all__ = ["FORMATS", "HDF5", "Format"]
 
@@ -51,7 +51,7 @@ class Format:
     @property
     def is_stored(self) -> bool:
         """Whether a whole series is given as it is stored."""
-        return self.encode is hdf5.encode
+        return self.encode is stored_file.encode
 
     @property
     def is_installed(self) -> bool:
@@ -91,7 +91,7 @@ HDF5: Final = Format(
     name="hdf5",
     extension="h5",
     media_type="application/x-hdf5",
-    encode=hdf5.encode,
+    encode=stored_file.encode,
     types="all",
     units="no",
     metadata="as a dict, and as JSON",

@@ -11,9 +11,9 @@ import orjson
 import pandas as pd
 import yaml
 
-from photseries.codecs.json_columns import jsonable
 from photseries.formats.columns import Column, columns_of, whole_table
-from photseries.series.table import is_text
+from photseries.formats.json_columns import jsonable
+from photseries.lightcurve.table import is_text
 
 __all__ = ["cells", "csv", "ecsv"]
 

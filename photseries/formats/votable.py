@@ -11,12 +11,12 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from photseries.codecs.json_columns import jsonable
 from photseries.formats.columns import Array, Column, columns_of, field_meaning
+from photseries.formats.json_columns import jsonable
 from photseries.formats.xml import FOOT, HEAD, element, field, param
-from photseries.series.meaning import MICROJANSKY, TIMES, flux_unit, time_refpos, time_scale
-from photseries.series.photometry import AB_ZERO_POINT
-from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR
+from photseries.lightcurve.meaning import MICROJANSKY, TIMES, flux_unit, time_refpos, time_scale
+from photseries.lightcurve.photometry import AB_ZERO_POINT
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR
 
 __all__ = ["votable", "without_data"]
 

@@ -6,9 +6,9 @@ import io
 
 import pandas as pd
 
-from photseries.codecs import frames, plain_hdf5
-from photseries.codecs.metadata import from_json
-from photseries.config import Limits
+from photseries.hdf5 import frames, plain_hdf5
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.metadata import from_json
 from photseries.readers.columns import canonical
 from photseries.readers.reading import Reading, ReadOptions, needs, quiet
 

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.lightcurve.photometry import AB_ZERO_POINT
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 from photseries.readers.plain import plain_frame
 from photseries.readers.reading import Reading, ReadOptions, Unit, invalid
 from photseries.readers.zero_points import zero_point_of
-from photseries.series.photometry import AB_ZERO_POINT
-from photseries.series.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present, is_text
 
 __all__ = ["TIME_FORMATS", "canonical", "roles_of", "without_fluxes"]
 

@@ -9,8 +9,8 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
-from photseries.principal import PERMISSIONS
 from photseries.schemas.fields import DECLINATION, LARGEST_INTEGER, RIGHT_ASCENSION, Ids, Number, Text, Whole
+from photseries.server.principal import PERMISSIONS
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 import pytest
 
-from photseries.demo import STARS
+from photseries.server.demo import STARS
 from tests.browser.test_pages import sign_in
 from tests.browser.watch import barriers
 

@@ -15,7 +15,7 @@ from photseries.cli.main import SECTIONS
 from photseries.cli.reading import _OPTIONS
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
-from photseries.criteria import CRITERIA
+from photseries.parameters import CRITERIA
 from photseries.readers import ReadOptions
 from photseries.schemas.metadata import MetadataSchema
 

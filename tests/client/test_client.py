@@ -12,13 +12,10 @@ import pyarrow.parquet
 import pytest
 
 import photseries
-from photseries.catalogue.finding import FIELDS
 from photseries.client import ReadOptions
 from photseries.client.finding import _FIELDS
 from photseries.client.keys import Reached
 from photseries.client.queries import snake_case
-from photseries.codecs import hdf5
-from photseries.criteria import ONE_SERIES
 from photseries.errors import (
     DuplicateError,
     ForbiddenError,
@@ -28,6 +25,9 @@ from photseries.errors import (
     StartError,
     UnauthorizedError,
 )
+from photseries.hdf5 import stored_file
+from photseries.parameters import ONE_SERIES
+from photseries.server.catalogue.finding import FIELDS
 from tests.support import DATA, TESS, columns, recipe_read, recipe_write
 
 
@@ -371,7 +371,7 @@ def test_a_hostile_service_executes_nothing(client):
     from photseries.client.series import read_file
     from photseries.errors import UnreadableFileError
 
-    blob = hdf5.encode(frame(), {})
+    blob = stored_file.encode(frame(), {})
     for damaged in (b"", b"x" * 100, blob[:-3000], blob[:500]):
         with pytest.raises(UnreadableFileError):
             read_file(damaged)

@@ -9,7 +9,7 @@ import pybase64
 import pytest
 
 from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, message, payload_of
-from photseries.codecs import hdf5
+from photseries.hdf5 import stored_file
 from photseries.readers import Reading, ReadOptions, collect
 from photseries.schemas.metadata import fields_of_texts
 from tests.support import TESS, columns
@@ -44,7 +44,7 @@ def test_fields_that_a_query_would_not_keep_go_in_json(fields):
 
 def test_a_short_file_goes_as_columns_with_what_it_says():
     said = {"ra": 1, "filter": "ztfg", "owner_id": 3, "origin": None}
-    blob = hdf5.encode(pd.DataFrame(columns()), said)
+    blob = stored_file.encode(pd.DataFrame(columns()), said)
     reading = Reading(pd.DataFrame(columns()), file_metadata=said, blob=blob)
     body = orjson.loads(message(payload_of(reading), {"ra": 2}).content)
     assert body == {"ra": 2, "filter": "ztfg", "data": columns()}

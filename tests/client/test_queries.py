@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from photseries import Client
 from photseries.client.queries import KEYWORDS, arguments, snake_case
-from photseries.criteria import CRITERIA, parse
 from photseries.errors import InvalidError
+from photseries.parameters import CRITERIA, parse
 
 
 def test_snake_case():

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import time
 
-from photseries import config as settings
-from photseries.archive import Upkeep
-from photseries.archive.belonging import MARK
-from photseries.catalogue import blobs
-from photseries.catalogue.engine import Catalogue
-from photseries.storage import LocalStore, open_store
-from photseries.storage.objects import ObjectStore
+from photseries.server import settings
+from photseries.server.archive import Upkeep
+from photseries.server.archive.belonging import MARK
+from photseries.server.catalogue import blobs
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.storage import LocalStore, open_store
+from photseries.server.storage.objects import ObjectStore
 from tests.support import PATIENCE, command
 
 TWO_DAYS = 2 * 86400  # [s]

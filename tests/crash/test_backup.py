@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from photseries.catalogue.embedded import EmbeddedServer
+from photseries.server.postgres.embedded import EmbeddedServer
 from tests.crash.kills import PATH, check_shown
 from tests.crash.place import Place
 from tests.support import PATIENCE, RunningService, columns

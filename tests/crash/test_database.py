@@ -9,17 +9,17 @@ import time
 import psycopg2
 import pytest
 
-from photseries.archive import Archive
-from photseries.catalogue import migrations
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.engine import Catalogue
-from photseries.catalogue.keeper.folder import Folder
-from photseries.config import Database
 from photseries.errors import UnavailableError
-from tests.archive.test_order import body
+from photseries.server.archive import Archive
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.postgres.keeper.folder import Folder
+from photseries.server.settings import Database
 from tests.crash.kills import PATH, Create, Delete, Share, Update
 from tests.crash.place import Place
 from tests.crash.proxy import AFTER, BEFORE, Proxy
+from tests.server.archive.test_order import body
 from tests.support import PATIENCE, RunningService
 
 VERBS = {"create": Create, "update": Update, "share": Share, "delete": Delete}

@@ -8,8 +8,8 @@ import time
 import psycopg2
 import pytest
 
-from photseries.catalogue.embedded import EmbeddedServer
 from photseries.errors import UnavailableError
+from photseries.server.postgres.embedded import EmbeddedServer
 from tests.crash.conftest import ALL
 from tests.crash.kills import PATH, Create, check_shown
 from tests.crash.place import Place

@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from photseries.catalogue.embedded import EmbeddedServer
-from photseries.catalogue.keeper.folder import Folder
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.postgres.keeper.folder import Folder
 from tests.crash.conftest import ALL
 from tests.crash.kills import VERBS
 from tests.crash.place import Place

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from photseries import faults
 from photseries.errors import StartError
+from photseries.server import faults
 from tests.crash.kills import CASES, OBJECT_CASES
 
 PACKAGE = Path(faults.__file__).parent
@@ -66,7 +66,7 @@ def test_an_unknown_action_or_point_is_refused(arm, text):
 
 
 def test_a_kill_is_a_kill():
-    program = 'import sys; from photseries import faults; faults.arm({faults.VARIABLE: "kill@sweep: elected"}); '
+    program = 'import sys; from photseries.server import faults; faults.arm({faults.VARIABLE: "kill@sweep: elected"}); '
     program += 'print("before", flush=True); faults.reached("sweep: elected"); print("after")'
     outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert (outcome.returncode, outcome.stdout) == (-signal.SIGKILL, "before\n")

@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
-from photseries.catalogue import migrations
+from photseries.server.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
 from tests.crash.kills import CASES, PATH, SAMPLE, VERBS

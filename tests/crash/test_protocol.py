@@ -8,14 +8,14 @@ import time
 import psycopg2
 import pytest
 
-from photseries.archive import Archive, Upkeep
-from photseries.catalogue import migrations
-from photseries.catalogue import series as statements
-from photseries.catalogue.engine import Catalogue
-from photseries.config import Database
 from photseries.errors import InDoubtError, UnavailableError
-from tests.archive.test_order import body, check_invariant, rows, stored
+from photseries.server.archive import Archive, Upkeep
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue import series as statements
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.settings import Database
 from tests.crash.proxy import AFTER, BEFORE, LATE, Proxy
+from tests.server.archive.test_order import body, check_invariant, rows, stored
 from tests.support import PATIENCE
 
 

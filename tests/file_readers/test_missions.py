@@ -5,8 +5,8 @@ import pytest
 from astropy.time import Time
 
 from photseries.errors import InvalidError
+from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.readers import ReadOptions, read
-from photseries.series.bandpasses import BANDPASSES
 from tests.file_readers import mission_files
 
 

@@ -20,9 +20,9 @@ from astropy.time import Time
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from photseries.codecs import hdf5
 from photseries.errors import NotInstalledError
 from photseries.formats import FORMATS
+from photseries.hdf5 import stored_file
 from tests.support import TESS, recipe_read
 
 METADATA = {
@@ -60,7 +60,7 @@ def mixed():
 
 def tess():
     """The table of the TESS file as the service reads it."""
-    return hdf5.decode(hdf5.encode(recipe_read(TESS.read_bytes())[0], {})).frame
+    return stored_file.decode(stored_file.encode(recipe_read(TESS.read_bytes())[0], {})).frame
 
 
 def from_h5py(content):

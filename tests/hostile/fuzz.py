@@ -12,18 +12,18 @@ import secrets
 import time
 from collections import Counter
 
-from photseries import config
-from photseries.codecs import hdf5
-from photseries.codecs.sandbox import Sandbox
 from photseries.errors import InvalidError, UnreadableFileError
-from photseries.series.statistics import summarize
-from photseries.series.table import validate
+from photseries.hdf5 import stored_file
+from photseries.lightcurve.statistics import summarize
+from photseries.lightcurve.table import validate
+from photseries.server import settings
+from photseries.server.sandbox.pool import Sandbox
 from tests.hostile.cases import good, some_frame, written
 from tests.hostile.damage import SEEDS
 from tests.hostile.mutate import mutated
 from tests.support import TESS, recipe_read
 
-LIMITS = config.Limits()
+LIMITS = settings.Limits()
 DEADLINE = 5.0
 
 
@@ -35,7 +35,7 @@ def good_files():
         written(some_frame(300), {}, complib="blosc:lz4", complevel=5),
         written(some_frame(300), {}, complib="bzip2", complevel=5),
         written(some_frame(50), {}, data_columns=True, index=True),
-        hdf5.encode(some_frame(20), {"origin": "x"}),
+        stored_file.encode(some_frame(20), {"origin": "x"}),
         written(recipe_read(TESS.read_bytes())[0].head(30), {}),
     ]
 
@@ -43,7 +43,7 @@ def good_files():
 def outcome(sandbox, blob):
     """Say what becomes of a file; an exception that is no refusal comes through."""
     try:
-        decoded = hdf5.decode_upload(blob, sandbox)
+        decoded = sandbox.decode(blob)
     except UnreadableFileError as error:
         if "ended its reader" in error.message:
             return "death"
@@ -51,8 +51,8 @@ def outcome(sandbox, blob):
     with contextlib.suppress(InvalidError):
         validate(decoded.frame, LIMITS)
         summarize(decoded.frame, detection_threshold=3.0)
-        stored = hdf5.encode(decoded.frame, decoded.metadata)
-        assert len(hdf5.decode(stored).frame) == len(decoded.frame)
+        stored = stored_file.encode(decoded.frame, decoded.metadata)
+        assert len(stored_file.decode(stored).frame) == len(decoded.frame)
         return "stored"
     return "refused"
 
@@ -66,7 +66,7 @@ def main():
     print(f"seed {options.seed}", flush=True)
     draw, seen = random.Random(options.seed), Counter()  # noqa: S311
     files = good_files()
-    sandbox = Sandbox(config.Sandbox(deadline=DEADLINE, cpu=3), LIMITS)
+    sandbox = Sandbox(settings.Sandbox(deadline=DEADLINE, cpu=3), LIMITS)
     sandbox.start()
     try:
         end = time.monotonic() + 60 * options.minutes

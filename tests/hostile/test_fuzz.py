@@ -10,12 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from photseries import config
-from photseries.codecs import json_columns
-from photseries.codecs.metadata import from_pickle
-from photseries.codecs.sandbox import Sandbox
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.formats import json_columns
+from photseries.hdf5.metadata import from_pickle
 from photseries.schemas.metadata import METADATA
+from photseries.server.sandbox.pool import Sandbox
+from photseries.server.settings import Sandbox as SandboxSettings
 from tests.hostile.cases import some_frame, with_attribute, written
 from tests.hostile.damage import SEEDS
 from tests.hostile.fuzz import LIMITS, outcome
@@ -44,7 +44,7 @@ FILE = written(some_frame(), {})
 
 @pytest.fixture(scope="module")
 def sandbox():
-    sandbox = Sandbox(config.Sandbox(deadline=10.0), LIMITS)
+    sandbox = Sandbox(SandboxSettings(deadline=10.0), LIMITS)
     sandbox.start()
     yield sandbox
     sandbox.close()

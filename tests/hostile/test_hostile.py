@@ -5,9 +5,9 @@ import tempfile
 import h5py
 import pytest
 
-from photseries.codecs import plain_hdf5
-from photseries.config import Limits
 from photseries.errors import UnreadableFileError
+from photseries.hdf5 import plain_hdf5
+from photseries.server.settings import Limits
 from tests.hostile import pickles, structures, trial
 from tests.hostile.cases import CANARY, Traps
 from tests.support import RunningService, recipe_read

@@ -1,0 +1,291 @@
+"""JSON: request bodies, and the columns of a table both ways."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.formats import json_arrays
+from photseries.hdf5.limits import Limits
+
+__all__ = ["decode", "encode", "jsonable", "parse"]
+
+_DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
+#: Digits that an integer beyond 64 bits has at least.
+_MANY_DIGITS: Final = b"0" * 19
+_LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
+_ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
+
+#: Where the text of a file begins; inside another text its quotes would have backslashes before them.
+_FILE: Final = re.compile(rb'"data"\s*:\s*"')
+#: Values of a list that is taken for a column by its first one.
+_LONG_LIST: Final = 1_000
+#: Characters of a text that is worth leaving out of the checks.
+_LONG: Final = 10_000
+#: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
+_MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
+_PART: Final = 2**17
+
+_UNITS: Final = ("s", "ms", "us", "ns")
+_EMPTY: Final = "Must supply a non-empty DataFrame"
+
+
+def parse(body: bytes, limits: Limits) -> dict[str, Any]:
+    """Read a request body.
+
+    Parameters
+    ----------
+    body : bytes
+        JSON in UTF-8, with an object at the top.
+    limits : Limits
+        Its ``depth`` is the deepest nesting.
+
+    Returns
+    -------
+    dict
+        In a long body the columns of numbers of ``data`` may be arrays; :func:`decode` takes both.
+
+    Raises
+    ------
+    InvalidError
+        When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object, an
+        integer beyond 64 bits, or very many lists and objects.
+    """
+    file = _file_in(body)
+    rest = body[: file.start] + body[file.stop :]
+    brackets = _brackets(rest)
+    if brackets > _MOST_BRACKETS:
+        raise InvalidError(
+            f"The body has {brackets:,} opening brackets, those in its texts counted; at most {_MOST_BRACKETS:,} are "
+            "accepted. A table goes as columns, or as an HDF5 file."
+        )
+    document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits.depth)
+    if document is not None:
+        return document  # type: ignore[no-any-return]
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidError(f"The body is not JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise InvalidError("The body must be a JSON object.")
+    colons, depth = _measured({**document, "data": ""} if file and ":" not in str(document.get("data")) else document)
+    if depth > limits.depth:
+        raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
+    # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
+    # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
+    if colons != rest.count(b":") or _has_escaped_colon(rest) or _has_long_integer(rest):
+        json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
+    return document
+
+
+def _file_in(body: bytes) -> range:
+    """Tell where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
+    found = _FILE.match(body, place) if (place := body.find(b'"data"')) >= 0 else None
+    if found is None:
+        return range(0)
+    start, stop = found.end(), body.find(b'"', found.end())
+    is_plain = stop - start > _LONG and all(body.find(mark, start, stop) < 0 for mark in (b"\\", b":"))
+    return range(start, stop) if is_plain else range(0)
+
+
+def _brackets(text: bytes) -> int:
+    """Count the opening brackets of lists and objects, whose codes differ in one bit, a part at a time."""
+    codes = np.frombuffer(text, np.uint8)
+    parts = (codes[start : start + _PART] for start in range(0, codes.size, _PART))
+    return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
+
+
+def _measured(document: Any) -> tuple[int, int]:
+    """Count the colons that a document has outside of escapes, and its levels."""
+    colons = depth = 0
+    waiting = [(document, 1)]
+    while waiting:
+        value, level = waiting.pop()
+        depth = max(depth, level)
+        children = value
+        if isinstance(value, dict):
+            colons += len(value) + sum(name.count(":") for name in value)
+            children = value.values()
+        elif len(value) > _LONG_LIST and isinstance(value[0], int | float | None):
+            continue  # a column of numbers; what else may be in it is found when it becomes an array
+        kinds = set(map(type, children))
+        if str in kinds:
+            colons += sum(child.count(":") for child in children if type(child) is str)
+        if kinds & {dict, list}:
+            waiting += [(child, level + 1) for child in children if type(child) in (dict, list)]
+    return colons, depth
+
+
+def _has_escaped_colon(body: bytes) -> bool:
+    return b"\\" in body and _ESCAPED_COLON.search(body) is not None
+
+
+def _has_long_integer(body: bytes) -> bool:
+    digits = body.translate(_DIGITS)
+    if _MANY_DIGITS not in digits:
+        return False
+    # Most long runs are fractions, which are taken away first: the search that knows them all is slow.
+    return _MANY_DIGITS in digits.replace(b"." + _MANY_DIGITS, b"") and _LONG_INTEGER.search(body) is not None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
+    return found
+
+
+def _short(digits: str) -> int:
+    if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
+        raise InvalidError(f"The body has the integer {digits[:40]}, which is beyond 64 bits.")
+    return int(digits)
+
+
+def decode(columns: Any, limits: Limits) -> pd.DataFrame:
+    """Make a table of JSON columns.
+
+    Parameters
+    ----------
+    columns : dict of list
+        Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
+        text, nulls allowed, text. Arrays, which :func:`parse` may give, stay as they are.
+    limits : Limits
+
+    Returns
+    -------
+    pandas.DataFrame
+
+    Raises
+    ------
+    InvalidError
+        With all problems at once, by column in ``fields`` (``data.<column>``).
+    """
+    if not isinstance(columns, dict):
+        _refuse("data must be an object of columns, or the base64 text of an HDF5 file.")
+    if not columns:
+        _refuse(f"{_EMPTY}: data has no columns.")
+    if len(columns) > limits.columns:
+        _refuse(f"data has {len(columns):,} columns; at most {limits.columns:,} are accepted.")
+
+    problems: dict[str, list[str]] = {}
+    arrays: dict[str, Any] = {}
+    for name, values in columns.items():
+        try:
+            arrays[name] = _array(name, values, limits)
+        except ValueError as error:
+            problems[f"data.{name[:80]}"] = [f"The column {name[:80]!r} {error}."]
+    lengths = {len(array) for array in arrays.values()}
+    if len(lengths) > 1:
+        sizes = ", ".join(f"{name[:80]!r} {len(array):,}" for name, array in list(arrays.items())[:10])
+        problems["data"] = [f"The columns differ in length: {sizes}."]
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    if lengths == {0}:
+        _refuse(f"{_EMPTY}: the columns of data have no values.")
+    return pd.DataFrame(arrays)
+
+
+def _refuse(message: str) -> NoReturn:
+    raise InvalidError(message, fields={"data": [message]})
+
+
+def _array(name: str, values: Any, limits: Limits) -> Any:
+    """Make one column; a ValueError says what is wrong with it."""
+    if "\0" in name or len(name.encode()) > limits.column_name:
+        raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
+    if not isinstance(values, list | np.ndarray):
+        raise ValueError("must be a list")  # noqa: TRY004  collected by decode
+    if len(values) > limits.rows:
+        raise ValueError(f"has {len(values):,} values; at most {limits.rows:,} are accepted")
+    if isinstance(values, np.ndarray):
+        return values
+    kinds = set(map(type, values))
+    present = kinds - {type(None)}
+    if kinds == {int}:
+        return _integers(values)
+    if present <= {int, float}:
+        return np.array(values, np.float64)
+    if kinds == {bool}:
+        return np.array(values, np.bool_)
+    if present == {str}:
+        return _texts(values)
+    raise ValueError(f"holds {_described(kinds)}; a column is all numbers, all true/false or all text")
+
+
+def _integers(values: list[int]) -> Any:
+    try:
+        return np.array(values, np.int64)
+    except OverflowError:
+        raise ValueError("holds an integer beyond 64 bits (int64)") from None
+
+
+def _texts(values: list[str | None]) -> Any:
+    present = "".join(value for value in values if value is not None)
+    if "\0" in present:
+        raise ValueError("holds the character NUL")
+    column = np.empty(len(values), object)
+    column[:] = values
+    column[pd.isna(column)] = np.nan
+    return column
+
+
+_WORDS: Final = {
+    bool: "true or false",
+    int: "numbers",
+    float: "numbers",
+    str: "text",
+    list: "lists",
+    dict: "objects",
+    type(None): "nulls",
+}
+
+
+def _described(kinds: set[type]) -> str:
+    return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
+
+
+def encode(frame: pd.DataFrame) -> bytes:
+    """Write the columns of a table as a JSON object.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+
+    Returns
+    -------
+    bytes
+        Numbers with the fewest digits that give their own type back; whatever is missing or not finite is null;
+        datetimes are ISO 8601 text without a zone, durations seconds [s]. The index is left out.
+    """
+    columns = {str(name): jsonable(column) for name, column in frame.items()}
+    return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def jsonable(column: pd.Series[Any]) -> Any:
+    """Give a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
+    dtype = column.dtype
+    if not isinstance(dtype, np.dtype) or dtype.kind == "O":
+        return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())
+    values = column.to_numpy()
+    if dtype.kind == "M":
+        missing = np.isnat(values)
+        fewest: Any = next(unit for unit in _UNITS if (values.astype(f"M8[{unit}]") == values)[~missing].all())
+        return _with_nulls(np.datetime_as_string(np.asarray(values, "M8"), unit=fewest).tolist(), missing)
+    if dtype.kind == "m":
+        return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))
+    return np.ascontiguousarray(values, dtype.newbyteorder("="))
+
+
+def _with_nulls(values: list[Any], missing: np.ndarray[Any, np.dtype[np.bool_]]) -> Sequence[Any]:
+    for place in np.flatnonzero(missing).tolist():
+        values[place] = None
+    return values

@@ -1,0 +1,246 @@
+"""pandas frames: made from the plain arrays of a file, and made ready to be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError, UnreadableFileError
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.raw import RawColumn, RawTable, cell_size
+from photseries.text import is_unicode
+
+__all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable"]
+
+#: What an HDF5 attribute can hold beside its own header, in an object header of 64 kB [bytes].
+LONGEST_ATTRIBUTE: Final = 65_400
+
+_NUMBERS: Final = frozenset(
+    np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+)
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Writable:
+    """A table that can be stored; equal tables differ in nothing that shows in a file.
+
+    Parameters
+    ----------
+    columns : dict of numpy.ndarray, shape (n,)
+        In the order of the frame, of native byte order; datetimes and durations in nanoseconds; text, and nothing
+        else, has the dtype object, nulls among it.
+    index : pandas.Index
+        Of the same types, without nulls among text.
+    null : str
+        A text that is no value of the columns and may stand for null.
+    """
+
+    columns: dict[str, Array]
+    index: pd.Index[Any]
+    null: str
+
+
+def build(raw: RawTable) -> pd.DataFrame:
+    """Make the frame that ``HDFStore`` would give, with times in nanoseconds, as they are stored.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a text is not in the encoding that the file names, or a time does not fit nanoseconds.
+    """
+    data = {column.name: _values(column) for column in raw.columns}
+    rows = len(raw.columns[0].values)
+    index = pd.RangeIndex(rows) if raw.index is None else pd.Index(_values(raw.index), name=raw.index.name or None)
+    return pd.DataFrame(data, index=index)
+
+
+def _values(column: RawColumn) -> Array:
+    if column.values.dtype.kind in "mM":
+        try:
+            return _nanoseconds(pd.Series(column.values))
+        except ValueError as error:
+            raise UnreadableFileError(f"The column {column.name!r:.80} {error}.") from error
+    if column.values.dtype.kind != "S":
+        return column.values
+    try:
+        texts: list[Any] = [text.decode(column.encoding) for text in column.values.tolist()]
+    except UnicodeDecodeError as error:
+        raise UnreadableFileError(
+            f"The column {column.name!r:.80} holds text that is not {column.encoding}."
+        ) from error
+    if column.null is not None:
+        texts = [np.nan if text == column.null else text for text in texts]
+    values = np.empty(len(texts), object)
+    values[:] = texts
+    return values
+
+
+def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
+    """Check that a frame can be stored, and bring it into the one form in which it is.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    limits : Limits
+
+    Returns
+    -------
+    Writable
+
+    Raises
+    ------
+    InvalidError
+        With all problems by column in ``fields`` (``data.<column>``), or the limit that is exceeded.
+    """
+    rows, count = frame.shape
+    if not rows or not count:
+        raise InvalidError(
+            "Must supply a non-empty DataFrame.", fields={"data": ["Must supply a non-empty DataFrame."]}
+        )
+    _require(rows <= limits.rows, f"The table has {rows:,} rows; at most {limits.rows:,} are accepted.")
+    _require(count <= limits.columns, f"The table has {count:,} columns; at most {limits.columns:,} are accepted.")
+    _require(frame.columns.is_unique, "Two columns of the table have the same name.")
+
+    index = _index(frame.index)
+    problems: dict[str, list[str]] = {}
+    arrays: dict[str, Array] = {}
+    texts: set[str] = set()
+    for name, column in frame.items():
+        try:
+            _check_name(name, limits)
+            arrays[str(name)] = _storable(column, texts)
+        except ValueError as error:
+            problems.setdefault(f"data.{_shown(name)}", []).append(f"The column {_shown(name)} {error}.")
+    if problems:
+        raise InvalidError(" ".join(text for group in problems.values() for text in group), fields=problems)
+    null = "nan"
+    while null in texts:
+        null = f"_{null}_"
+    cell = _text_size({*texts, null})
+    row = sum(cell if values.dtype == object else values.itemsize for values in arrays.values())
+    _check_sizes(list(arrays), rows, row + _index_size(index), limits)
+    return Writable(arrays, index, null)
+
+
+def _check_name(name: Any, limits: Limits) -> None:
+    if not isinstance(name, str):
+        raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
+    if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
+        raise ValueError(f"has a name that holds NUL, half a surrogate pair or more than {limits.column_name} bytes")
+
+
+def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
+    """Give the values as they are written; note the texts."""
+    dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+        return _nanoseconds(column)
+    if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _NUMBERS:
+        return np.asarray(column).astype(dtype.newbyteorder("="), copy=False)
+    if _is_text(dtype):
+        return _text(column, texts)
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        raise ValueError("has a time zone, which the file cannot keep: give UTC without one")  # noqa: TRY004  as above
+    possible = "integers, floats, booleans, text and datetimes can be stored"
+    raise ValueError(f'has the type {dtype}; {possible}: convert it first, as by .astype("float64")')
+
+
+def _nanoseconds(column: pd.Series[Any]) -> Array:
+    """Give times in the one unit that all pandas read alike: before 3.0 they take every other unit for nanoseconds."""
+    try:
+        return np.asarray(column.dt.as_unit("ns"))
+    except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
+        raise ValueError("holds times that do not fit 64 bits of nanoseconds, as those from 1677 to 2262 do") from None
+
+
+def _is_text(dtype: Any) -> bool:
+    return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
+
+
+def _text(column: pd.Series[Any], texts: set[str]) -> Array:
+    values: Array = column.to_numpy(dtype=object, na_value=np.nan)
+    present = values[~pd.isna(values)].tolist()
+    if not set(map(type, present)) <= {str}:
+        raise ValueError("mixes text with other things, or holds objects that are neither text nor numbers")
+    if "\0" in "".join(present):
+        raise ValueError("holds the character NUL, which cannot be stored")
+    different = set(present)
+    if not all(map(is_unicode, different)):
+        raise ValueError("holds half a surrogate pair, which is not text")
+    texts |= different
+    return values
+
+
+def _text_size(texts: Iterable[str]) -> int:
+    """Tell what one value of a column of these texts takes in memory [bytes]."""
+    width = max(len(text.encode()) for text in texts)
+    return cell_size(np.dtype(f"S{max(width, 1)}"))
+
+
+def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
+    """Refuse what libhdf5, or the reader of the file that is to be written, would refuse."""
+    _require(
+        row <= limits.chunk and rows * row <= limits.table,
+        f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where every value of a text column takes as "
+        f"much as its longest text; at most {limits.table:,} are accepted.",
+    )
+    # A pickled list in one attribute, as pandas writes it: V<name>\np<number>\na, where a line feed is \u000a.
+    escaped = 5 * sum(name.count(character) for name in names for character in "\\\n\r\x1a")
+    listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + escaped + 100
+    _require(
+        listed <= LONGEST_ATTRIBUTE,
+        f"The names of the columns take {listed:,} bytes together; an HDF5 file holds {LONGEST_ATTRIBUTE:,}.",
+    )
+
+
+def _index(index: pd.Index[Any]) -> pd.Index[Any]:
+    """Give an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
+    name = index.name
+    if name is not None:
+        if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
+            raise _index_problem("has a name that is not a text")
+        name = str(name)
+    if isinstance(index, pd.MultiIndex):
+        raise _index_problem("has several levels")
+    if isinstance(index, pd.DatetimeIndex):
+        if index.tz is not None:
+            raise _index_problem("has a time zone")
+        try:
+            return pd.DatetimeIndex(np.asarray(index.as_unit("ns")), name=name)
+        except pd.errors.OutOfBoundsDatetime:
+            raise _index_problem("holds datetimes before 1677 or after 2262") from None
+    if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iuf":
+        values = np.asarray(index).astype(index.dtype.newbyteorder("="))
+    elif set(map(type, index.tolist())) == {str}:
+        values = index.to_numpy(dtype=object)
+        # Every pandas before 3.1 reads the text "nan" of an index as null.
+        if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
+            raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
+    else:
+        raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
+    kept: pd.Index[Any] = pd.Index(values, name=name)
+    return kept
+
+
+def _index_size(index: pd.Index[Any]) -> int:
+    return _text_size(index) if _is_text(index.dtype) else 8
+
+
+def _index_problem(what: str) -> InvalidError:
+    kept = "one level of numbers, text or datetimes is kept, otherwise use df.reset_index()"
+    message = f"The index of the table {what}; {kept}."
+    return InvalidError(message, fields={"data": [message]})
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise InvalidError(message, fields={"data": [message]})
+
+
+def _shown(name: Any) -> str:
+    return str(name)[:80].encode("utf-8", "replace").decode()

@@ -1,0 +1,39 @@
+"""How large a table or a file may be."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+__all__ = ["Limits"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds on a table, whether it comes as JSON or as HDF5, and on the file that holds it.
+
+    Raises
+    ------
+    ValueError
+        When a bound is not positive.
+    """
+
+    rows: int = 2_000_000
+    columns: int = 1024
+    column_name: int = 255  # [bytes]
+    table: int = 256 * MIB  # [bytes]
+    metadata: int = 64 * 1024  # [bytes]
+    depth: int = 32
+    chunk: int = 32 * MIB  # [bytes]
+    objects: int = 20_000
+    groups_deep: int = 16
+    opcodes: int = 500_000
+    values: int = 100_000
+    text: int = 2_000_000  # [characters]
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            if value <= 0:
+                raise ValueError(f"limits.{name} must be positive.")

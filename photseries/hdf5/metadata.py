@@ -1,0 +1,174 @@
+"""The metadata of an HDF5 file: plain Python values, as the pickled attribute and as the JSON text beside it."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from photseries.errors import InvalidError, UnreadableFileError
+from photseries.hdf5 import plain_pickle
+
+if TYPE_CHECKING:
+    from photseries.hdf5.limits import Limits
+
+__all__ = ["from_json", "from_pickle", "plain", "to_json", "to_pickle"]
+
+
+def from_pickle(data: bytes | int, limits: Limits) -> dict[str, Any]:
+    """Interpret the attribute that pandas' users set to a dict and PyTables pickles.
+
+    Raises
+    ------
+    UnreadableFileError
+        When it is not a dict of plain values with texts as keys.
+    """
+    try:
+        value = plain_pickle.interpret(_bytes(data), limits)
+    except UnreadableFileError as error:
+        raise UnreadableFileError(f"The metadata of the HDF5 file cannot be read: {error.message}.") from error
+    return _object(value)
+
+
+def from_json(data: bytes | int, limits: Limits) -> dict[str, Any]:
+    """Read the attribute that carries the metadata as JSON text.
+
+    Raises
+    ------
+    UnreadableFileError
+        When it is not a JSON object.
+    """
+    try:
+        return _object(json.loads(_bytes(data).rstrip(b"\0")))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableFileError("The metadata of the HDF5 file cannot be read: it is not JSON.") from error
+
+
+def plain(metadata: Any, depth: int) -> dict[str, Any]:
+    """Copy metadata that can be stored: what JSON can say, numbers that are not finite as None.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Order is kept; tuples become lists, numpy scalars Python's.
+    depth : int
+        Deepest nesting.
+
+    Raises
+    ------
+    InvalidError
+        With every problem under the name of its top-level key in ``fields``.
+    """
+    problems: dict[str, list[str]] = {}
+    copied: dict[str, Any] = {}
+    for name, value in metadata.items():
+        try:
+            copied[_plain_text(name)] = _plain(value, depth - 1)
+        except ValueError as error:
+            problems.setdefault(str(name), []).append(f"{name!s:.80} {error}.")
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    return copied
+
+
+def to_json(metadata: dict[str, Any]) -> str:
+    """Write metadata that :func:`plain` made as JSON."""
+    return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def to_pickle(metadata: dict[str, Any]) -> bytes:
+    """Write metadata that :func:`plain` made as a pickle of protocol 0, which every Python since 2.7 reads.
+
+    The standard pickler writes shared objects as references, so its bytes depend on more than the value. These do not.
+    """
+    return b"".join(_opcodes(metadata)) + b"."
+
+
+def _opcodes(value: Any) -> list[bytes]:
+    match value:
+        case None:
+            return [b"N"]
+        case bool():
+            return [b"I01\n" if value else b"I00\n"]
+        case int():
+            return [b"L%dL\n" % value if value.bit_length() > 31 else b"I%d\n" % value]
+        case float():
+            return [b"F%s\n" % repr(value).encode()]
+        case str():
+            escaped = value
+            for character in "\\\0\n\r\x1a":  # what would end or escape the line
+                escaped = escaped.replace(character, f"\\u{ord(character):04x}")
+            return [b"V", escaped.encode("raw-unicode-escape"), b"\n"]
+        case dict():
+            pairs = ([*_opcodes(name), *_opcodes(item), b"s"] for name, item in value.items())
+            return [b"(d", *(part for pair in pairs for part in pair)]
+    items = ([*_opcodes(item), b"a"] for item in value)
+    return [b"(l", *(part for item in items for part in item)]
+
+
+def _plain(value: Any, depth: int) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise ValueError("holds an integer beyond 64 bits")
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, str):
+        return _plain_text(value)
+    if not isinstance(value, dict | list | tuple):
+        raise ValueError(f"holds a {type(value).__name__}, which cannot be stored")  # noqa: TRY004  reported by plain
+    if depth <= 0:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, dict):
+        return {_plain_text(name): _plain(item, depth - 1) for name, item in value.items()}
+    return [_plain(item, depth - 1) for item in value]
+
+
+def _plain_text(text: Any) -> str:
+    if not isinstance(text, str):
+        raise ValueError(f"has the key {text!r:.80}, and keys must be texts")  # noqa: TRY004  reported by plain
+    if "\0" in text:
+        raise ValueError("holds the character NUL, which cannot be stored")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds half a surrogate pair, which is not text") from None
+    return str(text)
+
+
+def _bytes(data: bytes | int) -> bytes:
+    if isinstance(data, int):
+        raise UnreadableFileError("The metadata of the HDF5 file must be a dict.")
+    return data
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise UnreadableFileError("The metadata of the HDF5 file must be a dict.")
+    return {_key(name): _jsonable(item) for name, item in value.items()}
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_key(name): _jsonable(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, bytes):
+        try:
+            return value.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UnreadableFileError("The metadata of the HDF5 file holds bytes that are not UTF-8 text.") from error
+    return value
+
+
+def _key(name: Any) -> str:
+    name = _jsonable(name)
+    if not isinstance(name, str):
+        raise UnreadableFileError(f"The metadata of the HDF5 file has the key {name!r:.80}; keys must be texts.")
+    return name

@@ -1,0 +1,283 @@
+"""The careful reader: the one table of an HDF5 file that pandas wrote, by h5py's low level and without any pickle.
+
+libhdf5 is asked only for the structure: links, attributes, the row type and where the chunks lie. The bytes are then
+taken from the file's image by :mod:`photseries.hdf5.chunks`. This module must never open a file by its name, follow a
+link that is not hard, or read an attribute that it does not need; a stranger's bytes come here only inside a worker.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5l, h5o, h5p, h5s, h5t
+
+from photseries.errors import UnreadableFileError
+from photseries.hdf5 import chunks, pandas_table
+from photseries.hdf5.image import Image
+from photseries.hdf5.metadata import from_json, from_pickle
+from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
+from photseries.hdf5.raw import RawTable, cell_size
+
+if TYPE_CHECKING:
+    from photseries.hdf5.limits import Limits
+
+__all__ = ["read"]
+
+LONGEST_ATTRIBUTE: Final = 64 * 1024  # [bytes]; what libhdf5 stores in an object header
+
+#: What h5py raises for the errors of libhdf5.
+_DAMAGE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+
+
+def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle", "json"] = "pickle") -> RawTable:
+    """Read the one table of a file.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+        The file's image.
+    limits : config.Limits
+    metadata : {"pickle", "json"}
+        Which of the attributes ``metadata`` and ``metadata_json`` to read. A stranger's file may have had the first
+        edited by pandas, so it wins there, and the second is for files without; in our own files both say the same.
+
+    Returns
+    -------
+    RawTable
+
+    Raises
+    ------
+    UnreadableFileError
+        When the file is damaged, is not one table as pandas writes it, or goes beyond a limit; the message says which.
+    """
+    try:
+        return _read(memoryview(blob), limits, metadata)
+    except _DAMAGE as error:
+        raise UnreadableFileError("The HDF5 file cannot be read: it is damaged.") from error
+    except UnreadableFileError as error:
+        raise UnreadableFileError(_sentence(error.message)) from error.__cause__
+
+
+def _sentence(message: str) -> str:
+    """Say in which file, unless the message is a sentence already."""
+    return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
+
+
+def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
+    access = h5p.create(h5p.FILE_ACCESS)
+    # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
+    # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
+    content = Image(image)
+    access.set_fileobj_driver(h5fd.fileobj_driver, content)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
+    # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
+    file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
+    try:
+        content.seal()
+        if file.get_create_plist().get_userblock():
+            raise UnreadableFileError("it starts with a user block")
+        key, group = _only_table(file, limits)
+        attributes = Attributes(group)
+        pandas_table.check_kind(attributes)
+        dataset = h5d.open(group, b"table")
+        records = _records(image, dataset, limits)
+        columns, index = pandas_table.columns(attributes, Attributes(dataset), records, limits)
+        return RawTable(key, columns, index, _metadata(attributes, limits, metadata))
+    finally:
+        file.close()
+
+
+def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, Any]:
+    readers = [(METADATA, from_pickle), (METADATA_JSON, from_json)]
+    for name, interpret in readers if first == "pickle" else reversed(readers):
+        data = attributes.get(name)
+        if data is not None:
+            return interpret(data, limits)
+    return {}
+
+
+class Attributes:
+    """The attributes of one object, each read when asked for: scalar fixed strings as bytes, integers as int."""
+
+    def __init__(self, owner: Any) -> None:
+        self._owner = owner
+
+    def get(self, name: str) -> bytes | int | None:
+        """Give one attribute; None when it is absent.
+
+        Raises
+        ------
+        UnreadableFileError
+            When it is not a scalar fixed string or integer, or longer than 64 kB.
+        """
+        encoded = name.encode()
+        if not h5a.exists(self._owner, encoded):
+            return None
+        attribute = h5a.open(self._owner, encoded)
+        kind = attribute.get_type()
+        extent = attribute.get_space().get_simple_extent_type()
+        size = kind.get_size()
+        is_text = kind.get_class() == h5t.STRING and not kind.is_variable_str()
+        if extent == h5s.NULL and is_text:
+            return b""
+        if extent != h5s.SCALAR or size > LONGEST_ATTRIBUTE:
+            raise UnreadableFileError(f"its attribute {name!r} is not one value of at most {LONGEST_ATTRIBUTE:,} bytes")
+        if is_text:
+            text = np.empty((), f"S{size}")
+            attribute.read(text, kind)
+            return text.tobytes()
+        if kind.get_class() in (h5t.INTEGER, h5t.BITFIELD) and size <= 8:
+            number = np.empty((), _scalar_type(kind))
+            attribute.read(number, kind)
+            return int(number)
+        raise UnreadableFileError(f"its attribute {name!r} is neither a text of fixed length nor an integer")
+
+
+def _only_table(file: Any, limits: Limits) -> tuple[str, Any]:
+    """Find the group of the one table, as ``HDFStore.keys`` would name it."""
+    found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
+    paths = {path for path, _ in found}
+    # The categories of categorical columns lie below their own table.
+    own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
+    if not own:
+        raise UnreadableFileError(
+            "Must supply a non-empty DataFrame: expected 1 table in HDF5 file, got 0 (pandas writes no table for an "
+            "empty frame)."
+        )
+    if len(own) > 1:
+        raise UnreadableFileError(f"Expected 1 table in HDF5 file, got {len(own)}.")
+    return own[0]
+
+
+def _is_key(group: Any) -> bool:
+    return Attributes(group).get("pandas_type") is not None or group.links.exists(b"table")
+
+
+def _groups(file: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
+    """Walk all groups over hard links, each object once, without opening a dataset."""
+    seen: set[int] = set()
+    waiting = [("", h5g.open(file, b"/"), 1)]
+    while waiting:
+        path, group, level = waiting.pop()
+        yield path, group
+        if len(seen) + group.get_num_objs() > limits.objects:
+            raise UnreadableFileError(f"it holds more than {limits.objects:,} objects")
+        for name in group:
+            if group.links.get_info(name).type != h5l.TYPE_HARD:
+                raise UnreadableFileError("it holds a soft, external or user-defined link; only hard links are read")
+            about = h5o.get_info(group, name)
+            if about.addr in seen:
+                raise UnreadableFileError("an object in it is linked twice")
+            seen.add(about.addr)
+            if about.type == h5o.TYPE_GROUP and not name.startswith((b"_i_", b"_p_")):
+                if level >= limits.groups_deep:
+                    raise UnreadableFileError(f"its groups are nested deeper than {limits.groups_deep}")
+                waiting.append((f"{path}/{name.decode('utf-8')}", h5g.open(group, name), level + 1))
+
+
+def _records(image: memoryview, dataset: Any, limits: Limits) -> np.ndarray[Any, np.dtype[Any]]:
+    """Read the rows of a dataset that has passed every check of its shape, type and storage."""
+    space = dataset.get_space()
+    if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
+        raise UnreadableFileError("its table is not one-dimensional")
+    (rows,) = dataset.shape
+    if rows == 0:
+        raise UnreadableFileError("Must supply a non-empty DataFrame: the table in the HDF5 file has no rows.")
+    if rows > limits.rows:
+        raise UnreadableFileError(f"its table has {rows:,} rows, and at most {limits.rows:,} are accepted")
+    dtype = _row_type(dataset.get_type(), limits)
+    size = rows * max(dtype.itemsize, sum(_field_size(dtype[name]) for name in dtype.names or ()))
+    if size > limits.table:
+        raise UnreadableFileError(
+            f"its table takes {size:,} bytes in memory, and at most {limits.table:,} are accepted"
+        )
+    plan = dataset.get_create_plist()
+    if plan.get_external_count():
+        raise UnreadableFileError("its table lies in external files")
+    if plan.get_layout() == h5d.CONTIGUOUS:
+        chunk, filters = rows, []
+        spans = [chunks.Span(0, dataset.get_offset() or 0, dataset.get_storage_size())]
+    elif plan.get_layout() == h5d.CHUNKED:
+        (chunk,) = plan.get_chunk()
+        if chunk * dtype.itemsize > limits.chunk:
+            raise UnreadableFileError(
+                f"a chunk of its table takes {chunk * dtype.itemsize:,} bytes; at most {limits.chunk:,} are read"
+            )
+        filters = [_filter(plan, number) for number in range(plan.get_nfilters())]
+        spans = _spans(dataset, -(-rows // chunk))
+    else:
+        raise UnreadableFileError("its table is virtual or compact; only contiguous and chunked ones are read")
+    chunks.check_filters(filters)
+    chunks.check_spans(spans, range(0, rows, chunk), len(image))
+    return chunks.assemble(image, spans, filters, dtype, rows, chunk)
+
+
+def _filter(plan: Any, number: int) -> chunks.Filter:
+    code, _, parameters, _ = plan.get_filter(number)
+    return chunks.Filter(code, tuple(parameters))
+
+
+def _spans(dataset: Any, expected: int) -> list[chunks.Span]:
+    if dataset.get_num_chunks() != expected:
+        raise UnreadableFileError("its table does not have each of its chunks exactly once")
+    spans: list[chunks.Span] = []
+
+    def add(stored: Any) -> None:
+        spans.append(chunks.Span(stored.chunk_offset[0], stored.byte_offset, stored.size, stored.filter_mask))
+
+    dataset.chunk_iter(add)
+    return spans
+
+
+def _row_type(kind: Any, limits: Limits) -> np.dtype[Any]:
+    if kind.get_class() != h5t.COMPOUND:
+        raise UnreadableFileError("its table is not made of rows of named fields")
+    count = kind.get_nmembers()
+    if count > limits.columns + 1:
+        raise UnreadableFileError(f"its table has more than {limits.columns:,} columns")
+    names = [kind.get_member_name(number).decode("utf-8") for number in range(count)]
+    offsets = [kind.get_member_offset(number) for number in range(count)]
+    types = [_field_type(kind.get_member_type(number), name) for number, name in enumerate(names)]
+    end = 0
+    for offset, field in sorted(zip(offsets, types, strict=True), key=lambda pair: pair[0]):
+        if offset < end:
+            raise UnreadableFileError("fields of its table overlap")
+        end = offset + field.itemsize
+    if end > kind.get_size():
+        raise UnreadableFileError("fields of its table reach beyond the row")
+    return np.dtype({"names": names, "formats": types, "offsets": offsets, "itemsize": kind.get_size()})
+
+
+def _field_size(field: np.dtype[Any]) -> int:
+    return cell_size(field.base) * math.prod(field.shape)
+
+
+def _field_type(kind: Any, name: str) -> np.dtype[Any]:
+    if kind.get_class() == h5t.ARRAY:
+        dimensions = kind.get_array_dims()
+        if len(dimensions) != 1:
+            raise UnreadableFileError(f"the field {name!r} of its table has more than one dimension")
+        return np.dtype((_scalar_type(kind.get_super()), dimensions))
+    return _scalar_type(kind)
+
+
+def _scalar_type(kind: Any) -> np.dtype[Any]:
+    """Translate a number or a fixed string, refusing everything else and every odd form of these."""
+    size = kind.get_size()
+    if kind.get_class() == h5t.STRING and not kind.is_variable_str():
+        return np.dtype(f"S{size}")
+    if kind.get_class() == h5t.BITFIELD and (kind.equal(h5t.STD_B8LE) or kind.equal(h5t.STD_B8BE)):
+        return np.dtype(np.bool_)
+    if kind.get_class() in (h5t.INTEGER, h5t.FLOAT):
+        order = ">" if kind.get_order() == h5t.ORDER_BE else "<"
+        unsigned = kind.get_class() == h5t.INTEGER and kind.get_sign() == h5t.SGN_NONE
+        letter = "f" if kind.get_class() == h5t.FLOAT else "u" if unsigned else "i"
+        if size in (1, 2, 4, 8) and not (letter == "f" and size == 1):
+            translated: np.dtype[Any] = np.dtype(f"{order}{letter}{size}")
+            if h5t.py_create(translated).equal(kind):
+                return translated
+    raise UnreadableFileError("its table has fields that are not integers, floats, booleans or texts of fixed length")

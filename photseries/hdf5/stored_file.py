@@ -1,0 +1,100 @@
+"""The stored file: one pandas 'table', written so that every pandas since 1.5 reads the same from it.
+
+Both ways go through h5py's low level; pandas and PyTables, the format's own authority, write the files that the tests
+hold ours against. A file that somebody else wrote is read only in a worker process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.hdf5 import Decoded, frames, plain_hdf5, write_hdf5
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.metadata import plain, to_json, to_pickle
+from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
+
+__all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "sample"]
+
+#: Version of the layout that :func:`encode` writes; a row of the catalogue records its file's.
+BLOB_FORMAT: Final = 1
+
+#: The one key of a stored file.
+KEY: Final = "phot_series"
+
+_DEFAULTS: Final = Limits()
+#: What was stored stays readable when the limits are lowered later.
+_UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
+
+
+def encode(
+    frame: pd.DataFrame,
+    metadata: Mapping[str, Any],
+    *,
+    compression: Literal["none", "deflate"] = "none",
+    limits: Limits = _DEFAULTS,
+) -> bytes:
+    """Write a frame and its metadata as an HDF5 file in memory.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Columns of integers, floats, booleans, text (with nulls) or datetimes; an index other than 0..n-1 is kept when
+        it is one level of numbers, text or datetimes. Times come back in nanoseconds, the unit that all pandas read.
+    metadata : mapping
+        Plain values, in the order in which they are to appear.
+    compression : {"none", "deflate"}
+        The second is shuffle and deflate at level 1.
+    limits : Limits
+
+    Returns
+    -------
+    bytes
+        Depend on the values alone.
+
+    Raises
+    ------
+    InvalidError
+        When anything of it cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
+    """
+    table = frames.writable(frame, limits)
+    values = plain(metadata, limits.depth)
+    pickled, text = to_pickle(values), to_json(values)
+    most = min(limits.metadata, frames.LONGEST_ATTRIBUTE)
+    size = max(len(pickled), len(text.encode()))
+    if size > most:
+        field = "altdata" if "altdata" in values else METADATA
+        message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {most:,} are accepted."
+        raise InvalidError(message, fields={field: [message]})
+    attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
+    return write_hdf5.write(table, KEY, attributes, deflate=compression == "deflate")
+
+
+def sample() -> bytes:
+    """Write a small file with columns of several kinds."""
+    columns = {"mjd": [59000.0, 59000.5], "flux": [1.0, 2.0], "flag": [0, 1], "night": ["a", None]}
+    return encode(pd.DataFrame(columns), {"obj_id": "sample", "ra": 0.0})
+
+
+def decode(blob: bytes | memoryview) -> Decoded:
+    """Read a file that :func:`encode` wrote, in this process: its checksum must have been found right.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+
+    Returns
+    -------
+    Decoded
+
+    Raises
+    ------
+    UnreadableFileError
+        When it is another file, or altered.
+    """
+    raw = plain_hdf5.read(blob, _UNLIMITED, metadata="json")
+    return Decoded(frames.build(raw), raw.metadata)

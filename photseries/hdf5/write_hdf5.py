@@ -1,0 +1,257 @@
+"""One pandas 'table' written through h5py's low level: the objects that pandas and PyTables would write.
+
+Those two take several times as long, mostly for what does not depend on the table. The tests hold the files of this
+module against theirs, object by object.
+"""
+
+from __future__ import annotations
+
+import secrets
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from typing import Any, Final
+
+import numpy as np
+from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
+
+from photseries.hdf5.frames import Array, Writable
+from photseries.hdf5.metadata import to_pickle
+
+__all__ = ["write"]
+
+#: Most that a chunk takes, unless one row is longer [bytes]. libhdf5 keeps up to 1 MiB of chunks in its cache; a larger
+#: one it would inflate again for every few rows that somebody reads.
+CHUNK: Final = 2**19
+
+#: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
+PANDAS_VERSION: Final = "0.15.2"
+
+#: What pandas calls the values of an index; every pandas takes a datetime without a unit for nanoseconds.
+INDEX_KINDS: Final = {"i": "integer", "u": "integer", "f": "float", "O": "string", "M": "datetime64"}
+
+#: An attribute: text, bytes that PyTables takes for a pickle, a truth, an integer, or a value of a column's type.
+Value = str | bytes | bool | int | np.generic
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of the rows: the index, or all columns of one type.
+
+    Parameters
+    ----------
+    name : str
+    stored : str
+        What pandas calls the type.
+    scalar : numpy.dtype
+        Of one value in the file.
+    values : sequence of numpy.ndarray, shape (n,)
+        With times as integers and text encoded.
+    labels : sequence of str or None
+        Names of the columns; None for the index.
+    """
+
+    name: str
+    stored: str
+    scalar: np.dtype[Any]
+    values: Sequence[Array]
+    labels: Sequence[str] | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the field in a row."""
+        return () if self.labels is None else (len(self.labels),)
+
+
+def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> bytes:
+    """Write a table as the one key of an HDF5 file.
+
+    Parameters
+    ----------
+    table : Writable
+    key : str
+    attributes : mapping
+        More attributes of the key: text, or bytes that PyTables is to unpickle.
+    deflate : bool
+        Whether to compress, by shuffle and deflate at level 1.
+
+    Returns
+    -------
+    bytes
+        Depend on the arguments alone; for HDF5 1.8 and later.
+    """
+    fields = [_index(table), *_blocks(table)]
+    access = h5p.create(h5p.FILE_ACCESS)
+    access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_V18)
+    access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
+    content = BytesIO()
+    access.set_fileobj_driver(h5fd.fileobj_driver, content)
+    # The name is drawn anew, since libhdf5 takes two open files of one name for the same.
+    file = h5f.create(secrets.token_hex(16).encode(), h5f.ACC_TRUNC, fapl=access)
+    try:
+        _describe(h5g.open(file, b"/"), {**_node("GROUP", "1.0"), "PYTABLES_FORMAT_VERSION": "2.1"})
+        group = h5g.create(file, key.encode())
+        _describe(group, {**_of_group(table, fields), **attributes})
+        _write_rows(group, fields, deflate=deflate)
+    finally:
+        file.close()
+    return content.getvalue()
+
+
+def _index(table: Writable) -> Field:
+    values = [_stored(np.asarray(table.index), table.null)]
+    return Field("index", INDEX_KINDS[table.index.dtype.kind], _scalar(values), values, None)
+
+
+def _blocks(table: Writable) -> Iterator[Field]:
+    """Put the columns of each type together, types in the order of their first columns.
+
+    All text is one field, as before pandas 3.0. A field for each text column is slow to read where there are many, and
+    pandas 3.1 takes it for another column's when a column is named ``values_block_N``.
+    """
+    types = {name: values.dtype for name, values in table.columns.items()}
+    for number, dtype in enumerate(dict.fromkeys(types.values())):
+        labels = [name for name in types if types[name] == dtype]
+        values = [_stored(table.columns[name], table.null) for name in labels]
+        scalar = _scalar(values)
+        yield Field(f"values_block_{number}", (scalar if dtype.kind == "O" else dtype).name, scalar, values, labels)
+
+
+def _stored(values: Array, null: str) -> Array:
+    if values.dtype.kind in "mM":
+        return values.view(np.int64)
+    if values.dtype.kind == "O":
+        return np.array([(cell if isinstance(cell, str) else null).encode() for cell in values.tolist()])
+    return values
+
+
+def _scalar(values: Sequence[Array]) -> np.dtype[Any]:
+    return max((column.dtype for column in values), key=lambda dtype: dtype.itemsize).newbyteorder("<")
+
+
+def _node(kind: str, version: str) -> dict[str, Value]:
+    return {"CLASS": kind, "TITLE": "", "VERSION": version}
+
+
+def _of_group(table: Writable, fields: Sequence[Field]) -> dict[str, Value]:
+    index, *blocks = (field.name for field in fields)
+    name = table.index.name
+    info: dict[Any, Any] = {1: {"names": [None], "type": "Index"}, index: {} if name is None else {"index_name": name}}
+    return {
+        **_node("GROUP", "1.0"),
+        "pandas_type": "frame_table",
+        "pandas_version": PANDAS_VERSION,
+        "table_type": "appendable_frame",
+        "index_cols": _pickled_axis(0, index),
+        "values_cols": _pickled(blocks),
+        "non_index_axes": _pickled_axis(1, list(table.columns)),
+        "data_columns": _pickled([]),
+        "nan_rep": table.null,
+        "encoding": "UTF-8",
+        "errors": "strict",
+        "levels": 1,
+        "mi_level_nan_rep": False,
+        "data_col_nan_rep": False,
+        "info": _pickled({**info, **{block: {} for block in blocks}}),
+    }
+
+
+def _of_rows(fields: Sequence[Field]) -> dict[str, Value]:
+    found: dict[str, Value] = {**_node("TABLE", "2.7"), "NROWS": len(fields[0].values[0])}
+    for number, field in enumerate(fields):
+        found[f"FIELD_{number}_NAME"] = field.name
+        found[f"FIELD_{number}_FILL"] = field.scalar.type()
+    for field in fields:
+        if field.labels is not None:
+            found[f"{field.name}_kind"] = _pickled(field.labels)
+            found[f"{field.name}_meta"] = _pickled(None)
+            found[f"{field.name}_dtype"] = field.stored
+        else:
+            found[f"{field.name}_kind"] = field.stored
+            if field.stored == "string":
+                found[f"{field.name}_nan_rep"] = ""  # none of its texts stands for null
+    return found
+
+
+def _pickled(value: Any) -> bytes:
+    """Pickle what the layout needs, as metadata is pickled."""
+    return to_pickle(value)
+
+
+def _pickled_axis(axis: int, labels: str | list[str]) -> bytes:
+    """Pickle ``[(axis, labels)]``."""
+    return b"(l(I%d\n%sta." % (axis, _pickled(labels).removesuffix(b"."))
+
+
+def _describe(owner: Any, attributes: Mapping[str, Value]) -> None:
+    """Write attributes as PyTables does: scalars, and an empty text as no value."""
+    scalar, nothing = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
+    for name, value in attributes.items():
+        array = np.array(value.encode() if isinstance(value, str) else value)
+        kind = _type(array.dtype, h5t.CSET_UTF8 if isinstance(value, str) else h5t.CSET_ASCII)
+        is_empty = isinstance(value, str) and not value
+        attribute = h5a.create(owner, name.encode(), kind, nothing if is_empty else scalar)
+        if not is_empty:
+            attribute.write(array, kind)
+
+
+@lru_cache(256)
+def _type(dtype: np.dtype[Any], charset: int = h5t.CSET_ASCII) -> Any:
+    """Translate the type of one value, as PyTables does."""
+    if dtype.kind == "b":
+        return h5t.STD_B8LE
+    if dtype.kind != "S":
+        return h5t.py_create(dtype)
+    text = h5t.C_S1.copy()
+    text.set_size(dtype.itemsize)
+    text.set_cset(charset)
+    return text
+
+
+def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> None:
+    dtype = np.dtype([(field.name, field.scalar, field.shape) for field in fields])
+    rows = len(fields[0].values[0])
+    most = max(CHUNK // dtype.itemsize, 1)
+    chunk = -(-rows // -(-rows // most))  # as few as can be, of about equal size: next to nothing is left over
+    plan = h5p.create(h5p.DATASET_CREATE)
+    plan.set_chunk((chunk,))
+    plan.set_fill_time(h5d.FILL_TIME_ALLOC)
+    plan.set_obj_track_times(False)
+    if deflate:
+        plan.set_shuffle()
+        plan.set_deflate(1)
+    space = h5s.create_simple((rows,), (h5s.UNLIMITED,))
+    dataset = h5d.create(group, b"table", _row_type(fields, dtype.itemsize), space, plan)
+    _describe(dataset, _of_rows(fields))
+    for start, content in _chunks(fields, dtype, rows, chunk):
+        dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
+
+
+def _row_type(fields: Sequence[Field], size: int) -> Any:
+    row = h5t.create(h5t.COMPOUND, size)
+    offset = 0
+    for field in fields:
+        kind = _type(field.scalar)
+        kind = h5t.array_create(kind, field.shape) if field.shape else kind
+        row.insert(field.name.encode(), offset, kind)
+        offset += kind.get_size()
+    return row
+
+
+def _chunks(fields: Sequence[Field], dtype: np.dtype[Any], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
+    """Give the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
+    records = np.zeros(chunk, dtype)
+    for start in range(0, rows, chunk):
+        for field in fields:
+            block = records[field.name].reshape(chunk, -1)
+            for place, values in enumerate(field.values):
+                block[: rows - start, place] = values[start : start + chunk]
+        records[rows - start :] = np.zeros((), dtype)
+        yield start, records.view(np.uint8)
+
+
+def _deflated(content: Array, width: int) -> bytes:
+    """Shuffle and deflate here, where other threads may work meanwhile: h5py would hold its lock."""
+    return zlib.compress(content.reshape(-1, width).T.tobytes(), 1)

@@ -1,0 +1,14 @@
+"""THE SCIENCE: what a photometric series is and what its numbers are.
+
+Pure functions on numpy arrays and pandas frames: no files, SQL, HTTP or settings, so that every number can be tested
+alone. The modules:
+
+* :mod:`~photseries.lightcurve.table`: accepted column spellings, :func:`~photseries.lightcurve.table.validate`, the
+light
+  curve
+* :mod:`~photseries.lightcurve.photometry`: flux and AB magnitude, their errors, S/N
+* :mod:`~photseries.lightcurve.statistics`: :func:`~photseries.lightcurve.statistics.summarize`
+* :mod:`~photseries.lightcurve.metadata`: what columns tell about the series, and which source of metadata wins
+* :mod:`~photseries.lightcurve.bandpasses`: the allowed filter names
+* :mod:`~photseries.lightcurve.digest`: the hash of a table's content, whatever file it came in
+"""

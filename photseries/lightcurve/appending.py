@@ -1,0 +1,103 @@
+"""A table that grows: new rows under those that are there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.table import is_text
+
+__all__ = ["appended"]
+
+
+def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, from_json: bool) -> pd.DataFrame:
+    """Put new rows under the rows of a table.
+
+    Parameters
+    ----------
+    frame, more : DataFrame
+        Of the same columns and dtypes; the new ones may come in another order. Integers fit a column of floats or of
+        shorter integers when no digit is lost.
+    drop_repeats : bool
+        Whether new rows that are there already, equal in every column, are left out instead of refused. New rows that
+        repeat each other all stay.
+    from_json : bool
+        Whether the new rows were JSON, which has neither widths nor datetimes: its numbers are rounded to the floats
+        of their column, and its ISO 8601 texts fit a column of datetimes.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    InvalidError
+        Naming the columns that do not fit, or the rows that repeat.
+    """
+    _require_columns(frame, more)
+    fitted = _fitted(frame, more[list(frame.columns)], from_json)
+    numbers = _numbered(pd.concat([frame, fitted], ignore_index=True))
+    repeats = np.isin(numbers[len(frame) :], numbers[: len(frame)])
+    if repeats.any() and not drop_repeats:
+        count = int(repeats.sum())
+        message = f"{count} of the {len(more)} new rows are there already. Leave them out, or say repeats=drop."
+        raise InvalidError(message, fields={"data": [message]})
+    return pd.concat([frame, fitted[~repeats]], ignore_index=isinstance(frame.index, pd.RangeIndex))
+
+
+def _numbered(frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Give equal rows equal numbers, and different rows different ones; what is missing equals what is missing."""
+    numbers = np.zeros(len(frame), np.int64)
+    for name in frame.columns:
+        codes, kinds = pd.factorize(frame[name])
+        numbers, _ = pd.factorize(numbers * (len(kinds) + 1) + codes)
+    return numbers
+
+
+def _require_columns(frame: pd.DataFrame, more: pd.DataFrame) -> None:
+    missing = [name for name in frame.columns if name not in more.columns]
+    unknown = [name for name in more.columns if name not in frame.columns]
+    problems = {
+        **{f"data.{name}": [f"The column {name!r:.80} is missing."] for name in missing},
+        **{f"data.{name}": [f"The series has no column {name!r:.80}."] for name in unknown},
+    }
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+
+
+def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.DataFrame:
+    """Give the new rows the dtypes of the table."""
+    fitted, problems = {}, {}
+    for name, column in frame.items():
+        given = more[name]
+        try:
+            fitted[name] = given if given.dtype == column.dtype else _cast(given, column.dtype, from_json)
+        except (TypeError, ValueError, OverflowError):
+            kind = "text" if is_text(given) else given.dtype
+            problems[f"data.{name}"] = [
+                f"The column {name!r:.80} is {column.dtype}, and the new rows, {kind}, do not fit it without loss."
+            ]
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    return pd.DataFrame(fitted, index=more.index)
+
+
+def _cast(given: pd.Series[Any], dtype: Any, from_json: bool) -> pd.Series[Any]:
+    """Give values another dtype; a ValueError or TypeError says that something would be lost."""
+    if from_json and dtype.kind == "M":
+        if not given.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
+            raise ValueError("other texts than dates, which pandas may take for the present moment")
+        return pd.to_datetime(given, format="ISO8601").astype(dtype)
+    if {dtype.kind, given.dtype.kind} & {"m", "M"}:
+        raise TypeError("numbers, which pandas would take for nanoseconds")
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = given.astype(dtype)
+    back = cast.astype(given.dtype)
+    is_rounded = from_json and dtype.kind == given.dtype.kind == "f"
+    same = np.isfinite(back) if is_rounded else back == given
+    if not same[given.notna()].all() or not cast.isna().equals(given.isna()):
+        raise ValueError("other values")
+    return cast

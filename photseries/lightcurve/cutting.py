@@ -1,0 +1,174 @@
+"""Taking a part of a table: some of its rows, some of its columns, and columns that follow from those it has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from tsdownsample import MinMaxDownsampler
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.metadata import INFERRED
+from photseries.lightcurve.part import Part
+from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, signal_to_noise
+from photseries.lightcurve.statistics import SECONDS_PER_DAY, robust
+from photseries.lightcurve.table import first_present, is_numeric
+
+__all__ = ["chosen", "cut", "derived", "extremes"]
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+_MINMAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
+
+
+@dataclass(frozen=True, eq=False)
+class _Given:
+    """What columns are derived from: the light curve, its table, and the metadata of its series."""
+
+    curve: LightCurve
+    frame: pd.DataFrame
+    metadata: Mapping[str, Any]
+
+    def number(self, field: str) -> float:
+        value = self.metadata.get(field)
+        return np.nan if value is None else float(value)
+
+    def exposures(self) -> FloatArray:
+        """Give the exposure time of each row [s]: its own where the table has one, else that of the series."""
+        name = first_present(self.frame, INFERRED["exp_time"])
+        own = np.nan if name is None or not is_numeric(self.frame[name]) else self.frame[name].to_numpy(np.float64)
+        return np.where(np.isfinite(own) & (own > 0), own, self.number("exp_time"))
+
+
+def _snr(given: _Given) -> FloatArray:
+    return signal_to_noise(given.curve.flux, given.curve.fluxerr, robust(given.curve.flux)[1])
+
+
+def _total(given: _Given) -> tuple[FloatArray, FloatArray]:
+    """Add the reference, for photometry of difference images; errors add in squares."""
+    flux = given.curve.flux + given.number("ref_flux")
+    return flux, np.hypot(given.curve.fluxerr, given.number("ref_fluxerr"))
+
+
+def _mjd_mid(given: _Given) -> FloatArray:
+    """Move times to the middle of the exposure, as ``time_stamp_alignment`` says where in it they are."""
+    shift = {"start": 0.5, "end": -0.5}.get(str(given.metadata.get("time_stamp_alignment")), 0.0)
+    return given.curve.mjd + shift * given.exposures() / SECONDS_PER_DAY if shift else given.curve.mjd
+
+
+#: How each of the columns that can be derived follows.
+_DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
+    "mag": lambda given: given.curve.mag,
+    "magerr": lambda given: given.curve.magerr,
+    "flux": lambda given: given.curve.flux,
+    "fluxerr": lambda given: given.curve.fluxerr,
+    "snr": _snr,
+    "magtot": lambda given: flux_to_mag(_total(given)[0]),
+    "e_magtot": lambda given: fluxerr_to_magerr(*_total(given)),
+    "mjd_mid": _mjd_mid,
+}
+
+
+def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.DataFrame:
+    """Take a part of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    part : Part
+    metadata : mapping
+        Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s] and ``time_stamp_alignment`` are used.
+
+    Returns
+    -------
+    DataFrame
+        Rows in the order they have; a derived column replaces one of its name.
+
+    Raises
+    ------
+    InvalidError
+        When a column is not there, or no row is left.
+    """
+    return chosen(frame, part, metadata)[0]
+
+
+def chosen(
+    frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any], curve: LightCurve | None = None
+) -> tuple[pd.DataFrame, int]:
+    """Cut a part out of a table as :func:`cut` does, and count the rows from which ``max_points`` were chosen.
+
+    The light curve of the table can be given when it is known already.
+    """
+    curve = light_curve(frame) if curve is None else curve
+    rows, count = _rows(curve, part)
+    if not rows.size:
+        raise InvalidError("No row of this series is in the part that is asked for.")
+    names = list(frame.columns) if part.columns is None else list(part.columns)
+    if missing := [name for name in names if name not in frame.columns]:
+        message = f"The table has no column {missing[0]!r:.80}. It has: {', '.join(map(str, frame.columns))}."
+        raise InvalidError(message, fields={"columns": [message]})
+    kept = frame[names].iloc[rows]
+    if isinstance(frame.index, pd.RangeIndex):
+        kept = kept.reset_index(drop=True)
+    made = derived(part.derive, curve, frame, metadata)
+    return kept.assign(**{name: values[rows] for name, values in made.items()}), count
+
+
+def derived(
+    names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, Any]
+) -> dict[str, FloatArray]:
+    """Give some of :data:`~photseries.lightcurve.part.DERIVED` for every row of a table, whose light curve is known."""
+    given = _Given(curve, frame, metadata)
+    with np.errstate(all="ignore"):
+        return {name: _DERIVED[name](given) for name in names}
+
+
+def _rows(curve: LightCurve, part: Part) -> tuple[Rows, int]:
+    count = len(curve.mjd)
+    kept = np.ones(count, bool)
+    if part.row_min is not None:
+        kept[: part.row_min] = False
+    if part.row_max is not None:
+        kept[part.row_max + 1 :] = False
+    if part.mjd_min is not None:
+        kept &= curve.mjd >= part.mjd_min
+    if part.mjd_max is not None:
+        kept &= curve.mjd <= part.mjd_max
+    rows = np.flatnonzero(kept)
+    return (rows, len(rows)) if part.max_points is None else _decimated(curve, rows, part.max_points)
+
+
+def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
+    brightness = curve.flux if np.isfinite(curve.flux[rows]).any() else curve.mag
+    rows = rows[np.isfinite(curve.mjd[rows]) & np.isfinite(brightness[rows])]
+    if len(rows) <= most:
+        return rows, len(rows)
+    in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
+    between = in_time[1:-1]
+    kept = between[extremes(brightness[between], most - 2)]
+    return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
+
+
+def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Choose values for a plot.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n,)
+        Finite.
+    most : int
+        How many at most; 2 or more.
+
+    Returns
+    -------
+    ndarray of int64, shape (m,)
+        Their places, in order: of each run of equally many values the least and the greatest, which may be one.
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    return np.unique(_MINMAX.downsample(values, n_out=most // 2 * 2)).astype(np.int64)

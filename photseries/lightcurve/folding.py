@@ -1,0 +1,81 @@
+"""A light curve folded on a period, and its mean in each part of the period."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.samples import Samples
+
+__all__ = ["Bins", "binned", "phases"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Bins:
+    """Means in equal parts of a period, shape (bins,): the phase of the middle, the mean, its error, how many points.
+
+    NaN where there are no points, and as the error of a single one that has none.
+    """
+
+    phase: FloatArray
+    mean: FloatArray
+    error: FloatArray
+    count: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def phases(mjd: FloatArray, period: float, epoch: float) -> FloatArray:
+    """Give the phase of times: the part of a period since its last beginning.
+
+    Parameters
+    ----------
+    mjd : ndarray of float64, shape (n,)
+        [d]
+    period : float
+        [d], above 0.
+    epoch : float
+        A time at which the phase is 0 [d].
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        ((mjd - epoch) / period) mod 1, from 0 to below 1.
+    """
+    phase = (mjd - epoch) / period % 1.0
+    return np.where(phase < 1, phase, 0.0)  # what is just below 0 is rounded to 1
+
+
+def binned(points: Samples, phase: FloatArray, bins: int) -> Bins:
+    """Average the points in each of some equal parts of the period.
+
+    Parameters
+    ----------
+    points : Samples
+        Weighted by the inverse square of their errors, if they have some.
+    phase : ndarray of float64, shape (n,)
+        From :func:`phases`.
+    bins : int
+
+    Returns
+    -------
+    Bins
+
+    Notes
+    -----
+    The error of the weighted mean m of n points follows from their scatter, sqrt(sum w (y - m)^2 / ((n - 1) sum w)): it
+    holds when the errors given are too small, too. A single point has its own error.
+    """
+    place = np.minimum((phase * bins).astype(np.int64), bins - 1)
+    error = np.full(len(phase), np.nan) if points.error is None else points.error
+    weight = points.weights
+
+    def added(values: FloatArray) -> FloatArray:
+        return np.bincount(place, values, minlength=bins).astype(np.float64)
+
+    count = np.bincount(place, minlength=bins)
+    with np.errstate(all="ignore"):
+        middle = np.median(points.value)  # taken away first, so that little is lost to rounding
+        mean = added(weight * (points.value - middle)) / added(weight) + middle
+        scatter = np.sqrt(added(weight * (points.value - mean[place]) ** 2) / ((count - 1) * added(weight)))
+    return Bins((np.arange(bins) + 0.5) / bins, mean, np.where(count == 1, added(error), scatter), count)

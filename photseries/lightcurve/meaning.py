@@ -1,0 +1,98 @@
+"""What the columns of a table mean: unit, UCD and a few words, for formats that can say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from photseries.lightcurve.metadata import INFERRED
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
+
+__all__ = ["MICROJANSKY", "TIMES", "Meaning", "flux_unit", "meaning", "time_refpos", "time_scale"]
+
+MICROJANSKY: Final = "uJy"
+
+#: The columns that hold times.
+TIMES: Final = (*TIME, "mjd_mid")
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a column means, as far as that is known.
+
+    Parameters
+    ----------
+    unit : str, optional
+        As VOUnits, FITS and astropy spell it.
+    ucd : str, optional
+        Of UCD1+.
+    words : str, optional
+    """
+
+    unit: str | None = None
+    ucd: str | None = None
+    words: str | None = None
+
+
+_ERROR: Final = "stat.error;"
+
+_MEANINGS: Final[Mapping[str, Meaning]] = {
+    **dict.fromkeys(MAG, Meaning("mag", "phot.mag", "AB magnitude")),
+    MAGERR: Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude"),
+    "magtot": Meaning("mag", "phot.mag", "AB magnitude with the reference added"),
+    "e_magtot": Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude with the reference added"),
+    "snr": Meaning(None, "stat.snr", "signal to noise"),
+    **dict.fromkeys(INFERRED["ra"], Meaning("deg", "pos.eq.ra", "right ascension, ICRS")),
+    **dict.fromkeys(INFERRED["dec"], Meaning("deg", "pos.eq.dec", "declination, ICRS")),
+    **dict.fromkeys(INFERRED["exp_time"], Meaning("s", "time.duration;obs.exposure", "exposure time")),
+    **dict.fromkeys(INFERRED["filter"], Meaning(None, "meta.id;instr.filter", "bandpass")),
+    **dict.fromkeys(INFERRED["limiting_mag"], Meaning("mag", "phot.mag;stat.max", "limiting magnitude")),
+}
+
+
+def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
+    """Tell what a column means by its name and the metadata of its series.
+
+    Parameters
+    ----------
+    column : str
+    metadata : mapping
+        ``time_scale``, ``time_refpos``, ``time_stamp_alignment``, and in ``altdata`` the unit of fluxes that are not
+        calibrated, are used.
+
+    Returns
+    -------
+    Meaning
+        Of a column that only its own table knows, nothing.
+    """
+    if column in TIMES:
+        place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
+        frame = f"scale {time_scale(metadata)}, reference position {time_refpos(metadata)}"
+        return Meaning("d", "time.epoch", f"MJD of the {place} of the exposure, {frame}")
+    if column in (*FLUX, FLUXERR):
+        return _flux(metadata, is_error=column == FLUXERR)
+    return _MEANINGS.get(column, Meaning())
+
+
+def time_scale(metadata: Mapping[str, Any]) -> str:
+    """Give the scale of the times as standards write it: UTC, TAI, TT, TDB or UNKNOWN."""
+    return str(metadata.get("time_scale") or "unknown").upper()
+
+
+def time_refpos(metadata: Mapping[str, Any]) -> str:
+    """Give the place whose times these are as standards write it: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
+    return str(metadata.get("time_refpos") or "unknown").upper()
+
+
+def flux_unit(metadata: Mapping[str, Any]) -> str:
+    """Give the unit of the fluxes: uJy, unless ``altdata`` says that they are not calibrated and names another."""
+    altdata = metadata.get("altdata") or {}
+    return MICROJANSKY if altdata.get("flux_calibrated", True) else str(altdata.get("flux_unit") or "")
+
+
+def _flux(metadata: Mapping[str, Any], *, is_error: bool) -> Meaning:
+    unit = flux_unit(metadata)
+    known = unit == MICROJANSKY
+    ucd, words = ("phot.flux.density", "flux, AB zero point 23.9") if known else ("phot.flux", "flux, not calibrated")
+    return Meaning(unit or None, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {words}" if is_error else words)

@@ -1,0 +1,222 @@
+"""What the columns of a table tell about the series, and which source of metadata wins: the precedence rule, once.
+
+Sources are layers, lowest precedence first: what is inferred from columns, what the file carries, what the request
+says; in a change, what stands already comes below them all. The reference brightness needs more than "the higher one
+wins": it is one fact in two units, so giving it in one unit must not leave an older value in the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
+from photseries.lightcurve.table import first_present, is_numeric, is_text
+
+__all__ = ["INFERRED", "REFERENCE", "Merged", "complete_reference", "infer", "merge"]
+
+#: Field and the spellings of the column that it is inferred from; the first one present is used.
+INFERRED: Mapping[str, tuple[str, ...]] = {
+    "ra": ("ra", "RA", "Ra"),
+    "dec": ("dec", "Dec", "DEC"),
+    "exp_time": ("exptime", "exp_time", "exposure", "exposure_time", "EXPTIME", "EXP_TIME"),
+    "filter": ("filter", "FILTER", "Filter", "filtercode"),
+    "limiting_mag": ("lim_mag", "limmag", "limiting_mag", "limiting_magnitude"),
+}
+
+#: The reference brightness and its error, as magnitude and as flux.
+REFERENCE = ("magref", "e_magref", "ref_flux", "ref_fluxerr")
+
+#: Two units agree when they differ by no more than this, relative: far above rounding, far below any real change.
+AGREEMENT = 1e-9
+
+
+@dataclass(frozen=True)
+class Merged:
+    """Metadata after the precedence rule.
+
+    Attributes
+    ----------
+    values : dict
+        By field. None stands only where the clearing layer asked to clear the field.
+    sources : dict of str to str
+        For each field in ``values`` the layer that it came from.
+    """
+
+    values: dict[str, Any]
+    sources: dict[str, str]
+
+
+def infer(frame: pd.DataFrame) -> dict[str, Any]:
+    """Infer metadata from the columns of a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table that :func:`~photseries.lightcurve.table.validate` accepts.
+
+    Returns
+    -------
+    dict
+        ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values;
+        ``filter``: str, the one text that all rows have. What has no column, or no such value, is left out.
+    """
+    inferred: dict[str, Any] = {}
+    for field, spellings in INFERRED.items():
+        name = first_present(frame, spellings)
+        if name is None:
+            continue
+        value = _only_text(frame[name]) if field == "filter" else _median(frame[name], circular=field == "ra")
+        if value is not None:
+            inferred[field] = value
+    return inferred
+
+
+def merge(layers: Mapping[str, Mapping[str, Any]], *, clearing: str | None = None) -> Merged:
+    """Put layers of metadata on top of each other.
+
+    Parameters
+    ----------
+    layers : mapping of str to mapping
+        The layers by name, lowest precedence first. None in a layer means: not given.
+    clearing : str, optional
+        The layer in which None clears the field instead. The None stays in the result, so that a required field can be
+        refused.
+
+    Returns
+    -------
+    Merged
+
+    Notes
+    -----
+    Of the reference brightness a layer that gives
+
+    * ``magref`` drops the ``ref_flux`` and ``ref_fluxerr`` below it; a lower ``e_magref`` stays;
+    * ``ref_flux`` without ``magref`` drops the ``magref`` and ``e_magref`` below it; a lower ``ref_fluxerr`` stays;
+    * one of the errors alone drops the other error below it.
+
+    In the clearing layer None for ``magref`` or ``ref_flux`` clears all four, for an error both errors.
+    :func:`complete_reference` then derives what was dropped.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for layer, fields in layers.items():
+        given = {field: value for field, value in fields.items() if value is not None}
+        for field in _overruled(given):
+            values.pop(field, None)
+            sources.pop(field, None)
+        cleared = _cleared(fields) if layer == clearing else ()
+        for field, value in [*((field, None) for field in cleared), *given.items()]:
+            values[field] = value
+            sources[field] = layer
+    return Merged(values, sources)
+
+
+def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the reference brightness in both units.
+
+    Parameters
+    ----------
+    values : mapping
+        Validated metadata: of :data:`REFERENCE`, ``magref`` and ``e_magref`` [AB mag], ``ref_flux`` and ``ref_fluxerr``
+        [uJy] are finite numbers, None or absent.
+
+    Returns
+    -------
+    dict
+        The same, with all four of :data:`REFERENCE`. What was given is kept to the last digit; where the two units do
+        not agree, the magnitude wins. What cannot be derived (a flux that is not positive has no magnitude) is None.
+
+    Raises
+    ------
+    InvalidError
+        When an error comes without its value in the same unit; ``fields`` names it.
+    """
+    magref, e_magref, ref_flux, ref_fluxerr = (values.get(field) for field in REFERENCE)
+    _require_values(values)
+    if magref is None:
+        magref = _plain(flux_to_mag(ref_flux)) if ref_flux is not None else None
+    elif not _agree(ref_flux, derived := _plain(mag_to_flux(magref))):
+        ref_flux = derived
+    if ref_flux is None:
+        ref_fluxerr = None
+    elif e_magref is None:
+        e_magref = _plain(fluxerr_to_magerr(ref_flux, ref_fluxerr)) if ref_fluxerr is not None else None
+    elif not _agree(ref_fluxerr, derived := _plain(magerr_to_fluxerr(ref_flux, e_magref))):
+        ref_fluxerr = derived
+    return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
+
+
+def _overruled(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the fields of the reference brightness that a layer makes void in the layers below it."""
+    overruled: tuple[str, ...] = ()
+    if "magref" in given:
+        overruled += ("ref_flux", "ref_fluxerr")
+    elif "ref_flux" in given:
+        overruled += ("magref", "e_magref")
+    if "e_magref" in given:
+        overruled += ("ref_fluxerr",)
+    elif "ref_fluxerr" in given:
+        overruled += ("e_magref",)
+    return overruled
+
+
+def _cleared(fields: Mapping[str, Any]) -> dict[str, None]:
+    """Name the fields that a clearing layer clears, in order."""
+    nulls = [field for field, value in fields.items() if value is None]
+    cleared = dict.fromkeys(nulls)
+    if "magref" in cleared or "ref_flux" in cleared:
+        cleared |= dict.fromkeys(REFERENCE)
+    elif "e_magref" in cleared or "ref_fluxerr" in cleared:
+        cleared |= dict.fromkeys(("e_magref", "ref_fluxerr"))
+    return cleared
+
+
+def _require_values(values: Mapping[str, Any]) -> None:
+    fields = {
+        error: [f"{error} needs {value}, the value that it is the error of."]
+        for error, value in (("e_magref", "magref"), ("ref_fluxerr", "ref_flux"))
+        if values.get(error) is not None and values.get(value) is None
+    }
+    if fields:
+        raise InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)
+
+
+def _agree(given: float | None, derived: float | None) -> bool:
+    return given is not None and derived is not None and math.isclose(given, derived, rel_tol=AGREEMENT)
+
+
+def _median(column: pd.Series[Any], *, circular: bool) -> float | None:
+    if not is_numeric(column):
+        return None
+    values = column.to_numpy().astype(np.float64)
+    values = values[np.isfinite(values)]
+    if values.size == 0:
+        return None
+    with np.errstate(all="ignore"):
+        return _plain(_circular_median(values) if circular else np.median(values))
+
+
+def _circular_median(degrees: FloatArray) -> np.float64:
+    """Give the median of angles that may lie on both sides of 0: 359.9 and 0.1 are 0.2 apart."""
+    if np.ptp(degrees) <= 180:
+        return np.float64(np.median(degrees))
+    median = np.mod(np.median(np.where(degrees > 180, degrees - 360, degrees)), 360)
+    return np.float64(0.0 if median == 360 else median)
+
+
+def _only_text(column: pd.Series[Any]) -> str | None:
+    if not is_text(column):
+        return None
+    values = column.unique()
+    return str(values[0]) if len(values) == 1 and isinstance(values[0], str) else None
+
+
+def _plain(value: FloatArray | np.float64) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,56 @@
+"""What may be asked of a table: some of its rows, some of its columns, and columns that follow from those it has.
+
+Importing this loads neither numpy nor pandas: the help of a command needs no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["DERIVED", "Part"]
+
+#: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.cutting` knows how.
+DERIVED: Mapping[str, str] = {
+    "mag": "AB magnitude",
+    "magerr": "its error",
+    "flux": "flux [uJy]",
+    "fluxerr": "its error",
+    "snr": "signal to noise, as the statistics have it",
+    "magtot": "AB magnitude with ref_flux added",
+    "e_magtot": "its error, with that of the reference",
+    "mjd_mid": "MJD of the middle of the exposure",
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What is wanted of a table; None and nothing mean all of it.
+
+    Parameters
+    ----------
+    columns : tuple of str, optional
+        These, in this order; what is derived comes after them.
+    mjd_min, mjd_max : float, optional
+        Rows between these times [d], both included; rows without a time are left out.
+    row_min, row_max : int, optional
+        Rows between these numbers, from 0, both included.
+    max_points : int, optional
+        At most so many rows, for plots: in the order of time the first, the last, and the least and the greatest
+        brightness of each run of equally many. Rows without a time or a brightness are left out.
+    derive : tuple of str
+        Of :data:`DERIVED`.
+    """
+
+    columns: tuple[str, ...] | None = None
+    mjd_min: float | None = None
+    mjd_max: float | None = None
+    row_min: int | None = None
+    row_max: int | None = None
+    max_points: int | None = None
+    derive: tuple[str, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the table is wanted, as it is."""
+        return self == Part()

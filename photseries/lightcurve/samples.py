@@ -1,0 +1,116 @@
+"""The points of a light curve that an analysis works on: finite, in order of time, in one unit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.curve import light_curve
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.table import BRIGHTNESS, FLUX, is_numeric, required_column
+
+__all__ = ["Samples", "Unit", "samples", "unit_of"]
+
+Unit = Literal["flux", "mag"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Samples:
+    """Points, float64, shape (n,), sorted by time.
+
+    Attributes
+    ----------
+    unit : {"flux", "mag"}
+    mjd : ndarray
+        [d]
+    value : ndarray
+        [uJy] or [AB mag]
+    error : ndarray or None
+        Of each value, finite and positive; None when no row has one.
+    """
+
+    unit: Unit
+    mjd: FloatArray
+    value: FloatArray
+    error: FloatArray | None
+
+    @property
+    def span(self) -> float:
+        """The time from the first to the last [d]."""
+        return float(self.mjd[-1] - self.mjd[0])
+
+    @property
+    def weights(self) -> FloatArray:
+        """How much each point counts, by the inverse square of its error or all the same: shape (n,), sum 1."""
+        if self.error is None:
+            return np.full(len(self.mjd), 1 / len(self.mjd))
+        weight = (self.error / self.error.min()) ** -2.0
+        return np.asarray(weight / weight.sum())
+
+
+def unit_of(frame: pd.DataFrame) -> Unit:
+    """Give the unit of the brightness in a table."""
+    return "flux" if required_column(frame, BRIGHTNESS) in FLUX else "mag"
+
+
+def samples(
+    frame: pd.DataFrame,
+    unit: Unit,
+    *,
+    quality: str | None = None,
+    mjd_min: float | None = None,
+    mjd_max: float | None = None,
+) -> Samples:
+    """Pick the points of a table that have a time and a brightness.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    unit : {"flux", "mag"}
+        The other one is derived where the table has only one; a flux that is not positive has no magnitude.
+    quality : str, optional
+        A column; rows in which it is not 0 are left out.
+    mjd_min, mjd_max : float, optional
+        Rows between these times [d], both included.
+
+    Returns
+    -------
+    Samples
+        A row without an error among others with one has their median.
+
+    Raises
+    ------
+    InvalidError
+        When the column is not there or not of numbers, or no point is left.
+    """
+    curve = light_curve(frame)
+    value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
+    kept = np.isfinite(curve.mjd) & np.isfinite(value)
+    if quality is not None:
+        kept &= _is_zero(frame, quality)
+    if mjd_min is not None:
+        kept &= curve.mjd >= mjd_min
+    if mjd_max is not None:
+        kept &= curve.mjd <= mjd_max
+    rows = np.flatnonzero(kept)
+    if not rows.size:
+        raise InvalidError(f"No row of this series has a time and a {unit}, of those that are asked for.")
+    rows = rows[np.argsort(curve.mjd[rows], kind="stable")]
+    return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]))
+
+
+def _is_zero(frame: pd.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    if column not in frame.columns or not is_numeric(frame[column]):
+        message = f"The table has no column of numbers {column!r:.80}."
+        raise InvalidError(message, fields={"quality": [message]})
+    return np.asarray(frame[column].to_numpy() == 0)
+
+
+def _complete(error: FloatArray) -> FloatArray | None:
+    known = np.isfinite(error)
+    return np.where(known, error, np.median(error[known])) if known.any() else None

@@ -1,0 +1,263 @@
+"""The numbers that describe a series: what :func:`summarize` computes once, when a table is stored.
+
+Everything is defined on the rows sorted by mjd (equal times keep their order) and computed in float64 over the finite
+values. What is undefined, or too large for float64, is None: never NaN or an infinity, and never an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.photometry import FloatArray, signal_to_noise
+from photseries.lightcurve.table import is_numeric
+
+__all__ = ["SUMMARY", "Summary", "robust", "summarize"]
+
+_Number = TypeVar("_Number", bound=np.number)
+
+SECONDS_PER_DAY = 86400.0
+
+#: Sigma clipping: points farther than CLIP scatters are dropped, in at most CLIP_ROUNDS, while CLIP_LEAST are left.
+CLIP = 3.0
+CLIP_ROUNDS = 3
+CLIP_LEAST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The statistics of a series, as plain Python values.
+
+    Fluxes are in [uJy], magnitudes in [AB mag], times in MJD [d]. A row without a finite mjd counts in ``num_exp`` and
+    in everything about brightness, and in nothing about time.
+
+    Attributes
+    ----------
+    num_exp : int
+        Rows.
+    num_detected : int
+        Rows whose S/N is above the detection threshold.
+    mean_flux, rms_flux, robust_flux, robust_rms_flux : float or None
+        Mean and standard deviation of all fluxes, and the same two from :func:`robust`: unbiased also where fluxes are
+        near zero or negative.
+    mjd_first, mjd_mid, mjd_last : float or None
+        Least and greatest mjd, and their mean.
+    mag_first, mag_last : float or None
+        Magnitudes of the rows of mjd_first and mjd_last.
+    mjd_last_detected, mag_last_detected : float or None
+        Of the last row, in time, that is detected.
+    is_detected : bool
+        Whether any row is detected.
+    mean_mag, rms_mag, robust_mag, robust_rms : float or None
+        As in flux, over the magnitudes: rows with a flux of zero or less have none, which makes these too bright for a
+        source near the noise.
+    median_snr, best_snr, worst_snr : float or None
+        Median, greatest and least S/N.
+    frame_rate : float or None
+        One over the median positive difference of successive times [Hz].
+    medians, minima, maxima, stds : dict of str to float or None
+        Of every numeric column of the table, by its name; stds with ddof 0.
+    """
+
+    num_exp: int
+    num_detected: int
+    mean_flux: float | None
+    rms_flux: float | None
+    robust_flux: float | None
+    robust_rms_flux: float | None
+    mjd_first: float | None
+    mjd_mid: float | None
+    mjd_last: float | None
+    mag_first: float | None
+    mag_last: float | None
+    mjd_last_detected: float | None
+    mag_last_detected: float | None
+    is_detected: bool
+    mean_mag: float | None
+    rms_mag: float | None
+    robust_mag: float | None
+    robust_rms: float | None
+    median_snr: float | None
+    best_snr: float | None
+    worst_snr: float | None
+    frame_rate: float | None
+    medians: dict[str, float | None]
+    minima: dict[str, float | None]
+    maxima: dict[str, float | None]
+    stds: dict[str, float | None]
+
+
+#: The names of all statistics, in order.
+SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
+
+
+def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection_threshold: float = 3.0) -> Summary:
+    """Compute the statistics of a series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table that :func:`~photseries.lightcurve.table.validate` accepts, rows in any order.
+    curve : LightCurve, optional
+        Its light curve, when it is known already.
+    detection_threshold : float
+        A row is detected when its S/N is above this.
+
+    Returns
+    -------
+    Summary
+
+    Raises
+    ------
+    InvalidError
+        When the table has no time or no brightness column.
+
+    Notes
+    -----
+    S/N is flux / max(fluxerr, robust_rms_flux). Among n rows of pure noise about 0.00135 n exceed 3, the one-sided tail
+    of the normal distribution: ``is_detected`` says little about a long series, ``num_detected`` says more.
+    """
+    curve = (light_curve(frame) if curve is None else curve).by_time()
+    with np.errstate(all="ignore"):
+        mag, flux = _finite(curve.mag), _finite(curve.flux)
+        mean_mag, rms_mag = _mean_and_std(mag)
+        mean_flux, rms_flux = _mean_and_std(flux)
+        robust_mag, robust_rms = robust(mag)
+        robust_flux, robust_rms_flux = robust(flux)
+
+        snr = signal_to_noise(curve.flux, curve.fluxerr, robust_rms_flux)
+        worst_snr, median_snr, best_snr = _least_median_greatest(np.sort(_finite(snr)))
+        detected = snr > detection_threshold
+
+        times = _finite(curve.mjd)
+        first, last = (0, times.size - 1) if times.size else (None, None)
+        detected_times = np.flatnonzero(detected[: times.size])
+        last_detected = int(detected_times[-1]) if detected_times.size else None
+        medians, minima, maxima, stds = _column_statistics(frame)
+        return Summary(
+            num_exp=len(frame),
+            num_detected=int(np.count_nonzero(detected)),
+            mean_flux=_number(mean_flux),
+            rms_flux=_number(rms_flux),
+            robust_flux=_number(robust_flux),
+            robust_rms_flux=_number(robust_rms_flux),
+            mjd_first=_at(curve.mjd, first),
+            mjd_mid=_number((times[0] + times[-1]) / 2) if times.size else None,
+            mjd_last=_at(curve.mjd, last),
+            mag_first=_at(curve.mag, first),
+            mag_last=_at(curve.mag, last),
+            mjd_last_detected=_at(curve.mjd, last_detected),
+            mag_last_detected=_at(curve.mag, last_detected),
+            is_detected=bool(detected.any()),
+            mean_mag=_number(mean_mag),
+            rms_mag=_number(rms_mag),
+            robust_mag=_number(robust_mag),
+            robust_rms=_number(robust_rms),
+            median_snr=_number(median_snr),
+            best_snr=_number(best_snr),
+            worst_snr=_number(worst_snr),
+            frame_rate=_frame_rate(times),
+            medians=medians,
+            minima=minima,
+            maxima=maxima,
+            stds=stds,
+        )
+
+
+def robust(values: npt.ArrayLike) -> tuple[float, float]:
+    """Estimate centre and scatter by sigma clipping.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        In any unit; what is not finite is left out.
+
+    Returns
+    -------
+    centre, scatter : float
+        In the unit of the values; NaN when none is finite, infinite when float64 overflows.
+
+    Notes
+    -----
+    As SkyPortal: from the median and the standard deviation (ddof 0), points farther than 3 scatters are dropped and
+    the **mean** and standard deviation of the rest taken, in at most 3 rounds, while something is dropped and at least
+    5 points remain. Where nothing is dropped, as always among fewer than 5 points, the centre is the median.
+    """
+    values = _finite(np.asarray(values, dtype=np.float64))
+    if values.size == 0:
+        return math.nan, math.nan
+    with np.errstate(all="ignore"):
+        centre, scatter = float(np.median(values)), _mean_and_std(values)[1]
+        for _ in range(CLIP_ROUNDS):
+            kept = values[~(np.abs(values - centre) / scatter > CLIP)]
+            if kept.size == values.size or kept.size < CLIP_LEAST:
+                break
+            values = kept
+            centre, scatter = _mean_and_std(values)
+    return centre, scatter
+
+
+def _column_statistics(frame: pd.DataFrame) -> tuple[dict[str, float | None], ...]:
+    medians: dict[str, float | None] = {}
+    minima: dict[str, float | None] = {}
+    maxima: dict[str, float | None] = {}
+    stds: dict[str, float | None] = {}
+    for name, column in frame.items():
+        if is_numeric(column):
+            # Sorted once, all four follow, and the order of the rows cannot change a bit of them.
+            ordered = _finite_of_sorted(np.sort(column.to_numpy())).astype(np.float64)
+            key = str(name)
+            minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(ordered))
+            stds[key] = _number(_mean_and_std(ordered)[1])
+    return medians, minima, maxima, stds
+
+
+def _frame_rate(times: FloatArray) -> float | None:
+    steps = np.diff(times)
+    steps = steps[steps > 0]
+    return _number(1 / (np.median(steps) * SECONDS_PER_DAY)) if steps.size else None
+
+
+def _mean_and_std(values: FloatArray) -> tuple[float, float]:
+    if values.size == 0:
+        return math.nan, math.nan
+    if values.min() == values.max():
+        # Rounding of the mean would leave a scatter of about 1e-17, and a S/N of 1e17 over it.
+        return float(values[0]), 0.0
+    mean = values.mean()
+    return float(mean), float(np.sqrt(np.square(values - mean).mean()))
+
+
+def _least_median_greatest(ordered: FloatArray) -> tuple[float, float, float]:
+    if ordered.size == 0:
+        return math.nan, math.nan, math.nan
+    middle = (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+    return float(ordered[0]), float(middle), float(ordered[-1])
+
+
+def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    finite: npt.NDArray[_Number] = values[np.isfinite(values)]
+    return finite
+
+
+def _finite_of_sorted(ordered: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
+    """Cut off the infinities, and NaN, which stands last."""
+    if ordered.dtype.kind != "f":
+        return ordered
+    start, stop = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf, "left")
+    return ordered[start:stop]
+
+
+def _at(values: FloatArray, row: int | None) -> float | None:
+    return None if row is None else _number(values[row])
+
+
+def _number(value: float | np.float64) -> float | None:
+    return float(value) if math.isfinite(value) else None

@@ -1,0 +1,253 @@
+"""A table of measurements: which columns it must have, under which names, and what makes it unfit to be a series.
+
+A table is a pandas frame, kept and returned as it was given: rows in any order, every further column with its dtype.
+Nothing here changes one; what the numbers are computed from is :class:`~photseries.lightcurve.curve.LightCurve`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+
+__all__ = [
+    "BRIGHTNESS",
+    "FLUX",
+    "FLUXERR",
+    "MAG",
+    "MAGERR",
+    "TIME",
+    "TableLimits",
+    "error_column",
+    "first_present",
+    "is_numeric",
+    "is_text",
+    "required_column",
+    "validate",
+]
+
+#: Accepted spellings, in order of precedence: the first one present is used.
+TIME = ("mjd", "mjds")
+FLUX = ("flux", "fluxes")
+MAG = ("mag", "mags", "magnitudes")
+BRIGHTNESS = FLUX + MAG
+FLUXERR = "fluxerr"
+MAGERR = "magerr"
+
+_LONGEST_LABEL = 80
+_Problem = tuple[str, str]
+
+
+class TableLimits(Protocol):
+    """How large a table may be."""
+
+    @property
+    def rows(self) -> int:
+        """Most rows."""
+
+    @property
+    def columns(self) -> int:
+        """Most columns."""
+
+    @property
+    def column_name(self) -> int:
+        """Longest name of a column [bytes of UTF-8]."""
+
+    @property
+    def table(self) -> int:
+        """Largest table [bytes]; a text column counts as stored: rows times its longest text."""
+
+
+def validate(frame: pd.DataFrame, limits: TableLimits) -> None:
+    """Check that a table can be a photometric series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The table, with the dtypes it came with.
+    limits : TableLimits
+        How large it may be.
+
+    Raises
+    ------
+    InvalidError
+        With all problems at once: the message joins them, ``fields`` has them under ``data`` and ``data.<column>``.
+    """
+    if frame.empty:
+        raise _invalid([("data", "Must supply a non-empty DataFrame: at least one row and one column.")])
+    problems = [*_shape_problems(frame, limits), *_index_problems(frame.index)]
+    if len(frame.columns) <= limits.columns:
+        problems += _name_problems(frame.columns, limits)
+        problems += _content_problems(frame)
+        problems += _size_problems(frame, limits)
+        problems += _missing_columns(frame)
+        if frame.columns.is_unique and frame.columns.nlevels == 1:
+            problems += _role_problems(frame)
+    if problems:
+        raise _invalid(problems)
+
+
+def first_present(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str | None:
+    """Give the first of some spellings that is a column of the frame, or None."""
+    return next((name for name in spellings if name in frame.columns), None)
+
+
+def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
+    """Give the first of some spellings that is a column of the frame.
+
+    Raises
+    ------
+    InvalidError
+        When none of them is.
+    """
+    name = first_present(frame, spellings)
+    if name is None:
+        raise _invalid([("data", _missing(spellings))])
+    return name
+
+
+def error_column(frame: pd.DataFrame, brightness: str | None) -> str | None:
+    """Give the column of errors: the one in the unit of the brightness column when present, else the other."""
+    return first_present(frame, (FLUXERR, MAGERR) if brightness in FLUX else (MAGERR, FLUXERR))
+
+
+def is_numeric(column: pd.Series[Any]) -> bool:
+    """Tell whether a column holds integers or floats (booleans are not numbers here)."""
+    return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
+
+
+def is_text(column: pd.Series[Any]) -> bool:
+    """Tell whether a column is stored as text, be it in pandas' own dtype for it or as objects."""
+    return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
+
+
+def _shape_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:
+    if len(frame) > limits.rows:
+        yield "data", f"The table has {len(frame)} rows; the limit is {limits.rows} rows (limits.rows)."
+    if len(frame.columns) > limits.columns:
+        yield "data", f"The table has {len(frame.columns)} columns; the limit is {limits.columns} (limits.columns)."
+
+
+def _size_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Problem]:
+    size = sum(_size(column) for _, column in frame.items()) + _size(frame.index.to_series())
+    if size > limits.table:
+        yield "data", f"The table takes {size} bytes; the limit is {limits.table} bytes (limits.table)."
+
+
+def _size(column: pd.Series[Any]) -> int:
+    if not is_text(column):
+        return int(column.to_numpy().nbytes)
+    longest = max((len(cell.encode("utf-8", "surrogatepass")) for cell in column if isinstance(cell, str)), default=0)
+    return len(column) * max(longest, 1)
+
+
+def _index_problems(index: pd.Index[Any]) -> Iterator[_Problem]:
+    if isinstance(index, pd.MultiIndex):
+        yield (
+            "data",
+            f"The index has {index.nlevels} levels; one is possible. Use reset_index() to keep them as columns.",
+        )
+        return
+    labels = index.to_series()
+    plain = isinstance(index.dtype, np.dtype) and index.dtype.kind in "iufM"
+    if not plain and not (is_text(labels) and not labels.isna().any() and _text_problem(labels) is None):
+        yield (
+            "data",
+            "The index must hold numbers, text or datetimes, without null in text. Use reset_index(drop=True).",
+        )
+
+
+def _name_problems(columns: pd.Index[Any], limits: TableLimits) -> Iterator[_Problem]:
+    for name in columns[columns.duplicated()].unique():
+        yield _field(name), f'The column name "{_label(name)}" occurs more than once.'
+    for name in columns:
+        if not isinstance(name, str):
+            yield _field(name), f"The column name {_label(name)} is not text."
+        elif problem := _name_problem(name, limits.column_name):
+            yield _field(name), f'The column name "{_label(name)}" {problem}.'
+
+
+def _name_problem(name: str, longest: int) -> str | None:
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "has a NUL character"
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        return "is not valid Unicode"
+    return None if size <= longest else f"has {size} bytes; the limit is {longest} bytes (limits.column_name)"
+
+
+def _content_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
+    for name, column in frame.items():
+        if is_text(column):
+            problem = _text_problem(column)
+        elif isinstance(column.dtype, np.dtype) and _is_plain(column.dtype):
+            problem = None
+        else:
+            problem = f"is of type {column.dtype}; use bool, integers, floats, text, or datetimes without time zone"
+        if problem:
+            yield _field(name), f'The column "{_label(name)}" {problem}.'
+
+
+def _is_plain(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "biumM" or (dtype.kind == "f" and dtype.itemsize <= np.dtype(np.float64).itemsize)
+
+
+def _text_problem(column: pd.Series[Any]) -> str | None:
+    cells = column[column.notna()].tolist()
+    others = {kind.__name__ for kind in set(map(type, cells)) if not issubclass(kind, str)}
+    if others:
+        return f"holds {', '.join(sorted(others))} where only text and null are possible"
+    joined = "".join(cells)
+    if "\0" in joined:
+        return "has a NUL character in a text"
+    try:
+        joined.encode()
+    except UnicodeEncodeError:
+        return "has a text that is not valid Unicode"
+    return None
+
+
+def _missing_columns(frame: pd.DataFrame) -> Iterator[_Problem]:
+    for spellings in (TIME, BRIGHTNESS):
+        if first_present(frame, spellings) is None:
+            yield "data", _missing(spellings)
+
+
+def _missing(spellings: tuple[str, ...]) -> str:
+    names = ", ".join(f'"{name}"' for name in spellings)
+    return f"Input to photometric series must contain one of the columns {names}."
+
+
+def _role_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
+    time, brightness = first_present(frame, TIME), first_present(frame, BRIGHTNESS)
+    for name in (time, brightness, error_column(frame, brightness)):
+        if name is None:
+            continue
+        if not is_numeric(frame[name]):
+            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must hold numbers.'
+        elif name in (time, brightness) and not np.isfinite(frame[name].to_numpy()).any():
+            yield _field(name), f'The column "{name}" has no finite value.'
+
+
+def _field(name: object) -> str:
+    return f"data.{_label(name)}"
+
+
+def _label(name: object) -> str:
+    """Make a name that may be anything fit for a message: valid Unicode, not endless."""
+    text = str(name).encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
+
+
+def _invalid(problems: Iterable[_Problem]) -> InvalidError:
+    fields: dict[str, list[str]] = {}
+    for field, message in problems:
+        fields.setdefault(field, []).append(message)
+    return InvalidError(" ".join(message for messages in fields.values() for message in messages), fields=fields)

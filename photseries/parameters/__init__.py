@@ -1,0 +1,66 @@
+"""Queries as data: the table of query parameters, and what a request makes of it.
+
+A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing, the SQL of the catalogue, the error
+messages, the documentation and the parametrised tests all read the same table.
+"""
+
+from photseries.parameters.kinds import choice
+from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, UPLOAD, part_of
+from photseries.parameters.query import (
+    Cone,
+    Cursor,
+    Positions,
+    Query,
+    Restriction,
+    parse,
+    parse_criteria,
+    read,
+    texts_of,
+)
+from photseries.parameters.studies import FOLDED, PERIODOGRAM, PICTURE
+from photseries.parameters.table import (
+    CONTROLS,
+    CRITERIA,
+    MOST_PER_PAGE,
+    OF_SOURCE,
+    SEPARATION,
+    SORTABLE,
+    SUMMED_UP,
+    Criterion,
+    Operator,
+    Parameter,
+    snake_case,
+)
+
+__all__ = [
+    "APPEND",
+    "CONTROLS",
+    "CRITERIA",
+    "FOLDED",
+    "LONG_TABLE",
+    "MOST_PER_PAGE",
+    "OF_SOURCE",
+    "ONE_SERIES",
+    "PART",
+    "PERIODOGRAM",
+    "PICTURE",
+    "SEPARATION",
+    "SORTABLE",
+    "SUMMED_UP",
+    "UPLOAD",
+    "Cone",
+    "Criterion",
+    "Cursor",
+    "Operator",
+    "Parameter",
+    "Positions",
+    "Query",
+    "Restriction",
+    "choice",
+    "parse",
+    "parse_criteria",
+    "part_of",
+    "read",
+    "snake_case",
+    "texts_of",
+]

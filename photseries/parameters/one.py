@@ -1,0 +1,95 @@
+"""The parameters of requests about tables: how one comes, which part of it, how it is stored or grows; many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from photseries.lightcurve.part import DERIVED, Part
+from photseries.parameters.kinds import COUNT, FLAG, NUMBER, POINTS, POSITIVE, TEXTS, choice, choices
+from photseries.parameters.table import FORMATS, Parameter
+
+__all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "UPLOAD", "part_of"]
+
+#: The parameters that ask for a part of one table.
+PART: tuple[Parameter, ...] = (
+    Parameter(name="columns", kind=TEXTS, sentence="These columns, in this order."),
+    Parameter(name="mjdMin", kind=NUMBER, sentence="Rows from this time on [d]."),
+    Parameter(name="mjdMax", kind=NUMBER, sentence="Rows up to this time [d]."),
+    Parameter(name="rowMin", kind=COUNT, sentence="Rows from this number on, counted from 0."),
+    Parameter(name="rowMax", kind=COUNT, sentence="Rows up to this number."),
+    Parameter(
+        name="maxPoints",
+        kind=POINTS,
+        sentence="At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.",
+    ),
+    Parameter(
+        name="derive",
+        kind=choices(*DERIVED),
+        sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
+    ),
+)
+
+_OF_PART = {known.name: known for known in PART}
+
+#: The parameters that say which columns the long table of many series has.
+LONG_TABLE: tuple[Parameter, ...] = (
+    replace(
+        _OF_PART["columns"],
+        sentence="These columns of a long table, in this order, beside those that say which series a row is of; * is "
+        "the light curve and every column of numbers that all the tables have. Default: the light curve.",
+    ),
+    _OF_PART["derive"],
+)
+
+#: The parameters of a request for one series.
+ONE_SERIES: tuple[Parameter, ...] = (
+    Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="How the table comes."),
+    Parameter(
+        name="revision",
+        kind=POSITIVE,
+        sentence="The series as it was at this revision, for its owner, while the file of that time is kept.",
+    ),
+    *PART,
+)
+
+#: The parameters of an upload.
+UPLOAD: tuple[Parameter, ...] = (
+    Parameter(
+        name="dryRun",
+        kind=FLAG,
+        default=False,
+        sentence="Tell what would be stored, from where each value would come, and what is odd; store nothing.",
+    ),
+    Parameter(
+        name="maxPoints",
+        kind=POINTS,
+        sentence="With dryRun: give the light curve as well, in at most so many rows.",
+    ),
+)
+
+#: The parameters of rows that are added to a series.
+APPEND: tuple[Parameter, ...] = (
+    Parameter(
+        name="repeats",
+        kind=choice("refuse", "drop"),
+        default="refuse",
+        sentence="What becomes of new rows that are there already, equal in every column.",
+    ),
+)
+
+_FIELDS = {
+    "columns": "columns",
+    "mjdMin": "mjd_min",
+    "mjdMax": "mjd_max",
+    "rowMin": "row_min",
+    "rowMax": "row_max",
+    "maxPoints": "max_points",
+    "derive": "derive",
+}
+
+
+def part_of(values: Mapping[str, Any]) -> Part:
+    """Give the part that parameters ask for."""
+    return Part(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})

@@ -1,0 +1,294 @@
+"""The one loop that turns query arguments into a query."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+import orjson
+
+from photseries.errors import InvalidError
+from photseries.parameters.kinds import DECLINATION, RIGHT_ASCENSION, joined
+from photseries.parameters.table import (
+    CONTROLS,
+    CRITERIA,
+    MOST_PER_PAGE,
+    SEPARATION,
+    SUMMED_UP,
+    Criterion,
+    Operator,
+    Parameter,
+)
+from photseries.text import suggestion
+
+__all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "parse_criteria", "read", "texts_of"]
+
+MOST_POSITIONS = 10_000
+
+#: What an answer repeats of an unknown name, and how many problems it names.
+LONGEST_NAME, MOST_PROBLEMS = 60, 20
+
+#: A repeatable parameter may be given so often; a statement with thousands of conditions takes minutes to plan.
+MOST_REPEATS = 100
+
+
+@dataclass(frozen=True)
+class Restriction:
+    """A criterion with the field that it concerns and the value that a request gives it."""
+
+    criterion: Criterion
+    field: str
+    value: Any
+
+
+class Cone(NamedTuple):
+    """A circle on the sky; all in deg, ICRS."""
+
+    ra: float
+    dec: float
+    radius: float
+
+
+class Positions(NamedTuple):
+    """The centres of many cones of one radius; all in deg, ICRS."""
+
+    ra: tuple[float, ...]
+    dec: tuple[float, ...]
+    radius: float
+
+
+class Cursor(NamedTuple):
+    """The place after which a page begins: the value that orders it (None: null) and the id of the last row before.
+
+    For a list of positions the value is the position's index and the squared chord.
+    """
+
+    sort_by: str
+    descending: bool
+    value: Any
+    id: int
+
+    def text(self) -> str:
+        """Write the cursor so that a client can hand it back."""
+        return base64.urlsafe_b64encode(orjson.dumps(list(self))).decode().rstrip("=")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a list request asks for."""
+
+    restrictions: tuple[Restriction, ...] = ()
+    cone: Cone | None = None
+    positions: Positions | None = None
+    sort_by: str = "obj_id"
+    descending: bool = False
+    page: int = 1
+    per_page: int = 100
+    cursor: Cursor | None = None
+    include_total: bool = True
+    data_format: Literal["json", "hdf5", "none"] = "none"
+
+
+def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Query:
+    """Read query arguments.
+
+    Parameters
+    ----------
+    arguments : mapping of str to sequence of str
+        The values of each argument, as they came.
+    positions : list of [ra, dec], optional
+        Centres [deg, ICRS] for the argument ``radius``, as they came.
+
+    Returns
+    -------
+    Query
+
+    Raises
+    ------
+    InvalidError
+        Naming every unknown, repeated or malformed parameter.
+    """
+    values = read(arguments, (*CRITERIA, *CONTROLS))
+    near = None if positions is None else _positions(positions, values)
+    cone = _cone(values) if near is None else None
+    sort_by = values.get("sortBy", "obj_id" if near is None else SEPARATION)
+    if (sort_by == SEPARATION) != (near is not None) and (cone is None or near is not None):
+        raise _invalid("sortBy", "sortBy=separation goes with a cone (ra, dec, radius), and alone with positions.")
+    descending = values["sortOrder"] == "desc"
+    return Query(
+        restrictions=tuple(_restrictions(values)),
+        cone=cone,
+        positions=near,
+        sort_by=sort_by,
+        descending=descending,
+        page=values["pageNumber"],
+        per_page=min(values["numPerPage"], MOST_PER_PAGE),
+        cursor=_cursor(values, sort_by, descending),
+        include_total=values["includeTotal"],
+        data_format=values["dataFormat"],
+    )
+
+
+def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
+    """Read query arguments of which only the criteria count, for an answer that has no pages; see :func:`parse`."""
+    values = read(arguments, SUMMED_UP)
+    return Query(restrictions=tuple(_restrictions(values)), cone=_cone(values))
+
+
+def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
+    """Read arguments by a table of parameters; a parameter that is absent has its default, if there is one.
+
+    Parameters
+    ----------
+    arguments : mapping of str to sequence of str
+    parameters : sequence of Parameter
+        The table; an argument that is not in it is an error.
+
+    Returns
+    -------
+    dict of str to Any
+        The values by the parameters' first names; of a repeatable parameter a list.
+
+    Raises
+    ------
+    InvalidError
+        Naming every unknown, repeated or malformed parameter.
+    """
+    known = {spelling: parameter for parameter in parameters for spelling in parameter.spellings}
+    values = {parameter.name: parameter.default for parameter in parameters if parameter.default is not None}
+    given: set[str] = set()
+    problems: dict[str, list[str]] = {}
+    for name, texts in arguments.items():
+        if len(problems) == MOST_PROBLEMS:
+            problems["more"] = ["There is more."]
+            break
+        if name not in known:
+            problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, known)}"]
+            continue
+        parameter = known[name]
+        most = MOST_REPEATS if parameter.repeatable else 1
+        if parameter.name in given or len(texts) > most:
+            problems[name] = [f"Parameter {name} is given more than {'once' if most == 1 else f'{most} times'}."]
+            continue
+        given.add(parameter.name)
+        for text in texts:
+            try:
+                value = parameter.kind.read(text)
+            except ValueError:
+                problems[name] = [f"Invalid {name}: {_shown(text)}. It must be {parameter.kind.name}."]
+                break
+            values[parameter.name] = [*values.get(parameter.name, []), value] if parameter.repeatable else value
+    if problems:
+        raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
+    return values
+
+
+def _restrictions(values: Mapping[str, Any]) -> list[Restriction]:
+    robust = values["useRobustMagAndRMS"]
+    return [
+        Restriction(known, known.robust if robust and known.robust else known.field, value)
+        for known in CRITERIA
+        if known.name in values and known.operator is not Operator.CONE
+        for value in (values[known.name] if known.repeatable else [values[known.name]])
+    ]
+
+
+def _cone(values: Mapping[str, Any]) -> Cone | None:
+    given = [name for name in Cone._fields if name in values]
+    if not given:
+        return None
+    if missing := [name for name in Cone._fields if name not in values]:
+        message = (
+            f"ra, dec and radius come together: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+        )
+        raise InvalidError(message, fields={name: [message] for name in missing})
+    return Cone(*(values[name] for name in Cone._fields))
+
+
+def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor | None:
+    if "cursor" not in values:
+        return None
+    if values["pageNumber"] != 1:
+        raise _invalid("cursor", "cursor and pageNumber exclude each other.")
+    text = values["cursor"]
+    try:
+        parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        cursor = Cursor(*parts)
+    except (ValueError, TypeError):
+        raise _invalid("cursor", "This cursor is not one that an answer gave.") from None
+    if (cursor.sort_by, cursor.descending) != (sort_by, descending):
+        raise _invalid("cursor", "This cursor belongs to another sortBy or sortOrder.")
+    if type(cursor.id) is not int or "\0" in str(cursor.value):
+        raise _invalid("cursor", "This cursor is not one that an answer gave.")
+    return cursor
+
+
+def _positions(given: Any, values: Mapping[str, Any]) -> Positions:
+    if "radius" not in values or "ra" in values or "dec" in values or values["sortOrder"] == "desc":
+        raise _invalid("positions", "positions go with radius, without ra and dec, and in ascending order only.")
+    if not isinstance(given, list) or not 0 < len(given) <= MOST_POSITIONS:
+        raise _invalid("positions", f"positions must be a list of 1 to {MOST_POSITIONS:,} pairs [ra, dec].")
+    pairs = []
+    for index, pair in enumerate(given):
+        try:
+            pairs.append(_pair(pair))
+        except (TypeError, ValueError):
+            raise _invalid(
+                "positions",
+                f"positions[{index}] is not a pair [ra, dec]: {RIGHT_ASCENSION.name} and {DECLINATION.name}.",
+            ) from None
+    right_ascensions, declinations = zip(*pairs, strict=True)
+    return Positions(right_ascensions, declinations, values["radius"])
+
+
+def _pair(given: Any) -> tuple[float, float]:
+    if not isinstance(given, list) or len(given) != 2:
+        raise ValueError
+    return RIGHT_ASCENSION.read(_plain(given[0])), DECLINATION.read(_plain(given[1]))
+
+
+def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Write the values of a JSON body as the texts that query arguments would be.
+
+    Parameters
+    ----------
+    body : mapping
+        Texts, numbers, booleans, or lists of them.
+
+    Raises
+    ------
+    InvalidError
+        When a value is none of these.
+    """
+    repeatable = {spelling for known in CRITERIA if known.repeatable for spelling in known.spellings}
+    texts: dict[str, list[str]] = {}
+    for name, value in body.items():
+        try:
+            if not isinstance(value, list):
+                texts[name] = [_plain(value)]
+            elif name in repeatable:
+                texts[name] = [_plain(item) for item in value]
+            else:
+                texts[name] = [joined([_plain(item) for item in value])]
+        except TypeError:
+            raise _invalid(name, f"{name} must be a text, a number, true or false, or a list of them.") from None
+    return texts
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise TypeError
+    return str(value)
+
+
+def _invalid(name: str, message: str) -> InvalidError:
+    return InvalidError(message, fields={name: [message]})
+
+
+def _shown(text: str) -> str:
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return f'"{"".join(character if character.isprintable() else "?" for character in short)}"'

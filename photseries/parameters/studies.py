@@ -1,0 +1,70 @@
+"""The parameters of what is computed from one series: its periodogram, its folded light curve, its picture."""
+
+from __future__ import annotations
+
+from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
+from photseries.parameters.one import PART
+from photseries.parameters.table import Parameter
+
+__all__ = ["FOLDED", "PERIODOGRAM", "PICTURE"]
+
+_TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
+_UNIT = Parameter(
+    name="brightness",
+    kind=choice("flux", "mag"),
+    sentence="In which unit; as in the table unless given.",
+)
+_QUALITY = Parameter(name="quality", kind=TEXT, sentence="Leave out the rows in which this column is not 0.")
+
+#: The parameters of a periodogram.
+PERIODOGRAM: tuple[Parameter, ...] = (
+    Parameter(
+        name="minPeriod",
+        kind=PERIOD,
+        sentence="The shortest period [d]; unless given, twice the distance of the times where these are regular, "
+        "else 0.1 d or twice the distance below which a tenth are.",
+    ),
+    Parameter(name="maxPeriod", kind=PERIOD, sentence="The longest period [d]; the span of the times unless given."),
+    Parameter(
+        name="samplesPerPeak", kind=whole(2, 50), default=5, sentence="How finely the frequencies lie in a peak."
+    ),
+    Parameter(name="peaks", kind=whole(1, 100), default=10, sentence="How many peaks are listed at most."),
+    Parameter(
+        name="maxPoints",
+        kind=whole(4, 20_000),
+        default=2000,
+        sentence="At most so many frequencies come back, for a plot: the extremes of each stretch stay.",
+    ),
+    _UNIT,
+    _QUALITY,
+    *_TIMES,
+)
+
+#: The parameters of a folded light curve.
+FOLDED: tuple[Parameter, ...] = (
+    Parameter(name="period", kind=PERIOD, sentence="The period [d]."),
+    Parameter(name="epoch", kind=NUMBER, sentence="A time of phase 0 [MJD]; the first one unless given."),
+    Parameter(name="bins", kind=whole(1, 1000), default=50, sentence="In how many parts of the period to average."),
+    Parameter(
+        name="maxPoints",
+        kind=whole(1, 20_000),
+        default=5000,
+        sentence="At most so many points come back, evenly chosen; the averages are over all.",
+    ),
+    _UNIT,
+    _QUALITY,
+    *_TIMES,
+)
+
+#: The parameters of a picture.
+PICTURE: tuple[Parameter, ...] = (
+    Parameter(name="width", kind=whole(200, 2400), default=900, sentence="How wide the picture is [pixels]."),
+    Parameter(name="height", kind=whole(150, 1600), default=480, sentence="How high [pixels]."),
+    Parameter(name="theme", kind=choice("light", "dark"), default="light", sentence="Its colours."),
+    Parameter(
+        name="time", kind=choice("mjd", "days", "date"), default="mjd", sentence="How the axis of time is labelled."
+    ),
+    _UNIT,
+    _QUALITY,
+    *_TIMES,
+)

@@ -1,0 +1,300 @@
+"""Users, groups, streams and tokens, and the small registries that series refer to.
+
+A token's secret is shown once, when it is made; only its SHA-256 is kept, found by a short prefix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from photseries.errors import ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
+from photseries.schemas.registries import CHANGES, CREATIONS, load_entry
+from photseries.server.catalogue import credentials, registries
+from photseries.server.catalogue.credentials import Owner
+from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.disk import synchronize
+from photseries.server.principal import ADMIN, EVERYONE, Principal
+
+__all__ = ["KINDS", "OPERATOR", "Accounts"]
+
+#: The kinds of entries, as they stand in paths and on the command line.
+KINDS: tuple[str, ...] = tuple(registries.TABLES)
+
+#: Whoever runs commands on the machine: may do everything, belongs to nothing.
+OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
+
+_PREFIX_LENGTH = 10
+_LARGEST_ID = 2**31 - 1
+
+
+class Accounts:
+    """The use cases of accounts and registries, each one transaction.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    """
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def authenticate(self, secret: str) -> Principal:
+        """Give the principal that a token stands for.
+
+        Raises
+        ------
+        UnauthorizedError
+            When there is no such token, it has expired, or its user is not active.
+        """
+        with self._catalogue.reading() as connection:
+            return _principal(_owner(connection, secret))
+
+    def sign_in(self, secret: str, lifetime: float) -> str:
+        """Begin a session for whoever has a token; give its secret. It ends after a lifetime [s], or with the token.
+
+        Raises
+        ------
+        UnauthorizedError
+        """
+        session = secrets.token_urlsafe(32)
+        with self._catalogue.transaction() as connection:
+            owner = _owner(connection, secret)
+            credentials.begin(connection, _digest(session), owner.token_id, lifetime)
+        return session
+
+    def recognize(self, session: str) -> Principal:
+        """Give the principal whose session has a secret.
+
+        Raises
+        ------
+        UnauthorizedError
+            When there is none, or it has ended.
+        """
+        with self._catalogue.reading() as connection:
+            owner = credentials.by_session(connection, _digest(session)) if _wellformed(session) else None
+        if owner is None:
+            raise UnauthorizedError("You are no longer signed in. Sign in again.")
+        return _principal(owner)
+
+    def sign_out(self, session: str) -> None:
+        """End a session, if there is one."""
+        with self._catalogue.transaction() as connection:
+            credentials.end(connection, _digest(session))
+
+    def create(self, principal: Principal, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create an entry of a registry.
+
+        Returns
+        -------
+        dict
+            ``id``, and what only this answer tells: a user's ``single_user_group_id``, a token's secret ``token``.
+
+        Raises
+        ------
+        ForbiddenError, InvalidError, DuplicateError
+        """
+        _require_admin(principal)
+        values = load_entry(CREATIONS[kind], body)
+        with self._catalogue.transaction() as connection:
+            return self._create(connection, kind, values)
+
+    def _create(self, connection: Connection, kind: str, values: dict[str, Any]) -> dict[str, Any]:
+        match kind:
+            case "users":
+                return _create_user(connection, values)
+            case "tokens":
+                return _create_token(connection, values)
+            case "groups" | "streams":
+                members = values.pop("user_ids", [])
+                identity = registries.create(connection, kind, values)
+                registries.add_members(connection, kind, int(identity), members)
+                return {"id": identity}
+            case "sources":
+                shared = values.pop("group_ids", None) is not None
+                note = {"warnings": ["group_ids has no effect: every token can read every source."]} if shared else {}
+                return {"id": registries.create(connection, kind, values), **note}
+            case _:
+                return {"id": registries.create(connection, kind, values)}
+
+    def get(self, principal: Principal, kind: str, identity: str) -> dict[str, Any]:
+        """Give one entry.
+
+        Raises
+        ------
+        NotFoundError
+            When it is absent or not visible.
+        """
+        key = _key(kind, identity)
+        with self._catalogue.reading() as connection:
+            entry = registries.get(connection, principal, kind, key)
+        if entry is None:
+            raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+        return entry
+
+    def find(self, principal: Principal, kind: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
+        """Give a page of the visible entries, and how many there are."""
+        with self._catalogue.reading() as connection:
+            entries = registries.find(connection, principal, kind, per_page, (page - 1) * per_page)
+            return entries, registries.count(connection, principal, kind)
+
+    def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, Any]) -> None:
+        """Rename a group or a stream, or replace its members.
+
+        Raises
+        ------
+        ForbiddenError, InvalidError, NotFoundError, DuplicateError
+        """
+        _require_admin(principal)
+        key = int(_key(kind, identity))
+        values = load_entry(CHANGES[kind], body)
+        with self._catalogue.transaction() as connection:
+            entry = registries.get(connection, principal, kind, key)
+            if entry is None:
+                raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+            _require_ordinary(entry)
+            if "name" in values:
+                registries.rename(connection, kind, key, values["name"])
+            if "user_ids" in values:
+                registries.replace_members(connection, kind, key, values["user_ids"])
+
+    def remove(self, principal: Principal, kind: str, identity: str) -> None:
+        """Remove an entry; a user is deactivated instead, and the user's tokens end.
+
+        Raises
+        ------
+        ForbiddenError, NotFoundError
+        InUseError
+            When something still refers to it.
+        """
+        _require_admin(principal)
+        key = _key(kind, identity)
+        with self._catalogue.transaction() as connection:
+            if kind == "groups":
+                _require_ordinary(registries.get(connection, principal, kind, key) or {})
+            gone = (
+                registries.deactivate(connection, int(key))
+                if kind == "users"
+                else registries.remove(connection, kind, key)
+            )
+        if not gone:
+            raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+
+    def id_of(self, kind: str, name: str) -> int:
+        """Give the id of a user, group or stream by its name.
+
+        Raises
+        ------
+        NotFoundError
+        """
+        with self._catalogue.reading() as connection:
+            identity = registries.by_name(connection, kind, name)
+        if identity is None:
+            raise NotFoundError(f"No {_called(kind)} is called {name!r}.")
+        return identity
+
+    def bootstrap(self, token_file: Path) -> str | None:
+        """Make the admin user and token when there are no users yet, and keep the token in a file of mode 0600.
+
+        Returns
+        -------
+        str or None
+            The token, or None when there are users already.
+        """
+        with self._catalogue.transaction() as connection:
+            registries.lock_for_bootstrap(connection)
+            if registries.count(connection, OPERATOR, "users"):
+                return None
+            user = _create_user(connection, {"username": "admin"})
+            token: str = _create_token(
+                connection, {"user_id": user["id"], "permissions": [ADMIN], "name": "made at the first start"}
+            )["token"]
+            # Before COMMIT: a kill in between leaves a file that the next start writes anew, never a lost token.
+            token_file.unlink(missing_ok=True)
+            with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(token + "\n")
+            synchronize(token_file)
+            synchronize(token_file.parent)
+        return token
+
+
+def _owner(connection: Connection, secret: str) -> Owner:
+    owner = credentials.by_token(connection, secret[:_PREFIX_LENGTH]) if _wellformed(secret) else None
+    if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
+        raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
+    return owner
+
+
+def _principal(owner: Owner) -> Principal:
+    return Principal(
+        user_id=owner.user_id,
+        username=owner.username,
+        own_group_id=owner.own_group_id,
+        permissions=frozenset(owner.permissions),
+        group_ids=frozenset(owner.group_ids),
+        stream_ids=frozenset(owner.stream_ids),
+    )
+
+
+def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Insert a user with a group of the user's own, a member of that and of the public group."""
+    own_id = {"id": values["single_user_group_id"]} if "single_user_group_id" in values else {}
+    row = {name: value for name, value in values.items() if name != "single_user_group_id"}
+    user_id = int(registries.create(connection, "users", row))
+    group = {"name": row["username"], "single_user_id": user_id, **own_id}
+    own = int(registries.create(connection, "groups", group))
+    public = registries.by_name(connection, "groups", EVERYONE)
+    for group_id in (own, public):
+        if group_id is not None:
+            registries.add_members(connection, "groups", group_id, [user_id])
+    return {"id": user_id, "single_user_group_id": own}
+
+
+def _create_token(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:
+    registries.require_active(connection, values["user_id"])
+    secret = secrets.token_urlsafe(32)
+    row = {
+        "name": "",
+        **values,
+        "permissions": sorted(set(values.get("permissions", ()))),
+        "prefix": secret[:_PREFIX_LENGTH],
+        "digest": _digest(secret),
+    }
+    return {"id": registries.create(connection, "tokens", row), "token": secret}
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
+
+
+def _wellformed(secret: str) -> bool:
+    return len(secret) <= 200 and secret.isascii() and secret.isprintable()
+
+
+def _key(kind: str, identity: str) -> int | str:
+    """Read an id from a path; what cannot be one is simply not found."""
+    if kind == "sources" and "\0" not in identity:
+        return identity
+    if not (identity.isascii() and identity.isdigit() and len(identity) < 12 and int(identity) <= _LARGEST_ID):
+        raise NotFoundError(f"No {_called(kind)} with ID {identity[:40]}.")
+    return int(identity)
+
+
+def _called(kind: str) -> str:
+    return kind.removesuffix("s").replace("_", " ")
+
+
+def _require_admin(principal: Principal) -> None:
+    if not principal.is_admin:
+        raise ForbiddenError(f"This needs a token with the permission {ADMIN!r}.")
+
+
+def _require_ordinary(group: Mapping[str, Any]) -> None:
+    """Refuse to change what follows from the users: their own groups and the public one."""
+    if group.get("single_user_id") is not None or group.get("name") == EVERYONE:
+        raise InvalidError(f"The group {group['name']!r} belongs to the system and cannot be changed or removed.")

@@ -1,0 +1,62 @@
+"""A dry run: what an upload would become, in the words of the answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from photseries.formats import json_columns
+from photseries.lightcurve.cutting import cut
+from photseries.lightcurve.part import Part
+from photseries.lightcurve.remarks import remarks
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.lightcurve.table import TIME, required_column
+from photseries.server.archive.intake import NewSeries
+from photseries.server.catalogue import finding, registries
+from photseries.server.catalogue.engine import Connection
+from photseries.server.principal import Principal
+
+__all__ = ["preview"]
+
+
+def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
+    """Tell what a new series would be.
+
+    Parameters
+    ----------
+    connection : Connection
+    principal : Principal
+    new : NewSeries
+    points : int, optional
+        How many rows of the light curve are wanted at most.
+
+    Returns
+    -------
+    dict
+        ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
+        each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``;
+        ``light_curve`` (mjd, flux, fluxerr, mag, magerr) where points are wanted.
+    """
+    source = registries.get(connection, principal, "sources", new.values["obj_id"])
+    position = None if source is None else (source["ra"], source["dec"])
+    warnings = remarks(new.frame, new.values["ra"], new.values["dec"], position)
+    taken = finding.taken_by(connection, principal, new.values)
+    if taken is not None:
+        warnings.append(f"A series with this key is there already: {taken}. It would be refused.")
+    return {
+        "metadata": new.metadata,
+        "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
+        "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
+        "statistics": {name: new.values[name] for name in SUMMARY},
+        "content_hash": new.values["content_hash"],
+        "warnings": warnings,
+        "exists": taken,
+        **({} if points is None else {"light_curve": _light_curve(new, points)}),
+    }
+
+
+def _light_curve(new: NewSeries, points: int) -> orjson.Fragment:
+    time = required_column(new.frame, TIME)
+    part = Part(columns=(time,), max_points=points, derive=("mag", "magerr", "flux", "fluxerr"))
+    return orjson.Fragment(json_columns.encode(cut(new.frame, part, new.metadata).rename(columns={time: "mjd"})))

@@ -1,0 +1,75 @@
+"""Who may see and change which series, written once: as WHERE clauses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, select, true
+
+from photseries.server.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
+from photseries.server.principal import MANAGE, UPLOAD, Principal
+
+__all__ = ["VISIBLE", "audience", "changeable", "joined_groups", "joined_streams", "seeing", "visible"]
+
+
+def visible(principal: Principal) -> ColumnElement[bool]:
+    """Series that the principal may see: one's own, those of one's groups and streams; all for an admin."""
+    if principal.is_admin:
+        return true()
+    return heard_by(audience(principal.group_ids, principal.stream_ids))
+
+
+#: The same for statements that are compiled once; :func:`seeing` gives what it binds.
+VISIBLE = or_(
+    bindparam("everything", type_=Boolean), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer)))
+)
+
+
+def seeing(principal: Principal) -> dict[str, Any]:
+    """Give what :data:`VISIBLE` binds for a principal."""
+    return {
+        "everything": principal.is_admin,
+        "listeners": audience(principal.group_ids, principal.stream_ids),
+    }
+
+
+def heard_by(listeners: list[int]) -> ColumnElement[bool]:
+    """Restrict to the series that are shared with any of some groups and streams; see :func:`audience`."""
+    shared: ColumnElement[bool] = SERIES.audience.overlap(literal(listeners, ARRAY(Integer)))
+    return shared
+
+
+def audience(group_ids: Iterable[int], stream_ids: Iterable[int]) -> list[int]:
+    """Write groups and streams as one list of numbers, those of streams negative.
+
+    ``Series.audience`` holds this list for what a series is shared with (the owner's own group is always there), so
+    that visibility is one comparison of a row, and one index serves those who see little of much.
+    """
+    return sorted((*group_ids, *(-number for number in stream_ids)))
+
+
+def changeable(principal: Principal) -> ColumnElement[bool]:
+    """Series that the token may change or delete: the permissions presented count, not the person's others."""
+    if principal.is_admin:
+        return true()
+    ways: list[ColumnElement[bool]] = []
+    if principal.may(UPLOAD):
+        ways.append(SERIES.owner_id == principal.user_id)
+    if principal.may(MANAGE):
+        ways.append(visible(principal))
+    return or_(*ways) if ways else false()
+
+
+def joined_groups(principal: Principal) -> ColumnElement[bool]:
+    """Restrict to the groups that the principal belongs to; an admin has all."""
+    if principal.is_admin:
+        return true()
+    return Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == principal.user_id))
+
+
+def joined_streams(principal: Principal) -> ColumnElement[bool]:
+    """Restrict to the streams that the principal belongs to; an admin has all."""
+    if principal.is_admin:
+        return true()
+    return Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == principal.user_id))

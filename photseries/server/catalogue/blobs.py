@@ -1,0 +1,127 @@
+"""The statements about blobs: which rows name them, and which have been unlinked, since when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any
+
+from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func, insert, literal, select, union
+
+from photseries.server.catalogue.models import Group, Series, SeriesHistory, UnlinkedBlob
+from photseries.server.principal import EVERYONE
+
+__all__ = ["BLOB", "Blob"]
+
+
+#: The columns that describe a blob.
+BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """What the row of a series says of its blob: key in the store, length [bytes], CRC-32, MD5 (hex), format."""
+
+    series_id: int
+    filename: str
+    size: int
+    crc: int
+    hash: str
+    format: int
+
+    def columns(self) -> dict[str, Any]:
+        """Give the columns that describe it."""
+        return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
+
+    @property
+    def called(self) -> str:
+        """Its name in messages."""
+        return f"The file {self.filename} of series {self.series_id}"
+
+
+def unlink(connection: Connection, filename: str) -> None:
+    """Note a blob that no row names any more."""
+    connection.execute(insert(UnlinkedBlob).values(filename=filename))
+
+
+def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
+    """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
+    candidate = (
+        func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
+    )
+    statement = (
+        select(candidate.c.filename, func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at))
+        .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == candidate.c.filename)
+        .where(~exists().where(Series.filename == candidate.c.filename))
+    )
+    return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
+
+
+def unlinked(connection: Connection, older: float) -> list[str]:
+    """Give the blobs that a change unlinked longer ago than some seconds."""
+    age = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
+    return list(connection.scalars(select(UnlinkedBlob.filename).where(age >= older)))
+
+
+def forget(connection: Connection, filenames: Sequence[str]) -> None:
+    """Drop the notes about blobs that are gone."""
+    connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
+
+
+def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
+    """Give, of some blobs, those that a row names, or named once."""
+    statement = union(
+        *(select(table.filename).where(table.filename.in_(filenames)) for table in (Series, SeriesHistory))
+    )
+    return set(connection.scalars(statement))
+
+
+def archive(connection: Connection) -> str:
+    """Give what tells this archive from any other: when its first group was made, which a dump keeps."""
+    made = connection.execute(select(Group.created_at).where(Group.name == EVERYONE)).scalar_one()
+    return made.astimezone(UTC).isoformat()
+
+
+def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
+    """Give the blob of every series, ordered by the series' id."""
+    last = 0
+    while True:
+        columns = [getattr(Series, name) for name in BLOB]
+        rows = connection.execute(
+            select(Series.id, *columns).where(Series.id > last).order_by(Series.id).limit(batch)
+        ).all()
+        yield from (of_row(row.id, row._mapping) for row in rows)
+        if len(rows) < batch:
+            return
+        last = rows[-1].id
+
+
+def unlinked_blobs(connection: Connection) -> Iterator[Blob]:
+    """Give the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
+    columns = [getattr(SeriesHistory, name) for name in BLOB]
+    statement = select(SeriesHistory.series_id, *columns).join(
+        UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename
+    )
+    # A change of sharing repeats the blob.
+    for row in connection.execute(statement.distinct()):
+        yield of_row(row.series_id, row._mapping)
+
+
+def kept_count(connection: Connection) -> int:
+    """Count the blobs that rows name, and those that were unlinked and not removed."""
+    return sum(
+        connection.execute(select(func.count()).select_from(table)).scalar_one() for table in (Series, UnlinkedBlob)
+    )
+
+
+def blob_of(connection: Connection, series_id: int) -> Blob | None:
+    """Give the blob that a series has now; None when it is gone."""
+    columns = [getattr(Series, name) for name in BLOB]
+    row = connection.execute(select(*columns).where(Series.id == series_id)).mappings().one_or_none()
+    return None if row is None else of_row(series_id, row)
+
+
+def of_row(series_id: int, row: Mapping[str, Any] | RowMapping) -> Blob:
+    """Give the blob that a row describes."""
+    return Blob(series_id, *(row[name] for name in BLOB))

@@ -1,0 +1,190 @@
+"""From a query to SQL: the meaning of every operator of the table of query parameters, the order, and the cursor."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Double,
+    Float,
+    Integer,
+    Select,
+    UnaryExpression,
+    all_,
+    and_,
+    any_,
+    cast,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.types import TypeEngine
+
+from photseries.errors import InvalidError
+from photseries.lightcurve import sky
+from photseries.parameters import SEPARATION, Cone, Cursor, Operator, Query, Restriction
+from photseries.server.catalogue.access import audience, heard_by, visible
+from photseries.server.catalogue.models import SERIES, Source
+from photseries.server.principal import Principal
+
+__all__ = ["bad_cursor", "matching", "order", "squared_chord", "with_portion"]
+
+_COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
+    "<": lambda left, right: left < right,
+    "<=": lambda left, right: left <= right,
+    ">": lambda left, right: left > right,
+    ">=": lambda left, right: left >= right,
+    "=": lambda left, right: left == right,
+}
+
+
+#: A cone is covered with pixels of a fraction of its radius: a row that is read in vain costs more than a range.
+FINENESS = 4.0
+
+
+def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
+    """Give the conditions of a query for a principal: visible, all criteria, inside the cone."""
+    conditions = [
+        visible(principal),
+        *(_condition(principal, restriction) for restriction in query.restrictions),
+    ]
+    if query.cone is not None:
+        conditions += _inside(query.cone)
+    return conditions
+
+
+def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
+    """Give the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
+    x, y, z = sky.unit_vector(ra, dec).tolist()
+    return _square(SERIES.unit_x - x) + _square(SERIES.unit_y - y) + _square(SERIES.unit_z - z)
+
+
+def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
+    """Give what orders the rows, the value that does so first, and the conditions of the query's cursor.
+
+    The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
+    """
+    key = _key(query)
+    nullable = query.sort_by != SEPARATION and SERIES[query.sort_by].nullable
+    columns = [key, SERIES.id] if query.sort_by != "id" else [SERIES.id]
+    directed: list[UnaryExpression[Any]] = [column.desc() if query.descending else column.asc() for column in columns]
+    if nullable:
+        directed[0] = directed[0].nulls_last()
+    after = [] if query.cursor is None else [_after(key, query.cursor, nullable=nullable)]
+    return directed, key, after
+
+
+def _key(query: Query) -> ColumnElement[Any]:
+    if query.sort_by == SEPARATION and query.cone is not None:
+        return squared_chord(query.cone.ra, query.cone.dec)
+    column: ColumnElement[Any] = SERIES[query.sort_by]
+    return column
+
+
+def _after(key: ColumnElement[Any], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
+    """Restrict to the rows that come after a cursor."""
+    further = SERIES.id < cursor.id if cursor.descending else SERIES.id > cursor.id
+    if cursor.sort_by == "id":
+        return further
+    if cursor.value is None:
+        return and_(key.is_(None), further)
+    value = _of_type(key, cursor.value)
+    here, there = tuple_(key, SERIES.id), tuple_(literal(value, key.type), literal(cursor.id))
+    beyond = here < there if cursor.descending else here > there
+    return or_(beyond, key.is_(None)) if nullable else beyond
+
+
+def _of_type(key: ColumnElement[Any], value: Any) -> Any:
+    """Read a cursor's value as the type of the column that it belongs to; anybody may have written it."""
+    if isinstance(key.type, DateTime):
+        with suppress(TypeError, ValueError):
+            moment = datetime.fromisoformat(value)
+            if moment.utcoffset() == timedelta():  # as answers have it; PostgreSQL takes fewer offsets than Python
+                return moment
+        raise bad_cursor()
+    wanted = (int, float) if isinstance(key.type, Float) else key.type.python_type
+    is_infinite = isinstance(value, float) and not math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, wanted) or is_infinite:
+        raise bad_cursor()
+    return value
+
+
+def bad_cursor() -> InvalidError:
+    """Make the error about a cursor that no answer gave."""
+    message = "This cursor is not one that an answer gave."
+    return InvalidError(message, fields={"cursor": [message]})
+
+
+def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+    operator, value = restriction.criterion.operator, restriction.value
+    if operator is Operator.SHARED_WITH:
+        return _shared_with(principal, restriction)
+    if operator is Operator.STATISTIC:
+        statistic = SERIES[value.field].op("->>")(value.column)
+        return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
+    column: ColumnElement[Any] = SERIES[restriction.field]
+    match operator:
+        case Operator.ONE_OF:
+            # Only an equation lets an index whose first column this is give its rows in the order of the next one.
+            return column == (value[0] if len(value) == 1 else any_(literal(list(value), ARRAY(_wide(column)))))
+        case Operator.NONE_OF:
+            return column != all_(literal(list(value), ARRAY(column.type)))
+        case Operator.CONTAINS:
+            contains: ColumnElement[bool] = column.contains(value, autoescape=True)
+            # The planner knows how many sources match, and can look them up; a walk along the series compares first.
+            return and_(contains, column.in_(with_portion(value))) if restriction.field == "obj_id" else contains
+        case Operator.AT_LEAST:
+            # A series begins before it ends: what is implied by the bound lets the indexes on mjd_last help.
+            bound: ColumnElement[bool] = literal(value) <= column
+            return and_(bound, SERIES.mjd_last >= value) if restriction.field in ("mjd_first", "mjd_mid") else bound
+        case Operator.AT_MOST:
+            return literal(value) >= column
+        case Operator.IS:
+            return column == literal(value)
+        case Operator.IS_NULL:
+            return column.is_(None) if value else column.is_not(None)
+    raise AssertionError(operator)
+
+
+def _wide(column: ColumnElement[Any]) -> TypeEngine[Any]:
+    """Give the type of values to compare a column with: an integer that it could not hold equals none of its own."""
+    return BigInteger() if isinstance(column.type, Integer) else column.type
+
+
+def with_portion(portion: str) -> Select[str]:
+    """Select the names of sources that have a portion."""
+    return select(Source.id).where(Source.id.contains(portion, autoescape=True))
+
+
+def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+    """Restrict to what is shared with some groups or streams, of those that the principal sees."""
+    numbers = {number for number in restriction.value if 0 < number < 2**31}
+    is_group = restriction.field == "group_ids"
+    if not principal.is_admin:
+        numbers &= principal.group_ids if is_group else principal.stream_ids
+    wanted = audience(numbers, ()) if is_group else audience((), numbers)
+    return heard_by(wanted)
+
+
+def _inside(cone: Cone) -> list[ColumnElement[bool]]:
+    if cone.radius == 180:
+        return []  # the whole sky: the chord to the opposite point exceeds 2 now and then, by rounding
+    cover = sky.cover(cone.ra, cone.dec, cone.radius, fineness=FINENESS)
+    ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
+    return [
+        or_(*(SERIES.healpix.between(low, high) for low, high in ranges)),
+        squared_chord(cone.ra, cone.dec) <= sky.chord(cone.radius) ** 2,
+    ]
+
+
+def _square(value: ColumnElement[float]) -> ColumnElement[float]:
+    return value * value

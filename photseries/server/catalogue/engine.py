@@ -1,0 +1,252 @@
+"""Connections and transactions, and what a failing server means.
+
+One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import orjson
+import psycopg2
+from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from photseries.errors import InDoubtError, StartError, UnavailableError
+from photseries.server.settings import Database
+
+__all__ = ["Catalogue", "Connection"]
+
+LEAST_VERSION = 15
+
+# A server whose machine or network is gone without a word is given up within a minute; the system's limit is hours.
+_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+
+# SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
+_UNKNOWN_OUTCOME = ("08", "57P")
+# The server cannot take the statement now: too many connections, out of memory or disk, statement timeout, shutdown.
+_AWAY = ("08", "53", "57", "58", "40", "55")
+
+
+class Catalogue:
+    """The rows: a pool of connections to one PostgreSQL server.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://...``.
+    settings : Database
+    connections : int
+        The size of the pool; as many as there are threads that use it.
+    revive : callable, optional
+        Called when no connection can be made, before one more attempt: brings an embedded server back, gives its URL.
+    called : str
+        Where the URL comes from, for messages.
+
+    Raises
+    ------
+    StartError
+        When the URL is not one of PostgreSQL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        settings: Database,
+        *,
+        connections: int = 8,
+        revive: Callable[[], str] | None = None,
+        called: str = "database.url",
+    ) -> None:
+        self._revive = revive
+        try:
+            address = make_url(url)
+        except ArgumentError:
+            raise StartError(f"{called} is not a URL; it must look like postgresql://user:pass@host/name.") from None
+        if address.get_backend_name() not in ("postgresql", "postgres"):
+            raise StartError(f"{called} must start with postgresql://: photseries needs PostgreSQL.")
+        self.engine = create_engine(
+            address.set(drivername="postgresql+psycopg2"),
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=settings.connect_timeout,
+            hide_parameters=True,
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+            connect_args={
+                "connect_timeout": int(settings.connect_timeout),
+                "application_name": "photseries",
+                **_ALIVE,
+                "options": " ".join(f"-c {name}={value}" for name, value in _session(settings).items()),
+            },
+        )
+        event.listen(self.engine, "do_connect", self._connect)
+        event.listen(self.engine, "reset", _leave_autocommit)
+
+    def _connect(
+        self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        try:
+            return psycopg2.connect(*arguments, **options)
+        except psycopg2.OperationalError:
+            if self._revive is None:
+                raise
+            _, current = dialect.create_connect_args(make_url(self._revive()))
+            return psycopg2.connect(*arguments, **{**options, **current})
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection in autocommit, for single statements that change nothing.
+
+        Raises
+        ------
+        UnavailableError
+            When the server is away or the pool is used up.
+        """
+        with _translated(), self.engine.connect() as connection:
+            _enter_autocommit(connection)
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Give a connection in a transaction that commits on leaving, or rolls back when an exception leaves.
+
+        Raises
+        ------
+        InDoubtError
+            When COMMIT was sent and the connection broke before its answer.
+        UnavailableError
+            When the server is away, or ended the transaction, for certain without effect.
+        """
+        with _translated(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                transaction.close()  # rolls back; a dead connection has done so by itself
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if _outcome_unknown(error):
+                    raise InDoubtError(
+                        "The database went away while the change was being committed. It may or may not have "
+                        "happened: look before you repeat the request."
+                    ) from error
+                raise
+
+    def connections_in_use(self) -> int:
+        """Count the connections that are checked out of the pool."""
+        pool = self.engine.pool
+        return pool.checkedout() if isinstance(pool, QueuePool) else 0
+
+    def ping(self) -> None:
+        """Run an empty statement; UnavailableError tells that the database is away."""
+        with self.reading() as connection:
+            connection.execute(select(1))
+
+    @contextmanager
+    def queued(self, series_id: int) -> Iterator[None]:
+        """Hold the advisory lock of a series, waiting for others who hold it; it binds only those who ask for it."""
+        key = func.hashtextextended("change of a series", series_id)
+        with self.reading() as connection:
+            connection.execute(select(func.pg_advisory_lock(key)))
+            try:
+                yield
+            finally:
+                # A connection that breaks gives the lock back by itself; what was done meanwhile stays done.
+                with suppress(DBAPIError):
+                    connection.execute(select(func.pg_advisory_unlock(key)))
+
+    @contextmanager
+    def elected(self, task: int) -> Iterator[bool]:
+        """Tell whether this process holds the advisory lock of a task, which one session at a time can.
+
+        Parameters
+        ----------
+        task : int
+            The number of the lock.
+        """
+        with self.reading() as connection:
+            won = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:task)"), {"task": task}))
+            try:
+                yield won
+            finally:
+                if won:
+                    with suppress(DBAPIError):
+                        connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+
+
+def _enter_autocommit(connection: Connection) -> None:
+    """Let every statement stand alone.
+
+    SQLAlchemy's isolation level AUTOCOMMIT would send a SET each time the connection goes back to the pool: another
+    round trip, which fails with an error of its own when the server has gone since.
+    """
+    connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
+
+
+def _leave_autocommit(connection: Any, *_: Any) -> None:
+    """Make a connection that goes back to the pool fit for transactions; nothing is sent."""
+    if connection.autocommit:
+        connection.autocommit = False
+
+
+def _session(settings: Database) -> dict[str, Any]:
+    """Give the settings of every session: those that the statements here were measured with."""
+    return {
+        "statement_timeout": int(settings.statement_timeout * 1000),
+        # A COMMIT that comes later than this, after a sweep perhaps, finds its transaction ended.
+        "idle_in_transaction_session_timeout": int(settings.statement_timeout * 1000),
+        "timezone": "UTC",
+        "random_page_cost": 1.1,  # as on an SSD or in memory; the default of 4 is a spinning disk's
+        "max_parallel_workers_per_gather": 0,  # to start workers takes longer than a page; requests are the parallelism
+    }
+
+
+def require_version(engine: Engine, least: int = LEAST_VERSION) -> None:
+    """Refuse a server that is not there, or too old: before PostgreSQL 15 there is no NULLS NOT DISTINCT.
+
+    Raises
+    ------
+    StartError
+    """
+    try:
+        with engine.connect() as connection:
+            version = connection.connection.dbapi_connection.server_version // 10000  # type: ignore[union-attr]
+    except DBAPIError as error:
+        raise StartError(f"Cannot connect to the database: {' '.join(str(error.orig).split())}") from error
+    if version < least:
+        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {least} or newer.")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the failures of a server that is away or overloaded into UnavailableError; others pass."""
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise UnavailableError("The service is busy: all database connections are in use. Try again.") from error
+    except DBAPIError as error:
+        if error.connection_invalidated or _state(error) is None or _state(error, _AWAY):
+            raise UnavailableError("The database is not available. Try again.") from error
+        raise
+
+
+def _outcome_unknown(error: DBAPIError) -> bool:
+    return error.connection_invalidated or _state(error) is None or bool(_state(error, _UNKNOWN_OUTCOME))
+
+
+def _state(error: DBAPIError, prefixes: tuple[str, ...] = ("",)) -> str | None:
+    """Give the SQLSTATE when the server answered with one that starts with a prefix, else None."""
+    state = getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) and state.startswith(prefixes) else None

@@ -1,0 +1,155 @@
+"""The statements of an export: what lies in which part of the sky, and what of it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from operator import xor
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Integer,
+    Subquery,
+    cast,
+    func,
+    literal,
+    select,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+
+from photseries.lightcurve.sky import ORDER
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.schemas.metadata import METADATA
+from photseries.server.catalogue.access import visible
+from photseries.server.catalogue.blobs import BLOB, Blob, of_row
+from photseries.server.catalogue.models import SERIES
+from photseries.server.principal import Principal
+
+__all__ = ["COLUMNS", "Cell", "Member", "cells", "fingerprint", "members"]
+
+#: The columns of a series in an export, with their Python types; a JSON object is a text.
+COLUMNS: Mapping[str, type] = {
+    name: str if isinstance(SERIES[name].type, JSON) else SERIES[name].type.python_type
+    for name in ("id", "created_at", "modified", "revision", *METADATA, "owner_id", "content_hash", *SUMMARY)
+    if name not in ("medians", "minima", "maxima", "stds")
+}
+
+#: What the metadata of a series weigh, in measurements.
+METADATA_WEIGHT = 32
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What lies in a HEALPix pixel.
+
+    Attributes
+    ----------
+    pixel : int
+        Its number, nested scheme.
+    low, high : int
+        Least and greatest number of order 29 that occur in it.
+    weight : int
+        The measurements in it, metadata counted as some.
+    fingerprint : int
+        Of the series in it and their revisions; see :func:`fingerprint`.
+    """
+
+    pixel: int
+    low: int
+    high: int
+    weight: int
+    fingerprint: int
+
+
+@dataclass(frozen=True)
+class Member:
+    """A series of an export: where its row is, its :data:`COLUMNS`, its blob, and its part of the fingerprint."""
+
+    healpix: int
+    values: tuple[Any, ...]
+    blob: Blob
+    mark: int
+
+
+def cells(
+    connection: Connection, principal: Principal, order: int, within: Sequence[int] | None, *, by_source: bool
+) -> Iterator[Cell]:
+    """Sum up the visible series by pixel.
+
+    Parameters
+    ----------
+    connection : Connection
+    principal : Principal
+    order : int
+        Of the pixels.
+    within : sequence of int, optional
+        Pixels of the order before, to which those that are given belong.
+    by_source : bool
+        Whether all series of a source lie where the first of them does, the one with the least id.
+    """
+    placed = _placed(principal, by_source=by_source)
+    pixel = _pixel(placed.c.healpix, order)
+    statement = select(
+        pixel.label("pixel"),
+        func.min(placed.c.healpix).label("low"),
+        func.max(placed.c.healpix).label("high"),
+        cast(func.sum(placed.c.weight), BigInteger).label("weight"),
+        func.bit_xor(placed.c.mark).label("fingerprint"),
+    ).group_by(pixel)
+    if within is not None:
+        statement = statement.where(_pixel(placed.c.healpix, order - 1) == func.any(literal(within, ARRAY(BigInteger))))
+    for row in connection.execute(statement.order_by(pixel)):
+        yield Cell(*row)
+
+
+def members(connection: Connection, principal: Principal, low: int, high: int, *, by_source: bool) -> list[Member]:
+    """Give the visible series that lie between two numbers of order 29, in their order, those of a source together."""
+    here = SERIES.healpix.between(low, high)
+    place: ColumnElement[int] = SERIES.healpix
+    chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*COLUMNS, *BLOB))))
+    if by_source:
+        place = func.first_value(SERIES.healpix).over(partition_by=SERIES.obj_id, order_by=SERIES.id)
+        here = SERIES.obj_id.in_(select(SERIES.obj_id).where(visible(principal), here))
+    found = chosen.add_columns(place.label("place")).where(visible(principal), here).subquery()
+    order = (found.c.place, found.c.obj_id, found.c.id)
+    rows = connection.execute(select(found).where(found.c.place.between(low, high)).order_by(*order)).mappings()
+    return [
+        Member(row["place"], tuple(_plain(row[name]) for name in COLUMNS), of_row(row["id"], row), row["mark"])
+        for row in rows
+    ]
+
+
+def fingerprint(marks: Iterable[int]) -> int:
+    """Give the fingerprint of some series: any that comes, goes or has another revision makes another one."""
+    return reduce(xor, marks, 0)
+
+
+def _placed(principal: Principal, *, by_source: bool) -> Subquery:
+    """Give the place, the weight and the mark of each series, or of all series of a source together."""
+    seen, weight = visible(principal), SERIES.num_exp + METADATA_WEIGHT
+    if not by_source:
+        return select(SERIES.healpix, weight.label("weight"), _mark().label("mark")).where(seen).subquery()
+    first = func.array_agg(aggregate_order_by(SERIES.healpix, SERIES.id), type_=ARRAY(BigInteger))[1]
+    together = (func.sum(weight).label("weight"), func.bit_xor(_mark()).label("mark"))
+    return select(first.label("healpix"), *together).where(seen).group_by(SERIES.obj_id).subquery()
+
+
+def _mark() -> ColumnElement[int]:
+    """Give the part of a series in a fingerprint."""
+    return func.hashint8extended(SERIES.id, cast(SERIES.revision, BigInteger), type_=BigInteger)
+
+
+def _pixel(place: ColumnElement[int], order: int) -> ColumnElement[int]:
+    return place.op(">>")(literal(2 * (ORDER - order), Integer))
+
+
+def _plain(value: Any) -> Any:
+    """Give a JSON object as text."""
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

@@ -1,0 +1,300 @@
+"""The tables of the catalogue as mapped classes: their columns, keys and indexes, and nothing else.
+
+Statements use the classes' columns (SQLAlchemy Core); no object is ever loaded, no class does IO or formatting.
+References are RESTRICT: what a series names cannot be removed under it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Computed,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    SmallInteger,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from photseries.server.catalogue.base import Base, Document, Id, Moment
+
+_POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
+
+
+class User(Base):
+    """Somebody who has tokens. Users are deactivated, never removed."""
+
+    __tablename__ = "users"
+    id: Mapped[Id]
+    username: Mapped[str] = mapped_column(unique=True)
+    active: Mapped[bool] = mapped_column(server_default="true")
+    created_at: Mapped[Moment]
+
+
+class Group(Base):
+    """Users who share series; ``single_user_id`` marks the group that is one user's own."""
+
+    __tablename__ = "groups"
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    single_user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id), unique=True)
+    created_at: Mapped[Moment]
+
+
+class GroupUser(Base):
+    """Who belongs to which group."""
+
+    __tablename__ = "group_users"
+    group_id: Mapped[int] = mapped_column(ForeignKey(Group.id, ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), primary_key=True, index=True)
+
+
+class Stream(Base):
+    """A data stream; its members see the series that came from it."""
+
+    __tablename__ = "streams"
+    id: Mapped[Id]
+    name: Mapped[str] = mapped_column(unique=True)
+    created_at: Mapped[Moment]
+
+
+class StreamUser(Base):
+    """Who belongs to which stream."""
+
+    __tablename__ = "stream_users"
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), primary_key=True, index=True)
+
+
+class Token(Base):
+    """A secret that a user presents. Only its SHA-256 and the prefix that finds it are kept."""
+
+    __tablename__ = "tokens"
+    id: Mapped[Id]
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(unique=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    permissions: Mapped[list[str]]
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[Moment]
+
+
+class Session(Base):
+    """Somebody who is signed in, until the token ends at the latest. Only the SHA-256 of the cookie is kept."""
+
+    __tablename__ = "sessions"
+    digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    token_id: Mapped[int] = mapped_column(ForeignKey(Token.id, ondelete="CASCADE"), index=True)
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+
+
+class Source(Base):
+    """An object on the sky: obj_id, ra and dec [deg, ICRS]."""
+
+    __tablename__ = "sources"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    ra: Mapped[float]
+    dec: Mapped[float]
+    created_at: Mapped[Moment]
+
+    __table_args__ = (
+        Index(
+            "ix_sources_id_trgm",
+            "id",
+            postgresql_using="gin",
+            postgresql_ops={"id": "gin_trgm_ops"},
+            postgresql_with={"fastupdate": "off"},
+        ),
+    )
+
+
+class Instrument(Base):
+    """What took the data."""
+
+    __tablename__ = "instruments"
+    id: Mapped[Id]
+    name: Mapped[str]
+    telescope: Mapped[str | None]
+    filters: Mapped[list[str]] = mapped_column(server_default="{}")
+    created_at: Mapped[Moment]
+
+
+class FollowupRequest(Base):
+    """A request for observations that a series can name."""
+
+    __tablename__ = "followup_requests"
+    id: Mapped[Id]
+    obj_id: Mapped[str | None] = mapped_column(ForeignKey(Source.id), index=True)
+    created_at: Mapped[Moment]
+
+
+class Assignment(Base):
+    """A classical assignment that a series can name."""
+
+    __tablename__ = "assignments"
+    id: Mapped[Id]
+    obj_id: Mapped[str | None] = mapped_column(ForeignKey(Source.id), index=True)
+    created_at: Mapped[Moment]
+
+
+class Series(Base):
+    """A photometric series: its metadata, the summary of its table, and the blob that holds the table."""
+
+    __tablename__ = "photometric_series"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    created_at: Mapped[Moment]
+    modified: Mapped[Moment]
+    revision: Mapped[int] = mapped_column(server_default="1")
+    owner_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
+
+    obj_id: Mapped[str] = mapped_column(ForeignKey(Source.id))
+    instrument_id: Mapped[int] = mapped_column(ForeignKey(Instrument.id), index=True)
+    series_name: Mapped[str]
+    series_obj_id: Mapped[str]
+    ra: Mapped[float]
+    dec: Mapped[float]
+    exp_time: Mapped[float]
+    filter: Mapped[str]
+    channel: Mapped[str | None]
+    origin: Mapped[str | None]
+    limiting_mag: Mapped[float | None]
+    magref: Mapped[float | None]
+    e_magref: Mapped[float | None]
+    ref_flux: Mapped[float | None]
+    ref_fluxerr: Mapped[float | None]
+    ra_unc: Mapped[float | None]
+    dec_unc: Mapped[float | None]
+    followup_request_id: Mapped[int | None] = mapped_column(ForeignKey(FollowupRequest.id))
+    assignment_id: Mapped[int | None] = mapped_column(ForeignKey(Assignment.id))
+    time_stamp_alignment: Mapped[str]
+    time_scale: Mapped[str | None]
+    time_refpos: Mapped[str | None]
+    # JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
+    altdata: Mapped[Document | None]
+
+    num_exp: Mapped[int]
+    num_detected: Mapped[int]
+    is_detected: Mapped[bool]
+    mean_flux: Mapped[float | None]
+    rms_flux: Mapped[float | None]
+    robust_flux: Mapped[float | None]
+    robust_rms_flux: Mapped[float | None]
+    mjd_first: Mapped[float]
+    mjd_mid: Mapped[float]
+    mjd_last: Mapped[float]
+    mag_first: Mapped[float | None]
+    mag_last: Mapped[float | None]
+    mjd_last_detected: Mapped[float | None]
+    mag_last_detected: Mapped[float | None]
+    mean_mag: Mapped[float | None]
+    rms_mag: Mapped[float | None]
+    robust_mag: Mapped[float | None]
+    robust_rms: Mapped[float | None]
+    median_snr: Mapped[float | None]
+    best_snr: Mapped[float | None]
+    worst_snr: Mapped[float | None]
+    frame_rate: Mapped[float | None]
+    medians: Mapped[Document]
+    minima: Mapped[Document]
+    maxima: Mapped[Document]
+    stds: Mapped[Document]
+
+    healpix: Mapped[int] = mapped_column(BigInteger)
+    unit_x: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * cos(radians(ra))", persisted=True))
+    unit_y: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * sin(radians(ra))", persisted=True))
+    unit_z: Mapped[float] = mapped_column(Computed("sin(radians(dec))", persisted=True))
+    # What series_groups and series_streams say, as access.audience writes it; those two are the truth.
+    audience: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+
+    content_hash: Mapped[str]
+    hash: Mapped[str]
+    filename: Mapped[str] = mapped_column(unique=True)
+    blob_size: Mapped[int] = mapped_column(BigInteger)
+    blob_crc: Mapped[int] = mapped_column(BigInteger)
+    blob_format: Mapped[int] = mapped_column(SmallInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "obj_id",
+            "instrument_id",
+            "filter",
+            "series_name",
+            "series_obj_id",
+            "channel",
+            "origin",
+            name="uq_photometric_series_key",
+            postgresql_nulls_not_distinct=True,
+        ),
+        # A page is found in one of these four without a look at the rows, which are wide; see docs/queries.md.
+        Index(None, "obj_id", "id", postgresql_include=["filter", "mjd_first", "mjd_last", *_POSITION, "audience"]),
+        Index(None, "mjd_last", "id", postgresql_include=["obj_id", "filter", "mjd_first", *_POSITION, "audience"]),
+        Index(None, "filter", "mjd_last", "id", postgresql_include=["obj_id", "mjd_first", "audience"]),
+        Index(None, "filter", "obj_id", "id", postgresql_include=["mjd_first", "mjd_last", "audience"]),
+        Index(None, "healpix"),
+        Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
+        Index(None, "content_hash", postgresql_using="hash"),
+        Index(None, "hash", postgresql_using="hash"),
+        Index(None, "followup_request_id", postgresql_where=text("followup_request_id IS NOT NULL")),
+        Index(None, "assignment_id", postgresql_where=text("assignment_id IS NOT NULL")),
+    )
+
+
+#: The columns of the series; those of the class would make every statement one of the ORM, which costs a millisecond.
+SERIES = Series.__table__.c
+
+
+class SeriesGroup(Base):
+    """With which groups a series is shared."""
+
+    __tablename__ = "series_groups"
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
+    group_id: Mapped[int] = mapped_column(ForeignKey(Group.id), primary_key=True)
+
+    __table_args__ = (Index(None, "group_id"),)
+
+
+class SeriesStream(Base):
+    """From which streams a series came."""
+
+    __tablename__ = "series_streams"
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id), primary_key=True)
+
+    __table_args__ = (Index(None, "stream_id"),)
+
+
+class SeriesHistory(Base):
+    """What was done to a series: the row with revision K describes the change that led to it.
+
+    ``series_id`` is no foreign key: history outlives its series. A delete has no blob.
+    """
+
+    __tablename__ = "series_history"
+    series_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    revision: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[Moment]
+    user_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+    owner_id: Mapped[int] = mapped_column(ForeignKey(User.id))
+    action: Mapped[str]
+    changed: Mapped[Document]
+    filename: Mapped[str | None]
+    hash: Mapped[str | None]
+    blob_size: Mapped[int | None] = mapped_column(BigInteger)
+    blob_crc: Mapped[int | None] = mapped_column(BigInteger)
+    blob_format: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class UnlinkedBlob(Base):
+    """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then."""
+
+    __tablename__ = "unlinked_blobs"
+    filename: Mapped[str] = mapped_column(primary_key=True)
+    unlinked_at: Mapped[Moment]

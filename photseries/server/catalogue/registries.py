@@ -1,0 +1,270 @@
+"""The statements about what series refer to: users, groups, streams, tokens, sources, instruments, requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2 import errors as pg
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.exc import IntegrityError
+
+from photseries.errors import DuplicateError, InUseError, InvalidError
+from photseries.server.catalogue.access import joined_groups, joined_streams
+from photseries.server.catalogue.base import Base
+from photseries.server.catalogue.models import (
+    Assignment,
+    FollowupRequest,
+    Group,
+    GroupUser,
+    Instrument,
+    Series,
+    SeriesGroup,
+    SeriesStream,
+    Source,
+    Stream,
+    StreamUser,
+    Token,
+    User,
+)
+from photseries.server.principal import Principal
+
+__all__ = ["MEMBERS", "TABLES", "shown"]
+
+#: The table of each kind, by its name in paths.
+TABLES: Mapping[str, type[Base]] = {
+    "users": User,
+    "groups": Group,
+    "streams": Stream,
+    "sources": Source,
+    "instrument": Instrument,
+    "followup_request": FollowupRequest,
+    "assignment": Assignment,
+    "tokens": Token,
+}
+
+#: Where members stand, and the column that names what they belong to.
+MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
+    "groups": (GroupUser, "group_id"),
+    "streams": (StreamUser, "stream_id"),
+}
+
+_SECRET = {"digest"}
+
+
+def create(connection: Connection, kind: str, values: Mapping[str, Any]) -> int | str:
+    """Insert an entry; an explicit integer id moves the sequence past it.
+
+    Returns
+    -------
+    int or str
+        The id.
+
+    Raises
+    ------
+    DuplicateError
+        When the id or the name is taken.
+    InvalidError
+        When it refers to something that does not exist.
+    """
+    table = TABLES[kind]
+    number = values.get("id")
+    with _refused(kind):
+        if isinstance(number, int):
+            move_sequence(connection, table.__tablename__, number)
+        identity: int | str = connection.execute(
+            insert(table).values(**values).returning(table.__table__.c.id)
+        ).scalar_one()
+    return identity
+
+
+def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
+    """Add users to a group or a stream.
+
+    Raises
+    ------
+    InvalidError
+        When a user does not exist.
+    """
+    table, column = MEMBERS[kind]
+    if user_ids:
+        with _refused(kind):
+            connection.execute(insert(table), [{column: identity, "user_id": user_id} for user_id in user_ids])
+
+
+def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
+    """Make some users the members of a group or a stream, and nobody else."""
+    table, column = MEMBERS[kind]
+    # One change after the other: a deletion does not see who is being added by another one that has not ended.
+    entry = TABLES[kind].__table__
+    connection.execute(select(entry.c.id).where(entry.c.id == identity).with_for_update(key_share=True))
+    connection.execute(delete(table).where(getattr(table, column) == identity))
+    add_members(connection, kind, identity, user_ids)
+
+
+def rename(connection: Connection, kind: str, identity: int, name: str) -> None:
+    """Give a group or a stream another name.
+
+    Raises
+    ------
+    DuplicateError
+        When the name is taken.
+    """
+    table = TABLES[kind].__table__
+    with _refused(kind):
+        connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(name=name))
+
+
+def require_active(connection: Connection, user_id: int) -> None:
+    """Refuse a user who is deactivated; nobody will be before the end of the transaction.
+
+    Raises
+    ------
+    InvalidError
+    """
+    if connection.scalar(select(User.active).where(User.id == user_id).with_for_update(key_share=True)) is False:
+        message = f"User {user_id} is deactivated, so no token would be valid: make another user."
+        raise InvalidError(message, fields={"user_id": [message]})
+
+
+def deactivate(connection: Connection, user_id: int) -> bool:
+    """Deactivate a user and end the user's tokens; tell whether there was one."""
+    connection.execute(delete(Token).where(Token.user_id == user_id))
+    return connection.execute(update(User).where(User.id == user_id).values(active=False)).rowcount == 1
+
+
+def remove(connection: Connection, kind: str, identity: int | str) -> bool:
+    """Delete an entry; tell whether there was one.
+
+    Raises
+    ------
+    InUseError
+        With the counts of what refers to it.
+    """
+    table = TABLES[kind].__table__
+    try:
+        with connection.begin_nested():
+            return connection.execute(delete(TABLES[kind]).where(table.c.id == identity)).rowcount == 1
+    except IntegrityError as error:
+        if not isinstance(error.orig, pg.ForeignKeyViolation | pg.RestrictViolation):
+            raise
+        counts = _referring(connection, kind, identity)
+        used = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+        raise InUseError(f"It is still referred to by {used}.", details={"references": counts}) from error
+
+
+def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, Any] | None:
+    """Give an entry that the principal may see, or None."""
+    table = TABLES[kind].__table__
+    row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:
+    """Give a page of the entries that the principal may see, ordered by id."""
+    statement = shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
+    return [dict(row) for row in connection.execute(statement.limit(limit).offset(offset)).mappings()]
+
+
+def count(connection: Connection, principal: Principal, kind: str) -> int:
+    """Count the entries that the principal may see."""
+    return connection.scalar(select(func.count()).select_from(TABLES[kind]).where(_seen(principal, kind))) or 0
+
+
+def by_name(connection: Connection, kind: str, name: str) -> int | None:
+    """Give the id of a user, group or stream by its name."""
+    table = TABLES[kind].__table__
+    return connection.scalar(select(table.c.id).where(table.c["username" if kind == "users" else "name"] == name))
+
+
+def lock_for_bootstrap(connection: Connection) -> None:
+    """Let one process at a time look for the first user and make it."""
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("photseries bootstrap"))))
+
+
+def shown(kind: str) -> Select[Any]:
+    """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
+    table = TABLES[kind].__table__
+    columns: list[Any] = [column for column in table.columns if column.key not in _SECRET]
+    if kind in MEMBERS:
+        members, column = MEMBERS[kind]
+        listed = select(func.array_agg(aggregate_order_by(members.user_id, members.user_id)))
+        listed = listed.where(getattr(members, column) == table.c.id)
+        columns.append(func.coalesce(listed.scalar_subquery(), literal([], ARRAY(Integer))).label("user_ids"))
+    return select(*columns)
+
+
+def _seen(principal: Principal, kind: str) -> ColumnElement[bool]:
+    """Restrict to the entries that the principal may see."""
+    if kind == "groups":
+        return joined_groups(principal)
+    if kind == "streams":
+        return joined_streams(principal)
+    if kind == "tokens" and not principal.is_admin:
+        return Token.user_id == principal.user_id
+    return true()
+
+
+def _referring(connection: Connection, kind: str, identity: int | str) -> dict[str, int]:
+    """Count the rows that refer to an entry and do not go with it, by table."""
+    target = TABLES[kind].__table__
+    names = {SeriesGroup.__tablename__: Series.__tablename__, SeriesStream.__tablename__: Series.__tablename__}
+    counts: dict[str, int] = {}
+    for table in Base.metadata.sorted_tables:
+        for key in table.foreign_keys:
+            if key.column.table is target and key.ondelete is None:
+                found = connection.scalar(select(func.count()).select_from(table).where(key.parent == identity)) or 0
+                if found:
+                    name = str(names.get(table.name, table.name))
+                    counts[name] = counts.get(name, 0) + found
+    return counts
+
+
+def move_sequence(connection: Connection, table: str, number: int) -> None:
+    """Make the next automatic id of a table greater than a number.
+
+    The advisory lock keeps two explicit ids from moving the sequence back; automatic ids do not need it.
+    """
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtext(table))))
+    sequence = connection.scalar(select(func.pg_get_serial_sequence(table, "id")))
+    connection.execute(
+        text(
+            f"SELECT setval(:sequence, :number) FROM {sequence} "  # noqa: S608
+            "WHERE last_value < :number OR (last_value = :number AND NOT is_called)"
+        ),
+        {"sequence": sequence, "number": number},
+    )
+
+
+@contextmanager
+def _refused(kind: str) -> Iterator[None]:
+    """Turn a constraint's refusal into the error that a client understands."""
+    try:
+        yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.orig, "diag", None)
+        constraint: str = getattr(diagnosis, "constraint_name", None) or ""
+        if isinstance(error.orig, pg.UniqueViolation):
+            field = "id" if constraint.startswith("pk_") else constraint.rsplit("_", 1)[-1]
+            raise DuplicateError(f"This {field} is already taken.", fields={field: ["Already taken."]}) from error
+        if isinstance(error.orig, pg.ForeignKeyViolation):
+            field = "obj_id" if constraint.endswith("obj_id") else "user_id"
+            message = f"Invalid {field}: there is no such {field[:-3]}."
+            raise InvalidError(message, fields={field: ["Unknown."]}) from error
+        raise

@@ -1,0 +1,258 @@
+"""The statements that change series: insert, change, share, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from psycopg2 import errors as pg
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.sql.elements import KeyedColumnElement
+
+from photseries.errors import DuplicateError, InvalidError
+from photseries.lightcurve.sky import pixel
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.schemas.metadata import METADATA
+from photseries.server.catalogue.access import audience, changeable, visible
+from photseries.server.catalogue.blobs import BLOB, Blob, of_row
+from photseries.server.catalogue.frozen import Frozen
+from photseries.server.catalogue.models import (
+    SERIES,
+    Group,
+    Series,
+    SeriesGroup,
+    SeriesHistory,
+    SeriesStream,
+    UnlinkedBlob,
+)
+from photseries.server.principal import Principal
+
+__all__ = ["IMPORT", "KEY", "Changeable"]
+
+
+#: The fields that together are unique.
+KEY = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+
+#: What the history calls the event that a series came with from another archive.
+IMPORT = "import"
+
+_DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
+
+
+@dataclass(frozen=True)
+class Changeable:
+    """A series as a change needs it: whether the principal may, what it is now, and its revision."""
+
+    allowed: bool
+    revision: int
+    owner_id: int
+    owners_group_id: int
+    metadata: dict[str, Any]
+    group_ids: list[int]
+    stream_ids: list[int]
+    content_hash: str
+    blob: Blob
+
+
+def for_change(connection: Connection, principal: Principal, series_id: int) -> Changeable | None:
+    """Give what a change of a series needs, or None when it is absent or not visible."""
+    owners_group = select(Group.id).where(Group.single_user_id == Series.owner_id).scalar_subquery()
+    statement = select(
+        Series.__table__, changeable(principal).label("allowed"), owners_group.label("owners_group_id")
+    ).where(Series.id == series_id, visible(principal))
+    row = connection.execute(statement).mappings().one_or_none()
+    if row is None:
+        return None
+    return Changeable(
+        allowed=row["allowed"],
+        revision=row["revision"],
+        owner_id=row["owner_id"],
+        owners_group_id=row["owners_group_id"],
+        metadata={name: row[name] for name in METADATA if row[name] is not None},
+        group_ids=[number for number in row["audience"] if number > 0],
+        stream_ids=[-number for number in row["audience"] if number < 0],
+        content_hash=row["content_hash"],
+        blob=of_row(series_id, row),
+    )
+
+
+def create(
+    connection: Connection, values: Mapping[str, Any], group_ids: Sequence[int], stream_ids: Sequence[int]
+) -> int:
+    """Insert a series with its sharing, in one statement.
+
+    Returns
+    -------
+    int
+        The new id.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
+    return _inserted(_CREATE, connection, values, group_ids, stream_ids)
+
+
+def take_over(
+    connection: Connection,
+    values: Mapping[str, Any],
+    group_ids: Sequence[int],
+    stream_ids: Sequence[int],
+    changed: Mapping[str, Any],
+) -> None:
+    """Insert a series of another archive: ``values`` have its id, created_at and modified, too.
+
+    Parameters
+    ----------
+    changed : mapping
+        What its history says of the import.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to is not there.
+    """
+    _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
+
+
+def _inserted(
+    statement: Frozen,
+    connection: Connection,
+    values: Mapping[str, Any],
+    group_ids: Sequence[int],
+    stream_ids: Sequence[int],
+) -> int:
+    given = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
+    derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
+    shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
+    with _refused(values):
+        identity: int = statement.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
+    return identity
+
+
+def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> Frozen:
+    """Write the insertion of a series, of its sharing, and of the first event of its history.
+
+    ``kept`` are columns that have a value of their own when the series comes from another archive.
+    """
+
+    def bound(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
+        if column.key in _DOCUMENTS:
+            return cast(bindparam(column.key, type_=Text), JSON)
+        return bindparam(column.key, type_=column.type)
+
+    given = (*kept, *METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash", "audience", "healpix")
+    new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
+    shared = [
+        insert(table)
+        .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))
+        .cte(f"new_{name}")
+        for table, name, _ in _sharing((), ())
+    ]
+    event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
+    event |= {"action": literal(action), "changed": cast(changed, JSON)}
+    event |= {name: bound(SERIES[name]) for name in BLOB}
+    noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
+    return Frozen(select(new.c.id).add_cte(*shared, noted))
+
+
+def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
+    """Set columns of a series if its revision is still the one that was seen; tell whether it was.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
+    moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
+    statement = (
+        update(Series)
+        .where(Series.id == series_id, Series.revision == revision)
+        .values(**values, **moved, revision=revision + 1, modified=func.clock_timestamp())
+    )
+    with _refused(values):
+        return connection.execute(statement).rowcount == 1
+
+
+def share(
+    connection: Connection, series_id: int, group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
+) -> None:
+    """Replace the groups and the streams of a series; None leaves them as they are."""
+    if group_ids is None and stream_ids is None:
+        return
+    for table, name, ids in _sharing(group_ids, stream_ids):
+        if ids is None:
+            continue
+        connection.execute(delete(table).where(table.series_id == series_id))
+        if ids:
+            with _refused({}):
+                connection.execute(insert(table), [{"series_id": series_id, name: number} for number in ids])
+    groups = select(SeriesGroup.group_id).where(SeriesGroup.series_id == series_id)
+    streams = select(-SeriesStream.stream_id).where(SeriesStream.series_id == series_id)
+    everybody = func.array(union_all(groups, streams).scalar_subquery())
+    connection.execute(update(Series).where(Series.id == series_id).values(audience=everybody))
+
+
+def remove(connection: Connection, series_id: int, revision: int) -> bool:
+    """Delete a series if its revision is still the one that was seen; its blob is noted as unlinked."""
+    gone = (
+        delete(Series).where(Series.id == series_id, Series.revision == revision).returning(Series.filename).cte("gone")
+    )
+    statement = insert(UnlinkedBlob).from_select(["filename"], select(gone.c.filename))
+    return connection.execute(statement).rowcount == 1
+
+
+def _sharing(
+    group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
+) -> tuple[tuple[type[SeriesGroup] | type[SeriesStream], str, Sequence[int] | None], ...]:
+    """Give the tables that say with whom a series is shared, with the column and the ids for each."""
+    return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
+
+
+@contextmanager
+def _refused(values: Mapping[str, Any]) -> Iterator[None]:
+    """Turn a constraint's refusal of some values into the error that a client understands."""
+    try:
+        yield
+    except IntegrityError as error:
+        constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
+        if isinstance(error.orig, pg.UniqueViolation) and constraint == "uq_photometric_series_key":
+            key = {name: values[name] for name in KEY}
+            shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
+            message = f"A PhotometricSeries with the same hash already exists: {shown}."
+            raise DuplicateError(message, details={"key": key}) from error
+        if isinstance(error.orig, pg.ForeignKeyViolation):
+            field = constraint.removeprefix("fk_").split("_", 2)[-1]
+            raise InvalidError(f"Invalid {field}: it has just been removed.", fields={field: ["Removed."]}) from error
+        raise
+
+
+_CREATE = _creation("create", literal("{}"))
+_TAKE_OVER = _creation(IMPORT, bindparam("changed", type_=Text), "id", "created_at", "modified")

@@ -1,0 +1,37 @@
+"""What the fields of answers are, as the statements that select them say: their type, and whether they can be null."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from sqlalchemy import ARRAY
+
+from photseries.server.catalogue.finding import FIELDS
+from photseries.server.catalogue.models import SERIES
+from photseries.server.catalogue.registries import shown
+
+__all__ = ["Shape", "entry_shapes", "series_shapes"]
+
+
+class Shape(NamedTuple):
+    """A Python type; of a list, the type of its items too."""
+
+    kind: type
+    nullable: bool
+    items: type | None = None
+
+
+def series_shapes() -> Mapping[str, Shape]:
+    """Give the shapes of the fields of a series that are columns, in the order of answers."""
+    return {name: _shape(SERIES[name]) for name in FIELDS if name in SERIES}
+
+
+def entry_shapes(kind: str) -> Mapping[str, Shape]:
+    """Give the shapes of the fields of an entry of a registry."""
+    return {str(column.key): _shape(column) for column in shown(kind).selected_columns}
+
+
+def _shape(column: Any) -> Shape:
+    items = column.type.item_type.python_type if isinstance(column.type, ARRAY) else None
+    return Shape(column.type.python_type, bool(getattr(column, "nullable", False)), items)

@@ -1,0 +1,70 @@
+"""The statement that sums up the series which match a query: how many, of what, when."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, case, func, literal, select, tuple_
+
+from photseries.parameters import Query
+from photseries.server.catalogue.conditions import matching
+from photseries.server.catalogue.models import Instrument, Series, User
+from photseries.server.catalogue.portions import names_in
+from photseries.server.principal import Principal
+
+__all__ = ["MOST_GROUPS", "summary"]
+
+#: Of series_name, and of everything else that is counted, so many are listed, the most frequent first.
+MOST_GROUPS = 1000
+
+_COUNTED = ("instrument_id", "filter", "series_name", "owner_id")
+
+
+def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, Any]:
+    """Count the visible series that match a query.
+
+    Returns
+    -------
+    dict
+        ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of ``instrument_id``, ``filter``,
+        ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
+    """
+    query, _ = names_in(connection, query)
+    columns = [getattr(Series, name) for name in (*_COUNTED, "obj_id", "mjd_first", "mjd_last")]
+    matched = select(*columns).where(*matching(principal, query)).cte("matched")
+    counted = [matched.c[name] for name in _COUNTED]
+    level = func.grouping(*counted)
+    number = func.count()
+    groups = (
+        select(
+            level.label("level"),
+            *counted,
+            number.label("series"),
+            func.min(matched.c.mjd_first).label("mjd_first"),
+            func.max(matched.c.mjd_last).label("mjd_last"),
+            func.row_number().over(partition_by=level, order_by=(number.desc(), *counted)).label("rank"),
+        )
+        .group_by(func.grouping_sets(*(tuple_(column) for column in counted), tuple_()))
+        .subquery("groups")
+    )
+    sources = select(func.count(matched.c.obj_id.distinct())).scalar_subquery()
+    names = func.coalesce(
+        select(Instrument.name).where(Instrument.id == groups.c.instrument_id).scalar_subquery(),
+        select(User.username).where(User.id == groups.c.owner_id).scalar_subquery(),
+    )
+    rows = connection.execute(
+        select(groups, names.label("name"), case((groups.c.level == 15, sources), else_=literal(0)).label("sources"))
+        .where(groups.c.rank <= MOST_GROUPS)
+        .order_by(groups.c.level, groups.c.rank)
+    ).all()
+    (whole,) = (row for row in rows if row.level == 15)
+    span = {"mjd_first": whole.mjd_first, "mjd_last": whole.mjd_last}
+    found: dict[str, Any] = {"series": whole.series, "sources": whole.sources, **span}
+    for place, name in enumerate(_COUNTED):
+        mine = 15 ^ (8 >> place)  # GROUPING has a bit for every column that a row is not grouped by
+        found[name] = [
+            {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}
+            for row in rows
+            if row.level == mine
+        ]
+    return found

@@ -1,0 +1,68 @@
+"""A demo: an archive of made-up stars, served."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import click
+
+from photseries.cli.options import log_to_stderr, reported
+from photseries.errors import StartError
+from photseries.server import settings
+from photseries.server.cli.operator import announce_at, serve_on
+from photseries.server.demo import STARS, fill
+from photseries.server.http.server import listen, url_of
+from photseries.server.services import Services
+
+__all__ = ["COMMANDS"]
+
+
+@click.command()
+@click.option(
+    "--data",
+    "directory",
+    type=click.Path(path_type=Path),
+    help="The data directory, new or empty, which stays. Default: a temporary one that goes with the demo.",
+)
+@click.option("--host", default=settings.Server.host, help="The address to listen on.")
+@click.option("--port", type=int, default=settings.Server.port, help="The port; 0: the system picks one.")
+def demo(directory: Path | None, host: str, port: int) -> None:
+    """Serve a handful of light curves made by formulas, in a fresh data directory.
+
+    No configuration is read and no archive touched: what there is in config.yaml, or in ./data, stays as it is.
+    """
+    with reported(), ExitStack() as stack:
+        if directory is None:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="photseries-demo-"))
+        else:
+            folder = str(_empty(directory))
+        config = settings.load(None, {}, {"data.directory": folder, "server.host": host, "server.port": port})
+        log_to_stderr("warning")
+        sockets = listen(config.server)
+        serve_on(config, sockets, functools.partial(_announce, url_of(sockets)), prepare=_fill)
+
+
+def _empty(directory: Path) -> Path:
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise StartError(
+            f"The demo needs a data directory of its own, and {directory} is not empty. "
+            f"Name another one, or serve what is there: photseries serve --data {directory}"
+        )
+    return directory
+
+
+def _fill(services: Services) -> None:
+    principal = services.accounts.authenticate(services.token_file.read_text().strip())
+    click.echo(f"Made {fill(services, principal)} light curves.", err=True)
+
+
+def _announce(url: str) -> None:
+    announce_at(url)
+    stars = "".join(f"  {star.obj_id:<22} {star.what}\n" for star in STARS)
+    click.echo(f"\n{stars}\nOpen {url} and sign in with the token. Ctrl-C ends the demo.", err=True)
+
+
+COMMANDS = (demo,)

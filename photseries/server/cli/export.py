@@ -1,0 +1,70 @@
+"""The operator's command that exports the archive for engines of analysis."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from photseries.cli.options import configured, json_option, printed
+from photseries.cli.progress import progress
+from photseries.server.accounts import OPERATOR
+from photseries.server.hats import MOST, Layout, Target
+from photseries.server.hats import export as export_
+from photseries.server.services import opened
+from photseries.server.settings import Config
+
+__all__ = ["COMMANDS"]
+
+#: A statement of an export may look at every row [s].
+STATEMENT_TIMEOUT = 3600.0
+
+
+@click.group()
+def export() -> None:
+    """Write the whole archive for other engines."""
+
+
+@export.command()
+@click.argument("target")
+@click.option(
+    "--rows",
+    type=click.Choice(["series", "source"]),
+    default="series",
+    show_default=True,
+    help="A row for each series, or for each source with the measurements of all its series.",
+)
+@click.option(
+    "--column", "columns", multiple=True, metavar="NAME", help="A column of numbers to add to the light curves."
+)
+@click.option(
+    "--most",
+    type=click.IntRange(1),
+    default=MOST,
+    show_default=True,
+    help="Measurements in a partition, above which it is divided.",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers then write the partitions.")
+@json_option
+@configured()
+def hats(
+    config: Config,
+    target: str,
+    rows: str,
+    columns: tuple[str, ...],
+    most: int,
+    scheduler: str | None,
+    as_json: bool,
+) -> None:
+    """Export every series of the archive, whoever may see it, as a HATS catalogue with nested light curves.
+
+    TARGET is a folder or s3://BUCKET/PREFIX. An export that is there already is brought up to date.
+    """
+    layout = Layout(by_source=rows == "source", columns=columns)
+    patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)
+    with opened(dataclasses.replace(config, database=patient)) as services:
+        done = export_(services, OPERATOR, Target(target), layout, most=most, scheduler=scheduler, progress=progress)
+    printed(dataclasses.asdict(done), as_json)
+
+
+COMMANDS = (export,)

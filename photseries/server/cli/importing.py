@@ -1,0 +1,213 @@
+"""``photseries import skyportal | directory``: archives of others, taken over on the service's machine."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from photseries.cli.options import Failure, configured, json_option, printed, safe
+from photseries.cli.progress import progress
+from photseries.cli.table import table_lines
+from photseries.errors import UnavailableError
+from photseries.schemas.metadata import MetadataSchema
+from photseries.server.importers import DirectoryImport, Outcome, Report, SkyPortalImport, Status, alone, load_mapping
+from photseries.server.importers.report import KEPT
+from photseries.server.importers.skyportal_schema import SkyPortal
+from photseries.server.services import opened
+from photseries.server.settings import Config
+
+__all__ = ["COMMANDS"]
+
+#: A line says how far it is, where there is no terminal for a bar, every so often [s].
+INTERVAL = 10.0
+
+_CALLED = {
+    Status.TAKEN: "taken over",
+    Status.THERE: "were there already",
+    Status.CHANGED: "were there already, and are different now",
+    Status.EXCLUDED: "left out as asked",
+    Status.MISSING: "have no file",
+    Status.UNREADABLE: "have a file that cannot be read",
+    Status.REFUSED: "are not valid",
+}
+
+_dry_run = click.option("--dry-run", is_flag=True, help="Read, check and compare everything, and keep nothing.")
+_report = click.option(
+    "--report",
+    "stem",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("photseries-import"),
+    show_default=True,
+    help="Where the report goes: this name with .json and .csv.",
+)
+
+
+@click.group("import")
+def group() -> None:
+    """Take archives of others over."""
+
+
+@group.command("skyportal")
+@click.option(
+    "--files",
+    "folder",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="SkyPortal's photometric_series_folder, or a copy of it.",
+)
+@click.option(
+    "--database", "url", required=True, metavar="URL", help="SkyPortal's: postgresql://...; ~/.pgpass has the password."
+)
+@click.option(
+    "--position-unc-unit",
+    "unit",
+    type=click.Choice(("deg", "arcsec")),
+    default="deg",
+    show_default=True,
+    help="What SkyPortal's ra_unc and dec_unc were posted in.",
+)
+@click.option("--root", help="The folder as the database's file names write it; default: found from them.")
+@click.option("--exclude", "excluded", type=int, multiple=True, metavar="ID", help="A series that is not to be taken.")
+@_report
+@_dry_run
+@json_option
+@configured()
+def skyportal(
+    config: Config,
+    *,
+    folder: Path,
+    url: str,
+    unit: str,
+    root: str | None,
+    excluded: tuple[int, ...],
+    stem: Path,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Take the photometric series of a SkyPortal over, with everything they refer to; all ids are kept.
+
+    Files are read as uploads are, and every statistic is computed anew: the report names what was different, and why.
+    What an earlier import has taken is left as it is, so the same command goes on where it was interrupted.
+
+    Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
+    """
+    with (
+        opened(config) as services,
+        alone(services.catalogue),
+        closing(SkyPortal(url, config.database)) as source,
+    ):
+        services.sandbox.start()
+        work = SkyPortalImport(services, source, folder, root, unit, frozenset(excluded), keep=not dry_run)
+        with Report(stem) as report:
+            checked = work.check()
+            _follow(work.series(), report, checked.series)
+            whole = report.finish({"dry_run": dry_run, "registries": checked.entries}, checked.notes)
+    _conclude(report, whole, as_json)
+
+
+@group.command("directory")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="YAML: owner, and files, path, fields, create_sources; see docs/import.md.",
+)
+@_report
+@_dry_run
+@json_option
+@configured()
+def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, dry_run: bool, as_json: bool) -> None:
+    """Take a tree of HDF5 files in that were written by the how-to's recipe, each as a series.
+
+    The mapping says whose they become, and what their paths and they themselves do not say. What is there already is
+    left as it is, so the same command goes on where it was interrupted.
+
+    Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
+    """
+    with opened(config) as services, alone(services.catalogue):
+        services.sandbox.start()
+        mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
+        work = DirectoryImport(services, folder, mapping, keep=not dry_run)
+        with Report(stem) as report:
+            total = work.check()
+            _follow(work.series(), report, total)
+            whole = report.finish({"dry_run": dry_run, "registries": {}}, ())
+    _conclude(report, whole, as_json)
+
+
+def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
+    """Write the outcomes into the report, and say how far it is."""
+    try:
+        with _steps(total) as step:
+            for outcome in outcomes:
+                report.add(outcome)
+                step()
+    except UnavailableError as error:
+        done = sum(report.statuses.values())
+        raise Failure(f"{error.message} {done:,} of {total:,} are done: the same command does the rest.") from error
+
+
+@contextmanager
+def _steps(total: int) -> Iterator[Callable[[], None]]:
+    """Give what is to be called for each series: a bar on a terminal, else a line now and then."""
+    if sys.stderr.isatty():
+        with progress(total) as advance:
+            yield advance
+        return
+    began = said = time.monotonic()
+    done = 0
+
+    def step() -> None:
+        nonlocal done, said
+        done += 1
+        now = time.monotonic()
+        if now - said >= INTERVAL:
+            said = now
+            rate = done / (now - began)
+            left = (total - done) / rate / 60
+            click.echo(f"{done:,} of {total:,} series, {rate:.1f}/s, {left:,.0f} min left", err=True)
+
+    yield step
+
+
+def _conclude(report: Report, whole: Mapping[str, Any], as_json: bool) -> None:
+    """Print the counts, and end with the status that says whether all went well."""
+    if as_json:
+        printed({**whole, "report": [str(path) for path in report.paths]}, as_json)
+    else:
+        for line in _lines(report, whole):
+            click.echo(safe(line))
+    sys.exit(1 if report.failed else 0)
+
+
+def _lines(report: Report, whole: Mapping[str, Any]) -> Iterator[str]:
+    if whole["dry_run"]:
+        yield "Dry run: nothing was kept."
+    entries = [{"registry": kind, **counts} for kind, counts in whole["registries"].items()]
+    if entries:
+        yield from table_lines(entries, ("registry", "new", "there"), None)
+        yield ""
+    counts = [{"series": report.statuses[status], "": called} for status, called in _CALLED.items()]
+    yield from table_lines([count for count in counts if count["series"]], ("series", ""), None)
+    if report.reasons:
+        yield ""
+        differing = [{"series": count, "differ by": reason} for reason, count in report.reasons.most_common(KEPT)]
+        yield from table_lines(differing, ("series", "differ by"), None)
+    for outcome in report.failures:
+        name = outcome.filename if outcome.id is None else f"series {outcome.id}, {outcome.filename}"
+        yield f"{outcome.status.value}: {name}: {outcome.message}"
+    if report.failed > KEPT:
+        yield f"... and {report.failed - KEPT:,} more that are not in the archive"
+    yield from whole["notes"]
+    yield f"Report: {report.paths[0]}, {report.paths[1]}"
+
+
+COMMANDS = (group,)

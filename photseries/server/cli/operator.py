@@ -1,0 +1,145 @@
+"""The operator's commands: they talk to the database and the store of a configuration, where these are."""
+
+from __future__ import annotations
+
+import functools
+import socket
+import sys
+from collections.abc import Callable
+
+import click
+import yaml
+
+from photseries import __version__
+from photseries.cli.options import configured, json_option, printed
+from photseries.server import settings
+from photseries.server.catalogue import migrations
+from photseries.server.http.processes import supervise
+from photseries.server.http.server import listen, url_of
+from photseries.server.http.server import serve as serve_http
+from photseries.server.services import Services, opened, opened_catalogue
+from photseries.server.settings import Config
+
+__all__ = ["COMMANDS", "announce_at", "serve_on"]
+
+
+@click.command()
+@click.option("--host", help="The address to listen on.")
+@click.option("--port", type=int, help="The port; 0: the system picks one.")
+@click.option("--processes", type=int, help="How many processes serve the port.")
+@click.option("--listening", type=int, multiple=True, hidden=True, help="A socket that is inherited.")
+@configured(host="server.host", port="server.port", processes="server.processes")
+def serve(config: Config, listening: tuple[int, ...]) -> None:
+    """Serve HTTP until SIGTERM or Ctrl-C."""
+    sockets = [socket.socket(fileno=number) for number in listening] or listen(config.server)
+    announce = functools.partial(announce_at, url_of(sockets))
+    if config.server.processes == 1:
+        serve_on(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
+    else:
+        numbers = [one.fileno() for one in sockets]
+        supervise(_like_this(numbers), config.server.processes, numbers, announce, config.server.stop_timeout)
+
+
+def _like_this(listening: list[int]) -> list[str]:
+    """Give the command of one process of several."""
+    context = click.get_current_context()
+    given = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
+    options = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
+    inherited = [word for number in listening for word in ("--listening", str(number))]
+    return [sys.executable, "-m", "photseries", "serve", *options, *inherited]
+
+
+def announce_at(url: str) -> None:
+    """Print the line that says that the service answers."""
+    click.echo(f"photseries {__version__} ready at {url}")
+
+
+def serve_on(
+    config: Config,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    *,
+    orphaned: int | None = None,
+    prepare: Callable[[Services], None] = lambda _: None,
+) -> None:
+    """Serve from this process; at the first start make an admin user, and tell the token.
+
+    Parameters
+    ----------
+    config : Config
+    sockets : list of socket
+        That listen.
+    announce : callable
+        Called once the service answers.
+    orphaned : int, optional
+        A descriptor at whose end the service stops, too.
+    prepare : callable
+        What is done before, with the services.
+    """
+    with opened(config) as services:
+        token = services.accounts.bootstrap(services.token_file)
+        if token is not None:
+            click.echo(
+                f"First start: made the user admin. Its token, shown this once and kept in {services.token_file}:\n"
+                f"{token}",
+                err=True,
+            )
+        services.sandbox.start()
+        prepare(services)
+        serve_http(services, sockets, announce, orphaned)
+
+
+@click.command()
+@json_option
+@configured()
+def migrate(config: Config, as_json: bool) -> None:
+    """Bring the database's schema to this version's revision."""
+    with opened_catalogue(config) as catalogue:
+        before, after = migrations.upgrade(catalogue.engine)
+    printed({"before": before, "after": after}, as_json)
+
+
+@click.command("config")
+@json_option
+@configured()
+def show_config(config: Config, as_json: bool) -> None:
+    """Print the effective settings, secrets hidden."""
+    effective = settings.shown(config)
+    if as_json:
+        printed(effective, as_json)
+    else:
+        click.echo(yaml.safe_dump(effective, sort_keys=False, allow_unicode=True), nl=False)
+
+
+@click.command()
+@json_option
+@configured()
+def sweep(config: Config, as_json: bool) -> None:
+    """Remove the files that no series names and that are older than the grace."""
+    with opened(config, existing=True) as services:
+        swept = services.upkeep.sweep()
+    if swept is None:
+        printed({"swept": False, "reason": "another process is sweeping"}, as_json)
+    else:
+        printed({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
+
+
+@click.command()
+@json_option
+@configured()
+def verify(config: Config, as_json: bool) -> None:
+    """Read every file that a series names; exit status 1 when one is missing or altered."""
+    with opened(config, existing=True) as services:
+        damages = [
+            {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}
+            for damage in services.upkeep.verify()
+        ]
+        total = services.upkeep.totals()[0]
+    if as_json:
+        printed({"series": total, "damaged": damages}, as_json)
+    else:
+        printed([*damages, {"series": total, "damaged": len(damages)}], as_json)
+    sys.exit(1 if damages else 0)
+
+
+COMMANDS = (serve, migrate, show_config, sweep, verify)

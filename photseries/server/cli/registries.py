@@ -1,0 +1,93 @@
+"""The commands of accounts and registries: one group for every kind, its options from the kind's schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+from marshmallow import fields
+
+from photseries.cli.options import configured, json_option, printed
+from photseries.schemas.fields import Ids, Number, Whole
+from photseries.schemas.registries import CREATIONS
+from photseries.server.accounts import OPERATOR
+from photseries.server.services import Services, opened
+from photseries.server.settings import Config
+
+__all__ = ["COMMANDS"]
+
+#: Kind as it stands in paths; its command; the field that ``create`` takes as argument.
+_KINDS = (
+    ("users", "user", "username"),
+    ("groups", "group", "name"),
+    ("streams", "stream", "name"),
+    ("sources", "source", "id"),
+    ("instrument", "instrument", "name"),
+    ("followup_request", "followup-request", None),
+    ("assignment", "assignment", None),
+    ("tokens", "token", "user_id"),
+)
+
+_OPTION_NAMES = {"user_ids": "--user", "filters": "--filter", "permissions": "--permission", "expires_at": "--expires"}
+_EVERYTHING = 1_000_000
+
+
+def _group(kind: str, name: str, argument: str | None) -> click.Group:
+    group = click.Group(name, help=f"Create, list and remove entries of {kind}.")
+
+    @json_option
+    @configured()
+    def create(config: Config, as_json: bool, **values: Any) -> None:
+        """Create an entry and print it."""
+        with opened(config) as services:
+            body = {key: _resolved(services, key, value) for key, value in values.items() if value not in (None, ())}
+            printed(services.accounts.create(OPERATOR, kind, body), as_json)
+
+    @json_option
+    @configured()
+    def list_(config: Config, as_json: bool) -> None:
+        """List the entries."""
+        with opened(config, existing=True) as services:
+            printed(services.accounts.find(OPERATOR, kind, 1, _EVERYTHING)[0], as_json)
+
+    @click.argument("identity", metavar="ID")
+    @configured()
+    def delete(config: Config, identity: str) -> None:
+        """Remove an entry."""
+        with opened(config, existing=True) as services:
+            services.accounts.remove(OPERATOR, kind, identity)
+
+    group.command("create")(_with_fields(create, kind, argument))
+    group.command("list")(list_)
+    group.command("delete")(delete)
+    return group
+
+
+def _with_fields(command: Callable[..., None], kind: str, argument: str | None) -> Callable[..., None]:
+    """Give a command the fields of a kind's schema as options, and one of them as argument."""
+    for name, field in reversed(CREATIONS[kind].fields.items()):
+        if name == argument:
+            command = click.argument(name, metavar=name.removesuffix("_id").upper())(command)
+        elif name != "group_ids":
+            several = isinstance(field, Ids | fields.List)
+            kinds = int if isinstance(field, Whole) else float if isinstance(field, Number) else str
+            option = _OPTION_NAMES.get(name, f"--{name.replace('_', '-')}")
+            command = click.option(option, name, type=kinds, multiple=several, required=field.required)(command)
+    return command
+
+
+def _resolved(services: Services, name: str, value: Any) -> Any:
+    """Let users be given by name or by id."""
+    if name == "user_id":
+        return _user(services, value)
+    if name == "user_ids":
+        return [_user(services, user) for user in value]
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _user(services: Services, value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() else services.accounts.id_of("users", value)
+
+
+COMMANDS = tuple(_group(*command) for command in _KINDS)

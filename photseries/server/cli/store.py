@@ -1,0 +1,81 @@
+"""The operator's commands about stores."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from photseries.cli.options import configured, json_option, printed
+from photseries.cli.progress import progress
+from photseries.errors import StartError
+from photseries.server.archive.belonging import claim
+from photseries.server.archive.moving import Fate, Mover
+from photseries.server.catalogue import migrations
+from photseries.server.services import opened_catalogue, require_archive
+from photseries.server.settings import Config
+from photseries.server.storage import open_store
+
+__all__ = ["COMMANDS"]
+
+
+@click.group()
+def store() -> None:
+    """Look after the places where the files of series are."""
+
+
+@store.command()
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option(
+    "--trust-sizes", is_flag=True, help="Do not read again what is in TO already, when its length is the right one."
+)
+@json_option
+@configured()
+def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: bool) -> None:
+    """Copy the files of the archive from one store to another, and check each.
+
+    FROM and TO are addresses as in store.url: s3://BUCKET/PREFIX or file:///FOLDER. Nothing in TO is replaced; a copy
+    that was broken off goes on when the command is given again. The service may run meanwhile. Exit status 2 when a
+    file could not be copied.
+    """
+    _require_apart(source, target)
+    require_archive(config)
+    with opened_catalogue(config) as catalogue:
+        migrations.check(catalogue.engine)
+        from_store = open_store(source, config.store, only_read=True)
+        to_store = open_store(target, config.store)
+        claim(to_store, target, catalogue)
+        mover = Mover(catalogue, from_store, to_store, trusted=trust_sizes)
+        fates: Counter[Fate] = Counter()
+        size, failures = 0, []
+        with progress(mover.total() if sys.stderr.isatty() else None) as advance:
+            for moved in mover.run():
+                fates[moved.fate] += 1
+                size += moved.blob.size if moved.fate is Fate.COPIED else 0
+                if moved.problem is not None:
+                    failures.append({"id": moved.blob.series_id, "file": moved.blob.filename, "problem": moved.problem})
+                advance()
+    summary = {**{fate.value: fates[fate] for fate in Fate}, "bytes": size}
+    printed({**summary, "failures": failures} if as_json else [*failures, summary], as_json)
+    sys.exit(2 if failures else 0)
+
+
+def _require_apart(source: str, target: str) -> None:
+    """Refuse two places of which one lies in the other: a sweep of the outer one would empty the inner one."""
+    one, other = _place(source), _place(target)
+    if one.startswith(other) or other.startswith(one):
+        raise StartError(f"{source} and {target} are one place, or one lies in the other.")
+
+
+def _place(url: str) -> str:
+    """Give the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
+    parts = urlsplit(url)
+    path = str(Path(parts.path).resolve()) if parts.scheme == "file" else parts.path
+    return parts._replace(path=f"{path.rstrip('/')}/").geturl()
+
+
+COMMANDS = (store,)

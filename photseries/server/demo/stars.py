@@ -1,0 +1,139 @@
+"""The table of the demo: which stars, how they vary, who looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from photseries.lightcurve.photometry import FloatArray, mag_to_flux
+from photseries.server.demo.cadences import Ground, Space
+from photseries.server.demo.shapes import eclipses, flares, pulsation, supernova, transit
+
+__all__ = ["INSTRUMENTS", "STARS", "Band", "Star", "tables"]
+
+#: The instruments by their id, with their filters.
+INSTRUMENTS: Mapping[int, tuple[str, tuple[str, ...]]] = {
+    1: ("Demo space photometer", ("tess",)),
+    2: ("Demo survey camera", ("ztfg", "ztfr", "ztfi")),
+}
+
+
+@dataclass(frozen=True)
+class Band:
+    """A star through one filter: its magnitude [AB mag], how it varies, the magnitude in the reference image."""
+
+    mag: float
+    shape: Callable[[FloatArray], FloatArray]
+    magref: float | None = None
+
+
+@dataclass(frozen=True)
+class Star:
+    """A star of the demo.
+
+    Parameters
+    ----------
+    obj_id : str
+    what : str
+        It is, in a few words.
+    ra, dec : float
+        [deg, ICRS]
+    instrument_id : int
+    cadence : Space or Ground
+    bands : mapping
+        By filter.
+    truth : mapping
+        The numbers that the formula was given, for those who want to find them again.
+    """
+
+    obj_id: str
+    what: str
+    ra: float
+    dec: float
+    instrument_id: int
+    cadence: Space | Ground
+    bands: Mapping[str, Band]
+    truth: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _bands(mags: Mapping[str, float], shape: Callable[..., FloatArray], **numbers: Any) -> dict[str, Band]:
+    return {name: Band(mag, partial(shape, **numbers)) for name, mag in mags.items()}
+
+
+_TRANSIT = {"period": 3.4852, "epoch": 59002.61, "depth": 0.0125, "duration": 0.135}
+_PULSATION: Mapping[str, Any] = {"period": 0.5493217, "epoch": 59000.27}
+_ECLIPSES = {"period": 1.8327415, "epoch": 59001.83, "depths": (0.42, 0.13), "width": 0.028, "ellipsoidal": 0.025}
+_SUPERNOVA: Mapping[str, Any] = {"epoch": 59420.0, "rise": 3.2, "fall": 24.0}
+_FLARES = [(59103.17, 0.004, 0.9), (59105.02, 0.011, 0.35), (59106.61, 0.003, 0.18), (59109.44, 0.006, 2.4),
+           (59109.49, 0.005, 0.5), (59112.80, 0.002, 0.3), (59116.23, 0.015, 0.6)]  # fmt: skip
+
+
+def _spotted(mjd: FloatArray) -> FloatArray:
+    """Give the light of a star with flares, and a spot that its rotation brings round in 1.27 days."""
+    return np.asarray(flares(mjd, _FLARES) * (1 + 0.012 * np.sin(2 * np.pi * mjd / 1.27)))
+
+
+_SURVEY = Ground(begin=59000, days=900, every=4, visits=2, depth=20.6)
+
+STARS: tuple[Star, ...] = (
+    Star(
+        "Demo transit", "a hot Jupiter in front of its star, every 2 minutes for 27 days", 120.4712, 41.2035,
+        1, Space(begin=59000.3, days=27, exp_time=120, precision=0.0011),
+        _bands({"tess": 10.4}, transit, **_TRANSIT), _TRANSIT,
+    ),
+    Star(
+        "Demo RR Lyrae", "a pulsating star in three filters, three seasons", 211.7353, 12.6127, 2, _SURVEY,
+        {
+            "ztfg": Band(15.9, partial(pulsation, amplitude=1.15, **_PULSATION)),
+            "ztfr": Band(15.7, partial(pulsation, amplitude=0.82, **_PULSATION)),
+            "ztfi": Band(15.65, partial(pulsation, amplitude=0.62, **_PULSATION)),
+        },
+        _PULSATION,
+    ),
+    Star(
+        "Demo eclipsing binary", "two stars that eclipse one another, in two filters", 291.0518, 37.8841, 2, _SURVEY,
+        _bands({"ztfg": 16.8, "ztfr": 16.2}, eclipses, **_ECLIPSES), _ECLIPSES,
+    ),
+    Star(
+        "Demo supernova", "nothing, then a supernova, in two filters: look at the non-detections", 35.2264, -4.9172,
+        2, Ground(begin=59340, days=230, every=2, visits=1, depth=20.6),
+        {
+            "ztfg": Band(18.0, partial(supernova, **{**_SUPERNOVA, "fall": 17.0}), magref=19.84),
+            "ztfr": Band(17.8, partial(supernova, **_SUPERNOVA), magref=19.21),
+        },
+        _SUPERNOVA,
+    ),
+    Star(
+        "Demo flare star", "a red dwarf every 20 seconds: more than 70,000 rows", 76.9911, -21.4570,
+        1, Space(begin=59100.1, days=18, exp_time=20, precision=0.004),
+        {"tess": Band(12.1, _spotted)}, {"rotation": 1.27, "flares": [time for time, *_ in _FLARES]},
+    ),
+    Star(
+        "Demo constant star", "a star that does nothing", 10.6250, 41.1133, 2, _SURVEY,
+        _bands({"ztfr": 17.4}, np.ones_like), {},
+    ),
+)  # fmt: skip
+
+
+def tables(star: Star) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+    """Make the light curves of a star: the same ones at every call.
+
+    Yields
+    ------
+    str, dict of str to list
+        A filter and the columns of its table, as a JSON body has them.
+    """
+    for number, (name, band) in enumerate(star.bands.items()):
+        noise = np.random.default_rng([STARS.index(star), number])
+        mjd = star.cadence.times(noise)
+        seen = star.cadence.see(mjd, float(mag_to_flux(band.mag)) * band.shape(mjd), noise)
+        columns = {"mjd": seen.mjd, "flux": seen.flux, "fluxerr": seen.fluxerr, "background": seen.background}
+        listed: dict[str, list[Any]] = {
+            column: [None if value != value else value for value in np.round(values, 7).tolist()]
+            for column, values in columns.items()
+        }
+        yield name, {**listed, "quality": seen.quality.tolist()}

@@ -1,0 +1,181 @@
+"""How an export looks: which rows and columns it has, and series as Arrow tables of that form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from photseries.errors import StartError
+from photseries.lightcurve.curve import MEASUREMENTS, light_curve
+from photseries.server.catalogue.exporting import COLUMNS, Member
+
+__all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
+
+#: Changes when an export of before would not be continued but mixed.
+VERSION = 1
+
+HEALPIX = "_healpix_29"
+LIGHT_CURVE = "lightcurve"
+
+Arrays = Mapping[str, NDArray[Any]]
+
+_PLACE = {name: number for number, name in enumerate(COLUMNS)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of an export: its series, and their measurements in the order of time, equally long arrays by name."""
+
+    members: Sequence[Member]
+    measurements: Arrays
+
+    @property
+    def length(self) -> int:
+        """How many measurements there are."""
+        return len(self.measurements["mjd"])
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the rows are, and what is in them.
+
+    Attributes
+    ----------
+    by_source : bool
+        A row for each source, with the measurements of all its series; otherwise a row for each series.
+    columns : tuple of str
+        Columns of the series' tables that become nested columns too, as float64; NaN where a table has no such
+        numbers.
+
+    Raises
+    ------
+    StartError
+        When a column has the name of one that is there in any case.
+    """
+
+    by_source: bool = False
+    columns: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in self.columns:
+            if name in self.nested or self.columns.count(name) > 1:
+                raise StartError(f"--column {name}: the light curves have a column of that name already.")
+
+    @property
+    def nested(self) -> tuple[str, ...]:
+        """The nested columns that every export of this kind has."""
+        return (*MEASUREMENTS, "series_id", "filter") if self.by_source else MEASUREMENTS
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What an export and its continuation must have in common, as plain values."""
+        rows = "source" if self.by_source else "series"
+        return {"version": VERSION, "rows": rows, "columns": list(self.columns)}
+
+    def rows(self, members: Sequence[Member], table_of: Callable[[Member], pd.DataFrame]) -> Iterator[Row]:
+        """Give the rows of series that are in the order of an export, their tables one after the other."""
+        name = "obj_id" if self.by_source else "id"
+        for _, group in groupby(members, key=lambda member: member.values[_PLACE[name]]):
+            together = list(group)
+            parts = [self._measurements(member, table_of(member)) for member in together]
+            joined = parts[0] if len(parts) == 1 else {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+            order = np.argsort(joined["mjd"], kind="stable")
+            yield Row(together, {key: values[order] for key, values in joined.items()})
+
+    def _measurements(self, member: Member, table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+        curve = light_curve(table)
+        found: dict[str, NDArray[Any]] = {name: getattr(curve, name) for name in MEASUREMENTS}
+        if self.by_source:
+            for name, column in (("series_id", "id"), ("filter", "filter")):
+                found[name] = np.full(len(table), member.values[_PLACE[column]])
+        for name in self.columns:
+            is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
+            found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
+        return found
+
+    def schema(self, footer: Mapping[bytes, bytes] | None = None) -> Any:
+        """Give the Arrow schema of the rows.
+
+        Parameters
+        ----------
+        footer : mapping of bytes to bytes, optional
+            What a file with this schema carries in its footer.
+
+        Returns
+        -------
+        pyarrow.Schema
+        """
+        import pyarrow as pa
+
+        kinds = {
+            int: pa.int64(),
+            float: pa.float64(),
+            str: pa.string(),
+            bool: pa.bool_(),
+            datetime: pa.timestamp("us", "UTC"),
+        }
+        nested = {"series_id": int, "filter": str}
+        lists = [(name, pa.list_(kinds[nested.get(name, float)])) for name in (*self.nested, *self.columns)]
+        plain = [(name, kinds[kind]) for name, kind in (_SOURCE if self.by_source else COLUMNS).items()]
+        return pa.schema([(HEALPIX, pa.int64()), *plain, (LIGHT_CURVE, pa.struct(lists))], metadata=footer)
+
+    def table(self, rows: Sequence[Row], schema: Any) -> Any:
+        """Give some rows as an Arrow table.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+        schema : pyarrow.Schema
+            Of :meth:`schema`.
+
+        Returns
+        -------
+        pyarrow.Table
+        """
+        import pyarrow as pa
+
+        values = [_of_source(row) if self.by_source else row.members[0].values for row in rows]
+        columns = [[row.members[0].healpix for row in rows], *zip(*values, strict=True)]
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=False)]
+        offsets = pa.array(np.cumsum([0, *(row.length for row in rows)]), pa.int32())
+        fields = list(schema.field(LIGHT_CURVE).type)
+        lists = [
+            pa.ListArray.from_arrays(
+                offsets,
+                pa.array(np.concatenate([row.measurements[field.name] for row in rows]), field.type.value_type),
+                type=field.type,
+            )
+            for field in fields
+        ]
+        return pa.table([*arrays, pa.StructArray.from_arrays(lists, fields=fields)], schema=schema)
+
+
+#: The columns of a source: place of its first series, how many series and measurements, their filters, when.
+_SOURCE: Mapping[str, type] = {
+    "obj_id": str,
+    "ra": float,
+    "dec": float,
+    "num_series": int,
+    "num_exp": int,
+    "filters": str,
+    "mjd_first": float,
+    "mjd_last": float,
+}
+
+
+def _of_source(row: Row) -> tuple[Any, ...]:
+    def of(name: str) -> list[Any]:
+        return [member.values[_PLACE[name]] for member in row.members]
+
+    first = min(row.members, key=lambda member: member.values[_PLACE["id"]]).values
+    filters = " ".join(sorted(set(of("filter"))))
+    times = min(of("mjd_first")), max(of("mjd_last"))
+    where = (first[_PLACE["ra"]], first[_PLACE["dec"]])
+    return (first[_PLACE["obj_id"]], *where, len(row.members), sum(of("num_exp")), filters, *times)

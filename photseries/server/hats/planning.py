@@ -1,0 +1,45 @@
+"""Which partitions an export has: pixels that hold few enough measurements, as large as that allows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from photseries.lightcurve.sky import ORDER
+from photseries.server.catalogue.exporting import Cell
+from photseries.server.hats.target import Tile
+
+__all__ = ["partitions", "span"]
+
+#: No partition is smaller than a pixel of this order, 0.9 arcmin, however much it holds.
+DEEPEST = 12
+
+
+def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], most: int) -> Iterator[tuple[Tile, Cell]]:
+    """Divide the sky.
+
+    Parameters
+    ----------
+    cells : callable
+        Of an order, and of the pixels of the order before to look into (None: all); gives what is in the pixels.
+    most : int
+        A pixel that weighs more is divided, unless all that it holds lies in one pixel of the deepest order.
+
+    Yields
+    ------
+    tile, cell : Tile, Cell
+    """
+    order, heavy = 0, None
+    while heavy is None or heavy:
+        looked_into, heavy = heavy, []
+        for cell in cells(order, looked_into):
+            if cell.weight > most and cell.low >> 2 * (ORDER - DEEPEST) != cell.high >> 2 * (ORDER - DEEPEST):
+                heavy.append(cell.pixel)
+            else:
+                yield Tile(order, cell.pixel), cell
+        order += 1
+
+
+def span(tile: Tile) -> tuple[int, int]:
+    """Give the first and the last number of order 29 of a pixel."""
+    size = 1 << 2 * (ORDER - tile.order)
+    return tile.pixel * size, (tile.pixel + 1) * size - 1

@@ -1,0 +1,300 @@
+"""The base of all handlers: who asks, what the body is, and the one place where an error becomes an answer.
+
+A request is admitted, or refused, before its body is read: token, permission, media type and length are known from the
+headers. Work runs in a pool of threads, JSON included, so that the event loop only moves bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler, stream_request_body
+
+from photseries.errors import (
+    ForbiddenError,
+    PhotseriesError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from photseries.formats import json_columns
+from photseries.server.http.answers import failure, headers_of, presentable, success
+from photseries.server.http.credentials import Credential, shown
+from photseries.server.http.doors import client_address
+from photseries.server.http.media import announced, check_media, texts_of
+from photseries.server.http.shared import Shared
+from photseries.server.http.spool import Body
+from photseries.server.principal import Principal
+from photseries.text import one_line
+
+__all__ = ["ANY", "BaseHandler"]
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Any token will do.
+ANY = ""
+
+#: How long a body without a table may be [bytes].
+MOST_PLAIN = 4 * 1024 * 1024
+
+# A refused client that still sends its body would lose our answer if we closed at once: we read on for a while.
+_LINGER_BYTES = 64 * 1024 * 1024
+
+
+@stream_request_body
+class BaseHandler(RequestHandler):
+    """A handler of JSON requests.
+
+    ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token;
+    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's.
+    """
+
+    needs: ClassVar[Mapping[str, str | None]] = {}
+    takes_files: ClassVar[bool] = False
+    public: ClassVar[bool] = False
+
+    principal: Principal
+
+    def initialize(self, shared: Shared) -> None:
+        """Receive what every handler shares; Tornado calls this first."""
+        self.shared = shared
+        self.services = shared.services
+        self._started = time.monotonic()
+        self._body = Body(shared.spool)
+        self._received = 0
+        self._refused = False
+        self._credential: Credential | None = None
+        shared.in_flight.enter(self)
+
+    @functools.cached_property
+    def address(self) -> str:
+        """The address of the client, behind proxies that are trusted."""
+        forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
+        return client_address(self.request.remote_ip or "", forwarded, self.services.config.server)
+
+    @property
+    def longest_body(self) -> int:
+        """How long a body may be [bytes]: one without a table need not be long."""
+        most = self.services.config.server.max_body
+        return most if self.takes_files else min(most, MOST_PLAIN)
+
+    @functools.cached_property
+    def request_id(self) -> str:
+        """The name of this request in answers and in the log."""
+        return uuid.uuid4().hex
+
+    def set_default_headers(self) -> None:
+        """Set the headers of every answer."""
+        self.set_header("X-Request-Id", self.request_id)
+        self.set_header("Server", "photseries")
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> str | None:
+        """Leave out Tornado's own ETag, a hash of the whole answer."""
+        return None
+
+    def decode_argument(self, value: bytes, name: str | None = None) -> str:
+        """Read a part of the path, or an argument; what is not UTF-8 will not be found."""
+        return value.decode("utf-8", "replace")
+
+    async def prepare(self) -> None:
+        """Admit the request or refuse it, from its headers alone."""
+        try:
+            await self._admit()
+        except (PhotseriesError, HTTPError) as error:
+            await self._refuse(error)
+
+    async def _admit(self) -> None:
+        method = self.request.method or ""
+        if method in self.SUPPORTED_METHODS and method not in self.needs:
+            raise HTTPError(405)
+        if self.needs.get(method) is not None:
+            self._credential = self.given_credential()
+            self.shared.throttle.check(self.address, self._credential.secret)
+        if not self._has_body():
+            return
+        await self.run(lambda: None)
+        check_media(self.request.headers, takes_files=self.takes_files)
+        if announced(self.request.headers) > self.longest_body:
+            raise self._too_large()
+
+    def given_credential(self) -> Credential:
+        """Give what the request shows of who asks; see :func:`photseries.server.http.credentials.shown`."""
+        return shown(self.request, self.services.config, public=self.public and self.request.method == "GET")
+
+    def _has_body(self) -> bool:
+        headers = self.request.headers
+        return "Transfer-Encoding" in headers or headers.get("Content-Length", "0") != "0"
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(f"The body is larger than the limit of {self.longest_body} bytes.")
+
+    async def _refuse(self, error: PhotseriesError | HTTPError) -> None:
+        """Answer before the body is read, and let a client that still sends it finish, within bounds.
+
+        Finishing here would make Tornado close the connection, which a client may be about to use again.
+        """
+        self._refused = True
+        self._body.close()
+        self._received = 0
+        if not self._has_body():
+            self._replace_verb(error)
+        elif self.request.headers.get("Expect", "").lower() == "100-continue":
+            raise error
+        else:
+            content = self._error_content(error)
+            self.set_header("Content-Length", len(content))
+            self.write(content)
+            await self.flush()
+            self._replace_verb(None)
+
+    def _replace_verb(self, error: Exception | None) -> None:
+        """Let Tornado raise an error, or finish the answer that was sent, where it would call the verb's method."""
+
+        async def refused(*_: str) -> None:
+            if error is not None:
+                raise error
+            self.finish()
+
+        setattr(self, (self.request.method or "").lower(), refused)
+
+    async def data_received(self, chunk: bytes) -> None:
+        """Take a part of the body; Tornado calls this after prepare."""
+        self._received += len(chunk)
+        if self._refused:
+            if self._received > _LINGER_BYTES and not self._finished:
+                self.finish()
+        elif self._received > self.longest_body:
+            await self._refuse(self._too_large())
+        else:
+            try:
+                if self._body.goes_to_disk(len(chunk)):
+                    await self._in_thread(lambda: self._body.write(chunk))
+                else:
+                    self._body.write(chunk)
+            except UnavailableError as error:
+                await self._refuse(error)
+
+    def json_body(self) -> dict[str, Any]:
+        """Parse the body, which must be a JSON object; call it in a thread.
+
+        Raises
+        ------
+        InvalidError
+        """
+        with self._body.content() as content:
+            return json_columns.parse(content, self.services.config.limits)
+
+    def arguments(self) -> dict[str, list[str]]:
+        """Give the query arguments as text."""
+        return texts_of(self.request.query_arguments)
+
+    async def run(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+        """Call a function in a thread; the first time, find out before whose request this is.
+
+        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+
+        Parameters
+        ----------
+        function : callable
+        heavy : bool
+            Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
+        """
+        credential, self._credential = self._credential, None
+        if credential is None:
+            return await self._in_thread(function, heavy=heavy)
+
+        def identified() -> T:
+            self.principal = credential.principal(self.services.accounts)
+            permission = self.needs[self.request.method or ""]
+            if permission and not self.principal.may(permission):
+                raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
+            return function()
+
+        try:
+            return await self._in_thread(identified, heavy=heavy)
+        finally:
+            if hasattr(self, "principal"):
+                self.shared.throttle.succeeded(credential.secret)
+
+    async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
+        """Call a function in a thread and send what it returns, in the envelope of a success."""
+        self.finish(await self.run(lambda: success(function()), heavy=heavy))
+
+    async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+        threads = self.shared.heavy if heavy else self.shared.light
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, function)
+        except UnauthorizedError:
+            self.shared.throttle.failed(self.address)
+            raise
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Make the error body, the only place where one is made; Tornado calls this for every exception."""
+        exception = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        self.finish(self._error_content(exception))
+
+    def _error_content(self, exception: BaseException | None) -> bytes:
+        error = presentable(exception, self.request_id)
+        self.shared.metrics.refused(error.code)
+        self.set_status(error.status)
+        self.set_header("Content-Type", "application/json; charset=UTF-8")
+        for name, value in headers_of(error, self.needs).items():
+            self.set_header(name, value)
+        return self.error_body(error)
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Write what a client is told of an error."""
+        return failure(error)
+
+    def log_exception(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        """Log what nobody expected with its traceback; what we raise on purpose stands in the line of the request."""
+        if isinstance(value, HTTPError | StreamClosedError):
+            return
+        if isinstance(value, PhotseriesError):
+            if value.status >= 500:
+                log.warning("%s: %s", self.request_id, value, exc_info=value.__cause__)
+            return
+        log.error("%s: unexpected", self.request_id, exc_info=value)
+
+    def on_connection_close(self) -> None:
+        """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
+        self._body.close()
+        self.shared.in_flight.leave(self)
+
+    def on_finish(self) -> None:
+        """Count and log the request; Tornado calls this last."""
+        self._body.close()
+        self.shared.in_flight.leave(self)
+        seconds = time.monotonic() - self._started
+        route, verb = type(self).__name__.removesuffix("Handler"), self.request.method
+        if verb not in self.SUPPORTED_METHODS:
+            verb = "other"  # which may be anything, of any length
+        self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
+        log.info(
+            "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",
+            self.request_id,
+            verb,
+            one_line(self.request.path),
+            self.get_status(),
+            seconds,
+            self._received,
+            one_line(getattr(getattr(self, "principal", None), "username", "-")),
+            self.address,
+        )

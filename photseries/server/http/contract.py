@@ -1,0 +1,81 @@
+"""What a verb of a handler takes and answers, stated beside its docstring, for the document of the interface.
+
+The docstring's first line is the summary. What follows from the handler need not be stated: ``needs`` and
+``takes_files``, the parameters in the path, and the errors that come with them (:mod:`photseries.server.http.openapi`).
+A route whose verbs state nothing fails a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from photseries.errors import PhotseriesError
+from photseries.parameters import Parameter
+
+__all__ = ["IF_MATCH", "IF_NONE_MATCH", "RANGE", "Contract", "Header", "Raw"]
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Header:
+    """A header that a request may have; ``answered`` are those that the answer has, each with what it says."""
+
+    name: str
+    sentence: str
+    example: str
+    answered: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Raw:
+    """An answer without the envelope: its media types, and its JSON schema if it is JSON."""
+
+    media: Sequence[str]
+    schema: Mapping[str, Any] | None = None
+
+
+IF_MATCH = Header("If-Match", "Only from a revision that one of these ETags names.", '"1.1.none"')
+IF_NONE_MATCH = Header(
+    "If-None-Match",
+    "Nothing but 304 when it is still as one of these ETags says.",
+    '"1.0.none"',
+    {"ETag": "What If-None-Match and If-Match take: it names the revision."},
+)
+RANGE = Header("Range", "A range of the bytes.", "bytes=0-99", {"Accept-Ranges": "That ranges of bytes can be had."})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What a verb takes and answers; the verb's decorator.
+
+    Parameters
+    ----------
+    query : sequence of Parameter
+        The query parameters.
+    headers : sequence of Header
+        The request headers that make a difference.
+    body : str, optional
+        The name of the schema of the JSON body.
+    gives : str, mapping or Raw, optional
+        What a success has as ``data``: the name of a schema, a JSON schema, or raw bytes; None is null. In names
+        ``{kind}`` stands for the kind of a registry.
+    also : mapping of int to str
+        Statuses other than 200 and those of errors, with what they mean.
+    fails : sequence of type
+        The errors that do not follow from the rest.
+    """
+
+    query: Sequence[Parameter] = ()
+    headers: Sequence[Header] = ()
+    body: str | None = None
+    gives: str | Mapping[str, Any] | Raw | None = None
+    also: Mapping[int, str] = field(default_factory=dict)
+    fails: Sequence[type[PhotseriesError]] = ()
+
+    def __call__(self, verb: Verb) -> Verb:
+        """State it of a verb, as its decorator."""
+        verb.__dict__["contract"] = self
+        return verb

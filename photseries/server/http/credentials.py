@@ -1,0 +1,125 @@
+"""How a request shows who asks: with a token in a header, or with the session of a browser in a cookie.
+
+A browser sends its cookies along with what any page makes it send. So the cookie alone counts only for looking at
+pages; the API, and every change, wants a second secret beside it, which only our own pages know.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tornado.httputil import HTTPServerRequest
+
+from photseries.errors import ForbiddenError, UnauthorizedError
+from photseries.server.accounts import Accounts
+from photseries.server.http.doors import came_by_https
+from photseries.server.principal import EVERYONE, Principal, anonymous
+from photseries.server.settings import Config, Server
+
+__all__ = [
+    "CSRF_HEADER",
+    "Credential",
+    "cookie_name",
+    "csrf_token",
+    "is_https",
+    "origin_of",
+    "require_csrf",
+    "session_of",
+    "shown",
+]
+
+#: The header with which our pages prove that a request is theirs.
+CSRF_HEADER = "X-CSRF-Token"
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A secret that a request shows, and what finds out whose it is."""
+
+    secret: str
+    recognize: Callable[[Accounts, str], Principal]
+
+    def principal(self, accounts: Accounts) -> Principal:
+        """Find out whose it is.
+
+        Raises
+        ------
+        UnauthorizedError
+        """
+        return self.recognize(accounts, self.secret)
+
+
+#: Nothing, where the operator lets the public read.
+ANONYMOUS = Credential("", lambda accounts, _: anonymous(accounts.id_of("groups", EVERYONE)))
+
+
+def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Credential:
+    """Give the credential of a request to the API: a token, or a session together with its CSRF token.
+
+    Parameters
+    ----------
+    request : HTTPServerRequest
+    config : Config
+    public : bool
+        Whether it asks for what may be read without a token, if the operator says so.
+
+    Raises
+    ------
+    UnauthorizedError
+        When there is none.
+    ForbiddenError
+        When there is a session without its CSRF token.
+    """
+    if "Authorization" not in request.headers:
+        if session := session_of(request, config.server):
+            require_csrf(session, request.headers.get(CSRF_HEADER, ""))
+            return Credential(session, Accounts.recognize)
+        if public and config.access.anonymous_reads_public:
+            return ANONYMOUS
+    scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
+    if scheme.lower() not in ("token", "bearer") or not secret.strip():
+        raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
+    return Credential(secret.strip(), Accounts.authenticate)
+
+
+def session_of(request: HTTPServerRequest, settings: Server) -> str:
+    """Give the secret of a request's session, which is empty when there is none."""
+    cookie = request.cookies.get(cookie_name(is_https(request, settings)))
+    return "" if cookie is None else cookie.value
+
+
+def cookie_name(https: bool) -> str:
+    """Name the cookie of sessions; under https so that browsers take it from this host alone, never over http."""
+    return "__Host-photseries" if https else "photseries"
+
+
+def is_https(request: HTTPServerRequest, settings: Server) -> bool:
+    """Tell whether the browser speaks https, to a proxy before us."""
+    return came_by_https(request.remote_ip or "", request.headers.get("X-Forwarded-Proto", ""), settings)
+
+
+def origin_of(request: HTTPServerRequest, settings: Server) -> str:
+    """Give the URL of the service as the client has it."""
+    return f"{'https' if is_https(request, settings) else 'http'}://{request.host}"
+
+
+def csrf_token(session: str) -> str:
+    """Give the CSRF token that goes with a session; it tells nothing of the session's secret."""
+    return hmac.new(session.encode("utf-8", "surrogateescape"), b"csrf", hashlib.sha256).hexdigest()
+
+
+def require_csrf(session: str, given: str) -> None:
+    """Refuse a request that our own pages did not make.
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    if not hmac.compare_digest(csrf_token(session).encode(), given.encode("utf-8", "surrogateescape")):
+        raise ForbiddenError(
+            f"This request has the cookie of a session without its {CSRF_HEADER}: it did not come from our pages. "
+            "Programs use a token, in the header `Authorization: token XXX`."
+        )

@@ -1,0 +1,108 @@
+"""Who knocks: the address of a client, whether it came by https, and how often it may be wrong about its token."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from photseries.errors import TooManyRequestsError
+from photseries.server.settings import Server
+
+__all__ = ["Throttle", "came_by_https", "client_address"]
+
+MOST_REMEMBERED = 10_000
+WINDOW = 60.0  # [s]
+
+
+def client_address(peer: str, forwarded: str, settings: Server) -> str:
+    """Give the address of a client.
+
+    Parameters
+    ----------
+    peer : str
+        The address at the other end of the connection.
+    forwarded : str
+        The header X-Forwarded-For; it counts only when the peer is one of ``server.trusted_proxies``, and then the last
+        address in it that is not a trusted proxy too.
+    settings : Server
+
+    Returns
+    -------
+    str
+    """
+    address = peer
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    while hops and _is_trusted(address, settings):
+        address = hops.pop()
+    return address
+
+
+def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
+    """Tell whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
+    return forwarded.strip().lower() == "https" and _is_trusted(peer, settings)
+
+
+def _is_trusted(address: str, settings: Server) -> bool:
+    try:
+        number = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(number in ipaddress.ip_network(network) for network in settings.trusted_proxies)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).digest()
+
+
+class Throttle:
+    """Counts the tokens that were not valid, by client address, and refuses an address that has had too many.
+
+    Per process; an address gets its tries back evenly over a minute. A token that was valid a while ago may try all the
+    same: many people can share an address with one who guesses. The secret of a session counts like a token.
+
+    Parameters
+    ----------
+    settings : Server
+        ``token_failures`` is how many there may be in a minute.
+    clock : callable, optional
+        Gives the time [s].
+    """
+
+    def __init__(self, settings: Server, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most = settings.token_failures
+        self._clock = clock
+        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> level, at this time
+        self._valid: OrderedDict[bytes, None] = OrderedDict()  # digests of tokens
+
+    def check(self, address: str, secret: str) -> None:
+        """Let an address try a token.
+
+        Raises
+        ------
+        TooManyRequestsError
+            When it has had too many that were not valid.
+        """
+        if self._level(address) >= self._most and _digest(secret) not in self._valid:
+            raise TooManyRequestsError("Too many requests with tokens that are not valid. Wait a minute.")
+
+    def succeeded(self, secret: str) -> None:
+        """Remember a token that was valid."""
+        digest = _digest(secret)
+        self._valid[digest] = None
+        self._valid.move_to_end(digest)
+        if len(self._valid) > MOST_REMEMBERED:
+            self._valid.popitem(last=False)
+
+    def failed(self, address: str) -> None:
+        """Count a token that was not valid."""
+        self._failures[address] = (self._level(address) + 1, self._clock())
+        self._failures.move_to_end(address)
+        if len(self._failures) > MOST_REMEMBERED:
+            self._failures.popitem(last=False)
+
+    def _level(self, address: str) -> float:
+        level, then = self._failures.get(address, (0.0, 0.0))
+        return max(0.0, level - (self._clock() - then) * self._most / WINDOW)

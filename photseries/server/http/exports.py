@@ -1,0 +1,57 @@
+"""Every series that matches, as one file that is made while it is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from photseries import parameters
+from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.formats.exports import EXPORTS, ExportFormat
+from photseries.parameters import LONG_TABLE, SUMMED_UP, Parameter, choice
+from photseries.server.http.base import ANY
+from photseries.server.http.contract import Contract, Raw
+from photseries.server.http.streams import StreamHandler
+
+__all__ = ["EXPORT", "ExportHandler"]
+
+_SHAPING: tuple[Parameter, ...] = (
+    Parameter(name="format", kind=choice(*EXPORTS), default=next(iter(EXPORTS)), sentence="The format of the file."),
+    *LONG_TABLE,
+)
+
+#: The parameters of an export.
+EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMED_UP)
+
+
+class ExportHandler(StreamHandler):
+    """Every series that matches."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(
+        query=EXPORT,
+        gives=Raw(tuple(one.media_type for one in EXPORTS.values())),
+        fails=(DamagedError, NotInstalledError),
+    )
+    async def get(self) -> None:
+        """Give every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
+        form, pieces = await self.run(self._asked)
+        if self.shared.exports.locked():
+            raise UnavailableError("As many exports as this service makes at once are going on. Try again later.")
+        async with self.shared.exports:
+            self.set_header("Content-Type", form.media_type)
+            self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{form.extension}"')
+            self.set_header("Cache-Control", "private, no-store")
+            await self.send(pieces)
+
+    def _asked(self) -> tuple[ExportFormat, Iterator[bytes]]:
+        arguments = self.arguments()
+        shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
+        query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
+        form, part = EXPORTS[values["format"]], parameters.part_of(values)
+        if form.name == "zip" and not part.is_whole:
+            message = "columns and derive are of a long table: zip holds files as they are stored."
+            raise InvalidError(message, fields={"format": [message]})
+        return form, self.services.archive.export(self.principal, query, form, part, self.services.spool_folder)

@@ -1,0 +1,258 @@
+"""The schemas of what a success has as ``data``, each with an example."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from apispec import APISpec
+
+from photseries.lightcurve.statistics import SUMMARY, Summary
+from photseries.schemas.metadata import ALIGNMENTS, METADATA, REFPOS, TIME_SCALES, MetadataSchema
+from photseries.server.accounts import KINDS
+from photseries.server.catalogue.finding import FIELDS
+from photseries.server.catalogue.shapes import Shape, entry_shapes, series_shapes
+from photseries.server.http.openapi import examples
+from photseries.server.http.openapi.bodies import noun
+from photseries.server.principal import PERMISSIONS
+
+__all__ = ["add_answers"]
+
+Schema = dict[str, Any]
+
+INTEGER: Schema = {"type": "integer"}
+NUMBER: Schema = {"type": "number"}
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+ANY_OBJECT: Schema = {"type": "object"}
+WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "What is odd, though it was done."}
+
+_TYPES: Mapping[type, Schema] = {
+    int: INTEGER,
+    float: NUMBER,
+    str: TEXT,
+    bool: FLAG,
+    datetime: MOMENT,
+    object: ANY_OBJECT,
+}
+
+
+_LIGHT_CURVE: Schema = {
+    "type": "object",
+    "properties": {
+        name: {"type": "array", "items": {"type": ["number", "null"]}}
+        for name in ("mjd", "mag", "magerr", "flux", "fluxerr")
+    },
+}
+
+
+def ref(name: str) -> Schema:
+    """Refer to a schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def several(items: Schema) -> Schema:
+    """Describe a list."""
+    return {"type": "array", "items": items}
+
+
+def mapping(values: Schema) -> Schema:
+    """Describe an object whose keys are names of columns or fields."""
+    return {"type": "object", "additionalProperties": values}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Let a value be null too."""
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, ...] = ()) -> Schema:
+    """Describe an object."""
+    return {
+        "type": "object",
+        "properties": dict(members),
+        "required": [name for name in members if name not in optional],
+        "example": example,
+    }
+
+
+def add_answers(spec: APISpec) -> None:
+    """Add the schemas of all answers to a document."""
+    fields = _series_fields()
+    for name, schema in (*_about_series(fields), *_about_registries(), *_about_the_service()):
+        spec.components.schema(name, schema)
+
+
+def _typed(shape: Shape) -> Schema:
+    schema = several(_TYPES[shape.items]) if shape.items else _TYPES[shape.kind]
+    return nullable(schema) if shape.nullable else schema
+
+
+def _series_fields() -> dict[str, Schema]:
+    """Describe the fields of a series: types by the catalogue, sentences by the schema and the summary."""
+    named = {"id": INTEGER, "name": TEXT}
+    group = {**named, "single_user_group": FLAG}
+    sharing = {
+        "group_ids": several(INTEGER),
+        "stream_ids": several(INTEGER),
+        "groups": several(record(group, examples.SERIES["groups"][0])),
+        "streams": several(record(named, {"id": 1, "name": "feed"})),
+    }
+    by_column = dict.fromkeys(("medians", "minima", "maxima", "stds"), mapping(nullable(NUMBER)))
+    known = {name: _typed(shape) for name, shape in series_shapes().items()} | sharing | by_column
+    sentences = _sentences()
+    return {name: {**known[name], **({"description": sentences[name]} if name in sentences else {})} for name in FIELDS}
+
+
+def _sentences() -> dict[str, str]:
+    """Read what the fields mean where that is said: in the schema of the metadata, in the docstring of the summary."""
+    said = {
+        name: field.metadata["description"] + (f" [{unit}]" if (unit := field.metadata["unit"]) else "")
+        for name, field in MetadataSchema._declared_fields.items()
+    }
+    text = inspect.getdoc(Summary) or ""
+    for names, sentence in re.findall(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", text, re.MULTILINE):
+        said |= dict.fromkeys(names.split(", "), re.sub(r":\w+:`(\w+)`", r"\1", " ".join(sentence.split())))
+    return said
+
+
+def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
+    found = {
+        "data": {"description": "The table, if it is asked for; null when its file is damaged.", "anyOf": [
+            *(ref(name) for name in ("Data",)), {"type": "null"}]},
+        "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
+        "data_error": {**TEXT, "description": "Why a list has no table here."},
+        "position": {**INTEGER, "description": "In a search by positions: the index of the one that it lies near."},
+        "separation": {**NUMBER, "description": "In a cone: from its centre [arcsec]."},
+    }  # fmt: skip
+    yield "Series", record({**fields, **found}, dict(examples.SERIES), optional=tuple(found))
+    past = {name: fields[name] for name in ("id", "revision", *METADATA, "owner_id", "filename", "hash")} | {
+        "data": found["data"]
+    }
+    shown = {name: examples.SERIES[name] for name in ("id", "revision", "obj_id", "filename", "hash")}
+    always = ("id", "revision", "filename", "hash")
+    yield (
+        "PastSeries",
+        {
+            **record(past, shown, optional=tuple(name for name in past if name not in always)),
+            "additionalProperties": False,
+            "description": "A series as its file was at an earlier revision.",
+        },
+    )
+    around = {"numPerPage": 100, "pageNumber": 1, "cursor": None}
+    page = {"series": several(ref("Series")), **_page(), "cursor": nullable(TEXT)}
+    yield (
+        "SeriesPage",
+        record(page, {"series": [dict(examples.SERIES)], "totalMatches": 1, **around}, optional=("totalMatches",)),
+    )
+    yield "Created", record({"id": INTEGER, "warnings": WARNINGS}, {"id": 1}, optional=("warnings",))
+    yield "Changed", record({"id": INTEGER}, {"id": 1})
+    yield "Preview", _preview(fields)
+    yield "Summary", _summary()
+    event = {
+        "revision": INTEGER,
+        "at": MOMENT,
+        "user_id": INTEGER,
+        "username": TEXT,
+        "action": {"enum": ["create", "update", "share", "delete"]},
+        "changed": mapping(record({"from": {}, "to": {}}, {"from": 1, "to": 2})),
+        "hash": nullable(TEXT),
+    }
+    example = dict(examples.EVENT)
+    yield "History", record({"history": several(record(event, example))}, {"history": [example]})
+
+
+def _preview(fields: dict[str, Schema]) -> Schema:
+    members = {
+        "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
+        "sources": mapping({"enum": ["inferred", "file", "body"]}),
+        "columns": mapping(TEXT),
+        "statistics": record({name: fields[name] for name in SUMMARY}, {}),
+        "content_hash": TEXT,
+        "warnings": WARNINGS,
+        "exists": nullable(INTEGER),
+        "light_curve": {**_LIGHT_CURVE, "description": "Where maxPoints says how many points of it are wanted."},
+    }
+    example = {
+        "metadata": {name: examples.SERIES[name] for name in METADATA if examples.SERIES[name] is not None},
+        "sources": dict.fromkeys(("obj_id", "filter"), "body"),
+        "columns": dict.fromkeys(examples.COLUMNS, "float64"),
+        "statistics": {name: examples.SERIES[name] for name in SUMMARY},
+        "content_hash": examples.SERIES["content_hash"],
+        "warnings": [],
+        "exists": None,
+    }
+    schema = record(members, example, optional=("light_curve",))
+    return {**schema, "description": "What dryRun tells of a series that would be created."}
+
+
+def _summary() -> Schema:
+    counted = {"instrument_id": INTEGER, "filter": TEXT, "series_name": TEXT, "owner_id": INTEGER}
+    shown = {"series": 1, **{name: examples.SERIES[name] for name in counted}}
+    lists = {
+        name: several(
+            record({name: kind, "name": TEXT, "series": INTEGER}, {name: shown[name], "series": 1}, optional=("name",))
+        )
+        for name, kind in counted.items()
+    }
+    span = {"mjd_first": nullable(NUMBER), "mjd_last": nullable(NUMBER)}
+    example = {
+        "series": 1,
+        "sources": 1,
+        **{name: examples.SERIES[name] for name in span},
+        **{name: [{name: shown[name], "series": 1}] for name in counted},
+    }
+    return record({"series": INTEGER, "sources": INTEGER, **span, **lists}, example)
+
+
+def _page() -> dict[str, Schema]:
+    return {"totalMatches": INTEGER, "numPerPage": INTEGER, "pageNumber": INTEGER}
+
+
+def _about_registries() -> Iterator[tuple[str, Schema]]:
+    also: Mapping[str, dict[str, Schema]] = {
+        "users": {"single_user_group_id": INTEGER},
+        "tokens": {"token": {**TEXT, "description": "The secret, which nobody can read again."}},
+        "sources": {"warnings": WARNINGS},
+    }
+    shown = {"single_user_group_id": 2, "token": "pUq3xM0aZk..."}
+    for kind in KINDS:
+        members = {name: _typed(shape) for name, shape in entry_shapes(kind).items()}
+        example = examples.entry(kind)
+        yield noun(kind), record(members, example)
+        more = also.get(kind, {})
+        created = {"id": example["id"], **{name: shown[name] for name in more if name in shown}}
+        yield (
+            f"Created{noun(kind)}",
+            record({"id": members["id"], **more}, created, optional=("warnings",)),
+        )
+        page = {kind: [example], "totalMatches": 1, "numPerPage": 100, "pageNumber": 1}
+        yield f"{noun(kind)}Page", record({kind: several(ref(noun(kind))), **_page()}, page)
+
+
+def _about_the_service() -> Iterator[tuple[str, Schema]]:
+    yield "Alive", record({"alive": {"const": True}}, {"alive": True})
+    sandbox = record({"missing": several(TEXT)}, {"missing": []})
+    yield "Ready", record({"ready": {"const": True}, "sandbox": sandbox}, {"ready": True, "sandbox": {"missing": []}})
+    who = {"user_id": INTEGER, "username": TEXT}
+    belongs = {"group_ids": several(INTEGER), "stream_ids": several(INTEGER)}
+    known = {"enum": list(PERMISSIONS)}
+    yield (
+        "WhoAmI",
+        record(
+            {**who, "permissions": several(known), **belongs},
+            {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []},
+        ),
+    )
+    listed = {
+        "ALLOWED_TIME_STAMP_ALIGNMENTS": list(ALIGNMENTS),
+        "ALLOWED_TIME_SCALES": list(TIME_SCALES),
+        "ALLOWED_TIME_REFPOS": list(REFPOS),
+        "ALLOWED_PERMISSIONS": list(PERMISSIONS),
+    }
+    members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
+    yield "EnumTypes", record(members, {"ALLOWED_BANDPASSES": ["bessellr"], **listed})

@@ -1,0 +1,144 @@
+"""The schemas of request bodies: those of marshmallow, and the tables of parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from apispec import APISpec
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
+from marshmallow import Schema
+from marshmallow.fields import Field
+
+from photseries.hdf5.limits import Limits
+from photseries.parameters import CONTROLS, CRITERIA
+from photseries.schemas.metadata import MetadataSchema
+from photseries.schemas.registries import CHANGES, CREATIONS
+from photseries.server.accounts import KINDS
+from photseries.server.http.openapi import examples
+
+__all__ = ["add_bodies", "noun"]
+
+_CONE = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+
+
+def _converter(spec: APISpec) -> Callable[[Schema], dict[str, Any]]:
+    """Make apispec's reader of marshmallow fields, taught ours.
+
+    The shape of a field comes before what its validators say, its listed values after.
+    """
+    converter = OpenAPIConverter(spec.openapi_version, schema_name_resolver=lambda _: None, spec=spec)
+    converter.attribute_functions.insert(1, lambda field, ret: dict(getattr(field, "shape", {})))
+    converter.attribute_functions.append(_described)
+    convert: Callable[[Schema], dict[str, Any]] = converter.schema2jsonschema
+    return convert
+
+
+def _described(field: Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
+    """Tell what the metadata of a field say beside its description."""
+    more: dict[str, Any] = {}
+    if values := field.metadata.get("values"):
+        more["enum"] = [*values, None] if field.allow_none else list(values)
+    if unit := field.metadata.get("unit"):
+        more["description"] = f"{field.metadata['description']} [{unit}]"
+    return more
+
+
+def noun(kind: str) -> str:
+    """Give the name that schemas of a kind have: ``followup_request`` is ``FollowupRequest``."""
+    return kind.removesuffix("s").title().replace("_", "")
+
+
+def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
+    """Add the schemas of all request bodies to a document.
+
+    Parameters
+    ----------
+    spec : APISpec
+    filters : tuple of str
+        The allowed filters.
+    """
+    spec.components.schema("Filter", {"type": "string", "enum": list(filters), "description": "The bandpass."})
+    convert = _converter(spec)
+    for name, schema in _about_series(convert(MetadataSchema(filters, Limits().depth))):
+        spec.components.schema(name, schema)
+    for kind in KINDS:
+        created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
+        spec.components.schema(f"New{noun(kind)}", created)
+    for kind, changes in CHANGES.items():
+        changed = {**convert(changes), "example": {"user_ids": [1]}}
+        spec.components.schema(f"Changed{noun(kind)}", changed)
+
+
+def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    fields = {**metadata["properties"], "filter": {"$ref": "#/components/schemas/Filter"}}
+    column = {"type": "array", "items": {"type": ["number", "string", "boolean", "null"]}}
+    yield (
+        "Columns",
+        {
+            "type": "object",
+            "description": "The columns of a table by name, of equal length; each of numbers, of texts or of booleans.",
+            "additionalProperties": column,
+            "example": examples.COLUMNS,
+        },
+    )
+    yield (
+        "Data",
+        {
+            "description": "A table: columns, or an HDF5 file as base64.",
+            "anyOf": [{"$ref": "#/components/schemas/Columns"}, {"type": "string", "contentEncoding": "base64"}],
+        },
+    )
+    closed = {"type": "object", "additionalProperties": False}
+    with_data = {"data": {"$ref": "#/components/schemas/Data"}, **fields}
+    yield (
+        "NewSeries",
+        {
+            **closed,
+            "description": f"A table and its metadata. {', '.join(metadata['required'])} are needed here or in the "
+            "metadata of the file; ra, dec, exp_time and filter may also be columns of the table.",
+            "properties": with_data,
+            "required": ["data"],
+            "example": dict(examples.NEW_SERIES),
+        },
+    )
+    yield (
+        "ChangedSeries",
+        {
+            **closed,
+            "description": "What is absent stays; null clears.",
+            "properties": with_data,
+            "example": {"origin": "pipeline 2", "magref": None},
+        },
+    )
+    yield (
+        "Rows",
+        {
+            **closed,
+            "description": "Rows with the columns of the table that is there.",
+            "properties": {"data": with_data["data"]},
+            "required": ["data"],
+            "example": {"data": {"mjd": [61000.4], "flux": [220.0], "fluxerr": [20.0]}},
+        },
+    )
+    yield "Query", {**closed, **_query()}
+
+
+def _query() -> dict[str, Any]:
+    parameters = {known.name: _member(known.kind.schema, known.sentence) for known in (*CRITERIA, *CONTROLS)}
+    positions = {
+        "type": "array",
+        "items": _CONE,
+        "minItems": 1,
+        "maxItems": 10_000,
+        "description": "Centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not.",
+    }
+    return {
+        "description": "The parameters of lists, and positions.",
+        "properties": {**parameters, "positions": positions},
+        "example": {"filter": ["bessellr", "bessellb"], "radius": 0.01, "positions": [[75.4317, -69.171]]},
+    }
+
+
+def _member(schema: Mapping[str, Any], sentence: str) -> dict[str, Any]:
+    return {**schema, "description": sentence}

@@ -1,0 +1,198 @@
+"""The OpenAPI document, made from the route table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from apispec import APISpec
+
+from photseries import __version__
+from photseries.parameters import CONTROLS, CRITERIA, Parameter
+from photseries.schemas.registries import CREATIONS
+from photseries.server.accounts import KINDS
+from photseries.server.http.contract import Contract, Header, Raw
+from photseries.server.http.media import FILE_TYPES, FORM
+from photseries.server.http.openapi import answers, bodies, examples, failures, studies
+from photseries.server.http.openapi.paths import Path, path_of
+from photseries.server.http.shared import Route
+
+__all__ = ["document", "verbs_of"]
+
+_ABOUT = """
+A store of photometric series: the metadata of light curves in a database, their tables as HDF5 files, both over HTTP.
+
+Every request carries a token, `Authorization: Bearer XXX` or `Authorization: token XXX`. What is not visible to it is
+answered like what does not exist. Every answer has an `X-Request-Id`.
+""".strip()
+
+#: Tags in the order of the document, with what they hold.
+TAGS: Mapping[str, str] = {
+    "photometric_series": "Light curves: their metadata, their tables, who changed them.",
+    **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in KINDS},
+    "service": "The service itself.",
+}
+
+
+class _Operation(NamedTuple):
+    """A verb of a route, and all that is known of it."""
+
+    verb: str
+    path: Path
+    handler: type[Any]
+    stated: Contract
+    summary: str
+    kind: str
+
+    def name(self, template: str) -> str:
+        """Fill the noun of the registry into the name of a schema."""
+        return template.replace("{kind}", bodies.noun(self.kind) if self.kind else "")
+
+
+def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
+    """Make the document.
+
+    Parameters
+    ----------
+    routes : sequence of (str, type, mapping)
+        The route table; every verb has a contract.
+    filters : sequence of str
+        The allowed filters.
+
+    Returns
+    -------
+    dict
+        OpenAPI 3.1.
+    """
+    spec = APISpec(
+        "photseries",
+        __version__,
+        "3.1.0",
+        info={"description": _ABOUT, "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"}},
+        servers=[{"url": "/"}],
+        tags=[{"name": name, "description": text} for name, text in TAGS.items()],
+    )
+    spec.components.security_scheme("token", {"type": "http", "scheme": "bearer", "description": "A token."})
+    spec.components.schema("Error", failures.ERROR)
+    bodies.add_bodies(spec, tuple(filters))
+    answers.add_answers(spec)
+    studies.add_studies(spec)
+    for known in (*CRITERIA, *CONTROLS):
+        for spelling in known.spellings:
+            spec.components.parameter(spelling, "query", _parameter(known, spelling))
+    for path, handler, options in routes:
+        operations = {}
+        for verb, stated, summary in verbs_of(handler):
+            operation = _Operation(verb, path_of(path), handler, stated, summary, options.get("kind", ""))
+            operations[verb.lower()] = _described(spec, operation)
+        spec.path(path_of(path).template, operations=operations)
+    return spec.to_dict()
+
+
+def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
+    """Give the verbs of a handler with what they state and their summary."""
+    for verb in handler.needs:
+        method: Callable[..., Any] = getattr(handler, verb.lower())
+        yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
+
+
+def _described(spec: APISpec, operation: _Operation) -> dict[str, Any]:
+    verb, path, handler, stated, summary, _ = operation
+    permission = handler.needs[verb]
+    needs = {None: "Needs no token.", "": "Needs a token."}.get(permission, f"Needs the permission `{permission}`.")
+    errors = failures.errors_of(stated, permission, in_path=bool(path.parameters))
+    described: dict[str, Any] = {
+        "operationId": "_".join([verb.lower(), *re.findall(r"\w+", path.template.removeprefix("/api"))]),
+        "tags": [next((part for part in reversed(path.template.split("/")) if part in TAGS), "service")],
+        "summary": summary,
+        "description": needs,
+        "parameters": [
+            *path.parameters,
+            *(_header(header) for header in stated.headers),
+            *(one for known in stated.query for one in _parameters(known)),
+        ],
+        "responses": {**_successes(operation), **failures.responses(spec, errors)},
+        "security": [] if permission is None else [{"token": []}],
+    }
+    if stated.body is not None:
+        described["requestBody"] = _body(operation.name(stated.body), files=handler.takes_files)
+    return described
+
+
+def _parameters(known: Parameter) -> Iterator[Any]:
+    """Give a parameter under all its spellings: by name when it is one of lists, as a whole otherwise."""
+    for spelling in known.spellings:
+        if known in CRITERIA or known in CONTROLS:
+            yield spelling
+        else:
+            yield {"in": "query", "name": spelling, **_parameter(known, spelling)}
+
+
+def _parameter(known: Parameter, spelling: str) -> dict[str, Any]:
+    schema = {**known.kind.schema}
+    if known.repeatable:
+        schema = {"type": "array", "items": schema, "maxItems": 100}
+    if known.default is not None:
+        schema["default"] = known.default
+    described: dict[str, Any] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}
+    if schema.get("type") == "array" and not known.repeatable:
+        described |= {"style": "form", "explode": False}
+    if spelling != known.name:
+        return {**described, "description": f"The same as {known.name}."}
+    example = examples.of_parameter(known)
+    return described if example is None else {**described, "example": example}
+
+
+def _header(header: Header) -> dict[str, Any]:
+    schema = {"type": "string"}
+    return {
+        "in": "header",
+        "name": header.name,
+        "description": header.sentence,
+        "schema": schema,
+        "example": header.example,
+    }
+
+
+def _body(name: str, *, files: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
+    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    if not files:
+        return {"required": True, "content": content}
+    form = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": FILE_TYPES[0]}}}
+    content |= {FILE_TYPES[0]: {}, FORM: {"schema": {**form, "required": ["data"]}}}
+    about = (
+        "JSON; or the HDF5 file itself, with the fields as query parameters; or a form with the file and the fields. "
+        "Each may be compressed, as Content-Encoding (gzip or zstd) says."
+    )
+    return {"required": True, "description": about, "content": content}
+
+
+def _successes(operation: _Operation) -> dict[str, Any]:
+    stated = operation.stated
+    headers = {
+        name: {"schema": {"type": "string"}, "description": sentence}
+        for header in stated.headers
+        for name, sentence in header.answered.items()
+    }
+    gives = stated.gives
+    if isinstance(gives, Raw):
+        content: dict[str, Any] = {media: {"schema": gives.schema} if gives.schema else {} for media in gives.media}
+    else:
+        content = {"application/json": {"schema": _envelope(operation, gives)}}
+    success = {"description": operation.summary, "headers": headers, "content": content}
+    others = {
+        str(status): {"description": meaning, **({"content": content} if status < 300 else {})}
+        for status, meaning in stated.also.items()
+    }
+    return {"200": success, **others}
+
+
+def _envelope(operation: _Operation, gives: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    if isinstance(gives, str):
+        data: Any = {"$ref": f"#/components/schemas/{operation.name(gives)}"}
+    else:
+        data = {"type": "null"} if gives is None else gives
+    members = {"status": {"const": "success"}, "data": data, "version": {"type": "string"}}
+    return {"type": "object", "properties": members, "required": list(members)}

@@ -1,0 +1,168 @@
+"""One example of everything, computed by the code that computes the real ones."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from photseries.formats import json_columns
+from photseries.hdf5 import stored_file
+from photseries.hdf5.limits import Limits
+from photseries.lightcurve.digest import content_hash
+from photseries.lightcurve.metadata import complete_reference
+from photseries.lightcurve.statistics import summarize
+from photseries.parameters import Criterion, Operator, Parameter
+from photseries.schemas.metadata import METADATA
+from photseries.server.catalogue.finding import FIELDS
+from photseries.server.catalogue.shapes import entry_shapes
+from photseries.server.principal import EVERYONE, UPLOAD
+
+__all__ = ["COLUMNS", "EVENT", "MOMENT", "NEW_ENTRIES", "NEW_SERIES", "SERIES", "entry", "of_parameter"]
+
+MOMENT = "2026-11-21T04:30:00+00:00"
+
+#: The table of the example.
+COLUMNS = {
+    "mjd": [61000.1, 61000.2, 61000.3, 61000.45, 61000.5, 61000.65, 61000.7, 61000.8],
+    "flux": [208.9, 251.2, 230.4, 212.3, 249.8, 236.1, 207.5, 240.2],
+    "fluxerr": [20.0] * 8,
+}
+
+#: What creates the example.
+NEW_SERIES: Mapping[str, Any] = MappingProxyType(
+    {
+        "obj_id": "MACHO 1.3444.614",
+        "instrument_id": 1,
+        "series_name": "MACHO/field 1",
+        "series_obj_id": "614",
+        "ra": 75.4317,
+        "dec": -69.171,
+        "exp_time": 300.0,
+        "filter": "bessellr",
+        "channel": "1",
+        "origin": "pipeline 2",
+        "limiting_mag": 21.5,
+        "magref": 17.5,
+        "followup_request_id": 1,
+        "assignment_id": 1,
+        "time_scale": "utc",
+        "time_refpos": "topocenter",
+        "altdata": {"seeing": 1.2},
+        "group_ids": [1],
+        "stream_ids": [1],
+        "data": COLUMNS,
+    }
+)
+
+#: What creates an entry, by kind.
+NEW_ENTRIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "users": {"username": "anna"},
+        "groups": {"name": "crew", "user_ids": [1]},
+        "streams": {"name": "feed", "user_ids": [1]},
+        "sources": {"id": "MACHO 1.3444.614", "ra": 75.4317, "dec": -69.171},
+        "instrument": {"name": "MACHO camera", "telescope": "Mount Stromlo 50 inch", "filters": ["bessellr"]},
+        "followup_request": {"obj_id": "MACHO 1.3444.614"},
+        "assignment": {"obj_id": "MACHO 1.3444.614"},
+        "tokens": {"user_id": 1, "permissions": [UPLOAD], "name": "pipeline"},
+    }
+)
+
+#: What an entry shows that nobody gave, by type.
+_VALUES: Mapping[type, Any] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: True, datetime: MOMENT, list: []}
+
+
+def entry(kind: str) -> dict[str, Any]:
+    """Give an entry as an answer shows it."""
+    given = NEW_ENTRIES[kind]
+    return {
+        name: given.get(name, None if shape.nullable else _VALUES[shape.kind])
+        for name, shape in entry_shapes(kind).items()
+    }
+
+
+def _series() -> dict[str, Any]:
+    frame = json_columns.decode(COLUMNS, Limits())
+    known = {
+        "id": 1,
+        "created_at": MOMENT,
+        "modified": MOMENT,
+        "revision": 1,
+        "time_stamp_alignment": "middle",
+        **complete_reference({name: value for name, value in NEW_SERIES.items() if name != "data"}),
+        "owner_id": 1,
+        "group_ids": [1, 2],
+        "groups": [
+            {"id": 1, "name": EVERYONE, "single_user_group": False},
+            {"id": 2, "name": "anna", "single_user_group": True},
+        ],
+        "streams": [{"id": 1, "name": NEW_ENTRIES["streams"]["name"]}],
+        "filename": "MACHO/field_1/614_inst1_bessellr_1_pipeline_2_1f0c9e7a5b3d2846.h5",
+        "content_hash": content_hash(frame),
+        **dataclasses.asdict(summarize(frame)),
+    }
+    stored = {name: known[name] for name in (*METADATA, "owner_id") if known.get(name) is not None}
+    known["hash"] = hashlib.md5(stored_file.encode(frame, stored), usedforsecurity=False).hexdigest()
+    return {name: known.get(name) for name in FIELDS}
+
+
+#: The example as an answer shows it, without its table.
+SERIES: Mapping[str, Any] = MappingProxyType(_series())
+
+#: A change of it, as the history tells.
+EVENT: Mapping[str, Any] = MappingProxyType(
+    {
+        "revision": 2,
+        "at": MOMENT,
+        "user_id": 1,
+        "username": "anna",
+        "action": "update",
+        "changed": {"origin": {"from": "pipeline 1", "to": SERIES["origin"]}},
+        "hash": SERIES["hash"],
+    }
+)
+
+_FREE: Mapping[str, Any] = MappingProxyType(
+    {
+        "filename": "field_1/614",
+        "radius": 0.01,
+        "columns": ["mjd", "flux"],
+        "mjdMin": 61000.15,
+        "mjdMax": 61001,
+        "rowMax": 10,
+        "maxPoints": 1000,
+        "derive": ["snr"],
+        "minPeriod": 0.1,
+        "maxPeriod": 0.6,
+        "period": 0.25,
+        "epoch": 61000.1,
+    }
+)
+
+
+def of_parameter(known: Parameter) -> Any:
+    """Give a value that the example matches; None for a parameter that has none."""
+    if known.name in _FREE:
+        return _FREE[known.name]
+    if isinstance(known, Criterion):
+        return _matched(known)
+    return known.kind.schema.get("enum", [None])[0] if known.default is None else known.default
+
+
+def _matched(known: Criterion) -> Any:
+    match known.operator:
+        case Operator.IS_NULL:
+            return False
+        case Operator.STATISTIC:
+            return known.kind.schema["examples"]
+        case Operator.NONE_OF:
+            return ["another star"]
+        case Operator.CONE:
+            return SERIES[known.name]
+    value = SERIES[known.field]
+    several = known.kind.schema.get("type") == "array"
+    return [value] if several and not isinstance(value, list) else value

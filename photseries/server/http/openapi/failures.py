@@ -1,0 +1,122 @@
+"""The errors that an operation can answer, from the tree of errors."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from apispec import APISpec
+
+from photseries.errors import (
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    PhotseriesError,
+    TooLargeError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnavailableError,
+    UnsupportedMediaTypeError,
+)
+from photseries.server.http.answers import failure, presentable
+from photseries.server.http.contract import Contract
+
+__all__ = ["ERROR", "errors_of", "responses"]
+
+_REQUEST_ID = "0f8fad5bd9cb469fa165708677289505"
+
+#: The body of every error.
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "status": {"const": "error"},
+        "message": {"type": "string", "description": "What was wrong and what to do, for people."},
+        "data": {
+            "type": "object",
+            "properties": {
+                "code": {"type": "string", "description": "What was wrong, for machines."},
+                "fields": {
+                    "type": "object",
+                    "additionalProperties": {"type": "array", "items": {"type": "string"}},
+                    "description": "The problems by the name of the field or parameter.",
+                },
+                "id": {"type": "integer", "description": "Of the series that a duplicate would repeat, if visible."},
+                "references": {"type": "object", "description": "How many of what still refer to it."},
+                "request_id": {"type": "string", "description": "What the log has of an unexpected error."},
+            },
+            "required": ["code", "fields"],
+        },
+        "version": {"type": "string"},
+    },
+    "required": ["status", "message", "data", "version"],
+}
+
+
+def errors_of(stated: Contract, permission: str | None, *, in_path: bool) -> set[type[PhotseriesError]]:
+    """Give the errors that an operation can answer: those that it states and those that follow.
+
+    Parameters
+    ----------
+    stated : Contract
+    permission : str or None
+        What its token must carry; None without a token.
+    in_path : bool
+        Whether its path has parameters.
+    """
+    found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, *stated.fails}
+    if permission is not None:
+        found |= {UnauthorizedError, TooManyRequestsError, UnavailableError}
+    if permission:
+        found.add(ForbiddenError)
+    if in_path:
+        found.add(NotFoundError)
+    if stated.body is not None:
+        found |= {TooLargeError, UnsupportedMediaTypeError, UnavailableError}
+    return found
+
+
+def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[str, str]:
+    """Give the names of the responses by status, and add those to a document that it does not have yet."""
+    by_status: dict[int, list[type[PhotseriesError]]] = {}
+    for error in sorted(errors, key=lambda error: error.code):
+        by_status.setdefault(error.status, []).append(error)
+    named = {}
+    for status, alike in sorted(by_status.items()):
+        name = ".".join([str(status), *(error.code for error in alike)])
+        if name not in spec.components.responses:
+            spec.components.response(name, _response(status, alike))
+        named[str(status)] = name
+    return named
+
+
+def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, Any]:
+    code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in alike]}}}}}
+    headers = {}
+    if any(error.retry_after is not None for error in alike):
+        headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
+    if status == UnauthorizedError.status:
+        headers["WWW-Authenticate"] = {"schema": {"const": "token"}, "required": True, "description": "What it is for."}
+    return {
+        "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in alike)}",
+        "headers": headers,
+        "content": {
+            "application/json": {
+                "schema": {"allOf": [{"$ref": "#/components/schemas/Error"}, code]},
+                "examples": {error.code: {"value": orjson.loads(failure(_shown(error)))} for error in alike},
+            }
+        },
+    }
+
+
+def _shown(error: type[PhotseriesError]) -> PhotseriesError:
+    """Make an error as an example."""
+    return presentable(None, _REQUEST_ID) if error is PhotseriesError else error(_sentence(error))
+
+
+def _sentence(error: type[PhotseriesError]) -> str:
+    """Say when there is an error; the base class is of what nobody expected."""
+    if error is PhotseriesError:
+        return presentable(None, _REQUEST_ID).message
+    return (error.__doc__ or "").split("\n")[0]

@@ -1,0 +1,112 @@
+"""The handlers of operation: is the process alive, are its parts there, what values are allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from photseries.errors import NotFoundError, UnavailableError
+from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.contract import Contract, Raw
+from photseries.server.principal import PERMISSIONS
+
+__all__ = ["AliveHandler", "EnumTypesHandler", "MetricsHandler", "NothingHandler", "ReadyHandler", "WhoAmIHandler"]
+
+
+class AliveHandler(BaseHandler):
+    """The process answers."""
+
+    needs: ClassVar = {"GET": None}
+
+    @Contract(gives="Alive")
+    async def get(self) -> None:
+        """Say that the process answers."""
+        await self.reply(lambda: {"alive": True})
+
+
+class ReadyHandler(BaseHandler):
+    """Every part that requests need is there."""
+
+    needs: ClassVar = {"GET": None}
+
+    @Contract(gives="Ready", fails=(UnavailableError,))
+    async def get(self) -> None:
+        """Say that every part is there; 503 names those that are away."""
+        await self.reply(self._parts)
+
+    def _parts(self) -> dict[str, Any]:
+        services = self.services
+        checks: dict[str, Callable[[], None]] = {
+            "database": services.catalogue.ping,
+            "store": services.store.check,
+        }
+        away = {}
+        for part, check in checks.items():
+            try:
+                check()
+            except UnavailableError as error:
+                away[part] = error.message
+        if away:
+            raise UnavailableError(f"Not ready: {', '.join(away)}.", details={"away": away})
+        return {"ready": True, "sandbox": {"missing": services.sandbox.missing}}
+
+
+class MetricsHandler(BaseHandler):
+    """What Prometheus asks for."""
+
+    needs: ClassVar = {"GET": None}
+
+    @Contract(gives=Raw(("text/plain",)), fails=(UnavailableError,))
+    async def get(self) -> None:
+        """Give the metrics of this process, and the totals of the archive, in Prometheus' format."""
+        content = await self.run(self.shared.metrics.text)
+        self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+        self.finish(content)
+
+
+class WhoAmIHandler(BaseHandler):
+    """Whose token it is."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    @Contract(gives="WhoAmI")
+    async def get(self) -> None:
+        """Say whose token it is, what it permits, and what its user belongs to."""
+        await self.reply(
+            lambda: {
+                "user_id": self.principal.user_id,
+                "username": self.principal.username,
+                "permissions": sorted(self.principal.permissions),
+                "group_ids": sorted(self.principal.group_ids),
+                "stream_ids": sorted(self.principal.stream_ids),
+            }
+        )
+
+
+class EnumTypesHandler(BaseHandler):
+    """The values that listed fields allow."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(gives="EnumTypes")
+    async def get(self) -> None:
+        """Give the values that listed fields allow: filters, alignments, time scales, permissions."""
+        await self.reply(
+            lambda: {
+                "ALLOWED_BANDPASSES": self.services.archive.filters,
+                "ALLOWED_TIME_STAMP_ALIGNMENTS": ALIGNMENTS,
+                "ALLOWED_TIME_SCALES": TIME_SCALES,
+                "ALLOWED_TIME_REFPOS": REFPOS,
+                "ALLOWED_PERMISSIONS": tuple(PERMISSIONS),
+            }
+        )
+
+
+class NothingHandler(BaseHandler):
+    """Every path that no route has."""
+
+    async def prepare(self) -> None:
+        """Refuse."""
+        await self._refuse(NotFoundError(f"There is nothing at {self.request.path[:200]}."))

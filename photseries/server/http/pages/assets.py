@@ -1,0 +1,87 @@
+"""What pages are made of: our own style and modules, and BokehJS from the wheel of Bokeh.
+
+Bokeh itself is never imported, which would take more memory than the service has at rest. The address of an asset names
+the version of all of them, so that browsers keep it for good.
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import hashlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import ClassVar
+
+from photseries.errors import NotFoundError
+from photseries.server.http.base import BaseHandler
+
+__all__ = ["AssetHandler", "address_of"]
+
+_OWN = Path(__file__).parent / "static"
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+_BOKEH = {"bokeh.js": "bokeh.min.js", "bokeh-api.js": "bokeh-api.min.js"}
+_YEAR = 365 * 24 * 3600
+
+
+class AssetHandler(BaseHandler):
+    """An asset of the pages."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self, version: str, name: str) -> None:
+        """Give an asset of the pages: a style, a module of JavaScript, BokehJS."""
+        packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
+        content = await self.run(lambda: _content(name, packed))
+        tag = f'"{_version()}{"-gzip" if packed else ""}"'
+        lasting = version == _version()
+        self.set_header("Content-Type", f"{_TYPES[Path(name).suffix]}; charset=UTF-8")
+        self.set_header("Cache-Control", f"public, max-age={_YEAR}, immutable" if lasting else "no-cache")
+        self.set_header("ETag", tag)
+        self.set_header("Vary", "Accept-Encoding")
+        if self.request.headers.get("If-None-Match") == tag:
+            self.set_status(304)
+            self.finish()
+            return
+        if packed:
+            self.set_header("Content-Encoding", "gzip")
+        self.finish(content)
+
+
+def address_of(name: str) -> str:
+    """Give the path at which an asset is served."""
+    return f"/static/{_version()}/{name}"
+
+
+@functools.cache
+def _files() -> dict[str, Path]:
+    """List the assets by name: nothing else is ever opened."""
+    wheel = importlib.util.find_spec("bokeh")
+    folder = Path(wheel.origin if wheel and wheel.origin else "").parent / "server" / "static" / "js"
+    return {
+        **{path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES},
+        **{name: folder / file for name, file in _BOKEH.items()},
+    }
+
+
+@functools.cache
+def _version() -> str:
+    digest = hashlib.sha256(importlib.metadata.version("bokeh").encode())
+    for path in sorted(_OWN.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def _content(name: str, packed: bool) -> bytes:
+    """Read an asset once; there are few, and they are small.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    if name not in _files():
+        raise NotFoundError("There is no such asset.")
+    content = _files()[name].read_bytes()
+    return gzip.compress(content, 6, mtime=0) if packed else content

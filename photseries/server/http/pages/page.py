@@ -1,0 +1,143 @@
+"""The base of all pages: who looks, what a browser may do with the page, and how an error is told to a person."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import orjson
+from tornado.template import Loader
+
+from photseries import __version__
+from photseries.errors import ForbiddenError, PhotseriesError, UnauthorizedError
+from photseries.server.accounts import Accounts
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.credentials import Credential, cookie_name, csrf_token, is_https, session_of
+from photseries.server.http.pages.assets import address_of
+
+__all__ = ["PageHandler"]
+
+_TEMPLATES = Loader(str(Path(__file__).parent / "templates"), autoescape="xhtml_escape")
+
+_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data: blob:",
+    "connect-src": "'self'",
+    "form-action": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+
+# A form holds a token or less.
+_LONGEST_FORM = 16 * 1024
+
+
+class PageHandler(BaseHandler):
+    """A handler of pages for people who are signed in.
+
+    ``plots`` says whether the page has plots of Bokeh, which brings its style along inside of its elements.
+    """
+
+    needs: ClassVar[Mapping[str, str | None]] = {"GET": ANY}
+    plots: ClassVar[bool] = False
+
+    @property
+    def longest_body(self) -> int:
+        """How long a body may be [bytes]."""
+        return _LONGEST_FORM
+
+    def set_default_headers(self) -> None:
+        """Set the headers of every page."""
+        super().set_default_headers()
+        inline = {"style-src": "'self' 'unsafe-inline'"} if self.plots else {}
+        policy = "; ".join(f"{name} {value}" for name, value in {**_POLICY, **inline}.items())
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.set_header("Content-Security-Policy", policy)
+        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.set_header("Cache-Control", "no-store")
+
+    @functools.cached_property
+    def https(self) -> bool:
+        """Whether the browser speaks https."""
+        return is_https(self.request, self.services.config.server)
+
+    @functools.cached_property
+    def session(self) -> str:
+        """The secret of the session, empty when there is none."""
+        return session_of(self.request, self.services.config.server)
+
+    def given_credential(self) -> Credential:
+        """Give the session, which alone is enough to look.
+
+        Raises
+        ------
+        UnauthorizedError
+        """
+        if not self.session:
+            raise UnauthorizedError("You are not signed in.")
+        return Credential(self.session, Accounts.recognize)
+
+    async def show(self, template: str, values: Callable[[], Mapping[str, Any]]) -> None:
+        """Send a page, whose values a function gives that is called in a thread."""
+        self.finish(await self.run(lambda: self.page(template, **values())))
+
+    def page(self, template: str, **values: Any) -> bytes:
+        """Fill in a template."""
+        principal = getattr(self, "principal", None)
+        return _TEMPLATES.load(template).generate(
+            address_of=address_of,
+            csrf=csrf_token(self.session) if principal else "",
+            here=self.request.path,
+            json=lambda value: orjson.dumps(value).decode(),
+            principal=principal,
+            version=__version__,
+            **values,
+        )
+
+    def form(self) -> dict[str, str]:
+        """Read the fields of a form from the body; call it in a thread."""
+        with self._body.content() as content:
+            fields = parse_qs(bytes(content).decode("utf-8", "replace"))
+        return {name: values[-1] for name, values in fields.items()}
+
+    def require_own_origin(self) -> None:
+        """Refuse a form that a page of somebody else sends; browsers say whose it is.
+
+        Raises
+        ------
+        ForbiddenError
+        """
+        headers = self.request.headers
+        site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+        if site is None and origin is not None:
+            site = "same-origin" if urlsplit(origin).netloc == headers.get("Host") else "cross-site"
+        if site not in ("same-origin", "none", None):
+            raise ForbiddenError("This form was sent by a page of another site.")
+
+    def keep_session(self, session: str, lifetime: float) -> None:
+        """Let the browser keep a session for a lifetime [s]."""
+        self.set_cookie(cookie_name(self.https), session, max_age=int(lifetime), **self._attributes())
+
+    def forget_session(self) -> None:
+        """Let the browser forget the session."""
+        self.clear_cookie(cookie_name(self.https), **self._attributes())
+
+    def _attributes(self) -> dict[str, Any]:
+        return {"path": "/", "httponly": True, "secure": self.https, "samesite": "Lax"}
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Write the page about an error; whoever is not signed in is sent to the page for that."""
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        if error.status != 401:
+            return self.page("error.html", error=error)
+        self.clear_header("WWW-Authenticate")
+        self.set_status(303)
+        asked = {"next": self.request.uri or "/", **({"ended": "1"} if self.session else {})}
+        self.set_header("Location", f"/sign-in?{urlencode(asked)}")
+        return b""

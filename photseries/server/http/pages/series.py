@@ -1,0 +1,72 @@
+"""The page of one series: its light curve, what is known of it, and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from photseries.formats import FORMATS
+from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
+from photseries.server.http.base import ANY
+from photseries.server.http.credentials import origin_of
+from photseries.server.http.files import FileHandler
+from photseries.server.http.pages.page import PageHandler
+from photseries.server.http.pages.source import source_path
+from photseries.server.http.pages.words import STATISTICS, WORDS, written
+from photseries.server.http.series import number_of
+
+__all__ = ["SeriesFileHandler", "SeriesPageHandler"]
+
+#: What of the metadata the page's script reads.
+_PLOTTED = ("id", "num_exp", "robust_flux", "robust_rms_flux", "mjd_first", "mjd_last", "filter", "obj_id")
+
+
+class SeriesPageHandler(PageHandler):
+    """The page of one series."""
+
+    needs: ClassVar = {"GET": ANY}
+    plots: ClassVar[bool] = True
+
+    async def get(self, identity: str) -> None:
+        """Show a series."""
+        await self.show("series.html", lambda: self.values(number_of(identity)))
+
+    def values(self, series_id: int) -> Mapping[str, Any]:
+        """Give the values of the template; call it in a thread."""
+        fields = self.services.archive.visible(self.principal, series_id).fields
+        instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
+        return {
+            "fields": fields,
+            "plotted": self._plotted(fields),
+            "instrument": instrument["name"],
+            "source_path": source_path(fields["obj_id"]),
+            "words": written(fields, WORDS),
+            "statistics": written(fields, STATISTICS),
+            "history": self.services.archive.history(self.principal, series_id),
+            "formats": [one.name for one in FORMATS.values() if one.is_installed],
+            "origin": origin_of(self.request, self.services.config.server),
+        }
+
+    def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Give what the script needs: numbers of the series, and which of its columns are what."""
+        numeric = list(fields["medians"])
+        time = next(name for name in TIME if name in numeric)
+        brightness = next(name for name in BRIGHTNESS if name in numeric)
+        canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR}
+        return {
+            **{name: fields[name] for name in _PLOTTED},
+            "threshold": self.services.config.photometry.detection_threshold,
+            "time": time,
+            "unit": "flux" if brightness in FLUX else "mag",
+            "columns": [name for name in numeric if name not in canonical],
+        }
+
+
+class SeriesFileHandler(PageHandler, FileHandler):
+    """The files of a series, as links of its page: reading them needs no more than being signed in."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self, identity: str) -> None:
+        """Give a file of a series."""
+        await self.send_file(identity)

@@ -1,0 +1,74 @@
+"""The page of one source: all its series on one axis of time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any, ClassVar
+from urllib.parse import quote, urlencode
+
+from photseries.lightcurve.table import TIME
+from photseries.parameters import MOST_PER_PAGE, OF_SOURCE, Query, Restriction
+from photseries.server.http.base import ANY
+from photseries.server.http.pages.page import PageHandler
+
+__all__ = ["SourcePageHandler", "source_path"]
+
+#: What of each series the page's script reads.
+_PLOTTED = ("id", "filter", "num_exp", "mjd_first", "mjd_last")
+
+#: How many colours the style has; which is like the filters that end in a letter, these from blue to red.
+COLOURS = 8
+_LETTERS = "ubgvcrizyjhk"
+_LIKE = {"u": 6, "b": 0, "g": 2, "v": 2, "r": 1, "i": 3, "z": 7, "y": 5}
+
+
+class SourcePageHandler(PageHandler):
+    """The page of one source."""
+
+    needs: ClassVar = {"GET": ANY}
+    plots: ClassVar[bool] = True
+
+    async def get(self, identity: str = "") -> None:
+        """Show a source, which the path names, or else the parameter ``name``."""
+        await self.show("source.html", lambda: self._values(identity or self.arguments().get("name", [""])[-1]))
+
+    def _values(self, identity: str) -> Mapping[str, Any]:
+        source = self.services.accounts.get(self.principal, "sources", identity)
+        of_source = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+        query = Query((of_source,), sort_by="filter", per_page=MOST_PER_PAGE)
+        page, total = self.services.archive.find(self.principal, query)
+        found = [one.fields for one in page.found]
+        bands = _bands({fields["filter"] for fields in found})
+        found.sort(key=lambda fields: list(bands).index(fields["filter"]))
+        names = {fields["instrument_id"]: "" for fields in found}
+        for instrument in names:
+            entry = self.services.accounts.get(self.principal, "instrument", str(instrument))
+            names[instrument] = entry["name"]
+        return {
+            "source": source,
+            "found": found,
+            "total": total,
+            "instruments": names,
+            "bands": bands,
+            "plotted": [self._plotted(fields, bands) for fields in found],
+        }
+
+    def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int]) -> Mapping[str, Any]:
+        time = next(name for name in TIME if name in fields["medians"])
+        return {**{name: fields[name] for name in _PLOTTED}, "time": time, "band": bands[fields["filter"]]}
+
+
+def source_path(name: str) -> str:
+    """Give the address of the page of a source; a browser takes ``..`` in a path for a step, however it is written."""
+    return f"/sources?{urlencode({'name': name})}" if name in (".", "..") else f"/sources/{quote(name, safe='')}"
+
+
+def _bands(filters: Set[str]) -> dict[str, int]:
+    """Order filters from blue to red, and give each one of the colours of the style, as like its own as is free."""
+    ordered = sorted(filters, key=lambda name: (_LETTERS.find(name[-1].lower()), name))
+    bands: dict[str, int] = {}
+    for name in ordered:
+        liked = _LIKE.get(name[-1].lower(), 0)
+        free = [(liked + step) % COLOURS for step in range(COLOURS)]
+        bands[name] = next((band for band in free if band not in bands.values()), liked)
+    return bands

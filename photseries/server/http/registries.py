@@ -1,0 +1,80 @@
+"""The handlers of the registries: one pair for every kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from photseries import parameters
+from photseries.errors import DuplicateError, InDoubtError, InUseError
+from photseries.parameters import CONTROLS, MOST_PER_PAGE
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.contract import Contract
+from photseries.server.http.shared import Shared
+from photseries.server.principal import ADMIN
+
+__all__ = ["EntriesHandler", "EntryHandler", "MembersHandler"]
+
+_PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numPerPage"))
+
+
+class _KindHandler(BaseHandler):
+    def initialize(self, shared: Shared, kind: str = "") -> None:
+        """Receive the kind of the entries too."""
+        super().initialize(shared)
+        self.kind = kind
+
+    @property
+    def public(self) -> bool:  # type: ignore[override]
+        """Whether these are what the fields of public series name."""
+        return self.kind in ("sources", "instrument")
+
+
+class EntriesHandler(_KindHandler):
+    """All entries of a kind: create one, list many."""
+
+    needs: ClassVar = {"GET": ANY, "POST": ADMIN}
+
+    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
+    async def post(self) -> None:
+        """Create an entry."""
+        await self.reply(lambda: self.services.accounts.create(self.principal, self.kind, self.json_body()))
+
+    @Contract(query=_PAGES, gives="{kind}Page")
+    async def get(self) -> None:
+        """List the visible entries."""
+
+        def find() -> Mapping[str, Any]:
+            values = parameters.read(self.arguments(), _PAGES)
+            page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
+            entries, total = self.services.accounts.find(self.principal, self.kind, page, per_page)
+            return {self.kind: entries, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
+
+        await self.reply(find)
+
+
+class EntryHandler(_KindHandler):
+    """One entry of a kind: get, delete."""
+
+    needs: ClassVar = {"GET": ANY, "DELETE": ADMIN}
+
+    @Contract(gives="{kind}")
+    async def get(self, identity: str) -> None:
+        """Give the entry."""
+        await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
+
+    @Contract(fails=(InUseError, InDoubtError))
+    async def delete(self, identity: str) -> None:
+        """Remove the entry."""
+        await self.reply(lambda: self.services.accounts.remove(self.principal, self.kind, identity))
+
+
+class MembersHandler(EntryHandler):
+    """One group or stream, which has members: get, change, delete."""
+
+    needs: ClassVar = {**EntryHandler.needs, "PATCH": ADMIN}
+
+    @Contract(body="Changed{kind}", fails=(DuplicateError, InDoubtError))
+    async def patch(self, identity: str) -> None:
+        """Rename a group or a stream, or replace its members."""
+        await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))

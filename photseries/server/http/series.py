@@ -1,0 +1,283 @@
+"""The handlers of ``/api/photometric_series``."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import orjson
+
+from photseries import __version__, parameters
+from photseries.errors import (
+    ConflictError,
+    DamagedError,
+    DuplicateError,
+    ForbiddenError,
+    InDoubtError,
+    NotFoundError,
+    PhotseriesError,
+    PreconditionFailedError,
+    UnreadableFileError,
+)
+from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, Query, Restriction
+from photseries.server.catalogue.finding import Found
+from photseries.server.http.answers import success, wrapped
+from photseries.server.http.base import ANY
+from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
+from photseries.server.http.streams import send_whole
+from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
+from photseries.server.http.uploads import UploadHandler
+from photseries.server.principal import UPLOAD
+
+__all__ = [
+    "AppendHandler",
+    "OneSeriesHandler",
+    "QueryHandler",
+    "SeriesHandler",
+    "SourceSeriesHandler",
+    "number_of",
+]
+
+#: What the files of the series of a list take that are worked on at once [bytes]; a longer one is alone.
+BATCH = 1024 * 1024
+
+_LARGEST_ID = 2**63 - 1
+
+_LIST = (*CRITERIA, *CONTROLS)
+
+_CHANGE_FAILS = (ForbiddenError, PreconditionFailedError, ConflictError, InDoubtError)
+
+
+class SeriesHandler(UploadHandler):
+    """All series: create one, find many."""
+
+    needs: ClassVar = {"GET": ANY, "POST": UPLOAD}
+    public: ClassVar[bool] = True
+
+    @Contract(
+        query=parameters.UPLOAD,
+        body="NewSeries",
+        gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
+        fails=(UnreadableFileError, DuplicateError, InDoubtError),
+    )
+    async def post(self) -> None:
+        """Create a series."""
+
+        def create() -> dict[str, Any]:
+            body, asked = self.upload(parameters.UPLOAD)
+            if asked["dryRun"]:
+                return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
+            created = self.services.archive.create(self.principal, body)
+            self.shared.metrics.uploaded()
+            return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}
+
+        await self.reply(create, heavy=True)
+
+    @Contract(query=_LIST, gives="SeriesPage")
+    async def get(self) -> None:
+        """Find series; with their tables, one at a time."""
+        await self.send_page(lambda: parameters.parse(self.arguments()))
+
+    async def send_page(self, asked: Callable[[], Query]) -> None:
+        """Send a page of the series that match a query, which is read in the thread that finds them."""
+
+        def find() -> tuple[str, list[Found], dict[str, Any], bytes]:
+            query = asked()
+            page, total = self.services.archive.find(self.principal, query)
+            around = {
+                **({} if total is None else {"totalMatches": total}),
+                "numPerPage": query.per_page,
+                "pageNumber": query.page,
+                "cursor": page.cursor,
+            }
+            listed = [orjson.Fragment(one.document) for one in page.found] if query.data_format == "none" else []
+            return query.data_format, page.found, around, success({"series": listed, **around})
+
+        data_format, found, around, content = await self.run(find)
+        if data_format == "none":
+            self.finish(content)
+        else:
+            await self._stream(found, around, data_format)
+
+    async def _stream(self, found: list[Found], around: dict[str, Any], data_format: str) -> None:
+        """Send the series a few at a time, so that little of them is in memory."""
+        self.write(b'{"status":"success","data":{"series":[')
+        for number, batch in enumerate(_batches(found)):
+            self.write(b"," if number else b"")
+            self.write(await self.run(functools.partial(self._several, batch, data_format), heavy=True))
+            await self.flush()
+        self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
+        self.finish()
+
+    def _several(self, batch: list[Found], data_format: str) -> bytes:
+        return b",".join(self._one(found, data_format) for found in batch)
+
+    def _one(self, found: Found, data_format: str) -> bytes:
+        try:
+            archive = self.services.archive
+            _, shown = archive.latest(self.principal, found, lambda seen: archive.shown(seen, data_format))
+            return b"".join(shown.pieces())
+        except PhotseriesError as error:
+            return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
+
+
+def _batches(found: list[Found]) -> Iterator[list[Found]]:
+    """Put series together whose files are short: each batch waits for its turn among the work on tables."""
+    batch: list[Found] = []
+    for one in found:
+        if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
+            yield batch
+            batch = []
+        batch.append(one)
+    if batch:
+        yield batch
+
+
+class QueryHandler(SeriesHandler):
+    """The same search with its parameters in a body, and around a list of positions."""
+
+    needs: ClassVar = {"POST": ANY}
+    takes_files: ClassVar[bool] = False
+
+    @Contract(body="Query", gives="SeriesPage")
+    async def post(self) -> None:
+        """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
+
+        def parse() -> Query:
+            body = self.json_body()
+            positions = body.pop("positions", None)
+            return parameters.parse(parameters.texts_of(body), positions)
+
+        await self.send_page(parse)
+
+
+class SourceSeriesHandler(SeriesHandler):
+    """The series of one source."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    @Contract(query=_LIST, gives="SeriesPage")
+    async def get(self, identity: str) -> None:  # type: ignore[override]
+        """Find the series of a source, with the parameters of the lists."""
+
+        def parse() -> Query:
+            self.services.accounts.get(self.principal, "sources", identity)
+            query = parameters.parse(self.arguments())
+            mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+            return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
+
+        await self.send_page(parse)
+
+
+class OneSeriesHandler(UploadHandler):
+    """One series: get, change, delete."""
+
+    needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(
+        query=ONE_SERIES,
+        headers=(IF_NONE_MATCH,),
+        gives={"anyOf": [{"$ref": "#/components/schemas/Series"}, {"$ref": "#/components/schemas/PastSeries"}]},
+        also={304: "It is still as If-None-Match says."},
+        fails=(DamagedError,),
+    )
+    async def get(self, identity: str) -> None:
+        """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
+
+        def get() -> tuple[str | None, list[bytes]]:
+            values = parameters.read(self.arguments(), ONE_SERIES)
+            series_id, data_format = number_of(identity), values["dataFormat"]
+            archive = self.services.archive
+            if "revision" in values:
+                past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
+                return None, wrapped(past.pieces())
+
+            def tag(seen: Found) -> str:
+                return tag_of(seen, data_format, seen.document)
+
+            found, shown = archive.get(
+                self.principal,
+                series_id,
+                data_format,
+                lambda seen: is_known(self.request.headers, tag(seen)),
+                parameters.part_of(values),
+            )
+            return tag(found), [] if shown is None else wrapped(shown.pieces())
+
+        tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
+        if tag is not None:
+            may_be_kept(self, tag)
+        if not pieces:
+            self.set_status(304)
+        await send_whole(self, pieces)
+
+    @Contract(
+        headers=(IF_MATCH,),
+        body="ChangedSeries",
+        gives="Changed",
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DuplicateError, DamagedError),
+    )
+    async def patch(self, identity: str) -> None:
+        """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
+
+        def change() -> dict[str, int]:
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, series_id)
+            body, _ = self.upload()
+            self.services.archive.update(self.principal, series_id, body, expected)
+            return {"id": series_id}
+
+        await self.reply(change, heavy=True)
+
+    @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
+    async def delete(self, identity: str) -> None:
+        """Remove the series; with If-Match only at the revision that one has seen."""
+
+        def delete() -> None:
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, series_id)
+            self.services.archive.delete(self.principal, series_id, expected)
+
+        await self.reply(delete)
+
+
+class AppendHandler(UploadHandler):
+    """Rows for a series that grows."""
+
+    needs: ClassVar = {"POST": ANY}
+
+    @Contract(
+        query=parameters.APPEND,
+        headers=(IF_MATCH,),
+        body="Rows",
+        gives="Changed",
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DamagedError),
+    )
+    async def post(self, identity: str) -> None:
+        """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
+
+        def append() -> dict[str, int]:
+            series_id = number_of(identity)
+            expected = revisions(self.request.headers, series_id)
+            body, asked = self.upload(parameters.APPEND)
+            drop = asked["repeats"] == "drop"
+            self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
+            return {"id": series_id}
+
+        await self.reply(append, heavy=True)
+
+
+def number_of(identity: str) -> int:
+    """Read the id of a series from a path.
+
+    Raises
+    ------
+    NotFoundError
+        When it cannot be one.
+    """
+    if not (identity.isascii() and identity.isdigit() and len(identity) < 20 and int(identity) <= _LARGEST_ID):
+        raise NotFoundError(f"No photometric series with ID {identity[:40]}.")
+    return int(identity)

@@ -1,0 +1,186 @@
+"""The route table, and the life of a serving process: listen, work, stop without dropping a request."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import Callable, Sequence
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
+from tornado.netutil import bind_sockets
+from tornado.web import Application
+
+from photseries.errors import PhotseriesError, StartError
+from photseries.schemas.registries import CHANGES
+from photseries.server.accounts import KINDS
+from photseries.server.http.about import HistoryHandler, SummaryHandler
+from photseries.server.http.exports import ExportHandler
+from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
+from photseries.server.http.malformed import Courteous
+from photseries.server.http.openapi.handlers import OpenApiHandler
+from photseries.server.http.operation import AliveHandler, EnumTypesHandler, MetricsHandler, ReadyHandler, WhoAmIHandler
+from photseries.server.http.pages import PAGES, NowhereHandler
+from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler
+from photseries.server.http.series import (
+    AppendHandler,
+    OneSeriesHandler,
+    QueryHandler,
+    SeriesHandler,
+    SourceSeriesHandler,
+)
+from photseries.server.http.shared import Route, Shared
+from photseries.server.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
+from photseries.server.http.threads import Threads
+from photseries.server.http.vo import ConeSearchHandler, DataLinkHandler
+from photseries.server.services import Services
+from photseries.server.settings import Server
+
+__all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
+
+log = logging.getLogger(__name__)
+
+#: The interface for programs; every verb states what it takes and answers (:mod:`photseries.server.http.contract`).
+API: tuple[Route, ...] = (
+    (r"/api/photometric_series", SeriesHandler, {}),
+    (r"/api/photometric_series/query", QueryHandler, {}),
+    (r"/api/photometric_series/summary", SummaryHandler, {}),
+    (r"/api/photometric_series/export", ExportHandler, {}),
+    (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
+    (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
+    (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
+    (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),
+    (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
+    (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
+    (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
+    (r"/api/photometric_series/([^/]+)/plot\.png", PictureHandler, {}),
+    (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
+    (r"/api/enum_types", EnumTypesHandler, {}),
+    (r"/api/whoami", WhoAmIHandler, {}),
+    *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),
+    *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
+    (r"/healthz", AliveHandler, {}),
+    (r"/readyz", ReadyHandler, {}),
+    (r"/metrics", MetricsHandler, {}),
+    (r"/api/openapi.json", OpenApiHandler, {}),
+)
+
+#: The protocols of the Virtual Observatory, which its standards describe.
+VO: tuple[Route, ...] = (
+    (r"/vo/scs", ConeSearchHandler, {}),
+    (r"/vo/datalink", DataLinkHandler, {}),
+)
+
+ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
+
+# The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
+_UNLIMITED = 2**62
+_CHUNK = 256 * 1024
+_LONGEST_HEAD = 4 * 1024 * 1024
+
+
+class _Application(Application):
+    """An application that knows which requests are in flight."""
+
+    def __init__(self, shared: Shared) -> None:
+        self.in_flight = shared.in_flight
+        self._metrics = shared.metrics
+        super().__init__(
+            [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
+            default_handler_class=NowhereHandler,
+            default_handler_args={"shared": shared},
+            log_function=lambda _: None,  # the handlers log themselves, with the request's id
+        )
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """Take a request, whatever it looks like; Tornado calls this before it reads one."""
+        return Courteous(super().start_request(server_conn, request_conn), request_conn, self._metrics)
+
+
+def listen(settings: Server) -> list[socket.socket]:
+    """Listen on the configured address, which may have a socket for each kind of IP.
+
+    Raises
+    ------
+    StartError
+    """
+    try:
+        return bind_sockets(settings.port, settings.host)
+    except OSError as error:
+        raise StartError(f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.") from error
+
+
+def url_of(sockets: Sequence[socket.socket]) -> str:
+    """Give the URL of what is served."""
+    host, port, *_ = sockets[0].getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(
+    services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None = None
+) -> None:
+    """Serve HTTP until SIGTERM or SIGINT; requests in flight are finished first.
+
+    Parameters
+    ----------
+    services : Services
+    sockets : list of socket
+        That listen.
+    announce : callable
+        Called once the service answers.
+    orphaned : int, optional
+        A descriptor at whose end the service stops, too.
+    """
+    asyncio.run(_serve(services, sockets, announce, orphaned))
+
+
+async def _serve(
+    services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None
+) -> None:
+    settings = services.config.server
+    stopping = asyncio.Event()
+    if orphaned is not None:
+        asyncio.get_running_loop().add_reader(orphaned, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    with (
+        Threads(settings.threads, thread_name_prefix="light") as light,
+        Threads(settings.table_threads, thread_name_prefix="heavy") as heavy,
+    ):
+        application = _Application(Shared(services, light, heavy, API))
+        server = HTTPServer(
+            application,
+            max_body_size=_UNLIMITED,
+            max_header_size=_LONGEST_HEAD,
+            chunk_size=_CHUNK,
+            idle_connection_timeout=settings.idle_timeout,
+            body_timeout=settings.body_timeout,
+        )
+        server.add_sockets(sockets)
+        upkeep = asyncio.create_task(_sweep_regularly(services))
+        gc.collect()
+        gc.freeze()  # what is there now stays: a full collection need not look at it
+        announce()
+        await stopping.wait()
+        if orphaned is not None:
+            asyncio.get_running_loop().remove_reader(orphaned)
+        log.info("stopping: %d requests in flight", len(application.in_flight))
+        server.stop()
+        upkeep.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(application.in_flight.none(), settings.stop_timeout)
+        await server.close_all_connections()
+
+
+async def _sweep_regularly(services: Services) -> None:
+    """Sweep now and then; one process of all does it, by advisory lock."""
+    while True:
+        await asyncio.sleep(services.config.store.sweep_interval)
+        try:
+            await asyncio.to_thread(services.upkeep.sweep)
+        except PhotseriesError as error:
+            log.warning("the sweep will be tried again: %s", error)

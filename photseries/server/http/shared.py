@@ -1,0 +1,85 @@
+"""What the handlers of a process share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tornado.web import RequestHandler
+
+from photseries.server.http.doors import Throttle
+from photseries.server.http.metrics import Metrics
+from photseries.server.http.openapi.documents import Documents
+from photseries.server.http.spool import Spool
+from photseries.server.http.threads import Threads
+from photseries.server.services import Services
+
+__all__ = ["InFlight", "Route", "Shared"]
+
+#: Path, handler, and what else the handler is given.
+Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
+
+
+class InFlight:
+    """The requests that a process is working on."""
+
+    def __init__(self) -> None:
+        self._handlers: set[RequestHandler] = set()
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def enter(self, handler: RequestHandler) -> None:
+        """Count a request in."""
+        self._handlers.add(handler)
+        self._none.clear()
+
+    def leave(self, handler: RequestHandler) -> None:
+        """Count a request out; more than once does no harm."""
+        self._handlers.discard(handler)
+        if not self._handlers:
+            self._none.set()
+
+    async def none(self) -> None:
+        """Wait until there is none."""
+        await self._none.wait()
+
+
+class Shared:
+    """The services, the threads that call them, and what is counted over all requests of the process.
+
+    Parameters
+    ----------
+    services : Services
+    light, heavy : Threads
+        For work that waits for the database, and for work on tables.
+    routes : sequence of Route
+        The interface for programs, for what describes it.
+    """
+
+    def __init__(self, services: Services, light: Threads, heavy: Threads, routes: Sequence[Route]) -> None:
+        settings = services.config.server
+        self.services = services
+        self.light, self.heavy = light, heavy
+        self.in_flight = InFlight()
+        self.documents = Documents(routes, services.archive.filters)
+        self.studies = asyncio.Semaphore(max(1, settings.table_threads // 2))
+        self.exports = asyncio.Semaphore(settings.exports)
+        self.spool = Spool(settings, services.spool_folder)
+        self.throttle = Throttle(settings)
+        self.metrics = Metrics(
+            services,
+            {
+                "in_flight": ("Requests being worked on.", lambda: len(self.in_flight)),
+                "spool_memory_bytes": ("Request bodies in memory.", lambda: self.spool.held("memory")),
+                "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
+                "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
+                "threads_waiting": ("Calls that wait for a thread.", self._waiting),
+            },
+        )
+
+    def _waiting(self) -> int:
+        return self.light._work_queue.qsize() + self.heavy._work_queue.qsize()

@@ -1,0 +1,155 @@
+"""Request bodies on their way in: short ones in memory, long ones in files without names, all within two budgets."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from photseries.errors import UnavailableError
+from photseries.server.settings import Server
+
+__all__ = ["Body", "Spool"]
+
+#: A body that grows longer than this goes on in a file [bytes]; the first while bodies hold much of the memory.
+SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
+#: The share of the memory that is much.
+CROWD = 0.25
+
+
+class Spool:
+    """What the bodies of all requests of a process hold together.
+
+    Parameters
+    ----------
+    settings : Server
+        ``spool_memory`` and ``spool_disk`` are the budgets [bytes].
+    folder : Path
+        Where the files are; they have no names and are gone with the process.
+    """
+
+    def __init__(self, settings: Server, folder: Path) -> None:
+        self._budget = {"memory": settings.spool_memory, "disk": settings.spool_disk}
+        self._held = {"memory": 0, "disk": 0}
+        self._lock = threading.Lock()
+        self.folder = folder
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether bodies hold much of the memory."""
+        return self._held["memory"] > CROWD * self._budget["memory"]
+
+    def held(self, place: str) -> int:
+        """Give the bytes that bodies hold in ``memory`` or on ``disk``."""
+        return self._held[place]
+
+    def take(self, place: str, size: int) -> None:
+        """Take from a budget.
+
+        Raises
+        ------
+        UnavailableError
+            When it is used up.
+        """
+        with self._lock:
+            if self._held[place] + size > self._budget[place]:
+                raise UnavailableError("Too many uploads are under way. Try again.")
+            self._held[place] += size
+
+    def give(self, place: str, size: int) -> None:
+        """Give back to a budget."""
+        with self._lock:
+            self._held[place] -= size
+
+    @contextlib.contextmanager
+    def borrowed(self, place: str, size: int) -> Iterator[None]:
+        """Take from a budget, and give back in the end."""
+        self.take(place, size)
+        try:
+            yield
+        finally:
+            self.give(place, size)
+
+
+class Body:
+    """The body of one request.
+
+    Parameters
+    ----------
+    spool : Spool
+    """
+
+    def __init__(self, spool: Spool) -> None:
+        self._spool = spool
+        self._parts: list[bytes] = []
+        self._file: IO[bytes] | None = None
+        self._taken = {"memory": 0, "disk": 0}
+        self.size = 0
+
+    def goes_to_disk(self, size: int) -> bool:
+        """Tell whether a part of so many bytes goes to a file."""
+        if self._file is not None:
+            return True
+        after = self.size + size
+        return after > (SHORT if self._spool.is_crowded else LONG)
+
+    def write(self, part: bytes) -> None:
+        """Add a part.
+
+        Raises
+        ------
+        UnavailableError
+            When a budget is used up, or the disk is full.
+        """
+        if not self.goes_to_disk(len(part)):
+            self._take("memory", len(part))
+            self._parts.append(part)
+        else:
+            self._to_disk(part)
+        self.size += len(part)
+
+    def _to_disk(self, part: bytes) -> None:
+        waiting = [*self._parts, part]
+        self._take("disk", sum(map(len, waiting)))
+        try:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(dir=self._spool.folder)  # noqa: SIM115  (closed by close)
+            for one in waiting:
+                self._file.write(one)
+        except OSError as error:
+            raise UnavailableError("There is no room for uploads. Try again.") from error
+        self._parts = []
+        self._give("memory")
+
+    @contextlib.contextmanager
+    def content(self) -> Iterator[bytes]:
+        """Give the whole body, once; it counts as memory for as long as it is used."""
+        with self._spool.borrowed("memory", self._taken["disk"]):
+            content = self._whole()
+            yield content
+
+    def _whole(self) -> bytes:
+        if self._file is None:
+            parts, self._parts = self._parts, []
+            return b"".join(parts)
+        self._file.seek(0)
+        return self._file.read()
+
+    def close(self) -> None:
+        """Let go of everything; more than once does no harm."""
+        self._parts = []
+        if self._file is not None:
+            self._file.close()
+        for place in self._taken:
+            self._give(place)
+
+    def _take(self, place: str, size: int) -> None:
+        self._spool.take(place, size)
+        self._taken[place] += size
+
+    def _give(self, place: str) -> None:
+        self._spool.give(place, self._taken[place])
+        self._taken[place] = 0

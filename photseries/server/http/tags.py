@@ -1,0 +1,67 @@
+"""The names of answers, by which a client asks whether one is still as it was, and changes only what it has seen."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Mapping
+
+from tornado.web import RequestHandler
+
+from photseries import __version__
+from photseries.server.catalogue.finding import Found
+
+__all__ = ["is_known", "may_be_kept", "revisions", "tag_of"]
+
+_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?"')
+
+
+def tag_of(found: Found, form: str, content: bytes = b"") -> str:
+    """Name an answer about a series.
+
+    Parameters
+    ----------
+    found : Found
+    form : str
+        The format of the answer.
+    content : bytes
+        What it depends on beside the revision: the names of groups, for one, which are not the series' own, and not
+        the same for everybody. The version of the service always counts.
+
+    Returns
+    -------
+    str
+        ``"ID.REVISION.FORMAT.MARK"``.
+    """
+    mark = zlib.crc32(content, zlib.crc32(__version__.encode()))
+    return f'"{found.blob.series_id}.{found.revision}.{form}.{mark:08x}"'
+
+
+def is_known(headers: Mapping[str, str], tag: str) -> bool:
+    """Tell whether If-None-Match names an answer, or any (RFC 9110, 13.1.2: what is weak is as good)."""
+    return not {tag, "*"}.isdisjoint(
+        name.strip().removeprefix("W/") for name in headers.get("If-None-Match", "").split(",")
+    )
+
+
+def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | None:
+    """Give the revisions of a series that If-Match names, in any format; None when it is absent or names any."""
+    text = headers.get("If-Match", "*").strip()
+    if text == "*":
+        return None
+    return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
+
+
+def may_be_kept(handler: RequestHandler, tag: str, *others: str) -> None:
+    """Say of an answer that a client may keep it, and ask about it again.
+
+    Parameters
+    ----------
+    handler : RequestHandler
+    tag : str
+    others : str
+        Headers of the request on which the answer depends, beside those that say who asks.
+    """
+    handler.set_header("ETag", tag)
+    handler.set_header("Cache-Control", "private, no-cache")
+    handler.set_header("Vary", ", ".join(("Authorization", "Cookie", *others)))

@@ -1,0 +1,126 @@
+"""The bodies that carry a series: JSON, an HDF5 file as it is, a form with a file; compressed or not."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import zstandard
+from tornado.httputil import HTTPInputError, parse_multipart_form_data
+
+from photseries import parameters
+from photseries.errors import InvalidError, TooLargeError
+from photseries.formats import json_columns
+from photseries.parameters import Parameter
+from photseries.schemas.metadata import fields_of_texts
+from photseries.server.http.base import BaseHandler
+from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
+
+__all__ = ["UploadHandler", "inflated"]
+
+
+class UploadHandler(BaseHandler):
+    """A handler whose body may be a file; then fields come as query arguments, or in the form."""
+
+    takes_files: ClassVar[bool] = True
+
+    def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read the body and the query; call it in a thread.
+
+        Parameters
+        ----------
+        accepted : sequence of Parameter
+            What the query may have beside fields.
+
+        Returns
+        -------
+        body, values : dict, dict
+            The fields, with the file as bytes in ``data`` where it came as one; the parameters.
+
+        Raises
+        ------
+        InvalidError, TooLargeError
+        """
+        arguments = self.arguments()
+        known = {spelling for parameter in accepted for spelling in parameter.spellings}
+        own = {name: texts for name, texts in arguments.items() if name in known}
+        others = {name: texts for name, texts in arguments.items() if name not in known}
+        limits = self.services.config.limits
+        headers = self.request.headers
+        with self._body.content() as raw:
+            content = inflated(raw, encoding_of(headers), self.services.config.server.max_body)
+            with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
+                if media_type_of(headers) in FILE_TYPES:
+                    return {**fields_of_texts(others), "data": content}, parameters.read(own, accepted)
+                if media_type_of(headers) == FORM:
+                    form = _form(headers["Content-Type"], content)
+                    return {**fields_of_texts(others), **form}, parameters.read(own, accepted)
+                return json_columns.parse(content, limits), parameters.read(arguments, accepted)
+
+
+def _form(content_type: str, content: bytes) -> dict[str, Any]:
+    """Read a form: a file, and fields beside it."""
+    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
+    texts: dict[str, list[bytes]] = {}
+    files: dict[str, list[Any]] = {}
+    try:
+        parse_multipart_form_data(boundary.encode(), content, texts, files)
+    except (HTTPInputError, UnicodeDecodeError) as error:
+        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    several = [file for group in files.values() for file in group]
+    if len(several) != 1:
+        raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
+    decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
+    return {**fields_of_texts(decoded), "data": several[0]["body"]}
+
+
+def inflated(content: bytes, encoding: str, most: int) -> bytes:
+    """Undo the compression of a body.
+
+    Parameters
+    ----------
+    content : bytes
+    encoding : str
+        One of those that :mod:`photseries.server.http.media` lets in.
+    most : int
+        How large the result may be [bytes].
+
+    Raises
+    ------
+    InvalidError
+        When it is damaged.
+    TooLargeError
+    """
+    if not content:
+        return content
+    try:
+        found = _INFLATERS[encoding](content, most + 1)
+    except (zlib.error, zstandard.ZstdError, EOFError) as error:
+        raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
+    if len(found) > most:
+        raise TooLargeError(f"The body is larger than the limit of {most} bytes once it is inflated.")
+    return found
+
+
+def _gunzipped(content: bytes, most: int) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    found = stream.decompress(content, most)
+    if len(found) < most and not stream.eof:
+        raise EOFError
+    if stream.unused_data:
+        raise InvalidError("The body has more behind the end of its gzip: compress it as one piece.")
+    return found
+
+
+def _unzstd(content: bytes, most: int) -> bytes:
+    with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
+        return stream.read(most)
+
+
+#: What undoes each Content-Encoding, up to a number of bytes.
+_INFLATERS: Mapping[str, Callable[[bytes, int], bytes]] = {
+    "identity": lambda content, most: content,
+    "gzip": _gunzipped,
+    "zstd": _unzstd,
+}

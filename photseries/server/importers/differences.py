@@ -1,0 +1,175 @@
+"""What SkyPortal said of a series against what its file says, field by field, each difference with its reasons."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from photseries.server.importers.reasons import REASONS, UNEXPLAINED, Table
+from photseries.server.importers.skyportal_schema import FIELDS, STATISTICS, SkyPortalSeries
+
+__all__ = ["Difference", "compared", "given", "of_history", "of_the_file", "to_history"]
+
+#: Two numbers are the same when they differ by no more than this, relative to what they are the spread or value of.
+PRECISION = 1e-9
+_SPREADS = {"rms_mag": "mean_mag", "robust_rms": "robust_mag"}
+#: Of the statistics of columns, so many that differ are named.
+MOST_COLUMNS = 3
+ARCSEC = 3600.0
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A field that is not what SkyPortal said: both values, and the reasons."""
+
+    field: str
+    theirs: Any
+    ours: Any
+    reasons: tuple[str, ...]
+
+
+def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, Any]) -> list[Difference]:
+    """Compare the statistics of a series.
+
+    Parameters
+    ----------
+    series : SkyPortalSeries
+    frame : DataFrame
+        The table of its file.
+    ours : mapping
+        The statistics computed from it.
+
+    Returns
+    -------
+    list of Difference
+    """
+    values: dict[str, tuple[Any, Any]] = {}
+    for field in STATISTICS:
+        theirs, own = series.statistics[field], ours[field]
+        if isinstance(own, Mapping):
+            pair = _columns(field, theirs if isinstance(theirs, Mapping) else {}, own, ours)
+        else:
+            pair = (_plain(theirs), own)
+            if _same(*pair, scale=ours.get(_SPREADS.get(field, ""))):
+                continue
+        if pair[0] != pair[1]:
+            values[field] = pair
+    if ours["mean_flux"] is not None:
+        values["mean_flux"] = (None, ours["mean_flux"])
+    table = Table(frame, series.statistics, ours, values)
+    holding = [reason for reason in REASONS if any(field in values for field in reason.fields) and reason.holds(table)]
+    differences = []
+    for field, (theirs, own) in values.items():
+        reasons = tuple(reason.name for reason in holding if field in reason.fields)
+        if reasons or field != "mean_flux":
+            differences.append(Difference(field, theirs, own, reasons or (UNEXPLAINED[0],)))
+    return differences
+
+
+def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[str, Any]) -> list[Difference]:
+    """Tell why the MD5 of a file is not the one that SkyPortal has, and which text is perhaps a null.
+
+    Parameters
+    ----------
+    series : SkyPortalSeries
+    md5 : str
+        Of the file.
+    rows : int
+        Of its table.
+    metadata : mapping
+        In the file.
+    """
+    differences = [
+        Difference(field, "None", "None", ("perhaps null: SkyPortal's PATCH stores null as this text",))
+        for field in ("channel", "origin")
+        if series.fields[field] == "None"
+    ]
+    if md5 != series.hash:
+        row = {**series.fields, "owner_id": series.owner_id, "group_ids": series.group_ids}
+        row["stream_ids"] = series.stream_ids
+        other = [name for name, value in row.items() if name in metadata and not _equal(value, metadata[name])]
+        if rows != series.statistics["num_exp"]:
+            reason = "the file holds another table than the row describes"
+        elif other:
+            reason = (
+                f"the metadata pickled in the file are of another time, and the MD5 covers them: {', '.join(other)}"
+            )
+        else:
+            reason = "table and metadata agree: the file was written again, or altered where nothing is read"
+        differences.append(Difference("md5", series.hash, md5, (reason,)))
+    return differences
+
+
+def given(series: SkyPortalSeries, unit: str) -> dict[str, Any]:
+    """Give the metadata of a series as they go into the archive: what SkyPortal writes for "absent" is null.
+
+    Parameters
+    ----------
+    series : SkyPortalSeries
+    unit : {"deg", "arcsec"}
+        Of ra_unc and dec_unc there.
+    """
+    fields = {name: _plain(series.fields[name]) for name in FIELDS}
+    for name in ("channel", "origin"):
+        fields[name] = fields[name] or None
+    if unit == "arcsec":
+        for name in ("ra_unc", "dec_unc"):
+            fields[name] = None if fields[name] is None else fields[name] / ARCSEC
+    if fields["ref_flux"] is None:
+        fields["ref_fluxerr"] = None
+    return fields
+
+
+def to_history(series: SkyPortalSeries, differences: list[Difference]) -> dict[str, dict[str, Any]]:
+    """Write differences as the history keeps them; SkyPortal's MD5 is always there, and tells series apart."""
+    changed: dict[str, dict[str, Any]] = {"hash": {"from": series.hash}}
+    for found in differences:
+        changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
+    return changed
+
+
+def of_history(changed: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
+    """Read differences back."""
+    return [
+        Difference(field, change["from"], change["to"], tuple(change["reasons"]))
+        for field, change in changed.items()
+        if "reasons" in change
+    ]
+
+
+def _columns(
+    field: str, theirs: Mapping[str, Any], own: Mapping[str, Any], ours: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Give the first columns whose statistics differ."""
+    scales = ours["maxima"] if field == "stds" else {}
+    differing = [
+        name
+        for name, value in own.items()
+        if name in theirs and not _same(_plain(theirs[name]), value, scale=scales.get(name))
+    ][:MOST_COLUMNS]
+    return {name: _plain(theirs[name]) for name in differing}, {name: own[name] for name in differing}
+
+
+def _same(theirs: Any, own: Any, scale: float | None = None) -> bool:
+    if isinstance(theirs, bool) or isinstance(own, bool) or theirs is None or own is None:
+        return bool(theirs == own)
+    return math.isclose(theirs, own, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))
+
+
+def _equal(row: Any, file: Any) -> bool:
+    """Tell whether a value in a file, which may be anything, is that of the row."""
+    row, file = (None if value == "" else _plain(value) for value in (row, file))
+    if isinstance(row, list) and isinstance(file, list):
+        return sorted(map(str, row)) == sorted(map(str, file))
+    if isinstance(row, float) and isinstance(file, float):
+        return math.isclose(row, file, rel_tol=PRECISION)
+    return bool(row == file)
+
+
+def _plain(value: Any) -> Any:
+    """Give None for a number that is not finite."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value

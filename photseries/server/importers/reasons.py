@@ -1,0 +1,169 @@
+"""Why a number of SkyPortal's differs from ours: one table, from which the report and docs/import.md are made.
+
+A reason holds for a series when its table shows it, and explains the fields that it names. A field that differs for no
+reason of the table was not computed from this file as it is: that is said, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from photseries.lightcurve.table import BRIGHTNESS, FLUX, TIME, error_column, first_present
+
+__all__ = ["REASONS", "UNEXPLAINED", "Reason", "Table"]
+
+_TIMES = ("mjd_first", "mjd_mid", "mjd_last", "mag_first", "mag_last")
+_DETECTED = ("mjd_last_detected", "mag_last_detected")
+_SNR = ("median_snr", "best_snr", "worst_snr", "is_detected", *_DETECTED)
+_MAGNITUDES = ("mean_mag", "rms_mag", "robust_mag", "robust_rms")
+_COLUMNS = ("medians", "minima", "maxima", "stds")
+
+
+class Table:
+    """What the reasons look at.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    theirs, ours : mapping
+        The statistics that the other archive has, and those computed here.
+    differing : collection of str
+        The fields in which they differ.
+    """
+
+    def __init__(
+        self, frame: pd.DataFrame, theirs: Mapping[str, Any], ours: Mapping[str, Any], differing: Collection[str]
+    ) -> None:
+        self.frame = frame
+        self.differing = differing
+        self.theirs = theirs
+        self.ours = ours
+
+    @cached_property
+    def steps(self) -> np.ndarray:
+        """The differences of successive times, in the order of the rows [d]."""
+        return np.diff(self.column(*TIME).astype(np.float64))
+
+    def column(self, *spellings: str) -> np.ndarray:
+        """Give the first column with one of some names, as it came; empty when there is none."""
+        name = first_present(self.frame, spellings)
+        return np.empty(0) if name is None else self.frame[name].to_numpy()
+
+    @cached_property
+    def errors(self) -> np.ndarray:
+        """The column of errors that counts."""
+        name = error_column(self.frame, first_present(self.frame, BRIGHTNESS))
+        return self.column(name) if name else np.empty(0)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A reason: its name, what SkyPortal did and what is done here, the fields that it explains, when it holds."""
+
+    name: str
+    sentence: str
+    fields: tuple[str, ...]
+    holds: Callable[[Table], bool]
+
+
+def _single(table: Table) -> bool:
+    columns = (table.column(*TIME), table.column(*BRIGHTNESS), table.errors)
+    return any(column.dtype.kind == "f" and column.dtype.itemsize < 8 for column in columns)
+
+
+def _infinite(table: Table) -> bool:
+    return any(bool(np.isinf(column).any()) for _, column in table.frame.items() if column.dtype.kind == "f")
+
+
+def _bad_errors(table: Table) -> bool:
+    return bool(table.errors.size) and not bool((table.errors > 0).all() and np.isfinite(table.errors).all())
+
+
+def _of_the_times(table: Table) -> bool:
+    """Tell whether every column has the statistics that belong to the times."""
+    name = first_present(table.frame, TIME)
+    return any(
+        len(found := table.theirs.get(kind) or {}) > 1 and name in found and len(set(found.values())) == 1
+        for kind in _COLUMNS
+    )
+
+
+#: In the order in which they are named.
+REASONS: tuple[Reason, ...] = (
+    Reason(
+        "unsorted rows",
+        "SkyPortal takes the first and last row for the first and last in time; here the rows are sorted by time.",
+        (*_TIMES, *_DETECTED, "frame_rate"),
+        lambda table: bool((table.steps < 0).any()),
+    ),
+    Reason(
+        "repeated times",
+        "SkyPortal's frame rate counts steps of zero; here it is of the positive steps.",
+        ("frame_rate",),
+        lambda table: bool((table.steps == 0).any()),
+    ),
+    Reason(
+        "rows without a time",
+        "SkyPortal lets a null be the first or last time; here such rows count for brightness only.",
+        (*_TIMES, *_DETECTED, "frame_rate"),
+        lambda table: not bool(np.isfinite(table.column(*TIME)).all()),
+    ),
+    Reason(
+        "single precision",
+        "SkyPortal computes in the precision of the columns, float32 or less; here in float64.",
+        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS, "frame_rate"),
+        _single,
+    ),
+    Reason(
+        "infinite values",
+        "SkyPortal leaves out NaN, and not infinity; here only finite values count.",
+        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS),
+        _infinite,
+    ),
+    Reason(
+        "bad errors",
+        "SkyPortal divides by errors that are zero, negative or null; here such an error counts as absent.",
+        _SNR,
+        _bad_errors,
+    ),
+    Reason(
+        "constant brightness",
+        "SkyPortal's scatter of equal values is 0 but for rounding, and its S/N endless; here the scatter is 0 and "
+        "there is no S/N over it.",
+        ("rms_mag", "robust_rms", *_SNR),
+        lambda table: table.ours["rms_mag"] == 0,
+    ),
+    Reason(
+        "S/N definition",
+        "SkyPortal scales the scatter of the magnitudes by the median flux; here it is the scatter of the fluxes, "
+        "which noise around zero cannot make small.",
+        _SNR,
+        lambda table: any(field in table.differing for field in _SNR[:3]),
+    ),
+    Reason(
+        "positive fluxes only",
+        "SkyPortal has statistics of magnitudes alone, which leave out fluxes that are not positive; here there are "
+        "mean_flux, rms_flux, robust_flux and robust_rms_flux of all fluxes, too.",
+        ("mean_flux",),
+        lambda table: bool((table.column(*FLUX) <= 0).any()),
+    ),
+    Reason(
+        "statistics of the times",
+        "SkyPortal wrote the statistics of the times under the name of every column.",
+        _COLUMNS,
+        _of_the_times,
+    ),
+)
+
+#: What is said of a field that differs for none of the reasons.
+UNEXPLAINED = (
+    "not computed from this file",
+    "The number does not follow from the table: the row was computed from another one, or by another SkyPortal.",
+)

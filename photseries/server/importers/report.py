@@ -1,0 +1,159 @@
+"""The report of an import: a file for machines, a file for spreadsheets, and counts; written as the import goes."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from photseries.errors import StartError
+from photseries.server.importers.differences import Difference
+
+__all__ = ["FAILED", "Outcome", "Report", "Status"]
+
+
+class Status(StrEnum):
+    """What became of a series."""
+
+    TAKEN = "taken"
+    THERE = "there"
+    CHANGED = "changed"
+    EXCLUDED = "excluded"
+    MISSING = "missing"
+    UNREADABLE = "unreadable"
+    REFUSED = "refused"
+
+
+#: What is not in the archive although it was wanted there.
+FAILED = (Status.MISSING, Status.UNREADABLE, Status.REFUSED)
+
+KEPT = 10  # of the failures, so many are kept in memory, too
+COLUMNS = ("id", "obj_id", "filename", "status", "field", "theirs", "ours", "reason")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one series: its id, None of one that has none yet; why it failed; what differs."""
+
+    id: int | None
+    obj_id: str | None
+    filename: str
+    status: Status
+    message: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+
+class Report:
+    """Writes ``STEM.json`` and ``STEM.csv`` and counts; both have their names when they are complete.
+
+    Memory does not grow with the series.
+
+    Parameters
+    ----------
+    stem : Path
+
+    Attributes
+    ----------
+    statuses : Counter
+        How many series came to which :class:`Status`.
+    reasons : Counter
+        How many series have a difference for each reason.
+    failures : list of Outcome
+        The first that failed.
+
+    Raises
+    ------
+    StartError
+        When the files cannot be written.
+    """
+
+    def __init__(self, stem: Path) -> None:
+        self.statuses: Counter[Status] = Counter()
+        self.reasons: Counter[str] = Counter()
+        self.failures: list[Outcome] = []
+        self.paths = tuple(stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv"))
+        self._partial = tuple(path.with_name(f".{path.name}.partial") for path in self.paths)
+        self._stack = ExitStack()
+        try:
+            self._json = self._stack.enter_context(self._partial[0].open("wb"))
+            table = self._stack.enter_context(self._partial[1].open("w", encoding="utf-8", newline=""))
+        except OSError as error:
+            raise StartError(f"The report cannot be written: {error}.") from error
+        self._csv = csv.writer(table, lineterminator="\n")
+        self._csv.writerow(COLUMNS)
+        self._json.write(b'{"series":[')
+        self._number = 0
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stack.close()
+        for partial in self._partial:
+            partial.unlink(missing_ok=True)
+
+    @property
+    def failed(self) -> int:
+        """How many series are not in the archive although they were wanted there."""
+        return sum(self.statuses[status] for status in FAILED)
+
+    def add(self, outcome: Outcome) -> None:
+        """Write what became of a series; one that came over without a difference is only counted."""
+        self.statuses[outcome.status] += 1
+        self.reasons.update({reason for found in outcome.differences for reason in found.reasons})
+        if outcome.status in FAILED and len(self.failures) < KEPT:
+            self.failures.append(outcome)
+        if outcome.status in (Status.TAKEN, Status.THERE) and not (outcome.differences or outcome.message):
+            return
+        self._json.write(b",\n" if self._number else b"\n")
+        self._json.write(orjson.dumps(asdict(outcome)))
+        self._number += 1
+        place = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
+        if outcome.message or not outcome.differences:
+            self._csv.writerow([*map(_cell, place), "", "", "", _cell(outcome.message)])
+        for found in outcome.differences:
+            values = (found.field, found.theirs, found.ours, "; ".join(found.reasons))
+            self._csv.writerow([*map(_cell, place), *map(_cell, values)])
+
+    def finish(self, facts: Mapping[str, Any], notes: Iterable[str]) -> dict[str, Any]:
+        """Complete the files.
+
+        Parameters
+        ----------
+        facts : mapping
+            What else is to stand in the JSON file.
+        notes : iterable of str
+            Sentences.
+
+        Returns
+        -------
+        dict
+            Everything but the series.
+        """
+        counts = {status.value: self.statuses[status] for status in Status}
+        whole = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
+        self._json.write(b"\n]," + orjson.dumps(whole, option=orjson.OPT_INDENT_2)[1:] + b"\n")
+        self._stack.close()
+        for partial, path in zip(self._partial, self.paths, strict=True):
+            os.replace(partial, path)
+        return whole
+
+
+def _cell(value: Any) -> Any:
+    """Write a value for a spreadsheet: a text that it would compute is marked as text."""
+    if isinstance(value, Mapping | list):
+        return orjson.dumps(value).decode()
+    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):
+        return f"'{value}"
+    return value

@@ -1,0 +1,296 @@
+"""The database of a SkyPortal, as far as series need it: its tables by the names of their columns, and the SELECTs.
+
+Nothing is written there. Names are those of SkyPortal 1.4 (``skyportal/models``); a database in which one of them is
+missing is refused. Its times are UTC without saying so; its enumerations are read as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    RowMapping,
+    Select,
+    Text,
+    and_,
+    case,
+    cast,
+    column,
+    func,
+    inspect,
+    literal,
+    null,
+    or_,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.sql.selectable import FromClause
+
+from photseries.errors import StartError
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.server.catalogue.engine import Catalogue, require_version
+from photseries.server.settings import Database
+
+__all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
+
+#: The metadata of a series, and the statistics of ours that SkyPortal knows.
+FIELDS = (
+    "obj_id", "instrument_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter", "channel", "origin",
+    "limiting_mag", "ref_flux", "ref_fluxerr", "ra_unc", "dec_unc", "followup_request_id", "assignment_id",
+    "time_stamp_alignment", "altdata",
+)  # fmt: skip
+_OURS_ALONE = {"num_detected", "mean_flux", "rms_flux", "robust_flux", "robust_rms_flux"}
+STATISTICS = tuple(name for name in SUMMARY if name not in _OURS_ALONE)
+
+#: What must be there. The joins also name the series: by SkyPortal's rule, the table's name less its last letter.
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "users": ("id", "username", "created_at"),
+    "groups": ("id", "name", "single_user_group", "created_at"),
+    "group_users": ("group_id", "user_id"),
+    "streams": ("id", "name", "created_at"),
+    "stream_users": ("stream_id", "user_id"),
+    "instruments": ("id", "name", "filters", "created_at"),
+    "objs": ("id", "ra", "dec", "created_at"),
+    "followuprequests": ("id", "obj_id", "created_at"),
+    "classicalassignments": ("id", "obj_id", "created_at"),
+    "photometric_series": ("id", "created_at", "modified", "owner_id", *FIELDS, "filename", "hash", *STATISTICS),
+    "group_photometric_series": ("group_id",),
+    "stream_photometric_series": ("stream_id",),
+}
+_SERIES_ID = ("photometric_serie_id", "photometric_series_id")
+_NOT_TAKEN = {"autodelete"}
+_OLDEST = 10
+_PAGE = 1000
+
+_ENUMERATIONS = {"filter", "time_stamp_alignment"}
+
+
+@dataclass(frozen=True)
+class SkyPortalSeries:
+    """A row of photometric_series with its sharing.
+
+    ``fields`` and ``statistics`` are as they stand there, NaN and empty texts included.
+    """
+
+    id: int
+    created_at: datetime
+    modified: datetime
+    owner_id: int
+    filename: str
+    hash: str
+    fields: Mapping[str, Any]
+    statistics: Mapping[str, Any]
+    group_ids: list[int]
+    stream_ids: list[int]
+
+
+class SkyPortal:
+    """A SkyPortal's database.
+
+    Parameters
+    ----------
+    url : str
+        ``postgresql://...``.
+    settings : Database
+        Its timeouts hold here, too.
+
+    Raises
+    ------
+    StartError
+        When it cannot be reached, is not SkyPortal's, or lacks a column; the message names what is missing.
+    """
+
+    def __init__(self, url: str, settings: Database) -> None:
+        self._catalogue = Catalogue(url, settings, connections=2, called="--database")
+        require_version(self._catalogue.engine, least=_OLDEST)
+        found = {}
+        inspector = inspect(self._catalogue.engine)
+        for name in ("telescopes", *TABLES):
+            if inspector.has_table(name):
+                found[name] = {str(known["name"]) for known in inspector.get_columns(name)}
+        self._series_id = _require_known(found)
+        self._has_expiration = "expiration_date" in found["users"]
+        self._has_telescopes = "telescope_id" in found["instruments"] and "name" in found.get("telescopes", ())
+        #: Columns of photometric_series that another version has added.
+        self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._catalogue.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """Give a connection that sees the database as it is now, and cannot change it."""
+        with self._catalogue.transaction() as connection:
+            connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+            yield connection
+
+    def entries(self, connection: Connection, kind: str) -> Iterator[list[dict[str, Any]]]:
+        """Give the entries of a registry, by its name in our paths, in pages; the columns are those of our table."""
+        yield from _pages(connection, self._registry(kind))
+
+    def members(self, connection: Connection, kind: str) -> Iterator[list[dict[str, Any]]]:
+        """Give who belongs to which group or stream, in pages."""
+        joined = _table({"groups": "group_users", "streams": "stream_users"}[kind])
+        yield from _pages(connection, select(*joined.c).distinct())
+
+    def owned_groups(self, connection: Connection) -> dict[int, int]:
+        """Give the users' own groups: the user of each group that says it is one's."""
+        groups, joined, users = _table("groups"), _table("group_users"), _table("users")
+        named = (
+            select(groups.c.id, users.c.id, (users.c.username == groups.c.name).label("named"))
+            .join_from(groups, joined, joined.c.group_id == groups.c.id)
+            .join(users, users.c.id == joined.c.user_id)
+            .where(groups.c.single_user_group)
+            .order_by(text("named DESC"), groups.c.id, users.c.id)
+        )
+        owners: dict[int, int] = {}
+        for group_id, user_id, _ in connection.execute(named):
+            if group_id not in owners and user_id not in owners.values():
+                owners[group_id] = user_id
+        return owners
+
+    def group_ids(self, connection: Connection, public: str) -> tuple[int | None, int]:
+        """Give the id of the public group, None when there is none, and the greatest of all groups."""
+        groups = _table("groups")
+        last = connection.scalar(select(func.max(groups.c.id))) or 0
+        return connection.scalar(select(groups.c.id).where(groups.c.name == public)), last
+
+    def totals(self, connection: Connection) -> tuple[int, int]:
+        """Count the series, and give the greatest id."""
+        series = _table("photometric_series")
+        count, last = connection.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
+        return count, last or 0
+
+    def places(self, connection: Connection) -> Iterator[list[dict[str, Any]]]:
+        """Give where the files of all series are, in pages: id, filename, series_name, hash, obj_id, series_obj_id."""
+        series = _table("photometric_series")
+        names = ("id", "filename", "series_name", "hash", "obj_id", "series_obj_id")
+        yield from _pages(connection, select(*(series.c[name] for name in names)).order_by(series.c.id))
+
+    def uncertainties(self, connection: Connection) -> int:
+        """Count the series with an uncertainty of the position."""
+        series = _table("photometric_series")
+        given = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
+        return connection.scalar(select(func.count()).select_from(series).where(given)) or 0
+
+    def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
+        """Give the series with the next ids."""
+        series = _table("photometric_series")
+        columns = [cast(known, Text).label(known.name) if known.name in _ENUMERATIONS else known for known in series.c]
+        shared = (self._shared(series, "group"), self._shared(series, "stream"))
+        statement = select(*columns, *shared).where(series.c.id > after).order_by(series.c.id).limit(limit)
+        with self._catalogue.reading() as connection:
+            return [_series(row) for row in connection.execute(statement).mappings()]
+
+    def _shared(self, series: FromClause, kind: str) -> ColumnElement[Any]:
+        """Select the ids of the groups or streams that a series is shared with."""
+        joined = table(f"{kind}_photometric_series", column(f"{kind}_id", Integer), column(self._series_id, Integer))
+        ids = select(joined.c[f"{kind}_id"]).where(joined.c[self._series_id] == series.c.id).distinct()
+        return func.array(ids.scalar_subquery()).label(f"{kind}_ids")
+
+    def _registry(self, kind: str) -> Select[Any]:
+        """Select the entries of a registry."""
+        match kind:
+            case "users":
+                users = _table("users", "expiration_date")
+                ended = users.c.expiration_date <= func.timezone("UTC", func.now())
+                active = func.coalesce(~ended, True) if self._has_expiration else literal(True)
+                return select(users.c.id, users.c.username, active.label("active"), users.c.created_at)
+            case "groups" | "streams":
+                named = _table(kind)
+                return select(named.c.id, named.c.name, named.c.created_at).order_by(named.c.id)
+            case "instrument":
+                mounted = _table("instruments", "telescope_id")
+                telescopes = table("telescopes", column("id"), column("name"))
+                name = select(telescopes.c.name).where(telescopes.c.id == mounted.c.telescope_id).scalar_subquery()
+                filters = func.coalesce(cast(mounted.c.filters, ARRAY(Text)), cast(literal("{}"), ARRAY(Text)))
+                return select(
+                    mounted.c.id,
+                    mounted.c.name,
+                    (name if self._has_telescopes else null()).label("telescope"),
+                    filters.label("filters"),
+                    mounted.c.created_at,
+                )
+            case "sources":
+                return _sources()
+            case _:
+                asked = _table({"followup_request": "followuprequests", "assignment": "classicalassignments"}[kind])
+                return select(*asked.c)
+
+
+def _require_known(found: Mapping[str, set[str]]) -> str:
+    """Refuse a database that lacks anything; give the name of the column that joins series to groups and streams."""
+    absent = [name for name in TABLES if name not in found]
+    if absent:
+        raise StartError(f"--database is not the database of a SkyPortal: it has no table {', '.join(absent)}.")
+    lacking = [f"{name}.{known}" for name, columns in TABLES.items() for known in columns if known not in found[name]]
+    joins = ("group_photometric_series", "stream_photometric_series")
+    joining = next((name for name in _SERIES_ID if all(name in found[join] for join in joins)), None)
+    if joining is None:
+        lacking += [f"{join}.{_SERIES_ID[0]}" for join in joins if not found[join] & set(_SERIES_ID)]
+    if joining is None or lacking:
+        raise StartError(
+            f"--database is of a SkyPortal that this version does not know: it lacks {', '.join(lacking)}."
+        )
+    return joining
+
+
+def _table(name: str, *more: str) -> FromClause:
+    return table(name, *(column(known) for known in (*TABLES[name], *more)))
+
+
+def _sources() -> Select[Any]:
+    """Select the sources; one without a possible position gets that of its first series with one."""
+    objs, series = _table("objs"), _table("photometric_series")
+    good = _possible(objs)
+    first = (
+        select(series.c.ra, series.c.dec)
+        .where(~func.coalesce(good, False), series.c.obj_id == objs.c.id, _possible(series))
+        .order_by(series.c.id)
+        .limit(1)
+        .lateral("first")
+    )
+    position = [case((good, objs.c[name]), else_=first.c[name]).label(name) for name in ("ra", "dec")]
+    return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
+
+
+def _possible(place: FromClause) -> ColumnElement[bool]:
+    return and_(place.c.ra >= 0, place.c.ra < 360, place.c.dec.between(-90, 90))
+
+
+def _pages(connection: Connection, statement: Select[Any]) -> Iterator[list[dict[str, Any]]]:
+    rows = connection.execute(statement, execution_options={"yield_per": _PAGE}).mappings()
+    for page in rows.partitions():
+        yield [
+            {name: _utc(value) if isinstance(value, datetime) else value for name, value in row.items()} for row in page
+        ]
+
+
+def _series(row: RowMapping) -> SkyPortalSeries:
+    return SkyPortalSeries(
+        id=row["id"],
+        created_at=_utc(row["created_at"]),
+        modified=_utc(row["modified"]),
+        owner_id=row["owner_id"],
+        filename=row["filename"],
+        hash=row["hash"],
+        fields={name: row[name] for name in FIELDS},
+        statistics={name: row[name] for name in STATISTICS},
+        group_ids=sorted(row["group_ids"]),
+        stream_ids=sorted(row["stream_ids"]),
+    )
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,0 +1,175 @@
+"""A light curve as a PNG, for notebooks, reports and previews; drawn by matplotlib, which is imported only then."""
+
+from __future__ import annotations
+
+import io
+import math
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from photseries.errors import InvalidError, NotInstalledError
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.samples import Samples
+
+__all__ = ["png"]
+
+_DPI = 100
+_UNIX = 40587  # MJD of 1970-01-01, from which matplotlib counts days
+
+#: A greater error of a magnitude is that of a point below 3 sigma [mag].
+_SEEN = 0.36
+
+#: What lies farther out leaves no room for margins and ticks.
+_FARTHEST = 1e100
+
+#: The times that have a date, with some room at both ends: the years 217 to 9524 [MJD].
+_DATES = (-600_000, 2_800_000)
+
+#: Times between these are written out; the others would have too many digits.
+_WRITTEN = (1e-9, 1e9)
+
+#: More points than these are drawn without error bars, and smaller.
+_FEW = 1500
+
+_THEMES: Mapping[str, Mapping[str, str]] = {
+    "light": {"back": "#ffffff", "ink": "#1b2027", "soft": "#5b6470", "grid": "#e6e9ec", "points": "#1f5fa8"},
+    "dark": {"back": "#1b1f24", "ink": "#e6e8eb", "soft": "#a0a8b2", "grid": "#2d333a", "points": "#7fb2ee"},
+}
+
+#: Text is laid out with caches that threads would share.
+_DRAWING = threading.Lock()
+
+
+def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], theme: str, time: str) -> bytes:
+    """Draw a light curve.
+
+    Parameters
+    ----------
+    points : Samples
+        In magnitudes the axis is inverted.
+    title, subtitle : str
+        Written as they are.
+    size : (int, int)
+        Width and height [pixels].
+    theme : {"light", "dark"}
+    time : {"mjd", "days", "date"}
+        How the axis of time is labelled.
+
+    Returns
+    -------
+    bytes
+        The same for the same arguments.
+
+    Raises
+    ------
+    InvalidError
+        When the points are too far away for an axis.
+    NotInstalledError
+        When matplotlib is not installed.
+    """
+    _check(points, time)
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise NotInstalledError(
+            "This service cannot make pictures, because matplotlib is not installed. Whoever runs it can change that: "
+            "pip install 'photseries[plots]'."
+        ) from error
+    colours = _THEMES[theme]
+    with _DRAWING:
+        width, height = size
+        figure = Figure(
+            figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=colours["back"], layout="constrained"
+        )
+        axes = figure.add_subplot(facecolor=colours["back"])
+        position, label = _position(points.mjd, time)
+        _draw(axes, points, position, colours)
+        _dress(axes, position, label, points.unit, colours)
+        _fit(axes, points)
+        if time == "date":
+            axes.xaxis_date()
+        share = max(12, width // 18)  # letters that have room in a half
+        written: dict[str, Any] = {"loc": "left", "fontsize": 12, "fontweight": "bold", "color": colours["ink"]}
+        axes.set_title(_short(title, share), parse_math=False, **written)
+        written = {"loc": "right", "fontsize": 9, "color": colours["soft"]}
+        axes.set_title(_short(subtitle, share), parse_math=False, **written)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png", metadata={"Software": None})
+    return drawn.getvalue()
+
+
+def _check(points: Samples, time: str) -> None:
+    """Refuse points that no axis can show."""
+    first, last = points.mjd[[0, -1]]
+    values = "magnitudes" if points.unit == "mag" else "fluxes"
+    for what, far in {"times": max(-first, last), values: np.abs(points.value).max()}.items():
+        if far > _FARTHEST:
+            raise InvalidError(
+                f"The {what} reach beyond {_FARTHEST:g}, which no picture can show: ask for a part (mjdMin, mjdMax)."
+            )
+    if time == "date" and not _DATES[0] <= first <= last <= _DATES[1]:
+        message = f"Only times from MJD {_DATES[0]} to {_DATES[1]} can be shown as dates: ask for time=mjd."
+        raise InvalidError(message, fields={"time": [message]})
+
+
+def _position(mjd: FloatArray, time: str) -> tuple[FloatArray, str]:
+    """Give where times lie on the axis, and what that is."""
+    match time:
+        case "days":
+            start = math.floor(mjd[0])
+            return mjd - start, f"days since MJD {start:.15g}"
+        case "date":
+            return mjd - _UNIX, "date"
+        case _:
+            return mjd, "MJD [d]"
+
+
+def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str, str]) -> None:
+    few = len(position) <= _FEW
+    size, alpha = (4.0, 0.9) if few else (2.0, max(0.25, 0.8 - 0.1 * math.log10(len(position) / _FEW)))
+    style = {"color": colours["points"], "linestyle": "none", "alpha": alpha, "markeredgewidth": 0}
+    if few and points.error is not None:
+        axes.errorbar(
+            position,
+            points.value,
+            np.minimum(points.error, _FARTHEST),
+            fmt="o",
+            markersize=size,
+            elinewidth=0.8,
+            **style,
+        )
+    else:
+        axes.plot(position, points.value, marker="o" if few else ".", markersize=size, **style)
+
+
+def _dress(axes: Any, position: FloatArray, label: str, unit: str, colours: Mapping[str, str]) -> None:
+    axes.set_xlabel(label, color=colours["soft"])
+    axes.set_ylabel("AB magnitude" if unit == "mag" else "flux [µJy]", color=colours["soft"])
+    axes.tick_params(colors=colours["soft"], labelsize=9, length=3)
+    is_plain = _WRITTEN[0] < np.abs(position).max() < _WRITTEN[1]
+    axes.ticklabel_format(useOffset=False, style="plain" if is_plain else "sci", axis="x")
+    axes.grid(color=colours["grid"], linewidth=0.8)
+    axes.set_axisbelow(True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(colours["grid"])
+    axes.margins(x=0.02)
+
+
+def _fit(axes: Any, points: Samples) -> None:
+    """Let the axis hold the points; in magnitudes only those that are seen, as the error of the others has no end."""
+    value = points.value
+    if points.unit == "mag" and points.error is not None and np.any(points.error < _SEEN):
+        value = value[points.error < _SEEN]
+    low, high = float(value.min()), float(value.max())
+    margin = 0.08 * (high - low) or abs(low) * 0.01 or 1.0
+    ends = (high + margin, low - margin) if points.unit == "mag" else (low - margin, high + margin)
+    axes.set_ylim(*ends)
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"

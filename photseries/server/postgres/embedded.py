@@ -1,0 +1,252 @@
+"""A PostgreSQL server of our own in the data directory, for a service that has no database server.
+
+This side of it runs in the service: it makes sure that a *keeper* (:mod:`photseries.server.postgres.keeper`) is at
+work and waits until the server admits connections. The server has no TCP port, its socket lies in a folder that only
+its user can enter, and it asks for a random password (scram-sha-256), kept in a file of mode 0600.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pwd
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import psycopg2
+
+from photseries.errors import StartError, UnavailableError
+from photseries.server.postgres import keeper
+from photseries.server.postgres.binaries import find_programs
+from photseries.server.postgres.keeper.folder import EXCLUSIVE, SHARED, Folder, Lock
+from photseries.server.postgres.keeper.main import BUSY, READY
+from photseries.server.postgres.keeper.server import NAME
+
+__all__ = ["EmbeddedServer"]
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 0.01  # [s]
+LONGEST_INTERVAL = 0.1  # [s]
+STOP_TIMEOUT = 30.0  # [s]
+CONNECT_TIMEOUT = 5  # [s], of one attempt
+# The modules beside the keeper's package must not hide those of the standard library, so their folder comes last.
+KEEPER_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from keeper.main import main; main(*sys.argv[2:])"
+
+
+class EmbeddedServer:
+    """The PostgreSQL server of a data directory, shared by all services that use this directory.
+
+    Threads may share an instance. Rows survive a ``kill -9`` of the service, of the server and of its keeper; the
+    server stops when the last service that started it has stopped or died.
+
+    Parameters
+    ----------
+    directory : Path
+        The data directory; the server's files are in its folder ``postgres``.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._folder = Folder(directory.absolute() / "postgres")
+        self._clients: Lock | None = None
+        self._mutex = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder holds a database already; :meth:`start` makes one where it does not."""
+        return self._cluster_version() is not None
+
+    def start(self, timeout: float = 60.0) -> str:
+        """Start the server unless it runs already, and count as one of its users until :meth:`stop`.
+
+        Parameters
+        ----------
+        timeout : float
+            Longest wait [s]; the first start makes the cluster, and a start after a crash recovers it.
+
+        Returns
+        -------
+        str
+            The URL of the database for SQLAlchemy, which holds the password.
+
+        Raises
+        ------
+        StartError
+            When the server cannot start; the message says why.
+        """
+        deadline = time.monotonic() + timeout
+        with self._mutex:
+            if self._clients is None:
+                self._clients = self._register(deadline)
+            try:
+                return self._wait(deadline)
+            except StartError:
+                self._clients.close()
+                self._clients = None
+                raise
+
+    def ensure(self, timeout: float = 10.0) -> str:
+        """Wait until the started server admits connections again, with a new keeper if the old one died.
+
+        For a connection that was refused; costs one connection when the server is well.
+
+        Parameters
+        ----------
+        timeout : float
+            Longest wait [s].
+
+        Returns
+        -------
+        str
+            The URL, which differs from the one before if the folder of the socket could not be made again.
+
+        Raises
+        ------
+        UnavailableError
+            When the server does not come back in time.
+        """
+        deadline = time.monotonic() + timeout
+        if self._mutex.acquire(timeout=timeout):
+            try:
+                if self._clients is not None:
+                    return self._wait(deadline)
+            except StartError as error:
+                log.error("the database is away: %s", error)  # noqa: TRY400  (the message says all)
+            finally:
+                self._mutex.release()
+        raise UnavailableError("The database is not available. Try again.")
+
+    def stop(self) -> None:
+        """Count as a user no longer; if no other is left, wait until the server has stopped."""
+        with self._mutex:
+            if self._clients is None:
+                return
+            self._clients.release()
+            deadline = time.monotonic() + STOP_TIMEOUT
+            while self._kept() and not _used_by_others(self._clients) and time.monotonic() < deadline:
+                time.sleep(INTERVAL)
+            self._clients.close()
+            self._clients = None
+
+    def _register(self, deadline: float) -> Lock:
+        """Take the lock that says that the server is wanted."""
+        root = self._folder.root
+        try:
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            owner = root.stat().st_uid
+            if owner != os.geteuid():
+                raise StartError(
+                    f"The embedded database in {root} belongs to {_user_name(owner)}, and this process runs as "
+                    f"{_user_name(os.geteuid())}. Run as its owner, or choose another data directory."
+                )
+            clients = Lock(self._folder.clients_lock)
+        except OSError as error:
+            raise StartError(f"The folder of the embedded database cannot be used: {error}") from error
+        while not clients.acquire(SHARED):
+            if time.monotonic() > deadline:
+                clients.close()
+                raise StartError(f"The embedded PostgreSQL in {root} is still stopping. Try again later.")
+            time.sleep(INTERVAL)
+        return clients
+
+    def _wait(self, deadline: float) -> str:
+        """Wait for the server, and start a keeper whenever there is none."""
+        interval, reason = INTERVAL, "there was no time to start it"
+        while time.monotonic() < deadline:
+            try:
+                return self._connect()
+            except (psycopg2.OperationalError, OSError) as error:
+                reason = str(error).strip()
+            if not self._kept():
+                self._spawn_keeper(deadline)
+            time.sleep(interval)
+            interval = min(1.5 * interval, LONGEST_INTERVAL)
+        raise StartError(f"The embedded PostgreSQL in {self._folder.root} does not answer in time: {reason}")
+
+    def _connect(self) -> str:
+        """Try the server, and give its URL."""
+        password = self._folder.password.read_text("utf-8")
+        host = str(self._folder.socket_folder())
+        psycopg2.connect(host=host, user=NAME, password=password, dbname=NAME, connect_timeout=CONNECT_TIMEOUT).close()
+        return f"postgresql+psycopg2://{NAME}:{password}@/{NAME}?host={quote(host, safe='')}"
+
+    def _spawn_keeper(self, deadline: float) -> None:
+        """Start a keeper and hear its answer; of several that start at once, one stays."""
+        package = Path(keeper.__file__).parent
+        programs = find_programs(self._cluster_version())
+        command: list[str | Path] = [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            KEEPER_PROGRAM,
+            package.parent,
+            self._folder.root,
+            programs,
+        ]
+        try:
+            with (
+                os.fdopen(self._folder.open_log(), "a") as complaints,
+                subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    cwd="/",
+                    encoding="utf-8",
+                    start_new_session=True,
+                ) as process,
+            ):
+                answer, _ = process.communicate(timeout=max(deadline - time.monotonic(), INTERVAL))
+        except subprocess.TimeoutExpired:
+            return
+        except OSError as error:
+            raise StartError(f"The keeper of the embedded PostgreSQL cannot be started: {error}") from error
+        if process.returncode or answer not in {READY, BUSY, ""}:
+            raise StartError(answer or f"The keeper of the embedded PostgreSQL failed; see {self._folder.log}.")
+
+    def _kept(self) -> bool:
+        """Whether a keeper is at work."""
+        try:
+            lock = Lock(self._folder.keeper_lock)
+        except FileNotFoundError:  # the data directory was removed
+            return False
+        try:
+            return not lock.acquire(SHARED)
+        finally:
+            lock.close()
+
+    def _cluster_version(self) -> int | None:
+        try:
+            return int(self._folder.version.read_text("utf-8"))
+        except FileNotFoundError:
+            return None
+
+
+def _used_by_others(clients: Lock) -> bool:
+    """Whether services hold the lock, as opposed to a keeper that is leaving or nobody."""
+    used = not clients.acquire(EXCLUSIVE) and clients.acquire(SHARED)
+    clients.release()
+    return used
+
+
+def _user_name(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"the user with id {uid}"

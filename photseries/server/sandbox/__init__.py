@@ -1,0 +1,1 @@
+"""The processes that read untrusted bytes: pool, fork server, confinement, wire format."""

@@ -1,0 +1,99 @@
+"""The layers that take a worker's rights away, in the order in which they are put on."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from photseries.server.sandbox import landlock, seccomp
+
+if TYPE_CHECKING:
+    from photseries.server.settings import Sandbox
+
+__all__ = ["LAYERS", "lock_down"]
+
+NOBODY: Final = 65534
+
+# https://man7.org/linux/man-pages/man2/prctl.2.html
+_PR_SET_PDEATHSIG: Final = 1
+_PR_SET_NO_NEW_PRIVS: Final = 38
+
+_libc: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def lock_down(settings: Sandbox) -> list[str]:
+    """Put every layer on this process, for good.
+
+    Parameters
+    ----------
+    settings : settings.Sandbox
+
+    Returns
+    -------
+    list of str
+        Names of the layers that this system lacks.
+    """
+    missing = []
+    for name, apply in LAYERS:
+        try:
+            apply(settings)
+        except (OSError, ValueError, AttributeError):
+            missing.append(name)
+    return missing
+
+
+def _user(settings: Sandbox) -> None:
+    """Stop being root, who escapes most limits."""
+    if os.geteuid() == 0:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+
+
+def _orphan(settings: Sandbox) -> None:
+    """Die with the parent, who alone keeps the deadline. A change of user would undo this."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _no_new_privileges(settings: Sandbox) -> None:
+    _prctl(_PR_SET_NO_NEW_PRIVS, 1)
+
+
+def _limits(settings: Sandbox) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CPU, (settings.cpu, settings.cpu + 1))
+
+
+def _memory(settings: Sandbox) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (settings.memory, settings.memory))
+
+
+def _landlock(settings: Sandbox) -> None:
+    landlock.give_up_everything()
+
+
+def _seccomp(settings: Sandbox) -> None:
+    seccomp.allow_only_reading()
+
+
+def _prctl(option: int, value: int) -> None:
+    if _libc.prctl(option, value, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+#: Name -> what puts the layer on. The kernel's locks on system calls and files come last, when nothing else is needed.
+LAYERS: Final[tuple[tuple[str, Callable[[Any], None]], ...]] = (
+    ("user", _user),
+    ("orphan", _orphan),
+    ("no_new_privs", _no_new_privileges),
+    ("limits", _limits),
+    ("memory", _memory),
+    ("landlock", _landlock),
+    ("seccomp", _seccomp),
+)

@@ -1,0 +1,276 @@
+"""The service's side of the worker processes that read what strangers send."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import ClassVar, Final
+
+from photseries.errors import StartError, UnavailableError, UnreadableFileError
+from photseries.hdf5 import Decoded, frames
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.raw import RawTable
+from photseries.server.sandbox import confine, descriptors, wire
+from photseries.server.sandbox.gate import Gate
+from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
+from photseries.server.settings import Sandbox as SandboxSettings
+
+__all__ = ["OUTCOMES", "Sandbox"]
+
+#: How much longer than the nursery the service waits for an answer [s].
+PATIENCE: Final = 5.0
+#: How long an upload waits for a worker [s]; short, because whoever waits keeps others from being served.
+QUEUE: Final = 5.0
+
+#: What becomes of a file; with the last four its reader died, or there was none.
+OUTCOMES: Final = ("read", "refused", "busy", "crashed", "late", "out of processor time", "not started")
+
+_ENDS: Final = {NOT_FORKED: "not started", LATE: "late", signal.SIGXCPU: "out of processor time"}
+
+log = logging.getLogger(__name__)
+
+# -I keeps the environment and the current folder out of the module path, which is then the service's own.
+_BOOT: Final = (
+    "import importlib, json, sys; a = json.loads(sys.argv[1]); sys.path[:] = a['path']; "
+    "importlib.import_module(a['module']).main(a)"
+)
+
+
+class Sandbox:
+    """Reads uploaded HDF5 files in processes that can do nothing else. Safe to call from many threads.
+
+    Parameters
+    ----------
+    settings : SandboxSettings
+    limits : Limits
+    own : bytes
+        A file that we wrote. The nursery reads it a few times before it forks: code that has run is faster, and its
+        children then write to fewer of the pages that they share with it.
+
+    Attributes
+    ----------
+    missing : tuple of str
+        Layers of :mod:`photseries.server.sandbox.confine` that this system lacks; known after :meth:`start`.
+    outcomes : Counter
+        How many files came to which of :data:`OUTCOMES`.
+    """
+
+    worker: ClassVar[str] = "photseries.server.sandbox.worker"
+
+    def __init__(self, settings: SandboxSettings, limits: Limits, own: bytes = b"") -> None:
+        self.missing: tuple[str, ...] = ()
+        self.outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
+        self._settings = settings
+        self._limits = limits
+        self._own = own
+        self._gate = Gate(settings.workers, min(QUEUE, settings.deadline))
+        self._lock = threading.Lock()
+        self._counting = threading.Lock()
+        self._nursery: _Nursery | None = None
+        self._started = False
+
+    def start(self) -> None:
+        """Start the nursery, and see which layers this system has.
+
+        Raises
+        ------
+        StartError
+            When one that ``sandbox.require`` names is missing, or the nursery does not work.
+        """
+        self._started = True
+        try:
+            self.missing = self._answer(b"").missing
+        except (UnavailableError, UnreadableFileError) as error:
+            self.close()
+            raise StartError("The worker processes that read uploads do not start; see the lines above.") from error
+        if self.missing:
+            log.warning("this system lacks layers of the sandbox: %s", ", ".join(self.missing))
+        present = {name for name, _ in confine.LAYERS} - set(self.missing)
+        lacking = [name for name in self._settings.require if name not in present]
+        if lacking:
+            self.close()
+            raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
+
+    def close(self) -> None:
+        """End the nursery, and with it every job."""
+        with self._lock:
+            self._started = False
+            if self._nursery is not None:
+                self._nursery.close()
+                self._nursery = None
+
+    def decode(self, blob: bytes | memoryview) -> Decoded:
+        """Read a file that somebody sent, in a worker process.
+
+        Raises
+        ------
+        UnreadableFileError
+            When the careful reader refuses the file, or the file ends the worker.
+        UnavailableError
+            When no worker became free in time.
+        """
+        raw = self.read(blob)
+        return Decoded(frames.build(raw), raw.metadata)
+
+    def read(self, blob: bytes | memoryview) -> RawTable:
+        """Read the one table of a file that somebody sent.
+
+        Parameters
+        ----------
+        blob : bytes or memoryview
+
+        Returns
+        -------
+        RawTable
+
+        Raises
+        ------
+        UnreadableFileError
+            When the reader refuses the file, crashes over it, or takes too long.
+        UnavailableError
+            When no worker became free in time, or none can be started.
+        """
+        answer = self._answer(blob)
+        self._count("refused" if answer.table is None else "read")
+        if answer.table is None:
+            raise UnreadableFileError(answer.error or "The HDF5 file holds no table.")
+        return answer.table
+
+    def _count(self, outcome: str) -> None:
+        with self._counting:
+            self.outcomes[outcome] += 1
+
+    def _answer(self, blob: bytes | memoryview) -> wire.Answer:
+        try:
+            with self._gate.entered(), descriptors.unnamed_file(blob) as upload:
+                try:
+                    return self._job(upload)
+                except EOFError:  # the nursery itself is gone, and says nothing of the job
+                    return self._job(upload)
+        except TimeoutError as error:
+            self._count("busy")
+            raise UnavailableError("All readers of HDF5 files are busy; try again.") from error
+        except EOFError as error:
+            self._count("not started")
+            raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
+
+    def _job(self, upload: int) -> wire.Answer:
+        with contextlib.ExitStack() as stack:
+            answer, answers = descriptors.pipe(stack)
+            status, statuses = descriptors.pipe(stack)
+            nursery = self._send([upload, answers.fileno(), statuses.fileno()])
+            answers.close()
+            statuses.close()
+            deadline = time.monotonic() + self._settings.deadline + PATIENCE
+            try:
+                try:
+                    return wire.receive(lambda size: descriptors.read(answer, size, deadline), self._limits)
+                except EOFError:
+                    ended = descriptors.read(status, 1, deadline)[0]
+            except TimeoutError:
+                self._drop(nursery)
+                ended = LATE
+            except ValueError:
+                ended = FAILED
+            raise self._explained(ended)
+
+    def _explained(self, ended: int) -> UnreadableFileError | UnavailableError:
+        outcome = _ENDS.get(ended, "crashed")
+        self._count(outcome)
+        if outcome == "not started":
+            return UnavailableError("No reader of HDF5 files can be started; try again.")
+        why = {
+            "late": f"reading it took longer than {self._settings.deadline:g} s",
+            "out of processor time": f"reading it took more than {self._settings.cpu} s of processor time",
+            "crashed": "it is damaged in a way that ended its reader",
+        }
+        return UnreadableFileError(f"The HDF5 file cannot be read: {why[outcome]}.")
+
+    def _send(self, numbers: list[int]) -> _Nursery:
+        """Give a job to the nursery, to a new one when the last one is gone."""
+        with self._lock:
+            if not self._started:
+                raise UnavailableError("The readers of HDF5 files are stopped.")
+            if self._nursery is None:
+                self._nursery = self._new_nursery()
+            try:
+                self._nursery.send(numbers)
+            except OSError:
+                self._nursery.close()
+                self._nursery = self._new_nursery()
+                self._nursery.send(numbers)
+            return self._nursery
+
+    def _new_nursery(self) -> _Nursery:
+        return _Nursery(self.worker, self._settings, self._limits, self._own)
+
+    def _drop(self, nursery: _Nursery) -> None:
+        """End a nursery that does not answer, unless another thread has replaced it already."""
+        with self._lock:
+            if self._nursery is nursery:
+                nursery.close()
+                self._nursery = None
+
+
+class _Nursery:
+    """The process of :mod:`photseries.server.sandbox.worker`, and our end of the channel to it."""
+
+    def __init__(self, worker: str, settings: SandboxSettings, limits: Limits, own: bytes) -> None:
+        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._channel.settimeout(PATIENCE)
+        arguments = {
+            "module": worker,
+            "path": [os.path.abspath(folder) for folder in sys.path],
+            "channel": theirs.fileno(),
+            "sandbox": dataclasses.asdict(settings),
+            "limits": dataclasses.asdict(limits),
+        }
+        with theirs, descriptors.unnamed_file(own) as warm_up:
+            self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(arguments)],
+                stdin=warm_up,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                cwd="/",
+                env=_environment(),
+                start_new_session=True,  # Ctrl-C is for the service, which then ends the nursery
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def send(self, numbers: list[int]) -> None:
+        socket.send_fds(self._channel, [b"J"], numbers)
+
+    def close(self) -> None:
+        """Close the channel, at which the nursery kills its children and ends."""
+        self._channel.close()
+        try:
+            self._process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
+    return kept | {
+        "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is none of HDF5
+        "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
+        "HDF5_USE_FILE_LOCKING": "FALSE",
+        "LC_ALL": "C.UTF-8",
+        "OMP_NUM_THREADS": "1",  # one thread, or a fork is not safe
+        "OPENBLAS_NUM_THREADS": "1",
+        "PATH": "/usr/bin:/bin",
+    }

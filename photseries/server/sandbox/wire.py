@@ -1,0 +1,157 @@
+"""What a worker answers: a JSON header and raw column buffers, so that nothing it sends is ever unpickled.
+
+The service takes every answer for one that a hostile file wrote: whatever is not a table within the limits is an error.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from photseries.hdf5.raw import RawColumn, RawTable, cell_size
+
+if TYPE_CHECKING:
+    from photseries.hdf5.limits import Limits
+
+__all__ = ["Answer", "pack", "receive"]
+
+LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
+LONGEST_TEXT: Final = 2000
+
+_PREFIX: Final = 8  # bytes that hold the header's length
+_DTYPE: Final = re.compile(r"[|<>](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\]|S[1-9][0-9]{0,8})")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A table, or why there is none.
+
+    Parameters
+    ----------
+    table : RawTable or None
+    error : str or None
+    missing : tuple of str
+        Layers of the sandbox that this system lacks.
+    """
+
+    table: RawTable | None
+    error: str | None
+    missing: tuple[str, ...]
+
+
+def pack(answer: Answer) -> Iterator[bytes | memoryview]:
+    """Give the buffers to send, in order."""
+    table = answer.table
+    header: dict[str, Any] = {"missing": answer.missing, "error": answer.error, "table": None}
+    columns: list[RawColumn] = []
+    if table is not None:
+        columns = [*table.columns, *([table.index] if table.index is not None else [])]
+        header["table"] = {
+            "key": table.key,
+            "rows": len(table.columns[0].values),
+            "columns": [_described(column) for column in columns],
+            "indexed": table.index is not None,
+            "metadata": table.metadata,
+        }
+    encoded = json.dumps(header).encode()
+    yield len(encoded).to_bytes(_PREFIX, "little")
+    yield encoded
+    for column in columns:
+        yield column.values.view(np.uint8).data
+
+
+def _described(column: RawColumn) -> dict[str, Any]:
+    about = {field.name: getattr(column, field.name) for field in dataclasses.fields(column)}
+    return about | {"values": column.values.dtype.str}
+
+
+def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
+    """Read and check an answer.
+
+    Parameters
+    ----------
+    read : callable
+        Gives exactly so many bytes, or raises EOFError.
+    limits : Limits
+
+    Returns
+    -------
+    Answer
+
+    Raises
+    ------
+    EOFError
+        When the answer ends early.
+    ValueError
+        When it is not an answer.
+    """
+    size = int.from_bytes(read(_PREFIX), "little")
+    _require(size <= LONGEST_HEADER)
+    try:
+        header = json.loads(read(size))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    _require(isinstance(header, dict))
+    missing = header.get("missing")
+    _require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
+    error, about = header.get("error"), header.get("table")
+    if isinstance(error, str):
+        return Answer(None, error[:LONGEST_TEXT], tuple(missing))
+    _require(isinstance(about, dict))
+    return Answer(_table(about, read, limits), None, tuple(missing))
+
+
+def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limits) -> RawTable:
+    match about:
+        case {
+            "key": str(key),
+            "rows": int(rows),
+            "columns": [_, *_] as described,
+            "indexed": bool(indexed),
+            "metadata": dict(metadata),
+        }:
+            _require(0 < rows <= limits.rows and 0 < len(described) - indexed <= limits.columns)
+        case _:
+            raise _not_an_answer()
+    types = [_dtype(column) for column in described]
+    _require(sum(rows * cell_size(dtype) for dtype in types) <= limits.table)
+    columns = [
+        _column(column, np.frombuffer(read(rows * dtype.itemsize), dtype))
+        for column, dtype in zip(described, types, strict=True)
+    ]
+    index = columns.pop() if indexed else None
+    _require(len({column.name for column in columns}) == len(columns))
+    return RawTable(key, tuple(columns), index, metadata)
+
+
+def _dtype(about: Any) -> np.dtype[Any]:
+    match about:
+        case {"values": str(name)} if _DTYPE.fullmatch(name):
+            dtype: np.dtype[Any] = np.dtype(name)
+            _require(dtype.isnative)
+            return dtype
+    raise _not_an_answer()
+
+
+def _column(about: dict[str, Any], values: np.ndarray[Any, np.dtype[Any]]) -> RawColumn:
+    if values.dtype.kind == "b":
+        values = values.view(np.uint8) != 0  # any other byte than 0 and 1 is no bool
+    match about:
+        case {"name": str(name), "null": str() | None as null, "encoding": "utf-8" | "latin-1" | "ascii" as encoding}:
+            return RawColumn(name, values, null, encoding)
+    raise _not_an_answer()
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise _not_an_answer()
+
+
+def _not_an_answer() -> ValueError:
+    return ValueError("not an answer of the reader")

@@ -1,0 +1,222 @@
+"""The nursery: a small process that forks a child for every upload, and the child that reads it.
+
+The nursery imports numpy, h5py and the careful reader once, has one thread, and never looks at an uploaded byte. For a
+job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the nursery says
+how the child ended. Each child inherits the imports, takes its own rights away, reads, answers and is gone.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gc
+import itertools
+import mmap
+import os
+import select
+import signal
+import socket
+import time
+import warnings
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+from photseries.errors import UnreadableFileError
+from photseries.hdf5 import plain_hdf5
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.raw import RawTable
+from photseries.server.sandbox import confine, wire
+from photseries.server.settings import Sandbox as SandboxSettings
+
+__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Nursery", "main"]
+
+# What reading a file would import: a child may no longer be allowed to open the modules' files.
+_CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-8")
+
+#: How often code has to run until the interpreter has made it faster.
+_WARM: Final = 10
+
+#: How a child ended, in one byte: 0 in order, a signal's number, or one of these.
+ENDED: Final = 0
+FAILED: Final = 253
+NOT_FORKED: Final = 254
+LATE: Final = 255
+
+Reader = Callable[[memoryview, Limits], RawTable]
+
+
+@dataclass
+class _Child:
+    deadline: float  # of time.monotonic [s]
+    status: int  # descriptor
+    late: bool = False
+
+
+class Nursery:
+    """Forks, watches and buries the children.
+
+    Parameters
+    ----------
+    channel : socket.socket
+        A stream from the service; a job is one byte with three descriptors.
+    settings : SandboxSettings
+    limits : Limits
+    read : callable
+        What a child does with the upload.
+    own : bytes
+        A file of the service's own to warm up with; none when empty.
+    """
+
+    def __init__(
+        self,
+        channel: socket.socket,
+        settings: SandboxSettings,
+        limits: Limits,
+        read: Reader = plain_hdf5.read,
+        own: bytes = b"",
+    ) -> None:
+        self._own = own
+        self._channel = channel
+        self._settings = settings
+        self._limits = limits
+        self._read = read
+        self._children: dict[int, _Child] = {}
+
+    def run(self) -> None:
+        """Serve until the service closes its end; children that still run are killed then."""
+        woken, wakes = os.pipe()
+        os.set_blocking(woken, False)
+        os.set_blocking(wakes, False)
+        signal.set_wakeup_fd(wakes)
+        signal.signal(signal.SIGCHLD, lambda number, frame: None)
+        warnings.simplefilter("ignore")  # to show one, Python would open the source: the end of a child
+        for name in _CODECS:
+            codecs.lookup(name)
+        for _ in range(_WARM if self._own else 0):
+            self._read(memoryview(self._own), self._limits)
+        gc.collect()
+        gc.freeze()
+        gc.disable()  # a collection in a child would copy the pages that it shares
+        poll = select.poll()
+        poll.register(self._channel, select.POLLIN)
+        poll.register(woken, select.POLLIN)
+        is_open = True
+        while is_open or self._children:
+            ready = {descriptor for descriptor, _ in poll.poll(self._patience())}
+            if woken in ready:
+                os.read(woken, 4096)
+            if self._channel.fileno() in ready and is_open:
+                is_open = self._accept()
+                if not is_open:
+                    poll.unregister(self._channel)
+            self._kill_late(everyone=not is_open)
+            self._bury()
+
+    def _patience(self) -> float | None:
+        """Tell how long to wait for the next event [ms]."""
+        deadlines = [child.deadline for child in self._children.values() if not child.late]
+        return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
+
+    def _accept(self) -> bool:
+        message, descriptors, _, _ = socket.recv_fds(self._channel, 1, 3)
+        if not message:
+            return False
+        upload, answer, status = descriptors
+        nursery = os.getpid()
+        try:
+            pid = os.fork()
+        except OSError:
+            os.write(status, bytes([NOT_FORKED]))
+            os.close(status)
+        else:
+            if pid == 0:
+                self._be_child(upload, answer, nursery)
+            self._children[pid] = _Child(time.monotonic() + self._settings.deadline, status)
+        os.close(upload)
+        os.close(answer)
+        return True
+
+    def _kill_late(self, *, everyone: bool) -> None:
+        now = time.monotonic()
+        for pid, child in self._children.items():
+            if not child.late and (everyone or now >= child.deadline):
+                child.late = True
+                os.kill(pid, signal.SIGKILL)  # not yet waited for, so the number is still this child's
+
+    def _bury(self) -> None:
+        while self._children:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                return
+            child = self._children.pop(pid)
+            ended = (
+                LATE if child.late else os.WTERMSIG(status) if os.WIFSIGNALED(status) else FAILED if status else ENDED
+            )
+            try:
+                os.write(child.status, bytes([ended]))
+            except BrokenPipeError:
+                pass  # the service no longer waits
+            finally:
+                os.close(child.status)
+
+    def _be_child(self, upload: int, answer: int, nursery: int) -> None:
+        """Read, answer and exit; any failure to do so is an exit without an answer."""
+        code = 1
+        try:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            _close_all_but({upload, answer})
+            image = _mapped(upload)  # while that is still allowed
+            missing = tuple(confine.lock_down(self._settings))
+            if os.getppid() != nursery:
+                return  # it ended before the kernel was told to end this child with it
+            for buffer in wire.pack(self._answer(image, missing)):
+                _write(answer, buffer)
+            code = 0
+        finally:
+            os._exit(code)
+
+    def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.Answer:
+        try:
+            return wire.Answer(self._read(image, self._limits), None, missing)
+        except UnreadableFileError as error:
+            return wire.Answer(None, error.message, missing)
+        except MemoryError:
+            most = f"{self._settings.memory:,} bytes of memory"
+            return wire.Answer(None, f"The HDF5 file cannot be read: reading it takes more than {most}.", missing)
+
+
+def _close_all_but(kept: Collection[int]) -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
+    for low, high in itertools.pairwise(edges):
+        os.closerange(low + 1, high)
+
+
+def _mapped(upload: int) -> memoryview:
+    size = os.fstat(upload).st_size
+    return memoryview(mmap.mmap(upload, size, access=mmap.ACCESS_READ) if size else b"")
+
+
+def _write(descriptor: int, buffer: bytes | memoryview) -> None:
+    rest = memoryview(buffer)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read) -> None:
+    """Run a nursery as :class:`photseries.server.sandbox.pool.Sandbox` starts it.
+
+    Parameters
+    ----------
+    arguments : dict
+        The descriptor ``channel`` and the sections ``sandbox`` and ``limits`` of the configuration. Standard input is
+        the file to warm up with.
+    read : callable
+        See :class:`Nursery`.
+    """
+    channel = socket.socket(fileno=arguments["channel"])
+    confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
+    Nursery(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0)).run()

@@ -1,0 +1,151 @@
+"""The composition root: from a configuration to an archive with everything it stands on, and back down again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from photseries.errors import StartError
+from photseries.hdf5 import stored_file
+from photseries.server.accounts import Accounts
+from photseries.server.archive import Archive, Upkeep
+from photseries.server.archive.belonging import claim
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.engine import Catalogue, require_version
+from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.sandbox.pool import Sandbox
+from photseries.server.settings import Config
+from photseries.server.storage import LocalStore, Store, open_store
+
+__all__ = ["Services", "opened", "opened_catalogue", "opened_store", "require_archive"]
+
+log = logging.getLogger(__name__)
+
+#: Connections beside those of the request threads: the sweep holds one for its lock and works through another, and so
+#: does whoever is first in the queue of those who change one series.
+SPARE_CONNECTIONS = 3
+
+
+@dataclass(frozen=True)
+class Services:
+    """What the commands and HTTP call."""
+
+    config: Config
+    catalogue: Catalogue
+    store: Store
+    sandbox: Sandbox
+    archive: Archive
+    accounts: Accounts
+    upkeep: Upkeep
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where long request bodies wait in files without names."""
+        return self.config.directory
+
+    @property
+    def token_file(self) -> Path:
+        """Where the first start keeps the admin token."""
+        return self.config.directory / "admin-token"
+
+
+@contextmanager
+def opened_catalogue(config: Config) -> Iterator[Catalogue]:
+    """Connect to the configured server, or start the embedded one; the schema may be of any revision.
+
+    Raises
+    ------
+    StartError
+        When the server cannot be started or is older than PostgreSQL 15.
+    """
+    with ExitStack() as stack:
+        url, revive = config.database.url, None
+        if url is None:
+            embedded = EmbeddedServer(config.directory)
+            stack.callback(embedded.stop)
+            url, revive = embedded.start(), embedded.ensure
+        catalogue = Catalogue(
+            url, config.database, connections=config.server.all_threads + SPARE_CONNECTIONS, revive=revive
+        )
+        stack.callback(catalogue.close)
+        require_version(catalogue.engine)
+        yield catalogue
+
+
+def opened_store(config: Config, catalogue: Catalogue) -> Store:
+    """Open the configured store.
+
+    Raises
+    ------
+    StartError
+        When it cannot be used, or is another archive's.
+    """
+    if config.store.url is None:
+        return LocalStore(config.directory / "store")
+    store = open_store(config.store.url, config.store)
+    claim(store, config.store.url, catalogue)
+    return store
+
+
+def make_folder(directory: Path) -> None:
+    """Make the data directory, which holds at least the admin token and what is uploaded at the moment."""
+    try:
+        directory.mkdir(mode=0o750, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartError(f"The data directory cannot be made: {error}") from error
+
+
+def require_archive(config: Config) -> None:
+    """Refuse to look for something in a data directory without an archive, which would be made there by looking.
+
+    Raises
+    ------
+    StartError
+        When the database is embedded, and there is none.
+    """
+    if config.database.url is None and not EmbeddedServer(config.directory).is_there:
+        raise StartError(
+            f"There is no archive in {config.directory}: is it another data directory (--data)? "
+            "photseries serve or photseries migrate makes one."
+        )
+
+
+@contextmanager
+def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
+    """Bring everything up, and down again on leaving; the schema must be of this version's revision.
+
+    An embedded database that has no schema yet gets it: there is nothing in it that a migration could harm.
+
+    Parameters
+    ----------
+    config : Config
+    existing : bool
+        Whether an archive must be there already, for who only looks; see :func:`require_archive`.
+
+    Raises
+    ------
+    StartError
+        When a part cannot be started, or the schema needs a migration; the message names the command.
+    """
+    if existing:
+        require_archive(config)
+    make_folder(config.directory)
+    with opened_catalogue(config) as catalogue, ExitStack() as stack:
+        if config.database.url is None and migrations.is_empty(catalogue.engine):
+            migrations.upgrade(catalogue.engine)
+        migrations.check(catalogue.engine)
+        store = opened_store(config, catalogue)
+        sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
+        stack.callback(sandbox.close)
+        yield Services(
+            config=config,
+            catalogue=catalogue,
+            store=store,
+            sandbox=sandbox,
+            archive=Archive(catalogue, store, sandbox, config),
+            accounts=Accounts(catalogue),
+            upkeep=Upkeep(catalogue, store, config),
+        )

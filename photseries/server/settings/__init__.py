@@ -1,0 +1,35 @@
+"""The settings: frozen dataclasses, read once at start from YAML and the environment.
+
+Precedence: the defaults < ``config.yaml`` < environment variables ``PHOTSERIES_<SECTION>__<KEY>``. An unknown key or
+a bad value raises :class:`~photseries.errors.StartError`, which names it. ``config.yaml`` at the top of the project is
+the commented reference; a test holds it against the defaults.
+"""
+
+from photseries.server.settings.loading import load, shown
+from photseries.server.settings.sections import (
+    Config,
+    Data,
+    Database,
+    Limits,
+    Log,
+    Periodogram,
+    Photometry,
+    Sandbox,
+    Server,
+    Store,
+)
+
+__all__ = [
+    "Config",
+    "Data",
+    "Database",
+    "Limits",
+    "Log",
+    "Periodogram",
+    "Photometry",
+    "Sandbox",
+    "Server",
+    "Store",
+    "load",
+    "shown",
+]

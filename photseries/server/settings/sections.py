@@ -1,0 +1,205 @@
+"""The settings: one frozen dataclass a section, each of which refuses what makes no sense."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from photseries.errors import StartError
+from photseries.hdf5 import limits as hdf5
+
+__all__ = ["Config", "Data", "Database", "Limits", "Log", "Periodogram", "Photometry", "Sandbox", "Server", "Store"]
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where and how HTTP is served."""
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    processes: int = 1
+    max_body: int = 400 * MIB  # [bytes]
+    threads: int = 8
+    table_threads: int = 4
+    exports: int = 8
+    stop_timeout: float = 30.0  # [s]
+    idle_timeout: float = 75.0  # [s]
+    body_timeout: float = 600.0  # [s]
+    spool_memory: int = 1024 * MIB  # [bytes]
+    spool_disk: int = 8 * 1024 * MIB  # [bytes]
+    token_failures: int = 30  # per client address and minute
+    session_lifetime: float = 24 * 3600.0  # [s]
+    trusted_proxies: tuple[str, ...] = ()
+
+    @property
+    def all_threads(self) -> int:
+        """The threads that may want a database connection."""
+        return self.threads + self.table_threads
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
+        _require(self.max_body > 0, "server.max_body", "must be positive")
+        for name in ("processes", "threads", "table_threads", "exports"):
+            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
+        _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
+        for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):
+            _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
+        _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
+        _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")
+        for network in self.trusted_proxies:
+            _require(_is_network(network), "server.trusted_proxies", f"holds {network!r}, which is no network")
+
+
+@dataclass(frozen=True)
+class Data:
+    """The folder of the embedded database and the local store."""
+
+    directory: str = "./data"
+
+
+@dataclass(frozen=True)
+class Database:
+    """The catalogue's PostgreSQL server."""
+
+    url: str | None = field(default=None, metadata={"secret": True})
+    statement_timeout: float = 60.0  # [s]
+    connect_timeout: float = 10.0  # [s]
+
+    def __post_init__(self) -> None:
+        _require(self.statement_timeout > 0, "database.statement_timeout", "must be positive")
+        _require(self.connect_timeout >= 1, "database.connect_timeout", "must be at least 1")
+
+
+@dataclass(frozen=True)
+class Store:
+    """The files of the series."""
+
+    url: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    access_key: str | None = field(default=None, metadata={"secret": True})
+    secret_key: str | None = field(default=None, metadata={"secret": True})
+    timeout: float = 60.0  # [s]
+    grace: float = 24 * 3600.0  # [s]
+    write_deadline: float = 300.0  # [s]
+    sweep_interval: float = 3600.0  # [s]
+    compression: Literal["none", "deflate"] = "none"
+    table_memory: int = 192 * MIB  # [bytes]
+
+    def __post_init__(self) -> None:
+        pair = (self.access_key is None) == (self.secret_key is None)
+        _require(pair, "store.access_key", "and store.secret_key must be given both or not at all")
+        _require(self.timeout > 0, "store.timeout", "must be positive")
+        _require(self.grace >= 0, "store.grace", "must not be negative")
+        _require(self.write_deadline > 0, "store.write_deadline", "must be positive")
+        _require(
+            self.grace == 0 or self.write_deadline <= self.grace / 10,
+            "store.write_deadline",
+            "must be at most a tenth of store.grace",
+        )
+        _require(self.table_memory >= 0, "store.table_memory", "must not be negative")
+        _require(self.sweep_interval > 0, "store.sweep_interval", "must be positive")
+
+
+@dataclass(frozen=True)
+class Limits(hdf5.Limits):
+    """How large a table or a file may be, whether it comes as JSON or as HDF5."""
+
+    def __post_init__(self) -> None:
+        try:
+            super().__post_init__()
+        except ValueError as error:
+            raise StartError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """The worker processes that read uploaded HDF5."""
+
+    deadline: float = 30.0  # [s], wall clock
+    cpu: int = 20  # [s]
+    memory: int = 3 * 1024 * MIB  # [bytes]
+    workers: int = 4
+    require: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("deadline", "cpu", "memory", "workers"):
+            _require(getattr(self, name) > 0, f"sandbox.{name}", "must be positive")
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Choices of science."""
+
+    detection_threshold: float = 3.0  # S/N above which a point is detected
+    additional_bandpasses: tuple[str, ...] = (
+        "swiftxrt",
+        "nicerxti",
+        *(f"radio-{band}GHz" for band in ("0.34", "1.4", "3", "6", "10", "15", "22", "33", "45")),
+        *(f"sma-{band}GHz" for band in ("230", "345", "400")),
+        "tess::red",
+    )
+
+
+@dataclass(frozen=True)
+class Periodogram:
+    """What a periodogram may cost."""
+
+    deadline: float = 20.0  # [s]
+    frequencies: int = 2_000_000
+
+    def __post_init__(self) -> None:
+        for name in ("deadline", "frequencies"):
+            _require(getattr(self, name) > 0, f"periodogram.{name}", "must be positive")
+
+
+@dataclass(frozen=True)
+class Access:
+    """What may be done without a token."""
+
+    anonymous_reads_public: bool = False
+
+
+@dataclass(frozen=True)
+class Log:
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True)
+class Config:
+    """All settings; a section an attribute."""
+
+    server: Server = field(default_factory=Server)
+    data: Data = field(default_factory=Data)
+    database: Database = field(default_factory=Database)
+    store: Store = field(default_factory=Store)
+    limits: Limits = field(default_factory=Limits)
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    photometry: Photometry = field(default_factory=Photometry)
+    periodogram: Periodogram = field(default_factory=Periodogram)
+    access: Access = field(default_factory=Access)
+    log: Log = field(default_factory=Log)
+
+    @property
+    def directory(self) -> Path:
+        """The data directory as an absolute path."""
+        return Path(self.data.directory).expanduser().absolute()
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _require(condition: bool, name: str, rule: str) -> None:
+    if not condition:
+        raise StartError(f"{name} {rule}.")

@@ -1,0 +1,8 @@
+"""Bytes at keys: the contract of a store, local disk, object storage, and how keys are made."""
+
+from photseries.server.storage.contract import Store, StoredBlob
+from photseries.server.storage.keys import new_key
+from photseries.server.storage.local import LocalStore
+from photseries.server.storage.opening import open_store
+
+__all__ = ["LocalStore", "Store", "StoredBlob", "new_key", "open_store"]

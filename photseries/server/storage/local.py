@@ -1,0 +1,239 @@
+"""A store in a folder of a local or network disk.
+
+Every path is walked from the root folder by descriptors, without following symbolic links, so that a key cannot lead
+out of the root even when somebody plants a link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from photseries.errors import StartError, UnavailableError
+from photseries.server.disk import synchronize
+from photseries.server.faults import reached
+from photseries.server.storage.contract import CHUNK, Store, StoredBlob
+from photseries.server.storage.keys import PARTIAL, check_key, check_listed
+
+__all__ = ["LocalStore"]
+
+ATTEMPTS = 100  # at a folder that others remove, because it is empty, between our making and our using it
+FOLDER_MODE = 0o750
+FILE_MODE = 0o640
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+class LocalStore(Store):
+    """Blobs as files under one folder, which several processes and hosts may share.
+
+    A blob is written to ``.partial/``, synchronized, and linked to its name, which fails when the name is taken.
+
+    Parameters
+    ----------
+    root : Path
+        The folder; made when missing.
+
+    Raises
+    ------
+    StartError
+        When the folder cannot be made.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        try:
+            missing = [folder for folder in (root, *root.parents) if not folder.exists()]
+            root.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+            for folder in missing:
+                synchronize(folder.parent)
+        except OSError as error:
+            raise StartError(f"The folder of the store cannot be made: {error}") from error
+
+    def create(self, key: str, blob: bytes | memoryview) -> None:
+        """Write a blob under a new key; see :meth:`Store.create`."""
+        folders, name = check_key(key)
+        with _translated(), self._partial(blob) as (partial_folder, partial_name):
+            for _ in range(ATTEMPTS):
+                try:
+                    with self._walk(folders, make=True) as descriptors:
+                        reached("store: folders made")
+                        os.link(partial_name, name, src_dir_fd=partial_folder, dst_dir_fd=descriptors[-1])
+                        _settle(name, descriptors)
+                except FileNotFoundError:
+                    continue
+                return
+            raise UnavailableError("The store is too busy. Try again.")
+
+    def read(self, key: str) -> bytes | None:
+        """Give the whole blob, None when there is none."""
+        with _translated():
+            file = self._opened(key)
+            if file is None:
+                return None
+            with file:
+                return file.readall()
+
+    def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """Give a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
+        with _translated():
+            file = self._opened(key)
+        return None if file is None else _pieces(file, start, stop)
+
+    def size(self, key: str) -> int | None:
+        """Give the length of the blob [bytes], None when there is none."""
+        folders, name = check_key(key)
+        with _translated():
+            try:
+                with self._walk(folders) as descriptors:
+                    return os.stat(name, dir_fd=descriptors[-1], follow_symlinks=False).st_size
+            except FileNotFoundError:
+                return None
+
+    def delete(self, key: str) -> None:
+        """Remove a blob or a left-over, and the folders that this empties."""
+        folders, name = check_listed(key)
+        with _translated(), contextlib.suppress(FileNotFoundError), self._walk(folders) as descriptors:
+            os.unlink(name, dir_fd=descriptors[-1])
+            reached("store: blob removed")
+            if folders != [PARTIAL]:
+                _prune(folders, descriptors)
+            reached("store: folders pruned")
+
+    def scan(self) -> Iterator[StoredBlob]:
+        """List all blobs and left-overs; foreign files are not listed, and links not followed."""
+        with _translated(), self._walk([]) as (root,):
+            now = self._now()
+            for folder, _, names, descriptor in os.fwalk(".", dir_fd=root, onerror=_raise_unless_gone):
+                for name in names:
+                    key = Path(folder, name).as_posix()
+                    try:
+                        check_listed(key)
+                        found = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+                    except (ValueError, FileNotFoundError):
+                        continue
+                    if stat.S_ISREG(found.st_mode):
+                        yield StoredBlob(key, found.st_size, max(0.0, now - found.st_mtime))
+
+    def check(self) -> None:
+        """Write and remove a probe, with a hard link, which not every file system has."""
+        with _translated(), self._partial(b"probe") as (folder, name):
+            twin = secrets.token_hex(16)
+            os.link(name, twin, src_dir_fd=folder, dst_dir_fd=folder)
+            os.unlink(twin, dir_fd=folder)
+
+    def _opened(self, key: str) -> io.FileIO | None:
+        """Open the file of a blob, None when there is none."""
+        folders, name = check_key(key)
+        try:
+            with self._walk(folders) as descriptors:
+                descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=descriptors[-1])
+        except FileNotFoundError:
+            return None
+        return io.FileIO(descriptor)
+
+    def _now(self) -> float:
+        """Give the time by the clock that stamps the files, which is another machine's for a network disk.
+
+        Nothing is written for it: who sweeps a disk that is full needs it, too.
+        """
+        with self._walk([PARTIAL], make=True) as (*_, folder):
+            os.utime(folder)
+            return os.fstat(folder).st_mtime
+
+    @contextlib.contextmanager
+    def _partial(self, blob: bytes | memoryview) -> Iterator[tuple[int, str]]:
+        """Write a synchronized file that is removed in the end; give the descriptor of its folder, and its name."""
+        name = secrets.token_hex(16)
+        with self._walk([PARTIAL], make=True) as (*_, folder):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
+            try:
+                with os.fdopen(descriptor, "wb", buffering=0) as file:
+                    reached("store: partial file made")
+                    rest = memoryview(blob).cast("B")
+                    while rest:
+                        rest = rest[file.write(rest) :]
+                    reached("store: partial file written")
+                    os.fsync(descriptor)
+                reached("store: partial file synchronized")
+                yield folder, name
+            finally:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                reached("store: partial file removed")
+
+    @contextlib.contextmanager
+    def _walk(self, folders: list[str], *, make: bool = False) -> Iterator[list[int]]:
+        """Open the folders from the root down; give their descriptors, the root's first."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        with contextlib.ExitStack() as stack:
+            try:
+                descriptors = [os.open(self._root, flags)]
+            except FileNotFoundError as error:
+                raise UnavailableError("The store is away. Try again later.") from error
+            stack.callback(os.close, descriptors[0])
+            for folder in folders:
+                if make:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(folder, FOLDER_MODE, dir_fd=descriptors[-1])
+                descriptors.append(os.open(folder, flags | os.O_NOFOLLOW, dir_fd=descriptors[-1]))
+                stack.callback(os.close, descriptors[-1])
+            yield descriptors
+
+
+def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:
+    with file, _translated():
+        file.seek(start)
+        while piece := file.read(CHUNK if stop is None else min(CHUNK, stop - file.tell())):
+            yield piece
+
+
+def _settle(name: str, descriptors: list[int]) -> None:
+    """Make a new name durable, or remove it.
+
+    All folders are synchronized: one that another writer made a moment ago may not be durable yet.
+    """
+    try:
+        reached("store: blob linked")
+        for descriptor in reversed(descriptors):
+            os.fsync(descriptor)
+        reached("store: folders synchronized")
+    except BaseException:
+        os.unlink(name, dir_fd=descriptors[-1])
+        raise
+
+
+def _prune(folders: list[str], descriptors: list[int]) -> None:
+    """Remove the folders that are empty, innermost first; a writer who has just opened one makes it again."""
+    for folder, parent in zip(reversed(folders), reversed(descriptors[:-1]), strict=True):
+        try:
+            os.rmdir(folder, dir_fd=parent)
+        except OSError:
+            return
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the failures of a disk into what a client may know; FileExistsError and FileNotFoundError are answers."""
+    try:
+        yield
+    except (FileExistsError, FileNotFoundError):
+        raise
+    except OSError as error:
+        if error.errno in _FULL:
+            raise UnavailableError("The store is full. Ask its operator to make room, then try again.") from error
+        if error.errno in _REFUSED:
+            raise UnavailableError("The store refuses access. Its operator has to look at it.") from error
+        raise UnavailableError("The store does not work. Its operator has to look at it.") from error

@@ -1,0 +1,250 @@
+"""A store in object storage: S3, and whatever speaks its language.
+
+The clients of obstore do the talking. An object is there as a whole or not at all, so a blob needs no other name while
+it is written; ``If-None-Match`` lets the storage itself refuse a key that is taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from photseries.errors import UnavailableError
+from photseries.server.faults import reached
+from photseries.server.settings import Store as StoreSettings
+from photseries.server.storage.contract import CHUNK, Store, StoredBlob
+from photseries.server.storage.keys import PARTIAL, check_key, check_listed
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+    from obstore.store import ObjectStore as Backend
+
+__all__ = ["ObjectStore", "s3_backend"]
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = timedelta(seconds=5)
+RETRIES = 4  # with the pauses between them a storage that refuses connections is given up after some two seconds
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
+MEDIA_TYPE = "application/x-hdf5"
+AWAY = "The store is away. Try again later."
+
+#: What the storage says, by the code in its answer, and what of that a client may know.
+PROBLEMS: Mapping[str, str] = {
+    "NoSuchBucket": "The bucket of the store does not exist. Its operator has to make it.",
+    "InvalidBucketName": "The bucket of the store has a name that the object storage does not allow.",
+    "AccessDenied": "The store refuses access. Its operator has to look at it.",
+    "AllAccessDisabled": "The store refuses access. Its operator has to look at it.",
+    "NoCredentials": "There are no credentials for the store. Its operator has to give them.",
+    "InvalidAccessKeyId": "The store does not know the credentials. Its operator has to look at them.",
+    "SignatureDoesNotMatch": "The store does not accept the credentials. Its operator has to look at them.",
+    "InvalidToken": "The store does not accept the credentials. Its operator has to look at them.",
+    "ExpiredToken": "The credentials for the store have expired. Its operator has to renew them.",
+    "RequestTimeTooSkewed": "The clocks of this machine and of the store differ too much. Set them right.",
+    "RequestExpired": "The clocks of this machine and of the store differ too much. Set them right.",
+    "QuotaExceeded": "The store is full. Ask its operator to make room, then try again.",
+    "XMinioStorageFull": "The store is full. Ask its operator to make room, then try again.",
+    "SlowDown": "The store is too busy. Try again.",
+    "ServiceUnavailable": AWAY,
+    "NotImplemented": "The object storage lacks what a store needs. Its operator has to look at it.",
+}
+ROLE = "http://169.254.169.254/"  # where a machine in a cloud asks for credentials, when it was given none
+_CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
+_HAPPENED = re.compile(r"HTTP error: [\w ]+|status code: \d{3} [\w ]+")
+
+
+class ObjectStore(Store):
+    """Blobs as objects, which any number of processes on any number of hosts may share.
+
+    Parameters
+    ----------
+    backend : obstore.store.ObjectStore
+        The place: a bucket and a prefix in it, or memory.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+
+    def create(self, key: str, blob: bytes | memoryview) -> None:
+        """Write a blob under a new key; see :meth:`Store.create`."""
+        check_key(key)
+        self._put(key, blob)
+        reached("store: object put")
+
+    def read(self, key: str) -> bytes | None:
+        """Give the whole blob, None when there is none."""
+        check_key(key)
+        with contextlib.suppress(FileNotFoundError), _translated():
+            return obstore.get(self._backend, key).bytes().to_bytes()
+        return None
+
+    def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
+        """Give a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
+        check_key(key)
+        # An empty object has no range at all, so the whole of one is asked for without.
+        bounds: Any = {"range": {"offset": start} if stop is None else (start, stop)} if start or stop else None
+        with contextlib.suppress(FileNotFoundError), _translated():
+            stream = obstore.get(self._backend, key, options=bounds).stream(min_chunk_size=CHUNK)
+            return _pieces(stream)
+        return None
+
+    def size(self, key: str) -> int | None:
+        """Give the length of the blob [bytes], None when there is none."""
+        check_key(key)
+        with contextlib.suppress(FileNotFoundError), _translated():
+            try:
+                return obstore.head(self._backend, key)["size"]
+            except (FileNotFoundError, PermissionDeniedError):
+                # The answer to HEAD has no body that would tell a missing object from a missing bucket, for example.
+                return obstore.get(self._backend, key).meta["size"]
+        return None
+
+    def delete(self, key: str) -> None:
+        """Remove a blob or a left-over."""
+        check_listed(key)
+        self._remove(key)
+        reached("store: object removed")
+
+    def _remove(self, key: str) -> None:
+        with contextlib.suppress(FileNotFoundError), _translated():
+            try:
+                obstore.delete(self._backend, key)
+            except GenericError:
+                # The client takes an answer with the words SlowDown or InternalError in it for a failure, be they only
+                # part of the key. So what counts is whether the object is there.
+                obstore.head(self._backend, key)
+                raise
+
+    def scan(self) -> Iterator[StoredBlob]:
+        """List all blobs and left-overs; foreign objects are not listed."""
+        now = self._now()
+        with _translated():
+            for page in obstore.list(self._backend):
+                for found in page:
+                    with contextlib.suppress(ValueError):
+                        check_listed(found["path"])
+                        age = (now - found["last_modified"]).total_seconds()
+                        yield StoredBlob(found["path"], found["size"], max(0.0, age))
+
+    def check(self) -> None:
+        """Write and remove a probe, and see that it cannot be replaced, which not every object storage minds."""
+        with self._probe() as probe:
+            try:
+                self._put(probe, b"another")
+            except FileExistsError:
+                return
+        raise UnavailableError(
+            "The object storage replaces what is there: it lacks conditional writes (If-None-Match). It cannot be a "
+            "store."
+        )
+
+    def _put(self, key: str, blob: bytes | memoryview) -> None:
+        """Write an object that says who wrote it.
+
+        A client that did not hear the answer to a write repeats it, and then finds the key taken by itself.
+        """
+        writer = secrets.token_hex(16)
+        attributes = {"Content-Type": MEDIA_TYPE, "writer": writer}
+        with _translated():
+            try:
+                obstore.put(self._backend, key, blob, mode="create", attributes=attributes, use_multipart=False)
+            except AlreadyExistsError:
+                if obstore.get(self._backend, key).attributes.get("writer") != writer:
+                    raise FileExistsError(key) from None
+
+    @contextlib.contextmanager
+    def _probe(self) -> Iterator[str]:
+        """Write an object that is removed in the end; give its name."""
+        probe = f"{PARTIAL}/{secrets.token_hex(16)}"
+        self._put(probe, b"probe")
+        try:
+            yield probe
+        finally:
+            self._remove(probe)
+
+    def _now(self) -> datetime:
+        """Give the time by the clock that stamps the objects."""
+        with self._probe() as probe, _translated():
+            return obstore.head(self._backend, probe)["last_modified"]
+
+
+def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
+    """Make the client of a place in S3.
+
+    Parameters
+    ----------
+    bucket, prefix : str
+    settings : StoreSettings
+        What is null in it is left to the environment (``AWS_*``), the credentials also to the role of the machine.
+
+    Returns
+    -------
+    obstore.store.ObjectStore
+    """
+    endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    given = {
+        "endpoint": endpoint,
+        "region": settings.region,
+        "access_key_id": settings.access_key,
+        "secret_access_key": settings.secret_key,
+    }
+    named: Any = {name: value for name, value in given.items() if value is not None}
+    # The last repetition begins by half of the time and has the other half.
+    half = timedelta(seconds=settings.timeout / 2)
+    client: ClientConfig = {"connect_timeout": min(CONNECT_TIMEOUT, half), "timeout": half}
+    if endpoint is not None and endpoint.startswith("http://"):
+        client["allow_http"] = True
+    retries: RetryConfig = {
+        "max_retries": RETRIES,
+        "retry_timeout": half,
+        "backoff": {"init_backoff": FIRST_PAUSE, "max_backoff": LONGEST_PAUSE, "base": 2},
+    }
+    return S3Store(bucket, prefix=prefix or None, client_options=client, retry_config=retries, **named)
+
+
+def _pieces(stream: Any) -> Iterator[bytes]:
+    with _translated():
+        for piece in stream:
+            yield bytes(piece)
+
+
+@contextlib.contextmanager
+def _translated() -> Iterator[None]:
+    """Turn what the storage says into what a client may know; FileExistsError and FileNotFoundError are answers.
+
+    The words of the storage go nowhere: they may hold the name of a key, or of a bucket.
+    """
+    try:
+        yield
+    except (BaseError, FileNotFoundError) as error:
+        code = _code(str(error))
+        if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
+            raise
+        happened = _HAPPENED.search(str(error))
+        log.warning("object storage: %s", code or (happened[0] if happened else type(error).__name__))
+        raise UnavailableError(_problem(error, code)) from None
+
+
+def _code(words: str) -> str | None:
+    if ROLE in words:
+        return "NoCredentials"
+    found = _CODE.search(words)
+    return (found[1] or found[2]) if found else None
+
+
+def _problem(error: Exception, code: str | None) -> str:
+    if code is not None and code in PROBLEMS:
+        return PROBLEMS[code]
+    if isinstance(error, PermissionDeniedError | UnauthenticatedError):
+        return PROBLEMS["AccessDenied"]
+    return AWAY if code is None else "The store does not work. Its operator has to look at it."

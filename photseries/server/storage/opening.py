@@ -1,0 +1,70 @@
+"""From the address of a place to the store there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from photseries.errors import StartError, UnavailableError
+from photseries.server.settings import Store as StoreSettings
+from photseries.server.storage.contract import Store
+from photseries.server.storage.local import LocalStore
+
+__all__ = ["open_store"]
+
+NOTHING = "nothing.h5"  # a key that is never given
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_PREFIX = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*/)*[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+
+
+def open_store(url: str, settings: StoreSettings, *, only_read: bool = False) -> Store:
+    """Open the store at an address.
+
+    Parameters
+    ----------
+    url : str
+        ``s3://BUCKET[/PREFIX]`` or ``file:///FOLDER``.
+    settings : StoreSettings
+        What is needed to get there.
+    only_read : bool
+        Whether nothing will be written, so that it need not be possible.
+
+    Returns
+    -------
+    Store
+        Its folder is made when missing; a bucket has to be there.
+
+    Raises
+    ------
+    StartError
+        When the address is none, or the store there cannot be used; the message says why.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.netloc == "" and parts.path.startswith("/"):
+        if only_read and not Path(parts.path).is_dir():
+            raise StartError(f"There is no folder {parts.path}.")
+        return LocalStore(Path(parts.path))
+    if parts.scheme == "s3":
+        return _object_store(url, parts.netloc, parts.path.strip("/"), settings, only_read=only_read)
+    raise StartError(f"{url!r} is no address of a store; it must be s3://BUCKET/PREFIX or file:///FOLDER.")
+
+
+def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *, only_read: bool) -> Store:
+    if not _BUCKET.fullmatch(bucket) or (prefix and not _PREFIX.fullmatch(prefix)) or "?" in url or "#" in url:
+        # Not shown: who believes that credentials belong into it has put them there.
+        raise StartError("The address of the store must be s3://BUCKET/PREFIX and nothing more.")
+    try:
+        # Not at the top: most archives do without it, and pay nothing for it.
+        from photseries.server.storage.objects import ObjectStore, s3_backend
+    except ModuleNotFoundError as error:
+        raise StartError("A store in object storage needs the package obstore: pip install 'photseries[s3]'") from error
+    store = ObjectStore(s3_backend(bucket, prefix, settings))
+    try:
+        if only_read:
+            store.size(NOTHING)
+        else:
+            store.check()
+    except UnavailableError as error:
+        raise StartError(f"The store {url} cannot be used: {error.message}") from error
+    return store

@@ -1,0 +1,131 @@
+"""Simple Cone Search 1.03, with MAXREC and the signs of DALI: a VOTable that is sent while its rows are found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Final
+
+from photseries import parameters
+from photseries.errors import InvalidError
+from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
+from photseries.parameters import MOST_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
+from photseries.parameters.kinds import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
+from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
+
+__all__ = ["PARAMETERS", "answer", "asked", "error"]
+
+#: How many series come when the request does not say, and at most.
+USUAL: Final = 10_000
+MOST: Final = 1_000_000
+
+#: The parameters of a cone search.
+PARAMETERS: Final = (
+    Parameter(name="RA", kind=RIGHT_ASCENSION, sentence="Centre of the cone, ICRS [deg]."),
+    Parameter(name="DEC", kind=DECLINATION, sentence="Centre of the cone, ICRS [deg]."),
+    Parameter(name="SR", kind=SEARCH_RADIUS, sentence="Its radius [deg]; 0 asks for the columns alone."),
+    Parameter(name="VERB", kind=choice("1", "2", "3"), default="2", sentence="How many columns come."),
+    Parameter(
+        name="MAXREC",
+        kind=COUNT,
+        default=USUAL,
+        sentence=f"How many rows come at most, above {MOST:,} acts as that; 0 asks for the columns alone.",
+    ),
+)
+
+
+def asked(arguments: Mapping[str, Sequence[str]]) -> tuple[Query, int, int]:
+    """Read the parameters of a cone search, in capitals or not; others are ignored, as DALI wants it.
+
+    Returns
+    -------
+    query, verbosity, most : Query, int, int
+        At most so many rows; none for a request of the columns alone.
+
+    Raises
+    ------
+    InvalidError
+    """
+    known = {parameter.name for parameter in PARAMETERS}
+    given: dict[str, list[str]] = {}
+    for name, texts in arguments.items():
+        if name.upper() in known:
+            given.setdefault(name.upper(), []).extend(texts)
+    values = parameters.read(given, PARAMETERS)
+    for name in ("RA", "DEC", "SR"):
+        if name not in values:
+            raise InvalidError(f"{name} is missing: a cone search needs RA, DEC and SR [deg].")
+    cone = Cone(values["RA"], values["DEC"], values["SR"])
+    most = min(values["MAXREC"], MOST) if cone.radius else 0
+    return Query(cone=cone, sort_by=SEPARATION, per_page=MOST_PER_PAGE, include_total=False), int(values["VERB"]), most
+
+
+def answer(observations: Iterable[Observation], verbosity: int, most: int, service: str) -> Iterator[str]:
+    """Write the VOTable of a cone search, piece by piece.
+
+    Parameters
+    ----------
+    observations : iterable of Observation
+        The nearest first; no more than one above ``most`` is taken.
+    verbosity : int
+    most : int
+        Whether there are more is said at the end.
+    service : str
+        The URL of the service.
+    """
+    columns = _columns_at(verbosity)
+    status = element("INFO", name="QUERY_STATUS", value="OK")
+    system = element("COOSYS", ID="icrs", system="ICRS")
+    yield (
+        f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{_fields_of(columns)}'
+        "<DATA><TABLEDATA>\n"
+    )
+    rest = iter(observations)
+    for observation in islice(rest, most):
+        yield _row_of(columns, observation)
+    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if most and next(rest, None) else ""
+    yield f"</TABLEDATA></DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{_links(service)}{FOOT}"
+
+
+def error(message: str) -> str:
+    """Write the VOTable of a request that was wrong, as erratum 3 of the standard shows it."""
+    return f'{HEAD}{element("INFO", ID="Error", name="Error", value=message)}<RESOURCE type="results"/>\n{FOOT}'
+
+
+def _links(service: str) -> str:
+    """Say that the column ``id`` leads to the links of each row, as DataLink 1.1 does."""
+    parts = (
+        param("ivo://ivoa.net/std/DataLink#links-1.1", name="standardID"),
+        param(f"{service}/vo/datalink", name="accessURL"),
+        element("GROUP", param("", name="ID", ref="id"), name="inputParams"),
+    )
+    return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service")
+
+
+def _columns_at(verbosity: int) -> tuple[VOColumn, ...]:
+    """Give the columns that a VERB shows."""
+    return tuple(column for column in COLUMNS if column.verbosity <= verbosity)
+
+
+def _fields_of(columns: tuple[VOColumn, ...]) -> str:
+    """Write the FIELD elements of columns."""
+    return "".join(
+        field(
+            column.words,
+            ID=column.name,
+            name=column.name,
+            datatype=column.datatype,
+            arraysize="*" if column.datatype.endswith("har") else None,
+            unit=column.unit,
+            ucd=column.ucd,
+            utype=column.utype,
+        )
+        for column in columns
+    )
+
+
+def _row_of(columns: tuple[VOColumn, ...], observation: Observation) -> str:
+    """Write a series as a row of TABLEDATA; what is missing is an empty cell."""
+    cells = (column.value(observation) for column in columns)
+    written = ("" if cell is None else escaped(str(cell)) for cell in cells)
+    return element("TR", "".join(f"<TD>{cell}</TD>" for cell in written))

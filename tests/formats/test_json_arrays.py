@@ -1,0 +1,120 @@
+"""Columns straight from JSON: what the exact way would give, or nothing."""
+
+import json
+
+import numpy as np
+import orjson
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from photseries.errors import InvalidError
+from photseries.formats import json_arrays, json_columns
+from tests.hdf5.support import LIMITS, TESS
+
+pytest.importorskip("simdjson", reason="there is no wheel of pysimdjson for this Python")
+
+integers = st.integers(-(2**63), 2**63 - 1) | st.integers(-5, 5)
+floats = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.5, 5e-324, 2.0**63])
+columns = st.one_of(
+    *(st.lists(kind, max_size=6) for kind in (integers, floats, st.none(), integers | floats | st.none())),
+    st.lists(st.booleans() | st.none() | st.text(max_size=5) | st.lists(integers, max_size=2), max_size=4),
+    st.lists(st.integers(2**63, 2**65) | integers, max_size=3),
+)
+fields = st.dictionaries(
+    st.text(max_size=5),
+    st.recursive(st.none() | floats | st.text(max_size=9) | st.just(",null"), st.lists, max_leaves=4),
+    max_size=4,
+)
+
+
+@pytest.fixture(autouse=True)
+def of_any_length(monkeypatch):
+    monkeypatch.setattr(json_arrays, "_SHORT", 0)
+
+
+def exactly(body: bytes):
+    """Read a body the longer way; an error as its message."""
+    before, json_arrays._SHORT = json_arrays._SHORT, 2**62
+    try:
+        return read(body)
+    finally:
+        json_arrays._SHORT = before
+
+
+def read(body: bytes):
+    try:
+        document = json_columns.parse(body, LIMITS)
+        return document, json_columns.decode(document["data"], LIMITS)
+    except InvalidError as error:
+        return str(error)
+
+
+def same(found, expected):
+    if isinstance(expected, str):
+        assert found == expected
+        return
+    (document, frame), (other, table) = found, expected
+    pd.testing.assert_frame_equal(frame, table, check_exact=True)
+    for name in frame:
+        if frame[name].dtype == np.float64:
+            assert np.array_equal(np.signbit(frame[name]), np.signbit(table[name]))
+    assert {**document, "data": 0} == {**other, "data": 0}
+
+
+@given(st.dictionaries(st.text(max_size=3), columns, min_size=1, max_size=4), fields, st.booleans(), st.booleans())
+@settings(max_examples=300)
+def test_it_is_the_exact_answer_or_none(data, others, dense, ascii_only):
+    separators = (",", ":") if dense else (", ", ": ")
+    body = json.dumps({**others, "data": data}, separators=separators, ensure_ascii=ascii_only).encode(
+        "utf-8", "surrogatepass"
+    )
+    same(read(body), exactly(body))
+
+
+def test_a_real_series_is_read_this_way():
+    frame = pd.read_hdf(TESS)
+    body = b'{"obj_id": null, "altdata": {"a": [1, {"b": "null, [null"}]}, "data": ' + json_columns.encode(frame) + b"}"
+    found = json_arrays.parse(body.replace(b"null, [null", b"x"), LIMITS.depth)
+    assert found is not None
+    assert all(isinstance(column, np.ndarray) for column in found["data"].values())
+    assert found["altdata"] == {"a": [1, {"b": "x"}]}
+    assert found["obj_id"] is None
+    same(read(body), exactly(body))
+
+
+DOUBTS = {
+    "no data": b'{"a": [1]}',
+    "data of another kind": b'{"data": [1]}',
+    "not JSON": b'{"data": {"a": [1,]}}',
+    "a key twice": b'{"a": 1, "a": 2, "data": {"a": [1]}}',
+    "a key with NUL": b'{"data": {"a": [1], "a\\u0000": [2]}}',
+    "a column twice": b'{"data": {"a": [1], "a": [2]}}',
+    "a key twice within": b'{"altdata": {"a": 1, "a": 2}, "data": {"a": [1]}}',
+    "nested columns": b'{"data": {"a": [[1], [2]]}}',
+    "an integer beyond int64": b'{"data": {"a": [-1, 9223372036854775808]}}',
+    "an integer beyond 64 bits": b'{"data": {"a": [18446744073709551616]}}',
+    "a real minus zero beside a null": b'{"data": {"a": [-0.0, null]}}',
+    "a null in a list elsewhere": b'{"altdata": [1, null], "data": {"a": [1]}}',
+    "a null elsewhere and a minus zero": b'{"altdata": [1, null], "data": {"a": [-0.0]}}',
+    "a null in a text and a minus zero": b'{"obj_id": ",null", "data": {"a": [-0.0]}}',
+    "a null in a name and a minus zero": b'{"data": {",null": [-0.0]}}',
+    "a text with a bracket": b'{"obj_id": "[", "data": {"a": [1]}}',
+    "too deep": b'{"altdata": ' + b"[" * 40 + b"]" * 40 + b', "data": {"a": [1]}}',
+    "half a surrogate pair": b'{"a": "\\ud800", "data": {"a": [1]}}',
+}
+
+
+@pytest.mark.parametrize("case", DOUBTS)
+def test_it_vouches_for_nothing_doubtful(case):
+    body = DOUBTS[case]
+    assert json_arrays.parse(body, LIMITS.depth) is None
+    same(read(body), exactly(body)) if b'"data": {' in body else None
+
+
+def test_without_the_library_every_body_goes_the_longer_way(monkeypatch):
+    body = orjson.dumps({"data": {"a": [1.5, None]}})
+    assert json_arrays.parse(body, LIMITS.depth) is not None
+    monkeypatch.setattr(json_arrays, "simdjson", None)
+    assert json_arrays.parse(body, LIMITS.depth) is None

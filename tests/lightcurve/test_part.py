@@ -1,0 +1,20 @@
+"""Parts of tables: every column that may be asked for can be derived, and asking costs nothing."""
+
+import subprocess
+import sys
+
+import pandas as pd
+
+from photseries.lightcurve.cutting import cut
+from photseries.lightcurve.part import DERIVED, Part
+from tests.support import columns
+
+
+def test_all_that_may_be_asked_for_is_derived():
+    frame = pd.DataFrame(columns())
+    assert list(cut(frame, Part(columns=("mjd",), derive=tuple(DERIVED)), {})) == ["mjd", *DERIVED]
+
+
+def test_the_table_of_parameters_needs_no_numbers():
+    program = "import sys, photseries.parameters; print({'numpy', 'pandas'} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "set()\n"

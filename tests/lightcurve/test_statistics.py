@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+
+from photseries.lightcurve.curve import light_curve
+from photseries.lightcurve.photometry import flux_to_mag, mag_to_flux
+from photseries.lightcurve.statistics import robust, summarize
+
+DATA = Path(__file__).parent.parent / "data"
+EXACT = {"rel": 1e-12, "abs": 0.0}
+
+
+def series(flux, mjd=None, **columns):
+    mjd = np.arange(len(flux), dtype=float) + 59000.0 if mjd is None else mjd
+    return pd.DataFrame({"mjd": mjd, "flux": flux, **columns})
+
+
+def plain(value):
+    """Fail unless JSON takes the value without NaN and infinities, and its types are Python's own."""
+    if isinstance(value, dict):
+        assert all(type(key) is str for key in value)
+        return [plain(item) for item in value.values()]
+    assert type(value) in (int, float, bool, type(None))
+    return json.dumps(value, allow_nan=False)
+
+
+def clipped(values):
+    """Sigma clipping written a second time: a loop, plain and slow."""
+    values = [value for value in values if math.isfinite(value)]
+    centre, scatter = np.median(values), np.std(values)
+    if len(values) < 5:
+        return centre, scatter
+    for _ in range(3):
+        kept = [value for value in values if scatter == 0 or abs(value - centre) / scatter <= 3]
+        if len(kept) == len(values):
+            break
+        values, centre, scatter = kept, np.mean(kept), np.std(kept)
+    return centre, scatter
+
+
+def assert_as_skyportal(frame, mags, fluxes, noise):
+    """Compare with SkyPortal's formulas, for rows that are sorted by mjd and finite where they are not NaN."""
+    summary = summarize(frame)
+    mjd = frame["mjd"].to_numpy(np.float64)
+    robust_mag, robust_rms = clipped(mags)
+    robust_flux, robust_rms_flux = clipped(fluxes)
+    snr = fluxes / np.fmax(noise, robust_rms_flux)
+    detected = np.flatnonzero(snr > 3)
+    expected = {
+        "num_exp": len(mjd),
+        "num_detected": len(detected),
+        "mean_flux": np.nanmean(fluxes),
+        "rms_flux": np.nanstd(fluxes),
+        "robust_flux": robust_flux,
+        "robust_rms_flux": robust_rms_flux,
+        "mjd_first": mjd[0],
+        "mjd_mid": (mjd[0] + mjd[-1]) / 2,
+        "mjd_last": mjd[-1],
+        "mag_first": None if np.isnan(mags[0]) else mags[0],
+        "mag_last": None if np.isnan(mags[-1]) else mags[-1],
+        "mjd_last_detected": mjd[detected[-1]],
+        "mag_last_detected": mags[detected[-1]],
+        "is_detected": True,
+        "mean_mag": np.nanmean(mags),
+        "rms_mag": np.nanstd(mags),
+        "robust_mag": robust_mag,
+        "robust_rms": robust_rms,
+        "median_snr": np.nanmedian(snr),
+        "best_snr": np.nanmax(snr),
+        "worst_snr": np.nanmin(snr),
+        "frame_rate": 1 / (np.nanmedian(np.diff(mjd)) * 24 * 3600),
+    }
+    columns = {name: column.to_numpy(np.float64) for name, column in frame.items()}
+    expected_columns = {
+        "medians": {name: np.nanmedian(column) for name, column in columns.items()},
+        "minima": {name: np.nanmin(column) for name, column in columns.items()},
+        "maxima": {name: np.nanmax(column) for name, column in columns.items()},
+        # numpy leaves some 1e-15 of rounding where a column is constant.
+        "stds": {name: np.nanstd(column) * (np.nanmin(column) < np.nanmax(column)) for name, column in columns.items()},
+    }
+    actual = dataclasses.asdict(summary)
+    assert set(actual) == set(expected) | set(expected_columns)
+    for name, value in expected.items():
+        assert actual[name] == (value if value is None else pytest.approx(value, **EXACT)), name
+    for name, values in expected_columns.items():
+        assert actual[name] == pytest.approx(values, **EXACT), name
+
+
+@pytest.mark.parametrize("colour", ["R", "B"])
+def test_macho_as_an_independent_computation(colour):
+    mjd, mag, magerr = np.loadtxt(DATA / f"macho_1.3444.614.{colour}.mjd", unpack=True)
+    assert np.all(np.diff(mjd) > 0)
+    flux = 10 ** ((23.9 - mag) / 2.5)
+    fluxerr = np.where(magerr > 0, magerr * flux * np.log(10) / 2.5, np.nan)
+    assert_as_skyportal(pd.DataFrame({"mjd": mjd, "mag": mag, "magerr": magerr}), mag, flux, fluxerr)
+
+
+def test_tess_as_an_independent_computation():
+    frame = pd.read_hdf(DATA / "TESS_photometric_series1.h5")
+    flux = frame["flux"].to_numpy(np.float64)
+    assert np.nanmin(flux) > 0
+    assert_as_skyportal(frame, 23.9 - 2.5 * np.log10(flux), flux, frame["fluxerr"].to_numpy(np.float64))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(5, 300))
+def test_finite_sorted_series_as_skyportal(seed, n):
+    rng = np.random.default_rng(seed)
+    flux = rng.normal(1000.0, 10.0, n) + 500.0 * (rng.random(n) < 0.05)
+    frame = series(flux, np.cumsum(rng.uniform(0.001, 0.1, n)) + 59000, fluxerr=rng.uniform(1.0, 20.0, n))
+    assert_as_skyportal(frame, 23.9 - 2.5 * np.log10(flux), flux, frame["fluxerr"].to_numpy())
+
+
+ANY_FLOATS = npst.arrays(np.float64, st.shared(st.integers(1, 12), key="n"), elements=st.floats(width=64))
+
+
+@given(ANY_FLOATS, ANY_FLOATS, ANY_FLOATS, ANY_FLOATS)
+def test_any_numbers_give_plain_values_and_no_warning(mjd, flux, fluxerr, more):
+    summary = summarize(series(flux, mjd, fluxerr=fluxerr, more=more))
+    plain(dataclasses.asdict(summary) | {"medians": summary.medians})
+    assert summary.num_exp == len(flux)
+    assert summary.is_detected == (summary.num_detected > 0)
+    for low, middle, high in zip(
+        summary.minima.values(), summary.medians.values(), summary.maxima.values(), strict=True
+    ):
+        assert middle is None or low <= middle <= high
+
+
+@given(st.data(), npst.arrays(np.float64, st.integers(1, 30), elements=st.floats(50000, 60000), unique=True))
+def test_the_order_of_rows_does_not_matter(data, mjd):
+    flux = data.draw(npst.arrays(np.float64, len(mjd), elements=st.floats(-1e6, 1e6) | st.just(math.nan)))
+    frame = series(flux, mjd, fluxerr=np.abs(flux) / 7, count=np.arange(len(mjd)))
+    order = data.draw(st.permutations(range(len(mjd))))
+    assert summarize(frame) == summarize(frame.iloc[order])
+
+
+@given(npst.arrays(np.int16, st.integers(1, 40)))
+def test_robust_as_written_a_second_time(values):
+    assert robust(values) == pytest.approx(clipped(values), **EXACT)
+
+
+def test_robust_drops_an_outlier_and_takes_the_mean_of_the_rest():
+    values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 14.0, 15.0, 1000.0]
+    assert robust(values) == pytest.approx((np.mean(values[:-1]), np.std(values[:-1])), **EXACT)
+
+
+def test_robust_takes_the_median_where_nothing_is_dropped():
+    values = [1.0, 2.0, 3.0, 4.0, 10.0]
+    assert robust(values) == (3.0, np.std(values))
+
+
+def test_robust_clips_at_most_three_times():
+    values = np.concatenate([np.linspace(-1, 1, 1000), [1e3, 1e6, 1e9, 1e12, 1e15]])
+    assert robust(values) == pytest.approx((np.mean(values[:-3]), np.std(values[:-3])), **EXACT)
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 3.0, 1e9], [1.0, np.nan, np.inf, 2.0, 3.0, 1e9]])
+def test_robust_leaves_fewer_than_five_points_alone(values):
+    assert robust(values) == (2.5, np.std([1.0, 2.0, 3.0, 1e9]))
+
+
+def test_robust_of_nothing():
+    assert np.isnan(robust([])).all()
+    assert np.isnan(robust([np.nan, np.inf])).all()
+
+
+def test_robust_where_the_scatter_underflows_keeps_its_points():
+    values = np.array([1, 2, 3, 4, 5, 6]) * 1e-200
+    assert robust(values) == (np.median(values), 0.0)
+
+
+def test_peer_11_unsorted_times():
+    frame = series([10.0, 20.0, 30.0], mjd=[3.0, 1.0, 2.0])
+    summary = summarize(frame)
+    assert (summary.mjd_first, summary.mjd_mid, summary.mjd_last) == (1.0, 2.0, 3.0)
+    assert (summary.mag_first, summary.mag_last) == (flux_to_mag(20.0), flux_to_mag(10.0))
+    assert summary.frame_rate == pytest.approx(1 / 86400)
+
+
+def test_peer_12_equal_times():
+    summary = summarize(series([10.0, 20.0, 30.0], mjd=[5.0, 5.0, 5.0]))
+    assert summary.frame_rate is None
+    assert (summary.mag_first, summary.mag_last) == (flux_to_mag(10.0), flux_to_mag(30.0))
+
+
+def test_peer_12_some_equal_times_do_not_count_in_the_frame_rate():
+    summary = summarize(series([1.0] * 7, mjd=[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 3.0]))
+    assert summary.frame_rate == pytest.approx(1 / (1.5 * 86400), rel=1e-15)
+
+
+def test_peer_12_one_row():
+    summary = summarize(series([10.0], mjd=[5.0], fluxerr=[2.0]))
+    assert summary.frame_rate is None
+    assert (summary.mjd_first, summary.mjd_mid, summary.mjd_last) == (5.0, 5.0, 5.0)
+    assert (summary.mean_flux, summary.rms_flux, summary.robust_rms, summary.rms_mag) == (10.0, 0.0, 0.0, 0.0)
+    assert (summary.best_snr, summary.is_detected) == (5.0, True)
+    assert set(summary.stds.values()) == {0.0}
+
+
+def test_peer_13_a_null_time_is_no_time():
+    summary = summarize(series([10.0, 20.0, 30.0, 1000.0], mjd=[np.nan, 2.0, 3.0, np.inf], fluxerr=[1.0] * 4))
+    assert (summary.mjd_first, summary.mjd_last) == (2.0, 3.0)
+    assert (summary.mag_first, summary.mag_last) == (flux_to_mag(20.0), flux_to_mag(30.0))
+    assert summary.num_exp == 4
+    assert summary.mean_flux == 265.0
+
+
+def test_a_detection_without_a_time_counts_but_is_not_the_last():
+    quiet = np.tile([-1.0, 1.0], 20)
+    summary = summarize(series([*quiet, 50.0, 60.0], mjd=[*np.arange(40.0), np.nan, 7.5]))
+    assert summary.num_detected == 2
+    assert (summary.mjd_last_detected, summary.mag_last_detected) == (7.5, flux_to_mag(60.0))
+
+
+def test_peer_14_columns_without_a_finite_value():
+    frame = series([1.0, 2.0], nothing=[np.nan, np.nan], endless=[np.inf, -np.inf])
+    summary = summarize(frame)
+    for statistic in (summary.medians, summary.minima, summary.maxima, summary.stds):
+        assert statistic["nothing"] is statistic["endless"] is None
+
+
+def test_peer_14_infinite_values_are_left_out():
+    summary = summarize(series([1.0, 2.0, 9.0], some=[np.inf, 2.0, -np.inf]))
+    assert (summary.minima["some"], summary.medians["some"], summary.maxima["some"], summary.stds["some"]) == (
+        2,
+        2,
+        2,
+        0,
+    )
+
+
+def test_overflow_is_undefined():
+    summary = summarize(series([1.7e308, 1.6e308, -1.7e308]))
+    assert summary.rms_flux is None
+    assert summary.best_snr is None
+    assert not summary.is_detected
+    assert summary.maxima["flux"] == 1.7e308
+    assert summary.stds["flux"] is None
+
+
+def test_peer_15_errors_that_are_not_positive_do_not_make_a_signal():
+    flux = np.tile([9.0, 11.0], 10)
+    with_bad_errors = summarize(series(flux, fluxerr=np.tile([-1e-9, 0.0], 10)))
+    without = summarize(series(flux))
+    assert with_bad_errors.best_snr == without.best_snr == 11.0
+
+
+def test_peer_16_noise_is_not_detected():
+    n = 18_699
+    summary = summarize(series(np.random.default_rng(16).normal(0.0, 10.0, n)))
+    assert summary.best_snr < 7
+    assert summary.num_detected / n < 0.005
+    assert abs(summary.median_snr) < 0.05
+
+
+@pytest.mark.parametrize("flux", [0.1, -0.1, 7.0, 1e-300])
+@pytest.mark.parametrize("n", [1, 3, 11])
+def test_peer_16_constant_flux_has_no_scatter_and_no_signal_to_noise(flux, n):
+    summary = summarize(series([flux] * n))
+    assert (summary.rms_flux, summary.robust_rms_flux, summary.mean_flux) == (0.0, 0.0, flux)
+    assert (summary.best_snr, summary.median_snr, summary.worst_snr) == (None, None, None)
+    assert summary.is_detected is False
+    assert summary.mjd_last_detected is summary.mag_last_detected is None
+
+
+def test_peer_16_constant_magnitude():
+    frame = pd.DataFrame({"mjd": [1.0, 2.0, 3.0], "mag": [18.1, 18.1, 18.1]})
+    summary = summarize(frame)
+    assert (summary.mean_mag, summary.rms_mag, summary.robust_rms, summary.rms_flux) == (18.1, 0.0, 0.0, 0.0)
+    assert summary.best_snr is None
+
+
+def test_peer_17_fluxes_tell_what_magnitudes_cannot():
+    summary = summarize(series(np.random.default_rng(17).normal(1.0, 10.0, 100_000)))
+    assert summary.mean_mag < 22.5
+    assert summary.mean_flux == pytest.approx(1.0, abs=0.2)
+    assert summary.robust_flux == pytest.approx(1.0, abs=0.2)
+    assert summary.robust_rms_flux == pytest.approx(10.0, rel=0.05)
+
+
+def test_negative_fluxes_alone_have_no_magnitude():
+    summary = summarize(series([-1.0, -2.0]))
+    assert (summary.mean_mag, summary.rms_mag, summary.robust_mag, summary.robust_rms) == (None, None, None, None)
+    assert summary.mag_first is summary.mag_last is None
+    assert summary.mean_flux == -1.5
+
+
+def test_detection_threshold():
+    frame = series([10.0, 20.0], fluxerr=[5.0, 5.0])
+    assert summarize(frame).num_detected == 1
+    assert summarize(frame, detection_threshold=1.0).num_detected == 2
+    assert summarize(frame, detection_threshold=4.0).num_detected == 0, "a point at the threshold is not above it"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", ">f4", "int8", "uint64"])
+def test_every_dtype_is_computed_in_float64(dtype):
+    values = np.array([100, 3, 7, 50, 2, 9], dtype=dtype)
+    summary = summarize(series(values, more=values[::-1]))
+    expected = summarize(series(values.astype(np.float64), more=values[::-1].astype(np.float64)))
+    assert summary == expected
+    plain(dataclasses.asdict(summary))
+
+
+def test_only_numeric_columns_have_statistics():
+    frame = series(
+        [1.0, 2.0],
+        flag=[True, False],
+        text=["a", None],
+        when=pd.to_datetime(["2020-01-01", None]),
+        lasts=pd.to_timedelta([1, 2], unit="s"),
+        count=[1, 2],
+    )
+    assert set(summarize(frame).medians) == {"mjd", "flux", "count"}
+
+
+def test_the_index_does_not_matter():
+    frame = series([10.0, 20.0, 30.0], mjd=[3.0, 1.0, 2.0])
+    assert summarize(frame.set_index(pd.Index(["b", "b", "a"]))) == summarize(frame)
+
+
+def test_a_light_curve_that_is_known_is_used():
+    frame = pd.DataFrame({"mjd": [2.0, 1.0], "mag": [18.0, 19.0]})
+    assert summarize(frame, light_curve(frame)) == summarize(frame)
+    assert summarize(frame).mean_flux == pytest.approx(mag_to_flux([18.0, 19.0]).mean(), **EXACT)

@@ -1,0 +1,84 @@
+"""What an export refuses before it begins, and what ends it."""
+
+import sys
+
+import pandas as pd
+import pytest
+
+from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.formats import long_hdf5, long_parquet
+from photseries.formats.exports import EXPORTS
+from photseries.lightcurve.curve import MEASUREMENTS
+from photseries.lightcurve.part import Part
+from photseries.parameters import Query
+from photseries.server.accounts import OPERATOR
+from photseries.server.archive import exports
+from tests.support import columns
+
+BODY = {
+    "obj_id": "star", "instrument_id": 7, "series_name": "night", "series_obj_id": "1", "ra": 1, "dec": 2,
+    "exp_time": 1, "filter": "ztfg",
+}  # fmt: skip
+
+
+def export(services, principal, form, folder, part=None):
+    return services.archive.export(principal, Query(), EXPORTS[form], part or Part(), folder)
+
+
+def test_what_is_not_installed(services, principal, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(NotInstalledError, match=r"photseries\[parquet\]"):
+        export(services, principal, "parquet", tmp_path)
+    assert b"".join(export(services, principal, "hdf5", tmp_path))
+
+
+def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
+    wide = {f"{number:0>100}": [1.0, 2.0] for number in range(500)}
+    services.archive.create(principal, {**BODY, "data": {**columns(2), **wide}})
+    with pytest.raises(InvalidError, match="505 columns"):
+        export(services, principal, "hdf5", tmp_path, Part(columns=("*",)))
+    assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*MEASUREMENTS, *list(wide)[:300]))))
+
+
+def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
+    for form in ("hdf5", "zip"):
+        with pytest.raises(UnavailableError, match="no room"):
+            list(export(services, principal, form, tmp_path / "nowhere"))
+    services.archive.create(principal, {**BODY, "data": columns(2)})
+    (file,) = (tmp_path / "data" / "store").rglob("*.h5")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    for form in EXPORTS:
+        with pytest.raises(DamagedError):
+            list(export(services, principal, form, tmp_path))
+
+
+def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch):
+    """What is renamed while pages are walked; a unit that is none; a table longer than what is written at once."""
+    monkeypatch.setattr(exports, "MOST_PER_PAGE", 1)
+    for module in (long_hdf5, long_parquet):
+        monkeypatch.setattr(module, "GROUP", 7)
+    services.accounts.create(OPERATOR, "sources", {"id": "zebra", "ra": 1, "dec": 2})
+    archive = services.archive
+    ids = [
+        archive.create(
+            principal,
+            {
+                **BODY,
+                "channel": str(rows),
+                "data": columns(rows),
+                "altdata": {"flux_calibrated": False, "flux_unit": "x" * rows},
+            },
+        ).id
+        for rows in (20, 3, 101)
+    ]
+    begun = {form: export(services, principal, form, tmp_path) for form in ("hdf5", "parquet")}
+    begins = {form: [next(pieces) for _ in range(3)] for form, pieces in begun.items()}
+    archive.update(principal, ids[0], {"obj_id": "zebra"})
+    for form, pieces in begun.items():
+        path = tmp_path / form
+        path.write_bytes(b"".join([*begins[form], *pieces]))
+        found = pd.read_hdf(path, "light_curves") if form == "hdf5" else pd.read_parquet(path)
+        assert found["series_id"].tolist() == [ids[0]] * 20 + [ids[1]] * 3 + [ids[2]] * 101
+        assert found["flux"].tolist() == [flux for rows in (20, 3, 101) for flux in columns(rows)["flux"]]
+        assert set(found["obj_id"]) == {"star"}
+        assert found["flux_unit"].fillna("").tolist() == ["x" * 20] * 20 + ["xxx"] * 3 + [""] * 101

@@ -1,0 +1,167 @@
+"""`photseries store copy`: everything arrives, what is not right is named, nothing is replaced."""
+
+import itertools
+import json
+
+import pytest
+
+from photseries.errors import UnavailableError
+from photseries.server.archive import Upkeep
+from photseries.server.archive.moving import Fate, Mover
+from photseries.server.storage import LocalStore, open_store
+from tests.crash.place import Place
+from tests.server.archive.test_order import body
+
+_numbers = itertools.count()
+
+
+@pytest.fixture
+def target(tmp_path):
+    return LocalStore(tmp_path / "target")
+
+
+def moved(services, target, *, trusted=False):
+    found = list(Mover(services.catalogue, services.store, target, trusted=trusted).run())
+    return {fate: sorted(one.blob.filename for one in found if one.fate is fate) for fate in Fate}
+
+
+@pytest.fixture
+def filled(services, principal):
+    """The files of three series, of an earlier revision, and of a series that was deleted."""
+    for star in "1234":
+        services.archive.create(principal, body(series_obj_id=star))
+    services.archive.update(principal, 1, {"channel": "b"})
+    services.archive.delete(principal, 4)
+    services.store.create("an/orphan.h5", b"nobody names me")
+    return sorted(blob.key for blob in services.store.scan() if blob.key != "an/orphan.h5")
+
+
+def test_everything_arrives_that_a_row_names_or_the_grace_keeps(services, filled, target):
+    assert moved(services, target)[Fate.COPIED] == filled
+    assert sorted(blob.key for blob in target.scan()) == filled
+    for key in filled:
+        assert target.read(key) == services.store.read(key)
+    assert list(Upkeep(services.catalogue, target, services.config).verify()) == []
+    assert Mover(services.catalogue, services.store, target, trusted=False).total() == len(filled)
+
+
+def test_what_is_there_is_read_again_and_not_written(services, filled, target):
+    for key in filled[:2]:
+        target.create(key, services.store.read(key))
+    outcome = moved(services, target)
+    assert (outcome[Fate.THERE], outcome[Fate.COPIED]) == (filled[:2], filled[2:])
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_another_file_under_the_same_key_is_named_and_kept(services, filled, target, trusted):
+    other = b"x" * services.store.size(filled[0])
+    target.create(filled[0], other)
+    target.create(filled[1], b"short")
+    outcome = moved(services, target, trusted=trusted)
+    assert outcome[Fate.FAILED] == (filled[1:2] if trusted else filled[:2])
+    assert (target.read(filled[0]), target.read(filled[1])) == (other, b"short")
+
+
+def test_a_damaged_file_is_not_copied(services, filled, target, principal):
+    root = services.config.directory / "store"
+    damaged, missing = (services.archive.visible(principal, number).fields["filename"] for number in (2, 3))
+    (root / damaged).write_bytes(b"damaged")
+    (root / missing).unlink()
+    assert moved(services, target)[Fate.FAILED] == sorted([damaged, missing])
+    assert target.size(damaged) is target.size(missing) is None
+
+
+def test_a_file_that_cannot_be_read_is_named_and_the_rest_copied(services, filled, target, principal, tmp_path):
+    root = services.config.directory / "store"
+    unreadable = services.archive.visible(principal, 2).fields["filename"]
+    (root / unreadable).rename(tmp_path / "elsewhere.h5")
+    (root / unreadable).symlink_to(tmp_path / "elsewhere.h5")  # none is followed
+    found = list(Mover(services.catalogue, services.store, target, trusted=False).run())
+    (failed,) = [one for one in found if one.fate is Fate.FAILED]
+    assert failed.blob.filename == unreadable
+    assert failed.problem == "cannot be read: The store does not work. Its operator has to look at it."
+    assert sorted(one.blob.filename for one in found if one.fate is Fate.COPIED) == sorted({*filled} - {unreadable})
+
+
+def test_a_source_that_is_away_ends_the_copy(services, filled, target, tmp_path):
+    root = services.config.directory / "store"
+    root.rename(tmp_path / "elsewhere")
+    root.write_text("no folder")
+    with pytest.raises(UnavailableError):
+        moved(services, target)
+
+
+def test_what_a_sweep_removes_meanwhile_is_no_failure(services, filled, target):
+    with services.catalogue.reading() as connection:
+        rows = connection.exec_driver_sql("SELECT filename FROM unlinked_blobs").scalars().all()
+    for key in rows:
+        services.store.delete(key)
+    assert moved(services, target)[Fate.GONE] == sorted(rows)
+
+
+def test_a_target_that_fails_ends_the_copy_and_the_next_one_goes_on(services, filled, target, monkeypatch):
+    create, calls = target.create, itertools.count()
+
+    def full(key, blob):
+        if next(calls) == 2:
+            raise UnavailableError("The store is full.")
+        create(key, blob)
+
+    monkeypatch.setattr(target, "create", full)
+    with pytest.raises(UnavailableError):
+        moved(services, target)
+    outcome = moved(services, target, trusted=True)
+    assert sorted(outcome[Fate.THERE] + outcome[Fate.COPIED]) == filled
+    assert outcome[Fate.THERE]
+
+
+@pytest.fixture(scope="module")
+def bucket(object_server):
+    assert object_server.make_bucket("moving")
+    return "moving"
+
+
+@pytest.fixture
+def place(services, archive_url, principal, object_server):
+    settings = {name: value for name, value in object_server.settings("").items() if name != "store__url"}
+    with Place(services.config.directory, archive_url, **settings) as place:
+        services.archive.create(principal, body())
+        yield place
+
+
+def here(place):
+    return f"file://{place.root}"
+
+
+def test_the_command_there_and_back(place, bucket, tmp_path):
+    there, back = f"s3://{bucket}/there-and-back", f"file://{tmp_path}/back"
+    for source, target in ((here(place), there), (there, back)):
+        outcome = place.command("store", "copy", source, target, "--json")
+        assert outcome.exit_code == 0, outcome.stderr
+        told = json.loads(outcome.stdout)
+        assert (told["copied"], told["failed"], told["failures"]) == (1, 0, [])
+        (file,) = place.named()
+        assert told["bytes"] == (place.root / file).stat().st_size
+    assert (tmp_path / "back" / file).read_bytes() == (place.root / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("s3://absent/place", "bucket of the store does not exist"),
+        ("s3://{bucket}/used", "is not empty, and 'holiday/beach.jpeg' is none"),
+        ("{here}", "are one place, or one lies in the other"),
+        ("{here}/inside/", "are one place, or one lies in the other"),
+        ("file://{alias}/inside", "are one place, or one lies in the other"),
+        ("ftp://host/store", "is no address of a store"),
+    ],
+)
+def test_the_command_refuses_a_target(place, object_server, bucket, tmp_path, target, words):
+    (alias := tmp_path / "alias").symlink_to(place.root)
+    used = open_store(f"s3://{bucket}/used", object_server.config(bucket))
+    if used.size("holiday/beach.jpeg") is None:
+        used.create("holiday/beach.jpeg", b"a photograph")
+    outcome = place.command("store", "copy", here(place), target.format(bucket=bucket, here=here(place), alias=alias))
+    assert (outcome.exit_code, outcome.stdout) == (2, "")
+    assert words in outcome.stderr
+    assert [blob.key for blob in used.scan()] == ["holiday/beach.jpeg"]

@@ -1,0 +1,45 @@
+"""Long tables are read once, while there is room for them."""
+
+import dataclasses
+
+import pandas as pd
+
+from photseries.hdf5 import Decoded
+from photseries.server.archive.tables import LONG, Tables
+from photseries.server.catalogue.blobs import Blob
+
+ROWS = 100
+SIZE = 7 * 8 * ROWS + 132  # two columns, five arrays of the light curve, the index
+
+
+def blob(name, size=LONG):
+    values = {field.name: None for field in dataclasses.fields(Blob)}
+    return Blob(**{**values, "filename": name, "size": size})
+
+
+class Store:
+    def __init__(self):
+        self.read = []
+
+    def __call__(self, wanted):
+        self.read.append(wanted.filename)
+        frame = pd.DataFrame({"mjd": range(ROWS), "flux": 1.0}).astype(float)
+        return Decoded(frame, {"name": wanted.filename})
+
+
+def test_the_tables_that_were_asked_for_last_are_kept():
+    tables, store = Tables(2 * SIZE), Store()
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert tables.get(blob(name), store).decoded.metadata == {"name": name}
+    assert store.read == ["a", "b", "c", "b"]
+    assert tables.get(blob("b"), store).curve.flux.tolist() == [1.0] * ROWS
+
+
+def test_short_tables_and_those_for_which_there_is_no_room_are_read_again():
+    tables, store = Tables(SIZE - 1), Store()
+    for _ in range(2):
+        tables.get(blob("large"), store)
+    roomy = Tables(2 * SIZE)
+    for _ in range(2):
+        roomy.get(blob("short", LONG - 1), store)
+    assert store.read == ["large", "large", "short", "short"]

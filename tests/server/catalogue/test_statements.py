@@ -1,0 +1,126 @@
+"""How many statements a request costs, and what the database does when it is away."""
+
+import contextlib
+
+import orjson
+import pytest
+from sqlalchemy import event
+
+from photseries.errors import UnavailableError
+from photseries.lightcurve.statistics import SUMMARY
+from photseries.parameters import Query
+from photseries.schemas.metadata import METADATA
+from photseries.server.accounts import OPERATOR
+from photseries.server.catalogue.base import Base
+from photseries.server.catalogue.finding import FIELDS, UNSHOWN
+from photseries.server.catalogue.models import Series
+from photseries.server.catalogue.series import KEY
+from photseries.server.services import SPARE_CONNECTIONS
+from tests.support import columns
+
+
+@contextlib.contextmanager
+def counted(services):
+    """Collect the statements, COMMIT included, that the services send."""
+    sent = []
+    engine = services.catalogue.engine
+
+    def execute(connection, cursor, statement, *_):
+        sent.append(statement.split(None, 3)[:3])
+
+    def commit(_):
+        sent.append(["COMMIT"])
+
+    event.listen(engine, "before_cursor_execute", execute)
+    event.listen(engine, "commit", commit)
+    yield sent
+    event.remove(engine, "before_cursor_execute", execute)
+    event.remove(engine, "commit", commit)
+
+
+def body(number):
+    return {
+        "obj_id": "star", "instrument_id": 7, "series_name": "counted", "series_obj_id": number, "ra": 1.0, "dec": 2.0,
+        "exp_time": 3.0, "filter": "ztfg", "data": columns(), "group_ids": "all",
+    }  # fmt: skip
+
+
+def test_statements_per_request(services):
+    token = services.token_file.read_text().strip()
+    services.archive.create(services.accounts.authenticate(token), body(0))
+    with counted(services) as post:
+        series = services.archive.create(services.accounts.authenticate(token), body(1)).id
+    assert len(post) <= 6, post
+    assert len(post) == 5, "say it in ARCHITECTURE.md when this changes"
+    with counted(services) as one:
+        services.archive.get(services.accounts.authenticate(token), series, "json")
+    assert len(one) == 2, one
+    lengths = []
+    for wanted in (1, 2):
+        with counted(services) as many:
+            page, total = services.archive.find(services.accounts.authenticate(token), Query(per_page=wanted))
+        assert (len(page.found), total) == (wanted, 2)
+        lengths.append(len(many))
+    assert lengths == [3, 3]
+
+
+def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
+    services.archive.create(principal, body(0))
+    monkeypatch.setattr(services.store, "read", lambda key: pytest.fail(f"read {key}"))
+    page, _ = services.archive.find(principal, Query())
+    (document,) = services.archive.shown(page.found[0], "none").pieces()
+    assert orjson.loads(document)["num_exp"] == 10
+
+
+def test_the_columns_are_the_fields(services):
+    columns = {column.key for column in Series.__table__.columns}
+    shared = {"group_ids", "stream_ids", "groups", "streams"}
+    assert columns - UNSHOWN == set(FIELDS) - shared
+    assert set(METADATA) | set(SUMMARY) | set(KEY) <= columns
+    assert len(FIELDS) == len(set(FIELDS))
+
+
+def test_a_server_that_drops_its_connections_is_found_again(services, principal):
+    services.archive.create(principal, body(0))
+    with services.catalogue.engine.connect() as connection:
+        connection.exec_driver_sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    token = services.token_file.read_text().strip()
+    for _ in range(20):
+        services.accounts.authenticate(token)
+    assert services.archive.find(principal, Query())[1] == 1
+
+
+def test_a_used_up_pool_is_a_503(services, monkeypatch):
+    monkeypatch.setattr(services.catalogue.engine.pool, "_timeout", 0.05)
+    with contextlib.ExitStack() as stack:
+        for _ in range(services.config.server.all_threads + SPARE_CONNECTIONS):
+            stack.enter_context(services.catalogue.reading())
+        with pytest.raises(UnavailableError, match="busy"):
+            services.catalogue.ping()
+
+
+def test_every_reference_restricts(services):
+    """Memberships, sharing and sessions go with what they belong to; everything else protects it."""
+    cascading = {
+        (key.parent.table.name, key.column.table.name)
+        for table in Base.metadata.tables.values()
+        for key in table.foreign_keys
+        if key.ondelete == "CASCADE"
+    }
+    assert cascading == {
+        ("group_users", "groups"),
+        ("stream_users", "streams"),
+        ("series_groups", "photometric_series"),
+        ("series_streams", "photometric_series"),
+        ("sessions", "tokens"),
+    }
+
+
+@pytest.mark.parametrize("first", [1, 2, 50])
+def test_an_explicit_id_on_an_unused_sequence_is_not_given_again(services, first):
+    ids = [services.accounts.create(OPERATOR, "streams", {"name": "explicit", "id": first})["id"]]
+    ids += [services.accounts.create(OPERATOR, "streams", {"name": f"automatic {n}"})["id"] for n in range(3)]
+    assert ids == list(range(first, first + 4))

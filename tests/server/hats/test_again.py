@@ -1,0 +1,145 @@
+"""An export again: only what changed is written, whatever happened to the one before."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+
+import lsdb
+import pytest
+
+from photseries.errors import DamagedError, StartError
+from photseries.server.hats import exporting
+from tests.server.hats.conftest import ROWS, STARS, star
+from tests.support import PATIENCE
+
+
+def contents(folder):
+    files = (path for path in folder.rglob("Npix=*.parquet"))
+    return {path.relative_to(folder): hashlib.md5(path.read_bytes()).hexdigest() for path in files}
+
+
+def written(folder):
+    return {path: path.stat().st_ino for path in folder.glob("dataset/**/Npix=*.parquet")}
+
+
+def test_what_did_not_change_is_not_written(ids, exported, folder):
+    exported(most=ROWS)
+    before = written(folder)
+    again = exported(most=ROWS)
+    assert (again.written, again.series, again.removed, again.rows) == (0, 0, 0, 8)
+    assert written(folder) == before
+
+
+@pytest.mark.parametrize("by_source", [False, True])
+def test_changes_and_deletions_are_followed(services, principal, ids, exported, folder, by_source):
+    exported(most=ROWS, by_source=by_source)
+    before = written(folder)
+    services.archive.update(principal, ids["south", "ztfg"], {"altdata": {"note": "changed"}})
+    for band in ("ztfg", "ztfr"):
+        services.archive.delete(principal, ids["pole", band])
+    services.archive.delete(principal, ids["north", "ztfr"])
+    done = exported(most=ROWS, by_source=by_source)
+    assert (done.written, done.removed, done.partitions) == (2, 1, 3)
+    after = written(folder)
+    assert sum(after.get(path) == number for path, number in before.items()) == 1
+    rows = lsdb.open_catalog(folder).compute()
+    assert sorted(rows["obj_id"]) == sorted(["near north", "north", "south"] if by_source else
+                                            ["near north", "near north", "north", "south", "south"])  # fmt: skip
+    if not by_source:
+        assert '{"note":"changed"}' in set(rows["altdata"])
+    services.archive.create(principal, {**star("pole", "ztfg"), "filter": "ztfi"})
+    assert exported(most=ROWS, by_source=by_source).written == 1
+
+
+def test_a_series_that_moves_leaves_its_pixel(services, principal, ids, exported, folder):
+    exported(most=ROWS)
+    services.archive.update(principal, ids["pole", "ztfg"], {"ra": 200.0, "dec": -60.0})
+    exported(most=ROWS)
+    rows = lsdb.open_catalog(folder).compute()
+    assert len(rows) == 8
+    assert len(lsdb.open_catalog(folder).cone_search(200.0, -60.0, 5).compute()) == 3
+
+
+_KILLED = """
+import os, signal
+from photseries.server.hats import partition
+whole, tables = partition.Layout.table, []
+def table(self, rows, schema):
+    tables.append(rows)
+    if len(tables) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(self, rows, schema)
+partition.Layout.table = table
+from photseries.cli import main
+main()
+"""
+
+
+def test_after_a_kill_the_rest_is_written(ids, exported, folder, environment, tmp_path):
+    words = ["export", "hats", str(folder), "--most", str(ROWS)]
+    command = [sys.executable, "-c", _KILLED, *words]
+    outcome = subprocess.run(command, env={**os.environ, **environment}, cwd=tmp_path, timeout=PATIENCE)
+    assert outcome.returncode == -signal.SIGKILL
+    survived = written(folder)
+    assert len(survived) == 2
+    assert list(folder.glob(".photseries-*"))
+    done = exported(most=ROWS)
+    assert done.written == len(STARS) - 2
+    assert survived.items() <= written(folder).items()
+    assert not list(folder.glob(".*"))
+    resumed = contents(folder)
+    for path in resumed:
+        (folder / path).unlink()
+    assert exported(most=ROWS).written == len(STARS)
+    assert contents(folder) == resumed
+
+
+def test_a_partition_that_was_cut_short_is_written_again(ids, exported, folder):
+    exported(most=ROWS)
+    path = next(folder.rglob("Npix=*.parquet"))
+    content = path.read_bytes()
+    path.write_bytes(content[:1000])
+    assert exported(most=ROWS).written == 1
+    assert path.read_bytes() == content
+
+
+def test_a_file_that_is_missing_is_named_and_what_was_written_stays(services, principal, ids, exported, folder):
+    fields = services.archive.visible(principal, ids["south", "ztfr"]).fields
+    blob = services.config.directory / "store" / fields["filename"]
+    content = blob.read_bytes()
+    blob.unlink()
+    with pytest.raises(DamagedError, match=f"of series {ids['south', 'ztfr']} is missing"):
+        exported(most=ROWS)
+    assert not (folder / "partition_info.csv").exists()
+    blob.write_bytes(content)
+    exported(most=ROWS)
+    assert len(lsdb.open_catalog(folder).compute()) == 8
+
+
+def test_a_series_that_changes_meanwhile_is_read_again(services, principal, ids, exported, folder, monkeypatch):
+    """Its row was read, then it was changed and its old file removed, as without grace."""
+    read, changed = exporting.exporting.members, []
+
+    def members(*args, **options):
+        found = read(*args, **options)
+        if not changed:
+            one = found[0].blob
+            services.archive.update(principal, one.series_id, {"altdata": {"note": "meanwhile"}})
+            services.store.delete(one.filename)
+            changed.append(one.series_id)
+        return found
+
+    monkeypatch.setattr(exporting.exporting, "members", members)
+    exported(most=ROWS)
+    rows = lsdb.open_catalog(folder).compute().set_index("id")
+    assert rows.loc[changed[0]]["altdata"] == '{"note":"meanwhile"}'
+    assert exported(most=ROWS).written == 0
+
+
+def test_one_export_at_a_time(services, ids, exported):
+    with services.catalogue.elected(exporting.EXPORT) as won:
+        assert won
+        with pytest.raises(StartError, match="Another export"):
+            exported()

@@ -1,0 +1,82 @@
+"""What an export is: a valid HATS catalogue, which LSDB opens, searches and matches, with the right numbers."""
+
+import lsdb
+import numpy as np
+import pandas as pd
+import pytest
+from hats.io.validation import is_valid_catalog
+
+from photseries.errors import StartError
+from photseries.server.hats import Layout
+from tests.server.hats.conftest import FILTERS, ROWS, STARS, star
+
+
+def test_a_row_for_each_series(services, principal, ids, exported, folder):
+    done = exported(columns=("airmass", "seeing"))
+    assert (done.rows, done.series, done.measurements) == (8, 8, 8 * ROWS)
+    assert is_valid_catalog(folder, strict=True)
+    catalogue = lsdb.open_catalog(folder)
+    assert len(catalogue) == 8
+    rows = catalogue.compute().set_index("id")
+    for (name, band), series_id in ids.items():
+        row, posted = rows.loc[series_id], star(name, band)
+        fields = services.archive.visible(principal, series_id).fields
+        for field in ("obj_id", "filter", "ra", "mean_flux", "robust_rms", "mjd_last", "num_exp", "content_hash"):
+            assert row[field] == fields[field], field
+        assert row["altdata"] == '{"note":"made up"}'
+        assert pd.isna(row["channel"])
+        curve, order = row["lightcurve"], np.argsort(posted["data"]["mjd"])
+        for column in ("mjd", "flux", "fluxerr", "airmass"):
+            np.testing.assert_array_equal(curve[column], np.array(posted["data"][column])[order])
+        np.testing.assert_allclose(curve["mag"], 23.9 - 2.5 * np.log10(curve["flux"]), rtol=1e-12)
+        assert curve["seeing"].isna().all()
+
+
+def test_a_row_for_each_source(ids, exported, folder):
+    assert exported(by_source=True).rows == len(STARS)
+    assert is_valid_catalog(folder, strict=True)
+    rows = lsdb.open_catalog(folder).compute().set_index("obj_id")
+    for name, (ra, dec, _) in STARS.items():
+        row = rows.loc[name]
+        assert (row["ra"], row["dec"], row["num_series"], row["num_exp"]) == (ra, dec, 2, 2 * ROWS)
+        assert row["filters"] == "ztfg ztfr"
+        curve = row["lightcurve"]
+        assert (np.diff(curve["mjd"]) >= 0).all()
+        for band in FILTERS:
+            of_band = curve[curve["filter"] == band]
+            assert set(of_band["series_id"]) == {ids[name, band]}
+            assert sorted(of_band["flux"]) == sorted(star(name, band)["data"]["flux"])
+
+
+def test_a_cone_and_a_cross_match(ids, exported, folder):
+    exported(most=ROWS)
+    catalogue = lsdb.open_catalog(folder)
+    assert set(catalogue.cone_search(10.0, 41.0, 5).compute()["obj_id"]) == {"north"}
+    assert set(catalogue.cone_search(10.0, 41.0, 60).compute()["obj_id"]) == {"north", "near north"}
+    other = pd.DataFrame({"name": ["N", "P", "nowhere"], "ra": [10.0001, 0.0, 90.0], "dec": [41.0, 89.9001, 0.0]})
+    matched = catalogue.crossmatch(
+        lsdb.from_dataframe(other, ra_column="ra", dec_column="dec"), radius_arcsec=1, require_right_margin=False
+    ).compute()
+    found = sorted(zip(matched["obj_id_export"], matched["name_from_lsdb_dataframe"], strict=True))
+    assert found == [("north", "N")] * 2 + [("pole", "P")] * 2
+
+
+def test_where_there_is_much_pixels_are_small(ids, exported, folder):
+    assert exported().partitions == 2
+    done = exported(most=ROWS)
+    assert (done.partitions, done.removed, done.rows) == (len(STARS), 1, len(ids))
+    info = pd.read_csv(folder / "partition_info.csv")
+    assert info["Norder"].max() > 3
+    assert is_valid_catalog(folder, strict=True)
+    assert len(lsdb.open_catalog(folder).compute()) == len(ids)
+
+
+def test_an_archive_without_series(services, exported, folder):
+    assert exported().rows == 0
+    assert len(lsdb.open_catalog(folder).compute()) == 0
+
+
+@pytest.mark.parametrize("columns", [("flux",), ("x", "x")])
+def test_a_column_that_is_there_already(columns):
+    with pytest.raises(StartError, match=f"--column {columns[0]}"):
+        Layout(columns=columns)

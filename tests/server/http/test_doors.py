@@ -1,0 +1,218 @@
+"""Doors: throttled tokens, trusted proxies, the spool's budgets, timeouts, the log, the metrics."""
+
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import socket
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from photseries.errors import TooManyRequestsError, UnavailableError
+from photseries.server.http.doors import Throttle, client_address
+from photseries.server.http.spool import LONG, Body, Spool
+from photseries.server.settings import Server
+from tests.forked import ForkedService
+from tests.server.http.test_errors import check_error
+from tests.support import columns
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def strict(tmp_path_factory):
+    """A service with narrow doors."""
+    directory = tmp_path_factory.mktemp("strict") / "data"
+    settings = {
+        "token_failures": 5, "max_body": 2 * MIB, "spool_memory": 4 * MIB, "spool_disk": 8 * MIB, "idle_timeout": 2.0,
+        "body_timeout": 2.0,
+    }  # fmt: skip
+    with ForkedService(directory, **{f"server__{name}": value for name, value in settings.items()}) as running:
+        yield running
+
+
+def proxies(*networks):
+    return Server(trusted_proxies=networks)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "trusted", "address"),
+    [
+        ("1.1.1.1", "", (), "1.1.1.1"),
+        ("1.1.1.1", "6.6.6.6", (), "1.1.1.1"),
+        ("10.0.0.1", "6.6.6.6", ("10.0.0.0/8",), "6.6.6.6"),
+        ("10.0.0.1", "6.6.6.6, 7.7.7.7", ("10.0.0.0/8",), "7.7.7.7"),
+        ("10.0.0.1", "6.6.6.6, 7.7.7.7, 10.0.0.2", ("10.0.0.0/8",), "7.7.7.7"),
+        ("1.1.1.1", "6.6.6.6", ("10.0.0.0/8",), "1.1.1.1"),
+        ("10.0.0.1", "", ("10.0.0.1",), "10.0.0.1"),
+        ("10.0.0.1", "unknown", ("10.0.0.1",), "unknown"),
+        ("::1", "6.6.6.6", ("::1",), "6.6.6.6"),
+    ],
+)
+def test_client_address(peer, forwarded, trusted, address):
+    assert client_address(peer, forwarded, proxies(*trusted)) == address
+
+
+def test_throttle_counts_by_address_and_forgives_over_a_minute():
+    now = [1000.0]
+    throttle = Throttle(Server(token_failures=3), clock=lambda: now[0])
+    for _ in range(3):
+        throttle.check("a", "x")
+        throttle.failed("a")
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("a", "x")
+    throttle.check("b", "x")
+    now[0] += 21
+    throttle.check("a", "x")
+    throttle.failed("a")
+    throttle.failed("a")
+    with pytest.raises(TooManyRequestsError):
+        throttle.check("a", "x")
+    throttle.succeeded("valid")
+    throttle.check("a", "valid")
+    now[0] += 61
+    for _ in range(3):
+        throttle.check("a", "x")
+        throttle.failed("a")
+
+
+def test_many_wrong_tokens_are_429(strict):
+    with strict.client() as admin:
+        assert admin.get("/api/enum_types").status_code == 200
+    with strict.client("wrong") as stranger:
+        answers = [stranger.get("/api/enum_types") for _ in range(7)]
+        assert [answer.status_code for answer in answers[:5]] == [401] * 5
+        check_error(answers[6], 429, "too_many_requests")
+        assert answers[6].headers["Retry-After"] == "60"
+        assert stranger.get("/healthz").status_code == 200
+        spoofed = stranger.get("/api/enum_types", headers={"X-Forwarded-For": "9.9.9.9"})
+        assert spoofed.status_code == 429, "nobody trusts this peer as a proxy"
+    with strict.client() as admin:
+        assert admin.get("/api/enum_types").status_code == 200, "a token that was valid is not locked out"
+
+
+def held(spool):
+    return spool.held("memory") / MIB, spool.held("disk") / MIB
+
+
+def test_spool_budgets(tmp_path):
+    spool = Spool(Server(max_body=4 * MIB, spool_memory=8 * MIB, spool_disk=6 * MIB), tmp_path)
+    first, second, third = Body(spool), Body(spool), Body(spool)
+    first.write(b"a" * 2 * MIB)
+    assert held(spool) == (2, 0)
+    first.write(b"b" * MIB)
+    assert held(spool) == (3, 0), "there was room"
+    second.write(b"c" * MIB)
+    assert held(spool) == (4, 0), "a short body stays in memory"
+    second.write(b"c" * MIB)
+    assert held(spool) == (3, 2), "a longer one makes room where others hold much"
+    second.write(b"c" * 2 * MIB)
+    assert held(spool) == (3, 4)
+    with second.content() as content:
+        assert content == b"c" * 4 * MIB
+        assert held(spool) == (7, 4)
+    third.write(b"d" * 2 * MIB)
+    with pytest.raises(UnavailableError):
+        third.write(b"d" * MIB)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(spool.borrowed("memory", 2 * MIB))
+        with pytest.raises(UnavailableError), second.content():
+            pass
+    third.close()
+    third.close()
+    with first.content() as content:
+        assert content == b"a" * 2 * MIB + b"b" * MIB
+    for body in (first, second):
+        body.close()
+    assert held(spool) == (0, 0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_very_long_body_goes_to_a_file_however_much_room_there_is(tmp_path):
+    spool = Spool(Server(), tmp_path)
+    body = Body(spool)
+    for _ in range(LONG // MIB + 1):
+        body.write(b"x" * MIB)
+    assert held(spool) == (0, LONG / MIB + 1)
+    body.close()
+
+
+def test_many_long_uploads_at_once_are_refused_or_served(strict):
+    def post(number):
+        body = {"data": columns(), "altdata": "x" * (MIB + number)}
+        headers = {"Authorization": f"token {strict.token}"}
+        return httpx.post(f"{strict.url}/api/photometric_series", json=body, headers=headers, timeout=60)
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(post, range(32)))
+    assert {answer.status_code for answer in answers} <= {400, 503}
+    assert any(answer.status_code == 400 for answer in answers)
+    for answer in answers:
+        if answer.status_code == 503:
+            assert answer.headers["Retry-After"]
+    metrics = httpx.get(f"{strict.url}/metrics").text
+    assert "photseries_spool_memory_bytes 0.0" in metrics
+    assert "photseries_spool_disk_bytes 0.0" in metrics
+
+
+@pytest.mark.parametrize(
+    "sent", ["", "GET / HT", "POST /api/photometric_series HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc"]
+)
+def test_slow_clients_are_let_go(strict, sent):
+    address = urlsplit(strict.url)
+    with socket.create_connection((address.hostname, address.port), timeout=30) as connection:
+        connection.sendall(sent.encode())
+        received = b""
+        while chunk := connection.recv(4096):
+            received += chunk
+    assert not received or received.startswith(b"HTTP/1.1 4")
+
+
+def test_metrics(strict):
+    text = httpx.get(f"{strict.url}/metrics").text
+    for name in (
+        'photseries_requests_total{route="EnumTypes",status="401",verb="GET"}',
+        "photseries_request_seconds_bucket",
+        'photseries_refusals_total{code="unauthorized"}',
+        "photseries_received_bytes_total",
+        "photseries_series ",
+        "photseries_stored_bytes ",
+        "photseries_in_flight",
+        "photseries_database_connections_in_use",
+        "photseries_threads_waiting",
+        'photseries_hdf5_files_total{outcome="crashed"} 0.0',
+    ):
+        assert name in text, name
+
+
+def test_a_method_that_is_none_stands_in_no_label_and_in_no_log(strict):
+    connection = http.client.HTTPConnection(urlsplit(strict.url).netloc, timeout=30)
+    connection.request("X" * 10_000, "/")
+    assert connection.getresponse().status == 405
+    connection.close()
+    text = httpx.get(f"{strict.url}/metrics").text
+    assert 'verb="other"' in text
+    assert "XXX" not in text + strict.log.read_text()
+
+
+def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
+    with ForkedService(tmp_path / "data") as service:
+        secret = "this-is-a-secret-token"
+        connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=30)
+        connection.request(
+            "GET", "/api/enum_types%0Aforged%20line?secret=1", headers={"Authorization": f"token {secret}"}
+        )
+        answer = connection.getresponse()
+        request_id = answer.getheader("X-Request-Id")
+        assert json.loads(answer.read())["status"] == "error"
+        connection.close()
+        with service.client() as admin:
+            assert admin.get("/api/enum_types").status_code == 200
+        token = service.token
+    lines = service.log.read_text().splitlines()
+    assert [line for line in lines if f"id={request_id}" in line and "status=404" in line]
+    assert secret not in service.log.read_text()
+    assert service.log.read_text().count(token) == 1, "shown once, at the first start"
+    assert not [line for line in lines if line.startswith("forged")]

@@ -1,0 +1,142 @@
+"""Nothing is overwritten unseen: revisions, conditional requests, history, and what was before."""
+
+import base64
+import re
+
+import pytest
+
+from tests.server.http.test_errors import check_error
+from tests.server.http.test_series import get, patch, post
+from tests.support import columns, recipe_read
+
+
+def path(series):
+    return f"/api/photometric_series/{series}"
+
+
+def test_an_answer_has_an_etag_that_spares_the_next(admin, world):
+    series = post(admin, world)
+    for data_format in ("json", "hdf5", "none"):
+        first = admin.get(path(series), params={"dataFormat": data_format})
+        tag = first.headers["ETag"]
+        assert re.fullmatch(rf'"{series}\.1\.{data_format}\.[0-9a-f]{{8}}"', tag)
+        again = admin.get(path(series), params={"dataFormat": data_format}, headers={"If-None-Match": f'"x", W/{tag}'})
+        assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert admin.get(first.url, headers={"If-None-Match": "*"}).status_code == 304
+    patch(admin, series, group_ids=[world.crew])
+    changed = admin.get(first.url, headers={"If-None-Match": tag})
+    assert changed.status_code == 200
+    assert changed.headers["ETag"].startswith(f'"{series}.2.none.')
+
+
+def test_a_name_that_changed_is_shown_to_who_had_the_answer(service, admin, world):
+    """What is not the series' own shows in no revision: the groups that one may see, and their names."""
+    group = world.make("groups", name="old name", user_ids=[world.users["anna"]])
+    series = post(admin, world, group_ids=[world.crew, group])
+    with service.client(world.tokens["ben"]) as ben:
+
+        def shown(tag):
+            answer = ben.get(path(series), params={"dataFormat": "none"}, headers={"If-None-Match": tag})
+            assert answer.status_code == 200
+            return answer.headers["ETag"], [one["name"] for one in answer.json()["data"]["groups"]]
+
+        tag, names = shown('"1"')
+        assert names == ["crew"]
+        admin.patch(f"/api/groups/{group}", json={"user_ids": [world.users["ben"]]}).raise_for_status()
+        tag, names = shown(tag)
+        assert names == ["crew", "old name"]
+        admin.patch(f"/api/groups/{group}", json={"name": "new name"}).raise_for_status()
+        assert shown(tag)[1] == ["crew", "new name"]
+
+
+def test_visibility_comes_before_the_etag(service, admin, world):
+    series = post(admin, world)
+    with service.client(world.tokens["olga"]) as olga:
+        check_error(olga.get(path(series), headers={"If-None-Match": f'"{series}.1.json"'}), 404)
+
+
+@pytest.mark.parametrize("verb", ["PATCH", "DELETE"])
+def test_a_change_from_another_revision_is_refused(admin, world, verb):
+    series = post(admin, world)
+    patch(admin, series, channel="b")
+    before = get(admin, series)
+    body = {"origin": "x"} if verb == "PATCH" else None
+    for tag in (f'"{series}.1.json"', f'"{series + 1}.2.json"', '"garbage"', "garbage", ""):
+        answer = admin.request(verb, path(series), json=body, headers={"If-Match": tag})
+        check_error(answer, 412, "precondition_failed")
+    assert get(admin, series) == before
+    answer = admin.request(verb, path(series), json=body, headers={"If-Match": f'"{series}.1.json", "{series}.2.hdf5"'})
+    assert answer.status_code == 200
+
+
+def test_if_match_any(admin, world):
+    series = post(admin, world)
+    assert admin.patch(path(series), json={"origin": "x"}, headers={"If-Match": "*"}).status_code == 200
+
+
+def test_the_history_tells_who_did_what(service, admin, world):
+    with service.client(world.tokens["anna"]) as anna:
+        series = post(anna, world, group_ids=[world.crew], channel="a")
+        first = get(anna, series)
+        patch(anna, series, channel="b", exp_time=60)
+        with service.client(world.tokens["ben manages"]) as ben:
+            patch(ben, series, data=columns(seed=5))
+        patch(anna, series, group_ids=[], stream_ids=[world.feed])
+        events = anna.get(f"{path(series)}/history").json()["data"]["history"]
+        whole = admin.get(f"{path(series)}/history").json()["data"]["history"]
+    assert [(event["revision"], event["username"], event["action"]) for event in events] == [
+        (1, "anna", "create"), (2, "anna", "update"), (3, "ben", "update"), (4, "anna", "share"),
+    ]  # fmt: skip
+    assert events[1]["changed"] == {"channel": {"from": "a", "to": "b"}, "exp_time": {"from": 120.0, "to": 60.0}}
+    assert list(events[2]["changed"]) == ["data"]
+    assert events[2]["changed"]["data"]["from"] == first["content_hash"]
+    assert events[0]["hash"] == first["hash"]
+    assert events[1]["hash"] != first["hash"]
+    assert events[3]["hash"] == events[2]["hash"]
+    assert whole[3]["changed"]["stream_ids"] == {"from": [], "to": [world.feed]}
+    assert world.crew in whole[3]["changed"]["group_ids"]["from"]
+
+
+def test_the_history_names_only_groups_that_one_sees(service, admin, world):
+    with service.client(world.tokens["anna"]) as anna:
+        series = post(anna, world)
+        patch(anna, series, group_ids=[world.crew], stream_ids=[world.feed])
+    with service.client(world.tokens["sam"]) as sam:
+        event = sam.get(f"{path(series)}/history").json()["data"]["history"][1]
+    assert "group_ids" not in event["changed"], "which tells of none that one may not see"
+    assert event["changed"]["stream_ids"] == {"from": [], "to": [world.feed]}
+
+
+def test_what_was_replaced_or_deleted_can_be_read_by_its_owner(service, admin, world):
+    with service.client(world.tokens["anna"]) as anna, service.client(world.tokens["ben manages"]) as ben:
+        series = post(anna, world, group_ids=[world.crew], channel="a")
+        patch(anna, series, data=columns(seed=7), channel="b")
+        anna.delete(path(series))
+        check_error(anna.get(path(series)), 404)
+        for who in (anna, admin):
+            old = who.get(path(series), params={"revision": 1}).json()["data"]
+            assert (old["revision"], old["channel"], old["data"]) == (1, "a", columns())
+            later = who.get(path(series), params={"revision": 2, "dataFormat": "hdf5"}).json()["data"]
+            frame, metadata = recipe_read(base64.b64decode(later["data"]))
+            assert frame.to_dict("list") == columns(seed=7)
+            assert metadata["channel"] == "b"
+            check_error(who.get(path(series), params={"revision": 3}), 404)
+            events = who.get(f"{path(series)}/history").json()["data"]["history"]
+            assert [event["action"] for event in events] == ["create", "update", "delete"]
+        check_error(ben.get(path(series), params={"revision": 1}), 404)
+        check_error(ben.get(f"{path(series)}/history"), 404)
+        check_error(anna.get(path(series), params={"revision": "x"}), 400)
+
+
+def test_what_is_no_longer_kept_is_not_found(admin, world, directory):
+    series = post(admin, world)
+    filename = get(admin, series)["filename"]
+    patch(admin, series, channel="b")
+    (directory / "store" / filename).unlink()
+    error = check_error(admin.get(path(series), params={"revision": 1}), 404)
+    assert "not kept" in error["message"]
+
+
+def test_no_history_of_nothing(admin):
+    check_error(admin.get("/api/photometric_series/999999/history"), 404)
+    check_error(admin.get("/api/photometric_series/x/history"), 404)

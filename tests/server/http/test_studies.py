@@ -1,0 +1,168 @@
+"""What is computed from one series through HTTP: periodogram, folded light curve, picture."""
+
+import io
+import threading
+
+import matplotlib.image
+import numpy as np
+import pytest
+
+from photseries.server.demo import STARS
+from photseries.server.demo.stars import tables
+
+STUDIES = ("periodogram", "folded?period=0.5", "plot.png")
+STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
+
+
+def put(client, world, name, obj_id="star", **data):
+    body = world.fields(series_name=name, obj_id=obj_id, data=data)
+    answer = client.post("/api/photometric_series", json=body)
+    assert answer.status_code == 200, answer.text
+    return f"/api/photometric_series/{answer.json()['data']['id']}"
+
+
+@pytest.fixture(scope="module")
+def star(admin, world):
+    world.make("sources", id="$x_{$ <b>", ra=1, dec=1)  # neither mathematics nor markup
+    return put(admin, world, "pulsation", "$x_{$ <b>", **next(tables(STAR))[1])
+
+
+def data(answer):
+    assert answer.status_code == 200, answer.text
+    return answer.json()["data"]
+
+
+def test_the_highest_peak_is_the_period(admin, star):
+    found = data(admin.get(f"{star}/periodogram", params={"quality": "quality", "peaks": 3, "maxPoints": 100}))
+    assert found["peaks"][0]["period"] == pytest.approx(STAR.truth["period"], rel=1e-4)
+    assert found["peaks"][0]["false_alarm"] < 1e-20
+    assert len(found["peaks"]) == 3
+    assert len(found["frequency"]) == len(found["power"]) <= 100
+    assert max(found["power"]) == found["peaks"][0]["power"], "what is left out for the plot is no peak"
+    assert found["weighted"]
+    assert found["brightness"] == "flux"
+
+
+def test_a_range_of_periods_and_of_times(admin, star):
+    asked = {"minPeriod": 0.6, "maxPeriod": 0.7, "mjdMax": 59300, "brightness": "mag", "samplesPerPeak": 10}
+    found = data(admin.get(f"{star}/periodogram", params=asked))
+    assert found["brightness"] == "mag"
+    assert found["num_points"] < 200
+    assert all(0.6 <= peak["period"] <= 0.7 for peak in found["peaks"])
+    assert 1 / 0.7 <= found["frequency"][0] <= found["frequency"][-1] <= 1 / 0.6
+
+
+def test_the_light_curve_folds(admin, star):
+    asked = {"period": STAR.truth["period"], "epoch": 59000, "bins": 20, "brightness": "mag", "quality": "quality"}
+    folded = data(admin.get(f"{star}/folded", params=asked))
+    bins = folded["bins"]
+    assert sum(bins["count"]) == len(folded["phase"]) == folded["num_points"]
+    assert np.ptp(bins["mean"]) > 0.8, "it pulsates"
+    assert np.median(bins["error"]) < 0.05, "in step with the period"
+    few = data(admin.get(f"{star}/folded", params={**asked, "maxPoints": 7}))
+    assert len(few["phase"]) == len(few["value"]) == len(few["error"]) <= 7
+    assert few["bins"] == bins
+
+
+def test_a_series_without_errors_and_with_an_empty_bin(admin, world):
+    series = put(admin, world, "plain", mjd=[1, 2, 3, None, 4], flux=[1, 2, 3, 4, None])
+    folded = data(admin.get(f"{series}/folded?period=10&bins=2"))
+    assert folded["error"] is None
+    assert folded["bins"]["mean"] == [2, None]
+    assert admin.get(f"{series}/periodogram").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("folded?period=0", 400, 'Invalid period: "0". It must be a number of days above 0'),
+        ("folded?period=-1", 400, "Invalid period"),
+        ("folded?period=nan", 400, "Invalid period"),
+        ("folded", 400, "Which period?"),
+        ("folded?period=1&bins=0", 400, "an integer from 1 to 1,000"),
+        ("periodogram?minPeriod=0", 400, "Invalid minPeriod"),
+        ("periodogram?minPeriod=0.00000001", 400, "frequencies, and 2,000,000 are allowed"),
+        ("periodogram?minPeriod=5&maxPeriod=4", 400, "must be below"),
+        ("periodogram?quality=mist", 400, "no column of numbers 'mist'"),
+        ("periodogram?mjdMin=70000", 400, "No row of this series"),
+        ("periodogram?peak=1", 400, "Did you mean peaks?"),
+        ("plot.png?width=100000", 400, "an integer from 200 to 2,400"),
+        ("plot.png?theme=pink", 400, "one of light, dark"),
+        ("plot.svg", 404, "There is nothing at"),
+    ],
+)
+def test_mistakes(admin, star, path, status, message):
+    answer = admin.get(f"{star}/{path}")
+    assert answer.status_code == status
+    assert message in answer.json()["message"]
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_who_does_not_see_the_series_sees_nothing_of_it(service, admin, world, star, study):
+    with service.client(world.tokens["olga"]) as olga:
+        assert olga.get(f"{star}/{study}").status_code == 404
+    assert admin.get(f"/api/photometric_series/x/{study}").status_code == 404
+    with service.client("nobody") as nobody:
+        assert nobody.get(f"{star}/{study}").status_code == 401
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_what_a_client_has_is_not_computed_again_until_it_changes(admin, world, study):
+    series = put(admin, world, f"grows {STUDIES.index(study)}", **next(tables(STAR))[1])
+    first = admin.get(f"{series}/{study}")
+    tag = {"If-None-Match": first.headers["ETag"]}
+    again = admin.get(f"{series}/{study}", headers=tag)
+    assert (again.status_code, again.content) == (304, b"")
+    assert admin.patch(series, json={"data": {"mjd": list(range(20)), "mag": list(range(20))}}).status_code == 200
+    changed = admin.get(f"{series}/{study}", headers=tag)
+    assert changed.status_code == 200
+    assert changed.content != first.content
+
+
+def picture(answer):
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["Content-Type"] == "image/png"
+    return matplotlib.image.imread(io.BytesIO(answer.content), format="png")
+
+
+def test_a_picture_has_its_size_and_its_colours(admin, star):
+    light = picture(admin.get(f"{star}/plot.png"))
+    assert light.shape[:2] == (480, 900)
+    assert light[2, 2, :3].tolist() == [1, 1, 1]
+    dark = picture(admin.get(f"{star}/plot.png?width=300&height=200&theme=dark&time=date&brightness=mag"))
+    assert dark.shape[:2] == (200, 300)
+    assert dark[2, 2, :3].max() < 0.2
+    assert admin.get(f"{star}/plot.png").content == admin.get(f"{star}/plot.png").content
+
+
+def test_the_axis_of_magnitudes_is_inverted(admin, world):
+    times = list(range(1, 41))
+    series = put(admin, world, "step", mjd=times, mag=[10] * 20 + [12] * 20)
+    for unit in ("mag", "flux"):
+        drawn = picture(admin.get(f"{series}/plot.png?brightness={unit}"))[:, :, 0]
+        left, right = drawn[40:430, 150:420], drawn[40:430, 550:820]
+        assert left.min(axis=1).argmin() < right.min(axis=1).argmin(), "the brighter half is higher"
+
+
+def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
+    later = put(admin, world, "later", mjd=[1e7, 1e7 + 1], mag=[10, 12])
+    picture(admin.get(f"{later}/plot.png"))
+    brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
+    for path, message in {
+        f"{later}/plot.png?time=date": "ask for time=mjd",
+        f"{brighter}/plot.png": "The fluxes",
+    }.items():
+        answer = admin.get(path)
+        assert answer.status_code == 400
+        assert message in answer.json()["message"]
+
+
+def test_many_at_once_all_get_theirs(admin, star):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(admin.get(f"{star}/plot.png"))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1

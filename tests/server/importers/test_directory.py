@@ -1,0 +1,156 @@
+"""A tree of files by the how-to's recipe, with a mapping for what they do not say."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from photseries.errors import ConflictError, NotFoundError, StartError
+from photseries.schemas.metadata import MetadataSchema
+from photseries.server.accounts import OPERATOR
+from photseries.server.importers import DirectoryImport, load_mapping
+from photseries.server.importers.mapping import FileMapping
+from tests.server.importers.peer import plain
+from tests.support import TOP, command, recipe_write
+
+METADATA = {"obj_id": "star", "ra": 10.0, "dec": -20.0, "exp_time": 30.0}
+MAPPING = {
+    "owner": "admin",
+    "path": "{series_name}/{series_obj_id}_{filter}.h5",
+    "fields": {"instrument_id": 7, "group_ids": "all"},
+}
+PAGE = TOP / "docs/import.md"
+
+
+@pytest.fixture
+def tree(tmp_path):
+    folder = tmp_path / "tree"
+    (folder / "night/1").mkdir(parents=True)
+    for number, name in enumerate(("a_ztfg", "a_ztfr", "b_b_ztfg")):
+        (folder / f"night/1/{name}.h5").write_bytes(recipe_write(plain(seed=number), METADATA))
+    (folder / "night/1/notes.txt").write_text("cloudy")
+    return folder
+
+
+@pytest.fixture
+def import_(services, tree):
+    def run(**options):
+        mapping = FileMapping(**{**MAPPING, **options.pop("mapping", {})})
+        work = DirectoryImport(services, tree, mapping, **options)
+        return work.check(), list(work.series())
+
+    return run
+
+
+def statuses(outcomes):
+    return {outcome.filename: outcome.status for outcome in outcomes}
+
+
+def test_every_file_becomes_a_series_once(import_, services, principal, tree):
+    count, outcomes = import_(keep=False)
+    assert count == 3
+    assert services.upkeep.totals()[0] == 0
+    assert {outcome.status for outcome in outcomes} == {"taken"}
+    _, outcomes = import_()
+    found = {outcome.filename: services.archive.visible(principal, outcome.id).fields for outcome in outcomes}
+    series = found["night/1/b_b_ztfg.h5"]
+    names = ("series_name", "series_obj_id", "filter", "instrument_id", "obj_id", "exp_time")
+    assert [series[name] for name in names] == ["night/1", "b_b", "ztfg", 7, "star", 30.0]
+    assert services.accounts.id_of("groups", "Sitewide Group") in series["group_ids"]
+    (tree / "night/1/a_ztfr.h5").write_bytes(recipe_write(plain(seed=9), METADATA))
+    _, outcomes = import_()
+    assert statuses(outcomes) == {
+        "night/1/a_ztfg.h5": "there",
+        "night/1/a_ztfr.h5": "changed",
+        "night/1/b_b_ztfg.h5": "there",
+    }
+    assert services.upkeep.totals()[0] == 3
+
+
+def test_sources_are_made_when_asked_for(import_, services, tree):
+    for file in tree.rglob("*.h5"):
+        file.write_bytes(recipe_write(plain(), {**METADATA, "obj_id": "new star", "ra": 33.0}))
+    _, outcomes = import_()
+    assert {outcome.status for outcome in outcomes} == {"refused"}
+    assert "Invalid obj_id: new star" in outcomes[0].message
+    _, outcomes = import_(mapping={"create_sources": True}, keep=False)
+    assert {outcome.status for outcome in outcomes} == {"taken"}
+    bad = {"fields": {**MAPPING["fields"], "instrument_id": 8}}
+    _, outcomes = import_(mapping={"create_sources": True, **bad}, keep=False)
+    assert {outcome.status for outcome in outcomes} == {"refused"}
+    with pytest.raises(NotFoundError):
+        services.accounts.get(OPERATOR, "sources", "new star")
+    _, outcomes = import_(mapping={"create_sources": True})
+    assert {outcome.status for outcome in outcomes} == {"taken"}
+    assert services.accounts.get(OPERATOR, "sources", "new star")["ra"] == 33.0
+
+
+def test_what_cannot_be_taken_is_named(import_, tree):
+    (tree / "night/1/a_ztfg.h5").write_bytes(b"no HDF5")
+    (tree / "night/1/a_ztfr.h5").rename(tree / "night/1/a_nofilter.h5")
+    (tree / "night/1/b_b_ztfg.h5").rename(tree / "top.h5")
+    _, outcomes = import_()
+    assert statuses(outcomes) == {
+        "top.h5": "refused",
+        "night/1/a_nofilter.h5": "refused",
+        "night/1/a_ztfg.h5": "unreadable",
+    }
+    messages = {outcome.filename: outcome.message for outcome in outcomes}
+    assert "does not fit {series_name}/{series_obj_id}_{filter}.h5" in messages["top.h5"]
+    assert "Filter nofilter is not allowed" in messages["night/1/a_nofilter.h5"]
+
+
+def test_links_that_lead_out_stop_it(import_, services, tree, tmp_path):
+    (tmp_path / "secret.h5").write_bytes(recipe_write(plain(), METADATA))
+    (tree / "night/1/c_ztfg.h5").symlink_to(tmp_path / "secret.h5")
+    with pytest.raises(ConflictError, match=r"'night/1/c_ztfg\.h5' is a link that leads out of the folder"):
+        import_()
+    assert services.upkeep.totals()[0] == 0
+
+
+def test_an_owner_that_is_not_there(import_):
+    with pytest.raises(NotFoundError, match="'nobody'"):
+        import_(mapping={"owner": "nobody"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("fields: {}", "must have owner"),
+        ("[]", "must have owner"),
+        ("{", "cannot be read"),
+        ("{owner: a, folder: x}", "'folder' is none of owner, files, path, fields, create_sources"),
+        ("{owner: 5}", "owner must be a str"),
+        ("{owner: a, path: '{mood}.h5'}", "'mood' is none of"),
+        ("{owner: a, path: '{filter}{filter}.h5'}", "redefinition of group name"),
+        ("{owner: a, fields: {mood: good}}", "Unknown keys in metadata: .'mood'"),
+        ("{owner: a, fields: {instrument_id: x}}", "instrument_id"),
+    ],
+)
+def test_bad_mappings(tmp_path, text, message):
+    (tmp_path / "mapping.yaml").write_text(text)
+    with pytest.raises(StartError, match=message):
+        load_mapping(tmp_path / "mapping.yaml", MetadataSchema(["ztfg"], 5))
+
+
+def test_the_mapping_of_the_page(tmp_path):
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    (tmp_path / "mapping.yaml").write_text(text)
+    mapping = load_mapping(tmp_path / "mapping.yaml", MetadataSchema(["ztfg"], 5))
+    assert mapping.of("night/1/a_b_g.h5") == {
+        "instrument_id": 1,
+        "group_ids": "all",
+        "series_name": "night/1",
+        "series_obj_id": "a_b",
+        "filter": "g",
+    }
+
+
+def test_the_command(services, tree, tmp_path, archive_url):
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
+    words = ["import", "directory", str(tree), "--mapping", "mapping.yaml", "--json", "--data", str(tmp_path / "data")]
+    outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url)
+    assert outcome.exit_code == 0, outcome.stderr
+    assert json.loads(outcome.stdout)["counts"]["taken"] == 3
+    assert json.loads((tmp_path / "photseries-import.json").read_text())["counts"]["taken"] == 3

@@ -1,0 +1,85 @@
+"""The gate: no more than its places, first come first served, and nobody waits in vain."""
+
+import contextlib
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from photseries.server.sandbox.gate import Gate
+
+
+def wait_for(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.005)
+    raise TimeoutError
+
+
+def test_no_more_than_its_places():
+    gate, lock, inside, most = Gate(3, 60), threading.Lock(), 0, 0
+
+    def visit(number):
+        nonlocal inside, most
+        with gate.entered():
+            with lock:
+                inside += 1
+                most = max(most, inside)
+            time.sleep(0.001)
+            with lock:
+                inside -= 1
+
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(visit, range(300)))
+    assert most == 3
+
+
+def test_first_come_first_served():
+    gate, order = Gate(1, 60), []
+
+    def visit(number):
+        with gate.entered():
+            order.append(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        with gate.entered():
+            for number in range(8):
+                pool.submit(visit, number)
+                wait_for(lambda number=number: len(gate._waiting) == number + 1)
+            # Whoever comes now, even at once after leaving, is behind those eight.
+        visit("last")
+    assert order == [*range(8), "last"]
+
+
+def test_patience_ends_and_the_place_is_not_lost():
+    gate = Gate(1, 0.05)
+    with ThreadPoolExecutor(1) as pool, gate.entered():
+        refused = pool.submit(lambda: gate.entered().__enter__())
+        assert isinstance(refused.exception(), TimeoutError)
+    with gate.entered():
+        pass
+
+
+def test_nobody_waits_for_those_who_are_stuck(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("photseries.server.sandbox.gate.time.monotonic", lambda: now[0])
+    gate = Gate(1, 10.0)
+    with gate.entered():
+        now[0] = 10.5
+        with pytest.raises(TimeoutError), gate.entered():
+            pytest.fail("entered")
+        assert not gate._waiting
+
+
+def test_places_survive_races_of_patience():
+    gate = Gate(2, 0.001)
+
+    def visit(number):
+        with contextlib.suppress(TimeoutError), gate.entered():
+            time.sleep(0.001)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(visit, range(400)))
+    assert (gate._inside, gate._promised, list(gate._waiting)) == ({}, 0, [])

@@ -1,0 +1,389 @@
+"""Workers: whatever happens in one costs one upload and nothing else."""
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from photseries.errors import StartError, UnavailableError, UnreadableFileError
+from photseries.server import settings
+from photseries.server.sandbox.pool import Sandbox
+from tests.hdf5.support import LIMITS, TESS, recipe_read, recipe_write, some_frame
+from tests.server.sandbox import evil_worker
+
+SETTINGS = settings.Sandbox(deadline=20.0, cpu=10)
+
+
+class EvilSandbox(Sandbox):
+    worker = "tests.server.sandbox.evil_worker"
+
+
+@pytest.fixture(scope="module")
+def sandbox():
+    sandbox = Sandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def evil():
+    sandbox = EvilSandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    yield sandbox
+    sandbox.close()
+
+
+def descriptors():
+    return sorted(os.listdir("/proc/self/fd"))
+
+
+def ended(pid):
+    """Tell whether a process is gone, or waits only for init to bury it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def children():
+    """Give the processes that this one has, and their state."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == os.getpid():
+                found[int(entry.name)] = state
+    return found
+
+
+def test_an_upload_is_read(sandbox):
+    original, metadata = recipe_read(TESS.read_bytes())
+    decoded = sandbox.decode(TESS.read_bytes())
+    assert decoded.frame.equals(original)
+    assert list(decoded.frame) == list(original)
+    assert decoded.metadata == metadata
+
+
+def test_a_refusal_names_the_reason(sandbox):
+    with pytest.raises(UnreadableFileError, match='format="table"'):
+        sandbox.decode(recipe_write(some_frame(), format="fixed"))
+    with pytest.raises(UnreadableFileError, match="damaged"):
+        sandbox.decode(b"")
+
+
+def test_every_truncation_is_a_refusal(sandbox):
+    blob = recipe_write(some_frame(), {"ra": 1.0})
+    for size in [*range(0, 4000, 500), *range(4000, len(blob), len(blob) // 15), len(blob) - 1]:
+        with pytest.raises(UnreadableFileError):
+            sandbox.read(blob[:size])
+
+
+def test_flipped_bits_cost_one_request(sandbox):
+    """Some of these end libhdf5 by a signal."""
+    blob = recipe_write(some_frame(), {"ra": 1.0})
+    generator = np.random.default_rng(5)
+    refused = 0
+    for place in generator.integers(0, 12_000, 60).tolist():
+        damaged = bytearray(blob)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        try:
+            sandbox.decode(bytes(damaged))
+        except UnreadableFileError:
+            refused += 1
+    assert 0 < refused < 60
+    assert sandbox.decode(blob).frame.equals(some_frame())
+
+
+def test_uploads_at_once_do_not_mix(sandbox):
+    def read(number):
+        frame = pd.DataFrame({"mjd": np.arange(300.0) + number, "name": [str(number)] * 300})
+        decoded = sandbox.decode(blobs[number])
+        return decoded.frame.equals(frame) and decoded.metadata == {"number": number}
+
+    blobs = [
+        recipe_write(pd.DataFrame({"mjd": np.arange(300.0) + number, "name": [str(number)] * 300}), {"number": number})
+        for number in range(12)
+    ]
+    with ThreadPoolExecutor(12) as pool:
+        assert all(pool.map(read, list(range(12)) * 5))
+
+
+CRASHES = ["segv", "abort", "garbage", "half", "exit", "error"]
+
+
+@pytest.mark.parametrize("act", CRASHES)
+def test_a_crash_costs_one_request(evil, act):
+    before = evil.outcomes["crashed"]
+    with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
+        evil.read(act.encode())
+    assert evil.outcomes["crashed"] == before + 1
+    assert evil.read(TESS.read_bytes()).key == "/photometry"
+
+
+def test_memory_is_bounded():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, memory=500_000_000), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match="more than 500,000,000 bytes of memory"):
+            sandbox.read(b"memory")
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def test_the_deadline_is_kept():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=1.0), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match=r"longer than 1 s"):
+            sandbox.read(b"hang")
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def test_processor_time_is_bounded():
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, cpu=1), LIMITS)
+    sandbox.start()
+    try:
+        with pytest.raises(UnreadableFileError, match="more than 1 s of processor time"):
+            sandbox.read(b"processor")
+    finally:
+        sandbox.close()
+
+
+def test_an_act_that_is_allowed_is_reported(evil):
+    with pytest.raises(UnreadableFileError, match="survived"):
+        evil.read(b"harmless")
+
+
+@pytest.mark.parametrize("act", evil_worker.FORBIDDEN, ids=lambda act: act.decode())
+def test_what_reading_does_not_need_ends_the_reader(evil, act):
+    assert evil.missing == ()
+    with pytest.raises(UnreadableFileError, match="damaged in a way that ended its reader"):
+        evil.read(act)
+
+
+def test_a_busy_sandbox_says_so(monkeypatch):
+    monkeypatch.setattr("photseries.server.sandbox.pool.QUEUE", 0.5)
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=3.0, workers=1), LIMITS)
+    sandbox.start()
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            jobs = [pool.submit(sandbox.read, b"hang") for _ in range(3)]
+            wait_for(lambda: sum(job.done() for job in jobs) == 2)  # long before the deadline of the third
+            refusals = [job.exception() for job in jobs if job.done()]
+            assert [type(refusal) for refusal in refusals] == [UnavailableError] * 2
+            assert all("busy" in refusal.message and refusal.retry_after for refusal in refusals)
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def test_killers_do_not_starve_honest_uploads():
+    """Killers come without a pause, more than there are readers; an honest client that tries again is served."""
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=1.0, workers=2), LIMITS)
+    sandbox.start()
+    stop = threading.Event()
+
+    def kill(number):
+        acts = itertools.cycle((b"segv", b"hang", b"garbage", b"half"))
+        while not stop.is_set():
+            with contextlib.suppress(UnreadableFileError, UnavailableError):
+                sandbox.read(next(acts))
+
+    def honest(number):
+        for _ in range(100):
+            try:
+                return sandbox.read(TESS.read_bytes()).key
+            except UnavailableError:
+                time.sleep(0.02)
+        return None
+
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            killers = [pool.submit(kill, number) for number in range(4)]
+            try:
+                assert list(pool.map(honest, range(6))) == ["/photometry"] * 6
+            finally:
+                stop.set()
+            assert [killer.exception() for killer in killers] == [None] * 4
+    finally:
+        sandbox.close()
+
+
+def nursery(sandbox):
+    return sandbox._nursery.pid
+
+
+def test_a_killed_nursery_is_replaced(sandbox):
+    before = nursery(sandbox)
+    os.kill(before, signal.SIGKILL)
+    assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    assert nursery(sandbox) != before
+
+
+def test_a_nursery_killed_at_work_is_replaced():
+    """The upload is tried again, once; here it ends the second nursery too."""
+    sandbox = EvilSandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    wait_for(lambda: not workers(nursery(sandbox)))  # the one that tried the layers
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            job = pool.submit(sandbox.read, b"hang")
+            for _ in range(2):
+                victim = nursery(sandbox)
+                wait_for(lambda victim=victim: workers(victim))
+                orphans = workers(victim)
+                os.kill(victim, signal.SIGKILL)
+                wait_for(lambda orphans=orphans: all(map(ended, orphans)))
+                wait_for(lambda victim=victim: job.done() or nursery(sandbox) != victim)
+            assert isinstance(job.exception(), UnavailableError)
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    finally:
+        sandbox.close()
+
+
+def workers(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+
+
+def wait_for(condition):
+    for _ in range(1000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise TimeoutError
+
+
+def test_nothing_is_left_behind():
+    before, known = descriptors(), set(children())
+    sandbox = EvilSandbox(dataclasses.replace(SETTINGS, deadline=1.0), LIMITS)
+    sandbox.start()
+    for _ in range(3):
+        for act in ("segv", "garbage", "hang", "half"):
+            with pytest.raises(UnreadableFileError):
+                sandbox.read(act.encode())
+        assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+        os.kill(nursery(sandbox), signal.SIGKILL)
+    assert sandbox.read(TESS.read_bytes()).key == "/photometry"
+    wait_for(lambda: not workers(nursery(sandbox)))
+    open_in_nursery = len(os.listdir(f"/proc/{nursery(sandbox)}/fd"))
+    sandbox.read(TESS.read_bytes())
+    wait_for(lambda: not workers(nursery(sandbox)))
+    assert len(os.listdir(f"/proc/{nursery(sandbox)}/fd")) == open_in_nursery
+    assert "Z" not in children().values()
+    sandbox.close()
+    assert descriptors() == before
+    assert set(children()) <= known
+
+
+def test_a_closed_sandbox_reads_nothing():
+    sandbox = Sandbox(SETTINGS, LIMITS)
+    sandbox.start()
+    sandbox.close()
+    with pytest.raises(UnavailableError):
+        sandbox.read(b"")
+
+
+def test_required_layers():
+    sandbox = Sandbox(dataclasses.replace(SETTINGS, require=("user", "limits")), LIMITS)
+    sandbox.start()
+    sandbox.close()
+    with pytest.raises(StartError, match="asks for moat, which this system lacks"):
+        Sandbox(dataclasses.replace(SETTINGS, require=("limits", "moat")), LIMITS).start()
+
+
+SERVICE = """
+import sys
+from photseries.server import settings
+from photseries.server.sandbox.pool import Sandbox
+sandbox = Sandbox(settings.Sandbox(), settings.Limits())
+sandbox.start()
+print(sandbox._nursery.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_the_nursery_ends_with_the_service():
+    with subprocess.Popen([sys.executable, "-c", SERVICE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as service:
+        pid = int(service.stdout.readline())
+        assert not ended(pid)
+        service.kill()
+    wait_for(lambda: ended(pid))
+
+
+def test_the_nursery_is_small_and_has_one_thread(sandbox):
+    sandbox.read(TESS.read_bytes())
+    assert len(os.listdir(f"/proc/{nursery(sandbox)}/task")) == 1
+    script = "import sys; import photseries.server.sandbox.worker; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
+    assert "h5py" in loaded
+    assert not {"pandas", "tables", "tornado", "sqlalchemy", "psycopg2"} & set(loaded)
+
+
+def test_a_child_imports_nothing(tmp_path):
+    """A child may no longer be allowed to open the files of modules."""
+    files = {
+        "tess": TESS.read_bytes(),
+        "plain": recipe_write(some_frame(), {"x": np.float64(1), "s": np.str_("é")}),
+        "zlib": recipe_write(some_frame(), {}, complib="zlib", complevel=1, fletcher32=True),
+        "bzip2": recipe_write(some_frame(), {}, complib="bzip2", complevel=1),
+        "blosc": recipe_write(some_frame(), {}, complib="blosc", complevel=1),
+        "latin-1": recipe_write(some_frame()[["mjd", "quality"]], {}, encoding="latin-1"),
+        "fixed": recipe_write(some_frame(), format="fixed"),
+        "garbage": b"x" * 1000,
+    }
+    for name, blob in files.items():
+        (tmp_path / name).write_bytes(blob)
+    script = f"""
+import codecs, pathlib, sys
+from photseries.hdf5 import plain_hdf5, raw
+from photseries.hdf5.limits import Limits
+from photseries.server.sandbox import wire, worker
+from photseries.errors import UnreadableFileError
+blobs = [path.read_bytes() for path in pathlib.Path({str(tmp_path)!r}).iterdir()]
+limits = Limits()
+for name in worker._CODECS:
+    codecs.lookup(name)
+before = set(sys.modules)
+for blob in blobs:
+    try:
+        table = plain_hdf5.read(memoryview(blob), limits)
+        buffers = list(wire.pack(wire.Answer(table, None, ())))
+    except UnreadableFileError:
+        pass
+print(*set(sys.modules) - before)
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == []
+
+
+def test_a_pickle_in_an_upload_runs_nothing(sandbox, tmp_path):
+    marker = tmp_path / "marker"
+
+    class Attack:
+        def __reduce__(self):
+            return (os.mkdir, (str(marker),))
+
+    blob = recipe_write(some_frame(), {"ra": Attack()})
+    with pytest.raises(UnreadableFileError, match=r"mkdir"):
+        sandbox.decode(blob)
+    assert not marker.exists()
+    recipe_read(blob)  # the attack itself works
+    assert marker.exists()

@@ -1,0 +1,90 @@
+"""Settings: the reference is complete, the environment wins, nothing wrong passes."""
+
+import dataclasses
+
+import pytest
+import yaml
+
+from photseries.errors import StartError
+from photseries.server import settings
+from tests.support import TOP
+
+REFERENCE = TOP / "config.yaml"
+
+
+def test_the_reference_holds_every_setting_with_its_default():
+    assert yaml.safe_load(REFERENCE.read_text()) == settings.shown(settings.Config())
+    assert settings.load(REFERENCE, {}) == settings.load(None, {}) == settings.Config()
+
+
+def test_every_setting_of_the_reference_is_commented():
+    lines = REFERENCE.read_text().splitlines()
+    names = {name for block in settings.shown(settings.Config()).values() for name in block}
+    commented = {line.split(":")[0].strip() for line in lines if line.startswith("  ") and "#" in line}
+    assert names <= commented
+
+
+def test_the_environment_wins_over_the_file(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("server: {port: 1, host: example}\nstore: {grace: 7200}\n")
+    environ = {"PHOTSERIES_SERVER__PORT": "2", "PHOTSERIES_DATABASE__URL": "postgresql://a:b@c/d", "OTHER": "x"}
+    loaded = settings.load(file, environ, {"server.threads": 3})
+    assert (loaded.server.port, loaded.server.host, loaded.server.threads) == (2, "example", 3)
+    assert loaded.store.grace == 7200.0
+    assert loaded.database.url == "postgresql://a:b@c/d"
+    assert settings.load(file, environ | {"PHOTSERIES_SERVER__PORT": "5"}, {"server.port": 6}).server.port == 6
+
+
+def test_variables_without_a_section_are_not_settings():
+    assert settings.load(None, {"PHOTSERIES_URL": "http://x", "PHOTSERIES_TOKEN": "y"}) == settings.Config()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("serve: {}", "Did you mean 'server'"),
+        ("server: {prot: 1}", "Did you mean 'server.port'"),
+        ("server: {port: x}", "server.port is 'x'; it must be an integer"),
+        ("server: {port: true}", "server.port"),
+        ("server: {port: 1.5}", "server.port"),
+        ("server: {port: 70000}", "between 0 and 65535"),
+        ("server: 5", "must be a mapping"),
+        ("[1, 2]", "mapping of sections"),
+        ("a: [", "Cannot read"),
+        ("store: {compression: zip}", "one of 'none', 'deflate'"),
+        ("store: {write_deadline: 9000}", "at most a tenth of store.grace"),
+        ("store: {grace: -1}", "store.grace"),
+        ("sandbox: {require: seccomp}", "a list of texts"),
+        ("limits: {rows: 0}", "limits.rows must be positive"),
+        ("log: {level: loud}", "log.level"),
+    ],
+)
+def test_wrong_settings_are_named(tmp_path, text, words):
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(StartError) as caught:
+        settings.load(file, {})
+    assert words in str(caught.value)
+
+
+def test_wrong_variables_are_named():
+    with pytest.raises(StartError, match=r"Did you mean 'store\.grace'"):
+        settings.load(None, {"PHOTSERIES_STORE__GRASE": "1"})
+    with pytest.raises(StartError, match="PHOTSERIES_STORE__GRACE"):
+        settings.load(None, {"PHOTSERIES_STORE__GRACE": "["})
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(StartError, match="Cannot read the configuration"):
+        settings.load(tmp_path / "none.yaml", {})
+
+
+def test_secrets_are_hidden():
+    loaded = settings.load(None, {"PHOTSERIES_DATABASE__URL": "postgresql://a:geheim@c/d"})
+    assert settings.shown(loaded)["database"]["url"] == "***"
+    assert settings.shown(settings.Config())["database"]["url"] is None
+
+
+def test_settings_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.Config().server.port = 1

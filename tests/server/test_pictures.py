@@ -1,0 +1,32 @@
+"""Pictures of light curves, however odd these are."""
+
+import contextlib
+
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.samples import Samples
+from photseries.server.pictures import png
+
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, st.floats(min_value=5e-324, allow_infinity=False)), min_size=1, max_size=3)
+
+
+@settings(max_examples=30)
+@given(ROWS, st.sampled_from(["mag", "flux"]), st.sampled_from(["mjd", "days", "date"]))
+@example([(1e7, 1, 1), (1e7 + 1, 1, 1)], "mag", "date")
+@example([(-600_000, 1, 1), (2_800_000, 1, 1)], "mag", "date")
+@example([(2_800_000, 1, 1)], "mag", "date")
+@example([(-1e308, 1, 1), (1e308, 1, 1)], "mag", "days")
+@example([(0, -1e100, 1), (1e100, 1e100, 1)], "flux", "days")
+@example([(0, -1e308, 1), (1, 1e308, 1)], "flux", "mjd")
+@example([(0, 1, 1.7e308), (1, 2, 1)], "flux", "mjd")
+def test_every_light_curve_is_drawn_or_refused(rows, unit, time):
+    mjd, value, error = np.array(sorted(rows), float).T
+    with contextlib.suppress(InvalidError):
+        drawn = png(
+            Samples(unit, mjd, value, error), title="a", subtitle="b", size=(200, 200), theme="light", time=time
+        )
+        assert drawn.startswith(b"\x89PNG")
