@@ -46,7 +46,7 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 	$(BIN)/ruff format -q migrations
 
 test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
-	$(BIN)/python tests/file_readers/extras.py $(ARGS)
+	$(BIN)/python tests/formats/extras.py $(ARGS)
 
 test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environment of their own.
 	$(BIN)/python tests/server/hats/environment.py $(ARGS)

@@ -27,7 +27,7 @@ from bench.rows import Rows
 from bench.samples import Sample, made, samples
 from bench.service_report import table
 from bench.world import PATH, furnish, one, post
-from photseries.formats.exports import EXPORTS
+from photseries.formats import EXPORTS
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 

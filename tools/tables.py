@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 
 from photseries import errors
-from photseries.formats import FORMATS
-from photseries.formats.exports import EXPORTS
+from photseries.formats import EXPORTS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
@@ -77,8 +76,8 @@ def parameters(several=(*CRITERIA, *CONTROLS)):
 
 def formats():
     rows = []
-    for one in FORMATS.values():
-        kept = [one.types, one.units, one.metadata, one.loses]
+    for one in WRITERS.values():
+        kept = [one.writer.types, one.writer.units, one.writer.metadata, one.writer.loses]
         rows.append([f"`{one.name}`", f"`.{one.extension}`", f"`{one.media_type}`", one.package or "", *kept])
     head = ["format", "extension", "media type", "needs", "types kept", "units kept", "metadata", "what is lost"]
     return table(head, rows)
@@ -86,7 +85,14 @@ def formats():
 
 def exports():
     rows = [
-        [f"`{one.name}`", f"`.{one.extension}`", f"`{one.media_type}`", one.package or "", one.holds, one.readers]
+        [
+            f"`{one.name}`",
+            f"`.{one.extension}`",
+            f"`{one.media_type}`",
+            one.package or "",
+            one.export.holds,
+            one.export.readers,
+        ]
         for one in EXPORTS.values()
     ]
     return table(["format", "extension", "media type", "needs", "holds", "read by"], rows)

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from photseries.cli.sections import option
-from photseries.readers import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
+from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 
 __all__ = ["found_files", "given_reading", "in_options", "reading_options"]
 
-_FORMATS = click.Choice([reader.name for reader in READERS])
+_FORMATS = click.Choice(list(READERS))
 
 
 class _ZeroPoint(click.ParamType[float | str]):
@@ -50,7 +50,7 @@ _NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in _OPTIONS if '_' in nam
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`~photseries.readers.ReadOptions`."""
+    """Give a command the options of :class:`~photseries.formats.ReadOptions`."""
     for name, (kind, sentence) in reversed(list(_OPTIONS.items())):
         command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=sentence)(command)
     return command
@@ -96,7 +96,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
 
 
 def _within(folder: Path, any_ending: bool) -> Iterator[Path]:
-    endings = {suffix for reader in READERS for suffix in reader.suffixes}
+    endings = {suffix for one in READERS.values() for suffix in one.suffixes}
     for path in sorted(folder.rglob("*")):
         last = path.with_suffix("") if path.suffix == ".gz" else path
         if path.is_file() and not path.name.startswith(".") and (any_ending or last.suffix.lower() in endings):
@@ -106,5 +106,5 @@ def _within(folder: Path, any_ending: bool) -> Iterator[Path]:
 def _nothing(name: str, paths: list[Path]) -> str:
     if not paths:
         return f"There is no file {name}."
-    known = " ".join(suffix for reader in READERS for suffix in reader.suffixes)
+    known = " ".join(suffix for one in READERS.values() for suffix in one.suffixes)
     return f"{name} holds no file whose name tells a format ({known}); --format names it."

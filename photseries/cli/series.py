@@ -15,7 +15,7 @@ import orjson
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
-from photseries.client.endings import OF_ONE, format_of
+from photseries.formats import WRITERS, format_of
 from photseries.parameters import CRITERIA
 from photseries.schemas.metadata import MetadataSchema
 
@@ -36,15 +36,15 @@ if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only i
     "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Default: series-ID.h5."
 )
 @click.option(
-    "--format", "form", type=click.Choice(list(OF_ONE)), help="Default: as the name of the file says, or hdf5."
+    "--format", "form", type=click.Choice(list(WRITERS)), help="Default: as the name of the file says, or hdf5."
 )
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
 def get(client: Client, series_id: int, output: Path | None, form: str | None, force: bool) -> None:
     """Download a series into a file; - is standard output."""
     if form is None:
-        form = "hdf5" if output is None or output == _STDOUT else format_of(output, OF_ONE)
-    path = output or Path(f"series-{series_id}{OF_ONE[form][0]}")
+        form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
+    path = output or Path(f"series-{series_id}{WRITERS[form].suffixes[0]}")
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} is there already; --force replaces it, -o names another.")
     try:

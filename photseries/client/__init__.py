@@ -5,9 +5,8 @@ reader of HDF5 files. It needs neither a database nor Tornado, and never opens w
 """
 
 from photseries.client.client import Client
-from photseries.client.many import Outcome
 from photseries.client.series import Series
-from photseries.client.uploads import Uploaded
-from photseries.readers import ReadOptions
+from photseries.client.uploads import Outcome, Uploaded
+from photseries.formats import ReadOptions
 
 __all__ = ["Client", "Outcome", "ReadOptions", "Series", "Uploaded"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import IO, Any, Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import numpy as np
@@ -21,9 +21,10 @@ from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.query import MOST_POSITIONS
 from photseries.schemas.metadata import METADATA
 
-__all__ = ["Finder", "path_of"]
+__all__ = ["SERIES", "Finder", "framed", "path_of"]
 
-_SERIES: Final = "/api/photometric_series"
+#: The path of all series.
+SERIES: Final = "/api/photometric_series"
 
 _WHOLE: Final[Mapping[str, str]] = {}
 
@@ -47,7 +48,7 @@ def path_of(series_id: int | str) -> str:
     digits = str(series_id)
     if not (digits.isascii() and digits.isdigit()):
         raise InvalidError(f"The id of a series is a whole number, not {series_id!r:.80}.")
-    return f"{_SERIES}/{digits}"
+    return f"{SERIES}/{digits}"
 
 
 class Finder:
@@ -87,7 +88,7 @@ class Finder:
         ConflictError
             When the series changes all the time.
         """
-        path = f"{_SERIES}/{metadata['id']:d}"
+        path = f"{SERIES}/{metadata['id']:d}"
         for _ in range(_ATTEMPTS):
             file = self._transport.download(f"{path}/data", part)
             if file.revision != metadata["revision"]:
@@ -100,37 +101,15 @@ class Finder:
         """Make a series of fields that were found."""
         return Series(metadata, functools.partial(self.file, metadata, part))
 
-    def history(self, series_id: int) -> list[dict[str, Any]]:
-        """List what was done to a series."""
-        found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
-        return found
-
     def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Give the fields of all series that match, by cursor: each page costs as little as the first."""
         page: dict[str, Any] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
         while True:
-            answer = self._transport.read(_SERIES, page)
+            answer = self._transport.read(SERIES, page)
             yield from answer["series"]
             if not answer["cursor"]:
                 return
             page["cursor"] = answer["cursor"]
-
-    def count(self, asked: Arguments) -> int:
-        """Count the series that match."""
-        return int(self._transport.read(_SERIES, {**asked, "numPerPage": "1"})["totalMatches"])
-
-    def summary(self, asked: Arguments) -> dict[str, Any]:
-        """Count the series that match, by what they are."""
-        found: dict[str, Any] = self._transport.read(f"{_SERIES}/summary", asked)
-        return found
-
-    def save_one(self, series_id: int, form: str, file: IO[bytes]) -> None:
-        """Write the file of a series, in a format, as it comes."""
-        self._transport.save(f"{path_of(series_id)}/data", {"format": form}, file)
-
-    def save(self, asked: Mapping[str, Any], file: IO[bytes]) -> None:
-        """Write every series that matches to a file, as it comes."""
-        self._transport.save(f"{_SERIES}/export", asked, file)
 
     def near(self, positions: Any, radius: float, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Give the fields of all series around positions."""
@@ -145,7 +124,7 @@ class Finder:
                 "includeTotal": False,
             }
             while True:
-                answer = self._transport.request("POST", f"{_SERIES}/query", message(None, body), repeatable=True)
+                answer = self._transport.request("POST", f"{SERIES}/query", message(None, body), repeatable=True)
                 for found in answer["series"]:
                     yield {**found, "position": found["position"] + first}
                 if not answer["cursor"]:
@@ -161,11 +140,11 @@ class Finder:
             if page * MOST_PER_PAGE >= answer["totalMatches"]:
                 return
 
-    @staticmethod
-    def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
-        """Make a frame of fields; without any it has columns all the same."""
-        rows = list(found)
-        return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_FIELDS))
+
+def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Make a frame of fields; without any it has columns all the same."""
+    rows = list(found)
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_FIELDS))
 
 
 def _pairs(positions: Any) -> list[list[float]]:

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import Any, Final
 
 from photseries.errors import DuplicateError
+from photseries.formats import Reading
 from photseries.lightcurve.metadata import infer
-from photseries.readers import Reading
 
 __all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of"]
 

@@ -12,12 +12,11 @@ import orjson
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.formats import base64_text, json_columns
+from photseries.formats import Reading, base64_text, json_columns
 from photseries.hdf5 import frames, plain_hdf5, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.table import is_text
-from photseries.readers import Reading
 from photseries.schemas.metadata import METADATA, SHARING, fields_of_texts, without_ignored
 from photseries.text import is_unicode
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
-from photseries.client.exports import partial
+from photseries.client.downloads import partial
+from photseries.formats.astropy_tables import light_curve, time_series
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.limits import Limits
 
@@ -101,8 +102,6 @@ class Series:
         StartError
             When astropy is not installed.
         """
-        from photseries.client.astronomy import time_series
-
         return time_series(self.data, self.metadata)
 
     def to_lightkurve(self) -> LightCurve:
@@ -118,6 +117,4 @@ class Series:
         StartError
             When lightkurve is not installed.
         """
-        from photseries.client.astronomy import light_curve
-
         return light_curve(self.data, self.metadata)

@@ -6,17 +6,19 @@ unknown, because the connection broke, only if the caller says that doing it twi
 
 from __future__ import annotations
 
+import functools
 import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import Any, Final
 
 import httpx
 
 from photseries import __version__
 from photseries.client.answers import Answer, File, answer_of, file_of
-from photseries.client.exports import saved
+from photseries.client.downloads import partial, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
@@ -86,13 +88,11 @@ class Transport:
         file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
         return file
 
-    def save(self, path: str, params: Mapping[str, Any], file: IO[bytes]) -> None:
+    def save(self, path: str, params: Mapping[str, Any], target: Path) -> None:
         """GET a long file, and write it as it comes; it is not asked for again when it breaks off."""
-
-        def read(response: httpx.Response) -> Answer:
-            return saved(response, file)
-
-        self.request("GET", path, params=params, repeatable=True, read=read)
+        with partial(target) as file:
+            read = functools.partial(saved, file=file)
+            self.request("GET", path, params=params, repeatable=True, read=read)
 
     def write(
         self,

@@ -1,28 +1,38 @@
-"""Storing a series: what is sent, and what a refusal or a lost answer means."""
+"""Storing series, one or many at a time: what is sent, and what a refusal or a lost answer means."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from photseries.client.finding import SERIES
 from photseries.client.keys import CRITERIA_OF_KEY, Key, Reached, key_of
 from photseries.client.payload import Message, is_of, message, payload_of
 from photseries.client.transport import Doubt, Transport
-from photseries.errors import DuplicateError, NotFoundError
+from photseries.errors import (
+    DuplicateError,
+    NotFoundError,
+    PhotseriesError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from photseries.formats import Reading, ReadOptions, collect
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.kinds import joined
-from photseries.readers import Reading, ReadOptions, collect
 
-__all__ = ["Uploaded", "Uploader"]
-
-_SERIES: Final = "/api/photometric_series"
+__all__ = ["Outcome", "Uploaded", "Uploader", "many"]
 
 #: Of one that was skipped although its table is another: nothing of it is in the archive.
 _OTHER_TABLE: Final = (
     "The series that is there has the same key and another table; this one was not stored: replace that series, or "
     "give this one a key of its own."
 )
+
+#: After one of these no other upload can succeed.
+_FATAL: Final = (UnreachableError, UnauthorizedError)
+
 
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
@@ -47,6 +57,28 @@ class Uploaded:
     status: Status
     warnings: tuple[str, ...] = ()
     report: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one of many uploads.
+
+    Attributes
+    ----------
+    index : int
+        Its place among the items, from 0.
+    item : object
+        The item as it was given.
+    uploaded : Uploaded or None
+        What was uploaded, or is there already.
+    error : PhotseriesError or None
+        Why it was not.
+    """
+
+    index: int
+    item: Any
+    uploaded: Uploaded | None = None
+    error: PhotseriesError | None = None
 
 
 class Uploader:
@@ -87,7 +119,7 @@ class Uploader:
     def _tried(self, reading: Reading, fields: Mapping[str, Any]) -> Uploaded:
         """Let the service say what it would store."""
         written = message(payload_of(reading, as_read=True), fields)
-        report = self._transport.write("POST", _SERIES, written, repeatable=True, params={"dryRun": "true"})
+        report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
         found = self._find(key_of(report["metadata"]))
         warnings = (*reading.warnings, *report["warnings"])
         if found is None:
@@ -109,7 +141,7 @@ class Uploader:
         written = message(payload_of(reading), fields)
         doubt = Doubt()
         try:
-            answer = self._transport.write("POST", _SERIES, written, repeatable=True, doubt=doubt)
+            answer = self._transport.write("POST", SERIES, written, repeatable=True, doubt=doubt)
         except DuplicateError as refusal:
             there = refusal.details.get("id")
             if not isinstance(there, int):  # one that the token may not see
@@ -121,10 +153,6 @@ class Uploader:
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
-    def change(self, data: Any, fields: Mapping[str, Any], options: ReadOptions) -> Message:
-        """Write a change; the fields that a reader suggests are for new series only."""
-        return message(None if data is None else payload_of(collect(data, options)), fields)
-
     def _settled(self, there: int, written: Message, doubt: Doubt, if_exists: str, reading: Reading) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
         found = self._fields(there) if doubt.arose or if_exists == "skip" else None
@@ -134,7 +162,7 @@ class Uploader:
             self._looks_first = True
             return _skipped(found, reading)
         if if_exists == "replace":
-            self._transport.write("PATCH", f"{_SERIES}/{there}", written, repeatable=True)
+            self._transport.write("PATCH", f"{SERIES}/{there}", written, repeatable=True)
             return Uploaded(there, "replaced", reading.warnings)
         return None
 
@@ -144,13 +172,13 @@ class Uploader:
             return None
         known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
         asked = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
-        page = self._transport.read(_SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
+        page = self._transport.read(SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
         return next((found for found in page["series"] if key_of(found) == key), None)
 
     def _fields(self, series_id: int) -> dict[str, Any] | None:
         """Get the fields of a series, unless it is gone."""
         try:
-            fields: dict[str, Any] = self._transport.read(f"{_SERIES}/{series_id}", {"dataFormat": "none"})
+            fields: dict[str, Any] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
         except NotFoundError:
             return None
         return fields
@@ -169,3 +197,44 @@ def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
     if suggested and isinstance(given, Mapping):
         merged["altdata"] = {**suggested, **given}
     return {name: value for name, value in merged.items() if value is not None}
+
+
+def many(upload: Callable[[Any, dict[str, Any]], Uploaded], items: Iterable[Any], in_flight: int) -> Iterator[Outcome]:
+    """Upload items in threads, a few at a time; see :meth:`photseries.Client.upload_many`."""
+    if in_flight < 1:
+        raise ValueError("in_flight must be at least 1")
+    waiting: set[Future[Outcome]] = set()
+    with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
+        try:
+            for index, item in enumerate(items):
+                waiting.add(threads.submit(_outcome, upload, index, item))
+                if len(waiting) >= in_flight:
+                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from _results(ended)
+            while waiting:
+                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                yield from _results(ended)
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _results(ended: Iterable[Future[Outcome]]) -> Iterator[Outcome]:
+    """Give what became of some uploads; what ends them all is raised when the others are told."""
+    fatal = None
+    for future in ended:
+        outcome = future.result()
+        if isinstance(outcome.error, _FATAL):
+            fatal = outcome.error
+        else:
+            yield outcome
+    if fatal is not None:
+        raise fatal
+
+
+def _outcome(upload: Callable[[Any, dict[str, Any]], Uploaded], index: int, item: Any) -> Outcome:
+    data, fields = item if isinstance(item, tuple) else (item, {})
+    try:
+        return Outcome(index, item, upload(data, dict(fields)))
+    except PhotseriesError as error:
+        return Outcome(index, item, error=error)

@@ -1,8 +1,28 @@
-"""The formats in which a series is given back: one table, from which routes, negotiation and documents are made.
+"""The formats of files, each read and written in one module, and listed in one table.
 
-pyarrow and astropy are imported when somebody asks for a format that needs them, and not before.
+A series is read from a file, or from a table of pandas or astropy, before it is uploaded; what a column means is
+decided for all formats in :mod:`~photseries.formats.roles`. The service writes series in these formats and does not use
+the readers. pyarrow and astropy are imported when a format needs them, and not before.
 """
 
-from photseries.formats.registry import FORMATS, HDF5, Format
+from photseries.formats.files import collect, format_of, read
+from photseries.formats.reading import Reading, ReadOptions
+from photseries.formats.registry import EXPORTS, FORMATS, HDF5, READERS, WRITERS, Format
+from photseries.formats.times import TIME_FORMATS
+from photseries.formats.zero_points import ZERO_POINTS
 
-__all__ = ["FORMATS", "HDF5", "Format"]
+__all__ = [
+    "EXPORTS",
+    "FORMATS",
+    "HDF5",
+    "READERS",
+    "TIME_FORMATS",
+    "WRITERS",
+    "ZERO_POINTS",
+    "Format",
+    "ReadOptions",
+    "Reading",
+    "collect",
+    "format_of",
+    "read",
+]

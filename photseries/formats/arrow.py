@@ -1,4 +1,4 @@
-"""Parquet, and a stream of Arrow: through pyarrow, which is imported when somebody asks for one of them."""
+"""A stream of Arrow, through pyarrow, which is imported when somebody asks for one."""
 
 from __future__ import annotations
 
@@ -11,40 +11,34 @@ import numpy as np
 import pandas as pd
 
 from photseries.formats.columns import Column, columns_of
-from photseries.formats.votable import without_data
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["arrow_stream", "parquet"]
+__all__ = ["table_of", "write"]
 
 
-def parquet(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
-    """Write a series as Parquet, with a VOTable of its columns in it (VOParquet) for TOPCAT and astropy."""
-    import pyarrow.parquet
-
-    columns = columns_of(frame, metadata)
-    about = {
-        "IVOA.VOTable-Parquet.version": "1.0",
-        "IVOA.VOTable-Parquet.content": without_data(columns, metadata),
-    }
-    out = io.BytesIO()
-    pyarrow.parquet.write_table(_table(columns, metadata, about), out)
-    return out.getvalue()
-
-
-def arrow_stream(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a series as a stream of Arrow's IPC format."""
     import pyarrow
 
     out = io.BytesIO()
-    table = _table(columns_of(frame, metadata), metadata, {})
+    table = table_of(columns_of(frame, metadata), metadata, {})
     with pyarrow.ipc.new_stream(out, table.schema) as writer:
         writer.write_table(table)
     return out.getvalue()
 
 
-def _table(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[str, str]) -> pyarrow.Table:
+def table_of(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[str, str]) -> pyarrow.Table:
+    """Make a table of Arrow, with the metadata of its series as JSON.
+
+    Parameters
+    ----------
+    columns : list of Column
+    metadata : mapping
+    more : mapping of str to str
+        Other metadata of the table.
+    """
     import pyarrow
 
     arrays = [_array(column) for column in columns]

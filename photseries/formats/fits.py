@@ -1,4 +1,10 @@
-"""A series as a FITS binary table, through astropy, which is imported when somebody asks for one."""
+"""FITS: light curves and other tables are read, a binary table is written, through astropy, which is imported then.
+
+The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by a zero point that the caller
+asks for: an AB magnitude, or TESS's published one (:mod:`photseries.formats.zero_points`). The 20.44 mag of the TESS
+Instrument Handbook alone is none: the zero of the TESS system is Vega's. Kepler publishes none. Without one they are
+kept, flagged in altdata, and warned about.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +17,21 @@ import numpy as np
 import pandas as pd
 
 from photseries.extras import quiet
+from photseries.formats.astropy_tables import from_table
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
+from photseries.formats.missions import Mission, mission_of, suggestions
+from photseries.formats.numpy_types import plain_column
+from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.formats.roles import canonical
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 
-__all__ = ["fits"]
+__all__ = ["read", "write"]
+
+#: The columns of fluxes, the better one first: corrected for what the spacecraft does, and as measured.
+_FLUXES: Final = ("PDCSAP_FLUX", "SAP_FLUX")
+
+_UNITS: Final = {"e-/s": "electron/s"}
 
 #: Standard keywords, the fields that they give, and what they say.
 _KEYWORDS: Final = (
@@ -26,8 +42,97 @@ _KEYWORDS: Final = (
     ("DEC", "dec", "declination, ICRS [deg]"),
 )
 
+#: What fits into one card, with a few characters to spare.
+_LONGEST_NAME: Final = 60
 
-def fits(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+#: The code of FITS for each type, the type that is written, and what stands for zero where FITS has no such type.
+_CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
+    "b1": ("L", "?", None),
+    "i1": ("I", "i2", None),
+    "u1": ("B", "u1", None),
+    "i2": ("I", "i2", None),
+    "u2": ("I", "u2", 2**15),
+    "i4": ("J", "i4", None),
+    "u4": ("J", "u4", 2**31),
+    "i8": ("K", "i8", None),
+    "u8": ("K", "u8", 2**63),
+    "f2": ("E", "f4", None),
+    "f4": ("E", "f4", None),
+    "f8": ("D", "f8", None),
+}
+
+
+def read(content: bytes, options: ReadOptions) -> Reading:
+    """Read the first table of a FITS file.
+
+    Parameters
+    ----------
+    content : bytes
+    options : ReadOptions
+        For light curves of TESS, Kepler and K2, ``flux_col`` chooses the flux: by default ``PDCSAP_FLUX``, or
+        ``SAP_FLUX`` where there is none.
+
+    Returns
+    -------
+    Reading
+        Of those missions with ``mjd`` = TIME + BJDREFI + BJDREFF - 2400000.5 (TDB, at the barycenter), ``flux``,
+        ``fluxerr``, ``quality``, and the other columns as they are.
+
+    Raises
+    ------
+    InvalidError
+        When there is no table, or no such column in it.
+    """
+    from astropy.io import fits
+    from astropy.utils.exceptions import AstropyWarning
+
+    with quiet(AstropyWarning), fits.open(io.BytesIO(content), memmap=False) as hdus:
+        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
+        if table is None:
+            raise invalid("there is no table in it")
+        header = {**hdus[0].header, **table.header}
+        mission = mission_of(header)
+        if mission is not None and "TIME" in table.columns.names:
+            return _light_curve(table, header, mission, options)
+        from astropy.table import Table
+
+        # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
+        pairs = any(column.coord_type and column.dim for column in table.columns)
+        return from_table(Table.read(table, character_as_bytes=False, astropy_native=pairs), options)
+
+
+def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: ReadOptions) -> Reading:
+    flux = options.flux_col or next((name for name in _FLUXES if _has_values(table, name)), None)
+    there = table.columns.names
+    if flux is None or flux not in there:
+        raise invalid(f"There is no column {flux or ' or '.join(_FLUXES)} (flux_col); there are {', '.join(there)}.")
+    error = options.fluxerr_col or f"{flux}_ERR"
+    known = {"TIME": "mjd", flux: "flux", mission.quality: "quality", error: "fluxerr"}
+    plain = [name for name in there if table.data[name].ndim == 1]
+    frame = pd.DataFrame({known.get(name, name): plain_column(table.data[name]) for name in plain})
+    # Two parts, so that the sum is as exact as the header.
+    frame["mjd"] = frame["mjd"] + (_reference(header, mission)[0] - 2_400_000) + (_reference(header, mission)[1] - 0.5)
+    fields = suggestions(header)
+    fields["time_scale"] = str(header.get("TIMESYS", "TDB")).strip().lower()
+    fields["time_refpos"] = "barycenter"
+    fields["altdata"] = {**fields.get("altdata", {}), "flux_column": flux}
+    unit = str(table.columns[flux].unit or "unknown units")
+    reading = Reading(frame, fields)
+    return canonical(reading, ReadOptions(zero_point=options.zero_point), _UNITS.get(unit, unit))
+
+
+def _has_values(table: Any, name: str) -> bool:
+    return name in table.columns.names and bool(np.isfinite(table.data[name]).any())
+
+
+def _reference(header: dict[str, Any], mission: Mission) -> tuple[float, float]:
+    whole, rest = header.get("BJDREFI", mission.reference), header.get("BJDREFF", 0.0)
+    if not isinstance(whole, int | float) or not isinstance(rest, int | float):
+        raise invalid("BJDREFI and BJDREFF of its header are no numbers.")
+    return float(whole), float(rest)
+
+
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a series as a FITS file: its one table in the first extension, all metadata as JSON in PHOTSER."""
     from astropy.io.fits.verify import VerifyWarning
 
@@ -100,26 +205,6 @@ def _written(column: Column) -> tuple[str, str | None, Array, int | None]:
         values, unit = values / np.timedelta64(1, "s"), "s"
     code, kind, zero = _CODES[values.dtype.str[1:]]
     return code, unit, values.astype(kind, copy=False), zero
-
-
-#: What fits into one card, with a few characters to spare.
-_LONGEST_NAME: Final = 60
-
-#: The code of FITS for each type, the type that is written, and what stands for zero where FITS has no such type.
-_CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
-    "b1": ("L", "?", None),
-    "i1": ("I", "i2", None),
-    "u1": ("B", "u1", None),
-    "i2": ("I", "i2", None),
-    "u2": ("I", "u2", 2**15),
-    "i4": ("J", "i4", None),
-    "u4": ("J", "u4", 2**31),
-    "i8": ("K", "i8", None),
-    "u8": ("K", "u8", 2**63),
-    "f2": ("E", "f4", None),
-    "f4": ("E", "f4", None),
-    "f8": ("D", "f8", None),
-}
 
 
 def _ascii(value: Any) -> Any:

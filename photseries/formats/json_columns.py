@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -16,7 +16,7 @@ from photseries.errors import InvalidError
 from photseries.formats import json_arrays
 from photseries.hdf5.limits import Limits
 
-__all__ = ["decode", "encode", "jsonable", "parse"]
+__all__ = ["decode", "encode", "jsonable", "parse", "write"]
 
 _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 #: Digits that an integer beyond 64 bits has at least.
@@ -268,6 +268,11 @@ def encode(frame: pd.DataFrame) -> bytes:
     """
     columns = {str(name): jsonable(column) for name, column in frame.items()}
     return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+    """Write a series as the body of a POST would be: fields, and the columns as ``data``."""
+    return orjson.dumps({**metadata, "data": orjson.Fragment(encode(frame))})
 
 
 def jsonable(column: pd.Series[Any]) -> Any:

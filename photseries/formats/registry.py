@@ -1,4 +1,4 @@
-"""THE TABLE of formats."""
+"""THE TABLE of formats: how each is named, read, and written, as the file of one series or of many."""
 
 from __future__ import annotations
 
@@ -6,57 +6,156 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import orjson
 import pandas as pd
 
-from photseries.extras import is_installed, require
-from photseries.formats import arrow, json_columns, text
-from photseries.formats.fits import fits
-from photseries.formats.votable import votable
-from photseries.hdf5 import stored_file
+from photseries.errors import InvalidError
+from photseries.extras import is_installed, needs, require
+from photseries.formats import arrow, csv, ecsv, fits, hdf5, json_columns, parquet, votable
+from photseries.formats.reading import Reading, ReadOptions, invalid
 
-__all__ = ["FORMATS", "HDF5", "Format"]
+__all__ = ["EXPORTS", "FORMATS", "HDF5", "READERS", "WRITERS", "Export", "Format", "Reader", "Writer", "with_suffix"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Format:
-    """A format in which a series can be given back.
+class Reader:
+    """How a file becomes a table.
 
     Parameters
     ----------
-    name : str
-        The value of the parameter ``format``.
-    extension : str
-        Of a file's name, and of the route.
-    media_type : str
-        As it is sent.
-    encode : callable
-        Writes a table and the metadata of its series as bytes.
+    read : callable
+        Makes a reading of the content of a file; raises one of ``errors``, or InvalidError, when the content is
+        something else.
+    sentence : str
+        For the documentation.
     package : str, optional
         What has to be installed.
-    types, metadata, loses : str
+    signature : bytes
+        How the content of such a file begins.
+    errors : tuple of exception types
+    """
+
+    read: Callable[[bytes, ReadOptions], Reading]
+    sentence: str
+    package: str | None = None
+    signature: bytes = b""
+    errors: tuple[type[Exception], ...] = (ValueError,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writer:
+    """How a series becomes a file.
+
+    Parameters
+    ----------
+    write : callable
+        Writes a table and the metadata of its series as bytes.
+    types, units, metadata, loses : str
         For the documentation: what of the columns' types and units, and of the metadata, is kept; what is lost.
     """
 
-    name: str
-    extension: str
-    media_type: str
-    encode: Callable[[pd.DataFrame, Mapping[str, Any]], bytes]
-    package: str | None = None
+    write: Callable[[pd.DataFrame, Mapping[str, Any]], bytes]
     types: str
     units: str
     metadata: str
     loses: str
 
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """What a file of many series is, for the documentation.
+
+    Parameters
+    ----------
+    holds, readers : str
+    """
+
+    holds: str
+    readers: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """A format of files.
+
+    Parameters
+    ----------
+    name : str
+        The value of the parameter ``format``.
+    suffixes : tuple of str
+        How the names of its files end, the usual one first.
+    media_type : str
+        As it is sent.
+    package : str, optional
+        What has to be installed to write it.
+    reader : Reader, optional
+        Of formats that the client and the command line upload.
+    writer : Writer, optional
+        Of formats in which the service gives a series.
+    export : Export, optional
+        Of formats in which the service gives many series as one file.
+    """
+
+    name: str
+    suffixes: tuple[str, ...]
+    media_type: str
+    package: str | None = None
+    reader: Reader | None = None
+    writer: Writer | None = None
+    export: Export | None = None
+
     @property
-    def is_stored(self) -> bool:
-        """Whether a whole series is given as it is stored."""
-        return self.encode is stored_file.encode
+    def extension(self) -> str:
+        """The usual ending of a file's name, without the dot; part of the route."""
+        return self.suffixes[0].removeprefix(".")
+
+    @property
+    def plain_type(self) -> str:
+        """The media type without parameters."""
+        return self.media_type.partition(";")[0]
 
     @property
     def is_installed(self) -> bool:
         """Whether this service can write it."""
         return self.package is None or is_installed(self.package)
+
+    def require_package(self) -> None:
+        """Refuse a format that this service cannot write; see :func:`photseries.extras.require`."""
+        require(self.package, self.name)
+
+    def is_of(self, content: bytes) -> bool:
+        """Tell whether the beginning of a file says that it has this format; of some formats none does."""
+        return self.reader is not None and self.reader.signature != b"" and content.startswith(self.reader.signature)
+
+    def read(self, content: bytes, options: ReadOptions, file: str) -> Reading:
+        """Read a file.
+
+        Parameters
+        ----------
+        content : bytes
+        options : ReadOptions
+        file : str
+            Its name, for messages.
+
+        Raises
+        ------
+        InvalidError
+            When the content is something else, or lacks a column; the message begins with the name.
+        StartError
+            When the package for it is not there.
+        """
+        reader = self.reader
+        if reader is None:
+            raise ValueError(f"{self.name} is only written")
+        if not content.startswith(reader.signature):
+            raise invalid(f"{file} is no {self.name} file.")
+        if reader.package is not None:
+            needs(reader.package)
+        try:
+            return reader.read(content, options)
+        except InvalidError as error:
+            raise invalid(f"{file}: {error.message}") from error
+        except reader.errors as error:
+            raise invalid(f"{file} cannot be read as {self.name}: {_first_line(error)}.") from error
 
     def write(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
         """Write a series.
@@ -73,113 +172,202 @@ class Format:
         NotInstalledError
             When the package for it is not there.
         """
-        require(self.package, self.name)
-        return self.encode(frame, metadata)
-
-    @property
-    def plain_type(self) -> str:
-        """The media type without parameters."""
-        return self.media_type.partition(";")[0]
+        if self.writer is None:
+            raise ValueError(f"{self.name} is not written for one series")
+        self.require_package()
+        return self.writer.write(frame, metadata)
 
 
-def _json(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
-    """Write a series as the body of a POST would be: fields, and the columns as ``data``."""
-    return orjson.dumps({**metadata, "data": orjson.Fragment(json_columns.encode(frame))})
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+
+
+def with_suffix(suffix: str, formats: Mapping[str, Format]) -> Format | None:
+    """Give the format whose files' names end in a suffix, in lower or upper case."""
+    return next((one for one in formats.values() if suffix.lower() in one.suffixes), None)
 
 
 HDF5: Final = Format(
     name="hdf5",
-    extension="h5",
+    suffixes=(".h5", ".hdf5", ".hdf"),
     media_type="application/x-hdf5",
-    encode=stored_file.encode,
-    types="all",
-    units="no",
-    metadata="as a dict, and as JSON",
-    loses="nothing that was stored",
+    reader=Reader(read=hdf5.read, sentence="one table that pandas wrote, metadata included", signature=b"\x89HDF"),
+    writer=Writer(
+        write=hdf5.write,
+        types="all",
+        units="no",
+        metadata="as a dict, and as JSON",
+        loses="nothing that was stored",
+    ),
+    export=Export(
+        holds="one long table, `light_curves`",
+        readers='`pandas.read_hdf(path, "light_curves")`, h5py, PyTables, of HDF5 1.10 and later',
+    ),
 )
 
-#: By name, the default first.
+#: Every format by its name, the default first.
 FORMATS: Final[Mapping[str, Format]] = {
     one.name: one
     for one in (
         HDF5,
         Format(
             name="json",
-            extension="json",
+            suffixes=(".json",),
             media_type="application/json",
-            encode=_json,
-            types="number, text, true and false",
-            units="no",
-            metadata="as members beside `data`",
-            loses="widths of numbers; NaN and infinities are null; datetimes are text, durations seconds; the index",
+            writer=Writer(
+                write=json_columns.write,
+                types="number, text, true and false",
+                units="no",
+                metadata="as members beside `data`",
+                loses="widths of numbers; NaN and infinities are null; datetimes are text, durations seconds; "
+                "the index",
+            ),
         ),
         Format(
             name="csv",
-            extension="csv",
+            suffixes=(".csv",),
             media_type="text/csv; charset=utf-8; header=present",
-            encode=text.csv,
-            types="no",
-            units="no",
-            metadata="no",
-            loses="all types (readers guess); datetimes are text, durations seconds; many readers take empty text "
-            "for missing text",
+            reader=Reader(read=csv.read, sentence="columns with commas between, names in the first line"),
+            writer=Writer(
+                write=csv.write,
+                types="no",
+                units="no",
+                metadata="no",
+                loses="all types (readers guess); datetimes are text, durations seconds; many readers take empty text "
+                "for missing text",
+            ),
+        ),
+        Format(
+            name="tsv",
+            suffixes=(".tsv",),
+            media_type="text/tab-separated-values; charset=utf-8",
+            reader=Reader(read=csv.read_tabs, sentence="columns with tabs between, names in the first line"),
+        ),
+        Format(
+            name="text",
+            suffixes=(".txt", ".dat", ".mjd", ".lc"),
+            media_type="text/plain; charset=utf-8",
+            reader=Reader(
+                read=csv.read_spaced,
+                sentence="columns with spaces between; names in the first line or in the last one that begins with #",
+            ),
         ),
         Format(
             name="ecsv",
-            extension="ecsv",
+            suffixes=(".ecsv",),
             media_type="text/x-ecsv; charset=utf-8",
-            encode=text.ecsv,
-            types="all but datetimes and durations",
-            units="yes",
-            metadata="as `meta`",
-            loses="datetimes are text, durations seconds [s]; empty text is missing text; in text CR is LF, and "
-            "empty lines and spaces at its ends go; all other ends of lines, those before #, and those in names are "
-            "U+FFFD",
+            reader=Reader(
+                read=ecsv.read,
+                sentence="astropy's CSV with units",
+                package="astropy",
+                signature=b"# %ECSV",
+                errors=(ValueError, KeyError, TypeError),
+            ),
+            writer=Writer(
+                write=ecsv.write,
+                types="all but datetimes and durations",
+                units="yes",
+                metadata="as `meta`",
+                loses="datetimes are text, durations seconds [s]; empty text is missing text; in text CR is LF, and "
+                "empty lines and spaces at its ends go; all other ends of lines, those before #, and those in names "
+                "are U+FFFD",
+            ),
         ),
         Format(
             name="parquet",
-            extension="parquet",
+            suffixes=(".parquet", ".pq"),
             media_type="application/vnd.apache.parquet",
-            encode=arrow.parquet,
             package="pyarrow",
-            types="all but float16",
-            units="yes",
-            metadata="as JSON in `photseries`, as PARAMs of the VOTable in it",
-            loses="float16 becomes float32; durations are integers unless a reader knows Arrow's schema in it",
+            reader=Reader(
+                read=parquet.read,
+                sentence="Apache Parquet",
+                package="pyarrow",
+                signature=b"PAR1",
+                errors=(ValueError, OSError),
+            ),
+            writer=Writer(
+                write=parquet.write,
+                types="all but float16",
+                units="yes",
+                metadata="as JSON in `photseries`, as PARAMs of the VOTable in it",
+                loses="float16 becomes float32; durations are integers unless a reader knows Arrow's schema in it",
+            ),
+            export=Export(
+                holds="one long table, in groups of at most 65,536 rows, zstd",
+                readers="pandas, pyarrow, polars, DuckDB, Spark, R, Julia",
+            ),
         ),
         Format(
             name="arrow",
-            extension="arrows",
+            suffixes=(".arrows",),
             media_type="application/vnd.apache.arrow.stream",
-            encode=arrow.arrow_stream,
             package="pyarrow",
-            types="all but float16",
-            units="yes",
-            metadata="as JSON in `photseries`",
-            loses="float16 becomes float32",
+            writer=Writer(
+                write=arrow.write,
+                types="all but float16",
+                units="yes",
+                metadata="as JSON in `photseries`",
+                loses="float16 becomes float32",
+            ),
         ),
         Format(
             name="votable",
-            extension="vot",
+            suffixes=(".vot", ".votable", ".xml"),
             media_type="application/x-votable+xml",
-            encode=votable,
-            types="most",
-            units="yes",
-            metadata="as PARAMs, TIMESYS, COOSYS, photometric calibration",
-            loses="int8, uint16 and uint32 widen; uint64 above 2⁶³ becomes float64, float16 float32; datetimes are "
-            "text, durations seconds [s]; control characters of names and metadata",
+            reader=Reader(
+                read=votable.read,
+                sentence="the first table of a VOTable",
+                package="astropy",
+                errors=(ValueError, OSError, IndexError, KeyError, TypeError),
+            ),
+            writer=Writer(
+                write=votable.write,
+                types="most",
+                units="yes",
+                metadata="as PARAMs, TIMESYS, COOSYS, photometric calibration",
+                loses="int8, uint16 and uint32 widen; uint64 above 2⁶³ becomes float64, float16 float32; datetimes "
+                "are text, durations seconds [s]; control characters of names and metadata",
+            ),
         ),
         Format(
             name="fits",
-            extension="fits",
+            suffixes=(".fits", ".fit", ".fts"),
             media_type="application/fits",
-            encode=fits,
             package="astropy",
-            types="all but int8, float16, datetimes and durations",
-            units="yes",
-            metadata="as standard keywords, and as JSON in `PHOTSER`",
-            loses="text that is missing is empty, spaces at its end go, characters beyond ASCII are written \\u00e9; "
-            "int8 becomes int16, float16 float32; datetimes are text, durations seconds [s]",
+            reader=Reader(
+                read=fits.read,
+                sentence="light curves of TESS, Kepler and K2, or the first table of the file",
+                package="astropy",
+                signature=b"SIMPLE  =",
+                errors=(OSError, ValueError, KeyError, TypeError, IndexError),
+            ),
+            writer=Writer(
+                write=fits.write,
+                types="all but int8, float16, datetimes and durations",
+                units="yes",
+                metadata="as standard keywords, and as JSON in `PHOTSER`",
+                loses="text that is missing is empty, spaces at its end go, characters beyond ASCII are written "
+                "\\u00e9; int8 becomes int16, float16 float32; datetimes are text, durations seconds [s]",
+            ),
+        ),
+        Format(
+            name="zip",
+            suffixes=(".zip",),
+            media_type="application/zip",
+            export=Export(
+                holds="a file for each series, as it is stored; at the end `series.jsonl`, the fields of each, a line "
+                "each",
+                readers="whatever opens a zip, and [each file](#reading-them)",
+            ),
         ),
     )
 }
+
+#: The formats of files that the client and the command line upload.
+READERS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.reader is not None}
+
+#: The formats in which the service gives a series, the default first.
+WRITERS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.writer is not None}
+
+#: The formats in which the service gives many series as one file, the default first.
+EXPORTS: Final[Mapping[str, Format]] = {name: one for name, one in FORMATS.items() if one.export is not None}

@@ -1,8 +1,9 @@
-"""A series as a VOTable 1.4: TIMESYS, COOSYS and photometric calibration, its metadata as PARAMs, BINARY2 data."""
+"""VOTable: the first table is read; version 1.4 is written, with TIMESYS, COOSYS and photometric calibration."""
 
 from __future__ import annotations
 
 import base64
+import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,14 +12,17 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from photseries.extras import quiet
+from photseries.formats.astropy_tables import from_table
 from photseries.formats.columns import Array, Column, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
+from photseries.formats.reading import Reading, ReadOptions
 from photseries.formats.xml import FOOT, HEAD, element, field, param
 from photseries.lightcurve.meaning import MICROJANSKY, TIMES, flux_unit, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR
 
-__all__ = ["votable", "without_data"]
+__all__ = ["read", "without_data", "write"]
 
 _COOSYS, _TIMESYS = "_icrs", "_times"
 
@@ -46,8 +50,19 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def votable(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
-    """Write a series as a VOTable."""
+def read(content: bytes, options: ReadOptions) -> Reading:
+    """Read the first table of a VOTable."""
+    from astropy.io.votable import parse_single_table
+    from astropy.io.votable.exceptions import VOWarning
+
+    # Most VOTables break some rule of the standard that does not matter here.
+    with quiet(VOWarning):
+        table = parse_single_table(io.BytesIO(content)).to_table(use_names_over_ids=True)
+    return from_table(table, options)
+
+
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+    """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
     head, foot = _described(metadata, columns, types)

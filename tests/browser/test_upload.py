@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from photseries.readers import READERS, read
+from photseries.formats import READERS, read
 from tests.browser.test_pages import sign_in
 from tests.support import DATA, TESS, recipe_read
 
@@ -114,7 +114,7 @@ def test_after_a_file_that_is_refused_nothing_of_the_one_before_is_left(page, fo
 
 def test_files_are_known_by_the_names_that_the_command_knows(page, form):
     form("endings")
-    endings = {one.name: one.suffixes for one in READERS if one.name in ("hdf5", "csv", "tsv", "text")}
+    endings = {one.name: one.suffixes for one in READERS.values() if one.name in ("hdf5", "csv", "tsv", "text")}
     accepted = page.locator("#file").get_attribute("accept").split(",")
     assert sorted(accepted) == sorted(suffix for suffixes in endings.values() for suffix in suffixes)
     for kind, separator in {"csv": ",", "tsv": "\t", "text": " "}.items():

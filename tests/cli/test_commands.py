@@ -15,8 +15,8 @@ from photseries.cli.main import SECTIONS
 from photseries.cli.reading import _OPTIONS
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
+from photseries.formats import ReadOptions
 from photseries.parameters import CRITERIA
-from photseries.readers import ReadOptions
 from photseries.schemas.metadata import MetadataSchema
 
 LIGHT = """

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from astropy.table import Table
 
-from photseries.client.endings import OF_ONE
-from photseries.formats import FORMATS
+from photseries.formats import WRITERS
 from tests.support import columns, recipe_read
 
 
@@ -122,13 +121,11 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
 
 
 def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):
-    assert set(OF_ONE) == set(FORMATS)
-    for form, endings in OF_ONE.items():
-        assert f".{FORMATS[form].extension}" == endings[0]
-        run("get", series[0], "-o", tmp_path / f"a{endings[-1]}")
+    for form, known in WRITERS.items():
+        run("get", series[0], "-o", tmp_path / f"a{known.suffixes[-1]}")
         named = run("get", series[0], "-o", tmp_path / "b.x", "--format", form, "--force")
         assert named.stdout == f"{tmp_path / 'b.x'}\n"
-        content = (tmp_path / f"a{endings[-1]}").read_bytes()
+        content = (tmp_path / f"a{known.suffixes[-1]}").read_bytes()
         assert content == (tmp_path / "b.x").read_bytes()
         assert content[:4] == {"hdf5": b"\x89HDF", "fits": b"SIMP", "parquet": b"PAR1"}.get(form, content[:4])
     assert Table.read(tmp_path / "a.ecsv", format="ascii.ecsv")["flux"].unit == "uJy"

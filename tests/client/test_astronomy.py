@@ -10,7 +10,7 @@ from astropy.timeseries import TimeSeries
 
 from photseries.client import ReadOptions
 from photseries.errors import InvalidError
-from tests.file_readers import mission_files
+from tests.formats import mission_files
 from tests.support import TESS, columns
 
 

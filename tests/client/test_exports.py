@@ -6,9 +6,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from photseries.client.endings import OF_MANY
 from photseries.errors import InvalidError, UnauthorizedError, UnreachableError
-from photseries.formats.exports import EXPORTS
 from tests.client.between import Between, answer
 from tests.support import columns
 
@@ -18,10 +16,6 @@ def series(client, world):
     """The ids of two series."""
     common = world.fields(series_name="exported")
     return [client.upload({**columns(5), "sky": [1.0] * 5}, **common, channel=str(number)).id for number in range(2)]
-
-
-def test_the_formats_are_those_of_the_service():
-    assert set(OF_MANY) == set(EXPORTS)
 
 
 def test_a_file_of_all_that_match(client, series, tmp_path):

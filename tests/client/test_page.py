@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from photseries.readers import READERS, TIME_FORMATS
+from photseries.formats import READERS, TIME_FORMATS
 from tests.support import RunningService
 from tests.test_docs import TOP, blocks, run
 
@@ -40,5 +40,7 @@ def table(head):
 
 
 def test_the_tables_are_the_codes():
-    assert table("format") == [(known.name, " ".join(known.suffixes), known.sentence) for known in READERS]
+    assert table("format") == [
+        (known.name, " ".join(known.suffixes), known.reader.sentence) for known in READERS.values()
+    ]
     assert table("time_format") == [(name, known.sentence) for name, known in TIME_FORMATS.items()]

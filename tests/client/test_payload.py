@@ -9,8 +9,8 @@ import pybase64
 import pytest
 
 from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, message, payload_of
+from photseries.formats import Reading, ReadOptions, collect
 from photseries.hdf5 import stored_file
-from photseries.readers import Reading, ReadOptions, collect
 from photseries.schemas.metadata import fields_of_texts
 from tests.support import TESS, columns
 

@@ -17,11 +17,10 @@ from typing import IO, TYPE_CHECKING, Final
 import orjson
 
 from photseries.errors import InvalidError, NotFoundError, UnavailableError
-from photseries.formats import HDF5
-from photseries.formats.exports import ExportFormat
 from photseries.formats.long import SHARED, Extent, Layout, Series, shared
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
 from photseries.formats.long_parquet import long_parquet
+from photseries.formats.registry import HDF5, Format
 from photseries.formats.zipped import Zip
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.part import Part
@@ -96,7 +95,7 @@ class Export:
     layout: Layout
     folder: Path
 
-    def pieces(self, form: ExportFormat) -> Iterator[bytes]:
+    def pieces(self, form: Format) -> Iterator[bytes]:
         """Give the file, in pieces of bounded work; an empty one says that there is more to come.
 
         A series that was deleted, and whose bytes are gone, is left out where the format allows that.

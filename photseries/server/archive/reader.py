@@ -12,8 +12,8 @@ import orjson
 import pandas as pd
 
 from photseries.errors import DamagedError, NotFoundError
-from photseries.formats import HDF5, Format, base64_text, json_columns
-from photseries.formats.exports import ExportFormat
+from photseries.formats import base64_text, json_columns
+from photseries.formats.registry import HDF5, Format
 from photseries.lightcurve.cutting import chosen, cut
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query
@@ -192,9 +192,7 @@ class Reader:
                 return
             query = replace(query, cursor=page.next)
 
-    def export(
-        self, principal: Principal, query: Query, form: ExportFormat, part: Part, folder: Path
-    ) -> Iterator[bytes]:
+    def export(self, principal: Principal, query: Query, form: Format, part: Part, folder: Path) -> Iterator[bytes]:
         """Give all series that match and are visible as one file; see :mod:`photseries.server.archive.exports`.
 
         Parameters
@@ -202,7 +200,7 @@ class Reader:
         principal : Principal
         query : Query
             Of which only the criteria count.
-        form : ExportFormat
+        form : Format
         part : Part
             Of which only the columns and what is derived count, and these for a long table.
         folder : Path

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
-from photseries.formats.exports import EXPORTS, ExportFormat
+from photseries.formats.registry import EXPORTS, Format
 from photseries.parameters import LONG_TABLE, SUMMED_UP, Parameter, choice
 from photseries.server.http.base import ANY
 from photseries.server.http.contract import Contract, Raw
@@ -46,7 +46,7 @@ class ExportHandler(StreamHandler):
             self.set_header("Cache-Control", "private, no-store")
             await self.send(pieces)
 
-    def _asked(self) -> tuple[ExportFormat, Iterator[bytes]]:
+    def _asked(self) -> tuple[Format, Iterator[bytes]]:
         arguments = self.arguments()
         shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
-from photseries.formats import FORMATS, Format
+from photseries.formats.registry import WRITERS, Format
 from photseries.parameters import PART, Parameter, choice
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
@@ -24,14 +24,14 @@ __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"
 FILE: tuple[Parameter, ...] = (
     Parameter(
         name="format",
-        kind=choice(*FORMATS),
+        kind=choice(*WRITERS),
         sentence="The format of the file; without it the header Accept decides, and hdf5 where that does not say.",
     ),
     *PART,
 )
 
 #: The extensions of files, as a pattern.
-EXTENSIONS = "|".join(one.extension for one in FORMATS.values())
+EXTENSIONS = "|".join(one.extension for one in WRITERS.values())
 
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
@@ -46,7 +46,7 @@ class RangeError(PhotseriesError):
 _BY_EXTENSION = Contract(
     query=PART,
     headers=(IF_NONE_MATCH, RANGE),
-    gives=Raw(tuple(one.plain_type for one in FORMATS.values())),
+    gives=Raw(tuple(one.plain_type for one in WRITERS.values())),
     also={206: "The range of its bytes.", 304: "It is still as If-None-Match says."},
     fails=(DamagedError, NotInstalledError, RangeError),
 )
@@ -95,10 +95,10 @@ class FileHandler(BaseHandler):
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""
         if extension is not None:
-            return next(one for one in FORMATS.values() if one.extension == extension)
+            return next(one for one in WRITERS.values() if one.extension == extension)
         if name is not None:
-            return FORMATS[name]
-        offers = {one.plain_type: one for one in FORMATS.values() if one.is_installed}
+            return WRITERS[name]
+        offers = {one.plain_type: one for one in WRITERS.values() if one.is_installed}
         return offers[accepted(self.request.headers, list(offers))]
 
     def _asked_for(self, content: bytes, tag: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs
 
 from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
-from photseries.formats import FORMATS
+from photseries.formats.registry import WRITERS
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import Credential, origin_of, shown
 from photseries.server.http.media import media_type_of
@@ -59,7 +59,7 @@ class ConeSearchHandler(_QueryHandler, StreamHandler):
 
     async def get(self) -> None:
         """Find series around a position, as Simple Cone Search 1.03 says: a VOTable, of errors too."""
-        self.set_header("Content-Type", FORMATS["votable"].media_type)
+        self.set_header("Content-Type", WRITERS["votable"].media_type)
         await self.send(self._pieces(), heavy=False)
 
     post = get

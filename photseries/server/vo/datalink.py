@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from photseries.extras import is_installed
-from photseries.formats import FORMATS
+from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field
 
 __all__ = ["MEDIA_TYPE", "MOST", "document", "fault_of", "links_of"]
@@ -41,7 +41,7 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
     size : int
         Of its stored file [bytes].
     """
-    for one in FORMATS.values():
+    for one in WRITERS.values():
         if one.is_installed:
             yield {
                 "ID": identity,
@@ -49,7 +49,7 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
                 "semantics": "#this",
                 "description": f"the light curve as {one.name}",
                 "content_type": one.plain_type,
-                "content_length": size if one.is_stored else None,
+                "content_length": size if one is HDF5 else None,
             }
     if is_installed("matplotlib"):
         yield {

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from photseries.formats import FORMATS
+from photseries.formats.registry import WRITERS
 
 __all__ = ["COLUMNS", "Observation", "VOColumn"]
 
-_LIGHT_CURVE: Final = FORMATS["votable"]
+_LIGHT_CURVE: Final = WRITERS["votable"]
 
 
 @dataclass(frozen=True)

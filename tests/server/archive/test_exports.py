@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
-from photseries.formats import long_hdf5, long_parquet
-from photseries.formats.exports import EXPORTS
+from photseries.formats import EXPORTS, long_hdf5, long_parquet
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query

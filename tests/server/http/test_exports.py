@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow.parquet
 import pytest
 
-from photseries.formats.exports import EXPORTS
+from photseries.formats import EXPORTS
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.support import PATIENCE, TESS, columns, macho, recipe_write

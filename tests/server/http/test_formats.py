@@ -11,7 +11,7 @@ import pytest
 from astropy.io.votable import parse
 from astropy.time import Time
 
-from photseries.formats import FORMATS
+from photseries.formats import WRITERS
 from tests.server.http.test_errors import check_error
 from tests.support import TESS, columns
 from tests.test_docs import TOP, blocks, run
@@ -30,7 +30,7 @@ def series(admin, world):
     return answer.json()["data"]["id"]
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=lambda form: form.name)
+@pytest.mark.parametrize("form", WRITERS.values(), ids=lambda form: form.name)
 def test_three_ways_to_a_format(admin, series, form):
     answer = admin.get(f"{PATH}/{series}/data", params={"format": form.name})
     assert answer.status_code == 200, answer.text

@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io.votable import parse, validate
 from astropy.time import Time
 
-from photseries.formats import FORMATS
+from photseries.formats import WRITERS
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import COLUMNS
 from tests.forked import ForkedService
@@ -167,8 +167,8 @@ def test_links_of_a_series(service, series):
     found = search(service, service.token)
     links = {record["id"]: list(record.getdatalink()) for record in found}[str(series["crew"])]
     kinds = [(link["semantics"], link["content_type"]) for link in links]
-    assert kinds[: len(FORMATS)] == [("#this", one.plain_type) for one in FORMATS.values()]
-    assert kinds[len(FORMATS) :] == [("#preview", "image/png"), ("#documentation", "application/json")]
+    assert kinds[: len(WRITERS)] == [("#this", one.plain_type) for one in WRITERS.values()]
+    assert kinds[len(WRITERS) :] == [("#preview", "image/png"), ("#documentation", "application/json")]
     for link in links:
         answer = session(service.token).get(link["access_url"], timeout=60)
         assert answer.status_code == 200, link
@@ -179,7 +179,7 @@ def test_pyvo_goes_through_the_links_of_all_that_it_found(service, series):
     for token, expected in ((None, ["everybody"]), (service.token, ["everybody", "crew"])):
         found = [[link["ID"] for link in links] for links in search(service, token).iter_datalinks()]
         assert {frozenset(ids) for ids in found} == {frozenset([str(series[name])]) for name in expected}
-        assert all(len(ids) == len(FORMATS) + 2 for ids in found)
+        assert all(len(ids) == len(WRITERS) + 2 for ids in found)
 
 
 def test_a_form_asks_what_a_query_does(service, series):

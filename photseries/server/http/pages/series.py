@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from photseries.formats import FORMATS
+from photseries.formats.registry import WRITERS
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
@@ -43,7 +43,7 @@ class SeriesPageHandler(PageHandler):
             "words": written(fields, WORDS),
             "statistics": written(fields, STATISTICS),
             "history": self.services.archive.history(self.principal, series_id),
-            "formats": [one.name for one in FORMATS.values() if one.is_installed],
+            "formats": [one.name for one in WRITERS.values() if one.is_installed],
             "origin": origin_of(self.request, self.services.config.server),
         }
 

@@ -1,4 +1,4 @@
-"""What readers are asked, and what they give."""
+"""The options of reading, and what was read."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Any
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.extras import needs, quiet
 
-__all__ = ["ReadOptions", "Reading", "Unit", "invalid", "needs", "quiet"]
+__all__ = ["ReadOptions", "Reading", "Unit", "invalid"]
 
 #: The unit of a column as it is written, None where nothing says.
 Unit = str | None
@@ -24,14 +23,14 @@ class ReadOptions:
     Parameters
     ----------
     format : str, optional
-        The name of a reader, instead of the one that the name of the file tells.
+        The name of a format, instead of the one that the name of the file tells.
     time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
         The columns; default: those with the usual names.
     time_format : str, optional
-        One of :data:`photseries.readers.TIME_FORMATS`; default: what the file, or the name of the column, says.
+        One of :data:`photseries.formats.TIME_FORMATS`; default: what the file, or the name of the column, says.
     zero_point : float or str, optional
         The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag], or the
-        name of a published one in :data:`photseries.readers.ZERO_POINTS`.
+        name of a published one in :data:`photseries.formats.ZERO_POINTS`.
     """
 
     format: str | None = None

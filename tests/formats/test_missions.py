@@ -5,9 +5,9 @@ import pytest
 from astropy.time import Time
 
 from photseries.errors import InvalidError
+from photseries.formats import ReadOptions, read
 from photseries.lightcurve.bandpasses import BANDPASSES
-from photseries.readers import ReadOptions, read
-from tests.file_readers import mission_files
+from tests.formats import mission_files
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Readers of text: CSV, TSV, columns with spaces between, ECSV."""
+"""CSV: columns with commas, tabs or spaces between are read, commas are written."""
 
 from __future__ import annotations
 
@@ -9,32 +9,36 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
+import orjson
 import pandas as pd
 
-from photseries.readers.columns import canonical, without_fluxes
-from photseries.readers.plain import EXACT
-from photseries.readers.reading import Reading, ReadOptions, invalid, needs
-from photseries.schemas.metadata import METADATA
+from photseries.formats.columns import whole_table
+from photseries.formats.json_columns import jsonable
+from photseries.formats.numpy_types import EXACT
+from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.formats.roles import canonical
 
-__all__ = ["read_csv", "read_ecsv", "read_spaced", "read_tsv"]
+__all__ = ["read", "read_spaced", "read_tabs", "rows_of_text", "write"]
 
 #: Before pandas 3.1 decimals are read to the last bit only when asked.
 _EXACT: Final[dict[str, Any]] = (
     {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
 )
 
-#: Fields that every file of the service's own names, and hardly another one.
-_OWN: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
-
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|nan|inf", re.IGNORECASE)
 
+#: Readers take a line that begins with # for a comment.
+_QUOTED: Final = re.compile(r'[",\r\n]|^[\s#]|\s$|^$')
 
-def read_csv(content: bytes, options: ReadOptions) -> Reading:
+_ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
+
+
+def read(content: bytes, options: ReadOptions) -> Reading:
     """Read columns with commas between."""
     return canonical(Reading(_table(content, ",")), options)
 
 
-def read_tsv(content: bytes, options: ReadOptions) -> Reading:
+def read_tabs(content: bytes, options: ReadOptions) -> Reading:
     """Read columns with tabs between."""
     return canonical(Reading(_table(content, "\t")), options)
 
@@ -44,23 +48,41 @@ def read_spaced(content: bytes, options: ReadOptions) -> Reading:
     return canonical(Reading(_table(content, r"\s+")), options)
 
 
-def read_ecsv(content: bytes, options: ReadOptions) -> Reading:
-    """Read astropy's CSV with units."""
-    needs("astropy")
-    from astropy.table import Table
-
-    from photseries.readers.astronomy import from_table
-
-    table = Table.read(content.decode(), format="ascii.ecsv")
-    return from_table(table, options, _said(table.meta))
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+    """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180)."""
+    return rows_of_text(whole_table(frame), b"\r\n")
 
 
-def _said(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a file of the service's own says of the series; of its fluxes the unit of their column does."""
-    if not all(name in meta for name in _OWN):
-        return {}
-    said = {name: meta[name] for name in METADATA if meta.get(name) is not None}
-    return {**said, "altdata": without_fluxes(said["altdata"])} if "altdata" in said else said
+def rows_of_text(frame: pd.DataFrame, end: bytes) -> bytes:
+    """Write the names and the rows of a table, each with the end of a line.
+
+    Numbers have the fewest digits that give their type back; truths are True and False. What is missing is nothing
+    where it is text and NaN where it is a number; infinities are inf and -inf. Datetimes are ISO 8601, durations
+    seconds.
+    """
+    head = b",".join(_quoted(str(name)) for name in frame.columns)
+    columns = [_cells(column) for _, column in frame.items()]
+    rows = map(b",".join, zip(*columns, strict=True))
+    return end.join((head, *rows, b""))
+
+
+def _cells(column: pd.Series[Any]) -> list[bytes]:
+    values = jsonable(column)
+    if isinstance(values, list):
+        return [b"" if value is None else _quoted(str(value)) for value in values]
+    if values.dtype.kind == "b":
+        return [b"True" if value else b"False" for value in values.tolist()]
+    written = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
+    if values.dtype.kind == "f":
+        for place in np.flatnonzero(~np.isfinite(values)).tolist():
+            written[place] = _ODD[str(values[place])]
+    return written
+
+
+def _quoted(text: str) -> bytes:
+    if _QUOTED.search(text):
+        text = '"' + text.replace('"', '""') + '"'
+    return text.encode()
 
 
 def _table(content: bytes, separator: str) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Many series as one file: how it comes, and when it is there."""
+"""Downloads: an answer that is written to a file as it comes, and the file that is there when it is whole."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Run the tests that need lightkurve, in an environment of their own; exit status 0 when they pass.
 
 lightkurve needs pandas < 3, so it is not in the environment that everything else is tested in. Run as
-``python tests/file_readers/extras.py [ARGUMENTS OF PYTEST]``; the environment is made in ``.venv-extras/`` when it is
+``python tests/formats/extras.py [ARGUMENTS OF PYTEST]``; the environment is made in ``.venv-extras/`` when it is
 missing: remove the folder to renew it.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PLACE = ROOT / ".venv-extras"
-TESTS = ["tests/file_readers", "tests/client"]
+TESTS = [*(f"tests/formats/test_{name}.py" for name in ("missions", "reading", "roles", "units")), "tests/client"]
 
 
 def main(arguments):

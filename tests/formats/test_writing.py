@@ -21,7 +21,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from photseries.errors import NotInstalledError
-from photseries.formats import FORMATS
+from photseries.formats import WRITERS
 from photseries.hdf5 import stored_file
 from tests.support import TESS, recipe_read
 
@@ -131,15 +131,15 @@ def plain(values):
 
 
 def test_every_format_has_a_reader_that_is_not_ours():
-    assert list(READERS) == list(FORMATS)
+    assert list(READERS) == list(WRITERS)
     for attribute in ("extension", "media_type"):
-        assert len({getattr(one, attribute) for one in FORMATS.values()}) == len(FORMATS)
+        assert len({getattr(one, attribute) for one in WRITERS.values()}) == len(WRITERS)
 
 
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", WRITERS)
 def test_the_tess_file_comes_back_equal(form):
     frame = tess()
-    columns, metadata = READERS[form](FORMATS[form].write(frame, METADATA))
+    columns, metadata = READERS[form](WRITERS[form].write(frame, METADATA))
     assert set(columns) == set(frame.columns)
     if form != "hdf5":
         assert list(columns) == list(frame.columns)
@@ -156,10 +156,10 @@ def test_the_tess_file_comes_back_equal(form):
         assert metadata == METADATA
 
 
-@pytest.mark.parametrize("form", [form for form in FORMATS if form != "hdf5"])
+@pytest.mark.parametrize("form", [form for form in WRITERS if form != "hdf5"])
 def test_text_integers_and_nan_come_back_equal(form):
     frame = mixed()
-    columns, metadata = READERS[form](FORMATS[form].write(frame, METADATA))
+    columns, metadata = READERS[form](WRITERS[form].write(frame, METADATA))
     assert len(columns) == frame.shape[1]
     for name, found in zip(frame.columns, columns.values(), strict=True):
         expected, found = frame[name], np.asarray(plain(found))
@@ -190,7 +190,7 @@ def test_no_text_or_name_takes_rows_from_ecsv(texts):
     """A column of text comes first, where its beginning is that of a line."""
     name, *texts = texts
     frame = pd.DataFrame({name: texts, "mjd": np.arange(len(texts))})
-    columns, _ = from_ecsv(FORMATS["ecsv"].write(frame, {}))
+    columns, _ = from_ecsv(WRITERS["ecsv"].write(frame, {}))
     (name, found), (_, numbers) = columns.items()
     assert numbers.tolist() == list(range(len(texts)))
     lines = [re.sub("\r\n?", "\n", text) for text in texts]
@@ -202,16 +202,16 @@ def test_no_text_or_name_takes_rows_from_ecsv(texts):
 
 def test_hdf5_and_votable_keep_an_index_and_what_is_missing():
     frame = mixed().drop(columns=["at", "took"]).set_index(pd.Index(["x", "y", "z"], name="label"))
-    frame, _ = recipe_read(FORMATS["hdf5"].write(frame, METADATA))
+    frame, _ = recipe_read(WRITERS["hdf5"].write(frame, METADATA))
     assert frame.index.tolist() == ["x", "y", "z"]
-    table = pyarrow.parquet.read_table(io.BytesIO(FORMATS["parquet"].write(frame, METADATA)))
+    table = pyarrow.parquet.read_table(io.BytesIO(WRITERS["parquet"].write(frame, METADATA)))
     assert table.column("label").to_pylist() == ["x", "y", "z"]
     assert table.column("text").to_pylist()[1] is None
-    assert FORMATS["csv"].write(frame, METADATA).startswith(b"label,mjd,")
+    assert WRITERS["csv"].write(frame, METADATA).startswith(b"label,mjd,")
 
 
 def test_a_votable_says_what_its_numbers_are():
-    content = FORMATS["votable"].write(mixed(), METADATA)
+    content = WRITERS["votable"].write(mixed(), METADATA)
     assert validate(io.BytesIO(content), output=io.StringIO())
     found = parse(io.BytesIO(content), verify="exception")
     resource = found.resources[0]
@@ -237,8 +237,8 @@ def test_a_votable_says_what_its_numbers_are():
 @pytest.mark.parametrize(("scale", "place"), [(None, None), ("utc", "topocenter")])
 def test_what_is_unknown_is_published_as_unknown(scale, place):
     metadata = {**METADATA, "time_scale": scale, "time_refpos": place}
-    (times,) = parse(io.BytesIO(FORMATS["votable"].write(tess(), metadata))).resources[0].time_systems
-    header = astropy_fits.getheader(io.BytesIO(FORMATS["fits"].write(tess(), metadata)), 1)
+    (times,) = parse(io.BytesIO(WRITERS["votable"].write(tess(), metadata))).resources[0].time_systems
+    header = astropy_fits.getheader(io.BytesIO(WRITERS["fits"].write(tess(), metadata)), 1)
     assert (times.timescale, times.refposition) == ((scale or "unknown").upper(), (place or "unknown").upper())
     assert (header.get("TIMESYS"), header["TREFPOS"]) == (scale and scale.upper(), (place or "unknown").upper())
     assert ("TCUNI" in " ".join(header)) == (scale is not None)
@@ -248,7 +248,7 @@ def test_what_is_unknown_is_published_as_unknown(scale, place):
 @pytest.mark.parametrize("place", [None, "barycenter"])
 def test_astropy_leaves_times_of_unknown_scale_as_numbers(place):
     metadata = {**METADATA, "time_scale": None, "time_refpos": place}
-    content = FORMATS["fits"].write(tess().assign(TIME=1.0), metadata)
+    content = WRITERS["fits"].write(tess().assign(TIME=1.0), metadata)
     table = Table.read(io.BytesIO(content), format="fits", astropy_native=True)
     assert not isinstance(table["mjd"], Time)
     assert np.array_equal(table["mjd"], tess()["mjd"])
@@ -256,7 +256,7 @@ def test_astropy_leaves_times_of_unknown_scale_as_numbers(place):
 
 
 def test_astropy_makes_times_of_fits():
-    content = FORMATS["fits"].write(tess(), METADATA)
+    content = WRITERS["fits"].write(tess(), METADATA)
     table = Table.read(io.BytesIO(content), format="fits", astropy_native=True)
     assert isinstance(table["mjd"], Time)
     assert table["mjd"].scale == "tdb"
@@ -273,14 +273,14 @@ def test_astropy_makes_times_of_fits():
 
 def test_fluxes_that_are_not_calibrated_are_not_called_so():
     metadata = {**METADATA, "altdata": {"flux_calibrated": False, "flux_unit": "electron/s"}}
-    table = parse(io.BytesIO(FORMATS["votable"].write(tess(), metadata))).get_first_table()
+    table = parse(io.BytesIO(WRITERS["votable"].write(tess(), metadata))).get_first_table()
     fields = {field.name: field for field in table.fields}
     assert (str(fields["flux"].unit), fields["flux"].ucd) == ("electron / s", "phot.flux")
     assert table.groups == []
 
 
 def test_topcat_and_astropy_find_a_votable_in_parquet(tmp_path):
-    (tmp_path / "curve.parquet").write_bytes(FORMATS["parquet"].write(tess(), METADATA))
+    (tmp_path / "curve.parquet").write_bytes(WRITERS["parquet"].write(tess(), METADATA))
     table = Table.read(tmp_path / "curve.parquet", format="parquet.votable")
     assert (str(table["mjd"].unit), str(table["flux"].unit)) == ("d", "uJy")
 
@@ -288,9 +288,9 @@ def test_topcat_and_astropy_find_a_votable_in_parquet(tmp_path):
 @pytest.mark.parametrize(("form", "package"), [("parquet", "pyarrow"), ("arrow", "pyarrow"), ("fits", "astropy")])
 def test_a_package_that_is_missing_is_named(monkeypatch, form, package):
     monkeypatch.setitem(sys.modules, package, None)
-    assert not FORMATS[form].is_installed
+    assert not WRITERS[form].is_installed
     with pytest.raises(NotInstalledError, match=rf"{package} is not installed.*pip install 'photseries\["):
-        FORMATS[form].write(mixed(), METADATA)
+        WRITERS[form].write(mixed(), METADATA)
     assert NotInstalledError.status == 501
 
 

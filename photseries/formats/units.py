@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.formats.reading import Unit, invalid
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
-from photseries.readers.reading import Unit, invalid
 
 __all__ = ["in_known_units"]
 

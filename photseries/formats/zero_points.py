@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.formats.reading import Unit, invalid
 from photseries.lightcurve.photometry import AB_ZERO_POINT
-from photseries.readers.reading import Unit, invalid
 
 __all__ = ["ZERO_POINTS", "ZeroPoint", "zero_point_of"]
 

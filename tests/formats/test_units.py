@@ -9,8 +9,8 @@ from astropy.time import Time
 from astropy.timeseries import BinnedTimeSeries, TimeSeries
 
 from photseries.errors import InvalidError
+from photseries.formats import ZERO_POINTS, ReadOptions, collect, read
 from photseries.lightcurve.photometry import AB_ZERO_POINT
-from photseries.readers import ZERO_POINTS, ReadOptions, collect, read
 
 MJD = np.array([59000.0, 59001.0])
 

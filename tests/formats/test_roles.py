@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.readers import TIME_FORMATS, Reading, ReadOptions
-from photseries.readers.columns import canonical
+from photseries.formats import TIME_FORMATS, Reading, ReadOptions
+from photseries.formats.roles import canonical
 
 
 def mapped(columns, unit=None, **options):

@@ -1,4 +1,4 @@
-"""CSV, and ECSV: the same with a header that astropy and TOPCAT read."""
+"""ECSV: CSV with a header that astropy and TOPCAT read."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import numpy as np
-import orjson
 import pandas as pd
 import yaml
 
+from photseries.formats.astropy_tables import from_table
 from photseries.formats.columns import Column, columns_of, whole_table
-from photseries.formats.json_columns import jsonable
+from photseries.formats.csv import rows_of_text
+from photseries.formats.reading import Reading, ReadOptions
+from photseries.formats.roles import without_fluxes
 from photseries.lightcurve.table import is_text
+from photseries.schemas.metadata import METADATA
 
-__all__ = ["cells", "csv", "ecsv"]
+__all__ = ["read", "write"]
 
-#: Readers take a line that begins with # for a comment.
-_QUOTED: Final = re.compile(r'[",\r\n]|^[\s#]|\s$|^$')
+#: Fields that every file of the service's own names, and hardly another one.
+_OWN: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
 
 #: What astropy takes for the end of a line even in quotes, beside the two that text may have; of these, such as have a
 #: line after them that would be dropped as a comment.
@@ -38,12 +40,23 @@ _Header.add_representer(
 )
 
 
-def csv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
-    """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180)."""
-    return _lines(whole_table(frame), b"\r\n")
+def read(content: bytes, options: ReadOptions) -> Reading:
+    """Read astropy's CSV with units."""
+    from astropy.table import Table
+
+    table = Table.read(content.decode(), format="ascii.ecsv")
+    return from_table(table, options, _said(table.meta))
 
 
-def ecsv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def _said(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a file of the service's own says of the series; of its fluxes the unit of their column does."""
+    if not all(name in meta for name in _OWN):
+        return {}
+    said = {name: meta[name] for name in METADATA if meta.get(name) is not None}
+    return {**said, "altdata": without_fluxes(said["altdata"])} if "altdata" in said else said
+
+
+def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a table as ECSV 1.0: types, units and words for each column, and the metadata, in comments before CSV."""
     frame = _in_lines(whole_table(frame))
     described = {
@@ -54,7 +67,7 @@ def ecsv(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     }
     header = yaml.dump(described, Dumper=_Header, sort_keys=False, default_flow_style=None, width=2**20)
     head = "".join(f"# {line}\n" for line in ("%ECSV 1.0", "---", *header.splitlines()))
-    return head.encode() + _lines(frame, b"\n")
+    return head.encode() + rows_of_text(frame, b"\n")
 
 
 def _in_lines(frame: pd.DataFrame) -> pd.DataFrame:
@@ -72,37 +85,3 @@ def _described(column: Column) -> dict[str, str]:
     unit = "s" if kind == "m" else column.meaning.unit
     about = {"unit": unit, "datatype": datatype, "description": column.meaning.words}
     return {"name": column.name, **{name: text for name, text in about.items() if text}}
-
-
-def _lines(frame: pd.DataFrame, end: bytes) -> bytes:
-    head = b",".join(_quoted(str(name)) for name in frame.columns)
-    columns = [cells(column) for _, column in frame.items()]
-    rows = map(b",".join, zip(*columns, strict=True))
-    return end.join((head, *rows, b""))
-
-
-def cells(column: pd.Series[Any]) -> list[bytes]:
-    """Write the values of a column: numbers with the fewest digits that give their type back, True and False.
-
-    What is missing is nothing where it is text and NaN where it is a number; infinities are inf and -inf. Datetimes
-    are ISO 8601, durations seconds.
-    """
-    values = jsonable(column)
-    if isinstance(values, list):
-        return [b"" if value is None else _quoted(str(value)) for value in values]
-    if values.dtype.kind == "b":
-        return [b"True" if value else b"False" for value in values.tolist()]
-    written = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)[1:-1].split(b",")
-    if values.dtype.kind == "f":
-        for place in np.flatnonzero(~np.isfinite(values)).tolist():
-            written[place] = _ODD[str(values[place])]
-    return written
-
-
-_ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
-
-
-def _quoted(text: str) -> bytes:
-    if _QUOTED.search(text):
-        text = '"' + text.replace('"', '""') + '"'
-    return text.encode()

@@ -1,4 +1,4 @@
-"""Tables of astropy, and what is derived from them: time series, light curves of lightkurve."""
+"""Tables and time series of astropy, light curves of lightkurve: both are read, and made of series."""
 
 from __future__ import annotations
 
@@ -10,22 +10,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.readers.columns import canonical, roles_of
-from photseries.readers.missions import suggestions
-from photseries.readers.plain import plain_column, plain_frame
-from photseries.readers.reading import Reading, ReadOptions, invalid
-from photseries.readers.units import in_known_units
+from photseries.extras import needs
+from photseries.formats.missions import suggestions
+from photseries.formats.numpy_types import plain_column, plain_frame
+from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.formats.roles import canonical, roles_of
+from photseries.formats.units import in_known_units
+from photseries.lightcurve import curve as curves
+from photseries.lightcurve.meaning import flux_unit
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, required_column
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from astropy.timeseries import TimeSeries
+    from lightkurve import LightCurve
 
-__all__ = ["from_table"]
+__all__ = ["from_table", "light_curve", "time_series"]
 
 #: The scales of astropy's times that a series can name, and what the others are turned into.
 _SCALES: Final = {"utc": "utc", "tai": "tai", "tt": "tt", "tdb": "tdb", "tcb": "tdb", "tcg": "tt", "ut1": "utc"}
 
 #: The start and the size of bins, as astropy calls them.
 _BIN_START, _BIN_SIZE = "time_bin_start", "time_bin_size"
+
+_FLUXES: Final = (*FLUX, FLUXERR)
+_MAGNITUDES: Final = (*MAG, MAGERR)
 
 
 def from_table(table: Table, options: ReadOptions, said: Mapping[str, Any] | None = None) -> Reading:
@@ -102,3 +111,69 @@ def _mjd(times: Any) -> tuple[npt.NDArray[np.float64], str | None]:
     in_scale = times if scale is None else getattr(times, scale)
     values: npt.NDArray[np.float64] = plain_column(in_scale.mjd)
     return values, scale
+
+
+def time_series(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> TimeSeries:
+    """Make a time series; see :meth:`photseries.client.Series.to_timeseries`."""
+    needs("astropy")
+    from astropy.timeseries import TimeSeries
+
+    rows = _timed(frame)
+    made = TimeSeries(time=_times(rows, metadata), meta=dict(metadata))
+    _add_columns(made, rows, metadata)
+    return made
+
+
+def light_curve(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> LightCurve:
+    """Make a light curve; see :meth:`photseries.client.Series.to_lightkurve`."""
+    needs("lightkurve")
+    from astropy import units
+    from lightkurve import LightCurve
+
+    rows = _timed(frame)
+    curve = curves.light_curve(rows)
+    unit = _flux_unit(metadata) if any(column in rows for column in FLUX) else units.uJy
+    made = LightCurve(
+        time=_times(rows, metadata),
+        flux=units.Quantity(curve.flux, unit),
+        flux_err=units.Quantity(curve.fluxerr, unit),
+        meta=dict(metadata),
+    )
+    _add_columns(made, rows.drop(columns=[name for name in _FLUXES if name in rows]), metadata)
+    return made
+
+
+def _timed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows without a time, which astropy's times cannot hold; its own readers do the same."""
+    finite = np.isfinite(frame[required_column(frame, TIME)].to_numpy(np.float64))
+    return frame if finite.all() else frame[finite]
+
+
+def _times(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Any:
+    from astropy.time import Time
+
+    values = frame[required_column(frame, TIME)].to_numpy(np.float64)
+    # "local" is astropy's word for a scale that nobody knows: nothing is computed across scales by mistake.
+    return Time(values, format="mjd", scale=metadata.get("time_scale") or "local")
+
+
+def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+    """Add all columns but that of the times; the name ``time`` is taken."""
+    from astropy import units
+
+    kinds = {**dict.fromkeys(_FLUXES, _flux_unit(metadata)), **dict.fromkeys(_MAGNITUDES, units.mag)}
+    times = required_column(frame, TIME)
+    for name, column in frame.items():
+        values = column.to_numpy()
+        if name != times:
+            free = "time_as_read" if name == "time" else str(name)
+            made[free] = units.Quantity(values, kinds[name], dtype=values.dtype) if name in kinds else values
+
+
+def _flux_unit(metadata: Mapping[str, Any]) -> Any:
+    """Give the unit of the fluxes: uJy, unless altdata says that they are not calibrated."""
+    from astropy import units
+
+    unit = units.Unit(flux_unit(metadata), parse_strict="silent")
+    # What astropy does not know as a unit cannot be calculated with.
+    return units.dimensionless_unscaled if isinstance(unit, units.UnrecognizedUnit) else unit

@@ -12,8 +12,8 @@ from astropy.time import Time
 
 from photseries import extras
 from photseries.errors import InvalidError, StartError
-from photseries.readers import READERS, ReadOptions, read
-from tests.file_readers import mission_files
+from photseries.formats import FORMATS, READERS, ReadOptions, read
+from tests.formats import mission_files
 from tests.support import DATA, TESS, recipe_write
 
 FRAME = pd.DataFrame(
@@ -46,10 +46,10 @@ def write(format_, path):
         pyarrow.parquet.write_table(pyarrow.Table.from_pandas(FRAME), path)
 
 
-BINARY = [known for known in READERS if known.name not in ("csv", "tsv", "text", "ecsv")]
+BINARY = [known for known in READERS.values() if known.name not in ("csv", "tsv", "text", "ecsv")]
 
 
-@pytest.mark.parametrize("known", READERS, ids=lambda known: known.name)
+@pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
 @pytest.mark.parametrize("zipped", [False, True])
 def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
     path = tmp_path / f"curve{known.suffixes[0]}"
@@ -63,7 +63,7 @@ def test_what_is_in_the_file_comes_out(tmp_path, known, zipped):
     assert (got.blob is not None) == (known.name == "hdf5")
 
 
-@pytest.mark.parametrize("known", READERS, ids=lambda known: known.name)
+@pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
 @pytest.mark.parametrize("content", [b"", b"\0\xff" * 100, b"%PDF-1.7 something else", b"<html><body>not found</body>"])
 def test_a_file_that_is_not_what_its_name_says(tmp_path, known, content):
     path = tmp_path / f"curve{known.suffixes[0]}"
@@ -95,7 +95,7 @@ def test_formats_are_chosen_by_option_name_and_content(tmp_path):
     write("csv", tmp_path / "curve.out")
     assert read(tmp_path / "curve.out", ReadOptions(format="csv")).frame.equals(FRAME)
     with pytest.raises(
-        InvalidError, match=r"curve.out: its name does not tell its format; name it \(format\): csv, tsv"
+        InvalidError, match=r"curve.out: its name does not tell its format; name it \(format\): hdf5, csv, tsv"
     ):
         read(tmp_path / "curve.out")
     with pytest.raises(InvalidError, match="no format 'xlsx'"):
@@ -107,10 +107,10 @@ def test_formats_are_chosen_by_option_name_and_content(tmp_path):
         read(tmp_path / "curve.csv.gz")
 
 
-def test_suffixes_and_names_are_of_one_reader_each():
-    suffixes = [suffix for known in READERS for suffix in known.suffixes]
+def test_suffixes_are_of_one_format_each():
+    suffixes = [suffix for known in FORMATS.values() for suffix in known.suffixes]
     assert len(set(suffixes)) == len(suffixes)
-    assert len({known.name for known in READERS}) == len(READERS)
+    assert all(suffix == suffix.lower() and suffix.startswith(".") for suffix in suffixes)
 
 
 @pytest.mark.parametrize("band", ["R", "B"])
