@@ -11,10 +11,10 @@ import orjson
 
 from photseries import __version__, errors
 from photseries.errors import PhotseriesError, UnreachableError
+from photseries.formats import HDF5
 
 __all__ = ["Answer", "File", "answer_of", "error_of", "file_of"]
 
-_HDF5 = "application/x-hdf5"
 _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
 
@@ -81,7 +81,7 @@ def file_of(response: httpx.Response) -> Answer:
     """Read an answer that is the file of a series, given as :class:`File`; see :func:`answer_of`."""
     response.read()
     tag = _TAG.fullmatch(response.headers.get("ETag", ""))
-    if response.is_success and response.headers.get("Content-Type") == _HDF5 and tag:
+    if response.is_success and response.headers.get("Content-Type") == HDF5.media_type and tag:
         return Answer(File(response.content, int(tag[1])), None)
     answer_of(response)
     raise _stranger(response)

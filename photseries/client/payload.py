@@ -12,7 +12,7 @@ import orjson
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.formats import Reading, base64_text, json_columns
+from photseries.formats import HDF5, Reading, base64_text, json_columns
 from photseries.hdf5 import frames, plain_hdf5, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
@@ -105,7 +105,7 @@ def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
     blob = payload.blob or b""
     query = _query(fields)
     if query is not None:
-        return Message(blob, "application/x-hdf5", query)
+        return Message(blob, HDF5.media_type, query)
     return Message(_json({**fields, "data": orjson.Fragment(b'"' + base64_text.encode(blob) + b'"')}))
 
 

@@ -33,7 +33,6 @@ _OTHER_TABLE: Final = (
 #: After one of these no other upload can succeed.
 _FATAL: Final = (UnreachableError, UnauthorizedError)
 
-
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
 

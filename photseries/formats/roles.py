@@ -18,7 +18,6 @@ from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_
 
 __all__ = ["canonical", "roles_of", "without_fluxes"]
 
-
 #: Usual names in lower case, beside those that the service knows.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "mjd": (*TIME, "time", "times", "jd", "bjd", "hjd", "btjd", "bkjd", "bjd_tdb", "unix", "date", "datetime"),

@@ -294,6 +294,18 @@ def test_a_package_that_is_missing_is_named(monkeypatch, form, package):
     assert NotInstalledError.status == 501
 
 
+def test_the_formats_load_neither_package_before_a_file_needs_it():
+    program = """
+import sys
+from photseries import lean
+lean.import_pandas()
+import photseries.formats
+print({"astropy", "lightkurve", "pyarrow"} & set(sys.modules))
+"""
+    outcome = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert outcome.stdout == "set()\n"
+
+
 def test_a_service_loads_neither_package_before_it_is_asked():
     program = """
 import sys
