@@ -122,7 +122,7 @@ Ask = Callable[[Services, Principal, Query], int]
 
 
 def _find(services: Services, principal: Principal, query: Query) -> int:
-    return len(services.archive.find(principal, query)[0].found)
+    return len(services.reader.find(principal, query)[0].found)
 
 
 def _count(services: Services, principal: Principal, query: Query) -> int:
@@ -131,7 +131,7 @@ def _count(services: Services, principal: Principal, query: Query) -> int:
 
 
 def _summary(services: Services, principal: Principal, query: Query) -> int:
-    return int(services.archive.summary(principal, query)["series"])
+    return int(services.reader.summarize(principal, query)["series"])
 
 
 _ASKED_OF_ALL: dict[str, Ask] = {"exact count": _count, "summary": _summary}
@@ -148,7 +148,7 @@ def _deep(bench: Bench, question: Question, who: str, order: str) -> dict[str, s
     while left:
         step = {"numPerPage": str(min(MOST_PER_PAGE, left))}
         query = next(question.queries(bench.population, {**extra, **step}, SEED))
-        page, _ = bench.services.archive.find(bench.population.principals[who], query)
+        page, _ = bench.services.reader.find(bench.population.principals[who], query)
         if page.cursor is None:
             return before
         before, extra = extra, {**extra, "cursor": page.cursor}

@@ -17,7 +17,7 @@ from bench.report import IndexUse
 from photseries.parameters import Positions, Query, parse
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.models import Series
-from photseries.server.catalogue.references import referred
+from photseries.server.catalogue.references import look_up_references
 from photseries.server.services import Services
 
 __all__ = ["measure"]
@@ -52,20 +52,20 @@ def _uses(services: Services, population: Population) -> defaultdict[str, set[st
     for question, principal, order in itertools.product(PAGES, population.principals.values(), SORTS.values()):
         for query in itertools.islice(question.queries(population, order, 1), EXPLAINED):
             with _explained(services, question.name, uses):
-                services.archive.find(principal, query)
+                services.reader.find(principal, query)
     admin = population.principals["admin"]
     with services.catalogue.reading() as connection:
         row = connection.execute(select(Series).where(Series.id == population.rows // 2)).mappings().one()
     lookups = {"hash": row["hash"], "contentHash": row["content_hash"], "followupRequestID": 1, "assignmentID": 1}
     for name, value in lookups.items():
         with _explained(services, name, uses):
-            services.archive.find(admin, parse({name: [str(value)]}))
+            services.reader.find(admin, parse({name: [str(value)]}))
     with _explained(services, "page of positions", uses):
         near = Positions(tuple(population.ra[:100].tolist()), tuple(population.dec[:100].tolist()), 1 / 3600)
-        services.archive.find(admin, Query(positions=near, include_total=False))
+        services.reader.find(admin, Query(positions=near, include_total=False))
     with _explained(services, "upload: is it there already?", uses), services.catalogue.reading() as connection:
         finding.taken_by(connection, admin, row)
-        referred(connection, admin, row, [], [], row["content_hash"])
+        look_up_references(connection, admin, row, [], [], row["content_hash"])
     _restrictions(services, uses)
     return uses
 

@@ -21,9 +21,8 @@ from sqlalchemy import Connection
 
 from photseries.lightcurve import sky
 from photseries.server.catalogue.access import audience
-from photseries.server.catalogue.base import Base
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.models import Series
+from photseries.server.catalogue.models import Base, Series
 from photseries.server.principal import ADMIN, Principal
 
 FIRST_DAY, LAST_DAY = 57000.0, 60650.0  # [MJD], ten years

@@ -119,7 +119,7 @@ def _print_queries(bench: Bench, repeats: int) -> None:
 
 
 def _page(bench: Bench, principal: Principal, query: Query) -> None:
-    bench.services.archive.find(principal, query)
+    bench.services.reader.find(principal, query)
 
 
 def _count(bench: Bench, principal: Principal, query: Query) -> None:

@@ -25,25 +25,28 @@ def counted(directory: Path, sample: Sample, listed: tuple[int, ...]) -> dict[st
     """Count, for one request of each operation, what the service's own functions send in this process."""
     with opened(settings.load(None, {}, {"data.directory": str(directory)})) as services:
         services.sandbox.start()
-        archive, token = services.archive, services.token_file.read_text().strip()
+        archive, reader, token = services.archive, services.reader, services.token_file.read_text().strip()
         numbers = (b"statements %d" % number for number in itertools.count())
 
         def post(principal: Principal, container: str = "json") -> int:
             body = sample.body(container).replace(MARK, next(numbers))
             return archive.create(principal, json_columns.parse(body, services.config.limits)).id
 
+        def get(principal: Principal, data_format: str) -> None:
+            reader.document(principal, reader.get(principal, series_id), data_format)
+
         series_id = post(services.accounts.authenticate(token))
         acts: dict[str, Callable[[Principal], Any]] = {
             "POST json": post,
             "POST hdf5": lambda principal: post(principal, "hdf5"),
-            "GET none": lambda principal: archive.get(principal, series_id, "none"),
-            "GET json": lambda principal: archive.get(principal, series_id, "json"),
-            "GET hdf5": lambda principal: archive.get(principal, series_id, "hdf5"),
+            "GET none": lambda principal: get(principal, "none"),
+            "GET json": lambda principal: get(principal, "json"),
+            "GET hdf5": lambda principal: get(principal, "hdf5"),
             "PATCH": lambda principal: archive.update(principal, series_id, {"altdata": {"number": 1}}),
         }
         for count in listed:
             query = parameters.parse({"numPerPage": [str(count)]})
-            acts[f"list of {count}"] = lambda principal, query=query: archive.find(principal, query)
+            acts[f"list of {count}"] = lambda principal, query=query: reader.find(principal, query)
         return {name: _statements(services, token, act) for name, act in acts.items()}
 
 

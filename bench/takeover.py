@@ -23,7 +23,7 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.importers import Report, SkyPortalImport, rows
 from photseries.server.importers.differences import compared, given
 from photseries.server.importers.skyportal_schema import SkyPortal
-from photseries.server.importers.storing import Taking
+from photseries.server.importers.storing import SeriesImporter
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.services import Services, opened
 from tests.conftest import database
@@ -60,11 +60,11 @@ def parts(services: Services, source: SkyPortal, file: Path) -> dict[str, Callab
     """Give what is done for a series, each part by itself."""
     (series,) = source.series(0, 1)
     content = file.read_bytes()
-    taker = Taking(services.catalogue, services.store, services.sandbox, services.config)
+    importer = SeriesImporter(services.catalogue, services.store, services.sandbox, services.config)
     with services.catalogue.reading() as connection:
         own = rows.own_groups(connection)[series.owner_id]
     fields = {**given(series, "deg"), "group_ids": [own], "stream_ids": [], "owner_id": series.owner_id}
-    new, _ = taker.read(content, fields)
+    new, _ = importer.parse(content, fields)
     numbers = iter(range(10**6, 2 * 10**6))
 
     def take() -> None:
@@ -72,13 +72,13 @@ def parts(services: Services, source: SkyPortal, file: Path) -> dict[str, Callab
         values = {**new.values, "series_obj_id": f"again {number}"}
         kept = {"id": number, "created_at": series.created_at, "modified": series.modified}
         named = type(new)(new.frame, new.metadata, new.sharing, values, new.sources)
-        taker.take(named, kept, [own], [], {"hash": {"from": series.hash}})
+        importer.store(named, kept, [own], [], {"hash": {"from": series.hash}})
 
     return {
         "file read": file.read_bytes,
         "MD5 of it": lambda: hashlib.md5(content).digest(),
         "read in a worker": lambda: services.sandbox.decode(content),
-        "the same, checked, summed up and hashed": lambda: taker.read(content, fields),
+        "the same, checked, summed up and hashed": lambda: importer.parse(content, fields),
         "compared": lambda: compared(series, new.frame, new.values),
         "encoded, stored, row committed": take,
     }

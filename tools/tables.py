@@ -14,8 +14,7 @@ from photseries.server.catalogue.finding import FIELDS
 from photseries.server.http import server
 from photseries.server.http.exports import EXPORT
 from photseries.server.http.files import FILE
-from photseries.server.http.openapi.document import verbs_of
-from photseries.server.http.openapi.paths import path_of
+from photseries.server.http.openapi.document import path_of, verbs_of
 from photseries.server.importers.reasons import REASONS, UNEXPLAINED
 from photseries.server.principal import PERMISSIONS
 from photseries.server.vo import conesearch

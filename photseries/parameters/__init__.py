@@ -4,6 +4,7 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
+from photseries.parameters.analysis import FOLDED, PERIODOGRAM, PLOT
 from photseries.parameters.kinds import choice
 from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, UPLOAD, part_of
 from photseries.parameters.query import (
@@ -17,7 +18,6 @@ from photseries.parameters.query import (
     read,
     texts_of,
 )
-from photseries.parameters.studies import FOLDED, PERIODOGRAM, PICTURE
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
@@ -43,7 +43,7 @@ __all__ = [
     "ONE_SERIES",
     "PART",
     "PERIODOGRAM",
-    "PICTURE",
+    "PLOT",
     "SEPARATION",
     "SORTABLE",
     "SUMMED_UP",

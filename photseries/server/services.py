@@ -1,4 +1,4 @@
-"""The composition root: from a configuration to an archive with everything it stands on, and back down again."""
+"""The composition root: it builds the archive of a configuration with its parts, and closes them again."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from photseries.errors import StartError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Archive, Upkeep
-from photseries.server.archive.belonging import claim
+from photseries.server.archive import Analysis, Archive, Exporter, SeriesReader, Upkeep
+from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.postgres.embedded import EmbeddedServer
@@ -31,24 +31,22 @@ SPARE_CONNECTIONS = 3
 
 @dataclass(frozen=True)
 class Services:
-    """What the commands and HTTP call."""
+    """The use cases that HTTP and the commands call, and the parts that they stand on."""
 
     config: Config
     catalogue: Catalogue
     store: Store
     sandbox: Sandbox
     archive: Archive
+    reader: SeriesReader
+    exporter: Exporter
+    analysis: Analysis
     accounts: Accounts
     upkeep: Upkeep
 
     @property
-    def spool_folder(self) -> Path:
-        """Where long request bodies wait in files without names."""
-        return self.config.directory
-
-    @property
     def token_file(self) -> Path:
-        """Where the first start keeps the admin token."""
+        """The file in which the first start keeps the admin token."""
         return self.config.directory / "admin-token"
 
 
@@ -81,12 +79,12 @@ def opened_store(config: Config, catalogue: Catalogue) -> Store:
     Raises
     ------
     StartError
-        When it cannot be used, or is another archive's.
+        When it cannot be used, or another archive owns it.
     """
     if config.store.url is None:
         return LocalStore(config.directory / "store")
     store = open_store(config.store.url, config.store)
-    claim(store, config.store.url, catalogue)
+    claim_store(store, config.store.url, catalogue)
     return store
 
 
@@ -140,12 +138,16 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
         store = opened_store(config, catalogue)
         sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
         stack.callback(sandbox.close)
+        reader = SeriesReader(catalogue, store, config.store.table_memory)
         yield Services(
             config=config,
             catalogue=catalogue,
             store=store,
             sandbox=sandbox,
             archive=Archive(catalogue, store, sandbox, config),
+            reader=reader,
+            exporter=Exporter(catalogue, store, reader, config.directory),
+            analysis=Analysis(reader, config.periodogram),
             accounts=Accounts(catalogue),
             upkeep=Upkeep(catalogue, store, config),
         )

@@ -9,7 +9,7 @@ import time
 
 from photseries.server import settings
 from photseries.server.archive import Upkeep
-from photseries.server.archive.belonging import MARK
+from photseries.server.archive.store_ownership import OWNER_KEY
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.storage import LocalStore, open_store
@@ -123,7 +123,7 @@ class ObjectPlace(Place):
         return Shifted(open_store(self.config.store.url, self.config.store)._backend)
 
     def files(self):
-        return {blob.key for blob in self.store.scan()} - {MARK}
+        return {blob.key for blob in self.store.scan()} - {OWNER_KEY}
 
     def age_files(self):
         self.store.passed = TWO_DAYS

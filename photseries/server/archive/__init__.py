@@ -1,4 +1,7 @@
-"""The archive: the order in which tables, rows and blobs change, so that nothing is ever lost.
+"""The archive: the use cases around series, and the order in which blobs and rows change, so that nothing is ever lost.
+
+``Archive`` changes series, ``SeriesReader`` answers questions about them, ``Exporter`` and ``Analysis`` build on the
+reader, ``Upkeep`` sweeps and verifies the store.
 
 **Invariant: every committed row has its blob, complete and matching its hash. A blob without a row is harmless, and is
 swept when it is old.**
@@ -11,7 +14,10 @@ None of them removes the bytes of a committed row: that is the sweep's alone, af
 only when its row is certain not to have been committed; when that is unknown, the sweep decides later by the rows.
 """
 
+from photseries.server.archive.analysis import Analysis
 from photseries.server.archive.archive import Archive, Created
+from photseries.server.archive.exports import Exporter
+from photseries.server.archive.reader import SeriesReader
 from photseries.server.archive.upkeep import Damage, Swept, Upkeep
 
-__all__ = ["Archive", "Created", "Damage", "Swept", "Upkeep"]
+__all__ = ["Analysis", "Archive", "Created", "Damage", "Exporter", "SeriesReader", "Swept", "Upkeep"]

@@ -1,4 +1,4 @@
-"""The use cases that change series: one function each, one transaction each."""
+"""The use cases that change series: one method each, one transaction each."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from photseries.errors import (
 )
 from photseries.lightcurve.appending import appended
 from photseries.lightcurve.metadata import infer, merge
-from photseries.server.archive.blobs import Blobs
-from photseries.server.archive.changes import RaceLostError, changes, noted, require_won
+from photseries.server.archive.blobs import BlobWriter, read_table
+from photseries.server.archive.changes import (
+    StaleRevisionError,
+    append_history,
+    changed_fields,
+    ensure_current_revision,
+)
 from photseries.server.archive.intake import Intake, Sharing, Upload
 from photseries.server.archive.preview import preview
-from photseries.server.archive.reader import Reader, absent
-from photseries.server.archive.tables import Tables
+from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import blobs, finding, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
@@ -35,26 +39,26 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["Archive", "Created"]
 
-#: Revisions that a caller has seen; None when it does not matter.
+#: The revisions that a caller accepts; None: any.
 Revisions = Set[int] | None
 
-#: How often a change is merged again when others changed the series meanwhile.
+#: How often a change is tried again when others changed the series meanwhile.
 MERGES = 3
 
 
 @dataclass(frozen=True)
 class Created:
-    """A new series: its id, and what the uploader may want to know."""
+    """The id of a new series, and warnings for the uploader."""
 
     id: int
     warnings: tuple[str, ...] = ()
 
 
-class Archive(Reader):
-    """Takes tables and metadata, keeps bytes in a store and rows in a catalogue, answers queries for a principal.
+class Archive:
+    """Takes tables and metadata, and keeps bytes in a store and rows in a catalogue.
 
-    Every method raises UnavailableError when a part is away or full, and has changed nothing then; those that change
-    something raise InDoubtError when it is unknown whether they did.
+    Every method raises UnavailableError when a part is not available or full, and then has changed nothing. Those that
+    commit raise InDoubtError when the outcome of the commit is unknown.
 
     Parameters
     ----------
@@ -66,7 +70,9 @@ class Archive(Reader):
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, sandbox: Sandbox, config: Config) -> None:
-        super().__init__(catalogue, Blobs(catalogue, store, config), Tables(config.store.table_memory))
+        self._catalogue = catalogue
+        self._store = store
+        self._blobs = BlobWriter(catalogue, store, config)
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
@@ -89,21 +95,21 @@ class Archive(Reader):
         InvalidError
             Naming every problem of the body.
         DuplicateError
-            When the unique key is taken.
+            When a series with this unique key exists.
         """
-        new = self._intake.new(principal, body)
+        new = self._intake.parse_create(principal, body)
         with self._stored(principal, new.frame, new.values) as (connection, blob):
             content = new.values["content_hash"]
-            open_ = self._intake.referred(connection, principal, new.metadata, new.sharing, content)
-            group_ids = sorted({*open_.group_ids, principal.own_group_id})
-            identity = series.create(connection, {**new.values, **blob}, group_ids, open_.stream_ids)
+            references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
+            group_ids = sorted({*references.group_ids, principal.own_group_id})
+            identity = series.create(connection, {**new.values, **blob}, group_ids, references.stream_ids)
             reached("create: row inserted")
-        same = open_.same_content
+        same = references.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
 
     def preview(self, principal: Principal, body: Mapping[str, Any], points: int | None = None) -> dict[str, Any]:
-        """Tell what :meth:`create` would store, and store nothing; see :mod:`photseries.server.archive.preview`."""
-        new = self._intake.new(principal, body)
+        """Return what :meth:`create` would store; see :mod:`photseries.server.archive.preview`."""
+        new = self._intake.parse_create(principal, body)
         with self._catalogue.reading() as connection:
             return preview(connection, principal, new, points)
 
@@ -116,12 +122,12 @@ class Archive(Reader):
         *,
         drop_repeats: bool = False,
     ) -> None:
-        """Put new rows under those of a series; its metadata stay, its statistics are computed anew.
+        """Append rows to the table of a series; its metadata stay, its statistics are computed again.
 
-        Raises what :meth:`update` does, InvalidError also when the rows do not fit or repeat some that are there.
+        Raises what :meth:`update` does, and InvalidError when the rows do not fit or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
-        more = self._intake.rows(principal, body)
+        more = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
         def grow(seen: Changeable) -> None:
@@ -130,41 +136,41 @@ class Archive(Reader):
             )
             self._update(principal, series_id, seen, Upload(frame, {}, {}), inferred={})
 
-        self._repeated(principal, series_id, expected, grow)
+        self._retry(principal, series_id, expected, grow)
 
     def update(self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None) -> None:
         """Change the metadata, the sharing or the table of a series.
 
-        Concurrent changes of different fields all survive: a change that meets another one is merged again.
+        Concurrent changes of different fields all survive: a change that meets another one is merged and tried again.
 
         Parameters
         ----------
         principal : Principal
         series_id : int
         body : mapping
-            As for :meth:`create`; what is absent stays, null clears.
+            As for :meth:`create`; absent fields stay, null clears a field.
         expected : set of int, optional
-            The revisions one of which the series must have.
+            The series must be at one of these revisions.
 
         Raises
         ------
         NotFoundError, ForbiddenError, InvalidError, DuplicateError
         PreconditionFailedError
-            When the series has another revision than expected.
+            When the series is at another revision.
         ConflictError
             When others kept changing the series.
         """
         self._changeable(principal, series_id, expected)
-        upload = self._intake.read(principal, body)
+        upload = self._intake.parse_body(principal, body)
         inferred = {} if upload.frame is None else infer(upload.frame)
-        self._repeated(
+        self._retry(
             principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload, inferred)
         )
 
     def _update(
         self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, inferred: Mapping[str, Any]
     ) -> None:
-        """Change a series from the state that was seen."""
+        """Apply an update to the state that was read."""
         layers = {
             "existing": seen.metadata,
             "inferred": inferred,
@@ -182,81 +188,82 @@ class Archive(Reader):
             frame = self._table(principal, series_id, seen)
         else:
             frame = upload.frame
-            values |= self._intake.summarized(frame)
+            values |= self._intake.derived_values(frame)
         with self._stored(principal, frame, values) as (connection, blob):
-            shared = self._permitted(connection, principal, seen, metadata, sharing)
-            require_won(series.change(connection, series_id, seen.revision, {**values, **blob}))
+            shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
+            ensure_current_revision(series.change(connection, series_id, seen.revision, {**values, **blob}))
             reached("update: row changed")
             series.share(connection, series_id, *shared)
             reached("update: sharing replaced")
             blobs.unlink(connection, seen.blob.filename)
             reached("update: old blob noted")
-            changed = changes(seen, metadata, shared, values.get("content_hash"))
-            noted(connection, principal, series_id, seen, "update", changed, blob)
+            changed = changed_fields(seen, metadata, shared, values.get("content_hash"))
+            append_history(connection, principal, series_id, seen, "update", changed, blob)
             reached("update: history noted")
-        self._blobs.unlinked(seen.blob.filename)
+        self._blobs.remove_unlinked(seen.blob.filename)
 
     def _share(
         self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
     ) -> None:
-        """Change the sharing alone: no blob is written."""
+        """Change only the sharing; write no blob."""
         with self._catalogue.transaction() as connection:
-            shared = self._permitted(connection, principal, seen, metadata, sharing)
-            require_won(series.change(connection, series_id, seen.revision, {}))
+            shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
+            ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
             reached("share: row changed")
             series.share(connection, series_id, *shared)
-            noted(connection, principal, series_id, seen, "share", changes(seen, {}, shared), seen.blob.columns())
+            changed = changed_fields(seen, {}, shared)
+            append_history(connection, principal, series_id, seen, "share", changed, seen.blob.columns())
             reached("share: history noted")
         reached("share: committed")
 
     def delete(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
-        """Remove a series; its bytes follow after the grace.
+        """Delete a series; the sweep removes its bytes after the grace.
 
         Raises
         ------
         NotFoundError, ForbiddenError
         PreconditionFailedError
-            When the series has another revision than expected.
+            When the series is at another revision.
         ConflictError
             When others kept changing the series.
         """
-        self._repeated(principal, series_id, expected, lambda seen: self._delete(principal, series_id, seen))
+        self._retry(principal, series_id, expected, lambda seen: self._delete(principal, series_id, seen))
 
     def _delete(self, principal: Principal, series_id: int, seen: Changeable) -> None:
         with self._catalogue.transaction() as connection:
-            require_won(series.remove(connection, series_id, seen.revision))
+            ensure_current_revision(series.remove(connection, series_id, seen.revision))
             reached("delete: row removed")
-            noted(connection, principal, series_id, seen, "delete", {}, {})
+            append_history(connection, principal, series_id, seen, "delete", {}, {})
             reached("delete: history noted")
         reached("delete: committed")
-        self._blobs.unlinked(seen.blob.filename)
+        self._blobs.remove_unlinked(seen.blob.filename)
 
-    def _repeated(
+    def _retry(
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], None]
     ) -> None:
-        """Change a series from the state that is seen, again when others changed it meanwhile."""
-        with suppress(RaceLostError):
+        """Apply a change to the current state of a series; retry when others changed it meanwhile."""
+        with suppress(StaleRevisionError):
             return change(self._changeable(principal, series_id, expected))
-        # Those who lost go on one after the other, so that few of them lose again.
+        # Those that met another change continue one at a time, so that few of them meet another.
         with self._catalogue.queued(series_id):
             for _ in range(MERGES):
-                with suppress(RaceLostError):
+                with suppress(StaleRevisionError):
                     return change(self._changeable(principal, series_id, expected))
         raise ConflictError("Others keep changing this series. Look at it, and try again.")
 
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
-        """Read the table of a series that is to be changed."""
+        """Read the table of a series for a change."""
         try:
-            return self._blobs.decoded(seen.blob).frame
+            return read_table(self._store, seen.blob).frame
         except DamagedError:
-            require_won(self._changeable(principal, series_id).revision == seen.revision)
+            ensure_current_revision(self._changeable(principal, series_id).revision == seen.revision)
             raise
 
     def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
         with self._catalogue.reading() as connection:
             seen = series.for_change(connection, principal, series_id)
         if seen is None:
-            raise absent(series_id)
+            raise not_found(series_id)
         if not seen.allowed:
             raise ForbiddenError(
                 "Changing or deleting this series needs a token of its owner with 'Upload data', or one with "
@@ -269,7 +276,7 @@ class Archive(Reader):
             )
         return seen
 
-    def _permitted(
+    def _resolve_sharing(
         self,
         connection: Connection,
         principal: Principal,
@@ -277,18 +284,18 @@ class Archive(Reader):
         metadata: Mapping[str, Any],
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
-        """Give, inside the transaction of a change, the groups and streams to set; None leaves them."""
-        open_ = self._intake.referred(connection, principal, metadata, sharing)
-        group_ids = None if sharing.group_ids is None else sorted({*open_.group_ids, seen.owners_group_id})
-        return group_ids, None if sharing.stream_ids is None else open_.stream_ids
+        """Return the groups and streams to set, looked up in the transaction of the change; None leaves them."""
+        references = self._intake.look_up_references(connection, principal, metadata, sharing)
+        group_ids = None if sharing.group_ids is None else sorted({*references.group_ids, seen.owners_group_id})
+        return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
     @contextmanager
     def _stored(
         self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any]
     ) -> Iterator[tuple[Connection, dict[str, Any]]]:
-        """Write the file of a series and give the transaction for its row; a duplicate is named when it is visible."""
+        """Write the blob of a series and open the transaction for its row; a duplicate error gets the id if visible."""
         try:
-            with self._blobs.written(frame, values) as parts:
+            with self._blobs.write(frame, values) as parts:
                 yield parts
         except DuplicateError as error:
             with self._catalogue.reading() as connection:

@@ -1,4 +1,4 @@
-"""The order of blob and row: the one place where bytes are written before, and taken back after, a transaction."""
+"""Read blobs, and write them in the right order with their rows: blob first, then the transaction of its row."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 from photseries.server.storage.keys import new_key
 
-__all__ = ["Blobs", "decoded", "read"]
+__all__ = ["BlobWriter", "find_problem", "read_blob", "read_table"]
 
 log = logging.getLogger(__name__)
 
 
-class Blobs:
-    """The bytes of series, tied to their rows.
+class BlobWriter:
+    """Writes the blob of a row before the transaction of the row, and takes it back when the transaction fails.
 
     Parameters
     ----------
@@ -44,33 +44,30 @@ class Blobs:
         self._store = store
         self._config = config
 
-    def read(self, blob: Blob) -> bytes:
-        """Read a blob whole; see :func:`read`."""
-        return read(self._store, blob)
-
-    def decoded(self, blob: Blob) -> Decoded:
-        """Read the table and the metadata of a blob; see :func:`decoded`."""
-        return decoded(self._store, blob)
-
     @contextmanager
-    def written(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:
-        """Write a new blob, then give the transaction in which its row is to be written, and the row's values for it.
+    def write(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        """Write a new blob, then open the transaction in which the caller writes its row.
 
-        The blob is taken back when the transaction is certain not to have been committed; when that is unknown it
-        stays, and the sweep decides by the rows.
+        The blob is removed when the transaction is certain not to have been committed. When the outcome is unknown the
+        blob stays, and the sweep decides by the rows.
 
         Parameters
         ----------
         frame : DataFrame
         values : mapping
-            The metadata of the row, of which the file carries what is not None.
+            The metadata of the row; those that are not None go into the file.
+
+        Yields
+        ------
+        connection, columns : Connection, dict
+            The transaction, and the columns of the row that describe the blob.
 
         Raises
         ------
         InvalidError
             When the table or the metadata cannot be written.
         UnavailableError
-            When the store does not take it, or COMMIT was not reached before the write deadline.
+            When the store refuses the blob, or COMMIT was not reached before the write deadline.
         """
         metadata = {name: values[name] for name in (*METADATA, "owner_id") if values[name] is not None}
         content = stored_file.encode(
@@ -83,7 +80,7 @@ class Blobs:
         try:
             with self._catalogue.transaction() as connection:
                 reached("write: transaction begun")
-                yield connection, _described(key, content)
+                yield connection, _columns_of(key, content)
                 _require_before(deadline)
                 reached("write: before COMMIT")
         except InDoubtError:
@@ -94,8 +91,8 @@ class Blobs:
             raise
         reached("write: committed")
 
-    def unlinked(self, filename: str) -> None:
-        """Remove, where the operator wants no grace, a blob that a committed change has unlinked."""
+    def remove_unlinked(self, filename: str) -> None:
+        """Remove a blob that a committed change has unlinked, if ``store.grace`` is 0; else the sweep removes it."""
         if self._config.store.grace == 0 and self._take_back(filename):
             reached("unlinked: blob removed")
             try:
@@ -106,7 +103,7 @@ class Blobs:
                 log.warning("could not drop the note about the blob %s: %s", filename, error)
 
     def _take_back(self, key: str) -> bool:
-        """Remove a blob that no row names; what cannot be removed now is left to the sweep."""
+        """Remove a blob that no row names; the sweep removes it later if the store fails now."""
         try:
             self._store.delete(key)
         except PhotseriesError as error:
@@ -115,8 +112,8 @@ class Blobs:
         return True
 
 
-def read(store: Store, blob: Blob) -> bytes:
-    """Read a blob whole and check it against its row.
+def read_blob(store: Store, blob: Blob) -> bytes:
+    """Return the whole content of a blob, checked against its row.
 
     Raises
     ------
@@ -131,15 +128,35 @@ def read(store: Store, blob: Blob) -> bytes:
     return found
 
 
-def decoded(store: Store, blob: Blob) -> Decoded:
-    """Read the table and the metadata of a blob; see :func:`read`."""
+def read_table(store: Store, blob: Blob) -> Decoded:
+    """Return the table and the metadata in a blob.
+
+    Raises
+    ------
+    DamagedError
+        When it is missing or altered.
+    """
     try:
-        return stored_file.decode(read(store, blob))
+        return stored_file.decode(read_blob(store, blob))
     except UnreadableFileError as error:
         raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
 
 
-def _described(key: str, content: bytes) -> dict[str, Any]:
+def find_problem(store: Store, blob: Blob) -> str | None:
+    """Compare a blob in a store with its row by length and MD5, in chunks; return the difference, None if equal."""
+    chunks = store.chunks(blob.filename)
+    if chunks is None:
+        return "is missing"
+    size, digest = 0, hashlib.md5(usedforsecurity=False)
+    for chunk in chunks:
+        size += len(chunk)
+        digest.update(chunk)
+    if size != blob.size:
+        return f"has {size} bytes instead of {blob.size}"
+    return None if digest.hexdigest() == blob.hash else "has another MD5"
+
+
+def _columns_of(key: str, content: bytes) -> dict[str, Any]:
     return {
         "filename": key,
         "hash": hashlib.md5(content, usedforsecurity=False).hexdigest(),

@@ -1,4 +1,4 @@
-"""What a change changes, in the words of the history; and the race that it can lose."""
+"""Record changes of a series in its history, and detect changes that started from a stale revision."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from photseries.server.catalogue.engine import Connection
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
-__all__ = ["RaceLostError", "changes", "noted", "require_won"]
+__all__ = ["StaleRevisionError", "append_history", "changed_fields", "ensure_current_revision"]
 
 
-class RaceLostError(Exception):
-    """Somebody else changed the series since it was read."""
+class StaleRevisionError(Exception):
+    """The series was changed after it was read."""
 
 
-def require_won(still: bool) -> None:
-    """Raise RaceLostError unless a series was still as it had been seen."""
-    if not still:
-        raise RaceLostError
+def ensure_current_revision(current: bool) -> None:
+    """Raise StaleRevisionError unless a series still had the revision that was read."""
+    if not current:
+        raise StaleRevisionError
 
 
-def changes(
+def changed_fields(
     seen: Changeable,
     metadata: Mapping[str, Any],
     shared: tuple[Sequence[int] | None, Sequence[int] | None],
     content_hash: str | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Compare a series as it was seen with what it becomes.
+    """Compare a series as it was read with what it becomes.
 
     Parameters
     ----------
     seen : Changeable
     metadata : mapping
-        Every metadata field as it becomes.
+        The new value of every metadata field.
     shared : pair of sequences of int, or None
-        The groups and the streams; None where they stay.
+        The new groups and streams; None where they stay.
     content_hash : str, optional
-        Of the table that it gets.
+        The content hash of the new table.
 
     Returns
     -------
     dict
-        ``{field: {"from": ..., "to": ...}}`` for every field that differs; the table as ``data``, by its content hash.
+        ``{field: {"from": ..., "to": ...}}`` for every field that differs; ``data`` has the content hashes.
     """
     before = {name: seen.metadata.get(name) for name in metadata}
     after = dict(metadata)
@@ -56,7 +56,7 @@ def changes(
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
 
 
-def noted(
+def append_history(
     connection: Connection,
     principal: Principal,
     series_id: int,
@@ -65,7 +65,7 @@ def noted(
     changed: Mapping[str, Any],
     blob: Mapping[str, Any],
 ) -> None:
-    """Write a change into the history, in its transaction.
+    """Append a change to the history, in the transaction of the change.
 
     Parameters
     ----------
@@ -73,12 +73,12 @@ def noted(
     principal : Principal
     series_id : int
     seen : Changeable
-        The series as it was.
+        The series before the change.
     action : str
     changed : mapping
-        Of :func:`changes`.
+        From :func:`changed_fields`.
     blob : mapping
-        The columns of the blob that it has now; nothing when it is deleted.
+        The columns of the new blob; empty when the series is deleted.
     """
     history.record(
         connection,

@@ -1,7 +1,8 @@
-"""Many series as one file that is made while it is sent: what is in memory does not grow with their number.
+"""Export many series as one file, made while it is sent: the memory needed does not grow with their number.
 
-A page of the catalogue and a few tables are in memory at a time, and no connection is held between them. What a series
-was when its page was read is what comes, since the store keeps the bytes of what is changed or deleted for the grace.
+A page of the catalogue and a few tables are in memory at a time, and no connection is held between pages. The export
+contains a series as it was when its page was read: the store keeps the bytes of changed and deleted series for the
+grace.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, Final
 
 import orjson
 
@@ -25,43 +26,42 @@ from photseries.formats.zipped import Zip
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.part import Part
 from photseries.parameters import MOST_PER_PAGE, Query
-from photseries.server.archive.blobs import Blobs
+from photseries.server.archive.blobs import read_table
+from photseries.server.archive.reader import SeriesReader
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.blobs import Blob
-from photseries.server.catalogue.columns import columns
-from photseries.server.catalogue.engine import Connection
+from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.summary import column_counts
 from photseries.server.principal import Principal
+from photseries.server.storage.contract import Store
 
-if TYPE_CHECKING:
-    from photseries.server.archive.reader import Reader
+__all__ = ["EVERY_COLUMN", "MANIFEST", "Exporter"]
 
-__all__ = ["EVERY_COLUMN", "MANIFEST", "Export", "layout_of"]
-
-#: Instead of the name of a column: those of the light curve, and all of numbers that every table has.
+#: In place of a column name: the columns of the light curve, and every column of numbers that all tables have.
 EVERY_COLUMN: Final = "*"
 
-#: The file of a zip that holds the fields of its series.
+#: The file in a zip that contains the fields of its series.
 MANIFEST: Final = "series.jsonl"
 
-#: What is read of a file at a time [bytes].
+#: How much of a file is read at a time [bytes].
 PIECE: Final = 2**20
 
 
-def layout_of(connection: Connection, principal: Principal, query: Query, part: Part) -> Layout:
-    """Settle which columns the long table of some series has.
+def _layout(connection: Connection, principal: Principal, query: Query, part: Part) -> Layout:
+    """Return the columns of the long table of the series that match.
 
     Raises
     ------
     InvalidError
-        When no series has a column that is asked for.
+        When no series has a requested column.
     """
     if part.columns is None:
         return Layout(derive=part.derive)
     asked = tuple(name for name in part.columns if name not in SHARED)
     if set(asked) <= set(MEASUREMENTS):
         return Layout(asked, part.derive)
-    known, total = columns(connection, principal, query), finding.count(connection, principal, query)
+    known, total = column_counts(connection, principal, query), finding.count(connection, principal, query)
     every = (*MEASUREMENTS, *(name for name, number in known.items() if number == total and name not in SHARED))
     missing = [name for name in asked if name not in (*MEASUREMENTS, EVERY_COLUMN) and name not in known]
     if missing and total:
@@ -71,83 +71,111 @@ def layout_of(connection: Connection, principal: Principal, query: Query, part: 
     return Layout(tuple(dict.fromkeys(names)), part.derive)
 
 
-@dataclass(frozen=True)
-class Export:
-    """All series that match and are visible, in one file.
+class Exporter:
+    """Writes all series that match a query and are visible as one file.
 
     Parameters
     ----------
-    reader : Reader
-    blobs : Blobs
-    principal : Principal
-    query : Query
-        Of which only the criteria count.
-    layout : Layout
-        Of a long table.
+    catalogue : Catalogue
+    store : Store
+    reader : SeriesReader
     folder : Path
-        Where files without names may be.
+        A folder for temporary files without names.
     """
 
-    reader: Reader
-    blobs: Blobs
+    def __init__(self, catalogue: Catalogue, store: Store, reader: SeriesReader, folder: Path) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._reader = reader
+        self._folder = folder
+
+    def export(self, principal: Principal, query: Query, form: Format, part: Part) -> Iterator[bytes]:
+        """Return the file as an iterator of pieces of bounded work; an empty piece says that there is more to come.
+
+        A series that is deleted while the file is made, and whose bytes are gone, is left out where the format allows.
+
+        Parameters
+        ----------
+        principal : Principal
+        query : Query
+            Only its criteria count.
+        form : Format
+        part : Part
+            Only its columns and derived columns count, and only for a long table.
+
+        Raises
+        ------
+        NotInstalledError
+            When the service cannot write the format.
+        InvalidError
+            When no series has a requested column, or HDF5 cannot hold that many.
+        DamagedError
+            While iterating, when the file of a series is missing or altered: the pieces so far are no whole file.
+        UnavailableError
+            When a part is not available, or the disk has no room for temporary files.
+        """
+        form.require_package()
+        with self._catalogue.reading() as connection:
+            layout = _layout(connection, principal, query, part)
+        export = _Export(self._store, self._reader, principal, query, layout, self._folder)
+        if form.name == "hdf5":
+            require_narrow(layout)
+            return export.hdf5()
+        return export.parquet() if form.name == "parquet" else export.zip()
+
+
+@dataclass(frozen=True)
+class _Export:
+    """One export under way."""
+
+    store: Store
+    reader: SeriesReader
     principal: Principal
     query: Query
     layout: Layout
     folder: Path
 
-    def pieces(self, form: Format) -> Iterator[bytes]:
-        """Give the file, in pieces of bounded work; an empty one says that there is more to come.
-
-        A series that was deleted, and whose bytes are gone, is left out where the format allows that.
-
-        Raises
-        ------
-        DamagedError
-            When the file of a series is missing or altered: what was given until then is no whole file.
-        UnavailableError
-            When a part is away, or there is no room for what has to be noted.
-        """
-        if form.name == "hdf5":
-            require_narrow(self.layout)
-            return self._hdf5()
-        return long_parquet(self._tables(), self.layout) if form.name == "parquet" else self._zip()
-
     def _found(self) -> Iterator[Found]:
-        """Give them by id, which never changes: so none is there twice, whatever is changed from page to page."""
-        return self.reader.every(self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE))
+        """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
+        return self.reader.find_all(self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE))
+
+    def parquet(self) -> Iterator[bytes]:
+        """Yield a long table as Parquet."""
+        return long_parquet(self._tables(), self.layout)
 
     def _tables(self) -> Iterator[Series]:
         for found in self._found():
             try:
-                found, decoded = self.reader.latest(self.principal, found, lambda seen: self.blobs.decoded(seen.blob))
+                found, decoded = self.reader.table(self.principal, found)
             except NotFoundError:
                 continue
             yield Series(found.blob.series_id, decoded.frame, decoded.metadata)
 
-    def _hdf5(self) -> Iterator[bytes]:
-        """Note first which series there are: HDF5 has to say at its beginning how many rows will follow."""
+    def hdf5(self) -> Iterator[bytes]:
+        """Yield a long table as HDF5, whose beginning states the number of rows: so the blobs are listed first."""
         extent = Extent()
-        with self._file() as noted:
+        with self._temporary_file() as listed:
             for number, found in enumerate(self._found(), 1):
                 extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
-                noted.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
+                listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
                 if number % MOST_PER_PAGE == 0:
                     yield b""
-            noted.seek(0)
-            yield from long_hdf5(self._noted(noted), self.layout, extent)
+            listed.seek(0)
+            yield from long_hdf5(self._read_listed(listed), self.layout, extent)
 
-    def _noted(self, noted: IO[bytes]) -> Iterator[Series]:
-        for line in noted:
+    def _read_listed(self, listed: IO[bytes]) -> Iterator[Series]:
+        for line in listed:
             blob = Blob(**orjson.loads(line))
-            decoded = self.blobs.decoded(blob)
+            decoded = read_table(self.store, blob)
             yield Series(blob.series_id, decoded.frame, decoded.metadata)
 
-    def _zip(self) -> Iterator[bytes]:
-        with self._file() as directory, self._file() as fields:
+    def zip(self) -> Iterator[bytes]:
+        """Yield a zip of the stored files, and of a file with the fields of their series."""
+        with self._temporary_file() as directory, self._temporary_file() as fields:
             made, length, crc = Zip(directory), 0, 0
             for found in self._found():
                 try:
-                    found, content = self.reader.latest(self.principal, found, lambda seen: self.blobs.read(seen.blob))
+                    found, content = self.reader.file(self.principal, found)
                 except NotFoundError:
                     continue
                 name = f"photometric_series_{found.blob.series_id}.{HDF5.extension}"
@@ -162,8 +190,8 @@ class Export:
             yield from made.end()
 
     @contextmanager
-    def _file(self) -> Iterator[IO[bytes]]:
-        """Give a file without a name, and say of a full disk what it is."""
+    def _temporary_file(self) -> Iterator[IO[bytes]]:
+        """Open a file without a name; a full disk is UnavailableError."""
         try:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file

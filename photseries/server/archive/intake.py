@@ -1,6 +1,6 @@
-"""From a request body to metadata and a table that are fit to be stored; nothing is stored here.
+"""Parse and check the bodies of requests that create or change series; nothing is stored here.
 
-All that is wrong with a body is found before it is refused, so that one answer tells everything.
+A refusal names every problem of a body at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from photseries.lightcurve.statistics import SUMMARY, summarize
 from photseries.lightcurve.table import validate
 from photseries.schemas.metadata import METADATA, MetadataSchema, load_metadata, without_ignored
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.references import Referred, referred
+from photseries.server.catalogue.references import References, look_up_references
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
@@ -31,7 +31,7 @@ __all__ = ["Intake", "NewSeries", "Sharing", "Upload"]
 
 @dataclass(frozen=True)
 class Upload:
-    """A request body, decoded: a table or None, the metadata in its file, and the fields beside it."""
+    """A decoded request body: its table if it has one, the metadata in its file, and its fields."""
 
     frame: pd.DataFrame | None
     file: Mapping[str, Any]
@@ -40,7 +40,7 @@ class Upload:
 
 @dataclass(frozen=True)
 class Sharing:
-    """With whom a series is to be shared; None leaves that as it is."""
+    """The groups and streams to share a series with; None leaves them as they are."""
 
     group_ids: list[int] | str | None = None
     stream_ids: list[int] | None = None
@@ -48,7 +48,7 @@ class Sharing:
 
 @dataclass(frozen=True)
 class NewSeries:
-    """A series that may be created: its table, metadata, sharing, the values of its row, and whence each field came."""
+    """A valid new series: its table, metadata, sharing, the values of its row, and the source of each field."""
 
     frame: pd.DataFrame
     metadata: Mapping[str, Any]
@@ -58,7 +58,7 @@ class NewSeries:
 
 
 class Intake:
-    """Reads and checks request bodies.
+    """Parses and checks request bodies.
 
     Parameters
     ----------
@@ -75,13 +75,13 @@ class Intake:
         self.filters = allowed(config.photometry.additional_bandpasses)
         self._schema = MetadataSchema(self.filters, config.limits.depth)
 
-    def read(self, principal: Principal, body: Mapping[str, Any]) -> Upload:
-        """Decode a request body: columns here, an HDF5 file in a worker.
+    def parse_body(self, principal: Principal, body: Mapping[str, Any]) -> Upload:
+        """Decode a request body: columns in this process, an HDF5 file in a worker.
 
         Raises
         ------
         InvalidError
-            When ``data`` is neither an object of columns nor a readable file; naming what is wrong beside it, too.
+            When ``data`` is neither an object of columns nor a readable file; it names the problems of the fields too.
         UnavailableError
             When no worker became free in time.
         """
@@ -100,8 +100,8 @@ class Intake:
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
-    def new(self, principal: Principal, body: Mapping[str, Any]) -> NewSeries:
-        """Read and check the body of a series that is to be created.
+    def parse_create(self, principal: Principal, body: Mapping[str, Any]) -> NewSeries:
+        """Parse and check the body of a new series.
 
         Raises
         ------
@@ -110,69 +110,69 @@ class Intake:
         UnavailableError
             When no worker became free in time.
         """
-        upload = self.read(principal, body)
+        upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
         merged = merge({"inferred": infer(frame), "file": upload.file, "body": upload.fields})
         metadata, sharing = self.check(principal, frame, merged.values)
-        values = {**self.summarized(frame), **metadata, "owner_id": principal.user_id}
+        values = {**self.derived_values(frame), **metadata, "owner_id": principal.user_id}
         return NewSeries(frame, metadata, sharing, values, merged.sources)
 
-    def foreign(
-        self, file: bytes, fields: Mapping[str, Any], *, describing: bool
+    def parse_imported(
+        self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
     ) -> tuple[NewSeries, Mapping[str, Any]]:
-        """Read and check a series of another archive; whether what it refers to is there, only its insertion tells.
+        """Parse and check a series of another archive; its references are checked when it is inserted.
 
         Parameters
         ----------
         file : bytes
-            HDF5; read by a worker as any upload.
+            HDF5; a worker reads it, as it reads every upload.
         fields : mapping
-            Metadata as that archive's catalogue has them, and ``owner_id``.
-        describing : bool
-            Whether the metadata in the file count, too, below the fields.
+            Metadata from the catalogue of that archive, and ``owner_id``.
+        use_file_metadata : bool
+            Whether the metadata in the file fill in for absent fields.
 
         Returns
         -------
         series, metadata : NewSeries, mapping
-            And the metadata in the file.
+            The series, and the metadata in the file.
 
         Raises
         ------
         UnreadableFileError
-            When the reader refuses the file.
+            When the worker refuses the file.
         InvalidError
             Naming every problem at once.
         """
         decoded = self._sandbox.decode(file)
         known = {name: value for name, value in fields.items() if name != "owner_id"}
-        file_says = without_ignored(decoded.metadata) if describing else {}
+        file_says = without_ignored(decoded.metadata) if use_file_metadata else {}
         merged = merge({"inferred": infer(decoded.frame), "file": file_says, "fields": known})
         problems = _Problems()
         metadata, sharing = self._valid(problems, decoded.frame, merged.values)
         problems.raise_any()
-        values = {**self.summarized(decoded.frame), **metadata, "owner_id": fields["owner_id"]}
+        values = {**self.derived_values(decoded.frame), **metadata, "owner_id": fields["owner_id"]}
         return NewSeries(decoded.frame, metadata, sharing, values, merged.sources), decoded.metadata
 
-    def rows(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
-        """Read rows that are to be added to a series.
+    def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
+        """Parse the rows to append to a series.
 
         Raises
         ------
         InvalidError
-            When there is no table, or anything beside it.
+            When there is no table, or a field beside it.
         """
-        upload = self.read(principal, body)
+        upload = self.parse_body(principal, body)
         if upload.fields:
             raise InvalidError(f"Only data can be appended, not {', '.join(name[:60] for name in upload.fields)}.")
         return self._required(principal, upload)
 
     def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
-        """Give the table of an upload.
+        """Return the table of an upload.
 
         Raises
         ------
         InvalidError
-            When there is none; naming what else is wrong, too.
+            When there is none; it names the problems of the fields too.
         """
         if upload.frame is None:
             missing = _bad_data("Must supply data as an object of columns, or as an HDF5 file in base64.")
@@ -180,7 +180,7 @@ class Intake:
         return upload.frame
 
     def _raise_with_others(self, principal: Principal, fields: Mapping[str, Any], error: InvalidError) -> NoReturn:
-        """Raise what is wrong with the data together with what is wrong with the fields that are there."""
+        """Raise the problem of the data together with the problems of the given fields."""
         if type(error) is not InvalidError:
             raise error
         problems = _Problems([error])
@@ -216,7 +216,7 @@ class Intake:
     def _valid(
         self, problems: _Problems, frame: pd.DataFrame | None, merged: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Sharing]:
-        """Check a table and its merged metadata by themselves."""
+        """Check a table and its merged metadata, without the catalogue."""
         with problems.caught():
             if frame is not None:
                 validate(frame, self._limits)
@@ -228,8 +228,8 @@ class Intake:
             metadata = complete_reference(metadata)
         return {name: metadata.get(name) for name in METADATA}, sharing
 
-    def summarized(self, frame: pd.DataFrame) -> dict[str, Any]:
-        """Give the values of a row that the table determines: its summary and content hash."""
+    def derived_values(self, frame: pd.DataFrame) -> dict[str, Any]:
+        """Return the values of a row that follow from the table: its summary and content hash."""
         summary = summarize(frame, detection_threshold=self._detection_threshold)
         return {**{name: getattr(summary, name) for name in SUMMARY}, "content_hash": content_hash(frame)}
 
@@ -237,18 +237,20 @@ class Intake:
         self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing
     ) -> None:
         with self._catalogue.reading() as connection:
-            known = self.referred(connection, principal, metadata, sharing)
-        _refuse_unknown(problems, metadata, sharing, known)
+            references = self.look_up_references(connection, principal, metadata, sharing)
+        _refuse_unknown(problems, metadata, sharing, references)
 
-    def referred(
+    def look_up_references(
         self, connection: Connection, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing, *more: Any
-    ) -> Referred:
-        """Look up what a series would refer to; see :func:`photseries.server.catalogue.references.referred`."""
-        return referred(connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more)
+    ) -> References:
+        """Look up the entries that a series would refer to; see :mod:`photseries.server.catalogue.references`."""
+        return look_up_references(
+            connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more
+        )
 
 
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:
-    """Take out of validated metadata what it says about sharing."""
+    """Move the sharing out of validated metadata."""
     return Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
 
 
@@ -258,13 +260,13 @@ def _bad_data(message: str) -> InvalidError:
 
 @dataclass
 class _Problems:
-    """Collects what is wrong with a body."""
+    """Collects the problems of a body."""
 
     errors: list[InvalidError] = field(default_factory=list)
 
     @contextmanager
     def caught(self) -> Iterator[None]:
-        """Keep an InvalidError for later."""
+        """Catch and keep an InvalidError."""
         try:
             yield
         except InvalidError as error:
@@ -275,7 +277,7 @@ class _Problems:
         self.errors.append(InvalidError(message, fields={name: [message]}))
 
     def raise_any(self) -> None:
-        """Raise what was caught: the one error as it is, several as one."""
+        """Raise a single error as it is, and several as one."""
         if not self.errors:
             return
         if len(self.errors) == 1:
@@ -287,13 +289,13 @@ class _Problems:
         raise InvalidError(". ".join(error.message.rstrip(". ") for error in self.errors) + ".", fields=fields)
 
 
-def _refuse_unknown(problems: _Problems, metadata: Mapping[str, Any], sharing: Sharing, known: Referred) -> None:
-    """Add a problem for everything that a series would refer to and that is not there for the principal."""
-    for name, exists in known.known.items():
+def _refuse_unknown(problems: _Problems, metadata: Mapping[str, Any], sharing: Sharing, references: References) -> None:
+    """Add a problem for every reference that does not exist, or that the principal may not use."""
+    for name, exists in references.known.items():
         if not exists:
             problems.add(name, f"Invalid {name}: {metadata[name]}")
     if isinstance(sharing.group_ids, list):
-        for number in sorted(set(sharing.group_ids) - set(known.group_ids)):
+        for number in sorted(set(sharing.group_ids) - set(references.group_ids)):
             problems.add("group_ids", f"Invalid group ID: {number}")
-    for number in sorted(set(sharing.stream_ids or ()) - set(known.stream_ids)):
+    for number in sorted(set(sharing.stream_ids or ()) - set(references.stream_ids)):
         problems.add("stream_ids", f"No stream with ID {number}")

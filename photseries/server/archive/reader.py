@@ -1,147 +1,123 @@
-"""The use cases that change nothing: get, find, sum up."""
+"""The use cases that read series: get, find, summarize, and read tables and files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-import pandas as pd
 
 from photseries.errors import DamagedError, NotFoundError
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
+from photseries.hdf5 import Decoded
 from photseries.lightcurve.cutting import chosen, cut
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query
-from photseries.server.archive.blobs import Blobs
-from photseries.server.archive.exports import Export, layout_of
-from photseries.server.archive.shown import Shown
-from photseries.server.archive.tables import Tables
+from photseries.server.archive.blobs import read_blob, read_table
+from photseries.server.archive.table_cache import TableCache
 from photseries.server.catalogue import finding, history, near
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.finding import Found, Page
 from photseries.server.catalogue.summary import summary
 from photseries.server.principal import Principal
+from photseries.server.storage.contract import Store
 
-__all__ = ["Reader", "absent"]
+__all__ = ["SeriesDocument", "SeriesReader", "not_found"]
 
 T = TypeVar("T")
 
 WHOLE = Part()
 
-#: Tells whether the answer about a series, as it is now, need not be given again.
-Known = Callable[[Found], bool]
+
+@dataclass(frozen=True)
+class SeriesDocument:
+    """The JSON of a series, in parts: joining a long table with its fields would copy it.
+
+    Attributes
+    ----------
+    fields : bytes
+        A JSON object.
+    table : tuple of bytes
+        The table, a JSON value in pieces; empty when it was not asked for.
+    rows : int, optional
+        The number of rows before ``max_points`` was applied, when a part of the table was asked for.
+    """
+
+    fields: bytes
+    table: tuple[bytes, ...] = ()
+    rows: int | None = None
+
+    def pieces(self) -> list[bytes]:
+        """Return the JSON object with the table as its field ``data``, in pieces."""
+        if not self.table:
+            return [self.fields]
+        rows = b"" if self.rows is None else b',"data_rows":%d' % self.rows
+        return [b'%b%b,"data":' % (self.fields.removesuffix(b"}"), rows), *self.table, b"}"]
 
 
-def nothing(found: Found) -> bool:
-    """Know of no answer."""
-    return False
+class SeriesReader:
+    """Answers queries for a principal; changes nothing.
 
-
-class Reader:
-    """The half of the archive that only reads.
+    Every method raises UnavailableError when the database or the store is not available. Those that read the file of a
+    series return the series too: a change may have replaced the file since the caller looked, and then both are newer.
 
     Parameters
     ----------
     catalogue : Catalogue
-    blobs : Blobs
-    tables : Tables
-        Those that were looked at a short while ago.
+    store : Store
+    table_memory : int
+        The memory for tables that were read last [bytes].
     """
 
-    def __init__(self, catalogue: Catalogue, blobs: Blobs, tables: Tables) -> None:
+    def __init__(self, catalogue: Catalogue, store: Store, table_memory: int) -> None:
         self._catalogue = catalogue
-        self._blobs = blobs
-        self._tables = tables
+        self._store = store
+        self._tables = TableCache(table_memory)
 
-    def get(
-        self,
-        principal: Principal,
-        series_id: int,
-        data_format: str = "none",
-        known: Known = nothing,
-        part: Part = WHOLE,
-    ) -> tuple[Found, Shown | None]:
-        """Give one series, with its table as ``data`` unless the format is none.
-
-        Parameters
-        ----------
-        principal : Principal
-        series_id : int
-        data_format : {"none", "json", "hdf5"}
-        known : callable
-            Tells whether the answer need not be given again.
-        part : Part
-            Of the table.
-
-        Returns
-        -------
-        found, shown : Found, Shown or None
-            The second is None when the answer is known.
+    def get(self, principal: Principal, series_id: int) -> Found:
+        """Return the current fields of one series, without its table.
 
         Raises
         ------
         NotFoundError
-            When it is absent or not visible.
-        DamagedError
-            When its blob is missing or altered.
+            When the series is absent or not visible.
         """
-        return self._unless_known(principal, series_id, known, lambda seen: self.shown(seen, data_format, part))
+        with self._catalogue.reading() as connection:
+            found = finding.get(connection, principal, series_id)
+        if found is None:
+            raise not_found(series_id)
+        return found
 
-    def file(
-        self,
-        principal: Principal,
-        series_id: int,
-        known: Known = nothing,
-        part: Part = WHOLE,
-        form: Format = HDF5,
-    ) -> tuple[Found, bytes | None]:
-        """Give one series, or a part of its table, as a file; HDF5 as it is stored; see :meth:`get`.
+    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
+        """Return a page of the visible series that match, and their total if the query wants it; read no file."""
+        with self._catalogue.reading() as connection:
+            if query.positions is None:
+                page, count = finding.find(connection, principal, query), finding.count
+            else:
+                page = near.find_near(connection, principal, query, query.positions)
+                count = partial(near.count_near, positions=query.positions)
+            return page, count(connection, principal, query) if query.include_total else None
 
-        Raises
-        ------
-        NotInstalledError
-            When the service cannot write the format.
-        """
-        return self._unless_known(principal, series_id, known, lambda seen: self._file(seen, part, form))
+    def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
+        """Yield all visible series that match; one page at a time is in memory."""
+        while True:
+            with self._catalogue.reading() as connection:
+                page = finding.find(connection, principal, query)
+            yield from page.found
+            if page.next is None:
+                return
+            query = replace(query, cursor=page.next)
 
-    def study(
-        self,
-        principal: Principal,
-        series_id: int,
-        known: Known,
-        work: Callable[[pd.DataFrame, Mapping[str, Any]], T],
-    ) -> tuple[Found, T | None]:
-        """Give what comes of some work on the table and the fields of one series; see :meth:`get`."""
-
-        def read(seen: Found) -> T:
-            return work(self._blobs.decoded(seen.blob).frame, seen.fields)
-
-        return self._unless_known(principal, series_id, known, read)
-
-    def _unless_known(
-        self, principal: Principal, series_id: int, known: Known, read: Callable[[Found], T]
-    ) -> tuple[Found, T | None]:
-        """Give one series and what is read of it, None when the answer is known."""
-        found = self.visible(principal, series_id)
-        return (found, None) if known(found) else self.latest(principal, found, read)
-
-    def latest(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
-        """Read the file of a series; once more when a change has replaced it, and a sweep removed it, meanwhile."""
-        try:
-            return found, read(found)
-        except DamagedError:
-            again = self.visible(principal, found.blob.series_id)
-            if again.blob == found.blob:
-                raise
-            return again, read(again)
+    def summarize(self, principal: Principal, query: Query) -> dict[str, Any]:
+        """Count the visible series that match; see :func:`photseries.server.catalogue.summary.summary`."""
+        with self._catalogue.reading() as connection:
+            return summary(connection, principal, query)
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
-        """Give the changes of a series; of one that is deleted, to its owner.
+        """Return the changes of a visible series; its owner also gets those of a deleted one.
 
         Raises
         ------
@@ -150,11 +126,13 @@ class Reader:
         with self._catalogue.reading() as connection:
             found = history.events(connection, principal, series_id)
         if not found:
-            raise absent(series_id)
+            raise not_found(series_id)
         return found
 
-    def get_revision(self, principal: Principal, series_id: int, revision: int, data_format: str = "none") -> Shown:
-        """Give what a series was at a revision, from the file of that time, to its owner; deleted or not.
+    def revision(
+        self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
+    ) -> SeriesDocument:
+        """Return a series of the principal, deleted or not, as its file was at a revision.
 
         Raises
         ------
@@ -164,110 +142,82 @@ class Reader:
         with self._catalogue.reading() as connection:
             blob = history.blob_at(connection, principal, series_id, revision)
         try:
-            metadata = None if blob is None else self._blobs.decoded(blob).metadata
+            metadata = None if blob is None else read_table(self._store, blob).metadata
         except DamagedError:
             metadata = None
         if blob is None or metadata is None:
             raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
         fields = {"id": series_id, "revision": revision, **metadata, "filename": blob.filename, "hash": blob.hash}
-        return self.shown(Found(blob, revision, orjson.dumps(fields)), data_format)
+        return self._document(Found(blob, revision, orjson.dumps(fields)), data_format, WHOLE)
 
-    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
-        """Give a page of the series that match and are visible, and how many there are; no file is touched."""
-        with self._catalogue.reading() as connection:
-            if query.positions is None:
-                page, count = finding.find(connection, principal, query), finding.count
-            else:
-                page = near.find_near(connection, principal, query, query.positions)
-                count = partial(near.count_near, positions=query.positions)
-            return page, count(connection, principal, query) if query.include_total else None
-
-    def every(self, principal: Principal, query: Query) -> Iterator[Found]:
-        """Give all series that match and are visible, page after page: a page at a time is in memory."""
-        while True:
-            with self._catalogue.reading() as connection:
-                page = finding.find(connection, principal, query)
-            yield from page.found
-            if page.next is None:
-                return
-            query = replace(query, cursor=page.next)
-
-    def export(self, principal: Principal, query: Query, form: Format, part: Part, folder: Path) -> Iterator[bytes]:
-        """Give all series that match and are visible as one file; see :mod:`photseries.server.archive.exports`.
+    def document(
+        self, principal: Principal, found: Found, data_format: str = "none", part: Part = WHOLE
+    ) -> tuple[Found, SeriesDocument]:
+        """Return the fields of a series as JSON, with its table or a part of it as ``data``.
 
         Parameters
         ----------
         principal : Principal
-        query : Query
-            Of which only the criteria count.
-        form : Format
+        found : Found
+            From :meth:`get` or :meth:`find`.
+        data_format : {"none", "json", "hdf5"}
+            The form of the table; "none" leaves it out.
         part : Part
-            Of which only the columns and what is derived count, and these for a long table.
-        folder : Path
-            Where files without names may be.
-
-        Raises
-        ------
-        NotInstalledError
-            When the service cannot write the format.
-        InvalidError
-            When no series has a column that is asked for.
-        """
-        form.require_package()
-        with self._catalogue.reading() as connection:
-            layout = layout_of(connection, principal, query, part)
-        return Export(self, self._blobs, principal, query, layout, folder).pieces(form)
-
-    def summary(self, principal: Principal, query: Query) -> dict[str, Any]:
-        """Sum up the series that match and are visible; see :func:`photseries.server.catalogue.summary.summary`."""
-        with self._catalogue.reading() as connection:
-            return summary(connection, principal, query)
-
-    def shown(self, found: Found, data_format: str, part: Part = WHOLE) -> Shown:
-        """Give the fields of a series that was found, with its table unless the format is none.
-
-        Raises
-        ------
-        DamagedError
-            When its blob is missing or altered.
-        InvalidError
-            When the part is none of its table.
-        """
-        match data_format:
-            case "json":
-                if part.is_whole:
-                    frame = self._blobs.decoded(found.blob).frame
-                    return Shown(found.document, (json_columns.encode(frame),))
-                table = self._tables.get(found.blob, self._blobs.decoded)
-                wanted, rows = chosen(table.decoded.frame, part, found.fields, table.curve)
-                return Shown(found.document, (json_columns.encode(wanted),), rows)
-            case "hdf5":
-                return Shown(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
-            case _:
-                return Shown(found.document)
-
-    def _file(self, found: Found, part: Part, form: Format = HDF5) -> bytes:
-        if part.is_whole and form is HDF5:
-            return self._blobs.read(found.blob)
-        stored = self._blobs.decoded(found.blob)
-        frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
-        return form.write(frame, stored.metadata)
-
-    def visible(self, principal: Principal, series_id: int) -> Found:
-        """Give one series as it is now, without its table.
 
         Raises
         ------
         NotFoundError
-            When it is absent or not visible.
+            When a change has made the series invisible meanwhile.
+        DamagedError
+            When its blob is missing or altered.
+        InvalidError
+            When the table has no such part.
         """
-        with self._catalogue.reading() as connection:
-            found = finding.get(connection, principal, series_id)
-        if found is None:
-            raise absent(series_id)
-        return found
+        return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
+
+    def file(self, principal: Principal, found: Found, part: Part = WHOLE, form: Format = HDF5) -> tuple[Found, bytes]:
+        """Return a series, or a part of its table, as a file; the stored bytes when that is the whole as HDF5.
+
+        Raises what :meth:`document` does, and NotInstalledError when the service cannot write the format.
+        """
+        return self._read(principal, found, lambda seen: self._file(seen, part, form))
+
+    def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
+        """Return the whole table of a series and the metadata in its file; raises what :meth:`document` does."""
+        return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
+
+    def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
+        """Read from the file of a series; read again if a change replaced the file and a sweep removed it meanwhile."""
+        try:
+            return found, read(found)
+        except DamagedError:
+            again = self.get(principal, found.blob.series_id)
+            if again.blob == found.blob:
+                raise
+            return again, read(again)
+
+    def _document(self, found: Found, data_format: str, part: Part) -> SeriesDocument:
+        match data_format:
+            case "json":
+                if part.is_whole:
+                    frame = read_table(self._store, found.blob).frame
+                    return SeriesDocument(found.document, (json_columns.encode(frame),))
+                table = self._tables.get(found.blob, partial(read_table, self._store))
+                wanted, rows = chosen(table.decoded.frame, part, found.fields, table.curve)
+                return SeriesDocument(found.document, (json_columns.encode(wanted),), rows)
+            case "hdf5":
+                return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
+            case _:
+                return SeriesDocument(found.document)
+
+    def _file(self, found: Found, part: Part, form: Format = HDF5) -> bytes:
+        if part.is_whole and form is HDF5:
+            return read_blob(self._store, found.blob)
+        stored = read_table(self._store, found.blob)
+        frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
+        return form.write(frame, stored.metadata)
 
 
-def absent(series_id: int) -> NotFoundError:
-    """Make the error about a series that is not there, or not visible."""
+def not_found(series_id: int) -> NotFoundError:
+    """Return the error about a series that is absent or not visible."""
     return NotFoundError(f"No photometric series with ID {series_id}.")

@@ -1,15 +1,15 @@
-"""What an operator runs, and the service by itself: sweep what nobody names, verify what somebody does."""
+"""Maintenance of the store, by the operator and by the service itself: sweep unreferenced blobs, verify all others."""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from photseries.errors import UnavailableError
-from photseries.server.archive.belonging import MARK
+from photseries.server.archive.blobs import find_problem
+from photseries.server.archive.store_ownership import OWNER_KEY
 from photseries.server.catalogue import blobs, finding
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -17,7 +17,7 @@ from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store, StoredBlob
 
-__all__ = ["Damage", "Swept", "Upkeep", "problem"]
+__all__ = ["Damage", "Swept", "Upkeep"]
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ class Upkeep:
         return [
             blob
             for blob in batch
-            if blob.key != MARK
+            if blob.key != OWNER_KEY
             and blob.key in unreferenced
             and self._is_due(blob.age, unlinked_for=unreferenced[blob.key])
         ]
@@ -141,23 +141,9 @@ class Upkeep:
 
     def _problem(self, blob: Blob) -> str | None:
         try:
-            return problem(self._store, blob)
+            return find_problem(self._store, blob)
         except UnavailableError as error:
             return f"cannot be read: {error.message}"
-
-
-def problem(store: Store, blob: Blob) -> str | None:
-    """Read a blob in a store, and say in which way it is not what its row says."""
-    chunks = store.chunks(blob.filename)
-    if chunks is None:
-        return "is missing"
-    size, digest = 0, hashlib.md5(usedforsecurity=False)
-    for chunk in chunks:
-        size += len(chunk)
-        digest.update(chunk)
-    if size != blob.size:
-        return f"has {size} bytes instead of {blob.size}"
-    return None if digest.hexdigest() == blob.hash else "has another MD5"
 
 
 def _batches(blobs: Iterable[StoredBlob]) -> Iterator[list[StoredBlob]]:

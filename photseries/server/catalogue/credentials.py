@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, or_, select
 
-from photseries.server.catalogue.frozen import Frozen
+from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import Group, GroupUser, Session, StreamUser, Token, User
 
 __all__ = ["Owner", "begin", "by_session", "by_token", "end"]
@@ -50,7 +50,7 @@ def end(connection: Connection, digest: bytes) -> None:
     connection.execute(delete(Session).where(Session.digest == digest))
 
 
-def _found(connection: Connection, statement: Frozen, **values: Any) -> Owner | None:
+def _found(connection: Connection, statement: CompiledStatement, **values: Any) -> Owner | None:
     row = statement.execute(connection, **values).one_or_none()
     if row is None:
         return None
@@ -79,8 +79,8 @@ def _valid(*conditions: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-_BY_TOKEN = Frozen(_valid(Token.prefix == bindparam("prefix")))
-_BY_SESSION = Frozen(
+_BY_TOKEN = CompiledStatement(_valid(Token.prefix == bindparam("prefix")))
+_BY_SESSION = CompiledStatement(
     _valid(Session.digest == bindparam("session"), Session.expires_at > func.clock_timestamp()).join(
         Session, Session.token_id == Token.id
     )

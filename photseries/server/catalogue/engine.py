@@ -1,4 +1,4 @@
-"""Connections and transactions, and what a failing server means.
+"""Connections, transactions and compiled statements, and what a failing server means.
 
 One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
 """
@@ -11,7 +11,19 @@ from typing import Any
 
 import orjson
 import psycopg2
-from sqlalchemy import Connection, Engine, create_engine, event, func, make_url, select, text
+from sqlalchemy import (
+    ClauseElement,
+    Connection,
+    CursorResult,
+    Engine,
+    create_engine,
+    event,
+    func,
+    make_url,
+    select,
+    text,
+)
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -20,7 +32,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 from photseries.errors import InDoubtError, StartError, UnavailableError
 from photseries.server.settings import Database
 
-__all__ = ["Catalogue", "Connection"]
+__all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
 
 LEAST_VERSION = 15
 
@@ -184,6 +196,28 @@ class Catalogue:
                 if won:
                     with suppress(DBAPIError):
                         connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+
+
+class CompiledStatement:
+    """A statement that is compiled once; all its values are bound by name.
+
+    SQLAlchemy caches what it has compiled, but walks through a statement each time to find it in the cache: two
+    milliseconds for an insert of sixty columns. For statements that every request runs.
+
+    Parameters
+    ----------
+    statement : ClauseElement
+        Its values reach the driver as they are: JSON as text.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        compiled = statement.compile(dialect=PGDialect_psycopg2())  # type: ignore[no-untyped-call]
+        self._sql = str(compiled)
+        self._fixed = compiled.params
+
+    def execute(self, connection: Connection, **values: Any) -> CursorResult[Any]:
+        """Run the statement; values that it does not name are left out."""
+        return connection.exec_driver_sql(self._sql, {**self._fixed, **values})
 
 
 def _enter_autocommit(connection: Connection) -> None:

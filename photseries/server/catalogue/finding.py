@@ -29,9 +29,9 @@ from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue.access import VISIBLE, seeing, visible
 from photseries.server.catalogue.blobs import BLOB, Blob
 from photseries.server.catalogue.conditions import matching, order, squared_chord
-from photseries.server.catalogue.frozen import Frozen
+from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series
-from photseries.server.catalogue.portions import names_in
+from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.catalogue.series import KEY
 from photseries.server.principal import Principal
 
@@ -126,7 +126,7 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
     The rows of the page are found first, from the indexes alone where these hold all that is compared, and only those
     are read: a row is wide, and most that are looked at on the way to a page are not on it.
     """
-    narrowed, whole = names_in(connection, query, first=True)
+    narrowed, whole = resolve_names(connection, query, first=True)
     rows = _page(connection, principal, narrowed)
     if not whole and len(rows) <= query.per_page:
         rows = _page(connection, principal, query)
@@ -183,7 +183,7 @@ def page_of(
 
 def count(connection: Connection, principal: Principal, query: Query) -> int:
     """Count the series that match a query and are visible."""
-    query, _ = names_in(connection, query)
+    query, _ = resolve_names(connection, query)
     return connection.scalar(select(func.count()).select_from(Series.__table__).where(*matching(principal, query))) or 0
 
 
@@ -226,4 +226,4 @@ def _extended(document: str, more: Mapping[str, Any]) -> bytes:
 
 
 _DESCRIBED = [SERIES[name] for name in ("id", "revision", *BLOB)]
-_ONE = Frozen(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), VISIBLE))
+_ONE = CompiledStatement(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), VISIBLE))

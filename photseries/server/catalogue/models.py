@@ -7,8 +7,10 @@ References are RESTRICT: what a series names cannot be removed under it.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated, Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Computed,
     DateTime,
@@ -16,16 +18,36 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
+    MetaData,
     SmallInteger,
+    Text,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
-
-from photseries.server.catalogue.base import Base, Document, Id, Moment
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 _POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
+
+
+Id = Annotated[int, mapped_column(primary_key=True)]
+Moment = Annotated[datetime, mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())]
+Document = Annotated[dict[str, Any], mapped_column(JSON)]
+
+
+class Base(DeclarativeBase):
+    """Names of constraints follow one rule, so that migrations and error messages can rely on them."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {str: Text, list[str]: ARRAY(Text)}  # noqa: RUF012
 
 
 class User(Base):

@@ -13,7 +13,7 @@ from photseries.parameters import Positions, Query
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.finding import Page, arcsec, page_of, shown
 from photseries.server.catalogue.models import SERIES, Series
-from photseries.server.catalogue.portions import names_in
+from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
 __all__ = ["count_near", "find_near"]
@@ -33,7 +33,7 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
     Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series that lies near several
     positions is there several times.
     """
-    query, _ = names_in(connection, query)
+    query, _ = resolve_names(connection, query)
     first, chord = _after(query, positions)
     near = _near(positions, first)
     place = (near.position, near.squared_chord, SERIES.id)
@@ -58,7 +58,7 @@ def find_near(connection: Connection, principal: Principal, query: Query, positi
 
 def count_near(connection: Connection, principal: Principal, query: Query, positions: Positions) -> int:
     """Count the pairs of a position and a series near it."""
-    query, _ = names_in(connection, query)
+    query, _ = resolve_names(connection, query)
     statement = select(func.count()).select_from(_near(positions, 0).source).where(*matching(principal, query))
     return connection.scalar(statement) or 0
 

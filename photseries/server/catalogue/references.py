@@ -1,4 +1,4 @@
-"""What a series refers to, looked up in one statement: the things it names, and with whom it may be shared."""
+"""Look up the references of a series in one statement: the entries it names, and its groups and streams."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
 
 from photseries.server.catalogue.access import VISIBLE, seeing
-from photseries.server.catalogue.base import Base
-from photseries.server.catalogue.frozen import Frozen
+from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import (
     SERIES,
     Assignment,
+    Base,
     FollowupRequest,
     Group,
     GroupUser,
@@ -24,9 +24,9 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import EVERYONE, Principal
 
-__all__ = ["REFERENCES", "Referred", "referred"]
+__all__ = ["REFERENCES", "References", "look_up_references"]
 
-#: The fields of a series that name something, and where that stands.
+#: The fields of a series that name an entry, and the tables of these.
 REFERENCES: Mapping[str, type[Base]] = {
     "obj_id": Source,
     "instrument_id": Instrument,
@@ -36,10 +36,17 @@ REFERENCES: Mapping[str, type[Base]] = {
 
 
 @dataclass(frozen=True)
-class Referred:
-    """What of the things that a series would refer to exists and is open to the principal.
+class References:
+    """The references of a series that exist, and that the principal may use.
 
-    ``same_content`` is the least id of the visible series with the same content.
+    Attributes
+    ----------
+    known : dict of str to bool
+        Whether the entry exists, for each field that names one.
+    group_ids, stream_ids : list of int
+        The groups and streams that the principal may share with.
+    same_content : int or None
+        The least id of the visible series with the same content.
     """
 
     known: dict[str, bool]
@@ -48,26 +55,26 @@ class Referred:
     same_content: int | None
 
 
-def referred(
+def look_up_references(
     connection: Connection,
     principal: Principal,
     metadata: Mapping[str, Any],
     group_ids: Sequence[int] | str,
     stream_ids: Sequence[int],
     content_hash: str | None = None,
-) -> Referred:
-    """Look up everything that a series would refer to, in one statement.
+) -> References:
+    """Look up the references of a series.
 
     Parameters
     ----------
     metadata : mapping
-        Its fields obj_id, instrument_id, followup_request_id and assignment_id are looked up when they are there.
+        obj_id, instrument_id, followup_request_id and assignment_id are looked up if present.
     group_ids : sequence of int or "all"
-        Of these, the answer has those that the principal may share with.
+        The groups to look up.
     stream_ids : sequence of int
-        Likewise.
+        The streams to look up.
     content_hash : str, optional
-        The series with this content is looked up as well.
+        Also look up the series with this content.
     """
     found = _LOOK_UP.execute(
         connection,
@@ -82,7 +89,7 @@ def referred(
     *known, group_numbers, stream_numbers, same = tuple[Any, ...](found.one())
     exist = dict(zip(REFERENCES, known, strict=True))
     named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
-    return Referred(named, group_numbers, stream_numbers, same)
+    return References(named, group_numbers, stream_numbers, same)
 
 
 def _possible(numbers: Sequence[int]) -> list[int]:
@@ -90,7 +97,7 @@ def _possible(numbers: Sequence[int]) -> list[int]:
     return [number for number in numbers if 0 < number < 2**31]
 
 
-def _look_up() -> Frozen:
+def _look_up() -> CompiledStatement:
     everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
     numbers = ARRAY(Integer)
     named = [
@@ -104,7 +111,7 @@ def _look_up() -> Frozen:
     streams = select(Stream.id).where(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
     same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
     arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
-    return Frozen(select(*named, *arrays, same.scalar_subquery()))
+    return CompiledStatement(select(*named, *arrays, same.scalar_subquery()))
 
 
 _LOOK_UP = _look_up()

@@ -27,9 +27,9 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.server.catalogue.access import joined_groups, joined_streams
-from photseries.server.catalogue.base import Base
 from photseries.server.catalogue.models import (
     Assignment,
+    Base,
     FollowupRequest,
     Group,
     GroupUser,

@@ -35,7 +35,7 @@ from photseries.lightcurve.statistics import SUMMARY
 from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue.access import audience, changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
-from photseries.server.catalogue.frozen import Frozen
+from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import (
     SERIES,
     Group,
@@ -141,7 +141,7 @@ def take_over(
 
 
 def _inserted(
-    statement: Frozen,
+    statement: CompiledStatement,
     connection: Connection,
     values: Mapping[str, Any],
     group_ids: Sequence[int],
@@ -155,7 +155,7 @@ def _inserted(
     return identity
 
 
-def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> Frozen:
+def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> CompiledStatement:
     """Write the insertion of a series, of its sharing, and of the first event of its history.
 
     ``kept`` are columns that have a value of their own when the series comes from another archive.
@@ -178,7 +178,7 @@ def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> Frozen:
     event |= {"action": literal(action), "changed": cast(changed, JSON)}
     event |= {name: bound(SERIES[name]) for name in BLOB}
     noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
-    return Frozen(select(new.c.id).add_cte(*shared, noted))
+    return CompiledStatement(select(new.c.id).add_cte(*shared, noted))
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:

@@ -1,18 +1,19 @@
-"""The statement that sums up the series which match a query: how many, of what, when."""
+"""Statements that count series which match a query: by instrument, filter, name, owner and time, and by column."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select, tuple_
+from sqlalchemy import Connection, case, func, literal, select, true, tuple_
 
 from photseries.parameters import Query
 from photseries.server.catalogue.conditions import matching
-from photseries.server.catalogue.models import Instrument, Series, User
-from photseries.server.catalogue.portions import names_in
+from photseries.server.catalogue.models import SERIES, Instrument, Series, User
+from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["MOST_GROUPS", "summary"]
+__all__ = ["MOST_GROUPS", "column_counts", "summary"]
 
 #: Of series_name, and of everything else that is counted, so many are listed, the most frequent first.
 MOST_GROUPS = 1000
@@ -29,7 +30,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
         ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of ``instrument_id``, ``filter``,
         ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
     """
-    query, _ = names_in(connection, query)
+    query, _ = resolve_names(connection, query)
     columns = [getattr(Series, name) for name in (*_COUNTED, "obj_id", "mjd_first", "mjd_last")]
     matched = select(*columns).where(*matching(principal, query)).cte("matched")
     counted = [matched.c[name] for name in _COUNTED]
@@ -68,3 +69,20 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
             if row.level == mine
         ]
     return found
+
+
+def column_counts(connection: Connection, principal: Principal, query: Query) -> Mapping[str, int]:
+    """Count the visible series that match a query and have a column of numbers, for each name of a column.
+
+    The names are in about the order that they have in the tables.
+    """
+    query, _ = resolve_names(connection, query)
+    named = func.json_object_keys(SERIES.medians).table_valued("name", with_ordinality="place").render_derived()
+    counted = (
+        select(named.c.name, func.count().label("number"))
+        .select_from(Series.__table__.join(named, true()))
+        .where(*matching(principal, query))
+        .group_by(named.c.name)
+        .order_by(func.avg(named.c.place), named.c.name)
+    )
+    return {row.name: row.number for row in connection.execute(counted)}

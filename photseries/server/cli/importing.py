@@ -16,7 +16,15 @@ from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.errors import UnavailableError
 from photseries.schemas.metadata import MetadataSchema
-from photseries.server.importers import DirectoryImport, Outcome, Report, SkyPortalImport, Status, alone, load_mapping
+from photseries.server.importers import (
+    DirectoryImport,
+    Outcome,
+    Report,
+    SkyPortalImport,
+    Status,
+    import_lock,
+    load_mapping,
+)
 from photseries.server.importers.report import KEPT
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.services import opened
@@ -99,7 +107,7 @@ def skyportal(
     """
     with (
         opened(config) as services,
-        alone(services.catalogue),
+        import_lock(services.catalogue),
         closing(SkyPortal(url, config.database)) as source,
     ):
         services.sandbox.start()
@@ -132,7 +140,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
 
     Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
     """
-    with opened(config) as services, alone(services.catalogue):
+    with opened(config) as services, import_lock(services.catalogue):
         services.sandbox.start()
         mapping = load_mapping(mapping_file, MetadataSchema(services.archive.filters, config.limits.depth))
         work = DirectoryImport(services, folder, mapping, keep=not dry_run)

@@ -12,8 +12,8 @@ import click
 from photseries.cli.options import configured, json_option, printed
 from photseries.cli.progress import progress
 from photseries.errors import StartError
-from photseries.server.archive.belonging import claim
-from photseries.server.archive.moving import Fate, Mover
+from photseries.server.archive.copy_store import CopyStatus, StoreCopier
+from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.services import opened_catalogue, require_archive
 from photseries.server.settings import Config
@@ -48,18 +48,19 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
         migrations.check(catalogue.engine)
         from_store = open_store(source, config.store, only_read=True)
         to_store = open_store(target, config.store)
-        claim(to_store, target, catalogue)
-        mover = Mover(catalogue, from_store, to_store, trusted=trust_sizes)
-        fates: Counter[Fate] = Counter()
+        claim_store(to_store, target, catalogue)
+        copier = StoreCopier(catalogue, from_store, to_store, trusted=trust_sizes)
+        statuses: Counter[CopyStatus] = Counter()
         size, failures = 0, []
-        with progress(mover.total() if sys.stderr.isatty() else None) as advance:
-            for moved in mover.run():
-                fates[moved.fate] += 1
-                size += moved.blob.size if moved.fate is Fate.COPIED else 0
-                if moved.problem is not None:
-                    failures.append({"id": moved.blob.series_id, "file": moved.blob.filename, "problem": moved.problem})
+        with progress(copier.total() if sys.stderr.isatty() else None) as advance:
+            for copied in copier.run():
+                statuses[copied.status] += 1
+                size += copied.blob.size if copied.status is CopyStatus.COPIED else 0
+                if copied.problem is not None:
+                    blob = copied.blob
+                    failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
                 advance()
-    summary = {**{fate.value: fates[fate] for fate in Fate}, "bytes": size}
+    summary = {**{status.value: statuses[status] for status in CopyStatus}, "bytes": size}
     printed({**summary, "failures": failures} if as_json else [*failures, summary], as_json)
     sys.exit(2 if failures else 0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from photseries.server.archive.blobs import decoded
+from photseries.server.archive.blobs import read_table
 from photseries.server.catalogue.exporting import Member, fingerprint
 from photseries.server.hats.layout import Layout, Row
 from photseries.server.hats.target import FINGERPRINT, Target, Tile
@@ -62,7 +62,7 @@ def write(partition: Partition) -> Written:
         target.replaced(target.path(partition.tile)) as name,
         pq.ParquetWriter(name, schema, **options) as writer,
     ):
-        tables = layout.rows(partition.members, lambda member: decoded(partition.store, member.blob).frame)
+        tables = layout.rows(partition.members, lambda member: read_table(partition.store, member.blob).frame)
         for together in _batches(tables):
             writer.write_table(layout.table(together, schema), row_group_size=size)
             rows += len(together)

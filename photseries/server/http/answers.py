@@ -6,6 +6,7 @@ import http.client
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 from tornado.web import HTTPError
 
@@ -16,8 +17,12 @@ __all__ = ["failure", "headers_of", "presentable", "success", "wrapped"]
 
 
 def success(data: Any = None) -> bytes:
-    """Wrap data in the envelope of a success, as JSON."""
-    return orjson.dumps({"status": "success", "data": data, "version": __version__})
+    """Wrap data, also dataclasses and arrays of numbers, in the envelope of a success, as JSON; NaN becomes null."""
+    return orjson.dumps(
+        {"status": "success", "data": data, "version": __version__},
+        option=orjson.OPT_SERIALIZE_NUMPY,
+        default=np.ndarray.tolist,  # for arrays that are not contiguous, which orjson leaves alone
+    )
 
 
 def wrapped(pieces: Sequence[bytes]) -> list[bytes]:

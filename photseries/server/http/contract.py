@@ -11,10 +11,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from tornado.web import RequestHandler
+
 from photseries.errors import PhotseriesError
 from photseries.parameters import Parameter
 
-__all__ = ["IF_MATCH", "IF_NONE_MATCH", "RANGE", "Contract", "Header", "Raw"]
+__all__ = ["IF_MATCH", "IF_NONE_MATCH", "RANGE", "Contract", "Header", "Raw", "Route"]
+
+#: Path, handler, and more arguments of the handler.
+Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 

@@ -54,4 +54,4 @@ class ExportHandler(StreamHandler):
         if form.name == "zip" and not part.is_whole:
             message = "columns and derive are of a long table: zip holds files as they are stored."
             raise InvalidError(message, fields={"format": [message]})
-        return form, self.services.archive.export(self.principal, query, form, part, self.services.spool_folder)
+        return form, self.services.exporter.export(self.principal, query, form, part)

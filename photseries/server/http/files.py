@@ -71,13 +71,10 @@ class FileHandler(BaseHandler):
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), PART if extension else FILE)
             form = self._form(extension, values.get("format"))
-            found, content = self.services.archive.file(
-                self.principal,
-                series_id,
-                lambda seen: is_known(self.request.headers, tag_of(seen, form.extension)),
-                parameters.part_of(values),
-                form,
-            )
+            found = self.services.reader.get(self.principal, series_id)
+            if is_known(self.request.headers, tag_of(found, form.extension)):
+                return series_id, form, tag_of(found, form.extension), None
+            found, content = self.services.reader.file(self.principal, found, parameters.part_of(values), form)
             return series_id, form, tag_of(found, form.extension), content
 
         series_id, form, tag, content = await self.run(read, heavy=True)

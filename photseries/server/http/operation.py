@@ -11,10 +11,10 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.principal import PERMISSIONS
 
-__all__ = ["AliveHandler", "EnumTypesHandler", "MetricsHandler", "NothingHandler", "ReadyHandler", "WhoAmIHandler"]
+__all__ = ["EnumTypesHandler", "LivenessHandler", "MetricsHandler", "NotFoundHandler", "ReadyHandler", "WhoAmIHandler"]
 
 
-class AliveHandler(BaseHandler):
+class LivenessHandler(BaseHandler):
     """The process answers."""
 
     needs: ClassVar = {"GET": None}
@@ -104,7 +104,7 @@ class EnumTypesHandler(BaseHandler):
         )
 
 
-class NothingHandler(BaseHandler):
+class NotFoundHandler(BaseHandler):
     """Every path that no route has."""
 
     async def prepare(self) -> None:

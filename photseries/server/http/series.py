@@ -1,4 +1,4 @@
-"""The handlers of ``/api/photometric_series``."""
+"""The handlers of series: create, find, summarize, get, change, append, delete, history."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from photseries.errors import (
     PreconditionFailedError,
     UnreadableFileError,
 )
-from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, Query, Restriction
+from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMED_UP, Query, Restriction
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success, wrapped
-from photseries.server.http.base import ANY
+from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.server.http.streams import send_whole
 from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
@@ -33,14 +33,16 @@ from photseries.server.principal import UPLOAD
 
 __all__ = [
     "AppendHandler",
+    "HistoryHandler",
     "OneSeriesHandler",
     "QueryHandler",
     "SeriesHandler",
     "SourceSeriesHandler",
+    "SummaryHandler",
     "number_of",
 ]
 
-#: What the files of the series of a list take that are worked on at once [bytes]; a longer one is alone.
+#: Total file size decoded per batch of a list [bytes]; a larger file is its own batch.
 BATCH = 1024 * 1024
 
 _LARGEST_ID = 2**63 - 1
@@ -85,7 +87,7 @@ class SeriesHandler(UploadHandler):
 
         def find() -> tuple[str, list[Found], dict[str, Any], bytes]:
             query = asked()
-            page, total = self.services.archive.find(self.principal, query)
+            page, total = self.services.reader.find(self.principal, query)
             around = {
                 **({} if total is None else {"totalMatches": total}),
                 "numPerPage": query.per_page,
@@ -116,9 +118,8 @@ class SeriesHandler(UploadHandler):
 
     def _one(self, found: Found, data_format: str) -> bytes:
         try:
-            archive = self.services.archive
-            _, shown = archive.latest(self.principal, found, lambda seen: archive.shown(seen, data_format))
-            return b"".join(shown.pieces())
+            _, document = self.services.reader.document(self.principal, found, data_format)
+            return b"".join(document.pieces())
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
 
@@ -171,6 +172,20 @@ class SourceSeriesHandler(SeriesHandler):
         await self.send_page(parse)
 
 
+class SummaryHandler(BaseHandler):
+    """The numbers of many series."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(query=SUMMED_UP, gives="Summary")
+    async def get(self) -> None:
+        """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
+        await self.reply(
+            lambda: self.services.reader.summarize(self.principal, parameters.parse_criteria(self.arguments()))
+        )
+
+
 class OneSeriesHandler(UploadHandler):
     """One series: get, change, delete."""
 
@@ -190,22 +205,16 @@ class OneSeriesHandler(UploadHandler):
         def get() -> tuple[str | None, list[bytes]]:
             values = parameters.read(self.arguments(), ONE_SERIES)
             series_id, data_format = number_of(identity), values["dataFormat"]
-            archive = self.services.archive
+            reader = self.services.reader
             if "revision" in values:
-                past = archive.get_revision(self.principal, series_id, values["revision"], data_format)
+                past = reader.revision(self.principal, series_id, values["revision"], data_format)
                 return None, wrapped(past.pieces())
-
-            def tag(seen: Found) -> str:
-                return tag_of(seen, data_format, seen.document)
-
-            found, shown = archive.get(
-                self.principal,
-                series_id,
-                data_format,
-                lambda seen: is_known(self.request.headers, tag(seen)),
-                parameters.part_of(values),
-            )
-            return tag(found), [] if shown is None else wrapped(shown.pieces())
+            found = reader.get(self.principal, series_id)
+            tag = tag_of(found, data_format, found.document)
+            if is_known(self.request.headers, tag):
+                return tag, []
+            found, document = reader.document(self.principal, found, data_format, parameters.part_of(values))
+            return tag_of(found, data_format, found.document), wrapped(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
@@ -268,6 +277,18 @@ class AppendHandler(UploadHandler):
             return {"id": series_id}
 
         await self.reply(append, heavy=True)
+
+
+class HistoryHandler(BaseHandler):
+    """The history of a series."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    @Contract(gives="History")
+    async def get(self, identity: str) -> None:
+        """List who changed what, and when; also of a series that was deleted, to its owner."""
+        history = self.services.reader.history
+        await self.reply(lambda: {"history": history(self.principal, number_of(identity))})
 
 
 def number_of(identity: str) -> int:

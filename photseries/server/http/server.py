@@ -18,24 +18,31 @@ from tornado.web import Application
 from photseries.errors import PhotseriesError, StartError
 from photseries.schemas.registries import CHANGES
 from photseries.server.accounts import KINDS
-from photseries.server.http.about import HistoryHandler, SummaryHandler
+from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
+from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
 from photseries.server.http.malformed import Courteous
-from photseries.server.http.openapi.handlers import OpenApiHandler
-from photseries.server.http.operation import AliveHandler, EnumTypesHandler, MetricsHandler, ReadyHandler, WhoAmIHandler
-from photseries.server.http.pages import PAGES, NowhereHandler
+from photseries.server.http.openapi.handlers import Documents, OpenApiHandler
+from photseries.server.http.operation import (
+    EnumTypesHandler,
+    LivenessHandler,
+    MetricsHandler,
+    ReadyHandler,
+    WhoAmIHandler,
+)
+from photseries.server.http.pages import PAGES, NotFoundPageHandler
 from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler
 from photseries.server.http.series import (
     AppendHandler,
+    HistoryHandler,
     OneSeriesHandler,
     QueryHandler,
     SeriesHandler,
     SourceSeriesHandler,
+    SummaryHandler,
 )
-from photseries.server.http.shared import Route, Shared
-from photseries.server.http.studies import FoldedHandler, PeriodogramHandler, PictureHandler
-from photseries.server.http.threads import Threads
+from photseries.server.http.shared import Shared, Threads
 from photseries.server.http.vo import ConeSearchHandler, DataLinkHandler
 from photseries.server.services import Services
 from photseries.server.settings import Server
@@ -57,13 +64,13 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
     (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
     (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
-    (r"/api/photometric_series/([^/]+)/plot\.png", PictureHandler, {}),
+    (r"/api/photometric_series/([^/]+)/plot\.png", PlotHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
     *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),
     *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
-    (r"/healthz", AliveHandler, {}),
+    (r"/healthz", LivenessHandler, {}),
     (r"/readyz", ReadyHandler, {}),
     (r"/metrics", MetricsHandler, {}),
     (r"/api/openapi.json", OpenApiHandler, {}),
@@ -91,8 +98,9 @@ class _Application(Application):
         self._metrics = shared.metrics
         super().__init__(
             [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
-            default_handler_class=NowhereHandler,
+            default_handler_class=NotFoundPageHandler,
             default_handler_args={"shared": shared},
+            documents=Documents(API, shared.services.archive.filters),
             log_function=lambda _: None,  # the handlers log themselves, with the request's id
         )
 
@@ -151,7 +159,7 @@ async def _serve(
         Threads(settings.threads, thread_name_prefix="light") as light,
         Threads(settings.table_threads, thread_name_prefix="heavy") as heavy,
     ):
-        application = _Application(Shared(services, light, heavy, API))
+        application = _Application(Shared(services, light, heavy))
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,

@@ -1,24 +1,49 @@
-"""What the handlers of a process share."""
+"""The state that the handlers of a process share: services, threads, budgets, counts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from tornado.web import RequestHandler
 
 from photseries.server.http.doors import Throttle
 from photseries.server.http.metrics import Metrics
-from photseries.server.http.openapi.documents import Documents
 from photseries.server.http.spool import Spool
-from photseries.server.http.threads import Threads
 from photseries.server.services import Services
 
-__all__ = ["InFlight", "Route", "Shared"]
+__all__ = ["InFlight", "Shared", "Threads"]
 
-#: Path, handler, and what else the handler is given.
-Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Threads(ThreadPoolExecutor):
+    """A pool whose work ends with a result or an Exception, so that every request has an answer.
+
+    A panic of an extension module in Rust is a BaseException and no Exception: Tornado would let it pass, as what ends
+    a process, and leave the client waiting.
+    """
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Call a function in a thread; instead of what is no Exception the future raises RuntimeError."""
+        return super().submit(_without_panic(function), *args, **kwargs)
+
+
+def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
+    @wraps(function)
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                raise
+            raise RuntimeError("A native module has panicked.") from error
+
+    return called
 
 
 class InFlight:
@@ -56,19 +81,16 @@ class Shared:
     services : Services
     light, heavy : Threads
         For work that waits for the database, and for work on tables.
-    routes : sequence of Route
-        The interface for programs, for what describes it.
     """
 
-    def __init__(self, services: Services, light: Threads, heavy: Threads, routes: Sequence[Route]) -> None:
+    def __init__(self, services: Services, light: Threads, heavy: Threads) -> None:
         settings = services.config.server
         self.services = services
         self.light, self.heavy = light, heavy
         self.in_flight = InFlight()
-        self.documents = Documents(routes, services.archive.filters)
-        self.studies = asyncio.Semaphore(max(1, settings.table_threads // 2))
+        self.analyses = asyncio.Semaphore(max(1, settings.table_threads // 2))
         self.exports = asyncio.Semaphore(settings.exports)
-        self.spool = Spool(settings, services.spool_folder)
+        self.spool = Spool(settings, services.config.directory)
         self.throttle = Throttle(settings)
         self.metrics = Metrics(
             services,

@@ -72,7 +72,7 @@ class ConeSearchHandler(_QueryHandler, StreamHandler):
             return
         service = origin_of(self.request, self.services.config.server)
         instrument = self._instruments()
-        found = self.services.archive.every(self.principal, query) if most else iter(())
+        found = self.services.reader.find_all(self.principal, query) if most else iter(())
         observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
         yield from gathered(conesearch.answer(observations, verbosity, most, service))
 
@@ -104,7 +104,7 @@ class DataLinkHandler(_QueryHandler):
             raise InvalidError(f"{len(given):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
         for identity in given:
             try:
-                found = self.services.archive.visible(self.principal, number_of(identity))
+                found = self.services.reader.get(self.principal, number_of(identity))
                 yield from datalink.links_of(identity, f"{service}/api/photometric_series/{identity}", found.blob.size)
             except NotFoundError as error:
                 yield datalink.fault_of(identity, error.message)

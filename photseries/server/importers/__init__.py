@@ -4,10 +4,10 @@ Nothing is trusted: every file is read by a worker process, every statistic is c
 the other archive said is reported with the reason. What cannot be taken is reported, and not in the archive.
 """
 
-from photseries.server.importers.alone import alone
 from photseries.server.importers.directory import DirectoryImport
 from photseries.server.importers.mapping import load_mapping
 from photseries.server.importers.report import Outcome, Report, Status
+from photseries.server.importers.running import import_lock
 from photseries.server.importers.skyportal import SkyPortalImport
 
-__all__ = ["DirectoryImport", "Outcome", "Report", "SkyPortalImport", "Status", "alone", "load_mapping"]
+__all__ = ["DirectoryImport", "Outcome", "Report", "SkyPortalImport", "Status", "import_lock", "load_mapping"]

@@ -16,9 +16,9 @@ from photseries.server.importers import rows
 from photseries.server.importers.checking import NAMED
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.mapping import FileMapping
-from photseries.server.importers.parallel import in_order
 from photseries.server.importers.report import Outcome, Status
-from photseries.server.importers.storing import Taking
+from photseries.server.importers.running import in_order
+from photseries.server.importers.storing import SeriesImporter
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import Services
 
@@ -73,21 +73,21 @@ class DirectoryImport:
         """Take the files in, several at a time, in the order of their names; see :meth:`SkyPortalImport.series`."""
         files, owner = self._files(), self._owner()
         services = self.services
-        taker = Taking(services.catalogue, services.store, services.sandbox, services.config)
+        importer = SeriesImporter(services.catalogue, services.store, services.sandbox, services.config)
         sources: set[str] = set()
         yield from in_order(
-            lambda name: self._taken(taker, files, owner, sources, name),
+            lambda name: self._taken(importer, files, owner, sources, name),
             self._names(),
             services.config.sandbox.workers,
         )
 
-    def _taken(self, taker: Taking, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
+    def _taken(self, importer: SeriesImporter, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
         """Take one file in."""
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
             if self.mapping.create_sources and fields.get("obj_id") not in sources:
-                self._make_source(taker, file, {**fields, "owner_id": owner.user_id}, sources)
+                self._make_source(importer, file, {**fields, "owner_id": owner.user_id}, sources)
             return self._added(owner, name, {**fields, "data": file})
         except UnfitFileError as error:
             status, message = Status.MISSING if error.missing else Status.UNREADABLE, error.message
@@ -106,7 +106,7 @@ class DirectoryImport:
             created = archive.create(owner, body)
         except DuplicateError as error:
             number = error.details["id"]
-            there = archive.visible(owner, number).fields
+            there = self.services.reader.get(owner, number).fields
             same = there["content_hash"] == archive.preview(owner, body)["content_hash"]
             message = None if same else f"Series {number} has this key, and another table."
             return Outcome(
@@ -126,9 +126,9 @@ class DirectoryImport:
         exists = found["exists"] is not None
         return Outcome(None, found["metadata"]["obj_id"], name, Status.THERE if exists else Status.TAKEN)
 
-    def _make_source(self, taker: Taking, file: bytes, fields: dict[str, Any], sources: set[str]) -> None:
+    def _make_source(self, importer: SeriesImporter, file: bytes, fields: dict[str, Any], sources: set[str]) -> None:
         """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""
-        new, _ = taker.read(file, fields, describing=True)
+        new, _ = importer.parse(file, fields, use_file_metadata=True)
         if self.keep:
             position = {name: new.values[name] for name in ("ra", "dec")}
             with suppress(DuplicateError):

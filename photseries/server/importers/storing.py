@@ -1,11 +1,11 @@
-"""The use case of a series that comes from another archive: its id, owner, sharing and dates are kept."""
+"""The use case that stores a series of another archive with its id, owner, sharing and dates."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from photseries.server.archive.blobs import Blobs
+from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.intake import Intake, NewSeries
 from photseries.server.catalogue import series
 from photseries.server.catalogue.engine import Catalogue
@@ -13,11 +13,11 @@ from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 
-__all__ = ["Taking"]
+__all__ = ["SeriesImporter"]
 
 
-class Taking:
-    """Takes series over.
+class SeriesImporter:
+    """Parses and stores series of another archive.
 
     Parameters
     ----------
@@ -29,16 +29,16 @@ class Taking:
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, sandbox: Sandbox, config: Config) -> None:
-        self._blobs = Blobs(catalogue, store, config)
+        self._blobs = BlobWriter(catalogue, store, config)
         self._intake = Intake(catalogue, sandbox, config)
 
-    def read(
-        self, file: bytes, fields: Mapping[str, Any], *, describing: bool = False
+    def parse(
+        self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool = False
     ) -> tuple[NewSeries, Mapping[str, Any]]:
-        """Read and check a series; see :meth:`photseries.server.archive.intake.Intake.foreign`."""
-        return self._intake.foreign(file, fields, describing=describing)
+        """Parse and check a series; see :meth:`photseries.server.archive.intake.Intake.parse_imported`."""
+        return self._intake.parse_imported(file, fields, use_file_metadata=use_file_metadata)
 
-    def take(
+    def store(
         self,
         new: NewSeries,
         kept: Mapping[str, Any],
@@ -46,7 +46,7 @@ class Taking:
         stream_ids: Sequence[int],
         changed: Mapping[str, Any],
     ) -> None:
-        """Store a series that was read: first its blob, then its row, as for every other.
+        """Store a series: first its blob, then its row, as for every other series.
 
         Parameters
         ----------
@@ -54,20 +54,20 @@ class Taking:
         kept : mapping
             ``id``, ``created_at`` and ``modified``.
         group_ids, stream_ids : sequence of int
-            With whom it is shared; its owner's own group among them.
+            The groups and streams that it is shared with; the owner's own group is one of them.
         changed : mapping
-            What the history is to say: ``{field: {"from": ..., "to": ...}}``; the MD5 of the file is added.
+            The changes for the history, ``{field: {"from": ..., "to": ...}}``; the new MD5 of the file is added.
 
         Raises
         ------
         DuplicateError
-            When the unique key is taken.
+            When a series with this unique key exists.
         InvalidError
-            When something that it refers to is not there.
+            When an entry that it refers to does not exist.
         UnavailableError
-            When a part is away or full.
+            When a part is not available or full.
         """
-        with self._blobs.written(new.frame, new.values) as (connection, blob):
+        with self._blobs.write(new.frame, new.values) as (connection, blob):
             hashes = {**changed["hash"], "to": blob["hash"]}
             values = {**new.values, **blob, **kept}
             series.take_over(connection, values, group_ids, stream_ids, {**changed, "hash": hashes})

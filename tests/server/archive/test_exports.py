@@ -21,7 +21,8 @@ BODY = {
 
 
 def export(services, principal, form, folder, part=None):
-    return services.archive.export(principal, Query(), EXPORTS[form], part or Part(), folder)
+    exporter = exports.Exporter(services.catalogue, services.store, services.reader, folder)
+    return exporter.export(principal, Query(), EXPORTS[form], part or Part())
 
 
 def test_what_is_not_installed(services, principal, tmp_path, monkeypatch):

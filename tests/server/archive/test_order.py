@@ -86,7 +86,7 @@ def test_a_commit_of_unknown_outcome_removes_nothing(archive_url, services, prin
     assert len(rows(services)) == 1
 
 
-@pytest.mark.parametrize("fails", ["create", "referred"])
+@pytest.mark.parametrize("fails", ["create", "references"])
 def test_a_certain_failure_takes_the_blob_back(services, principal, monkeypatch, fails):
     def broken(*_, **__):
         raise UnavailableError("away")
@@ -94,7 +94,7 @@ def test_a_certain_failure_takes_the_blob_back(services, principal, monkeypatch,
     module = (
         "photseries.server.catalogue.series.create"
         if fails == "create"
-        else "photseries.server.archive.intake.referred"
+        else "photseries.server.archive.intake.look_up_references"
     )
     with monkeypatch.context() as patched:
         patched.setattr(module, broken)
@@ -145,7 +145,7 @@ def test_a_store_that_is_away_changes_nothing(services, principal, monkeypatch):
             services.archive.create(principal, body(channel="b"))
         with pytest.raises(UnavailableError):
             services.archive.update(principal, created.id, {"channel": "b"})
-    assert services.archive.visible(principal, created.id).fields["channel"] is None
+    assert services.reader.get(principal, created.id).fields["channel"] is None
     check_invariant(services)
 
 
@@ -180,7 +180,7 @@ def test_the_sweep_removes_old_orphans_only(services, principal):
         services.store.create(key, b"nobody names me")
     root = services.config.directory / "store"
     os.utime(root / "folder/old.h5", (0, 0))
-    os.utime(root / services.archive.visible(principal, series).fields["filename"], (0, 0))
+    os.utime(root / services.reader.get(principal, series).fields["filename"], (0, 0))
     swept = services.upkeep.sweep()
     assert (swept.seen, swept.removed, swept.size) == (3, 1, len(b"nobody names me"))
     assert "young.h5" in stored(services)
@@ -223,14 +223,16 @@ def test_a_reader_that_loses_the_race_with_an_update_reads_again(archive_url, se
         return read(key)
 
     monkeypatch.setattr(services.store, "read", late)
-    got = orjson.loads(b"".join(archive.get(principal, series, "json")[1].pieces()))["data"]
+    found, document = services.reader.document(principal, services.reader.get(principal, series), "json")
+    got = orjson.loads(b"".join(document.pieces()))["data"]
+    assert found.revision == 2
     assert got == columns(seed=1)
 
 
 def test_verify_finds_every_kind_of_damage(services, principal):
     ids = [services.archive.create(principal, body(channel=str(number))).id for number in range(4)]
     root = services.config.directory / "store"
-    paths = [root / services.archive.visible(principal, series).fields["filename"] for series in ids]
+    paths = [root / services.reader.get(principal, series).fields["filename"] for series in ids]
     paths[1].unlink()
     paths[2].write_bytes(paths[2].read_bytes()[:-1])
     content = bytearray(paths[3].read_bytes())
@@ -243,8 +245,8 @@ def test_verify_finds_every_kind_of_damage(services, principal):
     assert "MD5" in damaged[ids[3]]
     for series in ids[1:]:
         with pytest.raises(DamagedError):
-            services.archive.get(principal, series, "json")
-        assert services.archive.visible(principal, series).fields["id"] == series
+            services.reader.document(principal, services.reader.get(principal, series), "json")
+        assert services.reader.get(principal, series).fields["id"] == series
 
 
 def test_verify_looks_again_at_a_series_that_changes_under_it(services, principal, monkeypatch):
@@ -264,7 +266,7 @@ def test_verify_looks_again_at_a_series_that_changes_under_it(services, principa
 
 def test_a_damaged_series_is_mended_by_new_data(services, principal):
     series = services.archive.create(principal, body()).id
-    (services.config.directory / "store" / services.archive.visible(principal, series).fields["filename"]).unlink()
+    (services.config.directory / "store" / services.reader.get(principal, series).fields["filename"]).unlink()
     with pytest.raises(DamagedError):
         services.archive.update(principal, series, {"channel": "b"})
     services.archive.update(principal, series, {"data": columns()})

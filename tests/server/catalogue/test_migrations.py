@@ -10,8 +10,8 @@ from alembic.script import ScriptDirectory
 from photseries.errors import StartError
 from photseries.server import settings
 from photseries.server.catalogue import migrations
-from photseries.server.catalogue.base import Base
 from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.models import Base
 from tests.conftest import database
 from tests.test_docs import TOP
 

@@ -49,7 +49,7 @@ class Table:
 
     def find(self, **arguments):
         """Give the fields of a page of series, how many match, and the cursor."""
-        page, total = self.services.archive.find(OPERATOR, parsed(arguments))
+        page, total = self.services.reader.find(OPERATOR, parsed(arguments))
         return [one.fields for one in page.found], total, page.cursor
 
     def ids(self, **arguments):

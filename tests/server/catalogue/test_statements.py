@@ -11,9 +11,8 @@ from photseries.lightcurve.statistics import SUMMARY
 from photseries.parameters import Query
 from photseries.schemas.metadata import METADATA
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue.base import Base
 from photseries.server.catalogue.finding import FIELDS, UNSHOWN
-from photseries.server.catalogue.models import Series
+from photseries.server.catalogue.models import Base, Series
 from photseries.server.catalogue.series import KEY
 from photseries.server.services import SPARE_CONNECTIONS
 from tests.support import columns
@@ -53,12 +52,13 @@ def test_statements_per_request(services):
     assert len(post) <= 6, post
     assert len(post) == 5, "say it in ARCHITECTURE.md when this changes"
     with counted(services) as one:
-        services.archive.get(services.accounts.authenticate(token), series, "json")
+        reader, who = services.reader, services.accounts.authenticate(token)
+        reader.document(who, reader.get(who, series), "json")
     assert len(one) == 2, one
     lengths = []
     for wanted in (1, 2):
         with counted(services) as many:
-            page, total = services.archive.find(services.accounts.authenticate(token), Query(per_page=wanted))
+            page, total = services.reader.find(services.accounts.authenticate(token), Query(per_page=wanted))
         assert (len(page.found), total) == (wanted, 2)
         lengths.append(len(many))
     assert lengths == [3, 3]
@@ -67,8 +67,8 @@ def test_statements_per_request(services):
 def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
     services.archive.create(principal, body(0))
     monkeypatch.setattr(services.store, "read", lambda key: pytest.fail(f"read {key}"))
-    page, _ = services.archive.find(principal, Query())
-    (document,) = services.archive.shown(page.found[0], "none").pieces()
+    page, _ = services.reader.find(principal, Query())
+    (document,) = services.reader.document(principal, page.found[0])[1].pieces()
     assert orjson.loads(document)["num_exp"] == 10
 
 
@@ -90,7 +90,7 @@ def test_a_server_that_drops_its_connections_is_found_again(services, principal)
     token = services.token_file.read_text().strip()
     for _ in range(20):
         services.accounts.authenticate(token)
-    assert services.archive.find(principal, Query())[1] == 1
+    assert services.reader.find(principal, Query())[1] == 1
 
 
 def test_a_used_up_pool_is_a_503(services, monkeypatch):

@@ -59,7 +59,7 @@ class World:
     """An archive with people, of whom each has a token for every set of permissions."""
 
     def __init__(self, services):
-        self.archive, self.accounts, self.catalogue = services.archive, services.accounts, services.catalogue
+        self.reader, self.accounts, self.catalogue = services.reader, services.accounts, services.catalogue
         self.ids, self.own, self.tokens = {}, {}, {}
         groups, _ = self.accounts.find(OPERATOR, "groups", 1, 10)
         (self.public,) = (group["id"] for group in groups if group["name"] == EVERYONE)
@@ -207,7 +207,7 @@ def _with_public(one, public):
 
 
 def check_list(world, principal, reader, arguments, found):
-    page, total = world.archive.find(principal, parameters.parse(arguments))
+    page, total = world.reader.find(principal, parameters.parse(arguments))
     assert {one.fields["id"] for one in page.found} == set(found)
     assert (len(page.found), total, page.cursor) == (len(found), len(found), None)
     for fields in (one.fields for one in page.found):
@@ -219,17 +219,17 @@ def check_list(world, principal, reader, arguments, found):
 def check_pages(world, principal, arguments, found):
     seen, cursor = [], {}
     while cursor is not None:
-        page, total = world.archive.find(principal, parameters.parse({**arguments, "numPerPage": ["2"], **cursor}))
+        page, total = world.reader.find(principal, parameters.parse({**arguments, "numPerPage": ["2"], **cursor}))
         assert total == len(found)
         seen += [one.fields["id"] for one in page.found]
         cursor = {"cursor": [page.cursor]} if page.cursor else None
     assert sorted(seen) == sorted(found)
-    page, total = world.archive.find(principal, parameters.parse({**arguments, "pageNumber": ["2"]}))
+    page, total = world.reader.find(principal, parameters.parse({**arguments, "pageNumber": ["2"]}))
     assert (page.found, total) == ([], len(found))
 
 
 def check_summary(world, principal, arguments, found):
-    summary = world.archive.summary(principal, parameters.parse_criteria(arguments))
+    summary = world.reader.summarize(principal, parameters.parse_criteria(arguments))
     assert (summary["series"], summary["sources"]) == (len(found), len({one.obj_id for one in found.values()}))
     assert (summary["mjd_first"] is None) == (not found)
     for field, counts in (
@@ -244,14 +244,14 @@ def check_summary(world, principal, arguments, found):
 def check_cones(world, principal, arguments, found):
     for place, (ra, dec) in enumerate(PLACES):
         cone = {"ra": [str(ra)], "dec": [str(dec)], "radius": ["1"], "sortBy": ["separation"]}
-        page, total = world.archive.find(principal, parameters.parse({**arguments, **cone}))
+        page, total = world.reader.find(principal, parameters.parse({**arguments, **cone}))
         here = {number for number, one in found.items() if one.place == place}
         assert ({one.fields["id"] for one in page.found}, total) == (here, len(here))
 
 
 def check_positions(world, principal, arguments, found):
     query = parameters.parse({**arguments, "radius": ["0.001"]}, [list(place) for place in (*PLACES, PLACES[0])])
-    page, total = world.archive.find(principal, query)
+    page, total = world.reader.find(principal, query)
     pairs = sorted((one.fields["position"], one.fields["id"]) for one in page.found)
     twice = [(len(PLACES), number) for number, one in found.items() if one.place == 0]
     assert pairs == sorted([*((one.place, number) for number, one in found.items()), *twice])
@@ -261,7 +261,7 @@ def check_positions(world, principal, arguments, found):
 def check_singles(world, principal, stored, visible):
     for number in stored:
         if number in visible:
-            world.archive.get(principal, number)
+            world.reader.get(principal, number)
         else:
             with pytest.raises(NotFoundError):
-                world.archive.get(principal, number)
+                world.reader.get(principal, number)

@@ -106,7 +106,7 @@ def test_a_partition_that_was_cut_short_is_written_again(ids, exported, folder):
 
 
 def test_a_file_that_is_missing_is_named_and_what_was_written_stays(services, principal, ids, exported, folder):
-    fields = services.archive.visible(principal, ids["south", "ztfr"]).fields
+    fields = services.reader.get(principal, ids["south", "ztfr"]).fields
     blob = services.config.directory / "store" / fields["filename"]
     content = blob.read_bytes()
     blob.unlink()

@@ -20,7 +20,7 @@ def test_a_row_for_each_series(services, principal, ids, exported, folder):
     rows = catalogue.compute().set_index("id")
     for (name, band), series_id in ids.items():
         row, posted = rows.loc[series_id], star(name, band)
-        fields = services.archive.visible(principal, series_id).fields
+        fields = services.reader.get(principal, series_id).fields
         for field in ("obj_id", "filter", "ra", "mean_flux", "robust_rms", "mjd_last", "num_exp", "content_hash"):
             assert row[field] == fields[field], field
         assert row["altdata"] == '{"note":"made up"}'

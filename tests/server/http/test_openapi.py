@@ -18,7 +18,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from photseries.errors import PhotseriesError
 from photseries.server.http.openapi.bodies import noun
-from photseries.server.http.openapi.paths import path_of
+from photseries.server.http.openapi.document import path_of
 from photseries.server.http.server import API, ROUTES
 from photseries.server.principal import ADMIN
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tsdownsample import MinMaxDownsampler
 
-from photseries.server.http.threads import Threads
+from photseries.server.http.shared import Threads
 
 TIMES_NEXT_TO_EACH_OTHER = np.arange(5000) * 5e-324
 

@@ -53,7 +53,7 @@ def test_every_file_becomes_a_series_once(import_, services, principal, tree):
     assert services.upkeep.totals()[0] == 0
     assert {outcome.status for outcome in outcomes} == {"taken"}
     _, outcomes = import_()
-    found = {outcome.filename: services.archive.visible(principal, outcome.id).fields for outcome in outcomes}
+    found = {outcome.filename: services.reader.get(principal, outcome.id).fields for outcome in outcomes}
     series = found["night/1/b_b_ztfg.h5"]
     names = ("series_name", "series_obj_id", "filter", "instrument_id", "obj_id", "exp_time")
     assert [series[name] for name in names] == ["night/1", "b_b", "ztfg", 7, "star", 30.0]

@@ -7,7 +7,7 @@ import pytest
 from photseries.errors import ConflictError, StartError, UnavailableError
 from photseries.server import faults, settings
 from photseries.server.accounts import OPERATOR
-from photseries.server.importers import SkyPortalImport, alone, rows
+from photseries.server.importers import SkyPortalImport, import_lock, rows
 from photseries.server.importers.skyportal_schema import SkyPortal
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import opened
@@ -203,7 +203,7 @@ def test_the_command_ends_with_status_2(peer, archive_url, tmp_path):
 
 
 def test_there_is_one_import_at_a_time(peer, services, archive_url, tmp_path):
-    with alone(services.catalogue):
+    with import_lock(services.catalogue):
         assert "Another import into this archive is running" in command_refused(peer, archive_url, tmp_path)
 
 

@@ -83,7 +83,7 @@ def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, 
 def add_answers(spec: APISpec) -> None:
     """Add the schemas of all answers to a document."""
     fields = _series_fields()
-    for name, schema in (*_about_series(fields), *_about_registries(), *_about_the_service()):
+    for name, schema in (*_about_series(fields), *_about_analyses(), *_about_registries(), *_about_the_service()):
         spec.components.schema(name, schema)
 
 
@@ -207,6 +207,68 @@ def _summary() -> Schema:
         **{name: [{name: shown[name], "series": 1}] for name in counted},
     }
     return record({"series": INTEGER, "sources": INTEGER, **span, **lists}, example)
+
+
+_POINTS: Schema = {
+    "brightness": {"enum": ["flux", "mag"]},
+    "num_points": INTEGER,
+    "weighted": {**FLAG, "description": "Whether the errors were used."},
+}
+_POINTS_EXAMPLE = {"brightness": "flux", "num_points": 8, "weighted": True}
+
+
+def _about_analyses() -> Iterator[tuple[str, Schema]]:
+    numbers, gaps = several(NUMBER), several(nullable(NUMBER))
+    peak = {"frequency": 4.0, "period": 0.25, "power": 0.6, "false_alarm": 0.2}
+    yield (
+        "Periodogram",
+        record(
+            {
+                **_POINTS,
+                "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
+                "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
+                "num_frequencies": INTEGER,
+                "peaks": several(record(dict.fromkeys(peak, NUMBER), peak)),
+                "frequency": {**numbers, "description": "[1/d]"},
+                "power": {**numbers, "description": "From 0 to 1."},
+            },
+            {
+                **_POINTS_EXAMPLE,
+                "min_period": 0.1,
+                "max_period": 0.7,
+                "num_frequencies": 3,
+                "peaks": [peak],
+                "frequency": [2.0, 4.0, 8.0],
+                "power": [0.1, 0.6, 0.3],
+            },
+        ),
+    )
+    bins = {"phase": [0.25, 0.75], "mean": [210.0, None], "error": [5.0, None], "count": [8, 0]}
+    yield (
+        "Folded",
+        record(
+            {
+                **_POINTS,
+                "period": {**NUMBER, "description": "[d]"},
+                "epoch": {**NUMBER, "description": "A time of phase 0 [MJD]."},
+                "phase": {**numbers, "description": "From 0 to 1."},
+                "mjd": numbers,
+                "value": {**numbers, "description": "Fluxes [uJy] or magnitudes [AB mag]."},
+                "error": {**gaps, "type": ["array", "null"]},
+                "bins": record({name: several(INTEGER) if name == "count" else gaps for name in bins}, bins),
+            },
+            {
+                **_POINTS_EXAMPLE,
+                "period": 0.3,
+                "epoch": 61000.1,
+                "phase": [0.0],
+                "mjd": [61000.1],
+                "value": [208.9],
+                "error": [20.0],
+                "bins": bins,
+            },
+        ),
+    )
 
 
 def _page() -> dict[str, Schema]:

@@ -12,13 +12,11 @@ from photseries import __version__
 from photseries.parameters import CONTROLS, CRITERIA, Parameter
 from photseries.schemas.registries import CREATIONS
 from photseries.server.accounts import KINDS
-from photseries.server.http.contract import Contract, Header, Raw
+from photseries.server.http.contract import Contract, Header, Raw, Route
 from photseries.server.http.media import FILE_TYPES, FORM
-from photseries.server.http.openapi import answers, bodies, examples, failures, studies
-from photseries.server.http.openapi.paths import Path, path_of
-from photseries.server.http.shared import Route
+from photseries.server.http.openapi import answers, bodies, examples, failures
 
-__all__ = ["document", "verbs_of"]
+__all__ = ["document", "path_of", "verbs_of"]
 
 _ABOUT = """
 A store of photometric series: the metadata of light curves in a database, their tables as HDF5 files, both over HTTP.
@@ -33,6 +31,18 @@ TAGS: Mapping[str, str] = {
     **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in KINDS},
     "service": "The service itself.",
 }
+
+
+_SERIES_ID = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
+_ID = {"type": "integer", "minimum": 1, "maximum": 2**31 - 1}
+_NAME = {"type": "string", "minLength": 1}
+
+
+class Path(NamedTuple):
+    """A path with names in braces, and what stands for these."""
+
+    template: str
+    parameters: list[dict[str, Any]]
 
 
 class _Operation(NamedTuple):
@@ -55,7 +65,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
 
     Parameters
     ----------
-    routes : sequence of (str, type, mapping)
+    routes : sequence of Route
         The route table; every verb has a contract.
     filters : sequence of str
         The allowed filters.
@@ -77,7 +87,6 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
     spec.components.schema("Error", failures.ERROR)
     bodies.add_bodies(spec, tuple(filters))
     answers.add_answers(spec)
-    studies.add_studies(spec)
     for known in (*CRITERIA, *CONTROLS):
         for spelling in known.spellings:
             spec.components.parameter(spelling, "query", _parameter(known, spelling))
@@ -196,3 +205,31 @@ def _envelope(operation: _Operation, gives: str | Mapping[str, Any] | None) -> d
         data = {"type": "null"} if gives is None else gives
     members = {"status": {"const": "success"}, "data": data, "version": {"type": "string"}}
     return {"type": "object", "properties": members, "required": list(members)}
+
+
+def path_of(pattern: str) -> Path:
+    """Read the pattern of a route: a group of words is a choice between them, any other group is an id.
+
+    Parameters
+    ----------
+    pattern : str
+        A regular expression of literal text and groups, which are not nested.
+    """
+    parameters: list[dict[str, Any]] = []
+
+    def named(group: re.Match[str]) -> str:
+        words = group[1].split("|")
+        if all(re.fullmatch(r"[\w.]+", word) for word in words):
+            parameters.append(_path_parameter("extension", {"type": "string", "enum": words}, words[0]))
+        elif pattern.startswith("/api/sources/"):
+            parameters.append(_path_parameter("id", _NAME, "MACHO 1.3444.614"))
+        else:
+            series = pattern.startswith("/api/photometric_series/")
+            parameters.append(_path_parameter("id", _SERIES_ID if series else _ID, 1))
+        return f"{{{parameters[-1]['name']}}}"
+
+    return Path(re.sub(r"\(([^)]*)\)", named, pattern).replace("\\", ""), parameters)
+
+
+def _path_parameter(name: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    return {"in": "path", "name": name, "required": True, "schema": schema, "example": example}

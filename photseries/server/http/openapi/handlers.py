@@ -1,21 +1,67 @@
-"""The document as JSON for programs, and as a page for people."""
+"""The description of the interface, and its handlers: as JSON for programs, as a page for people."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import ClassVar
 
-from photseries.server.http.base import BaseHandler
-from photseries.server.http.contract import Contract, Header, Raw
+import orjson
 
-__all__ = ["DocsHandler", "OpenApiHandler"]
+from photseries.server.http.base import BaseHandler
+from photseries.server.http.contract import Contract, Header, Raw, Route
+
+__all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 
 _IF_NONE_MATCH = Header("If-None-Match", "Nothing but 304 when it is still this one.", '"5f3c"', {"ETag": "Its name."})
 
 
+class Documents:
+    """The description of the interface, as JSON and as a page, each made when it is first asked for.
+
+    The modules that make them are imported then: few processes are ever asked, and apispec takes a while to import.
+
+    Parameters
+    ----------
+    routes : sequence of Route
+        The interface for programs.
+    filters : sequence of str
+        The allowed filters.
+    """
+
+    #: The page loads nothing and runs nothing.
+    policy = "; ".join(
+        ["style-src 'unsafe-inline'", *(f"{name} 'none'" for name in ("default-src", "base-uri", "form-action"))]
+    )
+
+    def __init__(self, routes: Sequence[Route], filters: Sequence[str]) -> None:
+        self._routes = routes
+        self._filters = filters
+
+    @cached_property
+    def json(self) -> bytes:
+        """The OpenAPI document."""
+        from photseries.server.http.openapi.document import document
+
+        return orjson.dumps(document(self._routes, self._filters))
+
+    @cached_property
+    def page(self) -> bytes:
+        """The document as HTML."""
+        from photseries.server.http.openapi.page import page
+
+        return page(orjson.loads(self.json))
+
+
 class _DocumentHandler(BaseHandler):
     needs: ClassVar = {"GET": None}
+
+    @property
+    def documents(self) -> Documents:
+        """The documents of the application."""
+        documents: Documents = self.settings["documents"]
+        return documents
 
     async def send(self, make: Callable[[], bytes], media: str) -> None:
         """Send a document that stays the same while the process lives, or 304 to one who has it."""
@@ -40,7 +86,7 @@ class OpenApiHandler(_DocumentHandler):
     )
     async def get(self) -> None:
         """Give this document: the interface in OpenAPI 3.1."""
-        await self.send(lambda: self.shared.documents.json, "application/json; charset=UTF-8")
+        await self.send(lambda: self.documents.json, "application/json; charset=UTF-8")
 
 
 class DocsHandler(_DocumentHandler):
@@ -48,6 +94,5 @@ class DocsHandler(_DocumentHandler):
 
     async def get(self) -> None:
         """Show the interface as a page."""
-        documents = self.shared.documents
-        self.set_header("Content-Security-Policy", documents.policy)
-        await self.send(lambda: documents.page, "text/html; charset=UTF-8")
+        self.set_header("Content-Security-Policy", Documents.policy)
+        await self.send(lambda: self.documents.page, "text/html; charset=UTF-8")

@@ -10,14 +10,13 @@ from photseries.server.http.base import BaseHandler
 from photseries.server.http.openapi.handlers import DocsHandler
 from photseries.server.http.pages.assets import AssetHandler
 from photseries.server.http.pages.find import FindHandler
-from photseries.server.http.pages.nowhere import NowhereHandler
-from photseries.server.http.pages.period import PeriodPageHandler
-from photseries.server.http.pages.series import SeriesFileHandler, SeriesPageHandler
+from photseries.server.http.pages.page import NotFoundPageHandler
+from photseries.server.http.pages.series import PeriodPageHandler, SeriesFileHandler, SeriesPageHandler
 from photseries.server.http.pages.signing import SignInHandler, SignOutHandler
 from photseries.server.http.pages.source import SourcePageHandler
 from photseries.server.http.pages.upload import UploadPageHandler
 
-__all__ = ["PAGES", "NowhereHandler"]
+__all__ = ["PAGES", "NotFoundPageHandler"]
 
 #: Path, handler, and what else the handler is given.
 PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (

@@ -97,7 +97,7 @@ class FindHandler(PageHandler):
         query, found, problem = Query(), Page([], None), None
         try:
             query = parameters.parse({"numPerPage": [_PER_PAGE], **given, "includeTotal": ["false"]})
-            found, _ = self.services.archive.find(self.principal, query)
+            found, _ = self.services.reader.find(self.principal, query)
         except InvalidError as error:
             problem = error
             self.set_status(error.status)

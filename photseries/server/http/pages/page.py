@@ -16,9 +16,10 @@ from photseries.errors import ForbiddenError, PhotseriesError, UnauthorizedError
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import Credential, cookie_name, csrf_token, is_https, session_of
+from photseries.server.http.operation import NotFoundHandler
 from photseries.server.http.pages.assets import address_of
 
-__all__ = ["PageHandler"]
+__all__ = ["NotFoundPageHandler", "PageHandler"]
 
 _TEMPLATES = Loader(str(Path(__file__).parent / "templates"), autoescape="xhtml_escape")
 
@@ -141,3 +142,13 @@ class PageHandler(BaseHandler):
         asked = {"next": self.request.uri or "/", **({"ended": "1"} if self.session else {})}
         self.set_header("Location", f"/sign-in?{urlencode(asked)}")
         return b""
+
+
+class NotFoundPageHandler(PageHandler, NotFoundHandler):
+    """Every path that no route has: a page for people, JSON for programs."""
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Write the error in the form that the client reads."""
+        if "text/html" in self.request.headers.get("Accept", "") and not self.request.path.startswith("/api/"):
+            return super().error_body(error)
+        return BaseHandler.error_body(self, error)

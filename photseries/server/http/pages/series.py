@@ -1,4 +1,4 @@
-"""The page of one series: its light curve, what is known of it, and its files."""
+"""The pages of one series: its light curve with its fields and files, and the search for its period."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from photseries.server.http.pages.source import source_path
 from photseries.server.http.pages.words import STATISTICS, WORDS, written
 from photseries.server.http.series import number_of
 
-__all__ = ["SeriesFileHandler", "SeriesPageHandler"]
+__all__ = ["PeriodPageHandler", "SeriesFileHandler", "SeriesPageHandler"]
 
 #: What of the metadata the page's script reads.
 _PLOTTED = ("id", "num_exp", "robust_flux", "robust_rms_flux", "mjd_first", "mjd_last", "filter", "obj_id")
@@ -33,7 +33,7 @@ class SeriesPageHandler(PageHandler):
 
     def values(self, series_id: int) -> Mapping[str, Any]:
         """Give the values of the template; call it in a thread."""
-        fields = self.services.archive.visible(self.principal, series_id).fields
+        fields = self.services.reader.get(self.principal, series_id).fields
         instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
         return {
             "fields": fields,
@@ -42,7 +42,7 @@ class SeriesPageHandler(PageHandler):
             "source_path": source_path(fields["obj_id"]),
             "words": written(fields, WORDS),
             "statistics": written(fields, STATISTICS),
-            "history": self.services.archive.history(self.principal, series_id),
+            "history": self.services.reader.history(self.principal, series_id),
             "formats": [one.name for one in WRITERS.values() if one.is_installed],
             "origin": origin_of(self.request, self.services.config.server),
         }
@@ -60,6 +60,16 @@ class SeriesPageHandler(PageHandler):
             "unit": "flux" if brightness in FLUX else "mag",
             "columns": [name for name in numeric if name not in canonical],
         }
+
+
+class PeriodPageHandler(SeriesPageHandler):
+    """The periodogram of a series, and its light curve folded."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self, identity: str) -> None:
+        """Find the period of a series."""
+        await self.show("period.html", lambda: self.values(number_of(identity)))
 
 
 class SeriesFileHandler(PageHandler, FileHandler):

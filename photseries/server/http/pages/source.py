@@ -36,7 +36,7 @@ class SourcePageHandler(PageHandler):
         source = self.services.accounts.get(self.principal, "sources", identity)
         of_source = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
         query = Query((of_source,), sort_by="filter", per_page=MOST_PER_PAGE)
-        page, total = self.services.archive.find(self.principal, query)
+        page, total = self.services.reader.find(self.principal, query)
         found = [one.fields for one in page.found]
         bands = _bands({fields["filter"] for fields in found})
         found.sort(key=lambda fields: list(bands).index(fields["filter"]))

@@ -6,7 +6,7 @@ import pytest
 
 from photseries import parameters
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue import portions
+from photseries.server.catalogue import name_search
 from tests.server.catalogue import rows
 
 #: Sources with "a" in their names, each with two series but one with none.
@@ -29,7 +29,7 @@ def walked(services, **arguments):
     found, totals, cursor = [], set(), {}
     while cursor is not None:
         query = parameters.parse({name: [str(value)] for name, value in (arguments | cursor).items()})
-        page, total = services.archive.find(OPERATOR, query)
+        page, total = services.reader.find(OPERATOR, query)
         found += [one.fields["obj_id"] for one in page.found]
         totals.add(total)
         cursor = {"cursor": page.cursor} if page.cursor else None
@@ -40,7 +40,7 @@ def walked(services, **arguments):
 @pytest.mark.parametrize("per_page", [1, 3, 100])
 @pytest.mark.parametrize("order", [{}, {"sortOrder": "desc"}, {"sortBy": "mjd_last"}], ids=str)
 def test_pages_do_not_depend_on_how_many_names_a_statement_takes(services, monkeypatch, most, per_page, order):
-    monkeypatch.setattr(portions, "MOST_NAMES", most)
+    monkeypatch.setattr(name_search, "MOST_NAMES", most)
     found, totals = walked(services, objectID="a", numPerPage=per_page, **order)
     expected = sorted(name for name in NAMES * 2 if name != WITHOUT)
     if "sortBy" in order:
@@ -51,14 +51,14 @@ def test_pages_do_not_depend_on_how_many_names_a_statement_takes(services, monke
 
 
 def test_a_later_page_by_number_and_other_criteria(services, monkeypatch):
-    monkeypatch.setattr(portions, "MOST_NAMES", 2)
+    monkeypatch.setattr(name_search, "MOST_NAMES", 2)
     pages = [walked_page(services, number) for number in (1, 2, 3)]
     assert list(itertools.chain(*pages)) == sorted(name for name in NAMES if name != WITHOUT)
-    summary = services.archive.summary(OPERATOR, parameters.parse_criteria({"objectID": ["a"]}))
+    summary = services.reader.summarize(OPERATOR, parameters.parse_criteria({"objectID": ["a"]}))
     assert (summary["series"], summary["sources"]) == (10, 5)
 
 
 def walked_page(services, number):
     arguments = {"objectID": "a", "filter": "ztfg", "numPerPage": "2", "pageNumber": str(number)}
-    page, _ = services.archive.find(OPERATOR, parameters.parse({name: [value] for name, value in arguments.items()}))
+    page, _ = services.reader.find(OPERATOR, parameters.parse({name: [value] for name, value in arguments.items()}))
     return [one.fields["obj_id"] for one in page.found]

@@ -1,4 +1,4 @@
-"""A portion of a source's name, looked up among the sources, which are far fewer than the series."""
+"""Search for a part of a source's name among the sources, which are far fewer than the series."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from photseries.parameters import OF_SOURCE, Operator, Query, Restriction
 from photseries.server.catalogue.conditions import with_portion
 from photseries.server.catalogue.models import Source
 
-__all__ = ["names_in"]
+__all__ = ["resolve_names"]
 
-#: Names that a statement is given: the planner weighs each, and with more of them to compare every series is as quick.
+#: The most names in a statement: the planner weighs each, and with more of them comparing every series is as quick.
 MOST_NAMES = 200
 
 
-def names_in(connection: Connection, query: Query, *, first: bool = False) -> tuple[Query, bool]:
-    """Replace the portion of a name that a query asks for by the names themselves, where these are few enough.
+def resolve_names(connection: Connection, query: Query, *, first: bool = False) -> tuple[Query, bool]:
+    """Replace a search for a part of a name in a query by the names that match, if these are few enough.
 
     Parameters
     ----------
     connection : Connection
     query : Query
     first : bool
-        Where they are too many, take those that a page in the order of the names begins with.
+        If there are too many, take the first names of a page that is ordered by name.
 
     Returns
     -------
     query, whole : Query, bool
-        Whether the query means what it did: not when more than the first names match.
+        Whether the query still means the same: not when more than the first names match.
     """
     portion = next((one for one in query.restrictions if _is_portion(one)), None)
     if portion is None:
@@ -50,7 +50,7 @@ def _is_portion(restriction: Restriction) -> bool:
 
 
 def _names(query: Query, portion: str, *, in_order: bool) -> Select[Any]:
-    """Select the names with a portion; in the order of a page, from its cursor on."""
+    """Select the names that match; in the order of a page, from its cursor on."""
     statement = with_portion(portion).limit(MOST_NAMES + 1)
     if not in_order:
         return statement

@@ -1,4 +1,4 @@
-"""Long tables that were read a short while ago, for those who look at one stretch after the other."""
+"""A cache of long tables, for clients that zoom into one part after the other."""
 
 from __future__ import annotations
 
@@ -11,49 +11,50 @@ from photseries.hdf5 import Decoded
 from photseries.lightcurve.curve import LightCurve, light_curve
 from photseries.server.catalogue.blobs import Blob
 
-__all__ = ["Table", "Tables"]
+__all__ = ["CachedTable", "TableCache"]
 
-#: The file of a table that is worth keeping [bytes]; a shorter one is read again in no time.
+#: The least length of a file whose table is kept [bytes]; a shorter one is read again in no time.
 LONG = 1024 * 1024
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """A table with its metadata and its light curve; nobody may change them."""
+class CachedTable:
+    """A table with its metadata and its light curve; read-only, because requests share it."""
 
     decoded: Decoded
     curve: LightCurve
 
     @property
     def size(self) -> int:
-        """What it takes in memory [bytes]."""
+        """The memory that it takes [bytes]."""
         return int(self.decoded.frame.memory_usage().sum()) + 5 * self.curve.mjd.nbytes
 
 
-class Tables:
-    """Keeps the tables that were asked for last. Files never change and their names never return, so no table is old.
+class TableCache:
+    """Keeps the tables that were read last.
 
-    Who may see a table is decided before, each time.
+    No entry is ever stale: files never change, and their names are never used again. The caller has checked that the
+    principal may see the series.
 
     Parameters
     ----------
     most : int
-        What all of them may take [bytes].
+        The memory that all tables together may take [bytes].
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[str, Table] = OrderedDict()
+        self._kept: OrderedDict[str, CachedTable] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, blob: Blob, read: Callable[[Blob], Decoded]) -> Table:
-        """Give the table of a blob, which is read when it is not here."""
+    def get(self, blob: Blob, read: Callable[[Blob], Decoded]) -> CachedTable:
+        """Return the table of a blob; read it when it is not in the cache."""
         with self._lock:
             if blob.filename in self._kept:
                 self._kept.move_to_end(blob.filename)
                 return self._kept[blob.filename]
         decoded = read(blob)
-        table = Table(decoded, light_curve(decoded.frame))
+        table = CachedTable(decoded, light_curve(decoded.frame))
         if blob.size >= LONG and table.size <= self._most:
             with self._lock:
                 self._kept[blob.filename] = table

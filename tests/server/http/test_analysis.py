@@ -1,4 +1,4 @@
-"""What is computed from one series through HTTP: periodogram, folded light curve, picture."""
+"""Analyses of one series through HTTP: periodogram, folded light curve, plot."""
 
 import io
 import threading
@@ -10,7 +10,7 @@ import pytest
 from photseries.server.demo import STARS
 from photseries.server.demo.stars import tables
 
-STUDIES = ("periodogram", "folded?period=0.5", "plot.png")
+ANALYSES = ("periodogram", "folded?period=0.5", "plot.png")
 STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
 
 
@@ -78,7 +78,7 @@ def test_a_series_without_errors_and_with_an_empty_bin(admin, world):
         ("folded?period=0", 400, 'Invalid period: "0". It must be a number of days above 0'),
         ("folded?period=-1", 400, "Invalid period"),
         ("folded?period=nan", 400, "Invalid period"),
-        ("folded", 400, "Which period?"),
+        ("folded", 400, "Missing parameter 'period' (days)"),
         ("folded?period=1&bins=0", 400, "an integer from 1 to 1,000"),
         ("periodogram?minPeriod=0", 400, "Invalid minPeriod"),
         ("periodogram?minPeriod=0.00000001", 400, "frequencies, and 2,000,000 are allowed"),
@@ -97,39 +97,39 @@ def test_mistakes(admin, star, path, status, message):
     assert message in answer.json()["message"]
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_who_does_not_see_the_series_sees_nothing_of_it(service, admin, world, star, study):
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_who_does_not_see_the_series_sees_nothing_of_it(service, admin, world, star, analysis):
     with service.client(world.tokens["olga"]) as olga:
-        assert olga.get(f"{star}/{study}").status_code == 404
-    assert admin.get(f"/api/photometric_series/x/{study}").status_code == 404
+        assert olga.get(f"{star}/{analysis}").status_code == 404
+    assert admin.get(f"/api/photometric_series/x/{analysis}").status_code == 404
     with service.client("nobody") as nobody:
-        assert nobody.get(f"{star}/{study}").status_code == 401
+        assert nobody.get(f"{star}/{analysis}").status_code == 401
 
 
-@pytest.mark.parametrize("study", STUDIES)
-def test_what_a_client_has_is_not_computed_again_until_it_changes(admin, world, study):
-    series = put(admin, world, f"grows {STUDIES.index(study)}", **next(tables(STAR))[1])
-    first = admin.get(f"{series}/{study}")
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_what_a_client_has_is_not_computed_again_until_it_changes(admin, world, analysis):
+    series = put(admin, world, f"grows {ANALYSES.index(analysis)}", **next(tables(STAR))[1])
+    first = admin.get(f"{series}/{analysis}")
     tag = {"If-None-Match": first.headers["ETag"]}
-    again = admin.get(f"{series}/{study}", headers=tag)
+    again = admin.get(f"{series}/{analysis}", headers=tag)
     assert (again.status_code, again.content) == (304, b"")
     assert admin.patch(series, json={"data": {"mjd": list(range(20)), "mag": list(range(20))}}).status_code == 200
-    changed = admin.get(f"{series}/{study}", headers=tag)
+    changed = admin.get(f"{series}/{analysis}", headers=tag)
     assert changed.status_code == 200
     assert changed.content != first.content
 
 
-def picture(answer):
+def plot(answer):
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == "image/png"
     return matplotlib.image.imread(io.BytesIO(answer.content), format="png")
 
 
 def test_a_picture_has_its_size_and_its_colours(admin, star):
-    light = picture(admin.get(f"{star}/plot.png"))
+    light = plot(admin.get(f"{star}/plot.png"))
     assert light.shape[:2] == (480, 900)
     assert light[2, 2, :3].tolist() == [1, 1, 1]
-    dark = picture(admin.get(f"{star}/plot.png?width=300&height=200&theme=dark&time=date&brightness=mag"))
+    dark = plot(admin.get(f"{star}/plot.png?width=300&height=200&theme=dark&time=date&brightness=mag"))
     assert dark.shape[:2] == (200, 300)
     assert dark[2, 2, :3].max() < 0.2
     assert admin.get(f"{star}/plot.png").content == admin.get(f"{star}/plot.png").content
@@ -139,14 +139,14 @@ def test_the_axis_of_magnitudes_is_inverted(admin, world):
     times = list(range(1, 41))
     series = put(admin, world, "step", mjd=times, mag=[10] * 20 + [12] * 20)
     for unit in ("mag", "flux"):
-        drawn = picture(admin.get(f"{series}/plot.png?brightness={unit}"))[:, :, 0]
+        drawn = plot(admin.get(f"{series}/plot.png?brightness={unit}"))[:, :, 0]
         left, right = drawn[40:430, 150:420], drawn[40:430, 550:820]
         assert left.min(axis=1).argmin() < right.min(axis=1).argmin(), "the brighter half is higher"
 
 
 def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
     later = put(admin, world, "later", mjd=[1e7, 1e7 + 1], mag=[10, 12])
-    picture(admin.get(f"{later}/plot.png"))
+    plot(admin.get(f"{later}/plot.png"))
     brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
     for path, message in {
         f"{later}/plot.png?time=date": "ask for time=mjd",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.samples import Samples
-from photseries.server.pictures import png
+from photseries.server.archive.plot import png
 
 NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
 ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, st.floats(min_value=5e-324, allow_infinity=False)), min_size=1, max_size=3)

@@ -5,7 +5,7 @@ import dataclasses
 import pandas as pd
 
 from photseries.hdf5 import Decoded
-from photseries.server.archive.tables import LONG, Tables
+from photseries.server.archive.table_cache import LONG, TableCache
 from photseries.server.catalogue.blobs import Blob
 
 ROWS = 100
@@ -28,7 +28,7 @@ class Store:
 
 
 def test_the_tables_that_were_asked_for_last_are_kept():
-    tables, store = Tables(2 * SIZE), Store()
+    tables, store = TableCache(2 * SIZE), Store()
     for name in ("a", "b", "a", "c", "a", "b"):
         assert tables.get(blob(name), store).decoded.metadata == {"name": name}
     assert store.read == ["a", "b", "c", "b"]
@@ -36,10 +36,10 @@ def test_the_tables_that_were_asked_for_last_are_kept():
 
 
 def test_short_tables_and_those_for_which_there_is_no_room_are_read_again():
-    tables, store = Tables(SIZE - 1), Store()
+    tables, store = TableCache(SIZE - 1), Store()
     for _ in range(2):
         tables.get(blob("large"), store)
-    roomy = Tables(2 * SIZE)
+    roomy = TableCache(2 * SIZE)
     for _ in range(2):
         roomy.get(blob("short", LONG - 1), store)
     assert store.read == ["large", "large", "short", "short"]

@@ -1,35 +1,56 @@
-"""Several at a time, in order, and never many in memory."""
+"""How an import runs: one import into an archive at a time, several series at once, outcomes in order."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
+from photseries.errors import StartError
+from photseries.server.catalogue.engine import Catalogue
 from photseries.server.importers.report import Outcome
 
-__all__ = ["in_order"]
+__all__ = ["import_lock", "in_order"]
 
 T = TypeVar("T")
 
+#: The advisory lock of imports.
+IMPORT = 7_302_004
+
+
+@contextmanager
+def import_lock(catalogue: Catalogue) -> Iterator[None]:
+    """Keep other imports out: two imports would take the same series, and the slower one would fail on the other's.
+
+    Raises
+    ------
+    StartError
+        When another import runs.
+    """
+    with catalogue.elected(IMPORT) as won:
+        if not won:
+            raise StartError("Another import into this archive is running.")
+        yield
+
 
 def in_order(take: Callable[[T], Outcome], wanted: Iterable[T | Outcome], readers: int) -> Iterator[Outcome]:
-    """Take several at once, and give the outcomes in order.
+    """Import several series at once, and yield the outcomes in order.
 
     Parameters
     ----------
     take : callable
         Called in a thread.
     wanted : iterable
-        What to take; outcomes among it are given as they are. Read only as far as there is room.
+        The series to import, and outcomes, which are yielded as they are. It is read only a few items ahead.
     readers : int
-        How many are taken at once; as many again wait.
+        The number of threads; twice as many series wait at most.
 
     Yields
     ------
     Outcome
-        When ``take`` raises, that is raised in its place, and what waits is not begun.
+        An exception of ``take`` is raised in place of its outcome, and waiting series are not begun.
     """
     with ThreadPoolExecutor(readers) as threads:
         waiting: deque[Future[Outcome] | Outcome] = deque()

@@ -7,7 +7,7 @@ import pytest
 
 from photseries.errors import UnavailableError
 from photseries.server.archive import Upkeep
-from photseries.server.archive.moving import Fate, Mover
+from photseries.server.archive.copy_store import CopyStatus, StoreCopier
 from photseries.server.storage import LocalStore, open_store
 from tests.crash.place import Place
 from tests.server.archive.test_order import body
@@ -21,8 +21,8 @@ def target(tmp_path):
 
 
 def moved(services, target, *, trusted=False):
-    found = list(Mover(services.catalogue, services.store, target, trusted=trusted).run())
-    return {fate: sorted(one.blob.filename for one in found if one.fate is fate) for fate in Fate}
+    found = list(StoreCopier(services.catalogue, services.store, target, trusted=trusted).run())
+    return {status: sorted(one.blob.filename for one in found if one.status is status) for status in CopyStatus}
 
 
 @pytest.fixture
@@ -37,19 +37,19 @@ def filled(services, principal):
 
 
 def test_everything_arrives_that_a_row_names_or_the_grace_keeps(services, filled, target):
-    assert moved(services, target)[Fate.COPIED] == filled
+    assert moved(services, target)[CopyStatus.COPIED] == filled
     assert sorted(blob.key for blob in target.scan()) == filled
     for key in filled:
         assert target.read(key) == services.store.read(key)
     assert list(Upkeep(services.catalogue, target, services.config).verify()) == []
-    assert Mover(services.catalogue, services.store, target, trusted=False).total() == len(filled)
+    assert StoreCopier(services.catalogue, services.store, target, trusted=False).total() == len(filled)
 
 
 def test_what_is_there_is_read_again_and_not_written(services, filled, target):
     for key in filled[:2]:
         target.create(key, services.store.read(key))
     outcome = moved(services, target)
-    assert (outcome[Fate.THERE], outcome[Fate.COPIED]) == (filled[:2], filled[2:])
+    assert (outcome[CopyStatus.THERE], outcome[CopyStatus.COPIED]) == (filled[:2], filled[2:])
 
 
 @pytest.mark.parametrize("trusted", [False, True])
@@ -58,29 +58,31 @@ def test_another_file_under_the_same_key_is_named_and_kept(services, filled, tar
     target.create(filled[0], other)
     target.create(filled[1], b"short")
     outcome = moved(services, target, trusted=trusted)
-    assert outcome[Fate.FAILED] == (filled[1:2] if trusted else filled[:2])
+    assert outcome[CopyStatus.FAILED] == (filled[1:2] if trusted else filled[:2])
     assert (target.read(filled[0]), target.read(filled[1])) == (other, b"short")
 
 
 def test_a_damaged_file_is_not_copied(services, filled, target, principal):
     root = services.config.directory / "store"
-    damaged, missing = (services.archive.visible(principal, number).fields["filename"] for number in (2, 3))
+    damaged, missing = (services.reader.get(principal, number).fields["filename"] for number in (2, 3))
     (root / damaged).write_bytes(b"damaged")
     (root / missing).unlink()
-    assert moved(services, target)[Fate.FAILED] == sorted([damaged, missing])
+    assert moved(services, target)[CopyStatus.FAILED] == sorted([damaged, missing])
     assert target.size(damaged) is target.size(missing) is None
 
 
 def test_a_file_that_cannot_be_read_is_named_and_the_rest_copied(services, filled, target, principal, tmp_path):
     root = services.config.directory / "store"
-    unreadable = services.archive.visible(principal, 2).fields["filename"]
+    unreadable = services.reader.get(principal, 2).fields["filename"]
     (root / unreadable).rename(tmp_path / "elsewhere.h5")
     (root / unreadable).symlink_to(tmp_path / "elsewhere.h5")  # none is followed
-    found = list(Mover(services.catalogue, services.store, target, trusted=False).run())
-    (failed,) = [one for one in found if one.fate is Fate.FAILED]
+    found = list(StoreCopier(services.catalogue, services.store, target, trusted=False).run())
+    (failed,) = [one for one in found if one.status is CopyStatus.FAILED]
     assert failed.blob.filename == unreadable
     assert failed.problem == "cannot be read: The store does not work. Its operator has to look at it."
-    assert sorted(one.blob.filename for one in found if one.fate is Fate.COPIED) == sorted({*filled} - {unreadable})
+    assert sorted(one.blob.filename for one in found if one.status is CopyStatus.COPIED) == sorted(
+        {*filled} - {unreadable}
+    )
 
 
 def test_a_source_that_is_away_ends_the_copy(services, filled, target, tmp_path):
@@ -96,7 +98,7 @@ def test_what_a_sweep_removes_meanwhile_is_no_failure(services, filled, target):
         rows = connection.exec_driver_sql("SELECT filename FROM unlinked_blobs").scalars().all()
     for key in rows:
         services.store.delete(key)
-    assert moved(services, target)[Fate.GONE] == sorted(rows)
+    assert moved(services, target)[CopyStatus.GONE] == sorted(rows)
 
 
 def test_a_target_that_fails_ends_the_copy_and_the_next_one_goes_on(services, filled, target, monkeypatch):
@@ -111,8 +113,8 @@ def test_a_target_that_fails_ends_the_copy_and_the_next_one_goes_on(services, fi
     with pytest.raises(UnavailableError):
         moved(services, target)
     outcome = moved(services, target, trusted=True)
-    assert sorted(outcome[Fate.THERE] + outcome[Fate.COPIED]) == filled
-    assert outcome[Fate.THERE]
+    assert sorted(outcome[CopyStatus.THERE] + outcome[CopyStatus.COPIED]) == filled
+    assert outcome[CopyStatus.THERE]
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +151,7 @@ def test_the_command_there_and_back(place, bucket, tmp_path):
     ("target", "words"),
     [
         ("s3://absent/place", "bucket of the store does not exist"),
-        ("s3://{bucket}/used", "is not empty, and 'holiday/beach.jpeg' is none"),
+        ("s3://{bucket}/used", "is not empty, and 'holiday/beach.jpeg' does not belong"),
         ("{here}", "are one place, or one lies in the other"),
         ("{here}/inside/", "are one place, or one lies in the other"),
         ("file://{alias}/inside", "are one place, or one lies in the other"),

@@ -1,4 +1,4 @@
-"""The parameters of what is computed from one series: its periodogram, its folded light curve, its picture."""
+"""The parameters of the analyses of one series: periodogram, folded light curve, plot."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
 from photseries.parameters.one import PART
 from photseries.parameters.table import Parameter
 
-__all__ = ["FOLDED", "PERIODOGRAM", "PICTURE"]
+__all__ = ["FOLDED", "PERIODOGRAM", "PLOT"]
 
 _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
@@ -56,8 +56,8 @@ FOLDED: tuple[Parameter, ...] = (
     *_TIMES,
 )
 
-#: The parameters of a picture.
-PICTURE: tuple[Parameter, ...] = (
+#: The parameters of a plot.
+PLOT: tuple[Parameter, ...] = (
     Parameter(name="width", kind=whole(200, 2400), default=900, sentence="How wide the picture is [pixels]."),
     Parameter(name="height", kind=whole(150, 1600), default=480, sentence="How high [pixels]."),
     Parameter(name="theme", kind=choice("light", "dark"), default="light", sentence="Its colours."),

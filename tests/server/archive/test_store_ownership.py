@@ -8,7 +8,7 @@ from obstore.store import MemoryStore
 
 from photseries.errors import StartError
 from photseries.server.archive import Upkeep
-from photseries.server.archive.belonging import MARK, claim
+from photseries.server.archive.store_ownership import OWNER_KEY, claim_store
 from photseries.server.principal import EVERYONE
 from photseries.server.services import opened
 from photseries.server.storage import LocalStore, open_store
@@ -33,25 +33,30 @@ def store():
     return ObjectStore(MemoryStore())
 
 
+def test_the_key_of_the_owner_is_that_of_stores_that_exist():
+    """A store whose owner stands under another key would count as unclaimed, and a sweep would remove the entry."""
+    assert OWNER_KEY == "photseries.archive"
+
+
 def test_an_empty_store_is_marked_and_known_again(services, store):
-    claim(store, URL, services.catalogue)
-    assert [blob.key for blob in store.scan()] == [MARK]
-    claim(store, URL, services.catalogue)
+    claim_store(store, URL, services.catalogue)
+    assert [blob.key for blob in store.scan()] == [OWNER_KEY]
+    claim_store(store, URL, services.catalogue)
 
 
 def test_the_store_of_another_archive_is_refused(services, store):
     with another_archive(services):
-        claim(store, URL, services.catalogue)
-    before = store.read(MARK)
+        claim_store(store, URL, services.catalogue)
+    before = store.read(OWNER_KEY)
     with pytest.raises(StartError, match="s3://bucket/place belongs to another archive"):
-        claim(store, URL, services.catalogue)
-    assert store.read(MARK) == before
+        claim_store(store, URL, services.catalogue)
+    assert store.read(OWNER_KEY) == before
 
 
 def test_a_store_with_other_things_is_refused(services, store):
     store.create("holiday/beach.jpeg", b"a photograph")
-    with pytest.raises(StartError, match=r"not empty, and 'holiday/beach.jpeg' is none"):
-        claim(store, URL, services.catalogue)
+    with pytest.raises(StartError, match=r"not empty, and 'holiday/beach.jpeg' does not belong"):
+        claim_store(store, URL, services.catalogue)
     assert [blob.key for blob in store.scan()] == ["holiday/beach.jpeg"]
 
 
@@ -60,19 +65,19 @@ def test_a_store_that_was_filled_by_other_means_is_taken(services, store, princi
     for blob in services.store.scan():
         store.create(blob.key, services.store.read(blob.key))
     store.create("left/over.h5", b"of a writer that was killed")
-    claim(store, URL, services.catalogue)
-    assert store.read(MARK)
+    claim_store(store, URL, services.catalogue)
+    assert store.read(OWNER_KEY)
 
 
 def test_the_mark_is_not_swept(services, store):
-    claim(store, URL, services.catalogue)
+    claim_store(store, URL, services.catalogue)
     config = dataclasses.replace(services.config.store, grace=0.0, write_deadline=1e-9, timeout=1e-9)
     database = dataclasses.replace(services.config.database, statement_timeout=1e-9)
     upkeep = Upkeep(services.catalogue, store, dataclasses.replace(services.config, store=config, database=database))
     store.create("an/orphan.h5", b"blob")
     while not upkeep.sweep().removed:
         pass
-    assert [blob.key for blob in store.scan()] == [MARK]
+    assert [blob.key for blob in store.scan()] == [OWNER_KEY]
 
 
 def test_the_configured_store_is_the_one_that_is_used(services, tmp_path):

@@ -1,0 +1,256 @@
+"""The use cases that analyse one series: periodogram, folded light curve, plot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from photseries.lightcurve import folding
+from photseries.lightcurve.cutting import extremes
+from photseries.lightcurve.folding import Bins
+from photseries.lightcurve.peaks import Peak, peaks
+from photseries.lightcurve.periodogram import grid, periodogram
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.samples import Samples, Unit, samples, unit_of
+from photseries.server.archive.plot import png
+from photseries.server.archive.reader import SeriesReader
+from photseries.server.catalogue.finding import Found
+from photseries.server.principal import Principal
+from photseries.server.settings import Periodogram as PeriodogramSettings
+
+__all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PointSelection"]
+
+
+@dataclass(frozen=True)
+class PointSelection:
+    """The points of a light curve to analyse.
+
+    Attributes
+    ----------
+    brightness : {"flux", "mag"}, optional
+        The unit to analyse in; by default the unit of the table.
+    quality : str, optional
+        A column; rows in which it is not 0 are left out.
+    mjd_min, mjd_max : float, optional
+        The first and the last time, inclusive [d].
+    """
+
+    brightness: Unit | None = None
+    quality: str | None = None
+    mjd_min: float | None = None
+    mjd_max: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Periodogram:
+    """A Lomb-Scargle periodogram, thinned out for a plot, and its highest peaks.
+
+    Attributes
+    ----------
+    brightness : {"flux", "mag"}
+    num_points : int
+    weighted : bool
+        Whether the errors were used.
+    min_period, max_period : float
+        The range of periods that was searched [d].
+    num_frequencies : int
+        The number of frequencies before thinning out.
+    peaks : list of Peak
+        The highest first.
+    frequency : ndarray of float64, shape (n,)
+        [1/d]
+    power : ndarray of float64, shape (n,)
+        From 0 to 1.
+    """
+
+    brightness: Unit
+    num_points: int
+    weighted: bool
+    min_period: float
+    max_period: float
+    num_frequencies: int
+    peaks: list[Peak]
+    frequency: FloatArray
+    power: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class FoldedLightCurve:
+    """A light curve folded on a period, and its means in equal parts of the period.
+
+    Attributes
+    ----------
+    brightness : {"flux", "mag"}
+    num_points : int
+        The number of points before thinning out.
+    weighted : bool
+        Whether the means are weighted by the errors.
+    period : float
+        [d]
+    epoch : float
+        A time of phase 0 [MJD].
+    phase, mjd, value : ndarray of float64, shape (n,)
+        Phase from 0 to 1, time [MJD], brightness [uJy or AB mag].
+    error : ndarray of float64, shape (n,), or None
+    bins : Bins
+        Over all points.
+    """
+
+    brightness: Unit
+    num_points: int
+    weighted: bool
+    period: float
+    epoch: float
+    phase: FloatArray
+    mjd: FloatArray
+    value: FloatArray
+    error: FloatArray | None
+    bins: Bins
+
+
+class Analysis:
+    """Analyses one series that a principal has found.
+
+    Every method returns the series too, as :class:`SeriesReader` does, and raises NotFoundError when the series is not
+    visible any more, DamagedError when its file is missing or altered, and InvalidError when no point is selected.
+
+    Parameters
+    ----------
+    reader : SeriesReader
+    settings : photseries.server.settings.Periodogram
+        The limits of a periodogram.
+    """
+
+    def __init__(self, reader: SeriesReader, settings: PeriodogramSettings) -> None:
+        self._reader = reader
+        self._settings = settings
+
+    def periodogram(
+        self,
+        principal: Principal,
+        found: Found,
+        points: PointSelection,
+        *,
+        min_period: float | None = None,
+        max_period: float | None = None,
+        samples_per_peak: int,
+        most_peaks: int,
+        max_points: int,
+    ) -> tuple[Found, Periodogram]:
+        """Compute the periodogram of a series.
+
+        Parameters
+        ----------
+        principal : Principal
+        found : Found
+        points : PointSelection
+        min_period, max_period : float, optional
+            The range of periods [d]; see :func:`photseries.lightcurve.periodogram.grid`.
+        samples_per_peak : int
+            The number of frequencies in the width of a peak.
+        most_peaks : int
+            The greatest number of peaks to list.
+        max_points : int
+            The greatest number of frequencies to return.
+
+        Raises
+        ------
+        InvalidError
+            When the points do not allow a periodogram, or it needs more frequencies than the settings allow.
+        LateError
+            When it takes longer than the settings allow.
+        NotInstalledError
+            When finufft is not installed.
+        """
+        found, chosen = self._select(principal, found, points)
+        frequencies = grid(chosen, min_period, max_period, samples_per_peak, self._settings.frequencies)
+        power = periodogram(chosen, frequencies, self._settings.deadline)
+        kept = extremes(power, max_points)
+        return found, Periodogram(
+            brightness=chosen.unit,
+            num_points=len(chosen.mjd),
+            weighted=chosen.error is not None,
+            min_period=1 / frequencies.last,
+            max_period=1 / frequencies.first,
+            num_frequencies=frequencies.count,
+            peaks=peaks(power, frequencies, chosen, most_peaks),
+            frequency=frequencies.first + frequencies.step * kept.astype(np.float64),
+            power=power[kept],
+        )
+
+    def fold(
+        self,
+        principal: Principal,
+        found: Found,
+        points: PointSelection,
+        *,
+        period: float,
+        epoch: float | None = None,
+        bins: int,
+        max_points: int,
+    ) -> tuple[Found, FoldedLightCurve]:
+        """Fold the light curve of a series on a period.
+
+        Parameters
+        ----------
+        principal : Principal
+        found : Found
+        points : PointSelection
+        period : float
+            [d], above 0.
+        epoch : float, optional
+            A time of phase 0 [MJD]; by default the time of the first point.
+        bins : int
+            The number of parts of the period to average in.
+        max_points : int
+            The greatest number of points to return, evenly chosen; the means are over all points.
+        """
+        found, chosen = self._select(principal, found, points)
+        epoch = float(chosen.mjd[0]) if epoch is None else epoch
+        phase = folding.phases(chosen.mjd, period, epoch)
+        kept = slice(None, None, -(-len(phase) // max_points))
+        return found, FoldedLightCurve(
+            brightness=chosen.unit,
+            num_points=len(chosen.mjd),
+            weighted=chosen.error is not None,
+            period=period,
+            epoch=epoch,
+            phase=phase[kept],
+            mjd=chosen.mjd[kept],
+            value=chosen.value[kept],
+            error=None if chosen.error is None else chosen.error[kept],
+            bins=folding.binned(chosen, phase, bins),
+        )
+
+    def plot(
+        self,
+        principal: Principal,
+        found: Found,
+        points: PointSelection,
+        *,
+        size: tuple[int, int],
+        theme: str,
+        time: str,
+    ) -> tuple[Found, bytes]:
+        """Draw the light curve of a series as PNG; see :func:`photseries.server.archive.plot.png`.
+
+        Raises
+        ------
+        NotInstalledError
+            When matplotlib is not installed.
+        """
+        found, chosen = self._select(principal, found, points)
+        fields = found.fields
+        subtitle = f"{fields['series_name']}, {fields['filter']}"
+        return found, png(chosen, title=str(fields["obj_id"]), subtitle=subtitle, size=size, theme=theme, time=time)
+
+    def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
+        found, stored = self._reader.table(principal, found)
+        return found, samples(
+            stored.frame,
+            points.brightness or unit_of(stored.frame),
+            quality=points.quality,
+            mjd_min=points.mjd_min,
+            mjd_max=points.mjd_max,
+        )

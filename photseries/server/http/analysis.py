@@ -1,0 +1,141 @@
+"""The handlers of analyses of one series: periodogram, folded light curve, plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from photseries import parameters
+from photseries.errors import DamagedError, InvalidError, LateError, NotInstalledError
+from photseries.parameters import FOLDED, PERIODOGRAM, PLOT, Parameter
+from photseries.server.archive.analysis import PointSelection
+from photseries.server.catalogue.finding import Found
+from photseries.server.http.answers import success
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
+from photseries.server.http.series import number_of
+from photseries.server.http.tags import is_known, may_be_kept, tag_of
+
+__all__ = ["FoldedHandler", "PeriodogramHandler", "PlotHandler"]
+
+_UNCHANGED = {304: "It is still as If-None-Match says."}
+
+
+class AnalysisHandler(BaseHandler):
+    """The base of these handlers: an answer stays valid until the series changes."""
+
+    needs: ClassVar[Mapping[str, str | None]] = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def send(
+        self,
+        identity: str,
+        known: Sequence[Parameter],
+        compute: Callable[[Found, PointSelection, Mapping[str, Any]], tuple[Found, bytes]],
+        media_type: str = "application/json; charset=UTF-8",
+    ) -> None:
+        """Send the result of an analysis, or 304 when the client has it.
+
+        Parameters
+        ----------
+        identity : str
+            The id of the series in the path.
+        known : sequence of Parameter
+        compute : callable
+            Called in a thread with the series, the points to analyse and the values of the parameters.
+        media_type : str
+        """
+
+        def work() -> tuple[str, bytes | None]:
+            series_id = number_of(identity)
+            values = parameters.read(self.arguments(), known)
+            found = self.services.reader.get(self.principal, series_id)
+            if is_known(self.request.headers, tag_of(found, "analysis")):
+                return tag_of(found, "analysis"), None
+            points = PointSelection(
+                values.get("brightness"), values.get("quality"), values.get("mjdMin"), values.get("mjdMax")
+            )
+            found, content = compute(found, points, values)
+            return tag_of(found, "analysis"), content
+
+        async with self.shared.analyses:  # so that a few threads stay free for other work on tables
+            tag, content = await self.run(work, heavy=True)
+        may_be_kept(self, tag)
+        if content is None:
+            self.set_status(304)
+        else:
+            self.set_header("Content-Type", media_type)
+        self.finish(content)
+
+
+class PeriodogramHandler(AnalysisHandler):
+    """The periodogram of a series."""
+
+    @Contract(
+        query=PERIODOGRAM,
+        headers=(IF_NONE_MATCH,),
+        gives="Periodogram",
+        also=_UNCHANGED,
+        fails=(DamagedError, NotInstalledError, LateError),
+    )
+    async def get(self, identity: str) -> None:
+        """Compute the Lomb-Scargle periodogram, and list its highest peaks."""
+        await self.send(identity, PERIODOGRAM, self._compute)
+
+    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+        found, computed = self.services.analysis.periodogram(
+            self.principal,
+            found,
+            points,
+            min_period=values.get("minPeriod"),
+            max_period=values.get("maxPeriod"),
+            samples_per_peak=values["samplesPerPeak"],
+            most_peaks=values["peaks"],
+            max_points=values["maxPoints"],
+        )
+        return found, success(computed)
+
+
+class FoldedHandler(AnalysisHandler):
+    """The folded light curve of a series."""
+
+    @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_UNCHANGED, fails=(DamagedError,))
+    async def get(self, identity: str) -> None:
+        """Fold the light curve on a period, and average it in parts of that."""
+        await self.send(identity, FOLDED, self._compute)
+
+    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+        if "period" not in values:
+            message = "Missing parameter 'period' (days), e.g. period=0.55."
+            raise InvalidError(message, fields={"period": [message]})
+        found, folded = self.services.analysis.fold(
+            self.principal,
+            found,
+            points,
+            period=values["period"],
+            epoch=values.get("epoch"),
+            bins=values["bins"],
+            max_points=values["maxPoints"],
+        )
+        return found, success(folded)
+
+
+class PlotHandler(AnalysisHandler):
+    """The plot of a light curve."""
+
+    @Contract(
+        query=PLOT,
+        headers=(IF_NONE_MATCH,),
+        gives=Raw(("image/png",)),
+        also=_UNCHANGED,
+        fails=(DamagedError, NotInstalledError),
+    )
+    async def get(self, identity: str) -> None:
+        """Draw the light curve, as PNG."""
+        await self.send(identity, PLOT, self._compute, "image/png")
+
+    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+        size = (values["width"], values["height"])
+        return self.services.analysis.plot(
+            self.principal, found, points, size=size, theme=values["theme"], time=values["time"]
+        )
