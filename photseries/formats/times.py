@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.reading import invalid
+from photseries.lightcurve.leap_seconds import LEAP_SECOND, LEAP_SECONDS
 from photseries.lightcurve.table import TIME, is_text
 
 __all__ = ["TIME_FORMATS", "TimeFormat", "require_mjd", "with_mjd"]
@@ -81,7 +82,7 @@ def with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> 
     """
     times = frame[name]
     if isinstance(times.dtype, pd.DatetimeTZDtype):
-        return frame.assign(**{name: _of_datetimes(_in_utc(times))}), {"time_scale": "utc"}
+        return frame.assign(**{name: _of_utc(times)}), {"time_scale": "utc"}
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
         return frame.assign(**{name: _of_datetimes(times)}), {}
     if given is not None and given not in TIME_FORMATS:
@@ -110,22 +111,38 @@ def _format_of(column: str) -> str | None:
 def _of_texts(times: pd.Series[Any], column: str) -> FloatArray:
     if not is_text(times):
         raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
+    in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool)
+    if in_leap_second.any():
+        times = times.copy()
+        times[in_leap_second] = [LEAP_SECOND.sub(":59", text) for text in times[in_leap_second]]
     try:
-        moments = pd.to_datetime(times, utc=True, format="ISO8601")
+        return _of_utc(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
     except (ValueError, TypeError) as error:
         raise invalid(f"The column {column!r} holds what is no ISO date or time: {error}.") from error
-    return _of_datetimes(_in_utc(moments))
 
 
-def _in_utc(times: pd.Series[Any]) -> pd.Series[Any]:
-    in_utc: pd.Series[Any] = times.dt.tz_convert("UTC").dt.tz_localize(None)
-    return in_utc
+def _of_utc(times: pd.Series[Any], in_leap_second: npt.NDArray[np.bool_] | bool = False) -> FloatArray:
+    """Compute MJD in UTC of times with a time zone; those in a leap second come one second too early."""
+    stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
+    days, rest = _days(stamps)
+    rest = rest + in_leap_second * 10**9
+    steps = pd.Series(days).map(LEAP_SECONDS).fillna(0).to_numpy(np.float64)
+    length = _NS_A_DAY + steps * 1e9
+    if np.any(in_leap_second & ((rest < _NS_A_DAY) | (rest >= length))):
+        raise ValueError("a second 60 that is not a leap second of UTC")
+    return np.where(np.isnat(stamps), np.nan, days + rest / length)
 
 
 def _of_datetimes(times: pd.Series[Any]) -> FloatArray:
     stamps = times.to_numpy("M8[ns]")
+    days, rest = _days(stamps)
+    return np.where(np.isnat(stamps), np.nan, days + rest / _NS_A_DAY)
+
+
+def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split moments into the MJD of their day and the rest [ns]."""
     days, rest = np.divmod(stamps.view(np.int64), _NS_A_DAY)
-    return np.where(np.isnat(stamps), np.nan, days + _UNIX_EPOCH + rest / _NS_A_DAY)
+    return days + _UNIX_EPOCH, rest
 
 
 def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> list[str]:

@@ -9,7 +9,15 @@ import numpy as np
 import pandas as pd
 
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
-from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, TIME, error_column, required_column
+from photseries.lightcurve.table import (
+    BRIGHTNESS,
+    FLUX,
+    FLUXERR,
+    SENTINEL_MAG,
+    TIME,
+    error_column,
+    required_column,
+)
 
 __all__ = ["MEASUREMENTS", "LightCurve", "light_curve"]
 
@@ -57,7 +65,8 @@ def light_curve(frame: pd.DataFrame) -> LightCurve:
 
     The brightness is the first of :data:`~photseries.lightcurve.table.BRIGHTNESS` that is present, and the other unit
     is derived from it. The errors come from the column in the same unit (``fluxerr`` for a flux, ``magerr`` for a
-    magnitude), else from the other one; an error that is not finite or not positive counts as absent for its row.
+    magnitude), else from the other one; an error that is not finite or not positive counts as absent for its row, as
+    does a given magnitude of :data:`~photseries.lightcurve.table.SENTINEL_MAG` or more, of either sign.
 
     Parameters
     ----------
@@ -80,6 +89,7 @@ def light_curve(frame: pd.DataFrame) -> LightCurve:
         mag = flux_to_mag(flux)
     else:
         mag = _floats(frame[brightness])
+        mag[np.abs(mag) >= SENTINEL_MAG] = np.nan
         flux = mag_to_flux(mag)
 
     error = error_column(frame, brightness)

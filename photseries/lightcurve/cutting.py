@@ -12,10 +12,11 @@ from tsdownsample import MinMaxDownsampler
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.part import Part
-from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, signal_to_noise
-from photseries.lightcurve.statistics import SECONDS_PER_DAY, robust
+from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
+from photseries.lightcurve.statistics import SECONDS_PER_DAY
 from photseries.lightcurve.table import first_present, is_numeric
 
 __all__ = ["chosen", "cut", "derived", "extremes"]
@@ -44,10 +45,6 @@ class _Given:
         return np.where(np.isfinite(own) & (own > 0), own, self.number("exp_time"))
 
 
-def _snr(given: _Given) -> FloatArray:
-    return signal_to_noise(given.curve.flux, given.curve.fluxerr, robust(given.curve.flux)[1])
-
-
 def _total(given: _Given) -> tuple[FloatArray, FloatArray]:
     """Add the reference, for photometry of difference images; errors add in squares."""
     flux = given.curve.flux + given.number("ref_flux")
@@ -66,7 +63,7 @@ _DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
     "magerr": lambda given: given.curve.magerr,
     "flux": lambda given: given.curve.flux,
     "fluxerr": lambda given: given.curve.fluxerr,
-    "snr": _snr,
+    "snr": lambda given: signal_to_noise(given.curve),
     "magtot": lambda given: flux_to_mag(_total(given)[0]),
     "e_magtot": lambda given: fluxerr_to_magerr(*_total(given)),
     "mjd_mid": _mjd_mid,

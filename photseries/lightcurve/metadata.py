@@ -10,16 +10,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
-from photseries.lightcurve.table import first_present, is_numeric, is_text
+from photseries.lightcurve.table import MAG, SENTINEL_MAG, first_present, is_numeric, is_text
 
-__all__ = ["INFERRED", "REFERENCE", "Merged", "complete_reference", "infer", "merge"]
+__all__ = ["INFERRED", "MAGNITUDES", "REFERENCE", "Merged", "circular_median", "complete_reference", "infer", "merge"]
 
 #: Field and the spellings of the column that it is inferred from; the first one present is used.
 INFERRED: Mapping[str, tuple[str, ...]] = {
@@ -29,6 +29,9 @@ INFERRED: Mapping[str, tuple[str, ...]] = {
     "filter": ("filter", "FILTER", "Filter", "filtercode"),
     "limiting_mag": ("lim_mag", "limmag", "limiting_mag", "limiting_magnitude"),
 }
+
+#: The columns that hold magnitudes.
+MAGNITUDES: Final = frozenset((*MAG, *INFERRED["limiting_mag"]))
 
 #: The reference brightness and its error, as magnitude and as flux.
 REFERENCE = ("magref", "e_magref", "ref_flux", "ref_fluxerr")
@@ -64,18 +67,38 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values;
-        ``filter``: str, the one text that all rows have. What has no column, or no such value, is left out.
+        ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values,
+        of limiting magnitudes without those that stand for "not measured"; ``filter``: str, the one text that all rows
+        have. What has no column, or no such value, is left out.
     """
     inferred: dict[str, Any] = {}
     for field, spellings in INFERRED.items():
         name = first_present(frame, spellings)
         if name is None:
             continue
-        value = _only_text(frame[name]) if field == "filter" else _median(frame[name], circular=field == "ra")
+        value = _only_text(frame[name]) if field == "filter" else _median(frame[name], field)
         if value is not None:
             inferred[field] = value
     return inferred
+
+
+def circular_median(degrees: FloatArray) -> np.float64:
+    """Compute the median of angles that may lie on both sides of 0: 359.9 and 0.1 are 0.2 apart.
+
+    Parameters
+    ----------
+    degrees : ndarray of float64, shape (n,)
+        Finite, at least one [deg].
+
+    Returns
+    -------
+    float64
+        The plain median where the angles span at most 180 deg [deg].
+    """
+    if np.ptp(degrees) <= 180:
+        return np.float64(np.median(degrees))
+    median = np.mod(np.median(np.where(degrees > 180, degrees - 360, degrees)), 360)
+    return np.float64(0.0 if median == 360 else median)
 
 
 def merge(layers: Mapping[str, Mapping[str, Any]], *, clearing: str | None = None) -> Merged:
@@ -192,23 +215,15 @@ def _agree(given: float | None, derived: float | None) -> bool:
     return given is not None and derived is not None and math.isclose(given, derived, rel_tol=AGREEMENT)
 
 
-def _median(column: pd.Series[Any], *, circular: bool) -> float | None:
+def _median(column: pd.Series[Any], field: str) -> float | None:
     if not is_numeric(column):
         return None
     values = column.to_numpy().astype(np.float64)
-    values = values[np.isfinite(values)]
+    values = values[np.abs(values) < (SENTINEL_MAG if field == "limiting_mag" else np.inf)]
     if values.size == 0:
         return None
     with np.errstate(all="ignore"):
-        return _plain(_circular_median(values) if circular else np.median(values))
-
-
-def _circular_median(degrees: FloatArray) -> np.float64:
-    """Give the median of angles that may lie on both sides of 0: 359.9 and 0.1 are 0.2 apart."""
-    if np.ptp(degrees) <= 180:
-        return np.float64(np.median(degrees))
-    median = np.mod(np.median(np.where(degrees > 180, degrees - 360, degrees)), 360)
-    return np.float64(0.0 if median == 360 else median)
+        return _plain(circular_median(values) if field == "ra" else np.median(values))
 
 
 def _only_text(column: pd.Series[Any]) -> str | None:

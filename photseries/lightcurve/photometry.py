@@ -1,4 +1,4 @@
-"""Flux [uJy] and AB magnitude, their errors, and the S/N of a point.
+"""Flux [uJy] and AB magnitude, and their errors.
 
 Every function is element-wise, computes in float64, raises no warning, and gives NaN where its result is undefined or
 too large for float64: never an infinity.
@@ -18,7 +18,6 @@ __all__ = [
     "fluxerr_to_magerr",
     "mag_to_flux",
     "magerr_to_fluxerr",
-    "signal_to_noise",
 ]
 
 FloatArray = npt.NDArray[np.float64]
@@ -110,33 +109,6 @@ def magerr_to_fluxerr(flux: npt.ArrayLike, magerr: npt.ArrayLike) -> FloatArray:
     flux, magerr = _positive(flux), _positive(magerr)
     with np.errstate(all="ignore"):
         return _finite(magerr * flux / POGSON)
-
-
-def signal_to_noise(flux: npt.ArrayLike, fluxerr: npt.ArrayLike, scatter: float) -> FloatArray:
-    """Give the S/N of each point, with the larger of its own error and the scatter of the series as noise.
-
-    Quoted errors are often too small and often absent; the scatter is neither. It is taken in flux, where the noise of
-    a source that is not there is symmetric around zero: magnitudes would drop its negative half and see a source.
-
-    Parameters
-    ----------
-    flux, fluxerr : array_like of float, shape (n,)
-        [uJy]; a fluxerr that is not positive and finite counts as absent.
-    scatter : float
-        Robust scatter of all fluxes of the series [uJy].
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        flux / max(fluxerr, scatter), the scatter alone where fluxerr is absent; NaN where the flux is not finite, the
-        scatter is undefined, or there is no noise to divide by.
-    """
-    flux = np.asarray(flux, dtype=np.float64)
-    if not math.isfinite(scatter):
-        return np.full(flux.shape, np.nan)
-    noise = np.fmax(_positive(fluxerr), scatter)
-    with np.errstate(all="ignore"):
-        return _finite(flux / noise)
 
 
 def _finite(values: FloatArray) -> FloatArray:

@@ -8,8 +8,17 @@ import numpy as np
 import pandas as pd
 
 from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.metadata import MAGNITUDES
 from photseries.lightcurve.sky import separation, unit_vector
-from photseries.lightcurve.table import FLUX, first_present
+from photseries.lightcurve.table import (
+    BRIGHTNESS,
+    FLUX,
+    SENTINEL_MAG,
+    error_column,
+    first_present,
+    is_numeric,
+    required_column,
+)
 
 __all__ = ["remarks"]
 
@@ -18,7 +27,7 @@ JULIAN = 2_400_000.5
 #: Times of TESS (BTJD) and Kepler (BKJD) count from 2014-12-08 and 2009-01-01: in MJD these are the 1860s.
 LEAST_MJD, MOST_MJD = 15_000.0, 100_000.0
 #: Where magnitudes lie; fluxes that all lie there, close together, are rare.
-MAGNITUDES = (5.0, 30.0)
+USUAL_MAGNITUDES = (5.0, 30.0)
 FAR = 60.0  # [arcsec]
 
 
@@ -72,14 +81,32 @@ def _of_times(mjd: np.ndarray) -> Iterator[str]:
 
 
 def _of_brightness(frame: pd.DataFrame, curve: LightCurve) -> Iterator[str]:
-    known = np.isfinite(curve.flux) | np.isfinite(curve.mag)
-    if not known.all():
-        yield f"{int((~known).sum()):,} of {len(known):,} rows have no brightness."
+    brightness = required_column(frame, BRIGHTNESS)
+    missing = int((~np.isfinite(frame[brightness].to_numpy())).sum())
+    if missing:
+        yield f"{missing:,} of {len(frame):,} rows have no brightness."
+    yield from _of_sentinels(frame)
+    error = error_column(frame, brightness)
+    useless = 0 if error is None else int((frame[error].to_numpy() <= 0).sum())
+    if useless:
+        yield f"{useless:,} of {len(frame):,} errors in the column {error!r} are zero or negative and count as absent."
     name = first_present(frame, FLUX)
     flux = curve.flux[np.isfinite(curve.flux)]
     if name is not None and flux.size > 1:
         low, high = np.quantile(flux, (0.01, 0.99))
-        if MAGNITUDES[0] < low and high < MAGNITUDES[1] and high - low < MAGNITUDES[1] / 5:
+        if USUAL_MAGNITUDES[0] < low and high < USUAL_MAGNITUDES[1] and high - low < USUAL_MAGNITUDES[1] / 5:
             yield f"The column {name!r} is read as flux in uJy, but its values look like magnitudes."
     if not np.isfinite(curve.fluxerr).any() and not np.isfinite(curve.magerr).any():
-        yield "There are no errors; the S/N is that over the scatter of the fluxes."
+        yield "There are no errors; the noise is estimated from the differences of successive fluxes."
+
+
+def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
+    for name in frame.columns:
+        if name in MAGNITUDES and is_numeric(frame[name]):
+            values = frame[name].to_numpy().astype(np.float64)
+            count = int((np.isfinite(values) & (np.abs(values) >= SENTINEL_MAG)).sum())
+            if count:
+                yield (
+                    f"{count:,} of {len(values):,} values in the column {name!r} are {SENTINEL_MAG:g} mag or more, or "
+                    f"-{SENTINEL_MAG:g} or less; they are stored and count as absent."
+                )

@@ -10,6 +10,7 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.curve import light_curve
+from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, is_numeric, required_column
 
@@ -31,12 +32,15 @@ class Samples:
         [uJy] or [AB mag]
     error : ndarray or None
         Of each value, finite and positive; None when no row has one.
+    snr : ndarray or None
+        S/N of each value in the whole series, NaN where it is undefined; None when it is unknown.
     """
 
     unit: Unit
     mjd: FloatArray
     value: FloatArray
     error: FloatArray | None
+    snr: FloatArray | None = None
 
     @property
     def span(self) -> float:
@@ -101,7 +105,7 @@ def samples(
     if not rows.size:
         raise InvalidError(f"No row of this series has a time and a {unit}, of those that are asked for.")
     rows = rows[np.argsort(curve.mjd[rows], kind="stable")]
-    return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]))
+    return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]), signal_to_noise(curve)[rows])
 
 
 def _is_zero(frame: pd.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

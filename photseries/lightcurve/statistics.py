@@ -16,8 +16,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.lightcurve.curve import LightCurve, light_curve
-from photseries.lightcurve.photometry import FloatArray, signal_to_noise
-from photseries.lightcurve.table import is_numeric
+from photseries.lightcurve.detection import signal_to_noise
+from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
 __all__ = ["SUMMARY", "Summary", "robust", "summarize"]
 
@@ -63,7 +65,8 @@ class Summary:
     frame_rate : float or None
         One over the median positive difference of successive times [Hz].
     medians, minima, maxima, stds : dict of str to float or None
-        Of every numeric column of the table, by its name; stds with ddof 0.
+        Of every numeric column of the table, by its name; stds with ddof 0. The median of right ascensions is
+        circular; magnitudes that stand for "not measured" are left out.
     """
 
     num_exp: int
@@ -121,8 +124,9 @@ def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection
 
     Notes
     -----
-    S/N is flux / max(fluxerr, robust_rms_flux). Among n rows of pure noise about 0.00135 n exceed 3, the one-sided tail
-    of the normal distribution: ``is_detected`` says little about a long series, ``num_detected`` says more.
+    S/N is that of :func:`~photseries.lightcurve.detection.signal_to_noise`. Among n rows of pure noise about 0.00135 n
+    exceed 3, the one-sided tail of the normal distribution: ``is_detected`` says little about a long series,
+    ``num_detected`` says more.
     """
     curve = (light_curve(frame) if curve is None else curve).by_time()
     with np.errstate(all="ignore"):
@@ -132,7 +136,7 @@ def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection
         robust_mag, robust_rms = robust(mag)
         robust_flux, robust_rms_flux = robust(flux)
 
-        snr = signal_to_noise(curve.flux, curve.fluxerr, robust_rms_flux)
+        snr = signal_to_noise(curve)
         worst_snr, median_snr, best_snr = _least_median_greatest(np.sort(_finite(snr)))
         detected = snr > detection_threshold
 
@@ -212,9 +216,12 @@ def _column_statistics(frame: pd.DataFrame) -> tuple[dict[str, float | None], ..
     for name, column in frame.items():
         if is_numeric(column):
             # Sorted once, all four follow, and the order of the rows cannot change a bit of them.
-            ordered = _finite_of_sorted(np.sort(column.to_numpy())).astype(np.float64)
+            ordered = np.sort(column.to_numpy())
+            ordered = _within(ordered, SENTINEL_MAG if name in MAGNITUDES else np.inf).astype(np.float64)
             key = str(name)
             minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(ordered))
+            if name in INFERRED["ra"] and ordered.size:
+                medians[key] = _number(circular_median(ordered))
             stds[key] = _number(_mean_and_std(ordered)[1])
     return medians, minima, maxima, stds
 
@@ -228,11 +235,15 @@ def _frame_rate(times: FloatArray) -> float | None:
 def _mean_and_std(values: FloatArray) -> tuple[float, float]:
     if values.size == 0:
         return math.nan, math.nan
-    if values.min() == values.max():
-        # Rounding of the mean would leave a scatter of about 1e-17, and a S/N of 1e17 over it.
+    if values[0] == values[-1] and values.min() == values.max():
+        # Rounding of the mean would leave a scatter of about 1e-17.
         return float(values[0]), 0.0
-    mean = values.mean()
-    return float(mean), float(np.sqrt(np.square(values - mean).mean()))
+    mean = values.sum() / values.size
+    apart = values - mean
+    # The second term corrects for the rounding of the mean (Chan, Golub & LeVeque 1983, Am. Stat. 37, 242).
+    correction = (apart.sum() / values.size) ** 2
+    variance = np.square(apart, out=apart).sum() / values.size - correction
+    return float(mean), math.sqrt(max(variance, 0.0))
 
 
 def _least_median_greatest(ordered: FloatArray) -> tuple[float, float, float]:
@@ -247,11 +258,11 @@ def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
     return finite
 
 
-def _finite_of_sorted(ordered: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    """Cut off the infinities, and NaN, which stands last."""
-    if ordered.dtype.kind != "f":
+def _within(ordered: npt.NDArray[_Number], bound: float) -> npt.NDArray[_Number]:
+    """Cut off both ends of sorted values: those of the size of the bound or more, and NaN, which stands last."""
+    if ordered.dtype.kind != "f" and bound == np.inf:
         return ordered
-    start, stop = np.searchsorted(ordered, -np.inf, "right"), np.searchsorted(ordered, np.inf, "left")
+    start, stop = np.searchsorted(ordered, -bound, "right"), np.searchsorted(ordered, bound, "left")
     return ordered[start:stop]
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "FLUXERR",
     "MAG",
     "MAGERR",
+    "SENTINEL_MAG",
     "TIME",
     "TableLimits",
     "error_column",
@@ -37,6 +38,9 @@ MAG = ("mag", "mags", "magnitudes")
 BRIGHTNESS = FLUX + MAG
 FLUXERR = "fluxerr"
 MAGERR = "magerr"
+
+#: A magnitude of at least this size stands for "not measured" (99.999, -99, 100): it counts as absent.
+SENTINEL_MAG = 40.0
 
 _LONGEST_LABEL = 80
 _Problem = tuple[str, str]
@@ -232,8 +236,13 @@ def _role_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
             continue
         if not is_numeric(frame[name]):
             yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must hold numbers.'
-        elif name in (time, brightness) and not np.isfinite(frame[name].to_numpy()).any():
-            yield _field(name), f'The column "{name}" has no finite value.'
+        elif name in (time, brightness):
+            values = frame[name].to_numpy()
+            if not np.isfinite(values).any():
+                yield _field(name), f'The column "{name}" has no finite value.'
+            elif name in MAG and not (np.abs(values) < SENTINEL_MAG).any():
+                why = f"magnitudes of {SENTINEL_MAG:g} or more, or -{SENTINEL_MAG:g} or less, count as absent"
+                yield _field(name), f'The column "{name}" has no measured value: {why}.'
 
 
 def _field(name: object) -> str:

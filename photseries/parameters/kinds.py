@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
+from photseries.lightcurve.leap_seconds import mjd_of_utc
 from photseries.text import is_unicode
 
 __all__ = [
@@ -38,7 +38,6 @@ __all__ = [
 
 LONGEST_TEXT = 1000
 MOST_VALUES = 500
-_MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 # The end of the year 9999. What is beyond was meant otherwise, as a date without hyphens (20261121) or in seconds, and
 # would find nothing; Julian dates of today are below, and are the times of some series.
 _LAST_MJD = 2_973_484
@@ -205,9 +204,7 @@ def _flag(text: str) -> bool:
 def _moment(text: str) -> float:
     """Read an MJD, or an ISO 8601 date or time (UTC unless it says otherwise) as MJD."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,+-]+Z?)?", text):
-        moment = datetime.fromisoformat(text)
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-        return (moment - _MJD_EPOCH).total_seconds() / 86400
+        return mjd_of_utc(text)
     return _between(-math.inf, _LAST_MJD)(text)
 
 

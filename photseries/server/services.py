@@ -147,7 +147,7 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             archive=Archive(catalogue, store, sandbox, config),
             reader=reader,
             exporter=Exporter(catalogue, store, reader, config.directory),
-            analysis=Analysis(reader, config.periodogram),
+            analysis=Analysis(reader, config.periodogram, config.photometry.detection_threshold),
             accounts=Accounts(catalogue),
             upkeep=Upkeep(catalogue, store, config),
         )

@@ -120,11 +120,14 @@ class Analysis:
     reader : SeriesReader
     settings : photseries.server.settings.Periodogram
         The limits of a periodogram.
+    detection_threshold : float
+        A point is detected when its S/N is above this.
     """
 
-    def __init__(self, reader: SeriesReader, settings: PeriodogramSettings) -> None:
+    def __init__(self, reader: SeriesReader, settings: PeriodogramSettings, detection_threshold: float) -> None:
         self._reader = reader
         self._settings = settings
+        self._detection_threshold = detection_threshold
 
     def periodogram(
         self,
@@ -243,7 +246,15 @@ class Analysis:
         found, chosen = self._select(principal, found, points)
         fields = found.fields
         subtitle = f"{fields['series_name']}, {fields['filter']}"
-        return found, png(chosen, title=str(fields["obj_id"]), subtitle=subtitle, size=size, theme=theme, time=time)
+        return found, png(
+            chosen,
+            title=str(fields["obj_id"]),
+            subtitle=subtitle,
+            size=size,
+            theme=theme,
+            time=time,
+            threshold=self._detection_threshold,
+        )
 
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
         found, stored = self._reader.table(principal, found)

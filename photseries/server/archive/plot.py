@@ -19,9 +19,6 @@ __all__ = ["png"]
 _DPI = 100
 _UNIX = 40587  # MJD of 1970-01-01, from which matplotlib counts days
 
-#: A greater error of a magnitude is that of a point below 3 sigma [mag].
-_SEEN = 0.36
-
 #: What lies farther out leaves no room for margins and ticks.
 _FARTHEST = 1e100
 
@@ -43,7 +40,9 @@ _THEMES: Mapping[str, Mapping[str, str]] = {
 _DRAWING = threading.Lock()
 
 
-def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], theme: str, time: str) -> bytes:
+def png(
+    points: Samples, *, title: str, subtitle: str, size: tuple[int, int], theme: str, time: str, threshold: float
+) -> bytes:
     """Draw a light curve.
 
     Parameters
@@ -57,6 +56,8 @@ def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], th
     theme : {"light", "dark"}
     time : {"mjd", "days", "date"}
         How the axis of time is labelled.
+    threshold : float
+        A point is detected when its S/N is above this.
 
     Returns
     -------
@@ -88,7 +89,7 @@ def png(points: Samples, *, title: str, subtitle: str, size: tuple[int, int], th
         position, label = _position(points.mjd, time)
         _draw(axes, points, position, colours)
         _dress(axes, position, label, points.unit, colours)
-        _fit(axes, points)
+        _fit(axes, points, threshold)
         if time == "date":
             axes.xaxis_date()
         share = max(12, width // 18)  # letters that have room in a half
@@ -160,11 +161,11 @@ def _dress(axes: Any, position: FloatArray, label: str, unit: str, colours: Mapp
     axes.margins(x=0.02)
 
 
-def _fit(axes: Any, points: Samples) -> None:
-    """Let the axis hold the points; in magnitudes only those that are seen, as the error of the others has no end."""
+def _fit(axes: Any, points: Samples, threshold: float) -> None:
+    """Fit the axis to the points; in magnitudes to the detected ones, if any, because the others scatter far."""
     value = points.value
-    if points.unit == "mag" and points.error is not None and np.any(points.error < _SEEN):
-        value = value[points.error < _SEEN]
+    if points.unit == "mag" and points.snr is not None and np.any(points.snr > threshold):
+        value = value[points.snr > threshold]
     low, high = float(value.min()), float(value.max())
     margin = 0.08 * (high - low) or abs(low) * 0.01 or 1.0
     ends = (high + margin, low - margin) if points.unit == "mag" else (low - margin, high + margin)

@@ -18,7 +18,7 @@ from photseries.server.http.series import number_of
 __all__ = ["PeriodPageHandler", "SeriesFileHandler", "SeriesPageHandler"]
 
 #: What of the metadata the page's script reads.
-_PLOTTED = ("id", "num_exp", "robust_flux", "robust_rms_flux", "mjd_first", "mjd_last", "filter", "obj_id")
+_PLOTTED = ("id", "num_exp", "mjd_first", "mjd_last", "filter", "obj_id")
 
 
 class SeriesPageHandler(PageHandler):
@@ -52,7 +52,8 @@ class SeriesPageHandler(PageHandler):
         numeric = list(fields["medians"])
         time = next(name for name in TIME if name in numeric)
         brightness = next(name for name in BRIGHTNESS if name in numeric)
-        canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR}
+        # The script asks for these in both units and for the derived S/N, which replaces a column of that name.
+        canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR, "snr"}
         return {
             **{name: fields[name] for name in _PLOTTED},
             "threshold": self.services.config.photometry.detection_threshold,

@@ -50,7 +50,10 @@ class SourcePageHandler(PageHandler):
             "total": total,
             "instruments": names,
             "bands": bands,
-            "plotted": [self._plotted(fields, bands) for fields in found],
+            "plotted": {
+                "threshold": self.services.config.photometry.detection_threshold,
+                "series": [self._plotted(fields, bands) for fields in found],
+            },
         }
 
     def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int]) -> Mapping[str, Any]:

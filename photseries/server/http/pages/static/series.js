@@ -9,10 +9,9 @@ const series = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
 const controls = element("controls");
 const MARKERS = 2500; // more points than these are dots without error bars
-const FAR = 5; // scatters from the robust flux, beyond which a point is an outlier
 
 const state = {
-  unit: series.unit, time: "mjd", window: null, shown: { seen: true, unseen: true, flagged: true, far: true },
+  unit: series.unit, time: "mjd", window: null, shown: { seen: true, unseen: true, unknown: true, flagged: true },
   column: "", quality: series.columns.find((name) => /qual|flag/i.test(name)) ?? "",
 };
 let charts = {};
@@ -30,28 +29,27 @@ async function fetchRows(from, to) {
   const { data, data_rows: count } = await ask(`/api/photometric_series/${series.id}`, {
     signal: asked.signal,
     query: {
-      columns: names.map((name) => `"${name.replaceAll('"', '""')}"`).join(","), derive: "mag,magerr,flux,fluxerr",
+      columns: names.map((name) => `"${name.replaceAll('"', '""')}"`).join(","), derive: "mag,magerr,flux,fluxerr,snr",
       maxPoints: most, mjdMin: from, mjdMax: to,
     },
   });
   return { ...data, mjd: data[series.time], count, complete: data[series.time].length === count, from: from ?? -Infinity, to: to ?? Infinity };
 }
 
-// What each row is: flagged, an outlier, detected or not; the first that is true.
-function kinds({ flux, fluxerr, ...columns }) {
+// What each row is: flagged, detected, not detected, or without an S/N; null where there is no brightness.
+function kinds({ flux, snr, ...columns }) {
   const flags = state.quality && columns[state.quality];
-  return flux.map((value, i) => {
+  return snr.map((value, i) => {
     if (flags && flags[i]) return "flagged";
-    if (series.robust_rms_flux > 0 && Math.abs(value - series.robust_flux) > FAR * series.robust_rms_flux) return "far";
-    const noise = Math.max(fluxerr[i] ?? 0, series.robust_rms_flux ?? 0);
-    return value / noise > series.threshold ? "seen" : "unseen";
+    if (value === null) return flux[i] === null ? null : "unknown";
+    return value > series.threshold ? "seen" : "unseen";
   });
 }
 
 const LAYERS = {
   seen: { label: "Detections", colour: "--accent", marker: "circle" },
   unseen: { label: "Non-detections", colour: "--soft", marker: "inverted_triangle", hollow: true },
-  far: { label: "Outliers", colour: "--second", marker: "diamond", size: 9 },
+  unknown: { label: "S/N unknown", colour: "--second", marker: "circle", hollow: true },
   flagged: { label: "Flagged", colour: "--third", marker: "x", hollow: true },
 };
 
@@ -67,7 +65,7 @@ function layers(few) {
       name, ...look, x: at.map((i) => position(rows.mjd[i])), y,
       low: few ? at.map((i, n) => y[n] - (errors[i] ?? NaN)) : undefined,
       high: few ? at.map((i, n) => y[n] + (errors[i] ?? NaN)) : undefined,
-      line: name === "seen" && !rows.complete, size: few ? (look.size ?? 5) : 2.5, alpha: few ? 0.85 : 0.6, hollow: few && Boolean(look.hollow),
+      line: name === "seen" && !rows.complete, size: few ? 5 : 2.5, alpha: few ? 0.85 : 0.6, hollow: few && Boolean(look.hollow),
       columns: { mjd: at.map((i) => rows.mjd[i]), error: at.map((i) => errors[i] ?? NaN) },
     };
   });

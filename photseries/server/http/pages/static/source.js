@@ -5,13 +5,12 @@ import { labelOfBrightness, labelOfTime, timeAxis } from "./axes.js";
 import { Stage } from "./stage.js";
 import { counted } from "./words.js";
 
-const series = JSON.parse(document.getElementById("script").dataset.series);
+const { series, threshold } = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
 const controls = element("controls");
 const AT_ONCE = 3; // requests under way
 const MOST = 20000; // points on the page
 const FEW = 3000; // points that are drawn with error bars
-const SEEN = 0.36; // [mag] a greater error is that of a point below 3 sigma
 
 const bands = new Map(series.map((one) => [one.filter, one.band]));
 const filters = [...bands.keys()];
@@ -29,7 +28,7 @@ const axis = () => timeAxis(controls.time.value, first);
 async function fetched(one, from, to) {
   const { data, data_rows: count } = await ask(`/api/photometric_series/${one.id}`, {
     query: {
-      columns: one.time, derive: "mag,magerr,flux,fluxerr", mjdMin: from, mjdMax: to,
+      columns: one.time, derive: "mag,magerr,flux,fluxerr,snr", mjdMin: from, mjdMax: to,
       maxPoints: Math.max(200, Math.round(MOST / series.length)),
     },
   });
@@ -62,7 +61,8 @@ function points(filter, few) {
     if (one.filter !== filter || !of) continue;
     of[unit].forEach((value, i) => {
       const error = of[`${unit}err`][i];
-      if (value === null || (unit === "mag" && error > SEEN)) {
+      const faint = of.snr[i] !== null && of.snr[i] <= threshold;
+      if (value === null || (unit === "mag" && faint)) {
         unseen ||= unit === "mag" && of.flux[i] !== null;
         return;
       }
@@ -91,7 +91,7 @@ function draw(fit) {
   }));
   chart.draw(layers, { fit });
   const thinned = [...rows.values()].some(({ complete }) => !complete) ? ", the extremes of more" : "";
-  const left = unseen ? "; what is below 3 sigma has no magnitude here" : "";
+  const left = unseen ? "; points that are not detected are not shown in magnitudes" : "";
   element("told").textContent = `${counted(inView(), "point")}${thinned}${left}`;
 }
 

@@ -1,0 +1,70 @@
+"""Signal to noise: the one definition that statistics, derived columns, pages and plots share."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.photometry import FloatArray
+
+__all__ = ["noise_of_steps", "signal_to_noise"]
+
+#: Standard deviation of normal noise per median absolute deviation.
+_NORMAL = 1.4826
+
+
+def signal_to_noise(curve: LightCurve) -> FloatArray:
+    """Compute the S/N of each row.
+
+    Parameters
+    ----------
+    curve : LightCurve
+        Rows in any order.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        In the order of the rows: flux / fluxerr; where a row has no error, flux / :func:`noise_of_steps` of all fluxes
+        in order of time. NaN where the flux is absent or there is no noise to divide by.
+
+    Notes
+    -----
+    The scatter of the whole series is no noise: for a variable star it is the signal. Magnitudes without errors use
+    the noise of their fluxes, which is symmetric around zero for a source that is not there.
+    """
+    noise = curve.fluxerr
+    if np.isnan(noise).any():
+        noise = np.where(np.isnan(noise), noise_of_steps(curve.by_time().flux), noise)
+    with np.errstate(all="ignore"):
+        ratio = curve.flux / noise
+    return np.where(np.isfinite(ratio), ratio, np.nan)
+
+
+def noise_of_steps(values: npt.ArrayLike) -> float:
+    """Estimate the noise of a time series from the differences of successive values.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n,)
+        In order of time, in any unit; values that are not finite are left out.
+
+    Returns
+    -------
+    float
+        In the unit of the values; NaN with fewer than 3 finite values, or where the noise is zero or overflows.
+
+    Notes
+    -----
+    1.4826 * median(abs(difference)) / sqrt(2), the standard deviation of normal noise. Variation that is slow compared
+    with the cadence does not inflate it (von Neumann 1941, Ann. Math. Stat. 12, 367), nor do a few outlying values.
+    """
+    every: FloatArray = np.asarray(values, dtype=np.float64)
+    finite = every[np.isfinite(every)]
+    if finite.size < 3:
+        return math.nan
+    with np.errstate(all="ignore"):
+        noise = _NORMAL * float(np.median(np.abs(finite[1:] - finite[:-1]))) / math.sqrt(2)
+    return noise if 0 < noise < math.inf else math.nan
