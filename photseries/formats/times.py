@@ -10,17 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.formats.moments import UNIX_EPOCH, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
 from photseries.formats.reading import invalid
-from photseries.lightcurve.leap_seconds import LEAP_SECOND, LEAP_SECONDS
-from photseries.lightcurve.table import TIME, is_text
+from photseries.lightcurve.table import TIME
 
 __all__ = ["TIME_FORMATS", "TimeFormat", "require_mjd", "with_mjd"]
 
-FloatArray = npt.NDArray[np.float64]
-
 _JD_EPOCH: Final = 2_400_000.5  # MJD 0 as JD [d]
-_UNIX_EPOCH: Final = 40_587  # 1970-01-01 as MJD [d]
-_NS_A_DAY: Final = 86_400 * 10**9
 
 
 @dataclass(frozen=True)
@@ -43,7 +39,7 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "hjd": TimeFormat("heliocentric Julian date", -_JD_EPOCH, fields={"time_refpos": "heliocenter"}),
     "btjd": TimeFormat("TESS: BJD - 2457000", 2_457_000 - _JD_EPOCH, fields=_BARYCENTRIC),
     "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - _JD_EPOCH, fields=_BARYCENTRIC),
-    "unix": TimeFormat("seconds since 1970-01-01 UTC", _UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
+    "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
     "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
 }
 
@@ -82,9 +78,9 @@ def with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> 
     """
     times = frame[name]
     if isinstance(times.dtype, pd.DatetimeTZDtype):
-        return frame.assign(**{name: _of_utc(times)}), {"time_scale": "utc"}
+        return frame.assign(**{name: mjd_of_moments(times)}), {"time_scale": "utc"}
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
-        return frame.assign(**{name: _of_datetimes(times)}), {}
+        return frame.assign(**{name: mjd_of_datetimes(times)}), {}
     if given is not None and given not in TIME_FORMATS:
         raise invalid(f"There is no time format {given!r:.40}; there are {', '.join(TIME_FORMATS)}.")
     known = given or _format_of(column)
@@ -93,7 +89,7 @@ def with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> 
     how = TIME_FORMATS[known]
     fields = dict(how.fields or {})
     if known == "iso":
-        return frame.assign(**{name: _of_texts(times, column)}), fields
+        return frame.assign(**{name: mjd_of_texts(times, column)}), fields
     if not (isinstance(times.dtype, np.dtype) and times.dtype.kind in "iuf"):
         raise invalid(f"The column {column!r} holds no numbers, but times as {known} are numbers.")
     if known == "mjd":
@@ -106,43 +102,6 @@ def _format_of(column: str) -> str | None:
     if name in TIME:
         return "mjd"
     return {"bjd_tdb": "bjd", "date": "iso", "datetime": "iso"}.get(name, name if name in TIME_FORMATS else None)
-
-
-def _of_texts(times: pd.Series[Any], column: str) -> FloatArray:
-    if not is_text(times):
-        raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
-    in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool)
-    if in_leap_second.any():
-        times = times.copy()
-        times[in_leap_second] = [LEAP_SECOND.sub(":59", text) for text in times[in_leap_second]]
-    try:
-        return _of_utc(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
-    except (ValueError, TypeError) as error:
-        raise invalid(f"The column {column!r} holds what is no ISO date or time: {error}.") from error
-
-
-def _of_utc(times: pd.Series[Any], in_leap_second: npt.NDArray[np.bool_] | bool = False) -> FloatArray:
-    """Compute MJD in UTC of times with a time zone; those in a leap second come one second too early."""
-    stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
-    days, rest = _days(stamps)
-    rest = rest + in_leap_second * 10**9
-    steps = pd.Series(days).map(LEAP_SECONDS).fillna(0).to_numpy(np.float64)
-    length = _NS_A_DAY + steps * 1e9
-    if np.any(in_leap_second & ((rest < _NS_A_DAY) | (rest >= length))):
-        raise ValueError("a second 60 that is not a leap second of UTC")
-    return np.where(np.isnat(stamps), np.nan, days + rest / length)
-
-
-def _of_datetimes(times: pd.Series[Any]) -> FloatArray:
-    stamps = times.to_numpy("M8[ns]")
-    days, rest = _days(stamps)
-    return np.where(np.isnat(stamps), np.nan, days + rest / _NS_A_DAY)
-
-
-def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Split moments into the MJD of their day and the rest [ns]."""
-    days, rest = np.divmod(stamps.view(np.int64), _NS_A_DAY)
-    return days + _UNIX_EPOCH, rest
 
 
 def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> list[str]:

@@ -53,6 +53,27 @@ def test_datetimes_need_no_format():
     assert frame["mjd"][2] == pytest.approx(59000.5 + 1e-6 / 86400, abs=1e-11)
 
 
+LEAP = ["2016-12-31T12:00:00", "2016-12-31T23:59:60.25", "2016-12-31T23:59:59.999999999", "2017-01-01T00:00:00"]
+
+
+def test_utc_on_a_day_with_a_leap_second_is_that_of_erfa():
+    expected = Time(LEAP, scale="utc").mjd
+    got = mapped({"date": [*LEAP, None], "flux": 1.0}).frame["mjd"]
+    np.testing.assert_allclose(got[:4], expected, rtol=0, atol=1e-11)
+    assert np.isnan(got[4])
+    got = mapped({"date": ["2017-01-01T00:59:60.25+01:00"], "flux": 1.0}).frame["mjd"]
+    assert got[0] == expected[1]
+    zoned = pd.to_datetime(["2016-12-31T12:00:00Z"])
+    assert mapped({"time": zoned, "flux": 1.0}).frame["mjd"][0] == expected[0]
+    assert mapped({"time": zoned.tz_localize(None), "flux": 1.0}).frame["mjd"][0] == 57753.5, "of unknown scale"
+
+
+@pytest.mark.parametrize("text", ["2016-12-30T23:59:60", "2016-12-31T22:59:60", "2016-12-31T23:60:59"])
+def test_a_leap_second_that_never_was_is_refused(text):
+    with pytest.raises(InvalidError, match="no ISO date or time"):
+        mapped({"date": ["2016-12-31T12:00:00", text], "flux": 1.0})
+
+
 @given(st.floats(-15000, 100000))
 def test_formats_are_linear_to_the_last_digits(mjd):
     got = mapped({"jd": [mjd + 2400000.5], "flux": [1.0]}).frame["mjd"][0]

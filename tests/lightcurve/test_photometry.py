@@ -11,7 +11,6 @@ from photseries.lightcurve.photometry import (
     fluxerr_to_magerr,
     mag_to_flux,
     magerr_to_fluxerr,
-    signal_to_noise,
 )
 
 ANY = st.floats(allow_nan=True, allow_infinity=True)
@@ -62,7 +61,6 @@ def test_nothing_is_infinite_and_nothing_warns(a, b):
         mag_to_flux(a),
         fluxerr_to_magerr(a, b),
         magerr_to_fluxerr(a, b),
-        signal_to_noise(a, b, 1.0),
     ]
     assert not np.isinf(results).any()
 
@@ -90,22 +88,3 @@ def test_float32_is_computed_in_float64():
     mag = flux_to_mag(flux)
     assert mag.dtype == np.float64
     np.testing.assert_array_equal(mag, flux_to_mag(flux.astype(np.float64)))
-
-
-def test_signal_to_noise_takes_the_larger_noise():
-    snr = signal_to_noise([10.0, 10.0, -10.0], [1.0, 4.0, 4.0], 2.0)
-    np.testing.assert_array_equal(snr, [5.0, 2.5, -2.5])
-
-
-@pytest.mark.parametrize("absent", [np.nan, 0.0, -3.0, np.inf])
-def test_signal_to_noise_without_an_error_takes_the_scatter(absent):
-    assert signal_to_noise(10.0, absent, 2.0) == 5.0
-
-
-def test_signal_to_noise_over_zero_scatter():
-    np.testing.assert_array_equal(signal_to_noise([10.0, 10.0, 0.0], [np.nan, 4.0, np.nan], 0.0), [np.nan, 2.5, np.nan])
-
-
-@pytest.mark.parametrize("scatter", [np.nan, np.inf])
-def test_signal_to_noise_without_a_scatter_is_not_claimed(scatter):
-    assert np.isnan(signal_to_noise([10.0], [1.0], scatter)).all()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from photseries.lightcurve.curve import light_curve
+from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.photometry import flux_to_mag, mag_to_flux
 from photseries.lightcurve.statistics import robust, summarize
 
+COLUMNS = ("medians", "minima", "maxima", "stds")
 DATA = Path(__file__).parent.parent / "data"
 EXACT = {"rel": 1e-12, "abs": 0.0}
 
@@ -49,12 +52,13 @@ def clipped(values):
 
 
 def assert_as_skyportal(frame, mags, fluxes, noise):
-    """Compare with SkyPortal's formulas, for rows that are sorted by mjd and finite where they are not NaN."""
+    """Compare with SkyPortal's formulas, S/N apart, for rows sorted by mjd and finite where they are not NaN."""
     summary = summarize(frame)
     mjd = frame["mjd"].to_numpy(np.float64)
     robust_mag, robust_rms = clipped(mags)
     robust_flux, robust_rms_flux = clipped(fluxes)
-    snr = fluxes / np.fmax(noise, robust_rms_flux)
+    steps = np.abs(np.diff(fluxes[np.isfinite(fluxes)]))
+    snr = fluxes / np.where(np.isnan(noise), 1.4826 * np.median(steps) / np.sqrt(2), noise)
     detected = np.flatnonzero(snr > 3)
     expected = {
         "num_exp": len(mjd),
@@ -217,6 +221,8 @@ def test_peer_13_a_null_time_is_no_time():
 def test_a_detection_without_a_time_counts_but_is_not_the_last():
     quiet = np.tile([-1.0, 1.0], 20)
     summary = summarize(series([*quiet, 50.0, 60.0], mjd=[*np.arange(40.0), np.nan, 7.5]))
+    # The steps are 2, but for 59 and 61 around 7.5 and 49 before the row without a time.
+    assert summary.best_snr == pytest.approx(60 / (1.4826 * 2 / np.sqrt(2)), **EXACT)
     assert summary.num_detected == 2
     assert (summary.mjd_last_detected, summary.mag_last_detected) == (7.5, flux_to_mag(60.0))
 
@@ -251,7 +257,8 @@ def test_peer_15_errors_that_are_not_positive_do_not_make_a_signal():
     flux = np.tile([9.0, 11.0], 10)
     with_bad_errors = summarize(series(flux, fluxerr=np.tile([-1e-9, 0.0], 10)))
     without = summarize(series(flux))
-    assert with_bad_errors.best_snr == without.best_snr == 11.0
+    noise = 1.4826 * 2 / np.sqrt(2)
+    assert with_bad_errors.best_snr == without.best_snr == pytest.approx(11 / noise, **EXACT)
 
 
 def test_peer_16_noise_is_not_detected():
@@ -277,6 +284,102 @@ def test_peer_16_constant_magnitude():
     summary = summarize(frame)
     assert (summary.mean_mag, summary.rms_mag, summary.robust_rms, summary.rms_flux) == (18.1, 0.0, 0.0, 0.0)
     assert summary.best_snr is None
+
+
+def test_a_flare_does_not_hide_the_rest():
+    flux = np.full(500, 50.0)
+    flux[100:200] = 1000.0
+    summary = summarize(series(flux, fluxerr=np.full(500, 5.0)))
+    assert (summary.num_detected, summary.is_detected) == (500, True)
+    assert (summary.worst_snr, summary.median_snr, summary.best_snr) == (10.0, 10.0, 200.0)
+
+
+def test_100_bright_rows_of_500_are_detected():
+    flux = np.random.default_rng(5).normal(0.0, 5.0, 500)
+    flux[::5] = 1000.0
+    summary = summarize(series(flux, fluxerr=np.full(500, 5.0)))
+    assert summary.best_snr == 200.0
+    assert 100 <= summary.num_detected == np.count_nonzero(flux > 15) < 105
+    assert summary.is_detected
+    assert (summary.mjd_last_detected, summary.mag_last_detected) == (59495.0, pytest.approx(16.4, **EXACT))
+
+
+@pytest.mark.parametrize("errors", [True, False])
+def test_a_pulsating_star_is_detected_in_every_row(errors):
+    mjd = 59000 + np.arange(0, 20, 1 / 96)
+    mag = 16 + 0.9 * np.abs((mjd / 0.55) % 1 - 0.5)
+    flux = np.random.default_rng(6).normal(10 ** (0.4 * (23.9 - mag)), 10.0)
+    assert flux.min() / 10 > 67
+    assert np.std(flux) > 10 * flux.min() / 67 / 3, "its own variation is many times the noise"
+    summary = summarize(series(flux, mjd, **({"fluxerr": np.full(len(flux), 10.0)} if errors else {})))
+    assert summary.num_detected == summary.num_exp == len(flux)
+    assert summary.median_snr > 5
+
+
+def test_the_noise_of_magnitudes_without_errors_is_that_of_their_fluxes():
+    mag = np.array([18.0, 18.1, 18.3, 17.9, 18.2])
+    flux = 10 ** (0.4 * (23.9 - mag))
+    snr = flux / (1.4826 * np.median(np.abs(np.diff(flux))) / np.sqrt(2))
+    summary = summarize(pd.DataFrame({"mjd": np.arange(5.0), "mag": mag}))
+    expected = (snr.min(), np.median(snr), snr.max())
+    assert (summary.worst_snr, summary.median_snr, summary.best_snr) == pytest.approx(expected, **EXACT)
+
+
+@pytest.mark.parametrize("sentinel", [99.999, -99.0, 100.0, 40.0, -40.0])
+@pytest.mark.parametrize("dtype", ["float64", "float32", "int16"])
+def test_a_magnitude_that_cannot_be_counts_as_absent(sentinel, dtype):
+    mag = np.array([18, 19, 18, 20, 17]).astype(dtype)
+    times = 59000 + np.arange(7.0)
+    odd = np.array([*mag[:2], sentinel, *mag[2:], sentinel]).astype(dtype)
+    errors = [0.1] * 7
+    summary = summarize(pd.DataFrame({"mjd": times, "mag": odd, "magerr": errors, "lim_mag": odd}))
+    without = summarize(pd.DataFrame({"mjd": times, "mag": [18, 19, np.nan, 18, 20, 17, np.nan], "magerr": errors}))
+    assert (summary.mean_mag, summary.rms_mag) == pytest.approx((np.mean(mag), np.std(mag)), **EXACT)
+    assert summary.mean_flux == pytest.approx(np.mean(10 ** (0.4 * (23.9 - mag.astype(float)))), **EXACT)
+    assert (summary.num_exp, summary.num_detected, summary.mag_last, summary.mag_last_detected) == (7, 5, None, 17.0)
+    for name in ("mag", "lim_mag"):
+        found = (summary.medians[name], summary.minima[name], summary.maxima[name], summary.stds[name])
+        assert found == pytest.approx((18.0, 17.0, 20.0, np.std(mag.astype(float))), **EXACT)
+    assert dataclasses.asdict(summary) | {name: {} for name in COLUMNS} == dataclasses.asdict(without) | {
+        name: {} for name in COLUMNS
+    }
+
+
+def test_a_magnitude_that_cannot_be_counts_as_absent_beside_a_flux():
+    summary = summarize(series([1.0, 2.0, 3.0], mag=[18.0, 99.0, 20.0], magnitude_of_peak=[1.0, 50.0, 60.0]))
+    assert (summary.maxima["mag"], summary.medians["mag"]) == (20.0, 19.0)
+    assert summary.maxima["magnitude_of_peak"] == 60.0
+    assert summary.mean_flux == 2.0
+
+
+def test_a_faint_flux_keeps_its_magnitude():
+    assert summarize(series([1e-8, 1e-8, 1e-8])).mean_mag == pytest.approx(43.9, **EXACT)
+
+
+@pytest.mark.parametrize("offset", [1e13, -1e13, 2.5e11, 1e6])
+@pytest.mark.parametrize("n", [7, 1000, 18_699])
+def test_a_standard_deviation_far_from_zero(offset, n):
+    values = offset + np.random.default_rng(n).normal(0.0, 1.0, n)
+    exact = [Fraction(value) for value in values.tolist()]
+    mean = sum(exact) / n
+    variance = sum((value - mean) ** 2 for value in exact) / n
+    summary = summarize(series(values))
+    assert summary.rms_flux == pytest.approx(math.sqrt(variance), rel=1e-9, abs=0)
+    assert summary.stds["flux"] == pytest.approx(math.sqrt(variance), rel=1e-9, abs=0)
+
+
+@given(st.floats(-1e300, 1e300), st.integers(1, 500))
+def test_the_standard_deviation_of_a_constant_is_zero(value, n):
+    assert summarize(series(np.full(n, value))).stds["flux"] == 0.0
+
+
+def test_the_median_of_right_ascensions_is_that_of_angles():
+    frame = series([1.0, 2.0, 3.0], ra=[359.5, 0.2, 359.7], RA=[10.0, 11.0, 13.0], dec=[-1.0, 1.0, 2.0])
+    summary = summarize(frame)
+    assert summary.medians["ra"] == pytest.approx(359.7, abs=1e-9)
+    assert infer(frame)["ra"] == summary.medians["ra"]
+    assert (summary.medians["RA"], summary.medians["dec"]) == (11.0, 1.0)
+    assert (summary.minima["ra"], summary.maxima["ra"]) == (0.2, 359.7)
 
 
 def test_peer_17_fluxes_tell_what_magnitudes_cannot():

@@ -3,7 +3,9 @@
 import math
 from datetime import datetime, timedelta
 
+import erfa
 import pytest
+from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +16,11 @@ KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Ki
     "choice": choice("asc", "desc"),
     "choices": choices("mag", "snr"),
     "whole": whole(2, 50),
+}
+
+#: MJD of the days that begin after a step of UTC, as ERFA knows them.
+STEPS = {
+    (datetime(int(year), int(month), 1) - datetime(1858, 11, 17)).days for year, month, _ in erfa.leap_seconds.get()[1:]
 }
 
 GOOD = {
@@ -198,9 +205,28 @@ def test_every_mjd_can_be_given(mjd):
 def test_every_date_and_time_can_be_given(moment, east):
     sign = "-" if east < timedelta() else "+"
     hours, minutes = divmod(abs(east) // timedelta(minutes=1), 60)
-    days = (moment - datetime(1858, 11, 17)) / timedelta(days=1) - east / timedelta(days=1)
+    since = moment - datetime(1858, 11, 17) - east
+    days = since / timedelta(days=1)
+    if since // timedelta(days=1) + 1 in STEPS:
+        days = Time(moment - east, scale="utc").mjd
     text = f"{moment.isoformat()}{sign}{hours:02}:{minutes:02}"
     assert kinds.MOMENT.read(text) == pytest.approx(days, abs=1e-9)
+
+
+@pytest.mark.parametrize("clock", ["00:00:00", "12:00:00", "23:59:59.999999"])
+def test_utc_is_that_of_erfa_on_and_around_days_with_a_step(clock):
+    for day in {step + offset for step in STEPS for offset in (-2, -1, 0)}:
+        text = f"{datetime(1858, 11, 17) + timedelta(days=day):%Y-%m-%d}T{clock}"
+        assert kinds.MOMENT.read(text) == pytest.approx(Time(text, scale="utc").mjd, rel=0, abs=2e-11)
+
+
+def test_a_leap_second_is_a_moment():
+    mjd = Time("2016-12-31T23:59:60.5", scale="utc").mjd
+    assert kinds.MOMENT.read("2016-12-31T23:59:60.5Z") == mjd
+    assert kinds.MOMENT.read("2017-01-01 01:59:60.5+02:00") == mjd
+    assert kinds.MOMENT.read("2016-12-31T23:59:59Z") < mjd < kinds.MOMENT.read("2017-01-01")
+    for text in ("2016-12-30T23:59:60", "2016-12-31T22:59:60", "2016-12-31T23:60:00", "1971-12-31T23:59:60.5"):
+        assert_refused(kinds.MOMENT, text)
 
 
 @pytest.mark.parametrize("blank", [" ", '"', '""', ",", "a ", '" ', "\u00a0"])

@@ -26,7 +26,7 @@ ROWS = st.lists(st.tuples(NUMBERS, NUMBERS, st.floats(min_value=5e-324, allow_in
 def test_every_light_curve_is_drawn_or_refused(rows, unit, time):
     mjd, value, error = np.array(sorted(rows), float).T
     with contextlib.suppress(InvalidError):
-        drawn = png(
-            Samples(unit, mjd, value, error), title="a", subtitle="b", size=(200, 200), theme="light", time=time
-        )
+        with np.errstate(over="ignore"):
+            points = Samples(unit, mjd, value, error, value / error)
+        drawn = png(points, title="a", subtitle="b", size=(200, 200), theme="light", time=time, threshold=3.0)
         assert drawn.startswith(b"\x89PNG")

@@ -1,0 +1,85 @@
+"""Times that are datetimes or text, as MJD."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from photseries.formats.reading import invalid
+from photseries.lightcurve.leap_seconds import LEAP_SECOND, LEAP_SECONDS
+from photseries.lightcurve.table import is_text
+
+__all__ = ["UNIX_EPOCH", "mjd_of_datetimes", "mjd_of_moments", "mjd_of_texts"]
+
+#: 1970-01-01 as MJD [d].
+UNIX_EPOCH: Final = 40_587
+
+_NS_PER_DAY: Final = 86_400 * 10**9
+_NS_PER_SECOND: Final = 10**9
+
+
+def mjd_of_datetimes(times: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    """Compute the MJD of datetimes without a time zone, in days of 86,400 s; NaN where one is missing."""
+    stamps = times.to_numpy("M8[ns]")
+    days, rest = _days(stamps)
+    return np.where(np.isnat(stamps), np.nan, days + rest / _NS_PER_DAY)
+
+
+def mjd_of_moments(
+    times: pd.Series[Any], in_leap_second: npt.NDArray[np.bool_] | bool = False
+) -> npt.NDArray[np.float64]:
+    """Compute the MJD in UTC of datetimes with a time zone.
+
+    Parameters
+    ----------
+    times : Series of datetimes with a time zone
+    in_leap_second : ndarray of bool, shape (n,), optional
+        The rows that are one second later than written, as a datetime cannot hold the second 60.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        MJD in UTC, where a day with a leap second has 86,401 s [d]; NaN where a time is missing.
+
+    Raises
+    ------
+    ValueError
+        When a row of ``in_leap_second`` is not in one.
+    """
+    stamps = times.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy("M8[ns]")
+    days, rest = _days(stamps)
+    rest = rest + in_leap_second * _NS_PER_SECOND
+    steps = pd.Series(days).map(LEAP_SECONDS).fillna(0).to_numpy(np.float64)
+    length = _NS_PER_DAY + steps * _NS_PER_SECOND
+    if np.any(in_leap_second & ((rest < _NS_PER_DAY) | (rest >= length))):
+        raise ValueError("a second 60 that is not a leap second of UTC")
+    return np.where(np.isnat(stamps), np.nan, days + rest / length)
+
+
+def mjd_of_texts(times: pd.Series[Any], column: str) -> npt.NDArray[np.float64]:
+    """Compute the MJD in UTC of ISO 8601 dates and times, UTC unless they have an offset.
+
+    Raises
+    ------
+    InvalidError
+        When the column, which the message names, holds anything else.
+    """
+    if not is_text(times):
+        raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
+    in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool)
+    if in_leap_second.any():
+        times = times.copy()
+        times[in_leap_second] = [LEAP_SECOND.sub(":59", text) for text in times[in_leap_second]]
+    try:
+        return mjd_of_moments(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
+    except (ValueError, TypeError) as error:
+        raise invalid(f"The column {column!r} holds what is no ISO date or time: {error}.") from error
+
+
+def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Split datetimes into the MJD of their day and the rest [ns]."""
+    days, rest = np.divmod(stamps.view(np.int64), _NS_PER_DAY)
+    return days + UNIX_EPOCH, rest
