@@ -213,7 +213,7 @@ def test_every_date_and_time_can_be_given(moment, east):
     assert kinds.MOMENT.read(text) == pytest.approx(days, abs=1e-9)
 
 
-@pytest.mark.parametrize("clock", ["00:00:00", "12:00:00", "23:59:59.999999"])
+@pytest.mark.parametrize("clock", ["00:00:00", "12:00:00", "23:59:59.5"])
 def test_utc_is_that_of_erfa_on_and_around_days_with_a_step(clock):
     for day in {step + offset for step in STEPS for offset in (-2, -1, 0)}:
         text = f"{datetime(1858, 11, 17) + timedelta(days=day):%Y-%m-%d}T{clock}"

@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from photseries.lightcurve.table import BRIGHTNESS, FLUX, TIME, error_column, first_present
+from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
+from photseries.lightcurve.table import (
+    BRIGHTNESS,
+    FLUX,
+    SENTINEL_MAG,
+    TIME,
+    error_column,
+    first_present,
+    is_numeric,
+)
 
 __all__ = ["REASONS", "UNEXPLAINED", "Reason", "Table"]
 
@@ -86,6 +95,18 @@ def _bad_errors(table: Table) -> bool:
     return bool(table.errors.size) and not bool((table.errors > 0).all() and np.isfinite(table.errors).all())
 
 
+def _sentinels(table: Table) -> bool:
+    columns = [column for name, column in table.frame.items() if name in MAGNITUDES and is_numeric(column)]
+    return any(bool((np.isfinite(column) & (np.abs(column) >= SENTINEL_MAG)).any()) for column in columns)
+
+
+def _is_around_zero(table: Table) -> bool:
+    columns = [
+        column.to_numpy() for name, column in table.frame.items() if name in INFERRED["ra"] and is_numeric(column)
+    ]
+    return any(bool(np.nanmax(column, initial=0) - np.nanmin(column, initial=360) > 180) for column in columns)
+
+
 def _of_the_times(table: Table) -> bool:
     """Tell whether every column has the statistics that belong to the times."""
     name = first_present(table.frame, TIME)
@@ -134,6 +155,19 @@ REASONS: tuple[Reason, ...] = (
         _bad_errors,
     ),
     Reason(
+        "magnitudes that stand for no measurement",
+        "SkyPortal takes magnitudes like 99.999 and -99 for measurements; here those of 40 or more, or -40 or less, "
+        "count as absent.",
+        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS),
+        _sentinels,
+    ),
+    Reason(
+        "right ascensions around zero",
+        "SkyPortal takes the plain median of right ascensions; here it is that of angles: 359.9 and 0.1 give 0.",
+        ("medians",),
+        _is_around_zero,
+    ),
+    Reason(
         "constant brightness",
         "SkyPortal's scatter of equal values is 0 but for rounding, and its S/N endless; here the scatter is 0 and "
         "there is no S/N over it.",
@@ -142,8 +176,8 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "S/N definition",
-        "SkyPortal scales the scatter of the magnitudes by the median flux; here it is the scatter of the fluxes, "
-        "which noise around zero cannot make small.",
+        "SkyPortal divides by the larger of the error and the scatter of the whole series; here by the error, or by "
+        "the noise of successive fluxes where a row has none, so that variation is not noise.",
         _SNR,
         lambda table: any(field in table.differing for field in _SNR[:3]),
     ),

@@ -153,8 +153,13 @@ def statistics(frame):
     """Compute what SkyPortal stores of a table: in the precision of its columns, first row first."""
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        mjd, flux = np.array(frame["mjd"]), np.array(frame["flux"])
-        mag = np.where(flux > 0, -2.5 * np.log10(flux) + 23.9, np.nan).astype(flux.dtype)
+        mjd = np.array(frame["mjd"])
+        if "flux" in frame:
+            flux = np.array(frame["flux"])
+            mag = np.where(flux > 0, -2.5 * np.log10(flux) + 23.9, np.nan).astype(flux.dtype)
+        else:
+            mag = np.array(frame["mag"])
+            flux = 10 ** (0.4 * (23.9 - mag))
         robust_mag, robust_rms = _clipped(mag)
         noise = robust_rms * np.log(10) / 2.5 * abs(np.nanmedian(flux))
         if "fluxerr" in frame:

@@ -25,8 +25,8 @@ PLAIN = 175
 (
     UNSORTED, DESCENDING, REPEATED, NULL_TIME, SINGLE, BAD_ERRORS, NOISE, CONSTANT, ONE_ROW, OF_TIMES, SHARED_SINCE,
     ANOTHER_TABLE, TEXT_NONE, UNCERTAIN, STREAMED, NAMED, REFERENCED, ALONE, REAL, IMPOSSIBLE, BACKSLASH, HOSTILE,
-    MISSING, DAMAGED, LAST,
-) = range(1001, 1026)  # fmt: skip
+    MISSING, DAMAGED, SENTINELS, AROUND_ZERO, LAST,
+) = range(1001, 1028)  # fmt: skip
 FAILED = {IMPOSSIBLE: "refused", HOSTILE: "unreadable", MISSING: "missing", DAMAGED: "unreadable"}
 
 
@@ -78,6 +78,8 @@ def filled(peer, marker):
     peer.series(MISSING, plain()).unlink()
     damaged = peer.series(DAMAGED, plain())
     damaged.write_bytes(damaged.read_bytes()[:3000])
+    peer.series(SENTINELS, plain()[["mjd"]].assign(mag=[99.999, 18.0, -99.0, *[18.5, 18.6, 18.7] * 9]))
+    peer.series(AROUND_ZERO, plain().assign(ra=[359.9, 0.2, 0.1] * 10))
     peer.series(LAST, plain())
 
 
@@ -292,6 +294,7 @@ def test_plain_series_do_not_differ(report):
 
 def test_a_reason_is_named_for_what_it_explains_alone(report):
     assert set(reasons(report, DESCENDING)) == {"unsorted rows"}
+    assert set(reasons(report, AROUND_ZERO)) == {"right ascensions around zero"}
     assert set(reasons(report, NOISE)) == {"S/N definition", "positive fluxes only"}
 
 
@@ -310,6 +313,8 @@ SNR = {"median_snr", "best_snr", "worst_snr"}
         (BAD_ERRORS, "bad errors", {"median_snr", "best_snr"}),
         (NOISE, "positive fluxes only", {"mean_flux"}),
         (NOISE, "S/N definition", {"best_snr", "median_snr"}),
+        (SENTINELS, "magnitudes that stand for no measurement", {"mean_mag", "rms_mag", "best_snr", "minima", "stds"}),
+        (AROUND_ZERO, "right ascensions around zero", {"medians"}),
         (CONSTANT, "constant brightness", SNR | {"is_detected"}),
         (OF_TIMES, "statistics of the times", {"medians", "minima"}),
         (ANOTHER_TABLE, "not computed from this file", {"num_exp", "mean_mag"}),
