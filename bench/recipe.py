@@ -93,7 +93,7 @@ def summarize(frame: pd.DataFrame) -> dict[str, Any]:
         mag = 23.9 - 2.5 * np.log10(flux)
         robust_mag, robust_rms = clipped(mag)
         robust_flux, robust_rms_flux = clipped(flux)
-        snr = flux / np.maximum(ordered["fluxerr"].to_numpy(float), robust_rms_flux)
+        snr = flux / ordered["fluxerr"].to_numpy(float)
     detected = snr > 3
     numbers = frame.select_dtypes("number")
     steps = np.diff(mjd)
