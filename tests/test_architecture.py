@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 
 from tornado.web import RequestHandler
 
@@ -51,7 +52,7 @@ def test_nobody_unpickles_or_opens_files_with_pandas():
 
 
 def test_every_route_says_what_it_needs():
-    for path, handler, _ in ROUTES:
+    for path, handler, _ in cast("list[Any]", ROUTES):
         assert handler.needs, path
         defined = {name.upper() for name in vars(handler) if name.upper() in handler.SUPPORTED_METHODS}
         assert defined <= set(handler.needs), path

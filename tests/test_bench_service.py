@@ -42,8 +42,8 @@ os.kill(0, 9)
 
 def test_each_process_is_counted_once():
     command = [sys.executable, "-I", "-S", "-c", FAMILY]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, start_new_session=True, **pipes) as family:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, text=True, start_new_session=True, stdin=pipe, stdout=pipe) as family:
         truth = float(family.stdout.readline())
         counted = Tree(family.pid).cpu()
         family.stdin.write("\n")

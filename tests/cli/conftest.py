@@ -29,9 +29,9 @@ class Shell:
     def on_a_terminal(self, *words, typed=""):
         """Run a command as a process on a terminal; gives its exit status and what stood on the screen."""
         screen, terminal = pty.openpty()
-        words = [sys.executable, "-m", "photseries", *map(str, words)]
+        command = [sys.executable, "-m", "photseries", *map(str, words)]
         environment = {**os.environ, **self.environment, "TERM": "xterm", "COLUMNS": "100"}
-        with subprocess.Popen(words, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
+        with subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment) as process:
             os.close(terminal)
             os.write(screen, typed.encode())
             seen = b""

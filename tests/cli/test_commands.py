@@ -120,7 +120,12 @@ def test_without_a_service_there_is_one_line(environment, message, words, tmp_pa
 def stranger():
     """Something that answers every request with a text of one's choice."""
 
+    class Stranger(HTTPServer):
+        text = b""
+
     class Handler(BaseHTTPRequestHandler):
+        server: Stranger
+
         def do_GET(self):
             self.send_response(200)
             self.end_headers()
@@ -129,7 +134,7 @@ def stranger():
         def log_message(self, *_):
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+    with Stranger(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server

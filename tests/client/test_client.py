@@ -100,7 +100,7 @@ def test_a_dict_of_arrays_goes_up(client, fields):
 def test_the_tess_file_goes_up_and_comes_back_equal(client, world, tmp_path):
     uploaded = client.upload(TESS, obj_id=world.source, instrument_id=world.instrument)
     with pd.HDFStore(TESS, mode="r") as store:
-        original = store[store.keys()[0]]
+        original = pd.DataFrame(store[store.keys()[0]])
     series = client.get(uploaded.id)
     pd.testing.assert_frame_equal(series.data, original)
     assert series.metadata["filter"] == "tess::red"

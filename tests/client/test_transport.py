@@ -7,7 +7,6 @@ import pytest
 
 import photseries
 from photseries import errors
-from photseries.client import transport
 from photseries.errors import (
     DuplicateError,
     InDoubtError,
@@ -27,7 +26,7 @@ SERIES = "/api/photometric_series"
 def pauses(monkeypatch):
     """The pauses that were made; none takes time."""
     made = []
-    monkeypatch.setattr(transport.time, "sleep", made.append)
+    monkeypatch.setattr("photseries.client.transport.time.sleep", made.append)
     return made
 
 

@@ -117,7 +117,10 @@ class Create:
 
 
 class Stored:
-    """A series that is there already."""
+    """A series that is there already; a verb changes it."""
+
+    def send(self, client):
+        raise NotImplementedError
 
     def __init__(self, client, world, label):
         self.old = world.fields(series_name="kills", series_obj_id=label, data=columns(30, seed=1), channel="old")
@@ -180,7 +183,7 @@ class Delete(Stored):
         assert self.send(client).status_code == (404 if done else 200)
 
 
-VERBS = {
+VERBS: dict[str, type[Create | Stored]] = {
     "create": Create, "duplicate": Duplicate, "update": Update, "share": Share, "delete": Delete,
     "update, no grace": Update, "delete, no grace": Delete,
 }  # fmt: skip

@@ -120,7 +120,9 @@ class ObjectPlace(Place):
     """The same with the files in object storage."""
 
     def opened_store(self):
-        return Shifted(open_store(self.config.store.url, self.config.store)._backend)
+        store = open_store(self.config.store.url, self.config.store)
+        assert isinstance(store, ObjectStore)
+        return Shifted(store._backend)
 
     def files(self):
         return {blob.key for blob in self.store.scan()} - {OWNER_KEY}

@@ -44,7 +44,7 @@ class Proxy:
         """A connection to the server."""
         server = socket.socket(socket.AF_UNIX)
         try:
-            server.connect(make_url(self.target).query["host"] + "/.s.PGSQL.5432")
+            server.connect(f"{make_url(self.target).query['host']}/.s.PGSQL.5432")
         except OSError:
             server.close()
             raise

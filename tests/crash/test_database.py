@@ -16,13 +16,13 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.postgres.keeper.folder import Folder
 from photseries.server.settings import Database
-from tests.crash.kills import PATH, Create, Delete, Share, Update
+from tests.crash.kills import PATH, Create, Delete, Share, Stored, Update
 from tests.crash.place import Place
 from tests.crash.proxy import AFTER, BEFORE, Proxy
 from tests.server.archive.test_order import body
 from tests.support import PATIENCE, RunningService
 
-VERBS = {"create": Create, "update": Update, "share": Share, "delete": Delete}
+VERBS: dict[str, type[Create | Stored]] = {"create": Create, "update": Update, "share": Share, "delete": Delete}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """The kill table: whatever is killed wherever, the invariant holds and the client can simply repeat its request."""
 
 import signal
+from typing import Any
 
 import httpx
 import pytest
@@ -41,7 +42,7 @@ def test_a_killed_request(case, place, admin, world, record_property):
 
 def check_killed_request(case, place, admin, world):
     verb = VERBS[case.verb](admin, world, f"{case.verb} {case.point}".replace(",", ""))
-    more = {"store__grace": 0} if case.verb.endswith("no grace") else {}
+    more: dict[str, Any] = {"store__grace": 0} if case.verb.endswith("no grace") else {}
     more |= {**place.store_settings, "database__url": place.url, "fault": f"kill@{case.point}"}
     doomed = ForkedService(place.directory, **more)
     with doomed.client() as client, pytest.raises(httpx.TransportError):

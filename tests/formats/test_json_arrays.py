@@ -36,11 +36,9 @@ def of_any_length(monkeypatch):
 
 def exactly(body: bytes):
     """Read a body the longer way; an error as its message."""
-    before, json_arrays._SHORT = json_arrays._SHORT, 2**62
-    try:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_arrays, "_SHORT", 2**62)
         return read(body)
-    finally:
-        json_arrays._SHORT = before
 
 
 def read(body: bytes):
@@ -74,7 +72,7 @@ def test_it_is_the_exact_answer_or_none(data, others, dense, ascii_only):
 
 
 def test_a_real_series_is_read_this_way():
-    frame = pd.read_hdf(TESS)
+    frame = pd.DataFrame(pd.read_hdf(TESS))
     body = b'{"obj_id": null, "altdata": {"a": [1, {"b": "null, [null"}]}, "data": ' + json_columns.encode(frame) + b"}"
     found = json_arrays.parse(body.replace(b"null, [null", b"x"), LIMITS.depth)
     assert found is not None

@@ -10,7 +10,6 @@ from astropy import units
 from astropy.table import Table
 from astropy.time import Time
 
-from photseries import extras
 from photseries.errors import InvalidError, StartError
 from photseries.formats import FORMATS, READERS, ReadOptions, read
 from tests.formats import mission_files
@@ -154,7 +153,7 @@ def test_names_may_be_in_a_comment(tmp_path):
 
 def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     write("ecsv", tmp_path / "curve.ecsv")
-    monkeypatch.setattr(extras.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("photseries.extras.importlib.util.find_spec", lambda name: None)
     with pytest.raises(StartError, match=r"pip install 'photseries\[astropy\]'"):
         read(tmp_path / "curve.ecsv")
 

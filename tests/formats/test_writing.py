@@ -119,7 +119,7 @@ READERS = {
 def plain(values):
     """Values as every reader has them: numbers as float64 and NaN, text as str and an empty one for a missing one."""
     if np.ma.isMaskedArray(values):
-        values = values.filled({"f": np.nan, "U": "", "O": ""}.get(values.dtype.kind))
+        values = values.filled(np.nan if values.dtype.kind == "f" else "" if values.dtype.kind in "UO" else None)
     values = np.asarray(values)
     if values.dtype.kind == "m":
         return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))

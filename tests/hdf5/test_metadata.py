@@ -3,6 +3,7 @@
 import json
 import math
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +49,7 @@ def test_what_becomes_plain():
     assert [type(kept[name]) for name in "abe"] == [float, list, str]
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "an integer": ({"altdata": {"x": 2**63}}, "beyond 64 bits"),
     "NUL": ({"altdata": ["a\0"]}, "NUL"),
     "NUL in a key": ({"altdata": {"a\0": 1}}, "NUL"),
@@ -74,7 +75,7 @@ def test_all_problems_at_once():
 
 
 def test_depth():
-    value = 1
+    value: Any = 1
     for _ in range(LIMITS.depth - 1):
         value = [value]
     assert plain({"altdata": value}, LIMITS.depth) == {"altdata": value}

@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import pickle
+from typing import Any
 
 import h5py
 import numpy as np
@@ -34,7 +35,7 @@ def test_the_tess_file():
     assert raw.index is None
 
 
-WRITTEN = {
+WRITTEN: dict[str, dict[str, Any]] = {
     "plain": {},
     "another key": {"key": "deep/er/key"},
     "data columns": {"data_columns": True},

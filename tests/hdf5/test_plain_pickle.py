@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import pickletools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -161,14 +162,14 @@ def test_other_objects_can_be_skipped(value):
 
 
 def billion_laughs(levels):
-    value = "ha"
+    value: Any = "ha"
     for _ in range(levels):
         value = [value] * 10
     return value
 
 
 def nested(levels):
-    value = 1
+    value: Any = 1
     for _ in range(levels):
         value = [value]
     return value

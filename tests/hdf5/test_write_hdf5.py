@@ -15,7 +15,10 @@ from photseries.hdf5 import frames, plain_hdf5, stored_file, write_hdf5
 from tests.hdf5.strategies import tables
 from tests.hdf5.support import LIMITS, TESS, recipe_read, some_frame
 
-METADATA = {"metadata": b"(dVra\nF359.5\ns.", "metadata_json": '{"ra":359.5,"series_name":"é☃"}'}
+METADATA: dict[str, str | bytes] = {
+    "metadata": b"(dVra\nF359.5\ns.",
+    "metadata_json": '{"ra":359.5,"series_name":"é☃"}',
+}
 
 alike = pytest.mark.skipif(
     tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1), reason="older pandas write fewer attributes"

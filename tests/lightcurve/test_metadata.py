@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -125,7 +126,11 @@ class TestMerge:
         assert merged == Merged({"channel": "A"}, {"channel": "file"})
 
     def test_peer_10_null_clears_in_the_clearing_layer_alone(self):
-        layers = {"existing": {"channel": "A", "origin": "B"}, "file": {"origin": None}, "body": {"channel": None}}
+        layers: dict[str, Any] = {
+            "existing": {"channel": "A", "origin": "B"},
+            "file": {"origin": None},
+            "body": {"channel": None},
+        }
         merged = merge(layers, clearing="body")
         assert merged == Merged({"channel": None, "origin": "B"}, {"channel": "body", "origin": "existing"})
 

@@ -45,13 +45,15 @@ def holds(cover, position, numbers):
 @example((0.0, 0.0), 2 * ARCSEC, 4.0)
 @example((359.99999999999994, 41.8103148957786), 1 / 60, 1.0)
 def test_every_point_of_a_cone_is_covered(place, radius, fineness):
-    cover = sky.cover(*place, radius, fineness)
-    assert holds(cover, 0, sky.pixel(*points_of_a_cone(*place, radius))).all()
+    ra, dec = place
+    cover = sky.cover(ra, dec, radius, fineness)
+    assert holds(cover, 0, sky.pixel(*points_of_a_cone(ra, dec, radius))).all()
 
 
 @given(st.lists(positions, min_size=1, max_size=5), radii, finenesses)
 def test_a_cover_is_few_ranges_sorted_and_apart(places, radius, fineness):
-    cover = sky.cover(*zip(*places, strict=True), radius, fineness)
+    ra, dec = np.transpose(places)
+    cover = sky.cover(ra, dec, radius, fineness)
     assert set(cover.position) == set(range(len(places)))
     assert np.bincount(cover.position).max() <= 8
     assert (cover.low <= cover.high).all()
@@ -64,9 +66,10 @@ def test_a_cover_is_few_ranges_sorted_and_apart(places, radius, fineness):
 
 @given(st.lists(positions, min_size=1, max_size=5), radii, finenesses)
 def test_many_cones_are_covered_as_one_by_one(places, radius, fineness):
-    together = sky.cover(*zip(*places, strict=True), radius, fineness)
-    for number, place in enumerate(places):
-        alone = sky.cover(*place, radius, fineness)
+    ra, dec = np.transpose(places)
+    together = sky.cover(ra, dec, radius, fineness)
+    for number, (ra, dec) in enumerate(places):
+        alone = sky.cover(ra, dec, radius, fineness)
         mine = together.position == number
         np.testing.assert_array_equal(together.low[mine], alone.low)
         np.testing.assert_array_equal(together.high[mine], alone.high)
@@ -75,7 +78,8 @@ def test_many_cones_are_covered_as_one_by_one(places, radius, fineness):
 @given(positions, st.floats(-8, 1).map(lambda power: 10.0**power))
 def test_a_cover_is_not_much_larger_than_the_cone(place, radius):
     """Or an answer would test the whole sky: all ranges lie within a few dozen radii."""
-    cover = sky.cover(*place, radius)
+    ra, dec = place
+    cover = sky.cover(ra, dec, radius)
     area = (cover.high - cover.low + 1).sum() * 4 * np.pi / (12 * 4**sky.ORDER)
     assert area < 1000 * np.pi * np.radians(radius) ** 2
 

@@ -5,6 +5,7 @@ import json
 import math
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ from photseries.lightcurve.statistics import robust, summarize
 
 COLUMNS = ("medians", "minima", "maxima", "stds")
 DATA = Path(__file__).parent.parent / "data"
-EXACT = {"rel": 1e-12, "abs": 0.0}
+EXACT: dict[str, Any] = {"rel": 1e-12, "abs": 0.0}
 
 
 def series(flux, mjd=None, **columns):

@@ -89,7 +89,7 @@ def ours() -> dict[str, tuple[pd.DataFrame, dict]]:
 
 def in_nanoseconds(frame: pd.DataFrame) -> pd.DataFrame:
     """Give a frame as it is read and stored: pandas 2 would take every other unit of time for nanoseconds."""
-    times = {name: column.dt.as_unit("ns") for name, column in frame.items() if column.dtype.kind in "mM"}
+    times = {str(name): column.dt.as_unit("ns") for name, column in frame.items() if column.dtype.kind in "mM"}
     index = frame.index.as_unit("ns") if isinstance(frame.index, pd.DatetimeIndex) else frame.index
     return frame.assign(**times).set_index(index)
 

@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 import erfa
 import pytest
@@ -23,7 +24,7 @@ STEPS = {
     (datetime(int(year), int(month), 1) - datetime(1858, 11, 17)).days for year, month, _ in erfa.leap_seconds.get()[1:]
 }
 
-GOOD = {
+GOOD: dict[str, dict[str, Any]] = {
     "TEXT": {text: text for text in ("a", " ", "é%_\\'\";--", "x" * LONGEST_TEXT, "\u2028", "\U0001f52d")},
     "TEXTS": {
         "a": ("a",),

@@ -3,6 +3,8 @@
 import contextlib
 import itertools
 
+from sqlalchemy import update
+
 from photseries.lightcurve.statistics import SUMMARY
 from photseries.schemas.metadata import METADATA
 from photseries.server import settings
@@ -72,7 +74,7 @@ def insert(connection, *, group_ids=(), stream_ids=(), **fields):
     identity = series.create(connection, values(**fields), sorted(group_ids), sorted(stream_ids))
     moments = {name: fields[name] for name in ("created_at", "modified", "revision") if name in fields}
     if moments:
-        connection.execute(Series.__table__.update().where(SERIES.id == identity).values(moments))
+        connection.execute(update(Series).where(SERIES.id == identity).values(moments))
     return identity
 
 

@@ -48,7 +48,7 @@ def sky_of_points():
     centres += list(zip(ra[:54], dec[:54], strict=True))
     crowd = np.repeat(np.array(centres).T, (POSITIONS - free) // len(centres), axis=1)
     size = 10 ** chance.uniform(np.log10(0.01 * ARCSEC), 1, crowd.shape[1])
-    crowded = turned(*crowd, size, chance.uniform(0, 360, crowd.shape[1]))
+    crowded = turned(crowd[0], crowd[1], size, chance.uniform(0, 360, crowd.shape[1]))
     exact = np.array([(0, 90), (0, -90), (0, 0), (123, 90), (359.99999999999994, 0), (180, 0)], float).T
     ra, dec = np.concatenate([(ra, dec), crowded, exact], axis=1)[:, -POSITIONS:]
     return ra, dec
@@ -85,7 +85,7 @@ def cones(points):
     radius[:4] = 90, 180, 179.9999999, 90 - 1e-9
     radius[HUGE : HUGE + TINY] = 0.1 * ARCSEC
     near = points[:, chance.integers(0, points.shape[1], count)]
-    ra, dec = turned(*near, radius * chance.choice([0, 0.5, 1, 1.5], count), chance.uniform(0, 360, count))
+    ra, dec = turned(near[0], near[1], radius * chance.choice([0, 0.5, 1, 1.5], count), chance.uniform(0, 360, count))
     ra[chance.random(count) < 0.05] = 0.0
     pole = chance.random(count) < 0.05
     dec[pole] = 90.0 * chance.choice([-1, 1], pole.sum())
@@ -135,7 +135,7 @@ def test_positions_equal_a_brute_force(catalogue, sky_of_points, radius, count):
         while query:
             page = find_near(connection, OPERATOR, query, query.positions)
             found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.found]
-            query = page.cursor and parse({**arguments, "cursor": [page.cursor]}, centres)
+            query = parse({**arguments, "cursor": [page.cursor]}, centres) if page.cursor else None
     assert found == sorted(found)
     assert total == len(found) > count
     pairs = {(position, number) for position, _, number in found}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 from astropy.coordinates import angular_separation
-from sqlalchemy import DateTime, Float, Text
+from sqlalchemy import DateTime, Float, Text, delete, update
 
 from photseries import parameters
 from photseries.errors import InvalidError
@@ -40,12 +40,12 @@ class Table:
 
     def delete(self, series_id):
         with self.services.catalogue.transaction() as connection:
-            connection.execute(Series.__table__.delete().where(COLUMNS.id == series_id))
+            connection.execute(delete(Series).where(COLUMNS.id == series_id))
 
     def move(self, series_id, column, value):
         """Change a column behind everybody's back."""
         with self.services.catalogue.transaction() as connection:
-            connection.execute(Series.__table__.update().where(COLUMNS.id == series_id).values({column: value}))
+            connection.execute(update(Series).where(COLUMNS.id == series_id).values({column: value}))
 
     def find(self, **arguments):
         """Give the fields of a page of series, how many match, and the cursor."""

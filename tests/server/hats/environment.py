@@ -23,7 +23,7 @@ def main(arguments):
         bounds = (ROOT / "constraints.txt").read_text().splitlines(keepends=True)
         constraints = PLACE / "constraints.txt"
         constraints.write_text("".join(line for line in bounds if line.split("==")[0] not in UNBOUND))
-        install = ["install", "-q", "-c", constraints, "-e", f"{ROOT}[dev,hats]"]
+        install = ["install", "-q", "-c", str(constraints), "-e", f"{ROOT}[dev,hats]"]
         subprocess.run([python, "-m", "pip", *install], check=True)
         complete.touch()
     # The packages warn of themselves already when they are imported; and they need a pandas that knows of pyarrow, as

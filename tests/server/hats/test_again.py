@@ -10,6 +10,7 @@ import lsdb
 import pytest
 
 from photseries.errors import DamagedError, StartError
+from photseries.server.catalogue import exporting as member_rows
 from photseries.server.hats import exporting
 from tests.server.hats.conftest import ROWS, STARS, star
 from tests.support import PATIENCE
@@ -120,7 +121,7 @@ def test_a_file_that_is_missing_is_named_and_what_was_written_stays(services, pr
 
 def test_a_series_that_changes_meanwhile_is_read_again(services, principal, ids, exported, folder, monkeypatch):
     """Its row was read, then it was changed and its old file removed, as without grace."""
-    read, changed = exporting.exporting.members, []
+    read, changed = member_rows.members, []
 
     def members(*args, **options):
         found = read(*args, **options)
@@ -131,7 +132,7 @@ def test_a_series_that_changes_meanwhile_is_read_again(services, principal, ids,
             changed.append(one.series_id)
         return found
 
-    monkeypatch.setattr(exporting.exporting, "members", members)
+    monkeypatch.setattr(member_rows, "members", members)
     exported(most=ROWS)
     rows = lsdb.open_catalog(folder).compute().set_index("id")
     assert rows.loc[changed[0]]["altdata"] == '{"note":"meanwhile"}'

@@ -3,6 +3,7 @@
 import base64
 import http.client
 import json
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -14,7 +15,7 @@ from tests.support import columns, recipe_base64
 NAN = float("nan")
 
 # What is changed in a good body (None: taken out), the status, and what the message must hold.
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no data": ({"data": None}, "Must supply data"),
     "empty columns": ({"data": {"mjd": [], "flux": []}}, "Must supply a non-empty DataFrame"),
     "no columns": ({"data": {}}, "Must supply a non-empty DataFrame"),

@@ -31,7 +31,7 @@ def from_hdf5(content):
     with h5py.File(io.BytesIO(content)) as file:
         frame = pd.DataFrame(file["light_curves"][:])
         units = json.loads(file["light_curves"].attrs["units"])
-    texts = [name for name in frame if isinstance(frame[name].dtype, np.dtype) and frame[name].dtype.kind == "O"]
+    texts = [str(name) for name in frame if isinstance(frame[name].dtype, np.dtype) and frame[name].dtype.kind == "O"]
     return frame.assign(**{name: frame[name].map(bytes.decode).replace("", None) for name in texts}), units
 
 
@@ -114,9 +114,9 @@ def test_a_long_table_is_what_each_series_is(admin, stored, form):
 def test_pandas_opens_the_long_table(admin, stored, tmp_path):
     path = tmp_path / "long.h5"
     path.write_bytes(admin.get(URL).content)
-    found = pd.read_hdf(path, "light_curves")
+    found = pd.DataFrame(pd.read_hdf(path, "light_curves"))
     assert found["obj_id"].unique().tolist() == ["star", "other star"]
-    assert found.equals(pd.read_hdf(path, "light_curves", start=0, stop=len(found)))
+    assert found.equals(pd.DataFrame(pd.read_hdf(path, "light_curves", start=0, stop=len(found))))
     assert len(pd.read_hdf(path, "light_curves", start=len(found) - 7)) == 7
 
 

@@ -269,7 +269,7 @@ def test_a_series_grows(admin, world):
 
 def test_what_the_service_gave_as_json_can_be_appended(admin, world):
     frame = pd.DataFrame(columns(4)).astype({"flux": "f4", "fluxerr": "f2"})
-    frame["flux"] += np.float32(0.1)
+    frame["flux"] += np.array(0.1, "f4")
     frame["at"] = np.array(["2026-11-21T04:30:00.123456789", "NaT", "2026-11-22", "2026-11-23"], "M8[ns]")
     frame = frame.assign(flag=np.array([1, 2, 3, 4], "i2"), good=[True, False, True, True], note=["a", None, "b", ""])
     whole, growing = (

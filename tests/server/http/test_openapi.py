@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
 import httpx
@@ -70,7 +71,7 @@ def test_it_is_valid(document):
 
 def test_every_route_is_in_it_and_states_what_it_takes_and_answers(document):
     routes = set()
-    for path, handler, _ in API:
+    for path, handler, _ in cast("list[Any]", API):
         for verb in handler.needs:
             assert hasattr(getattr(handler, verb.lower()), "contract"), f"{verb} {path}"
             routes.add((verb, path_of(path).template))
@@ -317,7 +318,7 @@ def test_a_machine_that_reads_it_finds_no_fault(admin, service, tmp_path, phases
     assert admin.post("/api/users", json={"username": phases, "id": number}).status_code == 200
     token = admin.post("/api/tokens", json={"user_id": number, "permissions": [ADMIN]}).json()["data"]["token"]
     command = [
-        BINARIES / "schemathesis",
+        str(BINARIES / "schemathesis"),
         "run",
         f"{service.url}/api/openapi.json",
         "--no-color",

@@ -8,6 +8,8 @@ import hashlib
 import json
 import math
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -71,7 +73,9 @@ class Peer:
 
     def __init__(self, url, folder):
         self.folder = folder
-        self.connection = psycopg2.connect(url.replace("+psycopg2", ""))
+        self.marker = folder.with_name("run")  # a hostile series would write it
+        self.url = url.replace("+psycopg2", "")
+        self.connection = psycopg2.connect(self.url)
         self.connection.autocommit = True
         self.cursor = self.connection.cursor()
         self.cursor.execute(SCHEMA)
@@ -176,7 +180,12 @@ def statistics(frame):
             "robust_rms": robust_rms, "median_snr": np.nanmedian(snr), "best_snr": np.nanmax(snr),
             "worst_snr": np.nanmin(snr),
         }  # fmt: skip
-        functions = {"medians": np.nanmedian, "minima": np.nanmin, "maxima": np.nanmax, "stds": np.nanstd}
+        functions: dict[str, Callable[..., Any]] = {
+            "medians": np.nanmedian,
+            "minima": np.nanmin,
+            "maxima": np.nanmax,
+            "stds": np.nanstd,
+        }
         columns = {
             kind: {name: float(function(column)) for name, column in frame.items() if column.dtype.kind in "if"}
             for kind, function in functions.items()

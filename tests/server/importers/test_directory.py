@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 import yaml
@@ -15,7 +16,7 @@ from tests.server.importers.peer import plain
 from tests.support import TOP, command, recipe_write
 
 METADATA = {"obj_id": "star", "ra": 10.0, "dec": -20.0, "exp_time": 30.0}
-MAPPING = {
+MAPPING: dict[str, Any] = {
     "owner": "admin",
     "path": "{series_name}/{series_obj_id}_{filter}.h5",
     "fields": {"instrument_id": 7, "group_ids": "all"},

@@ -28,7 +28,6 @@ def services(archive_url, tmp_path):
 def peer(server, tmp_path):
     with database(server) as url:
         made = Peer(url, tmp_path / "files")
-        made.url = url
         made.people()
         for number in (1, 2, 3):
             made.series(number, plain(seed=number))

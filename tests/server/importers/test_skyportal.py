@@ -40,7 +40,7 @@ class Evil:
         return os.system, (f"touch {self.marker}",)
 
 
-def filled(peer, marker):
+def filled(peer):
     peer.people()
     for number in range(1, PLAIN + 1):
         peer.series(number, plain(seed=number))
@@ -74,7 +74,7 @@ def filled(peer, marker):
     peer.series(REAL, recipe_read(TESS.read_bytes())[0], filter="tess::red")
     peer.series(IMPOSSIBLE, plain(), ra=1000.0, dec=500.0, exp_time=-5.0)
     peer.series(BACKSLASH, plain(), series_name="night\\1")
-    peer.series(HOSTILE, plain(), altdata=Evil(marker), stored={"altdata": {}})
+    peer.series(HOSTILE, plain(), altdata=Evil(peer.marker), stored={"altdata": {}})
     peer.series(MISSING, plain()).unlink()
     damaged = peer.series(DAMAGED, plain())
     damaged.write_bytes(damaged.read_bytes()[:3000])
@@ -88,9 +88,7 @@ def peer(server, tmp_path_factory):
     folder = tmp_path_factory.mktemp("peer")
     with database(server) as url:
         made = Peer(url, folder / "files")
-        made.url = url.replace("+psycopg2", "")
-        made.marker = folder / "run"
-        filled(made, made.marker)
+        filled(made)
         yield made
         made.connection.close()
 

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -64,7 +65,7 @@ def server(directory: Path) -> Iterator[EmbeddedServer]:
         yield server
 
 
-def connect(url: str, **changes: str) -> psycopg2.extensions.connection:
+def connect(url: str, **changes: Any) -> psycopg2.extensions.connection:
     return psycopg2.connect(url.replace("+psycopg2", ""), **changes)
 
 

@@ -87,4 +87,4 @@ def test_secrets_are_hidden():
 
 def test_settings_cannot_be_changed():
     with pytest.raises(dataclasses.FrozenInstanceError):
-        settings.Config().server.port = 1
+        settings.Config().server.port = 1  # type: ignore[misc]

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -170,7 +171,7 @@ def test_a_blob_is_durable_before_create_returns(
         synchronized.append(os.readlink(f"/proc/self/fd/{descriptor}"))
         fsync(descriptor)
 
-    def note_link(*arguments: str, **options: int) -> None:
+    def note_link(*arguments: str, **options: Any) -> None:
         synchronized.append("link")
         link(*arguments, **options)
 
