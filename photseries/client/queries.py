@@ -84,18 +84,16 @@ def takes_criteria(method: _F) -> _F:
 
 def _plain(value: Any) -> Any:
     """Bring a value into the forms that JSON has."""
+    if isinstance(value, np.datetime64):
+        value = value.astype("M8[us]").item()
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, np.datetime64):
-        return _plain(value.astype("M8[us]").item())
     if hasattr(value, "utc") and hasattr(value, "mjd"):
         return _plain(np.asarray(value.utc.mjd))
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
-    if isinstance(value, str | bool | int | float):
-        return value
-    if isinstance(value, Iterable):
+    if isinstance(value, Iterable) and not isinstance(value, str):
         return [_plain(one) for one in value]
     return value

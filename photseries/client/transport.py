@@ -117,7 +117,7 @@ class Transport:
         self.request("GET", "/healthz", repeatable=True)
         return str(self._version)
 
-    def request(
+    def request(  # noqa: PLR0913  the parts of an HTTP request
         self,
         method: str,
         path: str,

@@ -199,32 +199,45 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
 
 
 def _index(index: pd.Index[Any]) -> pd.Index[Any]:
-    """Give an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
-    name = index.name
-    if name is not None:
-        if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
-            raise _index_problem("has a name that is not a text")
-        name = str(name)
+    """Return an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
+    name = _index_name(index)
     if isinstance(index, pd.MultiIndex):
         raise _index_problem("has several levels")
     if isinstance(index, pd.DatetimeIndex):
-        if index.tz is not None:
-            raise _index_problem("has a time zone")
-        try:
-            return pd.DatetimeIndex(np.asarray(index.as_unit("ns")), name=name)
-        except pd.errors.OutOfBoundsDatetime:
-            raise _index_problem("holds datetimes before 1677 or after 2262") from None
+        return _moments_of_index(index, name)
     if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iuf":
-        values = np.asarray(index).astype(index.dtype.newbyteorder("="))
-    elif set(map(type, index.tolist())) == {str}:
-        values = index.to_numpy(dtype=object)
-        # Every pandas before 3.1 reads the text "nan" of an index as null.
-        if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
-            raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
-    else:
-        raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
-    kept: pd.Index[Any] = pd.Index(values, name=name)
-    return kept
+        numbers: pd.Index[Any] = pd.Index(np.asarray(index).astype(index.dtype.newbyteorder("=")), name=name)
+        return numbers
+    if set(map(type, index.tolist())) == {str}:
+        return _texts_of_index(index, name)
+    raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
+
+
+def _index_name(index: pd.Index[Any]) -> str | None:
+    name = index.name
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name or "\0" in name or not is_unicode(name):
+        raise _index_problem("has a name that is not a text")
+    return str(name)
+
+
+def _moments_of_index(index: pd.DatetimeIndex, name: str | None) -> pd.DatetimeIndex:
+    if index.tz is not None:
+        raise _index_problem("has a time zone")
+    try:
+        return pd.DatetimeIndex(np.asarray(index.as_unit("ns")), name=name)
+    except pd.errors.OutOfBoundsDatetime:
+        raise _index_problem("holds datetimes before 1677 or after 2262") from None
+
+
+def _texts_of_index(index: pd.Index[Any], name: str | None) -> pd.Index[Any]:
+    values = index.to_numpy(dtype=object)
+    # Every pandas before 3.1 reads the text "nan" of an index as null.
+    if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
+        raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
+    texts: pd.Index[Any] = pd.Index(values, name=name)
+    return texts
 
 
 def _index_size(index: pd.Index[Any]) -> int:

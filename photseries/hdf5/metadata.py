@@ -86,7 +86,7 @@ def to_pickle(metadata: dict[str, Any]) -> bytes:
     return b"".join(_opcodes(metadata)) + b"."
 
 
-def _opcodes(value: Any) -> list[bytes]:
+def _opcodes(value: Any) -> list[bytes]:  # noqa: PLR0911  one case a type
     match value:
         case None:
             return [b"N"]
@@ -111,6 +111,16 @@ def _opcodes(value: Any) -> list[bytes]:
 def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, np.generic):
         value = value.item()
+    if not isinstance(value, dict | list | tuple):
+        return _plain_scalar(value)
+    if depth <= 0:
+        raise ValueError("is nested too deeply")
+    if isinstance(value, dict):
+        return {_plain_text(name): _plain(item, depth - 1) for name, item in value.items()}
+    return [_plain(item, depth - 1) for item in value]
+
+
+def _plain_scalar(value: Any) -> bool | int | float | str | None:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -121,13 +131,7 @@ def _plain(value: Any, depth: int) -> Any:
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
         return _plain_text(value)
-    if not isinstance(value, dict | list | tuple):
-        raise ValueError(f"holds a {type(value).__name__}, which cannot be stored")  # noqa: TRY004  reported by plain
-    if depth <= 0:
-        raise ValueError("is nested too deeply")
-    if isinstance(value, dict):
-        return {_plain_text(name): _plain(item, depth - 1) for name, item in value.items()}
-    return [_plain(item, depth - 1) for item in value]
+    raise ValueError(f"holds a {type(value).__name__}, which cannot be stored")
 
 
 def _plain_text(text: Any) -> str:

@@ -131,28 +131,39 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     if operator is Operator.STATISTIC:
         statistic = SERIES[value.field].op("->>")(value.column)
         return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
-    column: ColumnElement[Any] = SERIES[restriction.field]
-    match operator:
-        case Operator.ONE_OF:
-            # Only an equation lets an index whose first column this is give its rows in the order of the next one.
-            return column == (value[0] if len(value) == 1 else any_(literal(list(value), ARRAY(_wide(column)))))
-        case Operator.NONE_OF:
-            return column != all_(literal(list(value), ARRAY(column.type)))
-        case Operator.CONTAINS:
-            contains: ColumnElement[bool] = column.contains(value, autoescape=True)
-            # The planner knows how many sources match, and can look them up; a walk along the series compares first.
-            return and_(contains, column.in_(with_portion(value))) if restriction.field == "obj_id" else contains
-        case Operator.AT_LEAST:
-            # A series begins before it ends: what is implied by the bound lets the indexes on mjd_last help.
-            bound: ColumnElement[bool] = literal(value) <= column
-            return and_(bound, SERIES.mjd_last >= value) if restriction.field in ("mjd_first", "mjd_mid") else bound
-        case Operator.AT_MOST:
-            return literal(value) >= column
-        case Operator.IS:
-            return column == literal(value)
-        case Operator.IS_NULL:
-            return column.is_(None) if value else column.is_not(None)
-    raise AssertionError(operator)
+    return _OF_COLUMNS[operator](SERIES[restriction.field], value)
+
+
+def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
+    # Only an equation lets an index whose first column this is give its rows in the order of the next one.
+    return column == (values[0] if len(values) == 1 else any_(literal(list(values), ARRAY(_wide(column)))))
+
+
+def _none_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
+    return column != all_(literal(list(values), ARRAY(column.type)))
+
+
+def _contains(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    contains = column.contains(value, autoescape=True)
+    # The planner knows how many sources match, and can look them up; a walk along the series compares first.
+    return and_(contains, column.in_(with_portion(value))) if column.key == "obj_id" else contains
+
+
+def _at_least(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+    bound = literal(value) <= column
+    # A series begins before it ends: the bound on the end, which follows, lets the indexes on mjd_last help.
+    return and_(bound, SERIES.mjd_last >= value) if column.key in ("mjd_first", "mjd_mid") else bound
+
+
+_OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
+    Operator.ONE_OF: _one_of,
+    Operator.NONE_OF: _none_of,
+    Operator.CONTAINS: _contains,
+    Operator.AT_LEAST: _at_least,
+    Operator.AT_MOST: lambda column, value: literal(value) >= column,
+    Operator.IS: lambda column, value: column == literal(value),
+    Operator.IS_NULL: lambda column, value: column.is_(None) if value else column.is_not(None),
+}
 
 
 def _wide(column: ColumnElement[Any]) -> TypeEngine[Any]:

@@ -42,6 +42,13 @@ class Evil:
 
 def filled(peer):
     peer.people()
+    fill_with_tables(peer)
+    fill_with_metadata(peer)
+    fill_with_faults(peer)
+    peer.series(LAST, plain())
+
+
+def fill_with_tables(peer):
     for number in range(1, PLAIN + 1):
         peer.series(number, plain(seed=number))
     peer.series(UNSORTED, plain().sample(frac=1, random_state=1).reset_index(drop=True))
@@ -58,6 +65,9 @@ def filled(peer):
     times = {name: float(getattr(plain()["mjd"], how)()) for name, how in (("medians", "median"), ("minima", "min"))}
     of_times = {kind: dict.fromkeys(plain().columns, value) for kind, value in times.items()}
     peer.series(OF_TIMES, plain(), stored=of_times)
+
+
+def fill_with_metadata(peer):
     file = peer.series(SHARED_SINCE, plain(), groups=[CREW, OWN[12]])
     peer.cursor.execute("DELETE FROM group_photometric_series WHERE group_id = %s", [OWN[12]])
     peer.cursor.execute("UPDATE photometric_series SET hash = 'of another time' WHERE id = %s", [SHARED_SINCE])
@@ -72,6 +82,9 @@ def filled(peer):
     peer.series(REFERENCED, plain(), altdata={"nested": {"a": [1, None]}}, limiting_mag=20.5, **references)
     peer.series(ALONE, plain(), groups=[], owner_id=14)
     peer.series(REAL, recipe_read(TESS.read_bytes())[0], filter="tess::red")
+
+
+def fill_with_faults(peer):
     peer.series(IMPOSSIBLE, plain(), ra=1000.0, dec=500.0, exp_time=-5.0)
     peer.series(BACKSLASH, plain(), series_name="night\\1")
     peer.series(HOSTILE, plain(), altdata=Evil(peer.marker), stored={"altdata": {}})
@@ -80,7 +93,6 @@ def filled(peer):
     damaged.write_bytes(damaged.read_bytes()[:3000])
     peer.series(SENTINELS, plain()[["mjd"]].assign(mag=[99.999, 18.0, -99.0, *[18.5, 18.6, 18.7] * 9]))
     peer.series(AROUND_ZERO, plain().assign(ra=[359.9, 0.2, 0.1] * 10))
-    peer.series(LAST, plain())
 
 
 @pytest.fixture(scope="module")
