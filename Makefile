@@ -2,11 +2,12 @@
 # ARGS=... is passed on to what the verb runs.
 
 BIN := .venv/bin
+PARALLEL := -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix migrate migration test-extras test-hats test-readers test-scale \
-	hostile fuzz interface bench crash docs clean
+.PHONY: help setup run demo test check fix migrate migration test-client test-extras test-hats test-readers test-scale \
+	hostile fuzz interface bench crash docs coverage changelog dist clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -25,7 +26,7 @@ demo: setup ## Serve a handful of made-up light curves on http://127.0.0.1:5000,
 
 test: check ## Run the checks, then all tests; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
-	$(BIN)/python -m pytest -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 check: setup ## Check format, style, types and who imports whom.
 	$(BIN)/ruff format --check .
@@ -44,6 +45,9 @@ migration: setup ## Write a new migration from the models: make migration MESSAG
 	@test -n "$$MESSAGE" || { echo 'make migration MESSAGE="what it does"'; exit 2; }
 	$(BIN)/python tools/new_migration.py "$$MESSAGE"
 	$(BIN)/ruff format -q migrations
+
+test-client: ## Install the client alone, in an environment of its own, and test it; on macOS and Windows too.
+	$(or $(PYTHON),python3) tests/client/alone.py $(ARGS)
 
 test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
 	$(BIN)/python tests/formats/extras.py $(ARGS)
@@ -76,6 +80,18 @@ bench: setup ## Measure the service.
 docs: setup ## Write the tables of the documents anew from the code.
 	$(BIN)/python tools/tables.py $(ARGS)
 
+coverage: setup ## Run the tests with coverage and print the branches that they do not reach.
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest $(or $(ARGS),$(PARALLEL) $(MEASURED))
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+changelog: setup ## Print the next section of the changelog, or write it: make changelog VERSION=0.3.0
+	$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
+
+dist: setup ## Build the wheel and the source archive in dist/.
+	$(BIN)/python -m build $(ARGS)
+
 clean: ## Remove environments and caches; ./data stays.
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache bench/results dist
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* bench/results dist
 	find . -path ./data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

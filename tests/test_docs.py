@@ -13,6 +13,7 @@ from photseries.server import settings
 from tests.support import PATIENCE, RunningService, command
 
 TOP = Path(__file__).parent.parent
+PAGES = [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), TOP / "changelog.d/README.md"]
 
 #: An example is up to nine commands, each a process of its own.
 pytestmark = pytest.mark.timeout(5 * PATIENCE)
@@ -77,7 +78,7 @@ def test_the_tables_are_made_from_the_code():
 
 
 def test_links_lead_somewhere():
-    for page in [TOP / "README.md", TOP / "ARCHITECTURE.md", *(TOP / "docs").glob("*.md")]:
+    for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
             assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
 
@@ -98,6 +99,6 @@ def test_every_one_of_the_peers_wrong_results_has_its_line():
 
 def test_every_make_verb_of_the_documents_exists():
     makefile = (TOP / "Makefile").read_text()
-    for page in [TOP / "README.md", TOP / "ARCHITECTURE.md", *(TOP / "docs").glob("*.md")]:
+    for page in PAGES:
         for verb in re.findall(r"(?:^|`)\s*make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE):
             assert f"\n{verb}:" in makefile, (page, verb)

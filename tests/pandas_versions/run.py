@@ -25,12 +25,13 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CACHE = ROOT / ".venv-readers"
 
-#: pandas -> what to install, and the newest Python (3.x) for which it has wheels.
+#: pandas -> what to install, and the newest Python (3.x) for which it has wheels; "next" only runs when it is named.
 READERS = {
     "1.5.3": (["pandas==1.5.3", "numpy<2", "tables"], 11),
     "2.2": (["pandas==2.2.*", "tables"], 13),
     "3.0": (["pandas==3.0.*", "tables"], 99),
     "newest": (["pandas", "tables"], 99),
+    "next": (["--pre", "pandas", "tables"], 99),
 }
 
 METADATA = {
@@ -175,4 +176,4 @@ def main(versions: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:] or list(READERS)))
+    raise SystemExit(main(sys.argv[1:] or [version for version in READERS if version != "next"]))
