@@ -89,7 +89,7 @@ class Client:
         found: dict[str, Any] = self._transport.read("/api/whoami")
         return found
 
-    def get(
+    def get(  # noqa: PLR0913  the parts of a series that the service gives
         self,
         series_id: int,
         *,

@@ -129,7 +129,7 @@ class Analysis:
         self._settings = settings
         self._detection_threshold = detection_threshold
 
-    def periodogram(
+    def periodogram(  # noqa: PLR0913  the parameters of the request
         self,
         principal: Principal,
         found: Found,
