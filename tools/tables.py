@@ -6,7 +6,7 @@ from pathlib import Path
 
 from photseries import errors
 from photseries.formats import EXPORTS, WRITERS
-from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PICTURE, UPLOAD
+from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD
 from photseries.schemas.metadata import MetadataSchema
 from photseries.schemas.registries import CHANGES, CREATIONS
 from photseries.server.accounts import KINDS
@@ -135,7 +135,7 @@ API = {
     "append": lambda: parameters(APPEND),
     "periodogram": lambda: parameters(PERIODOGRAM),
     "folded": lambda: parameters(FOLDED),
-    "picture": lambda: parameters(PICTURE),
+    "picture": lambda: parameters(PLOT),
     "fields": fields,
     "errors": failures,
 }
