@@ -1,4 +1,4 @@
-"""The peaks of a periodogram, and how often noise alone has one as high."""
+"""The peaks of a periodogram: refined on the data, ranked, and each with its uncertainty."""
 
 from __future__ import annotations
 
@@ -9,94 +9,147 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from photseries.lightcurve.periodogram import Grid
+from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.samples import Samples
 
-__all__ = ["Peak", "false_alarm", "peaks"]
+__all__ = ["Peak", "find_peaks"]
 
-#: Peaks are distinct when they are so many times 1 / span apart: nearer ones are the feet of the higher one.
-APART = 1.5
+#: Peaks nearer than this to a higher one, in units of 1 / span, are side lobes of it.
+_APART = 1.5
+
+#: Rows times local maxima that are refined beyond those that the grid alone would list, which takes a few seconds.
+_REFINED_WORK = 2**23
+
+#: The step of the frequencies around a maximum, in units of 1 / span: a parabola fits three of them to 1e-8.
+_FINE = 0.01
+
+Places = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
 class Peak:
-    """A peak: its frequency [1/d], period [d], power, and the probability that noise alone has one as high."""
+    """A peak of a periodogram.
+
+    Attributes
+    ----------
+    frequency : float
+        [1/d]
+    period : float
+        [d]
+    period_error : float or None
+        The standard deviation of the period [d], if the peak is the right one; None at the edge.
+    power : float
+        From 0 to 1.
+    false_alarm : float
+        The probability that white noise alone has a peak as high.
+    at_edge : bool
+        Whether the power is highest at the first or last frequency: it may be higher beyond.
+    """
 
     frequency: float
     period: float
+    period_error: float | None
     power: float
     false_alarm: float
+    at_edge: bool
 
 
-def false_alarm(power: npt.ArrayLike, points: Samples, last: float) -> FloatArray:
-    """Give the probability that white noise alone has a peak as high, anywhere up to a frequency.
-
-    Parameters
-    ----------
-    power : array_like of float, shape (n,)
-    points : Samples
-    last : float
-        The greatest frequency that was looked at [1/d].
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        An upper limit for independent Gaussian errors. Noise that is correlated, as that of most real light curves, has
-        high peaks far more often.
-
-    Notes
-    -----
-    Baluev (2008, MNRAS 385, 1279), equations 5 and 6 for a residual of unknown variance:
-    1 - (1 - (1 - z)^((N - 3) / 2)) exp(-tau), tau = gamma W (1 - z)^((N - 4) / 2) sqrt((N - 1) z / 2).
-    """
-    count = len(points.mjd)
-    rest = 1 - np.asarray(power, dtype=np.float64)
-    weight = points.weights
-    mjd = points.mjd - points.mjd[0]
-    width = last * math.sqrt(4 * math.pi * float(np.sum(weight * (mjd - np.sum(weight * mjd)) ** 2)))
-    gamma = math.sqrt(2 / (count - 1)) * math.exp(math.lgamma((count - 1) / 2) - math.lgamma((count - 2) / 2))
-    with np.errstate(under="ignore"):
-        single = rest ** ((count - 3) / 2)
-        tau = gamma * width * rest ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - rest) / 2)
-        return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
-
-
-def peaks(power: FloatArray, frequencies: Grid, points: Samples, most: int) -> list[Peak]:
+def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> list[Peak]:
     """List the highest peaks, the highest first.
 
     Parameters
     ----------
-    power : ndarray of float64, shape (frequencies.count,)
-    frequencies : Grid
-    points : Samples
+    curve : LombScargle
+    grid : Grid
+    power : ndarray of float64, shape (grid.count,)
+        Of the grid.
     most : int
+        The greatest number of peaks to list.
 
     Returns
     -------
     list of Peak
-        Distinct ones: each at least 1.5 / span from every higher one. The frequency is that of the parabola through the
-        highest sample and its neighbours.
+        Each at least 1.5 / span from every higher one, and within the grid. The power is the maximum between the
+        frequencies of the grid.
+
+    Raises
+    ------
+    LateError
+        When the deadline of the curve passes.
+
+    Notes
+    -----
+    The frequency has the variance 2 (1 - P) / ((N - 4) |P''|), which is 1 / (d^2 chi^2 / 2 df^2) with errors scaled to
+    a reduced chi squared of 1, where level and amplitudes are fitted at every frequency; so the errors given need to be
+    right only relative to each other. For a sinusoid of amplitude A in white noise of standard deviation s it is
+    6 s^2 / (N (pi A span)^2), equation 10 of Montgomery & O'Donoghue (1999, Delta Scuti Star Newsletter 13, 28). It
+    does not tell whether the peak is an alias (VanderPlas 2018, ApJS 236, 16, section 7.4).
     """
-    chosen = list(_highest(power, APART / (points.span * frequencies.step), most))
-    chances = false_alarm(power[chosen], points, frequencies.last)
-    listed = []
-    for index, chance in zip(chosen, chances, strict=True):
-        before, here, after = power[index - 1 : index + 2]
-        shift = 0.5 * (before - after) / (before - 2 * here + after)
-        frequency = frequencies.first + frequencies.step * (index + float(shift))
-        listed.append(Peak(frequency, 1 / frequency, float(here), float(chance)))
-    return listed
+    maxima = [_maximum(curve, grid, int(place)) for place in _candidates(curve, grid, power, most)]
+    frequency, height = np.array([(one.frequency, one.height) for one in maxima]).T
+    kept = list(_distinct(height, frequency, _APART / curve.span, most))
+    exact = curve.at(frequency[kept])
+    chances = curve.false_alarm(exact, grid.last)
+    listed = [
+        _peak(maxima[index], float(height), float(chance), curve.count)
+        for index, height, chance in zip(kept, exact, chances, strict=True)
+    ]
+    return sorted(listed, key=lambda peak: -peak.power)
 
 
-def _highest(power: FloatArray, apart: float, most: int) -> Iterator[int]:
-    """Give the places of the highest local maxima that are apart."""
-    rising, falling = power[1:-1] > power[:-2], power[1:-1] >= power[2:]
-    places = np.flatnonzero(rising & falling) + 1
-    taken: list[int] = []
-    for place in places[np.argsort(-power[places], kind="stable")]:
-        if all(abs(place - other) >= apart for other in taken):
-            taken.append(int(place))
-            yield int(place)
+def _distinct(height: FloatArray, position: FloatArray, apart: float, most: int) -> Iterator[int]:
+    """Yield the indices of the highest that are apart from every higher one."""
+    taken: list[float] = []
+    for index in np.argsort(-height, kind="stable"):
+        if all(abs(position[index] - other) >= apart for other in taken):
+            taken.append(float(position[index]))
+            yield int(index)
         if len(taken) == most:
             return
+
+
+def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> Places:
+    """Return the local maxima of the grid that can be among the highest once they are refined.
+
+    A maximum is at most half a step from a frequency of the grid. The highest peak is nowhere narrower than
+    cos^2(pi span f), that of points at both ends of the span, which bounds how much higher it is there.
+    """
+    padded = np.concatenate([[-np.inf], power, [-np.inf]])
+    places = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
+    places = places[np.argsort(-power[places], kind="stable")]
+    listed = places[list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, most))]
+    least = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
+    others = places[power[places] >= least][: _REFINED_WORK // curve.count]
+    return np.union1d(listed, others)
+
+
+@dataclass(frozen=True)
+class _Maximum:
+    """A maximum: its frequency [1/d], the power, and its second derivative, negated [d2]; None at the edge."""
+
+    frequency: float
+    height: float
+    bend: float | None
+
+
+def _maximum(curve: LombScargle, grid: Grid, place: int) -> _Maximum:
+    """Return the maximum of the power between the neighbours of a frequency of the grid."""
+    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    width = (high - low) * grid.step
+    count = max(3, math.ceil(width * curve.span / _FINE) + 1)
+    fine = Grid(grid.first + low * grid.step, width / (count - 1), count)
+    power = curve.on_grid(fine)
+    best = int(power.argmax())
+    if (best == 0 and place == 0) or (best == count - 1 and place == grid.count - 1):
+        return _Maximum(grid.last if place else grid.first, float(power[best]), None)
+    best = min(max(best, 1), count - 2)
+    before, here, after = (float(one) for one in power[best - 1 : best + 2])
+    bend = 2 * here - before - after
+    shift = min(max((after - before) / (2 * bend), -1), 1) if bend > 0 else 0
+    return _Maximum(fine.first + fine.step * (best + shift), here + (after - before) * shift / 4, bend / fine.step**2)
+
+
+def _peak(maximum: _Maximum, power: float, false_alarm: float, count: int) -> Peak:
+    frequency, bend = maximum.frequency, maximum.bend
+    error = math.sqrt(2 * (1 - power) / ((count - 4) * bend)) / frequency**2 if bend and bend > 0 else None
+    return Peak(frequency, 1 / frequency, error, power, false_alarm, bend is None)

@@ -14,7 +14,7 @@ from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, is_numeric, required_column
 
-__all__ = ["Samples", "Unit", "samples", "unit_of"]
+__all__ = ["Samples", "Unit", "inverse_variance_weights", "samples", "unit_of"]
 
 Unit = Literal["flux", "mag"]
 
@@ -49,11 +49,16 @@ class Samples:
 
     @property
     def weights(self) -> FloatArray:
-        """How much each point counts, by the inverse square of its error or all the same: shape (n,), sum 1."""
-        if self.error is None:
-            return np.full(len(self.mjd), 1 / len(self.mjd))
-        weight = (self.error / self.error.min()) ** -2.0
-        return np.asarray(weight / weight.sum())
+        """The weight of each point; see :func:`inverse_variance_weights`."""
+        return inverse_variance_weights(len(self.mjd), self.error)
+
+
+def inverse_variance_weights(count: int, error: FloatArray | None) -> FloatArray:
+    """Return weights by the inverse squares of the errors, or equal ones without errors: shape (count,), sum 1."""
+    if error is None:
+        return np.full(count, 1 / count)
+    weight = (error / error.min()) ** -2.0
+    return np.asarray(weight / weight.sum())
 
 
 def unit_of(frame: pd.DataFrame) -> Unit:

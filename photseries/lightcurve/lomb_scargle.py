@@ -1,0 +1,274 @@
+"""The generalised Lomb-Scargle power: how well a sinusoid of each frequency, with a level of its own, fits.
+
+The power on a grid uses a non-uniform FFT, so that a million frequencies take seconds. The power at single frequencies
+is exact to rounding; peaks are refined with it, and it replaces the FFT where the sums cancel.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from photseries.errors import InvalidError, LateError
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.samples import inverse_variance_weights
+
+__all__ = ["Grid", "LombScargle"]
+
+#: Rows and frequencies of one block of a transform. The deadline is checked between blocks, which take below a second.
+_FFT_BLOCK = (2**18, 2**18)
+_MATRIX_BLOCK = (2**11, 2**16)
+
+#: Rows times frequencies in one block of the exact power.
+_EXACT_BLOCK = 2**18
+
+#: Rows times frequencies that are replaced by the exact power at most, which takes a few seconds.
+_EXACT_WORK = 2**26
+
+#: Accuracy of the sums relative to the sum of absolute terms; the power is good to this over the smaller denominator.
+_ACCURACY = 1e-12
+_CANCELS = 1e-3
+_NOTHING = 1e-8
+
+Complex = npt.NDArray[np.complex128]
+Transform = Callable[[FloatArray, Complex, int], Complex]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Equidistant frequencies: the first and the step [1/d], and their number."""
+
+    first: float
+    step: float
+    count: int
+
+    def frequencies(self) -> FloatArray:
+        """Return all frequencies, shape (count,) [1/d]."""
+        return self.first + self.step * np.arange(self.count, dtype=np.float64)
+
+    @property
+    def last(self) -> float:
+        """The greatest frequency [1/d]."""
+        return self.first + self.step * (self.count - 1)
+
+
+class LombScargle:
+    """The Lomb-Scargle power of one light curve.
+
+    Parameters
+    ----------
+    mjd, value : ndarray of float64, shape (n,)
+        Finite times [d] and brightnesses, sorted by time.
+    error : ndarray of float64, shape (n,), or None
+        Finite and positive; the points are weighted by its inverse square.
+    seconds : float
+        The time that all calls may take together, held to about a second.
+
+    Raises
+    ------
+    InvalidError
+        When the brightness does not vary, or one point has all the weight.
+
+    Notes
+    -----
+    The power is the part of chi squared, about the weighted mean, that the best sinusoid takes away, from 0 to 1: the
+    generalised periodogram with a floating mean of Zechmeister & Kuerster (2009, A&A 496, 577).
+    """
+
+    def __init__(self, mjd: FloatArray, value: FloatArray, error: FloatArray | None, seconds: float = math.inf) -> None:
+        self._deadline = time.monotonic() + seconds
+        self.span = float(mjd[-1] - mjd[0])
+        self.count = len(mjd)
+        self._time = mjd - (mjd[0] + mjd[-1]) / 2
+        self._rounding = float(np.spacing(max(np.max(np.abs(mjd)), self.span)))
+        self._weight = inverse_variance_weights(len(mjd), error)
+        value = _centred(value, self._weight)
+        total = float(np.sum(self._weight * value**2))
+        if not total > 0:
+            raise InvalidError(
+                "The brightness does not vary (or one point has all the weight): there is no period to find."
+            )
+        self._weighted = self._weight * (value / math.sqrt(total))
+
+    def on_grid(self, grid: Grid) -> FloatArray:
+        """Compute the power at every frequency of a grid.
+
+        Returns
+        -------
+        ndarray of float64, shape (grid.count,)
+
+        Raises
+        ------
+        LateError
+            When the deadline passes.
+
+        Notes
+        -----
+        Rotated as by Lomb (1976) and Scargle (1982), P = YC^2 / CC + YS^2 / SS, where the cross term of sine and cosine
+        vanishes. The trigonometric sums are those of Press & Rybicki (1989, ApJ 338, 277), by the non-uniform FFT of
+        Barnett et al. (2019, SIAM J. Sci. Comput. 41, C479) in place of their extirpolation; without finufft by matrix
+        products. Where CC or SS is small (periods of many spans, aliases of a regular cadence) the sums cancel, and
+        :meth:`at` gives the power. Beyond a limit to that work, such a term counts as nothing.
+        """
+        transform, (rows, columns) = _transform()
+        power, smaller = np.empty(grid.count), np.empty(grid.count)
+        for begin in range(0, grid.count, columns):
+            piece = Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
+            values, weights = self._sums(transform, rows, piece, np.array([self._weighted, self._weight]), 1)
+            (twice,) = self._sums(transform, rows, piece, self._weight[np.newaxis], 2)
+            here = slice(begin, begin + piece.count)
+            power[here], smaller[here] = _rotated_power(values, weights, twice)
+        cancelling = np.flatnonzero(smaller < _CANCELS)[: max(1, _EXACT_WORK // self.count)]
+        power[cancelling] = self.at(grid.first + grid.step * cancelling)
+        return np.clip(power, 0, 1)
+
+    def at(self, frequencies: FloatArray) -> FloatArray:
+        """Compute the power at single frequencies, exact to rounding.
+
+        Parameters
+        ----------
+        frequencies : ndarray of float64, shape (m,)
+            [1/d]
+
+        Returns
+        -------
+        ndarray of float64, shape (m,)
+
+        Raises
+        ------
+        LateError
+            When the deadline passes.
+
+        Notes
+        -----
+        A least-squares fit of sin x and 1 - cos x = 2 sin^2(x / 2), both about their weighted means, by Gram-Schmidt:
+        nothing cancels when x is small. A column that is no larger than the rounding of the times counts as nothing.
+        """
+        power = np.empty(len(frequencies))
+        step = max(1, _EXACT_BLOCK // self.count)
+        for begin in range(0, len(frequencies), step):
+            self._check_deadline()
+            power[begin : begin + step] = self._exact(frequencies[begin : begin + step])
+        return power
+
+    def false_alarm(self, power: npt.ArrayLike, last: float) -> FloatArray:
+        """Compute the probability that white noise alone has a peak as high, anywhere up to a frequency.
+
+        Parameters
+        ----------
+        power : array_like of float, shape (m,)
+        last : float
+            The greatest frequency that was searched [1/d].
+
+        Returns
+        -------
+        ndarray of float64, shape (m,)
+            An upper limit for independent Gaussian errors. Correlated noise, as in most real light curves, has high
+            peaks far more often.
+
+        Notes
+        -----
+        Baluev (2008, MNRAS 385, 1279), equations 5 and 6 for a residual of unknown variance:
+        1 - (1 - (1 - z)^((N - 3) / 2)) exp(-tau), tau = gamma W (1 - z)^((N - 4) / 2) sqrt((N - 1) z / 2).
+        """
+        count = self.count
+        rest = 1 - np.asarray(power, dtype=np.float64)
+        mean = np.sum(self._weight * self._time)
+        width = last * math.sqrt(4 * math.pi * float(np.sum(self._weight * (self._time - mean) ** 2)))
+        gamma = math.sqrt(2 / (count - 1)) * math.exp(math.lgamma((count - 1) / 2) - math.lgamma((count - 2) / 2))
+        with np.errstate(under="ignore"):
+            single = rest ** ((count - 3) / 2)
+            tau = gamma * width * rest ** ((count - 4) / 2) * np.sqrt((count - 1) * (1 - rest) / 2)
+            return np.asarray(-np.expm1(-tau) + single * np.exp(-tau))
+
+    def _check_deadline(self) -> None:
+        if time.monotonic() > self._deadline:
+            raise LateError(
+                "The periodogram took too long. Ask for fewer frequencies (a longer minPeriod), fewer peaks, or a "
+                "shorter time (mjdMin, mjdMax)."
+            )
+
+    def _sums(self, transform: Transform, rows: int, piece: Grid, terms: FloatArray, factor: int) -> Complex:
+        """Sum each term times exp(2 pi i factor f t) over the rows, for every frequency f of a piece."""
+        middle = piece.first + piece.step * (piece.count // 2)
+        sums = np.zeros((len(terms), piece.count), dtype=np.complex128)
+        for begin in range(0, self.count, rows):
+            self._check_deadline()
+            angle = 2 * np.pi * factor * self._time[begin : begin + rows]
+            sums += transform(
+                piece.step * angle, terms[:, begin : begin + rows] * np.exp(1j * middle * angle), piece.count
+            )
+        return sums
+
+    def _exact(self, frequencies: FloatArray) -> FloatArray:
+        weight = self._weight
+        half = np.pi * np.outer(frequencies, self._time)
+        sine = np.sin(half)
+        odd, even = 2 * sine * np.cos(half), 2 * sine**2
+        odd -= (odd @ weight)[:, np.newaxis]
+        even -= (even @ weight)[:, np.newaxis]
+        odd_norm, even_norm = odd**2 @ weight, even**2 @ weight
+        oddly = (odd_norm >= even_norm)[:, np.newaxis]
+        first, second = np.where(oddly, odd, even), np.where(oddly, even, odd)
+        larger, smaller = np.maximum(odd_norm, even_norm), np.minimum(odd_norm, even_norm)
+        noise = (100 * 2 * np.pi * frequencies * self._rounding) ** 2
+        second -= _ratio((first * second) @ weight, larger, noise)[:, np.newaxis] * first
+        rest = second**2 @ weight
+        power = _ratio((first @ self._weighted) ** 2, larger, noise)
+        power += _ratio((second @ self._weighted) ** 2, rest, np.maximum(noise, 1e-20 * smaller))
+        return np.clip(power, 0, 1)
+
+
+def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:
+    """Subtract the weighted mean, and scale so that squares are finite."""
+    largest = float(np.max(np.abs(value)))
+    value = value / (largest or 1)
+    value = value - np.sum(weight * value)
+    spread = float(np.max(np.abs(value)))
+    return np.asarray(value / spread) if spread > 1e-14 else np.zeros_like(value)
+
+
+def _transform() -> tuple[Transform, tuple[int, int]]:
+    """Return the best transform that is installed, and the rows and frequencies of its blocks.
+
+    It sums c exp(i k x) over the rows, for k from -(count // 2).
+    """
+    try:
+        import finufft
+    except ImportError:
+        return _matrix_transform, _MATRIX_BLOCK
+    return (
+        lambda angle, terms, count: np.atleast_2d(
+            finufft.nufft1d1(angle, terms, count, eps=_ACCURACY, isign=1, nthreads=1)
+        )
+    ), _FFT_BLOCK
+
+
+def _matrix_transform(angle: FloatArray, terms: Complex, count: int) -> Complex:
+    """Transform by exp(i (a + b) x) = exp(i a x) exp(i b x), which is a product of two small matrices."""
+    width = math.isqrt(count - 1) + 1
+    coarse = np.exp(1j * np.outer(np.arange(0, count, width) - count // 2, angle))
+    fine = np.exp(1j * np.outer(angle, np.arange(width)))
+    return np.array([((term * coarse) @ fine).ravel()[:count] for term in terms])
+
+
+def _rotated_power(values: Complex, weights: Complex, twice: Complex) -> tuple[FloatArray, FloatArray]:
+    """Return the power, and the smaller of its two denominators."""
+    cosines = (1 + twice.real) / 2 - weights.real**2
+    sines = (1 - twice.real) / 2 - weights.imag**2
+    mixed = twice.imag / 2 - weights.real * weights.imag
+    turn = np.arctan2(2 * mixed, cosines - sines) / 2
+    c, s = np.cos(turn), np.sin(turn)
+    along, across = values.real * c + values.imag * s, values.imag * c - values.real * s
+    swing = 2 * mixed * c * s
+    long, short = cosines * c**2 + sines * s**2 + swing, cosines * s**2 + sines * c**2 - swing
+    return _ratio(along**2, long, _NOTHING) + _ratio(across**2, short, _NOTHING), short
+
+
+def _ratio(upper: FloatArray, lower: FloatArray, nothing: float | FloatArray) -> FloatArray:
+    return np.divide(upper, lower, out=np.zeros_like(upper), where=lower > nothing)
