@@ -8,7 +8,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import extras, sql
 
-from photseries.server.catalogue.finding import FIELDS
+from photseries.fields import ANSWERED
 from photseries.server.catalogue.models import Series
 
 __all__ = ["Rows"]
@@ -33,7 +33,7 @@ class Rows:
         self._numbers = itertools.count(1)
         table = Series.__table__
         self._written = [c.name for c in table.columns if c.computed is None and c.name != "id"]
-        self._shown = sql.SQL(", ").join(map(sql.Identifier, [name for name in FIELDS if name in table.columns]))
+        self._shown = sql.SQL(", ").join(map(sql.Identifier, [name for name in ANSWERED if name in table.columns]))
 
     def __enter__(self) -> Rows:
         return self

@@ -11,7 +11,7 @@ import pandas as pd
 import pybase64
 
 from bench.client import MARK
-from photseries.schemas.metadata import METADATA
+from photseries.fields import METADATA
 from tests.support import TESS, recipe_read, recipe_write
 
 __all__ = ["Sample", "made", "samples"]

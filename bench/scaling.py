@@ -22,9 +22,8 @@ from sqlalchemy import event, select
 
 from bench.catalogue import Bench, filled
 from bench.questions import PAGES, TOTALS
-from photseries.lightcurve.statistics import SUMMARY
+from photseries.fields import METADATA, STATISTICS
 from photseries.parameters import Query
-from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue import series
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.finding import count
@@ -97,7 +96,7 @@ def _like(bench: Bench, number: int) -> dict[str, Any]:
     with bench.services.catalogue.reading() as connection:
         row = connection.execute(select(Series.__table__).where(Series.id == number)).mappings().one()
     tail = secrets.token_hex(8)
-    kept = {name: row[name] for name in (*METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash")}
+    kept = {name: row[name] for name in (*METADATA, *STATISTICS, *BLOB, "owner_id", "content_hash")}
     return {**kept, "series_obj_id": tail, "filename": tail}
 
 

@@ -5,18 +5,17 @@ import sys
 from pathlib import Path
 
 from photseries import errors
+from photseries.fields import ANSWERED, FIELDS, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD
-from photseries.schemas.metadata import MetadataSchema
-from photseries.schemas.registries import CHANGES, CREATIONS
 from photseries.server.accounts import KINDS
-from photseries.server.catalogue.finding import FIELDS
 from photseries.server.http import server
 from photseries.server.http.exports import EXPORT
 from photseries.server.http.files import FILE
 from photseries.server.http.openapi.document import path_of, verbs_of
 from photseries.server.importers.reasons import REASONS, UNEXPLAINED
 from photseries.server.principal import PERMISSIONS
+from photseries.server.schemas.registries import CHANGES, CREATIONS
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import COLUMNS
 
@@ -35,8 +34,9 @@ def routes():
         shown = path_of(path if kind is None else path.replace(f"/{kind}", "/KIND", 1)).template
         shown = shown.replace("{id}", "ID").replace("{extension}", "EXTENSION")
         for verb, _, what in verbs_of(handler):
-            token = {None: "no token", "": "any token"}.get(handler.needs[verb], f"`{handler.needs[verb]}`")
-            rows[verb, shown] = [f"`{verb} {shown}`", what, token]
+            requirement = handler.needs[verb]
+            needs = "no token" if requirement is None else requirement.words
+            rows[verb, shown] = [f"`{verb} {shown}`", what, needs]
     return table(["route", "does", "needs"], rows.values())
 
 
@@ -56,11 +56,10 @@ def permissions():
 
 def metadata():
     rows = []
-    for name, field in MetadataSchema(["x"], 1).fields.items():
-        about = field.metadata
-        values = f": {', '.join(about.get('values', ()))}" if about.get("values") else ""
-        need = "required" if field.required else f"default {field.load_default}" if field.load_default else ""
-        rows.append([f"`{name}`", about["description"] + values, about.get("unit") or "", need])
+    for field in (FIELDS[name] for name in SETTABLE):
+        values = f": {', '.join(field.values)}" if field.values else ""
+        need = "required" if field.required else f"default {field.default}" if field.default else ""
+        rows.append([f"`{field.name}`", field.description + values, field.unit or "", need])
     return table(["field", "what", "unit", ""], rows)
 
 
@@ -98,7 +97,12 @@ def exports():
 
 
 def fields():
-    return ", ".join(f"`{name}`" for name in FIELDS) + ", and `data`."
+    return ", ".join(f"`{name}`" for name in ANSWERED) + ", and `data`."
+
+
+def statistics():
+    rows = [[f"`{name}`", FIELDS[name].description, FIELDS[name].unit or ""] for name in STATISTICS]
+    return table(["statistic", "what", "unit"], rows)
 
 
 def failures():
@@ -137,6 +141,7 @@ API = {
     "folded": lambda: parameters(FOLDED),
     "picture": lambda: parameters(PLOT),
     "fields": fields,
+    "statistics": statistics,
     "errors": failures,
 }
 

@@ -15,9 +15,8 @@ import orjson
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
+from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
-from photseries.parameters import CRITERIA
-from photseries.schemas.metadata import MetadataSchema
 
 if TYPE_CHECKING:
     from photseries.client import Client, Series
@@ -117,13 +116,8 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     )
 
 
-#: Statistics of every column, and what the table calls them.
-_OF_COLUMNS = {"medians": "median", "minima": "minimum", "maxima": "maximum", "stds": "standard deviation"}
-
-_UNITS = {
-    **{known.field: known.unit for known in CRITERIA},
-    **{name: field.metadata["unit"] for name, field in MetadataSchema((), 1).fields.items()},
-}
+#: Statistics of every column, and the heads of their columns.
+_OF_COLUMNS = {name: FIELDS[name].label.lower() for name in PER_COLUMN}
 
 
 def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
@@ -131,7 +125,7 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
     plain = {name: value for name, value in metadata.items() if value not in (None, [], {}) and name not in _OF_COLUMNS}
     wide = max(map(len, plain))
     for name, value in plain.items():
-        unit = _UNITS.get(name)
+        unit = FIELDS[name].unit if name in FIELDS else None
         yield f"{name:<{wide}}  {shown(value, name)}{f' {unit}' if unit else ''}"
     columns = metadata.get("medians") or {}
     rows = [

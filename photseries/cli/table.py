@@ -9,18 +9,11 @@ import orjson
 from rich.cells import cell_len
 
 from photseries.cli.options import safe
+from photseries.fields import FIELDS
 
 __all__ = ["shown", "table_lines"]
 
 _GAP = "  "
-
-#: Digits after the point, of fields whose unit says how many are of use.
-_DIGITS = {
-    **dict.fromkeys(("ra", "dec", "mjd_first", "mjd_mid", "mjd_last", "mjd_last_detected"), 5),
-    **dict.fromkeys(("mean_mag", "rms_mag", "robust_mag", "robust_rms", "mag_first", "mag_last", "limiting_mag"), 3),
-    **dict.fromkeys(("magref", "e_magref", "mag_last_detected"), 3),
-    **dict.fromkeys(("median_snr", "best_snr", "worst_snr"), 1),
-}
 
 
 def shown(value: Any, name: str = "") -> str:
@@ -29,8 +22,9 @@ def shown(value: Any, name: str = "") -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if name in _DIGITS and isinstance(value, int | float):
-        return f"{value:.{_DIGITS[name]}f}"
+    field = FIELDS.get(name)
+    if field is not None and field.digits is not None and isinstance(value, int | float):
+        return f"{value:.{field.digits}f}"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list):

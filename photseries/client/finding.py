@@ -15,11 +15,10 @@ from photseries.client.payload import message
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import ConflictError, InvalidError
+from photseries.fields import ANSWERED
 from photseries.formats import base64_text
-from photseries.lightcurve.statistics import SUMMARY
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.query import MOST_POSITIONS
-from photseries.schemas.metadata import METADATA
 
 __all__ = ["SERIES", "Finder", "framed", "path_of"]
 
@@ -31,8 +30,6 @@ _WHOLE: Final[Mapping[str, str]] = {}
 #: How often to look for a moment at which the fields and the file of a series belong together.
 _ATTEMPTS: Final = 5
 
-#: The columns of a frame without rows.
-_FIELDS: Final = ("id", "revision", *METADATA, "owner_id", "filename", "hash", "content_hash", *SUMMARY)
 
 Arguments = Mapping[str, Sequence[str]]
 
@@ -144,7 +141,7 @@ class Finder:
 def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns all the same."""
     rows = list(found)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(_FIELDS))
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(ANSWERED))
 
 
 def _pairs(positions: Any) -> list[list[float]]:

@@ -12,12 +12,13 @@ import orjson
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.fields import SETTABLE
+from photseries.fields.texts import fields_of_texts, without_ignored
 from photseries.formats import HDF5, Reading, base64_text, json_columns
 from photseries.hdf5 import frames, plain_hdf5, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.table import is_text
-from photseries.schemas.metadata import METADATA, SHARING, fields_of_texts, without_ignored
 from photseries.text import is_unicode
 
 __all__ = ["Message", "Payload", "is_of", "message", "payload_of"]
@@ -113,7 +114,7 @@ def _query(fields: Mapping[str, Any]) -> dict[str, str] | None:
     """Write fields as texts that the service reads as the same values; None when it would not."""
     texts = {}
     for name, value in fields.items():
-        if name not in (*METADATA, *SHARING):
+        if name not in SETTABLE:
             return None
         written = _json({name: value})
         plain = orjson.loads(written)[name]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photseries.fields import FIELDS
 from photseries.lightcurve.meaning import Meaning, meaning
-from photseries.schemas.metadata import MetadataSchema
 
 __all__ = ["Array", "Column", "columns_of", "field_meaning", "whole_table"]
 
@@ -74,7 +74,5 @@ def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[Colum
 
 def field_meaning(name: str) -> Meaning:
     """Tell what a field of the metadata means."""
-    field = MetadataSchema._declared_fields.get(name)
-    about = {} if field is None else field.metadata
-    unit = {"AB": "mag"}.get(about.get("unit") or "", about.get("unit"))
-    return Meaning(unit, meaning(name, {}).ucd, about.get("description"))
+    field = FIELDS.get(name)
+    return Meaning() if field is None else Meaning(field.vo_unit, field.ucd, field.description)

@@ -9,13 +9,13 @@ from typing import Any, Final
 import pandas as pd
 import yaml
 
+from photseries.fields import METADATA
 from photseries.formats.astropy_tables import from_table
 from photseries.formats.columns import Column, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
 from photseries.formats.reading import Reading, ReadOptions
 from photseries.formats.roles import without_fluxes
 from photseries.lightcurve.table import is_text
-from photseries.schemas.metadata import METADATA
 
 __all__ = ["read", "write"]
 

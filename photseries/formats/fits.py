@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.extras import quiet
+from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import from_table
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
@@ -33,14 +34,8 @@ _FLUXES: Final = ("PDCSAP_FLUX", "SAP_FLUX")
 
 _UNITS: Final = {"e-/s": "electron/s"}
 
-#: Standard keywords, the fields that they give, and what they say.
-_KEYWORDS: Final = (
-    ("OBJECT", "obj_id", "the source"),
-    ("FILTER", "filter", "the bandpass"),
-    ("EXPTIME", "exp_time", "exposure time [s]"),
-    ("RA", "ra", "right ascension, ICRS [deg]"),
-    ("DEC", "dec", "declination, ICRS [deg]"),
-)
+#: Standard keywords, and the fields that they give.
+_KEYWORDS: Final = (("OBJECT", "obj_id"), ("FILTER", "filter"), ("EXPTIME", "exp_time"), ("RA", "ra"), ("DEC", "dec"))
 
 #: What fits into one card, with a few characters to spare.
 _LONGEST_NAME: Final = 60
@@ -154,9 +149,9 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     header = table.header
     for number, column in enumerate(columns, 1):
         _describe(header, number, column, metadata)
-    for keyword, field, words in _KEYWORDS:
-        if field in metadata:
-            header[keyword] = (_ascii(metadata[field]), words)
+    for keyword, name in _KEYWORDS:
+        if name in metadata:
+            header[keyword] = (_ascii(metadata[name]), FIELDS[name].sentence)
     header["RADESYS"] = ("ICRS", "of RA and DEC")
     if metadata.get("time_scale"):
         header["TIMESYS"] = (time_scale(metadata), "scale of the times")

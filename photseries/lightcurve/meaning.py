@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.fields import FIELDS
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 
@@ -43,11 +44,11 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
     "magtot": Meaning("mag", "phot.mag", "AB magnitude with the reference added"),
     "e_magtot": Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude with the reference added"),
     "snr": Meaning(None, "stat.snr", "signal to noise"),
-    **dict.fromkeys(INFERRED["ra"], Meaning("deg", "pos.eq.ra", "right ascension, ICRS")),
-    **dict.fromkeys(INFERRED["dec"], Meaning("deg", "pos.eq.dec", "declination, ICRS")),
-    **dict.fromkeys(INFERRED["exp_time"], Meaning("s", "time.duration;obs.exposure", "exposure time")),
-    **dict.fromkeys(INFERRED["filter"], Meaning(None, "meta.id;instr.filter", "bandpass")),
-    **dict.fromkeys(INFERRED["limiting_mag"], Meaning("mag", "phot.mag;stat.max", "limiting magnitude")),
+    **{
+        column: Meaning(FIELDS[name].vo_unit, FIELDS[name].ucd, FIELDS[name].description)
+        for name, columns in INFERRED.items()
+        for column in columns
+    },
 }
 
 

@@ -6,7 +6,6 @@ values. What is undefined, or too large for float64, is None: never NaN or an in
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import TypeVar
@@ -21,7 +20,7 @@ from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
-__all__ = ["SUMMARY", "Summary", "robust", "summarize"]
+__all__ = ["Summary", "robust", "summarize"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
@@ -95,10 +94,6 @@ class Summary:
     minima: dict[str, float | None]
     maxima: dict[str, float | None]
     stds: dict[str, float | None]
-
-
-#: The names of all statistics, in order.
-SUMMARY: tuple[str, ...] = tuple(field.name for field in dataclasses.fields(Summary))
 
 
 def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection_threshold: float = 3.0) -> Summary:

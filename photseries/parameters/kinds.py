@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from photseries.fields import PER_COLUMN
 from photseries.lightcurve.leap_seconds import mjd_of_utc
 from photseries.text import is_unicode
 
@@ -209,7 +210,7 @@ def _moment(text: str) -> float:
 
 
 _STATISTIC = re.compile(
-    r'(?P<field>medians|minima|maxima|stds)\.(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^"<>=!\s]+))'
+    rf'(?P<field>{"|".join(PER_COLUMN)})\.(?:"(?P<quoted>(?:[^"]|"")+)"|(?P<plain>[^"<>=!\s]+))'
     r"\s*(?P<operator><=|>=|<|>|=)\s*(?P<value>\S+)"
 )
 
@@ -262,8 +263,8 @@ PERIOD = Kind(
 )
 SEARCH_RADIUS = Kind("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
 STATISTIC = Kind(
-    'a comparison like medians.bg<600: medians, minima, maxima or stds, a dot, the column\'s name (odd ones in "..."), '
-    "one of < <= > >= =, a number",
+    f"a comparison like medians.bg<600: one of {', '.join(PER_COLUMN)}, a dot, the column's name (odd ones in "
+    '"..."), one of < <= > >= =, a number',
     _statistic,
     {"type": "string", "examples": ["medians.flux<600"]},
 )

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import orjson
 
 from photseries.errors import InvalidError
+from photseries.fields import Operator
 from photseries.parameters.kinds import DECLINATION, RIGHT_ASCENSION, joined
 from photseries.parameters.table import (
     CONTROLS,
@@ -18,7 +19,6 @@ from photseries.parameters.table import (
     SEPARATION,
     SUMMED_UP,
     Criterion,
-    Operator,
     Parameter,
 )
 from photseries.text import suggestion

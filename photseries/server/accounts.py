@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from photseries.errors import ForbiddenError, InvalidError, NotFoundError, UnauthorizedError
-from photseries.schemas.registries import CHANGES, CREATIONS, load_entry
+from photseries.errors import InvalidError, NotFoundError, UnauthorizedError
 from photseries.server.catalogue import credentials, registries
 from photseries.server.catalogue.credentials import Owner
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.disk import synchronize
-from photseries.server.principal import ADMIN, EVERYONE, Principal
+from photseries.server.principal import ADMIN, CHANGE_REGISTRIES, EVERYONE, Principal, requires
+from photseries.server.schemas.registries import CHANGES, CREATIONS, load_entry
 
 __all__ = ["KINDS", "OPERATOR", "Accounts"]
 
@@ -87,6 +87,7 @@ class Accounts:
         with self._catalogue.transaction() as connection:
             credentials.end(connection, _digest(session))
 
+    @requires(CHANGE_REGISTRIES)
     def create(self, principal: Principal, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create an entry of a registry.
 
@@ -99,7 +100,6 @@ class Accounts:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        _require_admin(principal)
         values = load_entry(CREATIONS[kind], body)
         with self._catalogue.transaction() as connection:
             return self._create(connection, kind, values)
@@ -143,6 +143,7 @@ class Accounts:
             entries = registries.find(connection, principal, kind, per_page, (page - 1) * per_page)
             return entries, registries.count(connection, principal, kind)
 
+    @requires(CHANGE_REGISTRIES)
     def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, Any]) -> None:
         """Rename a group or a stream, or replace its members.
 
@@ -150,7 +151,6 @@ class Accounts:
         ------
         ForbiddenError, InvalidError, NotFoundError, DuplicateError
         """
-        _require_admin(principal)
         key = int(_key(kind, identity))
         values = load_entry(CHANGES[kind], body)
         with self._catalogue.transaction() as connection:
@@ -163,6 +163,7 @@ class Accounts:
             if "user_ids" in values:
                 registries.replace_members(connection, kind, key, values["user_ids"])
 
+    @requires(CHANGE_REGISTRIES)
     def remove(self, principal: Principal, kind: str, identity: str) -> None:
         """Remove an entry; a user is deactivated instead, and the user's tokens end.
 
@@ -172,7 +173,6 @@ class Accounts:
         InUseError
             When something still refers to it.
         """
-        _require_admin(principal)
         key = _key(kind, identity)
         with self._catalogue.transaction() as connection:
             if kind == "groups":
@@ -287,11 +287,6 @@ def _key(kind: str, identity: str) -> int | str:
 
 def _called(kind: str) -> str:
     return kind.removesuffix("s").replace("_", " ")
-
-
-def _require_admin(principal: Principal) -> None:
-    if not principal.is_admin:
-        raise ForbiddenError(f"This needs a token with the permission {ADMIN!r}.")
 
 
 def _require_ordinary(group: Mapping[str, Any]) -> None:

@@ -1,12 +1,35 @@
-"""Who asks: the user behind a token, what the user belongs to, and what the token may do."""
+"""The user behind a token, what the user belongs to, and which permissions use cases require of the token."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
-__all__ = ["ADMIN", "EVERYONE", "MANAGE", "PERMISSIONS", "UPLOAD", "Principal", "anonymous"]
+from photseries.errors import ForbiddenError
+
+__all__ = [
+    "ADMIN",
+    "ANY_TOKEN",
+    "CHANGE_REGISTRIES",
+    "CHANGE_SERIES",
+    "CREATE_SERIES",
+    "EVERYONE",
+    "MANAGE",
+    "PERMISSIONS",
+    "UPLOAD",
+    "Grant",
+    "Principal",
+    "Requirement",
+    "anonymous",
+    "requirement_of",
+    "requires",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 UPLOAD = "Upload data"
 MANAGE = "Manage photometry"
@@ -67,3 +90,91 @@ def anonymous(public: int) -> Principal:
         The id of :data:`EVERYONE`.
     """
     return Principal(user_id=0, username="anonymous", own_group_id=0, group_ids=frozenset({public}))
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A permission that allows a use case: for anything, for one's own series, or for series that the token sees."""
+
+    permission: str
+    scope: Literal["anything", "own", "visible"] = "anything"
+
+
+_SCOPES = {"anything": "", "own": " for your own series", "visible": " for series that you see"}
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a use case requires of a token: any one of some grants. ``System admin`` includes every grant.
+
+    Parameters
+    ----------
+    grants : tuple of Grant
+        None: any token will do.
+    """
+
+    grants: tuple[Grant, ...] = ()
+
+    @property
+    def is_scoped(self) -> bool:
+        """Whether it depends on the series, so that the token alone does not decide."""
+        return any(grant.scope != "anything" for grant in self.grants)
+
+    @property
+    def words(self) -> str:
+        """The requirement in words, permissions in backquotes."""
+        if not self.grants:
+            return "any token"
+        ways = [f"`{grant.permission}`{_SCOPES[grant.scope]}" for grant in self.grants]
+        return f"{', '.join(ways)}, or `{ADMIN}`" if self.is_scoped else " or ".join(ways)
+
+    def allows(self, principal: Principal) -> bool:
+        """Tell whether the token alone satisfies the requirement, or may satisfy it, depending on the series."""
+        return not self.grants or any(principal.may(grant.permission) for grant in self.grants)
+
+    def refusal(self) -> ForbiddenError:
+        """Return the error about a token that does not satisfy the requirement."""
+        words = self.words.replace("`", "'")
+        return ForbiddenError(f"This needs {'' if self.is_scoped else 'a token with the permission '}{words}.")
+
+    def check(self, principal: Principal) -> None:
+        """Refuse a token that does not satisfy the requirement; the query that finds the series checks a scoped one.
+
+        Raises
+        ------
+        ForbiddenError
+        """
+        if not self.is_scoped and not self.allows(principal):
+            raise self.refusal()
+
+
+ANY_TOKEN = Requirement()
+CREATE_SERIES = Requirement((Grant(UPLOAD),))
+CHANGE_SERIES = Requirement((Grant(UPLOAD, "own"), Grant(MANAGE, "visible")))
+CHANGE_REGISTRIES = Requirement((Grant(ADMIN),))
+
+
+def requires(
+    requirement: Requirement,
+) -> Callable[[Callable[Concatenate[Any, Principal, P], R]], Callable[Concatenate[Any, Principal, P], R]]:
+    """Declare, as a decorator of a use case, what it requires of the token, and check that before each call.
+
+    A use case with a scoped requirement checks the series itself.
+    """
+
+    def decorate(use_case: Callable[Concatenate[Any, Principal, P], R]) -> Callable[Concatenate[Any, Principal, P], R]:
+        @functools.wraps(use_case)
+        def checked(self: Any, principal: Principal, /, *args: P.args, **kwargs: P.kwargs) -> R:
+            requirement.check(principal)
+            return use_case(self, principal, *args, **kwargs)
+
+        checked.__dict__["requirement"] = requirement
+        return checked
+
+    return decorate
+
+
+def requirement_of(use_case: Callable[..., Any]) -> Requirement:
+    """Return what a use case requires: what its decorator declares, else any token."""
+    found: Requirement = use_case.__dict__.get("requirement", ANY_TOKEN)
+    return found

@@ -17,7 +17,7 @@ from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
 from photseries.formats import ReadOptions
 from photseries.parameters import CRITERIA
-from photseries.schemas.metadata import MetadataSchema
+from photseries.server.schemas.metadata import MetadataSchema
 
 LIGHT = """
 import sys

@@ -9,9 +9,9 @@ import pybase64
 import pytest
 
 from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, message, payload_of
+from photseries.fields.texts import fields_of_texts
 from photseries.formats import Reading, ReadOptions, collect
 from photseries.hdf5 import stored_file
-from photseries.schemas.metadata import fields_of_texts
 from tests.support import TESS, columns
 
 FIELDS = {"obj_id": "null", "series_obj_id": 7, "channel": "007", "ra": 1.5, "group_ids": [1, 2], "altdata": {"a": [1]}}

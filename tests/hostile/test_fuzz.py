@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.fields import METADATA
 from photseries.formats import json_columns
 from photseries.hdf5.metadata import from_pickle
-from photseries.schemas.metadata import METADATA
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Sandbox as SandboxSettings
 from tests.hostile.cases import some_frame, with_attribute, written

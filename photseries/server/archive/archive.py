@@ -13,7 +13,6 @@ from photseries.errors import (
     ConflictError,
     DamagedError,
     DuplicateError,
-    ForbiddenError,
     PreconditionFailedError,
 )
 from photseries.lightcurve.appending import appended
@@ -32,7 +31,7 @@ from photseries.server.catalogue import blobs, finding, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
 from photseries.server.faults import reached
-from photseries.server.principal import Principal
+from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
@@ -76,6 +75,7 @@ class Archive:
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
+    @requires(CREATE_SERIES)
     def create(self, principal: Principal, body: Mapping[str, Any]) -> Created:
         """Store a new series.
 
@@ -107,12 +107,14 @@ class Archive:
         same = references.same_content
         return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
 
+    @requires(CREATE_SERIES)
     def preview(self, principal: Principal, body: Mapping[str, Any], points: int | None = None) -> dict[str, Any]:
         """Return what :meth:`create` would store; see :mod:`photseries.server.archive.preview`."""
         new = self._intake.parse_create(principal, body)
         with self._catalogue.reading() as connection:
             return preview(connection, principal, new, points)
 
+    @requires(CHANGE_SERIES)
     def append(
         self,
         principal: Principal,
@@ -138,6 +140,7 @@ class Archive:
 
         self._retry(principal, series_id, expected, grow)
 
+    @requires(CHANGE_SERIES)
     def update(self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None) -> None:
         """Change the metadata, the sharing or the table of a series.
 
@@ -216,6 +219,7 @@ class Archive:
             reached("share: history noted")
         reached("share: committed")
 
+    @requires(CHANGE_SERIES)
     def delete(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
         """Delete a series; the sweep removes its bytes after the grace.
 
@@ -265,10 +269,7 @@ class Archive:
         if seen is None:
             raise not_found(series_id)
         if not seen.allowed:
-            raise ForbiddenError(
-                "Changing or deleting this series needs a token of its owner with 'Upload data', or one with "
-                "'Manage photometry'."
-            )
+            raise CHANGE_SERIES.refusal()
         if expected is not None and seen.revision not in expected:
             raise PreconditionFailedError(
                 f"The series is at revision {seen.revision}, not at one that If-Match names: somebody changed it. "

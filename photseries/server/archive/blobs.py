@@ -13,12 +13,11 @@ from typing import Any
 import pandas as pd
 
 from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError, UnreadableFileError
+from photseries.fields import IN_FILE, KEY
 from photseries.hdf5 import Decoded, stored_file
-from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series import KEY
 from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
@@ -69,7 +68,7 @@ class BlobWriter:
         UnavailableError
             When the store refuses the blob, or COMMIT was not reached before the write deadline.
         """
-        metadata = {name: values[name] for name in (*METADATA, "owner_id") if values[name] is not None}
+        metadata = {name: values[name] for name in IN_FILE if values[name] is not None}
         content = stored_file.encode(
             frame, metadata, compression=self._config.store.compression, limits=self._config.limits
         )

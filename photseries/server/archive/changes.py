@@ -7,6 +7,7 @@ from typing import Any
 
 from photseries.server.catalogue import history
 from photseries.server.catalogue.engine import Connection
+from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
@@ -61,7 +62,7 @@ def append_history(
     principal: Principal,
     series_id: int,
     seen: Changeable,
-    action: str,
+    action: Action,
     changed: Mapping[str, Any],
     blob: Mapping[str, Any],
 ) -> None:
@@ -74,7 +75,7 @@ def append_history(
     series_id : int
     seen : Changeable
         The series before the change.
-    action : str
+    action : Action
     changed : mapping
         From :func:`changed_fields`.
     blob : mapping

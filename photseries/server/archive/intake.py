@@ -13,20 +13,25 @@ from typing import Any, NoReturn
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.fields import METADATA, STATISTICS
+from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import complete_reference, infer, merge
-from photseries.lightcurve.statistics import SUMMARY, summarize
+from photseries.lightcurve.statistics import summarize
 from photseries.lightcurve.table import validate
-from photseries.schemas.metadata import METADATA, MetadataSchema, load_metadata, without_ignored
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import References, look_up_references
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
+from photseries.server.schemas.metadata import MetadataSchema, load_metadata
 from photseries.server.settings import Config
 
-__all__ = ["Intake", "NewSeries", "Sharing", "Upload"]
+__all__ = ["LAYERS", "Intake", "NewSeries", "Sharing", "Upload"]
+
+#: The sources of metadata of a new series, lowest precedence first.
+LAYERS = ("inferred", "file", "body")
 
 
 @dataclass(frozen=True)
@@ -112,7 +117,7 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        merged = merge({"inferred": infer(frame), "file": upload.file, "body": upload.fields})
+        merged = merge(dict(zip(LAYERS, (infer(frame), upload.file, upload.fields), strict=True)))
         metadata, sharing = self.check(principal, frame, merged.values)
         values = {**self.derived_values(frame), **metadata, "owner_id": principal.user_id}
         return NewSeries(frame, metadata, sharing, values, merged.sources)
@@ -231,7 +236,7 @@ class Intake:
     def derived_values(self, frame: pd.DataFrame) -> dict[str, Any]:
         """Return the values of a row that follow from the table: its summary and content hash."""
         summary = summarize(frame, detection_threshold=self._detection_threshold)
-        return {**{name: getattr(summary, name) for name in SUMMARY}, "content_hash": content_hash(frame)}
+        return {**{name: getattr(summary, name) for name in STATISTICS}, "content_hash": content_hash(frame)}
 
     def _look_up(
         self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing

@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
+from photseries.fields import STATISTICS
 from photseries.formats import json_columns
 from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.part import Part
 from photseries.lightcurve.remarks import remarks
-from photseries.lightcurve.statistics import SUMMARY
 from photseries.lightcurve.table import TIME, required_column
 from photseries.server.archive.intake import NewSeries
 from photseries.server.catalogue import finding, registries
@@ -48,7 +48,7 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
         "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
-        "statistics": {name: new.values[name] for name in SUMMARY},
+        "statistics": {name: new.values[name] for name in STATISTICS},
         "content_hash": new.values["content_hash"],
         "warnings": warnings,
         "exists": taken,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, select, true
 
 from photseries.server.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
-from photseries.server.principal import MANAGE, UPLOAD, Principal
+from photseries.server.principal import CHANGE_SERIES, Principal
 
 __all__ = ["VISIBLE", "audience", "changeable", "joined_groups", "joined_streams", "seeing", "visible"]
 
@@ -53,12 +53,8 @@ def changeable(principal: Principal) -> ColumnElement[bool]:
     """Series that the token may change or delete: the permissions presented count, not the person's others."""
     if principal.is_admin:
         return true()
-    ways: list[ColumnElement[bool]] = []
-    if principal.may(UPLOAD):
-        ways.append(SERIES.owner_id == principal.user_id)
-    if principal.may(MANAGE):
-        ways.append(visible(principal))
-    return or_(*ways) if ways else false()
+    scopes = {"anything": true(), "own": SERIES.owner_id == principal.user_id, "visible": visible(principal)}
+    return or_(false(), *(scopes[grant.scope] for grant in CHANGE_SERIES.grants if principal.may(grant.permission)))
 
 
 def joined_groups(principal: Principal) -> ColumnElement[bool]:

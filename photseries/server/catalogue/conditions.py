@@ -30,8 +30,9 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from photseries.errors import InvalidError
+from photseries.fields import Operator
 from photseries.lightcurve import sky
-from photseries.parameters import SEPARATION, Cone, Cursor, Operator, Query, Restriction
+from photseries.parameters import SEPARATION, Cone, Cursor, Query, Restriction
 from photseries.server.catalogue.access import audience, heard_by, visible
 from photseries.server.catalogue.models import SERIES, Source
 from photseries.server.principal import Principal

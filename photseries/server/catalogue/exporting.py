@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import xor
@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 from sqlalchemy import (
     ARRAY,
-    JSON,
     BigInteger,
     ColumnElement,
     Connection,
@@ -24,22 +23,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
+from photseries.fields import EXPORTED
 from photseries.lightcurve.sky import ORDER
-from photseries.lightcurve.statistics import SUMMARY
-from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
 from photseries.server.catalogue.models import SERIES
 from photseries.server.principal import Principal
 
-__all__ = ["COLUMNS", "Cell", "Member", "cells", "fingerprint", "members"]
-
-#: The columns of a series in an export, with their Python types; a JSON object is a text.
-COLUMNS: Mapping[str, type] = {
-    name: str if isinstance(SERIES[name].type, JSON) else SERIES[name].type.python_type
-    for name in ("id", "created_at", "modified", "revision", *METADATA, "owner_id", "content_hash", *SUMMARY)
-    if name not in ("medians", "minima", "maxima", "stds")
-}
+__all__ = ["Cell", "Member", "cells", "fingerprint", "members"]
 
 #: What the metadata of a series weigh, in measurements.
 METADATA_WEIGHT = 32
@@ -70,7 +61,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Member:
-    """A series of an export: where its row is, its :data:`COLUMNS`, its blob, and its part of the fingerprint."""
+    """A series of an export: where its row is, its values of EXPORTED, its blob, and its part of the fingerprint."""
 
     healpix: int
     values: tuple[Any, ...]
@@ -113,7 +104,7 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
     """Give the visible series that lie between two numbers of order 29, in their order, those of a source together."""
     here = SERIES.healpix.between(low, high)
     place: ColumnElement[int] = SERIES.healpix
-    chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*COLUMNS, *BLOB))))
+    chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*EXPORTED, *BLOB))))
     if by_source:
         place = func.first_value(SERIES.healpix).over(partition_by=SERIES.obj_id, order_by=SERIES.id)
         here = SERIES.obj_id.in_(select(SERIES.obj_id).where(visible(principal), here))
@@ -121,7 +112,7 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
     order = (found.c.place, found.c.obj_id, found.c.id)
     rows = connection.execute(select(found).where(found.c.place.between(low, high)).order_by(*order)).mappings()
     return [
-        Member(row["place"], tuple(_plain(row[name]) for name in COLUMNS), of_row(row["id"], row), row["mark"])
+        Member(row["place"], tuple(_plain(row[name]) for name in EXPORTED), of_row(row["id"], row), row["mark"])
         for row in rows
     ]
 

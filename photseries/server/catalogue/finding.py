@@ -22,50 +22,27 @@ from sqlalchemy import (
     text,
 )
 
+from photseries.fields import ANSWERED, KEY
 from photseries.lightcurve.sky import separation
-from photseries.lightcurve.statistics import SUMMARY
 from photseries.parameters import Cursor, Query
-from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue.access import VISIBLE, seeing, visible
 from photseries.server.catalogue.blobs import BLOB, Blob
 from photseries.server.catalogue.conditions import matching, order, squared_chord
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.series import KEY
 from photseries.server.principal import Principal
 
-__all__ = ["FIELDS", "UNSHOWN", "Found", "Page"]
-
-#: The columns that no answer carries.
-UNSHOWN = {"healpix", "unit_x", "unit_y", "unit_z", "audience", "blob_size", "blob_crc", "blob_format"}
+__all__ = ["Found", "Page"]
 
 NOTHING: Mapping[str, Any] = {}
-
-_SHARING = ("group_ids", "stream_ids", "groups", "streams")
-
-#: The fields of a series in every answer, in order; ``data`` follows them when it is asked for.
-FIELDS: tuple[str, ...] = (
-    "id",
-    "created_at",
-    "modified",
-    "revision",
-    *METADATA,
-    "owner_id",
-    *_SHARING,
-    "filename",
-    "hash",
-    "content_hash",
-    *SUMMARY,
-)
-
 
 # PostgreSQL writes the JSON of a row in a third of the time that Python takes to fetch sixty values and write them; and
 # as one text it costs SQLAlchemy nothing to compile. Names are ours, values are bound.
 _DOCUMENT = text(f"""(
     SELECT CAST(row_to_json(shown) AS TEXT)
     FROM (
-        SELECT {", ".join(name if name in _SHARING else f"photometric_series.{name}" for name in FIELDS)}
+        SELECT {", ".join(f"photometric_series.{name}" if name in SERIES else name for name in ANSWERED)}
         FROM (
             SELECT coalesce(json_agg(id ORDER BY id), '[]') AS group_ids, coalesce(json_agg(json_build_object(
                 'id', id, 'name', name, 'single_user_group', single_user_id IS NOT NULL) ORDER BY id), '[]') AS groups

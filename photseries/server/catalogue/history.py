@@ -6,7 +6,7 @@ The row with revision K describes the change that led to revision K. Rows outliv
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, true
 
@@ -15,19 +15,26 @@ from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import Series, SeriesHistory, User
 from photseries.server.principal import Principal
 
-__all__ = ["blob_at", "events", "record"]
+__all__ = ["ACTIONS", "Action", "blob_at", "events", "record"]
+
+#: What can be done to a series; import: it came from another archive.
+Action = Literal["create", "update", "share", "delete", "import"]
+
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
-def record(connection: Connection, **values: Any) -> None:
+def record(connection: Connection, *, action: Action, **values: Any) -> None:
     """Note a change.
 
     Parameters
     ----------
+    connection : Connection
+    action : Action
     **values
         Columns of :class:`~photseries.server.catalogue.models.SeriesHistory`; ``changed`` is
         ``{field: {"from": ..., "to": ...}}``.
     """
-    connection.execute(insert(SeriesHistory).values(**values))
+    connection.execute(insert(SeriesHistory).values(action=action, **values))
 
 
 def events(connection: Connection, principal: Principal, series_id: int) -> list[dict[str, Any]]:

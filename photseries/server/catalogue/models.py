@@ -1,19 +1,24 @@
 """The tables of the catalogue as mapped classes: their columns, keys and indexes, and nothing else.
 
+The columns of a series for metadata and statistics come from :mod:`photseries.fields`.
+
 Statements use the classes' columns (SQLAlchemy Core); no object is ever loaded, no class does IO or formatting.
 References are RESTRICT: what a series names cannot be removed under it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Computed,
     DateTime,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -26,7 +31,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
+from sqlalchemy.types import TypeEngine
+
+from photseries.fields import FIELDS, KEY, METADATA, STATISTICS, Field
 
 _POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
 
@@ -167,8 +175,44 @@ class Assignment(Base):
     created_at: Mapped[Moment]
 
 
-class Series(Base):
-    """A photometric series: its metadata, the summary of its table, and the blob that holds the table."""
+#: The table of each kind of registry entry, by its name in paths.
+TABLES: Mapping[str, type[Base]] = {
+    "users": User,
+    "groups": Group,
+    "streams": Stream,
+    "sources": Source,
+    "instrument": Instrument,
+    "followup_request": FollowupRequest,
+    "assignment": Assignment,
+    "tokens": Token,
+}
+
+# JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
+_COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
+    "text": Text,
+    "name": Text,
+    "path": Text,
+    "number": Double,
+    "mjd": Double,
+    "integer": Integer,
+    "id": Integer,
+    "boolean": Boolean,
+    "object": JSON,
+    "per column": JSON,
+}
+
+
+def _column(field: Field) -> MappedColumn[Any]:
+    """Return the column of a metadata field or a statistic."""
+    keys = () if field.refers_to is None else (ForeignKey(TABLES[field.refers_to].__table__.c.id),)
+    return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable)
+
+
+_FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in (*METADATA, *STATISTICS)})
+
+
+class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
+    """A photometric series: its metadata and statistics by the table of fields, and the blob that holds its table."""
 
     __tablename__ = "photometric_series"
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -176,58 +220,6 @@ class Series(Base):
     modified: Mapped[Moment]
     revision: Mapped[int] = mapped_column(server_default="1")
     owner_id: Mapped[int] = mapped_column(ForeignKey(User.id), index=True)
-
-    obj_id: Mapped[str] = mapped_column(ForeignKey(Source.id))
-    instrument_id: Mapped[int] = mapped_column(ForeignKey(Instrument.id), index=True)
-    series_name: Mapped[str]
-    series_obj_id: Mapped[str]
-    ra: Mapped[float]
-    dec: Mapped[float]
-    exp_time: Mapped[float]
-    filter: Mapped[str]
-    channel: Mapped[str | None]
-    origin: Mapped[str | None]
-    limiting_mag: Mapped[float | None]
-    magref: Mapped[float | None]
-    e_magref: Mapped[float | None]
-    ref_flux: Mapped[float | None]
-    ref_fluxerr: Mapped[float | None]
-    ra_unc: Mapped[float | None]
-    dec_unc: Mapped[float | None]
-    followup_request_id: Mapped[int | None] = mapped_column(ForeignKey(FollowupRequest.id))
-    assignment_id: Mapped[int | None] = mapped_column(ForeignKey(Assignment.id))
-    time_stamp_alignment: Mapped[str]
-    time_scale: Mapped[str | None]
-    time_refpos: Mapped[str | None]
-    # JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
-    altdata: Mapped[Document | None]
-
-    num_exp: Mapped[int]
-    num_detected: Mapped[int]
-    is_detected: Mapped[bool]
-    mean_flux: Mapped[float | None]
-    rms_flux: Mapped[float | None]
-    robust_flux: Mapped[float | None]
-    robust_rms_flux: Mapped[float | None]
-    mjd_first: Mapped[float]
-    mjd_mid: Mapped[float]
-    mjd_last: Mapped[float]
-    mag_first: Mapped[float | None]
-    mag_last: Mapped[float | None]
-    mjd_last_detected: Mapped[float | None]
-    mag_last_detected: Mapped[float | None]
-    mean_mag: Mapped[float | None]
-    rms_mag: Mapped[float | None]
-    robust_mag: Mapped[float | None]
-    robust_rms: Mapped[float | None]
-    median_snr: Mapped[float | None]
-    best_snr: Mapped[float | None]
-    worst_snr: Mapped[float | None]
-    frame_rate: Mapped[float | None]
-    medians: Mapped[Document]
-    minima: Mapped[Document]
-    maxima: Mapped[Document]
-    stds: Mapped[Document]
 
     healpix: Mapped[int] = mapped_column(BigInteger)
     unit_x: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * cos(radians(ra))", persisted=True))
@@ -244,22 +236,13 @@ class Series(Base):
     blob_format: Mapped[int] = mapped_column(SmallInteger)
 
     __table_args__ = (
-        UniqueConstraint(
-            "obj_id",
-            "instrument_id",
-            "filter",
-            "series_name",
-            "series_obj_id",
-            "channel",
-            "origin",
-            name="uq_photometric_series_key",
-            postgresql_nulls_not_distinct=True,
-        ),
+        UniqueConstraint(*KEY, name="uq_photometric_series_key", postgresql_nulls_not_distinct=True),
         # A page is found in one of these four without a look at the rows, which are wide; see docs/queries.md.
         Index(None, "obj_id", "id", postgresql_include=["filter", "mjd_first", "mjd_last", *_POSITION, "audience"]),
         Index(None, "mjd_last", "id", postgresql_include=["obj_id", "filter", "mjd_first", *_POSITION, "audience"]),
         Index(None, "filter", "mjd_last", "id", postgresql_include=["obj_id", "mjd_first", "audience"]),
         Index(None, "filter", "obj_id", "id", postgresql_include=["mjd_first", "mjd_last", "audience"]),
+        Index(None, "instrument_id"),
         Index(None, "healpix"),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "content_hash", postgresql_using="hash"),

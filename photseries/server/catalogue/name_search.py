@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Select
 
-from photseries.parameters import OF_SOURCE, Operator, Query, Restriction
+from photseries.fields import Operator
+from photseries.parameters import OF_SOURCE, Query, Restriction
 from photseries.server.catalogue.conditions import with_portion
 from photseries.server.catalogue.models import Source
 

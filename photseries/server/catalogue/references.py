@@ -8,31 +8,20 @@ from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
 
+from photseries.fields import REFERENCES
 from photseries.server.catalogue.access import VISIBLE, seeing
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import (
     SERIES,
-    Assignment,
-    Base,
-    FollowupRequest,
+    TABLES,
     Group,
     GroupUser,
-    Instrument,
-    Source,
     Stream,
     StreamUser,
 )
 from photseries.server.principal import EVERYONE, Principal
 
-__all__ = ["REFERENCES", "References", "look_up_references"]
-
-#: The fields of a series that name an entry, and the tables of these.
-REFERENCES: Mapping[str, type[Base]] = {
-    "obj_id": Source,
-    "instrument_id": Instrument,
-    "followup_request_id": FollowupRequest,
-    "assignment_id": Assignment,
-}
+__all__ = ["References", "look_up_references"]
 
 
 @dataclass(frozen=True)
@@ -68,7 +57,7 @@ def look_up_references(
     Parameters
     ----------
     metadata : mapping
-        obj_id, instrument_id, followup_request_id and assignment_id are looked up if present.
+        Its fields in :data:`~photseries.fields.REFERENCES` are looked up when they are there.
     group_ids : sequence of int or "all"
         The groups to look up.
     stream_ids : sequence of int
@@ -101,8 +90,8 @@ def _look_up() -> CompiledStatement:
     everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
     numbers = ARRAY(Integer)
     named = [
-        select(table.__table__).where(table.__table__.c.id == bindparam(field)).exists()
-        for field, table in REFERENCES.items()
+        select(table).where(table.c.id == bindparam(name)).exists()
+        for name, table in ((name, TABLES[kind].__table__) for name, kind in REFERENCES.items())
     ]
     wanted = or_(Group.name == bindparam("everyone"), Group.id == any_(bindparam("group_ids", type_=numbers)))
     joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))

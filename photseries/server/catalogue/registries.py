@@ -28,17 +28,12 @@ from sqlalchemy.exc import IntegrityError
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.server.catalogue.access import joined_groups, joined_streams
 from photseries.server.catalogue.models import (
-    Assignment,
+    TABLES,
     Base,
-    FollowupRequest,
-    Group,
     GroupUser,
-    Instrument,
     Series,
     SeriesGroup,
     SeriesStream,
-    Source,
-    Stream,
     StreamUser,
     Token,
     User,
@@ -47,17 +42,6 @@ from photseries.server.principal import Principal
 
 __all__ = ["MEMBERS", "TABLES", "shown"]
 
-#: The table of each kind, by its name in paths.
-TABLES: Mapping[str, type[Base]] = {
-    "users": User,
-    "groups": Group,
-    "streams": Stream,
-    "sources": Source,
-    "instrument": Instrument,
-    "followup_request": FollowupRequest,
-    "assignment": Assignment,
-    "tokens": Token,
-}
 
 #: Where members stand, and the column that names what they belong to.
 MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {

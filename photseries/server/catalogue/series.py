@@ -30,12 +30,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from photseries.errors import DuplicateError, InvalidError
+from photseries.fields import KEY, METADATA, STATISTICS
 from photseries.lightcurve.sky import pixel
-from photseries.lightcurve.statistics import SUMMARY
-from photseries.schemas.metadata import METADATA
 from photseries.server.catalogue.access import audience, changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
 from photseries.server.catalogue.engine import CompiledStatement
+from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.models import (
     SERIES,
     Group,
@@ -47,14 +47,8 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import Principal
 
-__all__ = ["IMPORT", "KEY", "Changeable"]
+__all__ = ["Changeable"]
 
-
-#: The fields that together are unique.
-KEY = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
-
-#: What the history calls the event that a series came with from another archive.
-IMPORT = "import"
 
 _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
@@ -155,7 +149,7 @@ def _inserted(
     return identity
 
 
-def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> CompiledStatement:
+def _creation(action: Action, changed: ColumnElement[Any], *kept: str) -> CompiledStatement:
     """Write the insertion of a series, of its sharing, and of the first event of its history.
 
     ``kept`` are columns that have a value of their own when the series comes from another archive.
@@ -166,7 +160,7 @@ def _creation(action: str, changed: ColumnElement[Any], *kept: str) -> CompiledS
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*kept, *METADATA, *SUMMARY, *BLOB, "owner_id", "content_hash", "audience", "healpix")
+    given = (*kept, *METADATA, *STATISTICS, *BLOB, "owner_id", "content_hash", "audience", "healpix")
     new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
     shared = [
         insert(table)
@@ -255,4 +249,4 @@ def _refused(values: Mapping[str, Any]) -> Iterator[None]:
 
 
 _CREATE = _creation("create", literal("{}"))
-_TAKE_OVER = _creation(IMPORT, bindparam("changed", type_=Text), "id", "created_at", "modified")
+_TAKE_OVER = _creation("import", bindparam("changed", type_=Text), "id", "created_at", "modified")

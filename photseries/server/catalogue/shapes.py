@@ -1,4 +1,4 @@
-"""What the fields of answers are, as the statements that select them say: their type, and whether they can be null."""
+"""The types of the fields of registry entries, as the statements that select them have them, and which can be null."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ARRAY
 
-from photseries.server.catalogue.finding import FIELDS
-from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.registries import shown
 
-__all__ = ["Shape", "entry_shapes", "series_shapes"]
+__all__ = ["Shape", "entry_shapes"]
 
 
 class Shape(NamedTuple):
@@ -20,11 +18,6 @@ class Shape(NamedTuple):
     kind: type
     nullable: bool
     items: type | None = None
-
-
-def series_shapes() -> Mapping[str, Shape]:
-    """Give the shapes of the fields of a series that are columns, in the order of answers."""
-    return {name: _shape(SERIES[name]) for name in FIELDS if name in SERIES}
 
 
 def entry_shapes(kind: str) -> Mapping[str, Shape]:

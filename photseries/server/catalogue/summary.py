@@ -13,12 +13,13 @@ from photseries.server.catalogue.models import SERIES, Instrument, Series, User
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["MOST_GROUPS", "column_counts", "summary"]
+__all__ = ["COUNTED", "MOST_GROUPS", "column_counts", "summary"]
 
 #: Of series_name, and of everything else that is counted, so many are listed, the most frequent first.
 MOST_GROUPS = 1000
 
-_COUNTED = ("instrument_id", "filter", "series_name", "owner_id")
+#: The fields whose values are counted.
+COUNTED = ("instrument_id", "filter", "series_name", "owner_id")
 
 
 def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, Any]:
@@ -31,9 +32,9 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
         ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
     """
     query, _ = resolve_names(connection, query)
-    columns = [getattr(Series, name) for name in (*_COUNTED, "obj_id", "mjd_first", "mjd_last")]
+    columns = [getattr(Series, name) for name in (*COUNTED, "obj_id", "mjd_first", "mjd_last")]
     matched = select(*columns).where(*matching(principal, query)).cte("matched")
-    counted = [matched.c[name] for name in _COUNTED]
+    counted = [matched.c[name] for name in COUNTED]
     level = func.grouping(*counted)
     number = func.count()
     groups = (
@@ -61,7 +62,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     (whole,) = (row for row in rows if row.level == 15)
     span = {"mjd_first": whole.mjd_first, "mjd_last": whole.mjd_last}
     found: dict[str, Any] = {"series": whole.series, "sources": whole.sources, **span}
-    for place, name in enumerate(_COUNTED):
+    for place, name in enumerate(COUNTED):
         mine = 15 ^ (8 >> place)  # GROUPING has a bit for every column that a row is not grouped by
         found[name] = [
             {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}

@@ -15,7 +15,6 @@ from photseries.cli.options import Failure, configured, json_option, printed, sa
 from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.errors import UnavailableError
-from photseries.schemas.metadata import MetadataSchema
 from photseries.server.importers import (
     DirectoryImport,
     Outcome,
@@ -27,6 +26,7 @@ from photseries.server.importers import (
 )
 from photseries.server.importers.report import KEPT
 from photseries.server.importers.skyportal_schema import SkyPortal
+from photseries.server.schemas.metadata import MetadataSchema
 from photseries.server.services import opened
 from photseries.server.settings import Config
 

@@ -9,9 +9,9 @@ import click
 from marshmallow import fields
 
 from photseries.cli.options import configured, json_option, printed
-from photseries.schemas.fields import Ids, Number, Whole
-from photseries.schemas.registries import CREATIONS
 from photseries.server.accounts import OPERATOR
+from photseries.server.schemas.fields import Ids, Number, Whole
+from photseries.server.schemas.registries import CREATIONS
 from photseries.server.services import Services, opened
 from photseries.server.settings import Config
 

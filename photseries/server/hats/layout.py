@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -13,8 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from photseries.errors import StartError
+from photseries.fields import EXPORTED, FIELDS
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
-from photseries.server.catalogue.exporting import COLUMNS, Member
+from photseries.server.catalogue.exporting import Member
 
 __all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
 
@@ -26,7 +26,7 @@ LIGHT_CURVE = "lightcurve"
 
 Arrays = Mapping[str, NDArray[Any]]
 
-_PLACE = {name: number for number, name in enumerate(COLUMNS)}
+_PLACE = {name: number for number, name in enumerate(EXPORTED)}
 
 
 @dataclass(frozen=True)
@@ -115,15 +115,20 @@ class Layout:
         import pyarrow as pa
 
         kinds = {
-            int: pa.int64(),
-            float: pa.float64(),
-            str: pa.string(),
-            bool: pa.bool_(),
-            datetime: pa.timestamp("us", "UTC"),
+            "integer": pa.int64(),
+            "id": pa.int64(),
+            "number": pa.float64(),
+            "mjd": pa.float64(),
+            "boolean": pa.bool_(),
+            "moment": pa.timestamp("us", "UTC"),
         }
-        nested = {"series_id": int, "filter": str}
-        lists = [(name, pa.list_(kinds[nested.get(name, float)])) for name in (*self.nested, *self.columns)]
-        plain = [(name, kinds[kind]) for name, kind in (_SOURCE if self.by_source else COLUMNS).items()]
+        nested = {"series_id": "id", "filter": "text"}
+        lists = [
+            (name, pa.list_(kinds.get(nested.get(name, "number"), pa.string())))
+            for name in (*self.nested, *self.columns)
+        ]
+        types = _SOURCE if self.by_source else {name: FIELDS[name].type for name in EXPORTED}
+        plain = [(name, kinds.get(kind, pa.string())) for name, kind in types.items()]
         return pa.schema([(HEALPIX, pa.int64()), *plain, (LIGHT_CURVE, pa.struct(lists))], metadata=footer)
 
     def table(self, rows: Sequence[Row], schema: Any) -> Any:
@@ -158,15 +163,15 @@ class Layout:
 
 
 #: The columns of a source: place of its first series, how many series and measurements, their filters, when.
-_SOURCE: Mapping[str, type] = {
-    "obj_id": str,
-    "ra": float,
-    "dec": float,
-    "num_series": int,
-    "num_exp": int,
-    "filters": str,
-    "mjd_first": float,
-    "mjd_last": float,
+_SOURCE: Mapping[str, str] = {
+    "obj_id": "text",
+    "ra": "number",
+    "dec": "number",
+    "num_series": "integer",
+    "num_exp": "integer",
+    "filters": "text",
+    "mjd_first": "mjd",
+    "mjd_last": "mjd",
 }
 
 

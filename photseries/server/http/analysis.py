@@ -15,6 +15,7 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
 from photseries.server.http.series import number_of
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
+from photseries.server.principal import Requirement
 
 __all__ = ["FoldedHandler", "PeriodogramHandler", "PlotHandler"]
 
@@ -24,7 +25,7 @@ _UNCHANGED = {304: "It is still as If-None-Match says."}
 class AnalysisHandler(BaseHandler):
     """The base of these handlers: an answer stays valid until the series changes."""
 
-    needs: ClassVar[Mapping[str, str | None]] = {"GET": ANY}
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def send(

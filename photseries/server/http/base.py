@@ -19,7 +19,6 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
 
 from photseries.errors import (
-    ForbiddenError,
     PhotseriesError,
     TooLargeError,
     UnauthorizedError,
@@ -32,7 +31,7 @@ from photseries.server.http.doors import client_address
 from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.shared import Shared
 from photseries.server.http.spool import Body
-from photseries.server.principal import Principal
+from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
 
 __all__ = ["ANY", "BaseHandler"]
@@ -42,7 +41,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: Any token will do.
-ANY = ""
+ANY = ANY_TOKEN
 
 #: How long a body without a table may be [bytes].
 MOST_PLAIN = 4 * 1024 * 1024
@@ -55,11 +54,11 @@ _LINGER_BYTES = 64 * 1024 * 1024
 class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
-    ``needs`` says by method which permission a token must carry: a name, :data:`ANY` for any token, None for no token;
+    ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
     ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's.
     """
 
-    needs: ClassVar[Mapping[str, str | None]] = {}
+    needs: ClassVar[Mapping[str, Requirement | None]] = {}
     takes_files: ClassVar[bool] = False
     public: ClassVar[bool] = False
 
@@ -217,9 +216,8 @@ class BaseHandler(RequestHandler):
 
         def identified() -> T:
             self.principal = credential.principal(self.services.accounts)
-            permission = self.needs[self.request.method or ""]
-            if permission and not self.principal.may(permission):
-                raise ForbiddenError(f"This needs a token with the permission {permission!r}.")
+            if requirement := self.needs[self.request.method or ""]:
+                requirement.check(self.principal)
             return function()
 
         try:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from photseries.errors import NotFoundError, UnavailableError
-from photseries.schemas.metadata import ALIGNMENTS, REFPOS, TIME_SCALES
+from photseries.fields import ENUMERATIONS
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.principal import PERMISSIONS
@@ -96,9 +96,7 @@ class EnumTypesHandler(BaseHandler):
         await self.reply(
             lambda: {
                 "ALLOWED_BANDPASSES": self.services.archive.filters,
-                "ALLOWED_TIME_STAMP_ALIGNMENTS": ALIGNMENTS,
-                "ALLOWED_TIME_SCALES": TIME_SCALES,
-                "ALLOWED_TIME_REFPOS": REFPOS,
+                **ENUMERATIONS,
                 "ALLOWED_PERMISSIONS": tuple(PERMISSIONS),
             }
         )

@@ -8,10 +8,11 @@ from typing import Any, ClassVar
 from photseries import parameters
 from photseries.errors import DuplicateError, InDoubtError, InUseError
 from photseries.parameters import CONTROLS, MOST_PER_PAGE
+from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract
 from photseries.server.http.shared import Shared
-from photseries.server.principal import ADMIN
+from photseries.server.principal import requirement_of
 
 __all__ = ["EntriesHandler", "EntryHandler", "MembersHandler"]
 
@@ -33,7 +34,7 @@ class _KindHandler(BaseHandler):
 class EntriesHandler(_KindHandler):
     """All entries of a kind: create one, list many."""
 
-    needs: ClassVar = {"GET": ANY, "POST": ADMIN}
+    needs: ClassVar = {"GET": ANY, "POST": requirement_of(Accounts.create)}
 
     @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
     async def post(self) -> None:
@@ -56,7 +57,7 @@ class EntriesHandler(_KindHandler):
 class EntryHandler(_KindHandler):
     """One entry of a kind: get, delete."""
 
-    needs: ClassVar = {"GET": ANY, "DELETE": ADMIN}
+    needs: ClassVar = {"GET": ANY, "DELETE": requirement_of(Accounts.remove)}
 
     @Contract(gives="{kind}")
     async def get(self, identity: str) -> None:
@@ -72,7 +73,7 @@ class EntryHandler(_KindHandler):
 class MembersHandler(EntryHandler):
     """One group or stream, which has members: get, change, delete."""
 
-    needs: ClassVar = {**EntryHandler.needs, "PATCH": ADMIN}
+    needs: ClassVar = {**EntryHandler.needs, "PATCH": requirement_of(Accounts.change)}
 
     @Contract(body="Changed{kind}", fails=(DuplicateError, InDoubtError))
     async def patch(self, identity: str) -> None:

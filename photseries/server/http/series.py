@@ -14,7 +14,6 @@ from photseries.errors import (
     ConflictError,
     DamagedError,
     DuplicateError,
-    ForbiddenError,
     InDoubtError,
     NotFoundError,
     PhotseriesError,
@@ -22,6 +21,7 @@ from photseries.errors import (
     UnreadableFileError,
 )
 from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMED_UP, Query, Restriction
+from photseries.server.archive import Archive
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
@@ -29,7 +29,7 @@ from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.server.http.streams import send_whole
 from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
 from photseries.server.http.uploads import UploadHandler
-from photseries.server.principal import UPLOAD
+from photseries.server.principal import requirement_of
 
 __all__ = [
     "AppendHandler",
@@ -49,13 +49,13 @@ _LARGEST_ID = 2**63 - 1
 
 _LIST = (*CRITERIA, *CONTROLS)
 
-_CHANGE_FAILS = (ForbiddenError, PreconditionFailedError, ConflictError, InDoubtError)
+_CHANGE_FAILS = (PreconditionFailedError, ConflictError, InDoubtError)
 
 
 class SeriesHandler(UploadHandler):
     """All series: create one, find many."""
 
-    needs: ClassVar = {"GET": ANY, "POST": UPLOAD}
+    needs: ClassVar = {"GET": ANY, "POST": requirement_of(Archive.create)}
     public: ClassVar[bool] = True
 
     @Contract(
@@ -189,7 +189,7 @@ class SummaryHandler(BaseHandler):
 class OneSeriesHandler(UploadHandler):
     """One series: get, change, delete."""
 
-    needs: ClassVar = {"GET": ANY, "PATCH": ANY, "DELETE": ANY}
+    needs: ClassVar = {"GET": ANY, "PATCH": requirement_of(Archive.update), "DELETE": requirement_of(Archive.delete)}
     public: ClassVar[bool] = True
 
     @Contract(
@@ -256,7 +256,7 @@ class OneSeriesHandler(UploadHandler):
 class AppendHandler(UploadHandler):
     """Rows for a series that grows."""
 
-    needs: ClassVar = {"POST": ANY}
+    needs: ClassVar = {"POST": requirement_of(Archive.append)}
 
     @Contract(
         query=parameters.APPEND,

@@ -16,7 +16,6 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from photseries.errors import PhotseriesError, StartError
-from photseries.schemas.registries import CHANGES
 from photseries.server.accounts import KINDS
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
 from photseries.server.http.contract import Route
@@ -44,6 +43,7 @@ from photseries.server.http.series import (
 )
 from photseries.server.http.shared import Shared, Threads
 from photseries.server.http.vo import ConeSearchHandler, DataLinkHandler
+from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
 from photseries.server.settings import Server
 

@@ -11,9 +11,9 @@ from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
 from photseries import parameters
 from photseries.errors import InvalidError, TooLargeError
+from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
 from photseries.parameters import Parameter
-from photseries.schemas.metadata import fields_of_texts
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
 

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from photseries.errors import InvalidError, StartError
-from photseries.schemas.metadata import MetadataSchema, load_metadata
-from photseries.schemas.template import Template
+from photseries.fields.texts import Template
+from photseries.server.schemas.metadata import MetadataSchema, load_metadata
 
 __all__ = ["FileMapping", "load_mapping"]
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from photseries.fields import PER_COLUMN
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.table import (
     BRIGHTNESS,
@@ -31,7 +32,6 @@ _TIMES = ("mjd_first", "mjd_mid", "mjd_last", "mag_first", "mag_last")
 _DETECTED = ("mjd_last_detected", "mag_last_detected")
 _SNR = ("median_snr", "best_snr", "worst_snr", "is_detected", *_DETECTED)
 _MAGNITUDES = ("mean_mag", "rms_mag", "robust_mag", "robust_rms")
-_COLUMNS = ("medians", "minima", "maxima", "stds")
 
 
 class Table:
@@ -112,7 +112,7 @@ def _of_the_times(table: Table) -> bool:
     name = first_present(table.frame, TIME)
     return any(
         len(found := table.theirs.get(kind) or {}) > 1 and name in found and len(set(found.values())) == 1
-        for kind in _COLUMNS
+        for kind in PER_COLUMN
     )
 
 
@@ -139,13 +139,13 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "single precision",
         "SkyPortal computes in the precision of the columns, float32 or less; here in float64.",
-        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS, "frame_rate"),
+        (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN, "frame_rate"),
         _single,
     ),
     Reason(
         "infinite values",
         "SkyPortal leaves out NaN, and not infinity; here only finite values count.",
-        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS),
+        (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN),
         _infinite,
     ),
     Reason(
@@ -158,7 +158,7 @@ REASONS: tuple[Reason, ...] = (
         "magnitudes that stand for no measurement",
         "SkyPortal takes magnitudes like 99.999 and -99 for measurements; here those of 40 or more, or -40 or less, "
         "count as absent.",
-        (*_TIMES, *_SNR, *_MAGNITUDES, *_COLUMNS),
+        (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN),
         _sentinels,
     ),
     Reason(
@@ -191,7 +191,7 @@ REASONS: tuple[Reason, ...] = (
     Reason(
         "statistics of the times",
         "SkyPortal wrote the statistics of the times under the name of every column.",
-        _COLUMNS,
+        PER_COLUMN,
         _of_the_times,
     ),
 )

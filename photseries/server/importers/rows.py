@@ -14,7 +14,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series, SeriesGroup, SeriesHistory, User
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
-from photseries.server.catalogue.series import IMPORT
 from photseries.server.principal import EVERYONE
 
 __all__ = ["Known", "Page"]
@@ -173,5 +172,5 @@ def known_series(connection: Connection, ids: Sequence[int]) -> dict[int, Known]
     first = select(SeriesHistory.series_id, SeriesHistory.action, SeriesHistory.changed).where(
         SeriesHistory.series_id == numbers, SeriesHistory.revision == 1
     )
-    changes = {number: changed if action == IMPORT else None for number, action, changed in connection.execute(first)}
+    changes = {number: changed if action == "import" else None for number, action, changed in connection.execute(first)}
     return {number: Known(changes.get(number), called.get(number)) for number in {*called, *changes}}

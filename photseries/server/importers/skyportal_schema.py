@@ -37,20 +37,22 @@ from sqlalchemy import (
 from sqlalchemy.sql.selectable import FromClause
 
 from photseries.errors import StartError
-from photseries.lightcurve.statistics import SUMMARY
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.settings import Database
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
 
-#: The metadata of a series, and the statistics of ours that SkyPortal knows.
+#: The metadata and the statistics of a series that SkyPortal has.
 FIELDS = (
     "obj_id", "instrument_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter", "channel", "origin",
     "limiting_mag", "ref_flux", "ref_fluxerr", "ra_unc", "dec_unc", "followup_request_id", "assignment_id",
     "time_stamp_alignment", "altdata",
 )  # fmt: skip
-_OURS_ALONE = {"num_detected", "mean_flux", "rms_flux", "robust_flux", "robust_rms_flux"}
-STATISTICS = tuple(name for name in SUMMARY if name not in _OURS_ALONE)
+STATISTICS = (
+    "num_exp", "mjd_first", "mjd_mid", "mjd_last", "mag_first", "mag_last", "mjd_last_detected", "mag_last_detected",
+    "is_detected", "mean_mag", "rms_mag", "robust_mag", "robust_rms", "median_snr", "best_snr", "worst_snr",
+    "frame_rate", "medians", "minima", "maxima", "stds",
+)  # fmt: skip
 
 #: What must be there. The joins also name the series: by SkyPortal's rule, the table's name less its last letter.
 TABLES: Mapping[str, tuple[str, ...]] = {

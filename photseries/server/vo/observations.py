@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.fields import FIELDS, Field
 from photseries.formats.registry import WRITERS
 
 __all__ = ["COLUMNS", "Observation", "VOColumn"]
@@ -57,6 +58,19 @@ def _field(name: str) -> Callable[[Observation], Any]:
     return lambda row: row.fields[name]
 
 
+def _column(field: Field, verbosity: int) -> VOColumn:
+    """Return the column of a field under its own name."""
+    return VOColumn(
+        name=field.name,
+        value=_field(field.name),
+        datatype=_DATATYPES.get(field.type, _TEXT),
+        unit=field.vo_unit,
+        ucd=field.ucd or "",
+        verbosity=verbosity,
+        words=field.description,
+    )
+
+
 def _obscore(path: str) -> str:
     return f"obscore:{path}"
 
@@ -66,6 +80,15 @@ _TIME: Final = "Char.TimeAxis.Coverage"
 
 #: What users write may be in any language.
 _TEXT: Final = "unicodeChar"
+
+_DATATYPES: Final[Mapping[str, str]] = {
+    "number": "double",
+    "mjd": "double",
+    "integer": "int",
+    "id": "int",
+    "boolean": "boolean",
+    "moment": "char",
+}
 
 #: The first three are Simple Cone Search's, with the UCDs of its version 1.03; those with a utype are ObsCore's.
 COLUMNS: Final[tuple[VOColumn, ...]] = (
@@ -167,14 +190,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         value=_field("dec"),
         words="declination, ICRS",
     ),
-    VOColumn(
-        name="separation",
-        datatype="double",
-        unit="arcsec",
-        ucd="pos.angDistance",
-        value=_field("separation"),
-        words="from the position that was asked for",
-    ),
+    _column(FIELDS["separation"], 2),
     VOColumn(
         name="t_min",
         datatype="double",
@@ -227,62 +243,12 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         value=lambda row: row.instrument.get("name"),
         words="the instrument",
     ),
-    VOColumn(name="filter", ucd="meta.id;instr.filter", value=_field("filter"), words="the bandpass"),
-    VOColumn(
-        name="num_exp",
-        datatype="int",
-        ucd="meta.number;obs.exposure",
-        verbosity=3,
-        value=_field("num_exp"),
-        words="rows of the light curve",
-    ),
-    VOColumn(
-        name="mean_mag",
-        datatype="double",
-        unit="mag",
-        ucd="phot.mag;stat.mean",
-        verbosity=3,
-        value=_field("mean_mag"),
-        words="AB magnitude",
-    ),
-    VOColumn(
-        name="rms_mag",
-        datatype="double",
-        unit="mag",
-        ucd="stat.stdev;phot.mag",
-        verbosity=3,
-        value=_field("rms_mag"),
-        words="scatter of the magnitudes",
-    ),
-    VOColumn(
-        name="median_snr",
-        datatype="double",
-        ucd="stat.snr;stat.median",
-        verbosity=3,
-        value=_field("median_snr"),
-        words="signal to noise of a row",
-    ),
     VOColumn(
         name="time_scale",
-        ucd="time.scale",
+        ucd=FIELDS["time_scale"].ucd or "",
         verbosity=3,
         value=lambda row: (row.fields["time_scale"] or "unknown").upper(),
         words="of the times, UNKNOWN where nobody said",
     ),
-    VOColumn(
-        name="channel",
-        datatype=_TEXT,
-        ucd="meta.id;instr.det",
-        verbosity=3,
-        value=_field("channel"),
-        words="of cameras of several",
-    ),
-    VOColumn(
-        name="origin",
-        datatype=_TEXT,
-        ucd="meta.id;meta.software",
-        verbosity=3,
-        value=_field("origin"),
-        words="the pipeline",
-    ),
+    *(_column(field, field.verbosity) for field in FIELDS.values() if field.verbosity is not None),
 )

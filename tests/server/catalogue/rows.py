@@ -5,8 +5,8 @@ import itertools
 
 from sqlalchemy import update
 
+from photseries.fields import METADATA
 from photseries.lightcurve.statistics import SUMMARY
-from photseries.schemas.metadata import METADATA
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import series

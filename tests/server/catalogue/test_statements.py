@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import event
 
 from photseries.errors import UnavailableError
+from photseries.fields import METADATA
 from photseries.lightcurve.statistics import SUMMARY
 from photseries.parameters import Query
-from photseries.schemas.metadata import METADATA
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue.finding import FIELDS, UNSHOWN
 from photseries.server.catalogue.models import Base, Series

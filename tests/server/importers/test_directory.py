@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from photseries.errors import ConflictError, NotFoundError, StartError
-from photseries.schemas.metadata import MetadataSchema
 from photseries.server.accounts import OPERATOR
 from photseries.server.importers import DirectoryImport, load_mapping
 from photseries.server.importers.mapping import FileMapping
+from photseries.server.schemas.metadata import MetadataSchema
 from tests.server.importers.peer import plain
 from tests.support import TOP, command, recipe_write
 

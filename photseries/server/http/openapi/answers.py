@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
 from apispec import APISpec
 
-from photseries.lightcurve.statistics import SUMMARY, Summary
-from photseries.schemas.metadata import ALIGNMENTS, METADATA, REFPOS, TIME_SCALES, MetadataSchema
+from photseries.fields import ANSWERED, ENUMERATIONS, FIELDS, IN_FILE, METADATA, STATISTICS, Field
+from photseries.lightcurve.curve import MEASUREMENTS
+from photseries.parameters import PERIODOGRAM
 from photseries.server.accounts import KINDS
-from photseries.server.catalogue.finding import FIELDS
-from photseries.server.catalogue.shapes import Shape, entry_shapes, series_shapes
+from photseries.server.archive.intake import LAYERS
+from photseries.server.catalogue.history import ACTIONS
+from photseries.server.catalogue.shapes import Shape, entry_shapes
+from photseries.server.catalogue.summary import COUNTED
 from photseries.server.http.openapi import examples
 from photseries.server.http.openapi.bodies import noun
 from photseries.server.principal import PERMISSIONS
@@ -31,6 +32,8 @@ MOMENT: Schema = {"type": "string", "format": "date-time"}
 ANY_OBJECT: Schema = {"type": "object"}
 WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "What is odd, though it was done."}
 
+_BRIGHTNESS = next(parameter for parameter in PERIODOGRAM if parameter.name == "brightness")
+
 _TYPES: Mapping[type, Schema] = {
     int: INTEGER,
     float: NUMBER,
@@ -43,10 +46,7 @@ _TYPES: Mapping[type, Schema] = {
 
 _LIGHT_CURVE: Schema = {
     "type": "object",
-    "properties": {
-        name: {"type": "array", "items": {"type": ["number", "null"]}}
-        for name in ("mjd", "mag", "magerr", "flux", "fluxerr")
-    },
+    "properties": {name: {"type": "array", "items": {"type": ["number", "null"]}} for name in MEASUREMENTS},
 }
 
 
@@ -80,6 +80,25 @@ def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, 
     }
 
 
+_ENTRY: Schema = {"id": INTEGER, "name": TEXT, "single_user_group": FLAG}
+
+_OF_FIELDS: Mapping[str, Schema] = {
+    "text": TEXT,
+    "name": TEXT,
+    "path": TEXT,
+    "number": NUMBER,
+    "mjd": NUMBER,
+    "integer": INTEGER,
+    "id": INTEGER,
+    "boolean": FLAG,
+    "moment": MOMENT,
+    "object": ANY_OBJECT,
+    "per column": mapping(nullable(NUMBER)),
+    "ids": several(INTEGER),
+    "entries": several(record(_ENTRY, examples.SERIES["groups"][0], optional=("single_user_group",))),
+}
+
+
 def add_answers(spec: APISpec) -> None:
     """Add the schemas of all answers to a document."""
     fields = _series_fields()
@@ -93,31 +112,13 @@ def _typed(shape: Shape) -> Schema:
 
 
 def _series_fields() -> dict[str, Schema]:
-    """Describe the fields of a series: types by the catalogue, sentences by the schema and the summary."""
-    named = {"id": INTEGER, "name": TEXT}
-    group = {**named, "single_user_group": FLAG}
-    sharing = {
-        "group_ids": several(INTEGER),
-        "stream_ids": several(INTEGER),
-        "groups": several(record(group, examples.SERIES["groups"][0])),
-        "streams": several(record(named, {"id": 1, "name": "feed"})),
-    }
-    by_column = dict.fromkeys(("medians", "minima", "maxima", "stds"), mapping(nullable(NUMBER)))
-    known = {name: _typed(shape) for name, shape in series_shapes().items()} | sharing | by_column
-    sentences = _sentences()
-    return {name: {**known[name], **({"description": sentences[name]} if name in sentences else {})} for name in FIELDS}
+    """Describe the fields of a series by the table of fields."""
+    return {name: _described(field) for name, field in FIELDS.items()}
 
 
-def _sentences() -> dict[str, str]:
-    """Read what the fields mean where that is said: in the schema of the metadata, in the docstring of the summary."""
-    said = {
-        name: field.metadata["description"] + (f" [{unit}]" if (unit := field.metadata["unit"]) else "")
-        for name, field in MetadataSchema._declared_fields.items()
-    }
-    text = inspect.getdoc(Summary) or ""
-    for names, sentence in re.findall(r"^(\w[\w, ]*) : .*\n((?:    .*\n?)+)", text, re.MULTILINE):
-        said |= dict.fromkeys(names.split(", "), re.sub(r":\w+:`(\w+)`", r"\1", " ".join(sentence.split())))
-    return said
+def _described(field: Field) -> Schema:
+    schema = _OF_FIELDS[field.type] | {"description": field.sentence}
+    return nullable(schema) if field.nullable else schema
 
 
 def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
@@ -126,13 +127,10 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
             *(ref(name) for name in ("Data",)), {"type": "null"}]},
         "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
         "data_error": {**TEXT, "description": "Why a list has no table here."},
-        "position": {**INTEGER, "description": "In a search by positions: the index of the one that it lies near."},
-        "separation": {**NUMBER, "description": "In a cone: from its centre [arcsec]."},
     }  # fmt: skip
-    yield "Series", record({**fields, **found}, dict(examples.SERIES), optional=tuple(found))
-    past = {name: fields[name] for name in ("id", "revision", *METADATA, "owner_id", "filename", "hash")} | {
-        "data": found["data"]
-    }
+    optional = (*(name for name in fields if name not in ANSWERED), *found)
+    yield "Series", record({**fields, **found}, dict(examples.SERIES), optional=optional)
+    past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {"data": found["data"]}
     shown = {name: examples.SERIES[name] for name in ("id", "revision", "obj_id", "filename", "hash")}
     always = ("id", "revision", "filename", "hash")
     yield (
@@ -158,7 +156,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         "at": MOMENT,
         "user_id": INTEGER,
         "username": TEXT,
-        "action": {"enum": ["create", "update", "share", "delete"]},
+        "action": {"enum": list(ACTIONS)},
         "changed": mapping(record({"from": {}, "to": {}}, {"from": 1, "to": 2})),
         "hash": nullable(TEXT),
     }
@@ -169,9 +167,9 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
 def _preview(fields: dict[str, Schema]) -> Schema:
     members = {
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
-        "sources": mapping({"enum": ["inferred", "file", "body"]}),
+        "sources": mapping({"enum": list(LAYERS)}),
         "columns": mapping(TEXT),
-        "statistics": record({name: fields[name] for name in SUMMARY}, {}),
+        "statistics": record({name: fields[name] for name in STATISTICS}, {}),
         "content_hash": TEXT,
         "warnings": WARNINGS,
         "exists": nullable(INTEGER),
@@ -181,7 +179,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "metadata": {name: examples.SERIES[name] for name in METADATA if examples.SERIES[name] is not None},
         "sources": dict.fromkeys(("obj_id", "filter"), "body"),
         "columns": dict.fromkeys(examples.COLUMNS, "float64"),
-        "statistics": {name: examples.SERIES[name] for name in SUMMARY},
+        "statistics": {name: examples.SERIES[name] for name in STATISTICS},
         "content_hash": examples.SERIES["content_hash"],
         "warnings": [],
         "exists": None,
@@ -191,7 +189,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
 
 
 def _summary() -> Schema:
-    counted = {"instrument_id": INTEGER, "filter": TEXT, "series_name": TEXT, "owner_id": INTEGER}
+    counted = {name: _OF_FIELDS[FIELDS[name].type] for name in COUNTED}
     shown = {"series": 1, **{name: examples.SERIES[name] for name in counted}}
     lists = {
         name: several(
@@ -210,7 +208,7 @@ def _summary() -> Schema:
 
 
 _POINTS: Schema = {
-    "brightness": {"enum": ["flux", "mag"]},
+    "brightness": dict(_BRIGHTNESS.kind.schema),
     "num_points": INTEGER,
     "weighted": {**FLAG, "description": "Whether the errors were used."},
 }
@@ -310,11 +308,6 @@ def _about_the_service() -> Iterator[tuple[str, Schema]]:
             {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []},
         ),
     )
-    listed = {
-        "ALLOWED_TIME_STAMP_ALIGNMENTS": list(ALIGNMENTS),
-        "ALLOWED_TIME_SCALES": list(TIME_SCALES),
-        "ALLOWED_TIME_REFPOS": list(REFPOS),
-        "ALLOWED_PERMISSIONS": list(PERMISSIONS),
-    }
+    listed = {name: list(values) for name, values in ENUMERATIONS.items()} | {"ALLOWED_PERMISSIONS": list(PERMISSIONS)}
     members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
     yield "EnumTypes", record(members, {"ALLOWED_BANDPASSES": ["bessellr"], **listed})

@@ -8,14 +8,15 @@ from typing import Any
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
-from marshmallow.fields import Field
 
+from photseries.fields import FIELDS
 from photseries.hdf5.limits import Limits
 from photseries.parameters import CONTROLS, CRITERIA
-from photseries.schemas.metadata import MetadataSchema
-from photseries.schemas.registries import CHANGES, CREATIONS
+from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.accounts import KINDS
 from photseries.server.http.openapi import examples
+from photseries.server.schemas.metadata import MetadataSchema
+from photseries.server.schemas.registries import CHANGES, CREATIONS
 
 __all__ = ["add_bodies", "noun"]
 
@@ -25,23 +26,12 @@ _CONE = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems"
 def _converter(spec: APISpec) -> Callable[[Schema], dict[str, Any]]:
     """Make apispec's reader of marshmallow fields, taught ours.
 
-    The shape of a field comes before what its validators say, its listed values after.
+    The shape of a field comes before what its validators say.
     """
     converter = OpenAPIConverter(spec.openapi_version, schema_name_resolver=lambda _: None, spec=spec)
     converter.attribute_functions.insert(1, lambda field, ret: dict(getattr(field, "shape", {})))
-    converter.attribute_functions.append(_described)
     convert: Callable[[Schema], dict[str, Any]] = converter.schema2jsonschema
     return convert
-
-
-def _described(field: Field[Any], ret: dict[str, Any]) -> dict[str, Any]:
-    """Tell what the metadata of a field say beside its description."""
-    more: dict[str, Any] = {}
-    if values := field.metadata.get("values"):
-        more["enum"] = [*values, None] if field.allow_none else list(values)
-    if unit := field.metadata.get("unit"):
-        more["description"] = f"{field.metadata['description']} [{unit}]"
-    return more
 
 
 def noun(kind: str) -> str:
@@ -60,7 +50,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     """
     spec.components.schema("Filter", {"type": "string", "enum": list(filters), "description": "The bandpass."})
     convert = _converter(spec)
-    for name, schema in _about_series(convert(MetadataSchema(filters, Limits().depth))):
+    for name, schema in _about_series(MetadataSchema(filters, Limits().depth).json_schema()):
         spec.components.schema(name, schema)
     for kind in KINDS:
         created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
@@ -71,7 +61,8 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
 
 
 def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    fields = {**metadata["properties"], "filter": {"$ref": "#/components/schemas/Filter"}}
+    fields = {**metadata, "filter": {"$ref": "#/components/schemas/Filter"}}
+    required = [name for name, field in FIELDS.items() if field.required]
     column = {"type": "array", "items": {"type": ["number", "string", "boolean", "null"]}}
     yield (
         "Columns",
@@ -95,7 +86,7 @@ def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
         "NewSeries",
         {
             **closed,
-            "description": f"A table and its metadata. {', '.join(metadata['required'])} are needed here or in the "
+            "description": f"A table and its metadata. {', '.join(required)} are needed here or in the "
             "metadata of the file; ra, dec, exp_time and filter may also be columns of the table.",
             "properties": with_data,
             "required": ["data"],
@@ -130,7 +121,7 @@ def _query() -> dict[str, Any]:
         "type": "array",
         "items": _CONE,
         "minItems": 1,
-        "maxItems": 10_000,
+        "maxItems": MOST_POSITIONS,
         "description": "Centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not.",
     }
     return {

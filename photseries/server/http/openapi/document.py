@@ -10,11 +10,13 @@ from apispec import APISpec
 
 from photseries import __version__
 from photseries.parameters import CONTROLS, CRITERIA, Parameter
-from photseries.schemas.registries import CREATIONS
+from photseries.parameters.query import MOST_REPEATS
 from photseries.server.accounts import KINDS
 from photseries.server.http.contract import Contract, Header, Raw, Route
 from photseries.server.http.media import FILE_TYPES, FORM
 from photseries.server.http.openapi import answers, bodies, examples, failures
+from photseries.server.principal import Requirement
+from photseries.server.schemas.registries import CREATIONS
 
 __all__ = ["document", "path_of", "verbs_of"]
 
@@ -108,25 +110,31 @@ def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
 
 def _described(spec: APISpec, operation: _Operation) -> dict[str, Any]:
     verb, path, handler, stated, summary, _ = operation
-    permission = handler.needs[verb]
-    needs = {None: "Needs no token.", "": "Needs a token."}.get(permission, f"Needs the permission `{permission}`.")
-    errors = failures.errors_of(stated, permission, in_path=bool(path.parameters))
+    requirement: Requirement | None = handler.needs[verb]
+    errors = failures.errors_of(stated, requirement, in_path=bool(path.parameters))
     described: dict[str, Any] = {
         "operationId": "_".join([verb.lower(), *re.findall(r"\w+", path.template.removeprefix("/api"))]),
         "tags": [next((part for part in reversed(path.template.split("/")) if part in TAGS), "service")],
         "summary": summary,
-        "description": needs,
+        "description": _needs(requirement),
         "parameters": [
             *path.parameters,
             *(_header(header) for header in stated.headers),
             *(one for known in stated.query for one in _parameters(known)),
         ],
         "responses": {**_successes(operation), **failures.responses(spec, errors)},
-        "security": [] if permission is None else [{"token": []}],
+        "security": [] if requirement is None else [{"token": []}],
     }
     if stated.body is not None:
         described["requestBody"] = _body(operation.name(stated.body), files=handler.takes_files)
     return described
+
+
+def _needs(requirement: Requirement | None) -> str:
+    if requirement is None:
+        return "Needs no token."
+    permission = "the permission " if requirement.grants and not requirement.is_scoped else ""
+    return f"Needs {permission}{requirement.words}."
 
 
 def _parameters(known: Parameter) -> Iterator[Any]:
@@ -141,7 +149,7 @@ def _parameters(known: Parameter) -> Iterator[Any]:
 def _parameter(known: Parameter, spelling: str) -> dict[str, Any]:
     schema = {**known.kind.schema}
     if known.repeatable:
-        schema = {"type": "array", "items": schema, "maxItems": 100}
+        schema = {"type": "array", "items": schema, "maxItems": MOST_REPEATS}
     if known.default is not None:
         schema["default"] = known.default
     described: dict[str, Any] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}

@@ -9,15 +9,14 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
+from photseries.fields import ANSWERED, FIELDS, IN_FILE, Operator
 from photseries.formats import json_columns
 from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import complete_reference
 from photseries.lightcurve.statistics import summarize
-from photseries.parameters import Criterion, Operator, Parameter
-from photseries.schemas.metadata import METADATA
-from photseries.server.catalogue.finding import FIELDS
+from photseries.parameters import Criterion, Parameter
 from photseries.server.catalogue.shapes import entry_shapes
 from photseries.server.principal import EVERYONE, UPLOAD
 
@@ -85,6 +84,9 @@ def entry(kind: str) -> dict[str, Any]:
     }
 
 
+_DEFAULTS = {name: field.default for name, field in FIELDS.items() if field.default is not None}
+
+
 def _series() -> dict[str, Any]:
     frame = json_columns.decode(COLUMNS, Limits())
     known = {
@@ -92,7 +94,7 @@ def _series() -> dict[str, Any]:
         "created_at": MOMENT,
         "modified": MOMENT,
         "revision": 1,
-        "time_stamp_alignment": "middle",
+        **_DEFAULTS,
         **complete_reference({name: value for name, value in NEW_SERIES.items() if name != "data"}),
         "owner_id": 1,
         "group_ids": [1, 2],
@@ -105,9 +107,9 @@ def _series() -> dict[str, Any]:
         "content_hash": content_hash(frame),
         **dataclasses.asdict(summarize(frame)),
     }
-    stored = {name: known[name] for name in (*METADATA, "owner_id") if known.get(name) is not None}
+    stored = {name: known[name] for name in IN_FILE if known.get(name) is not None}
     known["hash"] = hashlib.md5(stored_file.encode(frame, stored), usedforsecurity=False).hexdigest()
-    return {name: known.get(name) for name in FIELDS}
+    return {name: known.get(name) for name in ANSWERED}
 
 
 #: The example as an answer shows it, without its table.

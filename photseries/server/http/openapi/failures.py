@@ -22,6 +22,7 @@ from photseries.errors import (
 )
 from photseries.server.http.answers import failure, presentable
 from photseries.server.http.contract import Contract
+from photseries.server.principal import Requirement
 
 __all__ = ["ERROR", "errors_of", "responses"]
 
@@ -54,21 +55,21 @@ ERROR: dict[str, Any] = {
 }
 
 
-def errors_of(stated: Contract, permission: str | None, *, in_path: bool) -> set[type[PhotseriesError]]:
+def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: bool) -> set[type[PhotseriesError]]:
     """Give the errors that an operation can answer: those that it states and those that follow.
 
     Parameters
     ----------
     stated : Contract
-    permission : str or None
-        What its token must carry; None without a token.
+    requirement : Requirement or None
+        Of its token; None without a token.
     in_path : bool
         Whether its path has parameters.
     """
     found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, *stated.fails}
-    if permission is not None:
+    if requirement is not None:
         found |= {UnauthorizedError, TooManyRequestsError, UnavailableError}
-    if permission:
+    if requirement is not None and requirement.grants:
         found.add(ForbiddenError)
     if in_path:
         found.add(NotFoundError)

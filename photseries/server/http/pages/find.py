@@ -9,40 +9,41 @@ from urllib.parse import urlencode
 
 from photseries import parameters
 from photseries.errors import InvalidError
+from photseries.fields import FIELDS, displayed
 from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
 from photseries.parameters.kinds import FLAG, MOMENT
 from photseries.server.catalogue.finding import Page
 from photseries.server.http.base import ANY
 from photseries.server.http.pages.page import PageHandler
-from photseries.server.principal import UPLOAD
+from photseries.server.principal import CREATE_SERIES
 
 __all__ = ["FindHandler"]
 
 #: The criteria that are always in view; all others are under "More criteria".
-_FIRST = {
-    "objectID": "Source",
-    "filter": "Filter",
-    "instrumentID": "Instrument",
-    "ra": "RA",
-    "dec": "Dec",
-    "radius": "Radius",
-    "endAfter": "Observed after",
-    "startBefore": "Observed before",
-    "minNumExposures": "Least exposures",
-}
+_FIRST = (
+    "objectID",
+    "filter",
+    "instrumentID",
+    "ra",
+    "dec",
+    "radius",
+    "endAfter",
+    "startBefore",
+    "minNumExposures",
+)
 
-#: What the columns of the results show: the field that sorts them, and what they are called.
+#: The fields that the results show, in columns that sort by them.
 _COLUMNS = (
-    ("obj_id", "Source"),
-    ("filter", "Filter"),
-    ("series_name", "Series"),
-    ("num_exp", "Exposures"),
-    ("mean_mag", "Mean [AB]"),
-    ("rms_mag", "Scatter"),
-    ("median_snr", "S/N"),
-    ("mjd_first", "From"),
-    ("mjd_last", "To"),
+    "obj_id",
+    "filter",
+    "series_name",
+    "num_exp",
+    "mean_mag",
+    "rms_mag",
+    "median_snr",
+    "mjd_first",
+    "mjd_last",
 )
 
 _PER_PAGE = "25"
@@ -60,16 +61,14 @@ class Input:
     @property
     def label(self) -> str:
         """What people call it."""
-        name = self.parameter.name
-        if name in _FIRST:
-            return _FIRST[name]
-        words = parameters.snake_case(name).replace("_", " ").replace("snr", "S/N").replace("rms", "RMS")
-        return words[:1].upper() + words[1:]
+        if isinstance(self.parameter, Criterion):
+            return self.parameter.label
+        return parameters.snake_case(self.parameter.name).replace("_", " ").capitalize().replace("rms", "RMS")
 
     @property
     def unit(self) -> str:
         """The unit of its value."""
-        return (self.parameter.unit or "") if isinstance(self.parameter, Criterion) and not self.hint else ""
+        return displayed(self.parameter.unit) if isinstance(self.parameter, Criterion) and not self.hint else ""
 
     @property
     def hint(self) -> str:
@@ -110,12 +109,12 @@ class FindHandler(PageHandler):
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
             "found": [one.fields for one in found.found],
-            "columns": [*_COLUMNS, *([("separation", "Distance [″]")] if query.cone else [])],
+            "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
             "page_after": found.cursor is not None,
             "link": lambda **changed: _link(given, changed),
             "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
-            "may_upload": self.principal.may(UPLOAD),
+            "may_upload": CREATE_SERIES.allows(self.principal),
         }
 
 

@@ -18,6 +18,7 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import Credential, cookie_name, csrf_token, is_https, session_of
 from photseries.server.http.operation import NotFoundHandler
 from photseries.server.http.pages.assets import address_of
+from photseries.server.principal import Requirement
 
 __all__ = ["NotFoundPageHandler", "PageHandler"]
 
@@ -44,7 +45,7 @@ class PageHandler(BaseHandler):
     ``plots`` says whether the page has plots of Bokeh, which brings its style along inside of its elements.
     """
 
-    needs: ClassVar[Mapping[str, str | None]] = {"GET": ANY}
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     plots: ClassVar[bool] = False
 
     @property

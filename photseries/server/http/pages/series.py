@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from photseries.fields import FIELDS, PER_COLUMN, Section
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
 from photseries.server.http.base import ANY
@@ -12,7 +13,7 @@ from photseries.server.http.credentials import origin_of
 from photseries.server.http.files import FileHandler
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.source import source_path
-from photseries.server.http.pages.words import STATISTICS, WORDS, written
+from photseries.server.http.pages.words import written
 from photseries.server.http.series import number_of
 
 __all__ = ["PeriodPageHandler", "SeriesFileHandler", "SeriesPageHandler"]
@@ -40,8 +41,9 @@ class SeriesPageHandler(PageHandler):
             "plotted": self._plotted(fields),
             "instrument": instrument["name"],
             "source_path": source_path(fields["obj_id"]),
-            "words": written(fields, WORDS),
-            "statistics": written(fields, STATISTICS),
+            "words": written(fields, Section.METADATA),
+            "statistics": written(fields, Section.STATISTIC),
+            "per_column": [FIELDS[name] for name in PER_COLUMN],
             "history": self.services.reader.history(self.principal, series_id),
             "formats": [one.name for one in WRITERS.values() if one.is_installed],
             "origin": origin_of(self.request, self.services.config.server),

@@ -50,6 +50,7 @@ class SourcePageHandler(PageHandler):
             "total": total,
             "instruments": names,
             "bands": bands,
+            "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "magref"),
             "plotted": {
                 "threshold": self.services.config.photometry.detection_threshold,
                 "series": [self._plotted(fields, bands) for fields in found],

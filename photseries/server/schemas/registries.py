@@ -9,8 +9,10 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
-from photseries.schemas.fields import DECLINATION, LARGEST_INTEGER, RIGHT_ASCENSION, Ids, Number, Text, Whole
+from photseries.fields import DECLINATION, RIGHT_ASCENSION
+from photseries.fields.values import LARGEST_INTEGER
 from photseries.server.principal import PERMISSIONS
+from photseries.server.schemas.fields import Ids, Number, Text, Whole
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 
@@ -71,8 +73,8 @@ class SourceSchema(_Entry):
     """An object on the sky: its name as ``id``; ``group_ids`` is accepted for SkyPortal's clients."""
 
     id = Text(required=True)
-    ra = Number(required=True, validate=RIGHT_ASCENSION)
-    dec = Number(required=True, validate=DECLINATION)
+    ra = Number(RIGHT_ASCENSION, required=True)
+    dec = Number(DECLINATION, required=True)
     group_ids = Ids(kind="group", lone=True)
 
 

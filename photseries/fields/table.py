@@ -1,0 +1,387 @@
+"""THE TABLE of the fields of a series: metadata, statistics, and whatever else an answer carries, each declared once.
+
+Everything that lists or describes fields is derived from this table: catalogue columns, sort keys, criteria, labels,
+OpenAPI schemas, columns of the Virtual Observatory and of HATS, and the tables of the documentation. The order of the
+table is the order of the stored file and of answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from photseries.fields.field import (
+    DECLINATION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    RIGHT_ASCENSION,
+    Comparison,
+    Field,
+    Operator,
+    Section,
+    Type,
+)
+
+__all__ = [
+    "ANSWERED",
+    "ENUMERATIONS",
+    "EXPORTED",
+    "FIELDS",
+    "IN_FILE",
+    "KEY",
+    "METADATA",
+    "PER_COLUMN",
+    "REFERENCES",
+    "SETTABLE",
+    "SHARING",
+    "SORTABLE",
+    "STATISTICS",
+]
+
+
+def _equals(name: str, sentence: str = "") -> tuple[Comparison, ...]:
+    return (Comparison(name, Operator.ONE_OF, sentence),)
+
+
+def _bounds(least: str, most: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return Comparison(least, Operator.AT_LEAST, robust=robust), Comparison(most, Operator.AT_MOST, robust=robust)
+
+
+def _min_max(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return _bounds(f"min{what}", f"max{what}", robust)
+
+
+def _magnitudes(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
+    return _bounds(f"{what}FainterThan", f"{what}BrighterThan", robust)
+
+
+def _one(name: str, type_: Type, section: Section, label: str, description: str, **more: Any) -> Field:
+    return Field(name=name, type=type_, section=section, label=label, description=description, **more)
+
+
+def _record(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+    return _one(name, type_, Section.RECORD, label, description, filled=True, **more)
+
+
+def _metadata(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+    return _one(name, type_, Section.METADATA, label, description, **more)
+
+
+def _sharing(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+    return _one(name, type_, Section.SHARING, label, description, **{"filled": True, **more})
+
+
+def _file(name: str, label: str, description: str, criterion: Comparison) -> Field:
+    return _one(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
+
+
+def _statistic(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+    return _one(name, type_, Section.STATISTIC, label, description, **{"sortable": True, **more})
+
+
+def _per_column(name: str, label: str, description: str) -> Field:
+    return _one(name, "per column", Section.STATISTIC, label, description, filled=True, on_page=False)
+
+
+#: The whole table.
+_TABLE: Final[tuple[Field, ...]] = (
+    _record("id", "id", "ID", "the number of the series", ucd="meta.id;meta.main", sortable=True),
+    _record("created_at", "moment", "Created", "when the series was created", ucd="time.creation", sortable=True),
+    _record("modified", "moment", "Modified", "when the series was last changed", ucd="time.processing", sortable=True),
+    _record("revision", "integer", "Revision", "the number of changes, starting at 1", ucd="meta.version"),
+    _metadata(
+        "obj_id", "text", "Source", "the source", ucd="meta.id;src", required=True, refers_to="sources", sortable=True,
+        on_page=False,
+        criteria=(
+            Comparison(
+                "objectID", Operator.CONTAINS, "Series whose obj_id contains this text; % and _ are plain characters."
+            ),
+            Comparison(
+                "rejectedObjectIDs", Operator.NONE_OF, "Series of none of these sources.", "Not these sources",
+                ("rejectedObjectID",),
+            ),
+        ),
+    ),
+    _metadata(
+        "instrument_id", "id", "Instrument", "the instrument", ucd="meta.id;instr", required=True,
+        refers_to="instrument", sortable=True, on_page=False,
+        criteria=_equals("instrumentID", "Series taken with this instrument."),
+    ),
+    _metadata(
+        "series_name", "path", "Series", "TESS sector, night, field ...; `/` makes folders, `\\` is read as `/`",
+        ucd="meta.id", required=True, sortable=True, criteria=_equals("seriesName"),
+    ),
+    _metadata(
+        "series_obj_id", "name", "Object in the series", "the star in that series; a number is taken as text",
+        ucd="meta.id", required=True, sortable=True, criteria=_equals("seriesObjID"),
+    ),
+    _metadata(
+        "ra", "number", "RA", "right ascension, ICRS", unit="deg", digits=5, ucd="pos.eq.ra", required=True,
+        interval=RIGHT_ASCENSION, sortable=True,
+    ),
+    _metadata(
+        "dec", "number", "Dec", "declination, ICRS", unit="deg", digits=5, ucd="pos.eq.dec", required=True,
+        interval=DECLINATION, sortable=True,
+    ),
+    _metadata(
+        "exp_time", "number", "Exposure time", "exposure time", unit="s", ucd="time.duration;obs.exposure",
+        required=True, interval=POSITIVE, sortable=True, criteria=(*_equals("expTime"), *_min_max("ExpTime")),
+    ),
+    _metadata(
+        "filter", "text", "Filter", "the bandpass", ucd="meta.id;instr.filter",
+        required=True, sortable=True, verbosity=2, on_page=False,
+        criteria=_equals("filter", "Series through this filter."),
+    ),
+    _metadata(
+        "channel", "name", "Channel", "the channel of a camera that has several", ucd="meta.id;instr.det",
+        sortable=True, verbosity=3, criteria=_equals("channel", "Series of this channel."),
+    ),
+    _metadata(
+        "origin", "name", "Origin", "the pipeline", ucd="meta.id;meta.software", sortable=True, verbosity=3,
+        criteria=_equals("origin", "Series of this origin."),
+    ),
+    _metadata(
+        "limiting_mag", "number", "Limiting magnitude", "limiting magnitude", unit="AB", digits=4,
+        ucd="phot.mag;stat.max", sortable=True,
+        criteria=(
+            *_magnitudes("limitingMag"),
+            Comparison(
+                "limitingMagIsNaN", Operator.IS_NULL, "Series without (true) or with (false) a limiting magnitude.",
+                "Without limiting magnitude", ("limitingMagIsNone",),
+            ),
+        ),
+    ),
+    _metadata(
+        "magref", "number", "Reference magnitude", "reference magnitude", unit="AB", digits=4, ucd="phot.mag",
+        sortable=True, criteria=_magnitudes("magref"),
+    ),
+    _metadata(
+        "e_magref", "number", "Error of the reference magnitude", "error of magref; needs magref", unit="AB", digits=4,
+        ucd="stat.error;phot.mag", interval=NOT_NEGATIVE,
+    ),
+    _metadata(
+        "ref_flux", "number", "Reference flux", "reference flux; magref wins if both are given", unit="uJy",
+        ucd="phot.flux.density", on_page=False,
+    ),
+    _metadata(
+        "ref_fluxerr", "number", "Error of the reference flux", "error of ref_flux; needs ref_flux", unit="uJy",
+        ucd="stat.error;phot.flux.density", interval=NOT_NEGATIVE, on_page=False,
+    ),
+    _metadata(
+        "ra_unc", "number", "Uncertainty of RA", "uncertainty of ra", unit="deg", ucd="stat.error;pos.eq.ra",
+        interval=NOT_NEGATIVE, on_page=False,
+    ),
+    _metadata(
+        "dec_unc", "number", "Uncertainty of Dec", "uncertainty of dec", unit="deg", ucd="stat.error;pos.eq.dec",
+        interval=NOT_NEGATIVE, on_page=False,
+    ),
+    _metadata(
+        "followup_request_id", "id", "Follow-up request", "the followup request it came from", ucd="meta.id;obs",
+        refers_to="followup_request", criteria=_equals("followupRequestID", "Series of this followup request."),
+    ),
+    _metadata(
+        "assignment_id", "id", "Assignment", "the assignment it came from", ucd="meta.id;obs", refers_to="assignment",
+        criteria=_equals("assignmentID", "Series of this assignment."),
+    ),
+    _metadata(
+        "time_stamp_alignment", "text", "Time stamps mark", "the part of the exposure that mjd marks", ucd="meta.code",
+        default="middle", values=("start", "middle", "end"),
+    ),
+    _metadata(
+        "time_scale", "text", "Time scale", "time scale of mjd; null: unknown", ucd="time.scale",
+        values=("utc", "tai", "tt", "tdb"),
+    ),
+    _metadata(
+        "time_refpos", "text", "Reference position", "reference position of mjd; null: unknown", ucd="meta.code",
+        values=("topocenter", "geocenter", "heliocenter", "barycenter"),
+    ),
+    _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),
+    _record(
+        "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users", sortable=True,
+        criteria=_equals("ownerID", "Series of this owner."),
+    ),
+    _sharing(
+        "group_ids", "ids", "Groups", 'groups to share with: a list, one id, or `"all"`', refers_to="groups",
+        criteria=(
+            Comparison(
+                "groupID", Operator.SHARED_WITH, "Series shared with this group, which must be one that you see."
+            ),
+        ),
+    ),
+    _sharing(
+        "stream_ids", "ids", "Streams", "streams it came from: a list", refers_to="streams",
+        criteria=(
+            Comparison("streamID", Operator.SHARED_WITH, "Series of this stream, which must be one that you see."),
+        ),
+    ),
+    _sharing("groups", "entries", "Groups", "the groups that you see, with their names"),
+    _sharing("streams", "entries", "Streams", "the streams that you see, with their names"),
+    _file(
+        "filename", "File", "the key of the stored file",
+        Comparison(
+            "filename", Operator.CONTAINS, "Series whose filename contains this text; % and _ are plain characters."
+        ),
+    ),
+    _file(
+        "hash", "MD5", "MD5 of the stored file", Comparison("hash", Operator.ONE_OF, "Series whose file has this MD5.")
+    ),
+    _record(
+        "content_hash", "text", "Content hash", "SHA-256 of the columns of the table",
+        criteria=_equals("contentHash", "Series whose table has this content_hash."),
+    ),
+    _statistic(
+        "num_exp", "integer", "Exposures", "rows of the table", ucd="meta.number;obs.exposure", filled=True,
+        verbosity=3, criteria=_min_max("NumExposures"),
+    ),
+    _statistic(
+        "num_detected", "integer", "Detected", "rows whose S/N is above the detection threshold",
+        ucd="meta.number;obs.exposure", filled=True, criteria=_min_max("NumDetected"),
+    ),
+    _statistic("mean_flux", "number", "Mean flux", "mean flux", unit="uJy", ucd="phot.flux.density;stat.mean"),
+    _statistic(
+        "rms_flux", "number", "Scatter of flux", "standard deviation of the fluxes", unit="uJy",
+        ucd="stat.stdev;phot.flux.density", on_page=False,
+    ),
+    _statistic(
+        "robust_flux", "number", "Robust flux", "mean flux after sigma clipping", unit="uJy",
+        ucd="phot.flux.density;stat.mean",
+    ),
+    _statistic(
+        "robust_rms_flux", "number", "Robust scatter of flux", "standard deviation of the fluxes after sigma clipping",
+        unit="uJy", ucd="stat.stdev;phot.flux.density",
+    ),
+    _statistic(
+        "mjd_first", "mjd", "From", "least MJD", unit="d", digits=5, ucd="time.start;obs", filled=True, on_page=False,
+        criteria=(
+            Comparison("startAfter", Operator.AT_LEAST, label="First observed after"),
+            Comparison("startBefore", Operator.AT_MOST, label="Observed before"),
+        ),
+    ),
+    _statistic(
+        "mjd_mid", "mjd", "Middle", "mean of mjd_first and mjd_last", unit="d", digits=5, ucd="time.epoch;obs",
+        filled=True, on_page=False,
+        criteria=(
+            Comparison("midAfter", Operator.AT_LEAST, label="Middle after", aliases=("midTimeAfter",)),
+            Comparison("midBefore", Operator.AT_MOST, label="Middle before", aliases=("midTimeBefore",)),
+        ),
+    ),
+    _statistic(
+        "mjd_last", "mjd", "To", "greatest MJD", unit="d", digits=5, ucd="time.end;obs", filled=True, on_page=False,
+        criteria=(
+            Comparison("endAfter", Operator.AT_LEAST, label="Observed after"),
+            Comparison("endBefore", Operator.AT_MOST, label="Last observed before"),
+        ),
+    ),
+    _statistic(
+        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="AB", digits=4,
+        ucd="phot.mag", on_page=False,
+    ),
+    _statistic(
+        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="AB", digits=4, ucd="phot.mag",
+        on_page=False,
+    ),
+    _statistic(
+        "mjd_last_detected", "mjd", "Last detected", "MJD of the last detected row", unit="d", digits=5,
+        ucd="time.epoch;obs", on_page=False,
+    ),
+    _statistic(
+        "mag_last_detected", "number", "Last detected magnitude", "magnitude of the last detected row", unit="AB",
+        digits=4, ucd="phot.mag", on_page=False,
+    ),
+    _statistic(
+        "is_detected", "boolean", "Has detections", "whether any row is detected", ucd="meta.code", filled=True,
+        sortable=False, on_page=False,
+        criteria=(Comparison("detected", Operator.IS, "Series with, or without, a detected point."),),
+    ),
+    _statistic(
+        "mean_mag", "number", "Mean magnitude", "mean magnitude", unit="AB", digits=4, ucd="phot.mag;stat.mean",
+        verbosity=3, criteria=_magnitudes("mag", "robust_mag"),
+    ),
+    _statistic(
+        "rms_mag", "number", "Scatter", "standard deviation of the magnitudes", unit="AB", digits=4,
+        ucd="stat.stdev;phot.mag", verbosity=3, criteria=_min_max("RMS", "robust_rms"),
+    ),
+    _statistic(
+        "robust_mag", "number", "Robust magnitude", "mean magnitude after sigma clipping", unit="AB", digits=4,
+        ucd="phot.mag;stat.mean",
+    ),
+    _statistic(
+        "robust_rms", "number", "Robust scatter", "standard deviation of the magnitudes after sigma clipping",
+        unit="AB", digits=4, ucd="stat.stdev;phot.mag",
+    ),
+    _statistic(
+        "median_snr", "number", "Median S/N", "median S/N of the rows", digits=1, ucd="stat.snr;stat.median",
+        verbosity=3, criteria=_min_max("MedianSNR"),
+    ),
+    _statistic(
+        "best_snr", "number", "Best S/N", "greatest S/N of the rows", digits=1, ucd="stat.snr;stat.max",
+        criteria=_min_max("BestSNR"),
+    ),
+    _statistic(
+        "worst_snr", "number", "Worst S/N", "least S/N of the rows", digits=1, ucd="stat.snr;stat.min",
+        criteria=_min_max("WorstSNR"),
+    ),
+    _statistic(
+        "frame_rate", "number", "Frame rate", "inverse of the median positive difference of successive times",
+        unit="Hz", ucd="em.freq;obs.exposure", criteria=_min_max("FrameRate"),
+    ),
+    _per_column("medians", "Median", "median of each numeric column"),
+    _per_column("minima", "Minimum", "minimum of each numeric column"),
+    _per_column("maxima", "Maximum", "maximum of each numeric column"),
+    _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
+    _one(
+        "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position"
+    ),
+    _one(
+        "separation", "number", Section.SEARCH, "Distance", "distance from the centre of the cone", unit="arcsec",
+        digits=2, ucd="pos.angDistance",
+    ),
+)  # fmt: skip
+
+#: All fields by name, in the order of the table.
+FIELDS: Final[Mapping[str, Field]] = {field.name: field for field in _TABLE}
+
+
+def _names(*sections: Section) -> tuple[str, ...]:
+    return tuple(field.name for field in _TABLE if field.section in sections)
+
+
+#: Metadata fields, which the stored file carries in this order.
+METADATA: Final = _names(Section.METADATA)
+
+#: Fields that set with whom a series is shared.
+SHARING: Final = tuple(name for name in _names(Section.SHARING) if FIELDS[name].type == "ids")
+
+#: Fields that clients can set.
+SETTABLE: Final = (*METADATA, *SHARING)
+
+#: Fields in the metadata of the stored file.
+IN_FILE: Final = (*METADATA, "owner_id")
+
+#: Fields that are computed from the table of a series.
+STATISTICS: Final = _names(Section.STATISTIC)
+
+#: Statistics that have one value for each numeric column of the table.
+PER_COLUMN: Final = tuple(field.name for field in _TABLE if field.type == "per column")
+
+#: Fields of every answer about a series; ``data`` follows them if it is asked for.
+ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not Section.SEARCH)
+
+#: Fields that ``sortBy`` accepts.
+SORTABLE: Final = tuple(field.name for field in _TABLE if field.sortable)
+
+#: Fields of a series in a HATS export.
+EXPORTED: Final = tuple(
+    name for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC) if name not in PER_COLUMN
+)
+
+#: Metadata fields that name an entry of a registry, with its kind.
+REFERENCES: Final[Mapping[str, str]] = {name: kind for name in METADATA if (kind := FIELDS[name].refers_to) is not None}
+
+#: Fields that together are unique.
+KEY: Final = ("obj_id", "instrument_id", "filter", "series_name", "series_obj_id", "channel", "origin")
+
+#: The allowed values of fields, under the names of ``GET /api/enum_types``.
+ENUMERATIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    f"ALLOWED_{field.name.upper().removesuffix('S')}S": field.values for field in _TABLE if field.values
+}

@@ -1,0 +1,226 @@
+"""Cast and check the values of fields, which may come as JSON values or as texts.
+
+Each function raises ValueError with a sentence about the field. The casts are as lenient as SkyPortal's clients expect:
+a number may come as a text, and a text as a number.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+from photseries.fields.field import Field, Interval
+from photseries.text import is_unicode
+
+__all__ = [
+    "DEEPEST",
+    "LARGEST_INTEGER",
+    "LONGEST_NAME",
+    "LONGEST_TEXT",
+    "MOST_IDS",
+    "as_id",
+    "as_ids",
+    "as_number",
+    "as_text",
+    "cast",
+]
+
+LARGEST_INTEGER: Final = 2**31 - 1
+
+#: Most groups, and most streams, of a series: the indexes of lists contain them.
+MOST_IDS: Final = 100
+
+LONGEST_TEXT: Final = 500
+LONGEST_NAME: Final = 200
+
+#: How deep altdata may be nested.
+DEEPEST: Final = 32
+
+_SEGMENT = re.compile(rf"[\w +\-.:,()=@#]{{1,{LONGEST_NAME}}}")
+_PATH = re.compile(rf"[\w +\-.:,()=@#/]{{1,{LONGEST_NAME}}}")
+
+
+def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
+    """Cast a value of a field that clients can set.
+
+    Parameters
+    ----------
+    field : Field
+    value : object
+        Not None.
+    depth : int
+        The deepest nesting of an object.
+
+    Raises
+    ------
+    ValueError
+        When the value is not one that the field accepts.
+    """
+    match field.type:
+        case "text":
+            return as_text(field.name, value)
+        case "name" | "path":
+            return _name(field.name, value, slashes=field.type == "path")
+        case "number":
+            return as_number(field.name, value, field.interval)
+        case "id":
+            return as_id(field.name, value)
+        case "ids":
+            is_group = field.refers_to == "groups"
+            return as_ids(field.name, value, kind="group" if is_group else "stream", lone=is_group)
+        case "object":
+            return _object(field.name, value, depth)
+    raise AssertionError(f"Clients cannot set a field of type {field.type}.")
+
+
+def as_text(name: str, value: Any) -> str:
+    """Cast to a text; a number becomes its digits.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _uncastable(name, "a text is needed")
+    text = str(value)
+    if not 0 < len(text) <= LONGEST_TEXT:
+        raise ValueError(f"{name} must have 1 to {LONGEST_TEXT} characters.")
+    if "\0" in text or not is_unicode(text):
+        raise ValueError(f"{name} must not contain a NUL or half a surrogate pair.")
+    return text
+
+
+def as_number(name: str, value: Any, interval: Interval | None = None) -> float:
+    """Cast to a finite number in an interval.
+
+    Raises
+    ------
+    ValueError
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise _uncastable(name, "a number is needed")
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        raise _uncastable(name, f"{str(value)[:40]!r} is not a number") from None
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite.")
+    if interval is not None and number not in interval:
+        raise ValueError(interval.message)
+    return number
+
+
+def as_id(name: str, value: Any) -> int:
+    """Cast to an id: an integer, also as a text or as a float without a fraction.
+
+    Raises
+    ------
+    ValueError
+    """
+    number = _whole(value)
+    if number is None:
+        raise _uncastable(name, f"{str(value)[:40]!r} is not an integer")
+    if not 0 < number <= LARGEST_INTEGER:
+        raise ValueError(f"Invalid {name}: {number}")
+    return number
+
+
+def as_ids(name: str, value: Any, *, kind: str, lone: bool) -> list[int] | str:
+    """Cast to the ids of groups, streams or users.
+
+    Parameters
+    ----------
+    name : str
+    value : object
+    kind : str
+        What the ids are of, for messages.
+    lone : bool
+        Whether one id, and ``"all"``, are accepted too.
+
+    Raises
+    ------
+    ValueError
+    """
+    if lone and value == "all":
+        return "all"
+    if lone and isinstance(value, int | str):
+        value = [value]
+    if not isinstance(value, list | tuple):
+        raise _no_list(name, lone=lone)
+    if len(value) > MOST_IDS:
+        raise ValueError(f"{name} must not have more than {MOST_IDS} IDs.")
+    numbers = [_whole(item) for item in value]
+    for item, number in zip(value, numbers, strict=True):
+        if number is None:
+            raise ValueError(f"Invalid format for {kind} id {str(item)[:40]!r}, must be an integer.")
+    return sorted({number for number in numbers if number is not None})
+
+
+def _name(name: str, value: Any, *, slashes: bool) -> str:
+    """Cast to a text that becomes part of a file name: no odd characters, no empty, ``.`` or ``..`` segments."""
+    text = as_text(name, value)
+    if slashes:
+        text = text.replace("\\", "/")
+    allowed = _PATH if slashes else _SEGMENT
+    if not allowed.fullmatch(text) or any(segment in ("", ".", "..") for segment in text.split("/")):
+        extra = ", / between segments" if slashes else ""
+        raise ValueError(
+            f"{name} may have 1 to {LONGEST_NAME} letters, digits, spaces and + - . _ : , ( ) = @ #{extra}, "
+            "and no empty, '.' or '..' segment."
+        )
+    return text
+
+
+def _object(name: str, value: Any, depth: int) -> dict[str, Any]:
+    """Check a JSON object that the database and the stored file must be able to hold."""
+    if not isinstance(value, dict):
+        raise _uncastable(name, "an object is needed")
+    problem = _unstorable(value, depth)
+    if problem:
+        raise ValueError(f"{name} {problem}.")
+    return value
+
+
+def _no_list(name: str, *, lone: bool) -> ValueError:
+    words = ", one ID, or the string 'all'" if lone else ""
+    return ValueError(f"Invalid {name} parameter value. Must be a list of IDs (integers){words}.")
+
+
+def _uncastable(name: str, reason: str) -> ValueError:
+    return ValueError(f"Could not cast {name} to the correct type: {reason}.")
+
+
+def _whole(value: Any) -> int | None:
+    """Read an integer from an integer, a float without a fraction or a text of digits; None when it is none."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _unstorable(value: Any, depth: int) -> str | None:
+    """Say why a JSON value cannot be stored, or None when it can."""
+    if depth < 0:
+        return "is nested too deeply"
+    if isinstance(value, str):
+        return None if "\0" not in value and is_unicode(value) else "contains a NUL or half a surrogate pair"
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            return "has a key that is not a text"
+        children: Iterable[Any] = [*value.keys(), *value.values()]
+    elif isinstance(value, list | tuple):
+        children = value
+    elif isinstance(value, float):
+        return None if math.isfinite(value) else "contains a number that is not finite"
+    elif isinstance(value, int):
+        return None if -(2**63) <= value < 2**64 else "contains an integer of more than 64 bits"
+    elif value is None:
+        return None
+    else:
+        return f"contains a {type(value).__name__}, which JSON has no place for"
+    return next(filter(None, (_unstorable(child, depth - 1) for child in children)), None)

@@ -1,1 +1,0 @@
-"""Marshmallow schemas of request bodies: what a client may say, cast and checked in one place."""

@@ -1,0 +1,96 @@
+"""The marshmallow fields of registry entries, which cast as the fields of a series do.
+
+``shape`` is the JSON schema of what a client should send; some more is accepted, such as a number as a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from marshmallow import ValidationError, fields
+
+from photseries.fields import Interval
+from photseries.fields.values import (
+    LARGEST_INTEGER,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    MOST_IDS,
+    as_id,
+    as_ids,
+    as_number,
+    as_text,
+)
+
+__all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "Ids", "Number", "Text", "Whole", "ids_shape", "number_shape"]
+
+Shape = Mapping[str, Any]
+
+TEXT_SHAPE: Shape = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+NAME_SHAPE: Shape = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+ID_SHAPE: Shape = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
+
+
+def number_shape(interval: Interval | None) -> Shape:
+    """Return the JSON schema of a number in an interval."""
+    return {"type": "number", **({} if interval is None else interval.schema)}
+
+
+def ids_shape(*, lone: bool) -> Shape:
+    """Return the JSON schema of a list of ids; see :func:`~photseries.fields.values.as_ids`."""
+    several = {"type": "array", "items": ID_SHAPE, "maxItems": MOST_IDS}
+    return {"anyOf": [several, ID_SHAPE, {"const": "all"}]} if lone else several
+
+
+class Text(fields.Field[str]):
+    """A text."""
+
+    shape = TEXT_SHAPE
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+        try:
+            return as_text(self.name or "", value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Number(fields.Field[float]):
+    """A finite number in an interval."""
+
+    def __init__(self, interval: Interval | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.interval = interval
+        self.shape = number_shape(interval)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
+        try:
+            return as_number(self.name or "", value, self.interval)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Whole(fields.Field[int]):
+    """An id."""
+
+    shape = ID_SHAPE
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+        try:
+            return as_id(self.name or "", value)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+
+
+class Ids(fields.Field["list[int] | str"]):
+    """The ids of groups or users: a list, or, if ``lone``, one id or ``"all"``."""
+
+    def __init__(self, *, kind: str, lone: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kind, self.lone = kind, lone
+        self.shape = ids_shape(lone=lone)
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[int] | str:
+        try:
+            return as_ids(self.name or "", value, kind=self.kind, lone=self.lone)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
