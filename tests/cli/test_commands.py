@@ -15,9 +15,9 @@ from photseries.cli.main import SECTIONS
 from photseries.cli.reading import _OPTIONS
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
+from photseries.fields import SETTABLE
 from photseries.formats import ReadOptions
 from photseries.parameters import CRITERIA
-from photseries.server.schemas.metadata import MetadataSchema
 
 LIGHT = """
 import sys
@@ -63,7 +63,7 @@ def test_every_criterion_is_an_option_spelled_as_the_keyword_of_the_client(crite
 
 
 def test_every_field_and_every_option_of_the_readers_is_an_option():
-    names = {*MetadataSchema((), 1).fields, *vars(ReadOptions())}
+    names = {*SETTABLE, *vars(ReadOptions())}
     assert set(_OPTIONS) == set(vars(ReadOptions()))
     assert {f"--{name.replace('_', '-')}" for name in names} <= set(options(upload))
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
+from photseries.fields import SORTABLE
 from photseries.parameters import (
     CONTROLS,
     CRITERIA,
-    SORTABLE,
     Cone,
     Cursor,
     Positions,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from photseries.parameters import CONTROLS, CRITERIA, SORTABLE, Operator
+from photseries.fields import SORTABLE, Operator
+from photseries.parameters import CONTROLS, CRITERIA
 from photseries.server.catalogue.models import Series
 
 # Every parameter that the design promises, with = between two spellings.

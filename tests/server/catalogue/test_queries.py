@@ -11,7 +11,8 @@ from sqlalchemy import DateTime, Float, Text, delete, update
 
 from photseries import parameters
 from photseries.errors import InvalidError
-from photseries.parameters import CRITERIA, SORTABLE, Cursor
+from photseries.fields import SORTABLE
+from photseries.parameters import CRITERIA, Cursor
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.models import Series

@@ -7,13 +7,10 @@ import pytest
 from sqlalchemy import event
 
 from photseries.errors import UnavailableError
-from photseries.fields import METADATA
-from photseries.lightcurve.statistics import SUMMARY
+from photseries.fields import ANSWERED, KEY, METADATA, STATISTICS
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue.finding import FIELDS, UNSHOWN
 from photseries.server.catalogue.models import Base, Series
-from photseries.server.catalogue.series import KEY
 from photseries.server.services import SPARE_CONNECTIONS
 from tests.support import columns
 
@@ -75,9 +72,10 @@ def test_a_metadata_list_touches_no_file(services, principal, monkeypatch):
 def test_the_columns_are_the_fields(services):
     columns = {column.key for column in Series.__table__.columns}
     shared = {"group_ids", "stream_ids", "groups", "streams"}
-    assert columns - UNSHOWN == set(FIELDS) - shared
-    assert set(METADATA) | set(SUMMARY) | set(KEY) <= columns
-    assert len(FIELDS) == len(set(FIELDS))
+    internal = {"healpix", "unit_x", "unit_y", "unit_z", "audience", "blob_size", "blob_crc", "blob_format"}
+    assert columns - internal == set(ANSWERED) - shared
+    assert set(METADATA) | set(STATISTICS) | set(KEY) <= columns
+    assert len(ANSWERED) == len(set(ANSWERED))
 
 
 def test_a_server_that_drops_its_connections_is_found_again(services, principal):

@@ -132,13 +132,13 @@ def test_an_owner_that_is_not_there(import_):
 def test_bad_mappings(tmp_path, text, message):
     (tmp_path / "mapping.yaml").write_text(text)
     with pytest.raises(StartError, match=message):
-        load_mapping(tmp_path / "mapping.yaml", MetadataSchema(["ztfg"], 5))
+        load_mapping(tmp_path / "mapping.yaml", MetadataSchema(("ztfg",), 5))
 
 
 def test_the_mapping_of_the_page(tmp_path):
     (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     (tmp_path / "mapping.yaml").write_text(text)
-    mapping = load_mapping(tmp_path / "mapping.yaml", MetadataSchema(["ztfg"], 5))
+    mapping = load_mapping(tmp_path / "mapping.yaml", MetadataSchema(("ztfg",), 5))
     assert mapping.of("night/1/a_b_g.h5") == {
         "instrument_id": 1,
         "group_ids": "all",
