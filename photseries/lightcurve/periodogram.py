@@ -83,8 +83,8 @@ def search_periods(
     limited = needed > most_frequencies
     warning = (
         f"The default search needs {needed:,} frequencies, and {most_frequencies:,} are allowed. Periods below "
-        f"{1 / grid.last:.6g} d were not searched. To search them, give minPeriod and maxPeriod, or less of the time "
-        f"(mjdMin, mjdMax)."
+        f"{1 / grid.last:.6g} d were not searched. To search them, limit the periods (minPeriod, maxPeriod) or the "
+        f"times (mjdMin, mjdMax)."
     )
     return PeriodSearch(grid, power, find_peaks(curve, grid, power, most_peaks), limited, [warning] if limited else [])
 

@@ -9,8 +9,8 @@ import numpy as np
 from photseries.lightcurve import folding
 from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
-from photseries.lightcurve.peaks import Peak, peaks
-from photseries.lightcurve.periodogram import grid, periodogram
+from photseries.lightcurve.peaks import Peak
+from photseries.lightcurve.periodogram import search_periods
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples, Unit, samples, unit_of
 from photseries.server.archive.plot import png
@@ -56,6 +56,10 @@ class Periodogram:
         The range of periods that was searched [d].
     num_frequencies : int
         The number of frequencies before thinning out.
+    limited : bool
+        Whether the default range was cut to the number of frequencies that the settings allow.
+    warnings : list of str
+        What was needed and what was searched, where the range was cut.
     peaks : list of Peak
         The highest first.
     frequency : ndarray of float64, shape (n,)
@@ -70,6 +74,8 @@ class Periodogram:
     min_period: float
     max_period: float
     num_frequencies: int
+    limited: bool
+    warnings: list[str]
     peaks: list[Peak]
     frequency: FloatArray
     power: FloatArray
@@ -149,7 +155,7 @@ class Analysis:
         found : Found
         points : PointSelection
         min_period, max_period : float, optional
-            The range of periods [d]; see :func:`photseries.lightcurve.periodogram.grid`.
+            The range of periods [d]; see :func:`photseries.lightcurve.periodogram.choose_grid`.
         samples_per_peak : int
             The number of frequencies in the width of a peak.
         most_peaks : int
@@ -163,23 +169,32 @@ class Analysis:
             When the points do not allow a periodogram, or it needs more frequencies than the settings allow.
         LateError
             When it takes longer than the settings allow.
-        NotInstalledError
-            When finufft is not installed.
         """
         found, chosen = self._select(principal, found, points)
-        frequencies = grid(chosen, min_period, max_period, samples_per_peak, self._settings.frequencies)
-        power = periodogram(chosen, frequencies, self._settings.deadline)
-        kept = extremes(power, max_points)
+        search = search_periods(
+            chosen.mjd,
+            chosen.value,
+            chosen.error,
+            min_period=min_period,
+            max_period=max_period,
+            samples_per_peak=samples_per_peak,
+            most_frequencies=self._settings.frequencies,
+            most_peaks=most_peaks,
+            seconds=self._settings.deadline,
+        )
+        kept = extremes(search.power, max_points)
         return found, Periodogram(
             brightness=chosen.unit,
             num_points=len(chosen.mjd),
             weighted=chosen.error is not None,
-            min_period=1 / frequencies.last,
-            max_period=1 / frequencies.first,
-            num_frequencies=frequencies.count,
-            peaks=peaks(power, frequencies, chosen, most_peaks),
-            frequency=frequencies.first + frequencies.step * kept.astype(np.float64),
-            power=power[kept],
+            min_period=1 / search.grid.last,
+            max_period=1 / search.grid.first,
+            num_frequencies=search.grid.count,
+            limited=search.limited,
+            warnings=search.warnings,
+            peaks=search.peaks,
+            frequency=search.grid.first + search.grid.step * kept.astype(np.float64),
+            power=search.power[kept],
         )
 
     def fold(

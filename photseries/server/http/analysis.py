@@ -77,7 +77,7 @@ class PeriodogramHandler(AnalysisHandler):
         headers=(IF_NONE_MATCH,),
         gives="Periodogram",
         also=_UNCHANGED,
-        fails=(DamagedError, NotInstalledError, LateError),
+        fails=(DamagedError, LateError),
     )
     async def get(self, identity: str) -> None:
         """Compute the Lomb-Scargle periodogram, and list its highest peaks."""

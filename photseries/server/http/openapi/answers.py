@@ -217,7 +217,19 @@ _POINTS_EXAMPLE = {"brightness": "flux", "num_points": 8, "weighted": True}
 
 def _about_analyses() -> Iterator[tuple[str, Schema]]:
     numbers, gaps = several(NUMBER), several(nullable(NUMBER))
-    peak = {"frequency": 4.0, "period": 0.25, "power": 0.6, "false_alarm": 0.2}
+    peak = {
+        "frequency": 4.0,
+        "period": 0.25,
+        "period_error": 0.01,
+        "power": 0.6,
+        "false_alarm": 0.2,
+        "at_edge": False,
+    }
+    of_peaks = {
+        **dict.fromkeys(peak, NUMBER),
+        "period_error": {**nullable(NUMBER), "description": "Standard deviation of the period [d]; null at the edge."},
+        "at_edge": {**FLAG, "description": "Whether the power is highest at the end of the searched range."},
+    }
     yield (
         "Periodogram",
         record(
@@ -226,7 +238,9 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
                 "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
                 "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
                 "num_frequencies": INTEGER,
-                "peaks": several(record(dict.fromkeys(peak, NUMBER), peak)),
+                "limited": {**FLAG, "description": "Whether the default range was cut to the allowed frequencies."},
+                "warnings": WARNINGS,
+                "peaks": several(record(of_peaks, peak)),
                 "frequency": {**numbers, "description": "[1/d]"},
                 "power": {**numbers, "description": "From 0 to 1."},
             },
@@ -235,6 +249,8 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
                 "min_period": 0.1,
                 "max_period": 0.7,
                 "num_frequencies": 3,
+                "limited": False,
+                "warnings": [],
                 "peaks": [peak],
                 "frequency": [2.0, 4.0, 8.0],
                 "power": [0.1, 0.6, 0.3],

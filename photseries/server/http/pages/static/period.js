@@ -133,18 +133,22 @@ function tell() {
   element("searched").textContent = found
     ? `${counted(found.num_frequencies, "frequency", "frequencies")}, periods from ${short(found.min_period)} to ${short(found.max_period)} d; ${counted(found.num_points, "point")}${found.weighted ? ", weighted by their errors" : ""}`
     : "";
+  const warnings = found?.warnings ?? [];
+  element("search-warnings").replaceChildren(...warnings.map((textContent) => Object.assign(document.createElement("li"), { textContent })));
+  element("search-warnings").hidden = !warnings.length;
 }
 
 function list() {
   const body = element("peaks").tBodies[0];
-  body.replaceChildren(...found.peaks.map(({ period, frequency, power, false_alarm: chance }) => {
+  body.replaceChildren(...found.peaks.map(({ period, period_error: error, frequency, power, false_alarm: chance, at_edge: edge }) => {
     const row = document.createElement("tr");
     row.dataset.period = written(period);
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: written(period) });
     button.setAttribute("aria-label", `Fold on ${written(period)} days`);
     button.addEventListener("click", () => take(period));
     const rare = chance < 1e-300 ? "< 1e-300" : chance.toPrecision(2);
-    for (const content of [button, frequency.toPrecision(8), power.toFixed(4), rare]) row.insertCell().append(content);
+    const uncertain = edge ? "edge of the range" : error?.toPrecision(2) ?? "unknown";
+    for (const content of [button, uncertain, frequency.toPrecision(8), power.toFixed(4), rare]) row.insertCell().append(content);
     return row;
   }));
   element("peaks").hidden = !found.peaks.length;
