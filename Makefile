@@ -3,12 +3,12 @@
 
 BIN := .venv/bin
 # The rooms that make coverage measures: the others kill processes, which then write nothing of what they ran.
-MEASURED := $(addprefix tests/,cli client file_readers formats hdf5 lightcurve parameters server)
+MEASURED := $(addprefix tests/,cli client formats hdf5 lightcurve parameters server)
 PARALLEL := -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check fix migrate migration test-client test-extras test-hats test-readers test-scale \
+.PHONY: help setup server run demo test check fix migrate migration test-client test-extras test-hats test-readers test-scale \
 	hostile fuzz interface bench crash docs coverage changelog dist clean
 
 help:
@@ -19,11 +19,14 @@ help:
 setup: ## Make the Python environment in .venv, or bring it up to date.
 	@tools/setup.sh
 
-run: setup ## Serve on http://127.0.0.1:5000, with a database and a store in ./data.
+server:
+	@tools/setup.sh server
+
+run: server ## Serve on http://127.0.0.1:5000, with a database and a store in ./data.
 	$(BIN)/photseries migrate
 	$(BIN)/photseries serve $(ARGS)
 
-demo: setup ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
+demo: server ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
 	$(BIN)/photseries demo $(ARGS)
 
 test: check ## Run the checks, then all tests; brings a browser, where it may.
@@ -40,7 +43,7 @@ fix: setup ## Format, and mend the style where ruff can.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-migrate: setup ## Bring the schema of the configured database to the newest revision.
+migrate: server ## Bring the schema of the configured database to the newest revision.
 	$(BIN)/photseries migrate $(ARGS)
 
 migration: setup ## Write a new migration from the models: make migration MESSAGE="what it does".
@@ -52,10 +55,10 @@ test-client: ## Install the client alone, in an environment of its own, and test
 	$(or $(PYTHON),python3) tests/client/alone.py $(ARGS)
 
 test-extras: setup ## Test the file readers with lightkurve and pandas 2, in an environment of their own.
-	$(BIN)/python tests/formats/extras.py $(ARGS)
+	$(BIN)/python -m tests.formats.extras $(ARGS)
 
 test-hats: setup ## Test the export to HATS with LSDB and Dask, in an environment of their own.
-	$(BIN)/python tests/server/hats/environment.py $(ARGS)
+	$(BIN)/python -m tests.server.hats.environment $(ARGS)
 
 test-readers: setup ## Read the stored file under every supported pandas, each in an environment of its own.
 	$(BIN)/python tests/pandas_versions/run.py $(ARGS)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from photseries.lean import import_pandas
+from photseries.pandas_without_pyarrow import import_pandas
 
 import_pandas()
 # The assertions of helpers say what differs, as those of tests do.

@@ -4,9 +4,9 @@ import multiprocessing
 import os
 import subprocess
 
-from photseries import lean
+from photseries import pandas_without_pyarrow
 
-lean.import_pandas()
+pandas_without_pyarrow.import_pandas()
 
 from photseries.cli import main  # noqa: E402  what a service is made of, and pandas before it
 from tests.support import RunningService  # noqa: E402

@@ -1,15 +1,18 @@
 #!/usr/bin/env bash
-# Make .venv with everything that photseries needs, or bring it up to date. When nothing has changed this takes
-# milliseconds; when it was interrupted it begins again. PYTHON=/path/to/python chooses the interpreter.
+# Make .venv, or bring it up to date: `setup.sh server` with what a service needs, `setup.sh` with the development tools
+# too. When nothing has changed this takes milliseconds; when it was interrupted it begins again.
+# PYTHON=/path/to/python chooses the interpreter. uv installs where it is there or pip can bring it, else pip.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 unset PYTHONHOME PYTHONPATH VIRTUAL_ENV
 export PIP_USER=0 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+export UV_PYTHON_DOWNLOADS=never UV_NO_PROGRESS=1
 
 readonly least="3.11"
 readonly env=".venv"
 readonly stamp="$env/.photseries-complete"    # what the finished environment was made from
 readonly started="$env/.photseries-unfinished" # stands while we work on it
+readonly wanted=${1:-dev}
 
 fail() {
     printf 'photseries: %s\n' "$*" >&2
@@ -22,8 +25,11 @@ fingerprint() {
     cksum pyproject.toml constraints.txt tools/setup.sh
 }
 
+# The tools for development include the server.
 is_current() {
-    [ ! -e "$started" ] && [ -e "$stamp" ] && [ "$(fingerprint)" = "$(cat "$stamp")" ] && works "$env/bin/python"
+    [ ! -e "$started" ] && [ -e "$stamp" ] && works "$env/bin/python" &&
+        { [ "$(printf '%s\ndev' "$(fingerprint)")" = "$(cat "$stamp")" ] ||
+            [ "$(printf '%s\n%s' "$(fingerprint)" "$wanted")" = "$(cat "$stamp")" ]; }
 }
 
 works() {
@@ -37,7 +43,7 @@ find_python() {
         command -v "$PYTHON"
         return
     fi
-    for candidate in python3 python3.13 python3.12 python3.11 python /usr/bin/python3; do
+    for candidate in python3 python3.14 python3.13 python3.12 python3.11 python /usr/bin/python3; do
         if works "$candidate"; then
             command -v "$candidate"
             return
@@ -54,14 +60,14 @@ has_pip() {
     "$env/bin/python" -m pip --version > /dev/null 2>&1
 }
 
-# Debian leaves ensurepip out of its Python: then any other way to get pip into the environment will do.
+# Debian leaves ensurepip out of its Python: then any other way to an environment with pip will do.
 make_environment() {
     local python=$1
     rm -rf "$env"
     begin
     if "$python" -m venv "$env" > /dev/null 2>&1 && has_pip; then return; fi
+    if uv venv -q --seed --clear -p "$python" "$env" > /dev/null 2>&1 && touch "$started" && has_pip; then return; fi
     if "$python" -m virtualenv --clear "$env" > /dev/null 2>&1 && touch "$started" && has_pip; then return; fi
-    if virtualenv --clear -p "$python" "$env" > /dev/null 2>&1 && touch "$started" && has_pip; then return; fi
     if "$python" -m venv --clear --without-pip "$env" > /dev/null 2>&1 && touch "$started"; then
         local pip
         for pip in "$python -m pip" pip3 pip; do
@@ -76,10 +82,15 @@ make_environment() {
     fail "$python cannot make a virtual environment with pip. Install python3-venv (or virtualenv) and try again."
 }
 
+# A pip that knows dependency groups; where pip is set up for a registry that uv does not know, uv fails and pip goes on.
 install() {
-    local attempt
+    local what=(-c constraints.txt -e '.[server]') attempt uv
+    [ "$wanted" = server ] || what+=(--group dev)
+    uv=$(command -v uv || { "$env/bin/python" -m pip install -q uv > /dev/null 2>&1 && echo "$env/bin/uv"; } || true)
+    if [ -n "$uv" ] && "$uv" pip install -q -p "$env/bin/python" "${what[@]}"; then return; fi
     for attempt in 1 2 3; do
-        if "$env/bin/python" -m pip install -q --retries 5 --timeout 60 -c constraints.txt -e '.[dev]'; then return; fi
+        if "$env/bin/python" -m pip install -q --retries 5 --timeout 60 'pip>=25.1' &&
+            "$env/bin/python" -m pip install -q --retries 5 --timeout 60 "${what[@]}"; then return; fi
         [ "$attempt" = 3 ] || { echo "photseries: trying again" && sleep $((attempt * 5)); }
     done
     fail "the packages in pyproject.toml could not be installed; pip says why above."
@@ -102,5 +113,5 @@ if [ -e "$started" ] || [ -n "$moved" ] || ! works "$env/bin/python" || ! has_pi
 fi
 begin
 install
-fingerprint > "$stamp"
+printf '%s\n%s\n' "$(fingerprint)" "$wanted" > "$stamp"
 rm "$started"

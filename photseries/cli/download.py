@@ -33,7 +33,7 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 def download(
     client: Client, *, file: Path, columns: str | None, derive: str | None, force: bool, **criteria: Any
 ) -> None:
-    """Download every series that matches into one file.
+    """Download all matching series into one file.
 
     A long table, where the name of FILE ends in .h5 or .parquet; a zip of the stored files, where it ends in .zip.
     """

@@ -23,7 +23,7 @@ __all__ = ["COMMANDS"]
 @click.argument("url", required=False)
 @click.option("--token-stdin", is_flag=True, help="Read the token from standard input, instead of asking for it.")
 def login(url: str | None, token_stdin: bool) -> None:
-    """Check a service and a token, and keep them for the other commands.
+    """Check a service and a token, and remember them for the other commands.
 
     URL is asked for when it is not given, and so is the token, which is not shown while it is typed. They are kept in
     ~/.config/photseries/config.yaml, which nobody else can read.
@@ -48,7 +48,7 @@ def login(url: str | None, token_stdin: bool) -> None:
 @json_option
 @connected
 def whoami(client: Client, as_json: bool) -> None:
-    """Say whose token this is and what it allows, and where."""
+    """Print the user and the permissions of the token."""
     me = {**client.whoami(), "url": client.url, "version": client.check()}
     if as_json:
         click.echo(orjson.dumps(me))

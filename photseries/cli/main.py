@@ -1,71 +1,70 @@
-"""The one entry, and the table of all commands."""
+"""The one entry, and how it finds commands: by name, in tables that import none of them."""
 
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections.abc import Mapping
+from importlib.metadata import entry_points
 
 import click
 
-from photseries import __version__, lean
+from photseries import __version__, pandas_without_pyarrow
+from photseries.cli.commands import SECTIONS, Entry
+from photseries.cli.options import Failure
 
 __all__ = ["main"]
 
-#: The commands by what they are for, and the module that holds each in its ``COMMANDS``.
-SECTIONS: Mapping[str, Mapping[str, str]] = {
-    "Series, over HTTP": {
-        "login": "cli.login",
-        "whoami": "cli.login",
-        "upload": "cli.upload",
-        "find": "cli.find",
-        "show": "cli.series",
-        "get": "cli.series",
-        "download": "cli.download",
-        "update": "cli.upload",
-        "delete": "cli.series",
-    },
-    "The service, on its own machine": {
-        **dict.fromkeys(("serve", "migrate", "config", "sweep", "verify"), "server.cli.operator"),
-        "import": "server.cli.importing",
-        "store": "server.cli.store",
-        "demo": "server.cli.demo",
-        "export": "server.cli.export",
-    },
-    "Accounts and registries, on the service's machine": dict.fromkeys(
-        ("user", "group", "stream", "source", "instrument", "followup-request", "assignment", "token"),
-        "server.cli.registries",
-    ),
-}
+#: The group of entry points; each is a table like :data:`photseries.cli.commands.SECTIONS`.
+GROUP = "photseries.commands"
+
+#: The server's commands need what the server is made of, and hold text as it does.
+SERVER = "photseries.server."
 
 
 class Commands(click.Group):
     """All commands; a module is imported when one of its commands is asked for.
 
-    So the commands that talk HTTP neither need nor pay for what a service is made of.
+    So the commands that talk HTTP neither need nor pay for what a service is made of, and the help pays for none.
     """
+
+    def sections(self) -> Mapping[str, Mapping[str, Entry]]:
+        """Return the tables of commands by purpose."""
+        others = (point.load() for point in sorted(entry_points(group=GROUP), key=lambda point: point.name))
+        return dict(itertools.chain(SECTIONS.items(), *(table.items() for table in others)))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the names, in the order of the help."""
-        return [name for section in SECTIONS.values() for name in section]
+        return [name for section in self.sections().values() for name in section]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command."""
-        for section in SECTIONS.values():
-            if module := section.get(cmd_name):
-                if module.startswith("server."):  # they need what a service is made of
-                    lean.import_pandas()
-                commands: tuple[click.Command, ...] = importlib.import_module(f"photseries.{module}").COMMANDS
-                return next(command for command in commands if command.name == cmd_name)
-        return None
+        """Import a command.
+
+        Raises
+        ------
+        Failure
+            When it is one of the server's, which is not installed.
+        """
+        entry = next((section[cmd_name] for section in self.sections().values() if cmd_name in section), None)
+        if entry is None:
+            return None
+        if entry.module.startswith(SERVER):
+            pandas_without_pyarrow.import_pandas()
+        try:
+            commands: tuple[click.Command, ...] = importlib.import_module(entry.module).COMMANDS
+        except ModuleNotFoundError as error:
+            if not entry.module.startswith(SERVER):
+                raise
+            raise Failure(
+                f"'{cmd_name}' needs the server (no {error.name}): pip install 'photseries[server]'"
+            ) from error
+        return next(command for command in commands if command.name == cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help, a section for each purpose."""
-        for title, section in SECTIONS.items():
+        for title, section in self.sections().items():
             with formatter.section(title):
-                commands = {name: self.get_command(ctx, name) for name in section}
-                formatter.write_dl(
-                    [(name, command.get_short_help_str(75)) for name, command in commands.items() if command]
-                )
+                formatter.write_dl([(name, entry.help) for name, entry in section.items()])
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

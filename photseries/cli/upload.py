@@ -17,7 +17,7 @@ from photseries.cli.reading import found_files, given_reading, reading_options
 from photseries.cli.sections import SectionedCommand
 from photseries.cli.tally import Tally
 from photseries.errors import ForbiddenError, InvalidError, PhotseriesError, TooManyRequestsError, UnavailableError
-from photseries.server.principal import ADMIN, UPLOAD
+from photseries.permissions import ADMIN, UPLOAD
 
 if TYPE_CHECKING:
     from photseries.client import Client

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tsdownsample import MinMaxDownsampler
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.curve import LightCurve, light_curve
@@ -22,8 +21,6 @@ from photseries.lightcurve.table import first_present, is_numeric
 __all__ = ["chosen", "cut", "derived", "extremes"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
-
-_MINMAX: Any = MinMaxDownsampler()  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,4 +165,7 @@ def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64
     """
     if len(values) <= most:
         return np.arange(len(values))
-    return np.unique(_MINMAX.downsample(values, n_out=most // 2 * 2)).astype(np.int64)
+    from tsdownsample import MinMaxDownsampler  # the server has it, the client does not
+
+    kept = MinMaxDownsampler().downsample(values, n_out=most // 2 * 2)  # type: ignore[no-untyped-call]
+    return np.unique(kept).astype(np.int64)

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
 from photseries.errors import ForbiddenError
+from photseries.permissions import ADMIN, MANAGE, UPLOAD
 
 __all__ = [
     "ADMIN",
@@ -30,10 +31,6 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-UPLOAD = "Upload data"
-MANAGE = "Manage photometry"
-ADMIN = "System admin"
 
 #: Every permission that a token can carry, with what it allows. A token without any only reads.
 PERMISSIONS: Mapping[str, str] = MappingProxyType(

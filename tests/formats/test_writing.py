@@ -297,8 +297,8 @@ def test_a_package_that_is_missing_is_named(monkeypatch, form, package):
 def test_the_formats_load_neither_package_before_a_file_needs_it():
     program = """
 import sys
-from photseries import lean
-lean.import_pandas()
+from photseries import pandas_without_pyarrow
+pandas_without_pyarrow.import_pandas()
 import photseries.formats
 print({"astropy", "lightkurve", "pyarrow"} & set(sys.modules))
 """

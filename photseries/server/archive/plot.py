@@ -77,7 +77,7 @@ def png(
     except ImportError as error:
         raise NotInstalledError(
             "This service cannot make pictures, because matplotlib is not installed. Whoever runs it can change that: "
-            "pip install 'photseries[plots]'."
+            "pip install 'photseries[server,plots]'."
         ) from error
     colours = _THEMES[theme]
     with _DRAWING:

@@ -85,9 +85,9 @@ def _configuration() -> Config:
 
 def _folder() -> Path:
     """Give the migrations' folder: inside an installed package, at the top of a checkout."""
-    package = Path(str(resources.files("photseries")))
-    installed = package / "migrations"
-    return installed if installed.is_dir() else package.parent / "migrations"
+    server = Path(str(resources.files("photseries.server")))
+    installed = server / "migrations"
+    return installed if installed.is_dir() else server.parents[1] / "migrations"
 
 
 def _revisions() -> list[str]:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from photseries.cli.options import log_to_stderr, reported
+from photseries.cli.options import reported
 from photseries.errors import StartError
 from photseries.server import settings
 from photseries.server.cli.operator import announce_at, serve_on
+from photseries.server.cli.options import log_to_stderr
 from photseries.server.demo import STARS, fill
 from photseries.server.http.server import listen, url_of
 from photseries.server.services import Services
@@ -30,7 +31,7 @@ __all__ = ["COMMANDS"]
 @click.option("--host", default=settings.Server.host, help="The address to listen on.")
 @click.option("--port", type=int, default=settings.Server.port, help="The port; 0: the system picks one.")
 def demo(directory: Path | None, host: str, port: int) -> None:
-    """Serve a handful of light curves made by formulas, in a fresh data directory.
+    """Serve sample light curves from a temporary archive, deleted on exit.
 
     No configuration is read and no archive touched: what there is in config.yaml, or in ./data, stays as it is.
     """

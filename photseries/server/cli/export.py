@@ -6,9 +6,10 @@ import dataclasses
 
 import click
 
-from photseries.cli.options import configured, json_option, printed
+from photseries.cli.options import json_option, printed
 from photseries.cli.progress import progress
 from photseries.server.accounts import OPERATOR
+from photseries.server.cli.options import configured
 from photseries.server.hats import MOST, Layout, Target
 from photseries.server.hats import export as export_
 from photseries.server.services import opened
@@ -22,7 +23,7 @@ STATEMENT_TIMEOUT = 3600.0
 
 @click.group()
 def export() -> None:
-    """Write the whole archive for other engines."""
+    """Export the whole archive for other engines."""
 
 
 @export.command()

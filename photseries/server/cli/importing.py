@@ -11,10 +11,11 @@ from typing import Any
 
 import click
 
-from photseries.cli.options import Failure, configured, json_option, printed, safe
+from photseries.cli.options import Failure, json_option, printed, safe
 from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.errors import UnavailableError
+from photseries.server.cli.options import configured
 from photseries.server.importers import (
     DirectoryImport,
     Outcome,
@@ -58,7 +59,7 @@ _report = click.option(
 
 @click.group("import")
 def group() -> None:
-    """Take archives of others over."""
+    """Import the series of another archive."""
 
 
 @group.command("skyportal")

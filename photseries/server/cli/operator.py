@@ -11,9 +11,10 @@ import click
 import yaml
 
 from photseries import __version__
-from photseries.cli.options import configured, json_option, printed
+from photseries.cli.options import json_option, printed
 from photseries.server import settings
 from photseries.server.catalogue import migrations
+from photseries.server.cli.options import configured
 from photseries.server.http.processes import supervise
 from photseries.server.http.server import listen, url_of
 from photseries.server.http.server import serve as serve_http
@@ -115,7 +116,7 @@ def show_config(config: Config, as_json: bool) -> None:
 @json_option
 @configured()
 def sweep(config: Config, as_json: bool) -> None:
-    """Remove the files that no series names and that are older than the grace."""
+    """Remove files that no series refers to and that are older than the grace."""
     with opened(config, existing=True) as services:
         swept = services.upkeep.sweep()
     if swept is None:
@@ -128,7 +129,7 @@ def sweep(config: Config, as_json: bool) -> None:
 @json_option
 @configured()
 def verify(config: Config, as_json: bool) -> None:
-    """Read every file that a series names; exit status 1 when one is missing or altered."""
+    """Check every stored file; exit status 1 if any is missing or altered."""
     with opened(config, existing=True) as services:
         damages = [
             {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}

@@ -8,8 +8,9 @@ from typing import Any
 import click
 from marshmallow import fields
 
-from photseries.cli.options import configured, json_option, printed
+from photseries.cli.options import json_option, printed
 from photseries.server.accounts import OPERATOR
+from photseries.server.cli.options import configured
 from photseries.server.schemas.fields import Ids, Number, Whole
 from photseries.server.schemas.registries import CREATIONS
 from photseries.server.services import Services, opened
@@ -17,24 +18,24 @@ from photseries.server.settings import Config
 
 __all__ = ["COMMANDS"]
 
-#: Kind as it stands in paths; its command; the field that ``create`` takes as argument.
+#: The kind in paths; its command; what the help calls its entries; the field that ``create`` takes as argument.
 _KINDS = (
-    ("users", "user", "username"),
-    ("groups", "group", "name"),
-    ("streams", "stream", "name"),
-    ("sources", "source", "id"),
-    ("instrument", "instrument", "name"),
-    ("followup_request", "followup-request", None),
-    ("assignment", "assignment", None),
-    ("tokens", "token", "user_id"),
+    ("users", "user", "users", "username"),
+    ("groups", "group", "groups", "name"),
+    ("streams", "stream", "streams", "name"),
+    ("sources", "source", "sources", "id"),
+    ("instrument", "instrument", "instruments", "name"),
+    ("followup_request", "followup-request", "follow-up requests", None),
+    ("assignment", "assignment", "assignments", None),
+    ("tokens", "token", "tokens", "user_id"),
 )
 
 _OPTION_NAMES = {"user_ids": "--user", "filters": "--filter", "permissions": "--permission", "expires_at": "--expires"}
 _EVERYTHING = 1_000_000
 
 
-def _group(kind: str, name: str, argument: str | None) -> click.Group:
-    group = click.Group(name, help=f"Create, list and remove entries of {kind}.")
+def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group:
+    group = click.Group(name, help=f"Create, list and remove {noun}.")
 
     @json_option
     @configured()

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 
 import click
 
-from photseries.cli.options import configured, json_option, printed
+from photseries.cli.options import json_option, printed
 from photseries.cli.progress import progress
 from photseries.errors import StartError
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
 from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations
+from photseries.server.cli.options import configured
 from photseries.server.services import opened_catalogue, require_archive
 from photseries.server.settings import Config
 from photseries.server.storage import open_store
@@ -24,7 +25,7 @@ __all__ = ["COMMANDS"]
 
 @click.group()
 def store() -> None:
-    """Look after the places where the files of series are."""
+    """Copy the stored files to another store."""
 
 
 @store.command()

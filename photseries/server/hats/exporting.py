@@ -120,7 +120,7 @@ def _require_packages(scheduler: str | None) -> None:
     needed = ("hats", "pyarrow") if scheduler is None else ("hats", "pyarrow", "distributed")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
-        raise StartError(f"An export needs {' and '.join(missing)}: pip install 'photseries[hats]'.")
+        raise StartError(f"An export needs {' and '.join(missing)}: pip install 'photseries[server,hats]'.")
 
 
 def _plan(services: Services, principal: Principal, target: Target, layout: Layout, most: int) -> dict[Tile, int]:

@@ -58,7 +58,9 @@ def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *
         # Not at the top: most archives do without it, and pay nothing for it.
         from photseries.server.storage.objects import ObjectStore, s3_backend
     except ModuleNotFoundError as error:
-        raise StartError("A store in object storage needs the package obstore: pip install 'photseries[s3]'") from error
+        raise StartError(
+            "A store in object storage needs the package obstore: pip install 'photseries[server,s3]'"
+        ) from error
     store = ObjectStore(s3_backend(bucket, prefix, settings))
     try:
         if only_read:

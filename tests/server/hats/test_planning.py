@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from photseries.errors import StartError
+from photseries.fields import EXPORTED
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue.exporting import COLUMNS, cells, fingerprint, members
+from photseries.server.catalogue.exporting import cells, fingerprint, members
 from photseries.server.hats import Layout, Target, export
 from photseries.server.hats.planning import DEEPEST, partitions, span
 from tests.support import columns
@@ -53,7 +54,7 @@ def test_every_series_is_in_one_partition(services, posted, by_source, most):
 def test_the_series_of_a_source_are_together(services, posted):
     with services.catalogue.reading() as connection:
         everything = members(connection, OPERATOR, 0, 12 * 4**29 - 1, by_source=True)
-    names = [dict(zip(COLUMNS, member.values, strict=True))["obj_id"] for member in everything]
+    names = [dict(zip(EXPORTED, member.values, strict=True))["obj_id"] for member in everything]
     first = names.index("star 0")
     assert names[first : first + 2] == ["star 0", "star 0"]
     assert everything[first].healpix == everything[first + 1].healpix

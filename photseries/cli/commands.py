@@ -1,0 +1,35 @@
+"""The astronomers' commands by name: where each is, and its line in the help, so that the help imports none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+__all__ = ["SECTIONS", "Entry"]
+
+
+class Entry(NamedTuple):
+    """A command: the module that holds it in its ``COMMANDS``, and its line in the help."""
+
+    module: str
+    help: str
+
+
+#: The commands of this wing by what they are for; others come from the entry points ``photseries.commands``.
+SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
+    "Series, over HTTP": {
+        "login": Entry(
+            "photseries.cli.login", "Check a service and a token, and remember them for the other commands."
+        ),
+        "whoami": Entry("photseries.cli.login", "Print the user and the permissions of the token."),
+        "upload": Entry("photseries.cli.upload", "Upload files as series, many at a time."),
+        "find": Entry("photseries.cli.find", "Find series and print them."),
+        "show": Entry("photseries.cli.series", "Draw the light curve, and print the metadata and the statistics."),
+        "get": Entry("photseries.cli.series", "Download a series into a file; - is standard output."),
+        "download": Entry("photseries.cli.download", "Download all matching series into one file."),
+        "update": Entry(
+            "photseries.cli.upload", "Change fields of a series, or its table; --set FIELD=null clears a field."
+        ),
+        "delete": Entry("photseries.cli.series", "Delete a series, after asking."),
+    },
+}

@@ -1,0 +1,40 @@
+"""The server's commands by name; see :mod:`photseries.cli.commands`, whose main finds this table by an entry point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from photseries.cli.commands import Entry
+
+__all__ = ["SECTIONS"]
+
+SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
+    "The service, on its own machine": {
+        "serve": Entry("photseries.server.cli.operator", "Serve HTTP until SIGTERM or Ctrl-C."),
+        "migrate": Entry("photseries.server.cli.operator", "Bring the database's schema to this version's revision."),
+        "config": Entry("photseries.server.cli.operator", "Print the effective settings, secrets hidden."),
+        "sweep": Entry(
+            "photseries.server.cli.operator", "Remove files that no series refers to and that are older than the grace."
+        ),
+        "verify": Entry(
+            "photseries.server.cli.operator", "Check every stored file; exit status 1 if any is missing or altered."
+        ),
+        "import": Entry("photseries.server.cli.importing", "Import the series of another archive."),
+        "store": Entry("photseries.server.cli.store", "Copy the stored files to another store."),
+        "demo": Entry(
+            "photseries.server.cli.demo", "Serve sample light curves from a temporary archive, deleted on exit."
+        ),
+        "export": Entry("photseries.server.cli.export", "Export the whole archive for other engines."),
+    },
+    "Accounts and registries, on the service's machine": {
+        "user": Entry("photseries.server.cli.registries", "Create, list and remove users."),
+        "group": Entry("photseries.server.cli.registries", "Create, list and remove groups."),
+        "stream": Entry("photseries.server.cli.registries", "Create, list and remove streams."),
+        "source": Entry("photseries.server.cli.registries", "Create, list and remove sources."),
+        "instrument": Entry("photseries.server.cli.registries", "Create, list and remove instruments."),
+        "followup-request": Entry("photseries.server.cli.registries", "Create, list and remove follow-up requests."),
+        "assignment": Entry("photseries.server.cli.registries", "Create, list and remove assignments."),
+        "token": Entry("photseries.server.cli.registries", "Create, list and remove tokens."),
+    },
+}

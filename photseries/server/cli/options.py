@@ -1,0 +1,65 @@
+"""What the server's commands share: the configuration they run with, and the log."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from photseries.cli.options import reported
+from photseries.server import faults, settings
+
+__all__ = ["configured", "log_to_stderr"]
+
+DEFAULT_FILE = Path("config.yaml")
+
+
+def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options ``--config`` and ``--data``, and pass it the configuration as first argument.
+
+    Parameters
+    ----------
+    **names : str
+        Further options of the command that override a setting: ``option="section.key"``.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        @click.option(
+            "--config",
+            "file",
+            type=click.Path(path_type=Path, dir_okay=False),
+            help="The configuration; default: config.yaml in this folder, if there is one.",
+        )
+        @click.option("--data", "directory", help="The data directory; default: ./data.")
+        @functools.wraps(command)
+        def run(file: Path | None, directory: str | None, *args: Any, **options: Any) -> None:
+            given = {setting: options.pop(option) for option, setting in names.items()}
+            overrides = {"data.directory": directory, **given}
+            with reported():
+                loaded = settings.load(
+                    file or (DEFAULT_FILE if DEFAULT_FILE.exists() else None),
+                    os.environ,
+                    {name: value for name, value in overrides.items() if value is not None},
+                )
+                log_to_stderr(loaded.log.level)
+                faults.arm(os.environ)
+                command(loaded, *args, **options)
+
+        return run
+
+    return decorate
+
+
+def log_to_stderr(level: str) -> None:
+    """Write the log, from a level on, to standard error."""
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
+    )
+    for noisy in ("alembic", "tornado.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
