@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from photseries.cli import main
+from photseries.cli.commands import SECTIONS
 from photseries.cli.find import find
-from photseries.cli.main import SECTIONS
 from photseries.cli.reading import _OPTIONS
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
@@ -42,6 +42,28 @@ def test_the_help_names_every_command():
     for name in main.list_commands(context):
         assert main.get_command(context, name).name == name
         assert f"\n  {name} " in shown
+
+
+def test_the_lines_of_the_help_are_those_of_the_commands():
+    context = click.Context(main)
+    lines = {name: entry.help for section in main.sections().values() for name, entry in section.items()}
+    assert lines == {name: main.get_command(context, name).get_short_help_str(200) for name in lines}
+
+
+def test_the_help_imports_no_command():
+    script = "import sys; from photseries.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = set(done.stdout.splitlines()[-1].split())
+    assert "photseries.server.cli.commands" in loaded
+    assert not loaded & {"numpy", "pandas", "httpx", "rich", "photseries.cli.find", "photseries.server.cli.operator"}
+
+
+def test_a_command_of_a_server_that_is_not_installed(monkeypatch):
+    monkeypatch.setitem(sys.modules, "photseries.server.cli.operator", None)
+    outcome = CliRunner().invoke(main, ["serve"])
+    assert outcome.exit_code == 2
+    assert outcome.output.count("\n") == 1
+    assert "pip install 'photseries[server]'" in outcome.output
 
 
 def test_an_unknown_command():
