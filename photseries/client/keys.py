@@ -10,19 +10,18 @@ from typing import Any, Final
 
 from photseries.errors import DuplicateError
 from photseries.formats import Reading
+from photseries.fields import FIELDS, KEY, Operator
 from photseries.lightcurve.metadata import infer
 
 __all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of"]
 
 #: The fields of the key that a series must have, with the criteria that find it by them.
-CRITERIA_OF_KEY: Final = {
-    "obj_id": None,
-    "instrument_id": "instrumentID",
-    "filter": "filter",
-    "series_name": "seriesName",
-    "series_obj_id": "seriesObjID",
+CRITERIA_OF_KEY: Final[Mapping[str, str | None]] = {
+    name: next((known.name for known in FIELDS[name].criteria if known.operator is Operator.ONE_OF), None)
+    for name in KEY
+    if FIELDS[name].required
 }
-_OPTIONAL: Final = ("channel", "origin")
+_OPTIONAL: Final = tuple(name for name in KEY if name not in CRITERIA_OF_KEY)
 
 #: The fields of a unique key, in the order of :data:`CRITERIA_OF_KEY`, and the optional ones; as text.
 Key = tuple[str | None, ...]

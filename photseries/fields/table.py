@@ -330,11 +330,12 @@ _TABLE: Final[tuple[Field, ...]] = (
     _per_column("maxima", "Maximum", "maximum of each numeric column"),
     _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
     _one(
-        "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position"
+        "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position",
+        filled=True,
     ),
     _one(
         "separation", "number", Section.SEARCH, "Distance", "distance from the centre of the cone", unit="arcsec",
-        digits=2, ucd="pos.angDistance",
+        digits=2, ucd="pos.angDistance", filled=True,
     ),
 )  # fmt: skip
 

@@ -80,7 +80,14 @@ def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, 
     }
 
 
-_ENTRY: Schema = {"id": INTEGER, "name": TEXT, "single_user_group": FLAG}
+_ENTRY: Schema = {"id": INTEGER, "name": TEXT}
+_GROUP: Schema = {**_ENTRY, "single_user_group": FLAG}
+
+#: The fields that are lists of registry entries.
+_ENTRIES: Mapping[str, Schema] = {
+    "groups": several(record(_GROUP, examples.SERIES["groups"][0])),
+    "streams": several(record(_ENTRY, examples.SERIES["streams"][0])),
+}
 
 _OF_FIELDS: Mapping[str, Schema] = {
     "text": TEXT,
@@ -95,7 +102,6 @@ _OF_FIELDS: Mapping[str, Schema] = {
     "object": ANY_OBJECT,
     "per column": mapping(nullable(NUMBER)),
     "ids": several(INTEGER),
-    "entries": several(record(_ENTRY, examples.SERIES["groups"][0], optional=("single_user_group",))),
 }
 
 
@@ -117,7 +123,9 @@ def _series_fields() -> dict[str, Schema]:
 
 
 def _described(field: Field) -> Schema:
-    schema = _OF_FIELDS[field.type] | {"description": field.sentence}
+    schema = (_ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]) | {
+        "description": field.sentence
+    }
     return nullable(schema) if field.nullable else schema
 
 
