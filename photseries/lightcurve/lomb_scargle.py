@@ -124,7 +124,7 @@ class LombScargle:
             here = slice(begin, begin + piece.count)
             power[here], smaller[here] = _rotated_power(values, weights, twice)
         cancelling = np.flatnonzero(smaller < _CANCELS)[: max(1, _EXACT_WORK // self.count)]
-        power[cancelling] = self.at(grid.first + grid.step * cancelling)
+        power[cancelling] = self.at(grid.first + grid.step * cancelling.astype(np.float64))
         return np.clip(power, 0, 1)
 
     def at(self, frequencies: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,13 +103,14 @@ def choose_grid(
         [d]. By default the shortest period that the times can tell from longer ones, or that ``most`` frequencies
         reach; and the span of the times.
     samples_per_peak : int
-        The number of frequencies in the width of a peak, 1 / span.
+        The number of frequencies in the width of a peak, 1 / span, at least.
     most : int
         The greatest number of frequencies.
 
     Returns
     -------
     grid : Grid
+        From the longest to the shortest period, unless it was limited.
     needed : int
         The number of frequencies down to the shortest period; greater than ``most`` when the grid was limited.
 
@@ -125,13 +127,15 @@ def choose_grid(
     last = 1 / (min_period or _shortest(mjd))
     if last <= first:
         raise InvalidError("minPeriod must be below maxPeriod, which is the span of the times unless it is given.")
-    needed = (last - first) / step + 1
-    if needed > most and min_period is not None:
+    needed = math.ceil(min((last - first) / step, sys.maxsize)) + 1
+    if needed <= most:
+        return Grid(first, (last - first) / (needed - 1), needed), needed
+    if min_period is not None:
         raise InvalidError(
-            f"This needs {needed:,.0f} frequencies, and {most:,} are allowed: ask for a longer minPeriod, "
+            f"This needs {needed:,} frequencies, and {most:,} are allowed: ask for a longer minPeriod, "
             f"fewer samplesPerPeak, or less of the time (mjdMin, mjdMax)."
         )
-    return Grid(first, step, int(min(needed, most))), int(needed)
+    return Grid(first, step, most), needed
 
 
 def _shortest(mjd: FloatArray) -> float:
