@@ -1,6 +1,7 @@
 """The pages, as somebody uses them in a browser."""
 
 import re
+from urllib.parse import quote
 
 import httpx
 import pandas as pd
@@ -245,3 +246,20 @@ def test_the_pages_fit_a_phone(browse, service, series, scheme):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, path
         assert barriers(page) == {}, path
+
+
+def test_variation_is_neither_noise_nor_an_outlier(browse, demo):
+    page = browse(demo.url)
+    sign_in(page, demo.token)
+    shown = {}
+    for star in ("Demo RR Lyrae", "Demo transit", "Demo supernova"):
+        page.goto(f"/?objectID={quote(star)}")
+        page.get_by_role("link", name=star).first.click()
+        told(page, "point")
+        entries = [entry.inner_text().split() for entry in page.locator("#legend label").all() if entry.is_visible()]
+        shown[star] = {kind: int(count[0].replace(",", "")) if count else None for kind, *count in entries}
+    rr_lyrae, transit, supernova = shown.values()
+    assert set(rr_lyrae) == set(transit) == {"Detections", "Flagged"}
+    assert sum(rr_lyrae.values()) == 292
+    assert set(supernova) == {"Detections", "Non-detections", "Flagged"}
+    assert supernova["Non-detections"] > 40

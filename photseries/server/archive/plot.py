@@ -162,10 +162,10 @@ def _dress(axes: Any, position: FloatArray, label: str, unit: str, colours: Mapp
 
 
 def _fit(axes: Any, points: Samples, threshold: float) -> None:
-    """Fit the axis to the points; in magnitudes to the detected ones, if any, because the others scatter far."""
+    """Fit the axis to the points; in magnitudes without those that are not detected, because they scatter far."""
     value = points.value
-    if points.unit == "mag" and points.snr is not None and np.any(points.snr > threshold):
-        value = value[points.snr > threshold]
+    if points.unit == "mag" and points.snr is not None and not np.all(faint := points.snr <= threshold):
+        value = value[~faint]
     low, high = float(value.min()), float(value.max())
     margin = 0.08 * (high - low) or abs(low) * 0.01 or 1.0
     ends = (high + margin, low - margin) if points.unit == "mag" else (low - margin, high + margin)

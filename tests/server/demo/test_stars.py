@@ -1,8 +1,10 @@
 """The formulas of the demo, and the light curves that they make."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from photseries.lightcurve.statistics import summarize
 from photseries.server.demo import STARS, shapes
 from photseries.server.demo.stars import tables
 
@@ -60,3 +62,13 @@ def test_a_star_is_the_same_each_time_and_looks_observed(star):
         assert any(columns["quality"])
         assert np.isfinite(flux).mean() > 0.99
         assert np.all(np.array(columns["fluxerr"]) > 0)
+
+
+def test_the_rr_lyrae_is_detected_in_every_row():
+    star = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
+    for _, table in tables(star):
+        snr = np.asarray(table["flux"]) / np.asarray(table["fluxerr"])
+        summary = summarize(pd.DataFrame(table))
+        assert summary.worst_snr == pytest.approx(snr.min(), rel=1e-12)
+        assert snr.min() > 67
+        assert summary.num_detected == summary.num_exp == len(snr)

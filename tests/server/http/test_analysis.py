@@ -144,6 +144,19 @@ def test_the_axis_of_magnitudes_is_inverted(admin, world):
         assert left.min(axis=1).argmin() < right.min(axis=1).argmin(), "the brighter half is higher"
 
 
+def test_the_axis_of_magnitudes_is_that_of_what_is_detected(admin, world):
+    times = list(range(1, 42))
+    flux = [1000.0, 900.0] * 20
+    drawn = {}
+    for name, last in {"detected": 1e-3, "faint": 1.0}.items():
+        data = {"mjd": times, "flux": [*flux, 0.01], "fluxerr": [1.0] * 40 + [last]}
+        series = put(admin, world, f"axis {name}", **data)
+        drawn[name] = picture(admin.get(f"{series}/plot.png?brightness=mag"))[40:420, 100:700, 0]
+    rows = {name: np.flatnonzero((found < 0.6).sum(axis=1) > 50) for name, found in drawn.items()}
+    assert np.ptp(rows["detected"]) < 30, "a point 12 mag fainter has its place"
+    assert np.ptp(rows["faint"]) > 200, "a point of S/N 0.01 has none"
+
+
 def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
     later = put(admin, world, "later", mjd=[1e7, 1e7 + 1], mag=[10, 12])
     plot(admin.get(f"{later}/plot.png"))

@@ -226,15 +226,17 @@ def test_a_dry_run_stores_nothing(admin, world):
     data = columns(20)
     data["mjd"] = [time + 2_400_000.5 for time in reversed(data["mjd"])]
     body = world.fields(series_name="dry", data=data, ra=11.0)
+    data["fluxerr"][3:5] = [0.0, -1.0]
+    data["mag"] = [18.0, 99.999, -99.0] + [18.0] * 17
     told = admin.post(PATH, params={"dryRun": "true", "maxPoints": 4}, json=body).json()["data"]
     assert sorted(told["light_curve"]) == ["flux", "fluxerr", "mag", "magerr", "mjd"]
     assert len(told["light_curve"]["mjd"]) == 4
     assert told["metadata"]["series_name"] == "dry"
     assert told["sources"]["ra"] == "body"
-    assert told["columns"] == {"mjd": "float64", "flux": "float64", "fluxerr": "float64"}
+    assert told["columns"] == dict.fromkeys(("mjd", "flux", "fluxerr", "mag"), "float64")
     assert told["statistics"]["num_exp"] == 20
     warnings = " ".join(told["warnings"])
-    for sign in ("order of time", "Julian", "arcsec"):
+    for sign in ("order of time", "Julian", "arcsec", "2 of 20 values in the column 'mag'", "2 of 20 errors"):
         assert sign in warnings
     assert admin.get(PATH, params={"numPerPage": 1}).json()["data"]["totalMatches"] == before
     told = admin.post(

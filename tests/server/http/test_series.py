@@ -168,6 +168,37 @@ def test_output_is_always_valid_json(admin, world):
     assert data["maxima"]["huge"] == 1.7e308
 
 
+def test_magnitudes_that_stand_for_no_measurement(admin, world):
+    table = {"mjd": [59000.0, 59001.0, 59002.0, 59003.0], "mag": [18.0, 99.999, -99.0, 19.0], "magerr": [0.1] * 4}
+    series = post(admin, world, data=table)
+    data = get(admin, series, derive="flux,snr")
+    assert data["data"]["mag"] == table["mag"], "the table is as it came"
+    assert (data["mean_mag"], data["rms_mag"], data["num_detected"]) == (18.5, 0.5, 2)
+    assert (data["minima"]["mag"], data["maxima"]["mag"], data["medians"]["mag"]) == (18.0, 19.0, 18.5)
+    assert data["data"]["flux"][1:3] == data["data"]["snr"][1:3] == [None, None]
+    assert data["data"]["flux"][::3] == pytest.approx([10 ** (0.4 * 5.9), 10 ** (0.4 * 4.9)], rel=1e-12)
+    assert data["data"]["snr"][::3] == pytest.approx([2.5 / np.log(10) / 0.1] * 2, rel=1e-12)
+    answer = admin.post("/api/photometric_series", json=world.fields(data={**table, "mag": [99.0, 99.9, -99.0, 100.0]}))
+    assert answer.status_code == 400
+    assert "no measured value: magnitudes of 40 or more, or -40 or less" in answer.json()["message"]
+
+
+def test_a_variable_star_is_detected_and_found(admin, world):
+    flux = [1000.0 if row % 5 == 0 else 2.0 for row in range(500)]
+    table = {"mjd": list(range(59000, 59500)), "flux": flux, "fluxerr": [5.0] * 500}
+    series = post(admin, world, series_name="variable", data=table)
+    data = get(admin, series, dataFormat="none")
+    assert (data["best_snr"], data["num_detected"], data["is_detected"]) == (200.0, 100, True)
+    assert (data["mjd_last_detected"], data["worst_snr"], data["median_snr"]) == (59495.0, 0.4, 0.4)
+    for criteria, is_found in (
+        ({"minNumDetected": 100, "detected": "true", "minBestSNR": 199}, True),
+        ({"minMedianSNR": 0.5}, False),
+    ):
+        params = {"seriesName": "variable", **criteria}
+        found = admin.get("/api/photometric_series", params=params).json()["data"]["series"]
+        assert [one["id"] for one in found] == [series] * is_found
+
+
 def test_peer_20_other_filter_channel_origin_are_other_series(admin, world):
     same = {"series_name": "unique", "data": columns()}
     ids = {
