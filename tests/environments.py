@@ -23,7 +23,7 @@ def environment(name, *extras, constraints=()):
     if not complete.exists() or complete.read_text() != made_from:
         venv.create(folder, with_pip=True, clear=True)
         bounds.write_text("\n".join(constraints))
-        install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+        install = [str(python), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
         subprocess.run([*install, "pip>=25.1"], check=True)
         package = f".[{','.join(('server', *extras))}]"
         subprocess.run([*install, "-c", bounds, "-e", package, "--group", "dev"], check=True, cwd=TOP)

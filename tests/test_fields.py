@@ -95,11 +95,11 @@ with opened(config) as services:
 
     def found(**arguments):
         query = parameters.parse({name: [text] for name, text in arguments.items()})
-        return [one.fields["series_name"] for one in services.archive.find(principal, query)[0].found]
+        return [one.fields["series_name"] for one in services.reader.find(principal, query)[0].found]
 
     told["criteria"] = [found(minAirPressure="900"), found(maxTimeSpan="2"), found(minTimeSpan="2")]
     told["sorted"] = [found(sortBy="air_pressure"), found(sortBy="time_span")]
-    seen, content = services.archive.file(principal, 1)
+    seen, content = services.reader.file(principal, services.reader.get(principal, 1))
     told["answer"] = {name: seen.fields[name] for name in ("air_pressure", "time_span")}
     stored = stored_file.decode(content).metadata
     told["file"] = [stored.get("air_pressure"), "time_span" in stored]

@@ -9,8 +9,8 @@ from threading import Lock
 from typing import Any, Final
 
 from photseries.errors import DuplicateError
-from photseries.formats import Reading
 from photseries.fields import FIELDS, KEY, Operator
+from photseries.formats import Reading
 from photseries.lightcurve.metadata import infer
 
 __all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of"]

@@ -44,7 +44,7 @@ class PeriodSearch:
     warnings: list[str]
 
 
-def search_periods(
+def search_periods(  # noqa: PLR0913  the parameters of the request
     mjd: FloatArray,
     value: FloatArray,
     error: FloatArray | None,

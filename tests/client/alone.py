@@ -59,7 +59,7 @@ def check_commands():
 
 def check_client(python):
     with tempfile.TemporaryDirectory() as folder:
-        serve = [SERVER, "serve", "--port", "0", "--data", folder]
+        serve = [str(SERVER), "serve", "--port", "0", "--data", folder]
         with subprocess.Popen(serve, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as service:
             assert service.stdout is not None
             try:

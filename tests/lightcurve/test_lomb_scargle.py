@@ -131,7 +131,8 @@ def test_the_false_alarm_probability_is_baluevs():
 
 @pytest.mark.usefixtures("library")
 def test_a_deadline_is_held():
-    curve = LombScargle(*observed(), seconds=-1)
+    mjd, value, error = observed()
+    curve = LombScargle(mjd, value, error, seconds=-1)
     with pytest.raises(LateError, match="took too long"):
         curve.on_grid(Grid(0.01, 0.01, 1000))
     with pytest.raises(LateError, match="took too long"):

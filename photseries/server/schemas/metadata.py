@@ -1,4 +1,4 @@
-"""Check the metadata of a series, from request bodies and from files alike, by the table of fields.
+"""The metadata of a series as one marshmallow schema, built from the table of fields, for bodies and files alike.
 
 The wording of some messages is SkyPortal's, because its clients look for it.
 """
@@ -6,12 +6,13 @@ The wording of some messages is SkyPortal's, because its clients look for it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, SHARING, Field
-from photseries.fields.values import cast
+from photseries.fields.values import DEEPEST, cast
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
 
 __all__ = ["MetadataSchema", "load_metadata"]
@@ -22,36 +23,52 @@ _CLEARED = tuple(name for name in SETTABLE if FIELDS[name].default is not None o
 _MISSING_ALONE = {"obj_id": "Must supply an obj_id", "instrument_id": "Must supply an instrument_id"}
 
 
-@dataclass(frozen=True)
-class MetadataSchema:
+class _TableField(fields.Field[Any]):
+    """A field of the table: its value is cast and checked as the table says."""
+
+    def __init__(self, declared: Field) -> None:
+        super().__init__(required=declared.required, metadata={"description": declared.sentence})
+        self.declared = declared
+        self.allowed = declared.values
+        self.depth = DEEPEST
+
+    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+        try:
+            loaded = cast(self.declared, value, self.depth)
+        except ValueError as error:
+            raise ValidationError(str(error)) from None
+        is_filter = self.name == "filter"
+        if (self.allowed or is_filter) and loaded not in self.allowed:
+            title, called = self.declared.name.replace("_", " ").capitalize(), "filters" if is_filter else "values"
+            raise ValidationError(
+                f"{title} {loaded[:60]} is not allowed. Allowed {called} are: {', '.join(self.allowed)}"
+            )
+        return loaded
+
+
+_TableSchema: Any = Schema.from_dict({name: _TableField(FIELDS[name]) for name in SETTABLE}, name="_TableSchema")
+
+
+class MetadataSchema(_TableSchema):  # type: ignore[misc]  # made by marshmallow from the table
     """The metadata that an archive accepts: the table of fields, with what the configuration adds.
 
     Parameters
     ----------
-    filters : tuple of str
+    filters : sequence of str
         The allowed filters.
     depth : int
         The deepest nesting of altdata.
     """
 
-    filters: tuple[str, ...]
-    depth: int
+    class Meta:
+        """Unknown keys are reported by :func:`load_metadata`, in SkyPortal's words."""
 
-    def load(self, name: str, value: Any) -> Any:
-        """Cast and check the value of a field.
+        unknown = EXCLUDE
 
-        Raises
-        ------
-        ValueError
-            With a sentence about the field.
-        """
-        field = FIELDS[name]
-        loaded = cast(field, value, self.depth)
-        allowed = self.filters if name == "filter" else field.values
-        if (allowed or name == "filter") and loaded not in allowed:
-            title, called = name.replace("_", " ").capitalize(), "filters" if name == "filter" else "values"
-            raise ValueError(f"{title} {loaded[:60]} is not allowed. Allowed {called} are: {', '.join(allowed)}")
-        return loaded
+    def __init__(self, filters: Sequence[str], depth: int) -> None:
+        super().__init__()
+        self.fields["filter"].allowed = tuple(filters)
+        self.fields["altdata"].depth = depth
 
     def json_schema(self) -> dict[str, dict[str, Any]]:
         """Return the JSON schema of each field."""
@@ -76,37 +93,45 @@ def load_metadata(
     loaded, refusal : dict, InvalidError or None
         The cast values that are valid, in the order of the table; and all that is wrong with the others.
     """
+    problems, sentences = _key_problems(values, partial=partial)
+    given = {name: values[name] for name in SETTABLE if values.get(name) is not None}
+    try:
+        cast_values = schema.load(given, partial=True)
+    except ValidationError as error:
+        cast_values = error.valid_data
+        for name, (text, *_) in error.normalized_messages().items():  # type: ignore[no-untyped-call]
+            problems[name] = [text]
+            sentences.append(text if name in text else f"{name}: {text}")
+    cleared = {name: _cleared(name) for name in SETTABLE if name not in given and (name in values or name in _CLEARED)}
+    absent = {name for name in cleared if FIELDS[name].required or (name in SHARING and name not in values)}
+    loaded = {
+        name: cast_values[name] if name in cast_values else cleared[name]
+        for name in SETTABLE
+        if name in cast_values or (name in cleared and name not in absent)
+    }
+    return loaded, InvalidError(_joined(sentences), fields=problems) if problems else None
+
+
+def _cleared(name: str) -> Any:
+    """Return what null means in a field: its default, an empty list, or null."""
+    return [] if name in SHARING else FIELDS[name].default
+
+
+def _key_problems(values: Mapping[str, Any], *, partial: bool) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the problems of unknown and missing keys by key, and as sentences."""
     problems: dict[str, list[str]] = {}
     sentences: list[str] = []
     unknown = [key for key in values if key not in SETTABLE]
     if unknown:
         sentences.append(f"Unknown keys in metadata: {[key[:60] for key in unknown]}")
         problems.update({key[:60]: ["Unknown key in metadata."] for key in unknown})
-
     missing = [name for name in SETTABLE if FIELDS[name].required and values.get(name) is None]
     for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]
     sentences += [sentence for name, sentence in _MISSING_ALONE.items() if name in problems]
     if rest := [name for name in missing if name not in _MISSING_ALONE and name in problems]:
         sentences.append(f"The following keys are missing: {rest}")
-
-    loaded: dict[str, Any] = {}
-    for name in (name for name in SETTABLE if name not in missing):
-        if values.get(name) is not None:
-            try:
-                loaded[name] = schema.load(name, values[name])
-            except ValueError as error:
-                text = str(error)
-                problems[name] = [text]
-                sentences.append(text if name in text else f"{name}: {text}")
-        elif name in SHARING:
-            loaded |= {name: []} if name in values else {}
-        elif name in _CLEARED:
-            loaded[name] = FIELDS[name].default
-        elif name in values:
-            loaded[name] = None
-    message = _joined(sentences)
-    return loaded, InvalidError(message, fields=problems) if problems else None
+    return problems, sentences
 
 
 def _joined(sentences: Sequence[str]) -> str:

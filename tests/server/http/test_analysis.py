@@ -151,7 +151,7 @@ def test_the_axis_of_magnitudes_is_that_of_what_is_detected(admin, world):
     for name, last in {"detected": 1e-3, "faint": 1.0}.items():
         data = {"mjd": times, "flux": [*flux, 0.01], "fluxerr": [1.0] * 40 + [last]}
         series = put(admin, world, f"axis {name}", **data)
-        drawn[name] = picture(admin.get(f"{series}/plot.png?brightness=mag"))[40:420, 100:700, 0]
+        drawn[name] = plot(admin.get(f"{series}/plot.png?brightness=mag"))[40:420, 100:700, 0]
     rows = {name: np.flatnonzero((found < 0.6).sum(axis=1) > 50) for name, found in drawn.items()}
     assert np.ptp(rows["detected"]) < 30, "a point 12 mag fainter has its place"
     assert np.ptp(rows["faint"]) > 200, "a point of S/N 0.01 has none"
