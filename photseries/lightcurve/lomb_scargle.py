@@ -28,7 +28,7 @@ _MATRIX_BLOCK = (2**11, 2**16)
 _EXACT_BLOCK = 2**18
 
 #: Rows times frequencies that are replaced by the exact power at most, which takes a few seconds.
-_EXACT_WORK = 2**26
+_EXACT_WORK = 2**25
 
 #: Accuracy of the sums relative to the sum of absolute terms; the power is good to this over the smaller denominator.
 _ACCURACY = 1e-12

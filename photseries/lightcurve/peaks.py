@@ -17,8 +17,10 @@ __all__ = ["Peak", "find_peaks"]
 #: Peaks nearer than this to a higher one, in units of 1 / span, are side lobes of it.
 _APART = 1.5
 
-#: Rows times local maxima that are refined beyond those that the grid alone would list, which takes a few seconds.
+#: Rows times local maxima that are refined beyond those that the grid alone would list, which takes a few seconds; and
+#: the rows whose transform takes as long as its call.
 _REFINED_WORK = 2**23
+_CALL = 2**13
 
 #: The step of the frequencies around a maximum, in units of 1 / span: a parabola fits three of them to 1e-8.
 _FINE = 0.01
@@ -119,7 +121,7 @@ def _candidates(curve: LombScargle, grid: Grid, power: FloatArray, most: int) ->
     places = places[np.argsort(-power[places], kind="stable")]
     listed = places[list(_distinct(power[places], grid.step * places.astype(np.float64), _APART / curve.span, most))]
     least = np.cos(min(np.pi / 2 * curve.span * grid.step, np.pi / 2)) ** 2 * power[listed[-1]]
-    others = places[power[places] >= least][: _REFINED_WORK // curve.count]
+    others = places[power[places] >= least][: _REFINED_WORK // (curve.count + _CALL)]
     return np.union1d(listed, others)
 
 

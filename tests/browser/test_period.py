@@ -83,10 +83,33 @@ def test_a_peak_in_the_plot_is_clicked(page):
     peaks = page.get_by_role("region", name="The highest peaks").get_by_role("row")
     peaks.nth(2).get_by_role("button").click()
     folded(page, peaks.nth(2).get_by_role("button").inner_text())
-    period, frequency, power, _ = peaks.nth(1).get_by_role("cell").all_inner_texts()
+    period, error, frequency, power, _ = peaks.nth(1).get_by_role("cell").all_inner_texts()
+    assert 0 < float(error) < 1e-4
     page.locator("#periodogram").scroll_into_view_if_needed()
     page.mouse.click(*page.evaluate(PLACE, ["#periodogram", float(frequency), float(power)]))
     folded(page, period)
+
+
+def test_a_peak_at_the_edge_and_a_range_that_was_cut_are_told(page):
+    page.get_by_label(re.compile("Find the period of .* in ztfg")).click()
+    page.locator("#folded-told").filter(has_text="Period").wait_for()
+    warnings = page.locator("#search-warnings")
+    assert warnings.is_hidden()
+
+    def answer(route):
+        response = route.fetch()
+        body = response.json()
+        body["data"] |= {"limited": True, "warnings": ["The default search needs more."]}
+        route.fulfill(response=response, json=body)
+
+    page.route("**/periodogram?**", answer)
+    page.get_by_label("From [d]").fill(str(PERIOD * 1.0001))
+    page.get_by_label("to [d]").fill(str(PERIOD * 1.5))
+    page.get_by_role("button", name="Search").click()
+    warnings.get_by_text("The default search needs more.").wait_for()
+    first = page.get_by_role("region", name="The highest peaks").get_by_role("row").nth(1)
+    first.get_by_text("edge of the range").wait_for()
+    assert barriers(page) == {}
 
 
 def test_what_is_no_period_is_told(page, watch):

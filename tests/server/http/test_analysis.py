@@ -38,7 +38,11 @@ def test_the_highest_peak_is_the_period(admin, star):
     assert found["peaks"][0]["false_alarm"] < 1e-20
     assert len(found["peaks"]) == 3
     assert len(found["frequency"]) == len(found["power"]) <= 100
-    assert max(found["power"]) == found["peaks"][0]["power"], "what is left out for the plot is no peak"
+    best = found["peaks"][0]
+    assert best["power"] * 0.9 < max(found["power"]) < best["power"], "what is left out for the plot is no peak"
+    assert abs(best["period"] - STAR.truth["period"]) < 5 * best["period_error"] < 1e-4
+    assert not best["at_edge"]
+    assert (found["limited"], found["warnings"]) == (False, [])
     assert found["weighted"]
     assert found["brightness"] == "flux"
 
@@ -50,6 +54,27 @@ def test_a_range_of_periods_and_of_times(admin, star):
     assert found["num_points"] < 200
     assert all(0.6 <= peak["period"] <= 0.7 for peak in found["peaks"])
     assert 1 / 0.7 <= found["frequency"][0] <= found["frequency"][-1] <= 1 / 0.6
+
+
+def test_a_trend_is_the_highest_peak_at_the_edge(admin, world):
+    mjd = 59000 + np.arange(300) / 3
+    series = put(admin, world, "trend", mjd=mjd.tolist(), mag=(15 + np.sin(2 * np.pi * mjd / 100)).tolist())
+    best = data(admin.get(f"{series}/periodogram"))["peaks"][0]
+    assert best["at_edge"]
+    assert best["period_error"] is None
+    assert best["period"] == pytest.approx(mjd[-1] - mjd[0])
+
+
+def test_a_default_range_that_is_cut_says_so(admin, world):
+    mjd = [59000, 59000.00001, 59000.00002, 59000.00003, 59000.00004, 60000]  # to 0.00002 d: 250 million frequencies
+    series = put(admin, world, "bursts", mjd=mjd, flux=[1, 2, 4, 2, 1, 3])
+    found = data(admin.get(f"{series}/periodogram"))
+    assert found["limited"]
+    (warning,) = found["warnings"]
+    assert "frequencies, and 2,000,000 are allowed. Periods below 0.0025 d were not searched" in warning
+    assert found["num_frequencies"] == 2_000_000
+    asked = data(admin.get(f"{series}/periodogram?minPeriod=0.1"))
+    assert (asked["limited"], asked["warnings"]) == (False, [])
 
 
 def test_the_light_curve_folds(admin, star):
