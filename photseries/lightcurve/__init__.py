@@ -6,7 +6,8 @@ alone. The modules:
 * :mod:`~photseries.lightcurve.table`: accepted column spellings, :func:`~photseries.lightcurve.table.validate`, the
 light
   curve
-* :mod:`~photseries.lightcurve.photometry`: flux and AB magnitude, their errors, S/N
+* :mod:`~photseries.lightcurve.photometry`: flux and AB magnitude, their errors
+* :mod:`~photseries.lightcurve.detection`: signal to noise
 * :mod:`~photseries.lightcurve.statistics`: :func:`~photseries.lightcurve.statistics.summarize`
 * :mod:`~photseries.lightcurve.metadata`: what columns tell about the series, and which source of metadata wins
 * :mod:`~photseries.lightcurve.bandpasses`: the allowed filter names
