@@ -281,7 +281,7 @@ def test_a_use_case_refuses_by_itself(services, principal):
     series = archive.create(principal, body).id
     other = accounts.create(principal, "users", {"username": "anna"})["id"]
     reader = dataclasses.replace(principal, user_id=other, permissions=frozenset())
-    assert archive.visible(reader, series)
+    assert services.reader.get(reader, series)
     others = dataclasses.replace(reader, permissions=frozenset({UPLOAD}))
     for attempt in (
         lambda: archive.create(reader, body),
