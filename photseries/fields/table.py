@@ -141,7 +141,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=_equals("origin", "Series of this origin."),
     ),
     _metadata(
-        "limiting_mag", "number", "Limiting magnitude", "limiting magnitude", unit="AB", digits=4,
+        "limiting_mag", "number", "Limiting magnitude", "limiting magnitude", unit="AB", digits=3,
         ucd="phot.mag;stat.max", sortable=True,
         criteria=(
             *_magnitudes("limitingMag"),
@@ -152,7 +152,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         ),
     ),
     _metadata(
-        "magref", "number", "Reference magnitude", "reference magnitude", unit="AB", digits=4, ucd="phot.mag",
+        "magref", "number", "Reference magnitude", "reference magnitude", unit="AB", digits=3, ucd="phot.mag",
         sortable=True, criteria=_magnitudes("magref"),
     ),
     _metadata(
@@ -273,11 +273,11 @@ _TABLE: Final[tuple[Field, ...]] = (
         ),
     ),
     _statistic(
-        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="AB", digits=4,
+        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="AB", digits=3,
         ucd="phot.mag", on_page=False,
     ),
     _statistic(
-        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="AB", digits=4, ucd="phot.mag",
+        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="AB", digits=3, ucd="phot.mag",
         on_page=False,
     ),
     _statistic(
@@ -286,7 +286,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _statistic(
         "mag_last_detected", "number", "Last detected magnitude", "magnitude of the last detected row", unit="AB",
-        digits=4, ucd="phot.mag", on_page=False,
+        digits=3, ucd="phot.mag", on_page=False,
     ),
     _statistic(
         "is_detected", "boolean", "Has detections", "whether any row is detected", ucd="meta.code", filled=True,
@@ -294,7 +294,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=(Comparison("detected", Operator.IS, "Series with, or without, a detected point."),),
     ),
     _statistic(
-        "mean_mag", "number", "Mean magnitude", "mean magnitude", unit="AB", digits=4, ucd="phot.mag;stat.mean",
+        "mean_mag", "number", "Mean magnitude", "mean magnitude", unit="AB", digits=3, ucd="phot.mag;stat.mean",
         verbosity=3, criteria=_magnitudes("mag", "robust_mag"),
     ),
     _statistic(
@@ -302,7 +302,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         ucd="stat.stdev;phot.mag", verbosity=3, criteria=_min_max("RMS", "robust_rms"),
     ),
     _statistic(
-        "robust_mag", "number", "Robust magnitude", "mean magnitude after sigma clipping", unit="AB", digits=4,
+        "robust_mag", "number", "Robust magnitude", "mean magnitude after sigma clipping", unit="AB", digits=3,
         ucd="phot.mag;stat.mean",
     ),
     _statistic(
