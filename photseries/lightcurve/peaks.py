@@ -84,7 +84,7 @@ def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> 
     The frequency has the variance 2 (1 - P) / ((N - 4) |P''|), which is 1 / (d^2 chi^2 / 2 df^2) with errors scaled to
     a reduced chi squared of 1, where level and amplitudes are fitted at every frequency; so the errors given need to be
     right only relative to each other. For a sinusoid of amplitude A in white noise of standard deviation s it is
-    6 s^2 / (N (pi A span)^2), equation 10 of Montgomery & O'Donoghue (1999, Delta Scuti Star Newsletter 13, 28). It
+    6 s^2 / (N (pi A span)^2), as in Montgomery & O'Donoghue (1999, Delta Scuti Star Newsletter 13, 28). It
     does not tell whether the peak is an alias (VanderPlas 2018, ApJS 236, 16, section 7.4).
     """
     maxima = [_maximum(curve, grid, int(place)) for place in _candidates(curve, grid, power, most)]
