@@ -37,6 +37,7 @@ check: setup ## Check format, style, types and who imports whom.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows -p photseries --exclude /server/
 	$(BIN)/lint-imports
 
 fix: setup ## Format, and mend the style where ruff can.

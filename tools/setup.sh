@@ -82,12 +82,22 @@ make_environment() {
     fail "$python cannot make a virtual environment with pip. Install python3-venv (or virtualenv) and try again."
 }
 
-# A pip that knows dependency groups; where pip is set up for a registry that uv does not know, uv fails and pip goes on.
+# uv does not read the configuration of pip, so it is told of an index that this names.
+index_of_pip() {
+    "$env/bin/python" -m pip config list 2> /dev/null | sed -n "s/^[a-z:]*\.index-url='\(.*\)'$/\1/p" | head -n 1 || true
+}
+
+# What uv cannot install pip does, once it knows dependency groups.
 install() {
     local what=(-c constraints.txt -e '.[server]') attempt uv
     [ "$wanted" = server ] || what+=(--group dev)
     uv=$(command -v uv || { "$env/bin/python" -m pip install -q uv > /dev/null 2>&1 && echo "$env/bin/uv"; } || true)
-    if [ -n "$uv" ] && "$uv" pip install -q -p "$env/bin/python" "${what[@]}"; then return; fi
+    if [ -n "$uv" ]; then
+        [ -n "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ] || UV_DEFAULT_INDEX=$(index_of_pip)
+        [ -z "${UV_DEFAULT_INDEX:-}" ] || export UV_DEFAULT_INDEX
+        if "$uv" pip install -q -p "$env/bin/python" "${what[@]}"; then return; fi
+        echo "photseries: uv could not install the packages; pip does" >&2
+    fi
     for attempt in 1 2 3; do
         if "$env/bin/python" -m pip install -q --retries 5 --timeout 60 'pip>=25.1' &&
             "$env/bin/python" -m pip install -q --retries 5 --timeout 60 "${what[@]}"; then return; fi

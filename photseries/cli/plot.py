@@ -16,6 +16,9 @@ FloatArray = NDArray[np.float64]
 #: The numbers drawn are below this, so that a difference of two is finite.
 _LARGEST = 1e300
 
+#: Numbers that differ by less are equal here: a step between them may be too small for a float.
+_NARROWEST = 1e-290
+
 _BLANK = 0x2800
 #: The bit of each dot in a cell, as Unicode numbers them.
 _BITS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]], dtype=np.uint8)
@@ -34,7 +37,7 @@ class Axis:
     def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> Axis:
         """Make the axis that holds all values with a margin; equal ones are in the middle of an axis of some length."""
         low, high = float(values.min()) - margin, float(values.max()) + margin
-        if not low < high:
+        if not high - low > _NARROWEST:
             margin = max(abs(low) * 1e-6, 1e-6)
             low, high = low - margin, high + margin
         return cls(high, low, dots) if reverse else cls(low, high, dots)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -39,6 +39,7 @@ def dots(lines):
     return found
 
 
+@example(np.array([[5e-324, 0.0], [0.0, 5e-324]]), False)
 @given(hnp.arrays(float, st.tuples(st.just(2), st.integers(0, 40)), elements=numbers), st.booleans())
 def test_any_numbers_fit_the_frame(points, reverse):
     lines = picture(*points, reverse=reverse)

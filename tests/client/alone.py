@@ -18,8 +18,8 @@ SERVER = ROOT / ".venv/bin/photseries"
 LARGEST = 260  # [MB]
 TESTS = [
     *("client/test_settings.py", "formats/test_base64_text.py", "formats/test_zipped.py"),
-    *("lightcurve/test_appending.py", "lightcurve/test_cutting.py", "lightcurve/test_digest.py"),
-    *("lightcurve/test_folding.py", "lightcurve/test_metadata.py", "lightcurve/test_photometry.py"),
+    *("lightcurve/test_appending.py", "lightcurve/test_digest.py", "lightcurve/test_folding.py"),
+    *("lightcurve/test_metadata.py", "lightcurve/test_photometry.py"),
     *("parameters/test_kinds.py", "parameters/test_query.py"),
 ]
 ASK = """
