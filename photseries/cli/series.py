@@ -17,9 +17,11 @@ from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
 from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
+from photseries.lightcurve.calibration import calibration_of, unit_in
 
 if TYPE_CHECKING:
     from photseries.client import Client, Series
+    from photseries.lightcurve.calibration import Unit
 
 __all__ = ["COMMANDS"]
 
@@ -99,13 +101,15 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
-    from photseries.lightcurve.curve import light_curve
-    from photseries.lightcurve.table import FLUX
+    from photseries.lightcurve.curve import light_curve, require_derivable
+    from photseries.lightcurve.samples import unit_of
 
-    frame = series.data
-    curve = light_curve(frame)
-    in_flux = any(name in frame for name in FLUX) if flux is None else flux
-    yield "flux [uJy]" if in_flux else "mag [AB]"
+    frame, calibration = series.data, calibration_of(series.metadata)
+    unit: Unit = unit_of(frame, calibration) if flux is None else "flux" if flux else "mag"
+    require_derivable((unit,), frame, calibration)
+    curve = light_curve(frame, calibration)
+    in_flux = unit == "flux"
+    yield calibration.label(unit)
     yield from drawn(
         curve.mjd,
         curve.flux if in_flux else curve.mag,
@@ -125,7 +129,7 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
     plain = {name: value for name, value in metadata.items() if value not in (None, [], {}) and name not in _OF_COLUMNS}
     wide = max(map(len, plain))
     for name, value in plain.items():
-        unit = FIELDS[name].unit if name in FIELDS else None
+        unit = unit_in(FIELDS[name], metadata) if name in FIELDS else None
         yield f"{name:<{wide}}  {shown(value, name)}{f' {unit}' if unit else ''}"
     columns = metadata.get("medians") or {}
     rows = [

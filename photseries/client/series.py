@@ -8,14 +8,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from photseries.client.downloads import partial
+from photseries.fields.stored import with_defaults
 from photseries.formats.astropy_tables import light_curve, time_series
-from photseries.hdf5 import frames, plain_hdf5
+from photseries.hdf5 import Decoded, frames, plain_hdf5
 from photseries.hdf5.limits import Limits
 
 if TYPE_CHECKING:
+    import pandas as pd
     from astropy.timeseries import TimeSeries
     from lightkurve import LightCurve
 
@@ -25,7 +25,7 @@ __all__ = ["Series", "read_file"]
 _LIMITS: Final = Limits(rows=2**31, columns=2**14, table=2**34, chunk=2**28)
 
 
-def read_file(blob: bytes) -> pd.DataFrame:
+def read_file(blob: bytes) -> Decoded:
     """Read a file that a service sent, with the careful reader: nothing in it is ever executed.
 
     Raises
@@ -33,7 +33,8 @@ def read_file(blob: bytes) -> pd.DataFrame:
     UnreadableFileError
         When it is damaged, or not one table.
     """
-    return frames.build(plain_hdf5.read(blob, _LIMITS, metadata="json"))
+    raw = plain_hdf5.read(blob, _LIMITS, metadata="json")
+    return Decoded(frames.build(raw), raw.metadata)
 
 
 class Series:
@@ -78,7 +79,17 @@ class Series:
         UnreadableFileError
             When the file is damaged.
         """
+        return self._decoded.frame
+
+    @cached_property
+    def _decoded(self) -> Decoded:
         return read_file(self.blob)
+
+    @property
+    def _described(self) -> dict[str, Any]:
+        """The metadata, with the unit of the fluxes in the table: those that were derived are in uJy."""
+        table = self._decoded
+        return {**self.metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}
 
     def to_hdf5(self, path: str | os.PathLike[str]) -> Path:
         """Write :attr:`blob`; gives its path. An existing file is replaced when all is there."""
@@ -93,8 +104,8 @@ class Series:
         Returns
         -------
         astropy.timeseries.TimeSeries
-            ``time`` in the scale that the series names (astropy's ``local`` when it names none); fluxes in uJy,
-            magnitudes in mag, unless ``altdata.flux_unit`` names another unit; the other columns as they are, of which
+            ``time`` in the scale that the series names (astropy's ``local`` when it names none); fluxes in the unit of
+            the table (``flux_unit``), magnitudes in mag; the other columns as they are, of which
             one named ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
 
         Raises
@@ -102,7 +113,7 @@ class Series:
         StartError
             When astropy is not installed.
         """
-        return time_series(self.data, self.metadata)
+        return time_series(self.data, self._described)
 
     def to_lightkurve(self) -> LightCurve:
         """Give a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
@@ -117,4 +128,4 @@ class Series:
         StartError
             When lightkurve is not installed.
         """
-        return light_curve(self.data, self.metadata)
+        return light_curve(self.data, self._described)

@@ -22,6 +22,7 @@ __all__ = [
 
 Type = Literal[
     "text",
+    "unit",  # a unit of flux
     "name",  # a text that becomes part of a file name
     "path",  # the same, with slashes
     "number",
@@ -135,7 +136,7 @@ class Field:
     description : str
         A phrase without a full stop.
     unit : str, optional
-        As VOUnits spells it; AB for magnitudes.
+        As VOUnits spells it.
     digits : int, optional
         Digits after the decimal point in tables and on pages.
     ucd : str, optional
@@ -145,6 +146,8 @@ class Field:
     filled : bool
         Whether it is never null; follows from ``required`` and ``default``.
     default : str, optional
+    file_omits_default : bool
+        Whether the stored file carries it only where it is not the default.
     values : tuple of str
         The allowed values; empty if there is no list.
     interval : Interval, optional
@@ -169,6 +172,7 @@ class Field:
     required: bool = False
     filled: bool = False
     default: str | None = None
+    file_omits_default: bool = False
     values: tuple[str, ...] = ()
     interval: Interval | None = None
     refers_to: str | None = None
@@ -190,7 +194,12 @@ class Field:
     @property
     def is_text(self) -> bool:
         """Whether its value is a text."""
-        return self.type in ("text", "name", "path")
+        return self.type in ("text", "name", "path", "unit")
+
+    @property
+    def is_magnitude(self) -> bool:
+        """Whether its value is a magnitude, which depends on the system, and no difference of magnitudes."""
+        return (self.ucd or "").startswith("phot.mag")
 
     @property
     def sentence(self) -> str:
@@ -201,8 +210,3 @@ class Field:
     def displayed_unit(self) -> str:
         """The unit as pages write it."""
         return displayed(self.unit)
-
-    @property
-    def vo_unit(self) -> str | None:
-        """The unit as VOUnits, FITS and astropy spell it."""
-        return "mag" if self.unit == "AB" else self.unit

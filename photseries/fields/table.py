@@ -141,7 +141,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=_equals("origin", "Series of this origin."),
     ),
     _metadata(
-        "limiting_mag", "number", "Limiting magnitude", "limiting magnitude", unit="AB", digits=3,
+        "limiting_mag", "number", "Limiting magnitude", "limiting magnitude, in magsys", unit="mag", digits=3,
         ucd="phot.mag;stat.max", sortable=True,
         criteria=(
             *_magnitudes("limitingMag"),
@@ -152,15 +152,16 @@ _TABLE: Final[tuple[Field, ...]] = (
         ),
     ),
     _metadata(
-        "magref", "number", "Reference magnitude", "reference magnitude", unit="AB", digits=3, ucd="phot.mag",
-        sortable=True, criteria=_magnitudes("magref"),
+        "magref", "number", "Reference magnitude", "reference magnitude, in magsys", unit="mag", digits=3,
+        ucd="phot.mag", sortable=True, criteria=_magnitudes("magref"),
     ),
     _metadata(
-        "e_magref", "number", "Error of the reference magnitude", "error of magref; needs magref", unit="AB", digits=4,
+        "e_magref", "number", "Error of the reference magnitude", "error of magref; needs magref", unit="mag", digits=4,
         ucd="stat.error;phot.mag", interval=NOT_NEGATIVE,
     ),
     _metadata(
-        "ref_flux", "number", "Reference flux", "reference flux; magref wins if both are given", unit="uJy",
+        "ref_flux", "number", "Reference flux",
+        "reference flux, or in flux_unit where that is no flux density; magref wins if both are given", unit="uJy",
         ucd="phot.flux.density", on_page=False,
     ),
     _metadata(
@@ -194,6 +195,20 @@ _TABLE: Final[tuple[Field, ...]] = (
     _metadata(
         "time_refpos", "text", "Reference position", "reference position of mjd; null: unknown", ucd="meta.code",
         values=("topocenter", "geocenter", "heliocenter", "barycenter"),
+    ),
+    _metadata(
+        "flux_unit", "unit", "Flux unit", "unit of the fluxes in the table, such as mJy or electron/s, or `relative`",
+        ucd="meta.unit", default="uJy", file_omits_default=True, verbosity=3,
+        criteria=_equals("fluxUnit", "Series whose flux_unit is this, as it is stored."),
+    ),
+    _metadata(
+        "magsys", "text", "Magnitude system", "system of the magnitudes", ucd="meta.code", default="ab",
+        values=("ab", "vega", "instrumental"), file_omits_default=True, verbosity=3,
+        criteria=_equals("magsys", "Series with magnitudes in this system; series without magnitudes never match."),
+    ),
+    _metadata(
+        "brightness", "text", "Brightness", "the columns to use where a table has fluxes and magnitudes; null: flux",
+        ucd="meta.code", values=("flux", "mag"), on_page=False,
     ),
     _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),
     _record(
@@ -237,7 +252,11 @@ _TABLE: Final[tuple[Field, ...]] = (
         "num_detected", "integer", "Detected", "rows whose S/N is above the detection threshold",
         ucd="meta.number;obs.exposure", filled=True, criteria=_min_max("NumDetected"),
     ),
-    _statistic("mean_flux", "number", "Mean flux", "mean flux", unit="uJy", ucd="phot.flux.density;stat.mean"),
+    _statistic(
+        "mean_flux", "number", "Mean flux",
+        "mean flux; where flux_unit is no flux density, statistics of flux are in that unit", unit="uJy",
+        ucd="phot.flux.density;stat.mean",
+    ),
     _statistic(
         "rms_flux", "number", "Scatter of flux", "standard deviation of the fluxes", unit="uJy",
         ucd="stat.stdev;phot.flux.density", on_page=False,
@@ -273,19 +292,19 @@ _TABLE: Final[tuple[Field, ...]] = (
         ),
     ),
     _statistic(
-        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="AB", digits=3,
+        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="mag", digits=3,
         ucd="phot.mag", on_page=False,
     ),
     _statistic(
-        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="AB", digits=3, ucd="phot.mag",
-        on_page=False,
+        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="mag", digits=3,
+        ucd="phot.mag", on_page=False,
     ),
     _statistic(
         "mjd_last_detected", "mjd", "Last detected", "MJD of the last detected row", unit="d", digits=5,
         ucd="time.epoch;obs", on_page=False,
     ),
     _statistic(
-        "mag_last_detected", "number", "Last detected magnitude", "magnitude of the last detected row", unit="AB",
+        "mag_last_detected", "number", "Last detected magnitude", "magnitude of the last detected row", unit="mag",
         digits=3, ucd="phot.mag", on_page=False,
     ),
     _statistic(
@@ -294,20 +313,20 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=(Comparison("detected", Operator.IS, "Series with, or without, a detected point."),),
     ),
     _statistic(
-        "mean_mag", "number", "Mean magnitude", "mean magnitude", unit="AB", digits=3, ucd="phot.mag;stat.mean",
-        verbosity=3, criteria=_magnitudes("mag", "robust_mag"),
+        "mean_mag", "number", "Mean magnitude", "mean magnitude, in magsys", unit="mag", digits=3,
+        ucd="phot.mag;stat.mean", verbosity=3, criteria=_magnitudes("mag", "robust_mag"),
     ),
     _statistic(
-        "rms_mag", "number", "Scatter", "standard deviation of the magnitudes", unit="AB", digits=4,
+        "rms_mag", "number", "Scatter", "standard deviation of the magnitudes", unit="mag", digits=4,
         ucd="stat.stdev;phot.mag", verbosity=3, criteria=_min_max("RMS", "robust_rms"),
     ),
     _statistic(
-        "robust_mag", "number", "Robust magnitude", "mean magnitude after sigma clipping", unit="AB", digits=3,
+        "robust_mag", "number", "Robust magnitude", "mean magnitude after sigma clipping", unit="mag", digits=3,
         ucd="phot.mag;stat.mean",
     ),
     _statistic(
         "robust_rms", "number", "Robust scatter", "standard deviation of the magnitudes after sigma clipping",
-        unit="AB", digits=4, ucd="stat.stdev;phot.mag",
+        unit="mag", digits=4, ucd="stat.stdev;phot.mag",
     ),
     _statistic(
         "median_snr", "number", "Median S/N", "median S/N of the rows", digits=1, ucd="stat.snr;stat.median",

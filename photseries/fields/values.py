@@ -59,7 +59,7 @@ def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
         When the value is not one that the field accepts.
     """
     match field.type:
-        case "text":
+        case "text" | "unit":
             return as_text(field.name, value)
         case "name" | "path":
             return _name(field.name, value, slashes=field.type == "path")

@@ -17,8 +17,9 @@ from photseries.formats.reading import Reading, ReadOptions, invalid
 from photseries.formats.roles import canonical, roles_of
 from photseries.formats.units import in_known_units
 from photseries.lightcurve import curve as curves
-from photseries.lightcurve.meaning import flux_unit
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, required_column
+from photseries.lightcurve.units import FluxUnit, flux_unit_of
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -44,7 +45,8 @@ def from_table(table: Table, options: ReadOptions, said: Mapping[str, Any] | Non
     ----------
     table : astropy.table.Table
         Times become MJD in their scale, of bins their middles; columns that the archive has a unit for are brought to
-        it; masked numbers become NaN. Columns that hold more than one plain value a row are left out with a warning.
+        it, fluxes keep theirs; masked numbers become NaN. Columns that hold more than one plain value a row are left
+        out with a warning.
     options : ReadOptions
     said : mapping, optional
         Fields of the series that the file names as the service does.
@@ -80,7 +82,8 @@ def from_table(table: Table, options: ReadOptions, said: Mapping[str, Any] | Non
         options = replace(options, time_col="mjd", time_format=None)
     frame, kept = plain_frame(pd.DataFrame(columns))
     roles = roles_of(frame, options)
-    frame, unit, doubts = in_known_units(frame, roles, units, zero_point=options.zero_point is not None)
+    frame, unit, magsys, doubts = in_known_units(frame, roles, units, zero_point=options.zero_point is not None)
+    fields |= {} if magsys is None else {"magsys": magsys}
     told = {name: value for name, value in fields.items() if value is not None}
     absent = (f"Left out, as a row holds more than one plain value: {', '.join(left_out)}.",) if left_out else ()
     return canonical(Reading(frame, told, said or {}, (*absent, *kept, *doubts)), options, unit)
@@ -131,8 +134,10 @@ def light_curve(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> LightCurve:
     from lightkurve import LightCurve
 
     rows = _timed(frame)
-    curve = curves.light_curve(rows)
-    unit = _flux_unit(metadata) if any(column in rows for column in FLUX) else units.uJy
+    calibration = calibration_of(metadata)
+    curves.require_derivable(("flux",), rows, calibration)
+    curve = curves.light_curve(rows, calibration)
+    unit = _astropy_unit(flux_unit_of(calibration.unit))
     made = LightCurve(
         time=_times(rows, metadata),
         flux=units.Quantity(curve.flux, unit),
@@ -161,7 +166,8 @@ def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) ->
     """Add all columns but that of the times; the name ``time`` is taken."""
     from astropy import units
 
-    kinds = {**dict.fromkeys(_FLUXES, _flux_unit(metadata)), **dict.fromkeys(_MAGNITUDES, units.mag)}
+    flux_unit = _astropy_unit(calibration_of(metadata).flux_unit)
+    kinds = {**dict.fromkeys(_FLUXES, flux_unit), **dict.fromkeys(_MAGNITUDES, units.mag)}
     times = required_column(frame, TIME)
     for name, column in frame.items():
         values = column.to_numpy()
@@ -170,10 +176,11 @@ def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) ->
             made[free] = units.Quantity(values, kinds[name], dtype=values.dtype) if name in kinds else values
 
 
-def _flux_unit(metadata: Mapping[str, Any]) -> Any:
-    """Give the unit of the fluxes: uJy, unless altdata says that they are not calibrated."""
+def _astropy_unit(unit: FluxUnit) -> Any:
+    """Return a unit of flux in astropy, which does not know ppm and ppt."""
     from astropy import units
 
-    unit = units.Unit(flux_unit(metadata), parse_strict="silent")
-    # What astropy does not know as a unit cannot be calculated with.
-    return units.dimensionless_unscaled if isinstance(unit, units.UnrecognizedUnit) else unit
+    parts = {"ppm": 1e-6, "ppt": 1e-3}.get(unit.name)
+    if parts is not None:
+        return units.Unit(parts)
+    return units.dimensionless_unscaled if unit.standard is None else units.Unit(unit.standard)

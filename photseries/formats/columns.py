@@ -75,4 +75,4 @@ def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[Colum
 def field_meaning(name: str) -> Meaning:
     """Tell what a field of the metadata means."""
     field = FIELDS.get(name)
-    return Meaning() if field is None else Meaning(field.vo_unit, field.ucd, field.description)
+    return Meaning() if field is None else Meaning(field.unit, field.ucd, field.description)

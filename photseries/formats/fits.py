@@ -3,7 +3,7 @@
 The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by a zero point that the caller
 asks for: an AB magnitude, or TESS's published one (:mod:`photseries.formats.zero_points`). The 20.44 mag of the TESS
 Instrument Handbook alone is none: the zero of the TESS system is Vega's. Kepler publishes none. Without one they are
-kept, flagged in altdata, and warned about.
+kept, ``flux_unit`` states their unit, and there is a warning.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from photseries.formats.missions import Mission, mission_of, suggestions
 from photseries.formats.numpy_types import plain_column
 from photseries.formats.reading import Reading, ReadOptions, invalid
 from photseries.formats.roles import canonical
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
+from photseries.lightcurve.table import MAG
 
 __all__ = ["read", "write"]
 
@@ -160,6 +162,8 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     header["TREFPOS"] = (time_refpos(metadata), "where the times are measured")
     header["MJDREF"] = (0.0, "times are MJD")
     header["TIMEUNIT"] = "d"
+    if any(column.name in (*MAG, "magtot") for column in columns):
+        header["MAGSYS"] = (calibration_of(metadata).system, "system of the magnitudes")
     header["PHOTSER"] = json.dumps(metadata)
     out = io.BytesIO()
     astropy_fits.HDUList([astropy_fits.PrimaryHDU(), table]).writeto(out)

@@ -12,19 +12,18 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.lightcurve.cutting import derived
-from photseries.lightcurve.meaning import flux_unit, meaning
+from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import is_numeric
+from photseries.lightcurve.units import RELATIVE
 
 __all__ = ["GROUP", "SHARED", "Extent", "Layout", "Series", "shared"]
 
 #: Rows that are written together at most.
 GROUP: Final = 65_536
-
-#: A longer unit is none, and would make every row of HDF5 as long [characters].
-LONGEST_UNIT: Final = 100
 
 #: The columns that say which series a row is of, and their types.
 SHARED: Final[Mapping[str, type]] = {
@@ -35,6 +34,7 @@ SHARED: Final[Mapping[str, type]] = {
     "time_scale": str,
     "time_refpos": str,
     "flux_unit": str,
+    "magsys": str,
 }
 
 
@@ -50,14 +50,16 @@ class Series:
 def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Give what the rows of a series share, by the names of :data:`SHARED`; None is unknown.
 
+    ``flux_unit`` is the unit of ``flux`` in the long table: uJy for every flux density.
+
     Parameters
     ----------
     series_id : int
     fields : mapping
         Its fields, or the metadata of its stored file.
     """
-    unit = flux_unit(fields)
-    known = {**fields, "series_id": series_id, "flux_unit": unit if 0 < len(unit) <= LONGEST_UNIT else None}
+    calibration = calibration_of(fields)
+    known = {**fields, "series_id": series_id, "flux_unit": calibration.unit, "magsys": calibration.magsys}
     return {name: known.get(name) for name in SHARED}
 
 
@@ -84,7 +86,7 @@ class Layout:
 
     def values(self, series: Series) -> dict[str, FloatArray]:
         """Give the values of these columns for the rows of a series, in their order."""
-        frame, curve = series.frame, light_curve(series.frame)
+        frame, curve = series.frame, light_curve(series.frame, calibration_of(series.metadata))
         made = derived(self.derive, curve, frame, series.metadata)
 
         def column(name: str) -> FloatArray:
@@ -104,7 +106,7 @@ class Layout:
         return {name: meaning(name, _ANY_FLUX).unit for name in self.measured}
 
 
-_ANY_FLUX: Final = {"altdata": {"flux_calibrated": False}}
+_ANY_FLUX: Final = {"flux_unit": RELATIVE}
 
 
 @dataclass

@@ -15,6 +15,7 @@ from photseries.formats.times import require_mjd, with_mjd
 from photseries.formats.zero_points import zero_point_of
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
 __all__ = ["canonical", "roles_of", "without_fluxes"]
 
@@ -54,7 +55,7 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
         The table as it was read.
     options : ReadOptions
     unit : str, optional
-        That of the fluxes and their errors where it is not uJy: they are kept and flagged, but for a zero point.
+        That of the fluxes and their errors, which are kept in it unless there is a zero point; None: nothing says.
 
     Returns
     -------
@@ -77,6 +78,11 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     suggested = {**fields, **reading.fields}
     frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
     doubts = require_mjd(frame[names["mjd"]].to_numpy(), options.time_format)
+    if "flux" in names and (unit is not None or flags):
+        known, unknown = (MICROJANSKY, []) if flags else _known_unit(str(unit))
+        warnings += unknown
+        if known != MICROJANSKY or "flux_unit" in reading.file_metadata:
+            suggested["flux_unit"] = known
     if flags:
         carried = without_fluxes(reading.file_metadata.get("altdata"))
         suggested["altdata"] = {**carried, **suggested.get("altdata", {}), **flags}
@@ -147,7 +153,7 @@ def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
 def _calibrated(
     frame: pd.DataFrame, names: Mapping[str, str], unit: Unit, zero_point: float | str | None, bandpass: Any
 ) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
-    """Bring fluxes to uJy where a zero point says how; flag those in another unit."""
+    """Bring fluxes to uJy where a zero point says how."""
     if "flux" not in names:
         if zero_point is not None:
             raise invalid("A zero point brings fluxes to uJy, and there is no flux.")
@@ -158,13 +164,23 @@ def _calibrated(
         columns = [names[role] for role in ("flux", FLUXERR) if role in names]
         scaled = {name: frame[name].to_numpy(np.float64) * factor for name in columns}
         return frame.assign(**scaled), flags, []
-    if unit is None:
-        return frame, {}, []
-    warning = (
-        f"The fluxes are kept in {unit}, not in uJy: magnitudes derived from them mean nothing. "
-        "An AB zero point (zero_point) would bring them to uJy."
-    )
-    return frame, {"flux_calibrated": False, "flux_unit": unit}, [warning]
+    return frame, {}, []
+
+
+def _known_unit(text: str) -> tuple[str, list[str]]:
+    """Give the unit of fluxes as the service knows it, and a warning where they do not become magnitudes."""
+    try:
+        unit = flux_unit_of(text)
+        warnings = []
+    except ValueError:
+        unit = FluxUnit(RELATIVE, None, None)
+        warnings = [f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."]
+    if unit.microjansky is None:
+        what = "have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
+        warnings.append(
+            f"The fluxes {what}: the series has no magnitudes. An AB zero point (zero_point) converts them to uJy."
+        )
+    return unit.name, warnings
 
 
 def without_fluxes(altdata: Any) -> dict[str, Any]:

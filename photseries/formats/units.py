@@ -11,6 +11,7 @@ import pandas as pd
 from photseries.formats.reading import Unit, invalid
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
 
 __all__ = ["in_known_units"]
 
@@ -20,8 +21,10 @@ _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
 def in_known_units(
     frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, Any], *, zero_point: bool
-) -> tuple[pd.DataFrame, Unit, tuple[str, ...]]:
-    """Bring fluxes to uJy, magnitudes to AB, exposures to seconds and positions to degrees.
+) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
+    """Bring flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds and positions to degrees.
+
+    Magnitudes of count rates, such as mag(electron/s), stay as they are.
 
     Parameters
     ----------
@@ -37,7 +40,9 @@ def in_known_units(
     -------
     DataFrame
     str or None
-        The unit of the fluxes when it is no flux density; their errors are in the same one.
+        The unit of the fluxes and their errors, None where nothing says.
+    str or None
+        "instrumental" where the unit of the magnitudes says so.
     tuple of str
         What whoever uploads it should know.
 
@@ -54,10 +59,12 @@ def in_known_units(
     is_density = flux is not None and flux.is_equivalent(known.uJy)
     if is_density and zero_point:
         raise invalid(f"The fluxes are in {flux}, which is a flux density: leave the zero point (zero_point) out.")
-    of_fluxes = known.uJy if is_density or flux is None else flux
+    text = None if flux is None else str(flux) or RELATIVE
+    of_fluxes = known.uJy if flux is None or (is_density and not _is_known(str(text))) else flux
+    is_instrumental = _is_instrumental(given.get("mag"))
     targets = {
-        FLUXERR: of_fluxes, "flux": of_fluxes, MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag,
-        "exp_time": known.s, "ra": known.deg, "dec": known.deg,
+        FLUXERR: of_fluxes, "flux": of_fluxes, MAGERR: known.mag, "exp_time": known.s, "ra": known.deg,
+        "dec": known.deg, **({} if is_instrumental else {"mag": known.ABmag, "limiting_mag": known.ABmag}),
     }  # fmt: skip
     brought, warnings = {}, []
     for role, target in targets.items():
@@ -68,8 +75,26 @@ def in_known_units(
             warnings.append(f"The column {name} is taken for {target}: nothing is known of its unit {unit}.")
         else:
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
-    unit = None if of_fluxes == known.uJy else str(of_fluxes) or "relative units"
-    return frame.assign(**brought), unit, tuple(warnings)
+    unit = text if text is None or of_fluxes is flux else MICROJANSKY
+    return frame.assign(**brought), unit, "instrumental" if is_instrumental else None, tuple(warnings)
+
+
+def _is_known(text: str) -> bool:
+    try:
+        flux_unit_of(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_instrumental(unit: Any) -> bool:
+    """Tell whether magnitudes are of something that is counted: neither of a flux density nor of a plain number."""
+    from astropy import units as known
+
+    physical = getattr(unit, "physical_unit", None)
+    return physical is not None and any(
+        base in (known.electron, known.ct, known.adu, known.ph, known.DN) for base in physical.decompose().bases
+    )
 
 
 def _unit(unit: Any) -> Any:

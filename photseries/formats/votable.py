@@ -18,7 +18,8 @@ from photseries.formats.columns import Array, Column, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
 from photseries.formats.reading import Reading, ReadOptions
 from photseries.formats.xml import FOOT, HEAD, element, field, param
-from photseries.lightcurve.meaning import MICROJANSKY, TIMES, flux_unit, time_refpos, time_scale
+from photseries.lightcurve.calibration import Calibration, calibration_of
+from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR
 
@@ -28,8 +29,8 @@ _COOSYS, _TIMESYS = "_icrs", "_times"
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
-#: What a photometric calibration is about.
-_CALIBRATED: Final = (*FLUX, FLUXERR, *MAG, MAGERR, "magtot", "e_magtot")
+_FLUXES: Final = (*FLUX, FLUXERR)
+_MAGNITUDES: Final = (*MAG, MAGERR, "magtot", "e_magtot")
 
 _REFERENCES: Final = {**dict.fromkeys(TIMES, _TIMESYS), **dict.fromkeys(("ra", "dec"), _COOSYS)}
 
@@ -102,12 +103,21 @@ def _metadata(name: str, value: Any) -> str:
     return param(plain, meaning.words, **about)
 
 
+def _calibrated(calibration: Calibration) -> tuple[str, ...]:
+    """Return the columns that a photometric calibration is about: instrumental magnitudes have none."""
+    fluxes = _FLUXES if calibration.converts else ()
+    return fluxes if calibration.magsys == "instrumental" else (*fluxes, *_MAGNITUDES)
+
+
 def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
-    """Say in the words of the photometry data model what a flux and a magnitude are, when they are calibrated."""
-    about = [column.name for column in columns if column.name in _CALIBRATED]
-    if not about or flux_unit(metadata) != MICROJANSKY:
+    """Write the photometric calibration in the words of the photometry data model."""
+    calibration = calibration_of(metadata)
+    calibrated = _calibrated(calibration)
+    about = [column.name for column in columns if column.name in calibrated]
+    if not about:
         return ""
     zero = "photDM:PhotCal.zeroPoint"
+    flux = param(10 ** (AB_ZERO_POINT / 2.5) / 1e6, name="zeroPointFlux", unit="Jy", utype=f"{zero}.flux.value")
     parts = (
         param(
             str(metadata.get("filter", "")),
@@ -115,8 +125,8 @@ def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
             ucd="meta.id;instr.filter",
             utype="photDM:PhotometryFilter.identifier",
         ),
-        param("AB", name="magnitudeSystem", ucd="meta.code", utype="photDM:PhotCal.magnitudeSystem.type"),
-        param(10 ** (AB_ZERO_POINT / 2.5) / 1e6, name="zeroPointFlux", unit="Jy", utype=f"{zero}.flux.value"),
+        param(calibration.system, name="magnitudeSystem", ucd="meta.code", utype="photDM:PhotCal.magnitudeSystem.type"),
+        *((flux,) if calibration.magsys == "ab" else ()),
         param(0.0, name="zeroPointReferenceMagnitude", unit="mag", utype=f"{zero}.referenceMagnitude.value"),
         *(element("FIELDref", ref=name) for name in about),
     )

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
+from photseries.errors import InvalidError
+from photseries.lightcurve.calibration import AB_MICROJANSKY, Calibration
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
 from photseries.lightcurve.table import (
     BRIGHTNESS,
     FLUX,
     FLUXERR,
+    MAG,
+    MAGERR,
     SENTINEL_MAG,
     TIME,
     error_column,
+    first_present,
     required_column,
 )
 
-__all__ = ["MEASUREMENTS", "LightCurve", "light_curve"]
+__all__ = [
+    "MEASUREMENTS",
+    "LightCurve",
+    "brightness_spellings",
+    "light_curve",
+    "require_derivable",
+    "require_one_brightness",
+    "underivable",
+]
+
+#: What cannot be derived from the other kind of brightness if that does not convert.
+_NOT_FROM: Final = {
+    "flux": frozenset(("mag", "magerr", "magtot", "e_magtot")),
+    "mag": frozenset(("flux", "fluxerr", "magtot", "e_magtot")),
+}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -31,9 +51,10 @@ class LightCurve:
     mjd : ndarray
         Times [d].
     flux, fluxerr : ndarray
-        Fluxes and their errors [uJy].
+        Fluxes and their errors [uJy, or the unit of the table if that is no flux density]; NaN for magnitudes that are
+        not AB.
     mag, magerr : ndarray
-        Magnitudes and their errors [AB mag].
+        Magnitudes and their errors [mag]; NaN for fluxes that do not become magnitudes.
     """
 
     mjd: FloatArray
@@ -60,18 +81,76 @@ class LightCurve:
 MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
-def light_curve(frame: pd.DataFrame) -> LightCurve:
+def brightness_spellings(calibration: Calibration) -> tuple[str, ...]:
+    """Return the spellings of the column that is the brightness, in order of precedence."""
+    return {None: BRIGHTNESS, "flux": FLUX, "mag": MAG}[calibration.brightness]
+
+
+def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> None:
+    """Refuse a table with fluxes and magnitudes that do not become one another, unless one is named.
+
+    Raises
+    ------
+    InvalidError
+    """
+    flux, mag = first_present(frame, FLUX), first_present(frame, MAG)
+    if calibration.brightness is None and not calibration.converts and flux and mag:
+        message = (
+            f"The columns {flux!r} [{calibration.flux_unit.name}] and {mag!r} [{calibration.system}] cannot be "
+            "converted into each other. Send brightness: flux or mag to choose the brightness of the series."
+        )
+        raise InvalidError(message, fields={"brightness": [message]})
+
+
+def underivable(frame: pd.DataFrame, calibration: Calibration) -> frozenset[str]:
+    """Return which of :data:`~photseries.lightcurve.part.DERIVED` the calibration of a table does not allow."""
+    if calibration.converts:
+        return frozenset()
+    return _NOT_FROM["flux" if required_column(frame, brightness_spellings(calibration)) in FLUX else "mag"]
+
+
+def require_derivable(
+    names: Iterable[str], frame: pd.DataFrame, calibration: Calibration, parameter: str = "derive"
+) -> None:
+    """Refuse derived columns that the calibration of a series does not allow.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of :data:`~photseries.lightcurve.part.DERIVED`.
+    frame : DataFrame
+    calibration : Calibration
+    parameter : str
+        The parameter that asks for them.
+
+    Raises
+    ------
+    InvalidError
+    """
+    refused = underivable(frame, calibration)
+    if name := next((name for name in names if name in refused), None):
+        what = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
+        message = (
+            f"This series has {what}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
+            "densities are converted into each other (flux_unit, magsys)."
+        )
+        raise InvalidError(message, fields={parameter: [message]})
+
+
+def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> LightCurve:
     """Pick the light curve out of a table.
 
-    The brightness is the first of :data:`~photseries.lightcurve.table.BRIGHTNESS` that is present, and the other unit
-    is derived from it. The errors come from the column in the same unit (``fluxerr`` for a flux, ``magerr`` for a
-    magnitude), else from the other one; an error that is not finite or not positive counts as absent for its row, as
-    does a given magnitude of :data:`~photseries.lightcurve.table.SENTINEL_MAG` or more, of either sign.
+    The brightness is the first of :data:`~photseries.lightcurve.table.BRIGHTNESS` that is present, or the one that the
+    calibration names. The other one is derived where the calibration allows. The errors come from the column of the
+    same kind (``fluxerr`` for a flux, ``magerr`` for a magnitude), else, where the one becomes the other, from the
+    other one; an error that is not finite or not positive counts as absent for its row, as does a given magnitude of
+    :data:`~photseries.lightcurve.table.SENTINEL_MAG` or more, of either sign.
 
     Parameters
     ----------
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    calibration : Calibration
 
     Returns
     -------
@@ -83,30 +162,40 @@ def light_curve(frame: pd.DataFrame) -> LightCurve:
     InvalidError
         When a time or brightness column is missing.
     """
-    time, brightness = required_column(frame, TIME), required_column(frame, BRIGHTNESS)
-    if brightness in FLUX:
-        flux = _floats(frame[brightness])
-        mag = flux_to_mag(flux)
+    time, brightness = required_column(frame, TIME), required_column(frame, brightness_spellings(calibration))
+    absent = np.full(len(frame), np.nan)
+    if is_flux := brightness in FLUX:
+        flux = _scaled(_floats(frame[brightness]), calibration.scale)
+        mag = flux_to_mag(flux) if calibration.converts else absent
     else:
         mag = _floats(frame[brightness])
         mag[np.abs(mag) >= SENTINEL_MAG] = np.nan
-        flux = mag_to_flux(mag)
+        flux = mag_to_flux(mag) if calibration.converts else absent
 
     error = error_column(frame, brightness)
-    if error is None:
-        fluxerr = magerr = np.full(len(frame), np.nan)
-    elif error == FLUXERR:
-        fluxerr = _positive(frame[error])
-        magerr = fluxerr_to_magerr(flux, fluxerr)
-    else:
+    if not calibration.converts and error != (FLUXERR if is_flux else MAGERR):
+        error = None
+    fluxerr = magerr = absent
+    if error == FLUXERR:
+        fluxerr = _scaled(_positive(frame[error]), calibration.scale)
+        magerr = fluxerr_to_magerr(flux, fluxerr) if calibration.converts else absent
+    elif error is not None:
         magerr = _positive(frame[error])
-        fluxerr = magerr_to_fluxerr(flux, magerr)
+        fluxerr = magerr_to_fluxerr(flux, magerr) if calibration.converts else absent
     return LightCurve(mjd=_floats(frame[time]), flux=flux, fluxerr=fluxerr, mag=mag, magerr=magerr)
 
 
 def _floats(column: pd.Series[Any]) -> FloatArray:
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
-        values = column.to_numpy().astype(np.float64)
+        return _finite(column.to_numpy().astype(np.float64))
+
+
+def _scaled(values: FloatArray, scale: float) -> FloatArray:
+    with np.errstate(over="ignore"):
+        return _finite(values * scale)
+
+
+def _finite(values: FloatArray) -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 

@@ -10,17 +10,22 @@ import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.curve import LightCurve, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
-from photseries.lightcurve.table import first_present, is_numeric
+from photseries.lightcurve.table import FLUX, FLUXERR, first_present, is_numeric
+from photseries.lightcurve.units import MICROJANSKY
 
-__all__ = ["chosen", "cut", "derived", "extremes"]
+__all__ = ["chosen", "cut", "derived", "extremes", "metadata_of_part"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+
+
+_FLUXES = (*FLUX, FLUXERR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +81,8 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
     part : Part
     metadata : mapping
-        Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s] and ``time_stamp_alignment`` are used.
+        Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s], ``time_stamp_alignment``, ``flux_unit``,
+        ``magsys`` and ``brightness`` are used.
 
     Returns
     -------
@@ -86,7 +92,7 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
     Raises
     ------
     InvalidError
-        When a column is not there, or no row is left.
+        When a column is not there or cannot be derived, or no row is left.
     """
     return chosen(frame, part, metadata)[0]
 
@@ -98,7 +104,9 @@ def chosen(
 
     The light curve of the table can be given when it is known already.
     """
-    curve = light_curve(frame) if curve is None else curve
+    calibration = calibration_of(metadata)
+    require_derivable(part.derive, frame, calibration)
+    curve = light_curve(frame, calibration) if curve is None else curve
     rows, count = _rows(curve, part)
     if not rows.size:
         raise InvalidError("No row of this series is in the part that is asked for.")
@@ -110,7 +118,21 @@ def chosen(
     if isinstance(frame.index, pd.RangeIndex):
         kept = kept.reset_index(drop=True)
     made = derived(part.derive, curve, frame, metadata)
+    if _converts_fluxes(part, metadata):
+        made |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
     return kept.assign(**{name: values[rows] for name, values in made.items()}), count
+
+
+def metadata_of_part(part: Part, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a part of a table: derived fluxes are in uJy, whatever the unit in the whole table."""
+    return {**metadata, "flux_unit": MICROJANSKY} if _converts_fluxes(part, metadata) else dict(metadata)
+
+
+def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
+    """Tell whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
+    calibration = calibration_of(metadata)
+    is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive)
+    return is_derived and calibration.flux_unit.microjansky not in (None, 1.0)
 
 
 def derived(

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.photometry import POGSON, FloatArray
 
 __all__ = ["noise_of_steps", "signal_to_noise"]
 
@@ -28,18 +28,24 @@ def signal_to_noise(curve: LightCurve) -> FloatArray:
     -------
     ndarray of float64, shape (n,)
         In the order of the rows: flux / fluxerr; where a row has no error, flux / :func:`noise_of_steps` of all fluxes
-        in order of time. NaN where the flux is absent or there is no noise to divide by.
+        in order of time. For magnitudes that are not AB, which have no flux, 1.0857 / magerr, or 1.0857 /
+        :func:`noise_of_steps` of the magnitudes. NaN where the brightness is absent or there is no noise to divide by.
 
     Notes
     -----
-    The scatter of the whole series is no noise: for a variable star it is the signal. Magnitudes without errors use
-    the noise of their fluxes, which is symmetric around zero for a source that is not there.
+    The scatter of the whole series is no noise: for a variable star it is the signal. AB magnitudes without errors use
+    the noise of their fluxes, which is symmetric around zero for a source that is not there. 1.0857 = 2.5 / ln 10
+    makes the error of a magnitude that of a relative flux, to first order.
     """
-    noise = curve.fluxerr
-    if np.isnan(noise).any():
-        noise = np.where(np.isnan(noise), noise_of_steps(curve.by_time().flux), noise)
+    if np.isnan(curve.flux).all():
+        signal, error, values = np.where(np.isnan(curve.mag), np.nan, POGSON), curve.magerr, "mag"
+    else:
+        signal, error, values = curve.flux, curve.fluxerr, "flux"
+    if np.isnan(error).any():
+        noise = noise_of_steps(getattr(curve.by_time(), values))
+        error = np.where(np.isnan(error), noise, error)
     with np.errstate(all="ignore"):
-        ratio = curve.flux / noise
+        ratio = signal / error
     return np.where(np.isfinite(ratio), ratio, np.nan)
 
 

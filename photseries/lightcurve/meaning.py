@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from photseries.fields import FIELDS
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 
-__all__ = ["MICROJANSKY", "TIMES", "Meaning", "flux_unit", "meaning", "time_refpos", "time_scale"]
-
-MICROJANSKY: Final = "uJy"
+__all__ = ["TIMES", "Meaning", "meaning", "time_refpos", "time_scale"]
 
 #: The columns that hold times.
 TIMES: Final = (*TIME, "mjd_mid")
@@ -39,13 +39,12 @@ class Meaning:
 _ERROR: Final = "stat.error;"
 
 _MEANINGS: Final[Mapping[str, Meaning]] = {
-    **dict.fromkeys(MAG, Meaning("mag", "phot.mag", "AB magnitude")),
     MAGERR: Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude"),
     "magtot": Meaning("mag", "phot.mag", "AB magnitude with the reference added"),
     "e_magtot": Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude with the reference added"),
     "snr": Meaning(None, "stat.snr", "signal to noise"),
     **{
-        column: Meaning(FIELDS[name].vo_unit, FIELDS[name].ucd, FIELDS[name].description)
+        column: Meaning(FIELDS[name].unit, FIELDS[name].ucd, FIELDS[name].description)
         for name, columns in INFERRED.items()
         for column in columns
     },
@@ -59,8 +58,7 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
     ----------
     column : str
     metadata : mapping
-        ``time_scale``, ``time_refpos``, ``time_stamp_alignment``, and in ``altdata`` the unit of fluxes that are not
-        calibrated, are used.
+        ``time_scale``, ``time_refpos``, ``time_stamp_alignment``, ``flux_unit`` and ``magsys`` are used.
 
     Returns
     -------
@@ -73,6 +71,8 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
         return Meaning("d", "time.epoch", f"MJD of the {place} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)
+    if column in MAG:
+        return Meaning("mag", "phot.mag", calibration_of(metadata).label("mag"))
     return _MEANINGS.get(column, Meaning())
 
 
@@ -86,14 +86,11 @@ def time_refpos(metadata: Mapping[str, Any]) -> str:
     return str(metadata.get("time_refpos") or "unknown").upper()
 
 
-def flux_unit(metadata: Mapping[str, Any]) -> str:
-    """Give the unit of the fluxes: uJy, unless ``altdata`` says that they are not calibrated and names another."""
-    altdata = metadata.get("altdata") or {}
-    return MICROJANSKY if altdata.get("flux_calibrated", True) else str(altdata.get("flux_unit") or "")
-
-
 def _flux(metadata: Mapping[str, Any], *, is_error: bool) -> Meaning:
-    unit = flux_unit(metadata)
-    known = unit == MICROJANSKY
-    ucd, words = ("phot.flux.density", "flux, AB zero point 23.9") if known else ("phot.flux", "flux, not calibrated")
-    return Meaning(unit or None, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {words}" if is_error else words)
+    unit = calibration_of(metadata).flux_unit
+    is_density = unit.microjansky is not None
+    words = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"
+    if unit.name == MICROJANSKY:
+        words = "flux, AB zero point 23.9"
+    ucd = "phot.flux.density" if is_density else "phot.flux"
+    return Meaning(unit.standard, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {words}" if is_error else words)

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr, mag_to_flux, magerr_to_fluxerr
 from photseries.lightcurve.table import MAG, SENTINEL_MAG, first_present, is_numeric, is_text
 
@@ -147,14 +148,15 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     values : mapping
-        Validated metadata: of :data:`REFERENCE`, ``magref`` and ``e_magref`` [AB mag], ``ref_flux`` and ``ref_fluxerr``
-        [uJy] are finite numbers, None or absent.
+        Validated metadata: of :data:`REFERENCE`, ``magref`` and ``e_magref`` [mag], ``ref_flux`` and ``ref_fluxerr``
+        [uJy] are finite numbers, None or absent; ``flux_unit`` and ``magsys`` say whether one becomes the other.
 
     Returns
     -------
     dict
         The same, with all four of :data:`REFERENCE`. What was given is kept to the last digit; where the two units do
         not agree, the magnitude wins. What cannot be derived (a flux that is not positive has no magnitude) is None.
+        Where magnitudes and fluxes do not become one another, nothing is derived, and a flux that was is removed.
 
     Raises
     ------
@@ -163,6 +165,10 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     magref, e_magref, ref_flux, ref_fluxerr = (values.get(field) for field in REFERENCE)
     _require_values(values)
+    if not calibration_of(values).converts:
+        if magref is not None and _agree(ref_flux, _plain(mag_to_flux(magref))):
+            ref_flux = ref_fluxerr = None
+        return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
     if magref is None:
         magref = _plain(flux_to_mag(ref_flux)) if ref_flux is not None else None
     elif not _agree(ref_flux, derived := _plain(mag_to_flux(magref))):

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 __all__ = [
     "AB_ZERO_POINT",
+    "POGSON",
     "FloatArray",
     "flux_to_mag",
     "fluxerr_to_magerr",

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.curve import light_curve
+from photseries.lightcurve.calibration import AB_MICROJANSKY, Calibration, Unit
+from photseries.lightcurve.curve import brightness_spellings, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.table import BRIGHTNESS, FLUX, is_numeric, required_column
+from photseries.lightcurve.table import FLUX, is_numeric, required_column
 
 __all__ = ["Samples", "Unit", "inverse_variance_weights", "samples", "unit_of"]
-
-Unit = Literal["flux", "mag"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -29,7 +27,7 @@ class Samples:
     mjd : ndarray
         [d]
     value : ndarray
-        [uJy] or [AB mag]
+        [uJy], the unit of fluxes that are no flux densities, or [mag]
     error : ndarray or None
         Of each value, finite and positive; None when no row has one.
     snr : ndarray or None
@@ -61,14 +59,15 @@ def inverse_variance_weights(count: int, error: FloatArray | None) -> FloatArray
     return np.asarray(weight / weight.sum())
 
 
-def unit_of(frame: pd.DataFrame) -> Unit:
+def unit_of(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> Unit:
     """Give the unit of the brightness in a table."""
-    return "flux" if required_column(frame, BRIGHTNESS) in FLUX else "mag"
+    return "flux" if required_column(frame, brightness_spellings(calibration)) in FLUX else "mag"
 
 
 def samples(
     frame: pd.DataFrame,
     unit: Unit,
+    calibration: Calibration = AB_MICROJANSKY,
     *,
     quality: str | None = None,
     mjd_min: float | None = None,
@@ -82,6 +81,7 @@ def samples(
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
     unit : {"flux", "mag"}
         The other one is derived where the table has only one; a flux that is not positive has no magnitude.
+    calibration : Calibration
     quality : str, optional
         A column; rows in which it is not 0 are left out.
     mjd_min, mjd_max : float, optional
@@ -95,9 +95,10 @@ def samples(
     Raises
     ------
     InvalidError
-        When the column is not there or not of numbers, or no point is left.
+        When the column is not there or not of numbers, the unit cannot be derived, or no point is left.
     """
-    curve = light_curve(frame)
+    require_derivable((unit,), frame, calibration, "brightness")
+    curve = light_curve(frame, calibration)
     value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
     kept = np.isfinite(curve.mjd) & np.isfinite(value)
     if quality is not None:

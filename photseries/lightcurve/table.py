@@ -66,7 +66,7 @@ class TableLimits(Protocol):
         """Largest table [bytes]; a text column counts as stored: rows times its longest text."""
 
 
-def validate(frame: pd.DataFrame, limits: TableLimits) -> None:
+def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ...] = BRIGHTNESS) -> None:
     """Check that a table can be a photometric series.
 
     Parameters
@@ -75,6 +75,8 @@ def validate(frame: pd.DataFrame, limits: TableLimits) -> None:
         The table, with the dtypes it came with.
     limits : TableLimits
         How large it may be.
+    brightness : tuple of str
+        The spellings of the column that is its brightness.
 
     Raises
     ------
@@ -88,9 +90,9 @@ def validate(frame: pd.DataFrame, limits: TableLimits) -> None:
         problems += _name_problems(frame.columns, limits)
         problems += _content_problems(frame)
         problems += _size_problems(frame, limits)
-        problems += _missing_columns(frame)
+        problems += _missing_columns(frame, brightness)
         if frame.columns.is_unique and frame.columns.nlevels == 1:
-            problems += _role_problems(frame)
+            problems += _role_problems(frame, brightness)
     if problems:
         raise _invalid(problems)
 
@@ -218,8 +220,8 @@ def _text_problem(column: pd.Series[Any]) -> str | None:
     return None
 
 
-def _missing_columns(frame: pd.DataFrame) -> Iterator[_Problem]:
-    for spellings in (TIME, BRIGHTNESS):
+def _missing_columns(frame: pd.DataFrame, brightness: tuple[str, ...]) -> Iterator[_Problem]:
+    for spellings in (TIME, brightness):
         if first_present(frame, spellings) is None:
             yield "data", _missing(spellings)
 
@@ -229,8 +231,8 @@ def _missing(spellings: tuple[str, ...]) -> str:
     return f"Input to photometric series must contain one of the columns {names}."
 
 
-def _role_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
-    time, brightness = first_present(frame, TIME), first_present(frame, BRIGHTNESS)
+def _role_problems(frame: pd.DataFrame, spellings: tuple[str, ...]) -> Iterator[_Problem]:
+    time, brightness = first_present(frame, TIME), first_present(frame, spellings)
     for name in (time, brightness, error_column(frame, brightness)):
         if name is None:
             continue

@@ -10,12 +10,14 @@ from typing import Any
 
 from photseries.fields import PER_COLUMN
 from photseries.lightcurve.leap_seconds import mjd_of_utc
+from photseries.lightcurve.units import flux_unit_of
 from photseries.text import is_unicode
 
 __all__ = [
     "COUNT",
     "DECLINATION",
     "FLAG",
+    "FLUX_UNITS",
     "INTEGERS",
     "MOMENT",
     "NUMBER",
@@ -31,6 +33,7 @@ __all__ = [
     "TEXTS",
     "Kind",
     "Statistic",
+    "any_of",
     "choice",
     "choices",
     "joined",
@@ -123,6 +126,15 @@ def choices(*known: str) -> Kind:
 
     one = {"type": "string", "enum": list(known)}
     return Kind(f"some of {', '.join(known)}, with commas between", read, {**_list_of(one), "uniqueItems": True})
+
+
+def any_of(*known: str) -> Kind:
+    """Make the kind of several values of a field, each of which is one of some texts."""
+    return Kind(
+        f"one of {', '.join(known)}, or several with commas between",
+        _several(choice(*known).read),
+        _list_of({"type": "string", "enum": list(known)}),
+    )
 
 
 def joined(texts: Sequence[str]) -> str:
@@ -237,6 +249,11 @@ def _at_least(least: int) -> Mapping[str, Any]:
 
 TEXT = Kind(f"a text of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
 TEXTS = Kind(f"a text, {_LIST}", _several(_text), _list_of(_ANY_TEXT))
+FLUX_UNITS = Kind(
+    "a unit of flux such as mJy, electron/s or relative, or several with commas between",
+    _several(lambda text: flux_unit_of(text).name),
+    _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
+)
 INTEGERS = Kind("an integer, or several with commas between", _several(_integer), _list_of(_ANY_INTEGER))
 COUNT = Kind("an integer of at least 0", _count, _at_least(0))
 POSITIVE = Kind("an integer of at least 1", _positive, _at_least(1))

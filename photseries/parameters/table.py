@@ -12,6 +12,7 @@ from photseries.parameters.kinds import (
     COUNT,
     DECLINATION,
     FLAG,
+    FLUX_UNITS,
     INTEGERS,
     MOMENT,
     NUMBER,
@@ -23,6 +24,7 @@ from photseries.parameters.kinds import (
     TEXT,
     TEXTS,
     Kind,
+    any_of,
     choice,
 )
 
@@ -106,8 +108,18 @@ def _kind(field: Field, operator: Operator) -> Kind:
             return TEXT
         case Operator.AT_LEAST | Operator.AT_MOST:
             return {"integer": COUNT, "mjd": MOMENT}.get(field.type, NUMBER)
+        case _ if field.values:
+            return any_of(*field.values)
         case _:
-            return TEXTS if field.is_text else NUMBERS if field.type == "number" else INTEGERS
+            return (
+                FLUX_UNITS
+                if field.type == "unit"
+                else TEXTS
+                if field.is_text
+                else NUMBERS
+                if field.type == "number"
+                else INTEGERS
+            )
 
 
 def _cone(name: str, kind: Kind, label: str, what: str) -> Criterion:

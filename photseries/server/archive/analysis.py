@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from photseries.lightcurve import folding
+from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.periodogram import search_periods
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.samples import Samples, Unit, samples, unit_of
+from photseries.lightcurve.samples import Samples, samples, unit_of
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.catalogue.finding import Found
@@ -48,7 +49,8 @@ class Periodogram:
 
     Attributes
     ----------
-    brightness : {"flux", "mag"}
+    brightness, unit, magsys, label : str
+        What is analysed; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     num_points : int
     weighted : bool
         Whether the errors were used.
@@ -69,6 +71,9 @@ class Periodogram:
     """
 
     brightness: Unit
+    unit: str
+    magsys: str | None
+    label: str
     num_points: int
     weighted: bool
     min_period: float
@@ -87,7 +92,8 @@ class FoldedLightCurve:
 
     Attributes
     ----------
-    brightness : {"flux", "mag"}
+    brightness, unit, magsys, label : str
+        What is analysed; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     num_points : int
         The number of points before thinning out.
     weighted : bool
@@ -97,13 +103,16 @@ class FoldedLightCurve:
     epoch : float
         A time of phase 0 [MJD].
     phase, mjd, value : ndarray of float64, shape (n,)
-        Phase from 0 to 1, time [MJD], brightness [uJy or AB mag].
+        Phase from 0 to 1, time [MJD], brightness [``unit``].
     error : ndarray of float64, shape (n,), or None
     bins : Bins
         Over all points.
     """
 
     brightness: Unit
+    unit: str
+    magsys: str | None
+    label: str
     num_points: int
     weighted: bool
     period: float
@@ -184,7 +193,7 @@ class Analysis:
         )
         kept = extremes(search.power, max_points)
         return found, Periodogram(
-            brightness=chosen.unit,
+            **calibration_of(found.fields).described(chosen.unit),
             num_points=len(chosen.mjd),
             weighted=chosen.error is not None,
             min_period=1 / search.grid.last,
@@ -229,7 +238,7 @@ class Analysis:
         phase = folding.phases(chosen.mjd, period, epoch)
         kept = slice(None, None, -(-len(phase) // max_points))
         return found, FoldedLightCurve(
-            brightness=chosen.unit,
+            **calibration_of(found.fields).described(chosen.unit),
             num_points=len(chosen.mjd),
             weighted=chosen.error is not None,
             period=period,
@@ -265,6 +274,7 @@ class Analysis:
             chosen,
             title=str(fields["obj_id"]),
             subtitle=subtitle,
+            label=calibration_of(fields).label(chosen.unit),
             size=size,
             theme=theme,
             time=time,
@@ -273,9 +283,11 @@ class Analysis:
 
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
         found, stored = self._reader.table(principal, found)
+        calibration = calibration_of(stored.metadata)
         return found, samples(
             stored.frame,
-            points.brightness or unit_of(stored.frame),
+            points.brightness or unit_of(stored.frame, calibration),
+            calibration,
             quality=points.quality,
             mjd_min=points.mjd_min,
             mjd_max=points.mjd_max,

@@ -16,6 +16,7 @@ from photseries.errors import (
     PreconditionFailedError,
 )
 from photseries.lightcurve.appending import appended
+from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
 from photseries.server.archive.blobs import BlobWriter, read_table
 from photseries.server.archive.changes import (
@@ -175,7 +176,7 @@ class Archive:
     ) -> None:
         """Apply an update to the state that was read."""
         layers = {
-            "existing": seen.metadata,
+            "existing": with_fields_of_altdata(seen.metadata, prefer_altdata=True),
             "inferred": inferred,
             "file": upload.file,
             "body": upload.fields,
@@ -187,11 +188,10 @@ class Archive:
                 self._share(principal, series_id, seen, metadata, sharing)
             return
         values = {**metadata, "owner_id": seen.owner_id}
-        if upload.frame is None:
-            frame = self._table(principal, series_id, seen)
-        else:
-            frame = upload.frame
-            values |= self._intake.derived_values(frame)
+        frame = self._table(principal, series_id, seen) if upload.frame is None else upload.frame
+        if upload.frame is not None or _is_recalibrated(seen.metadata, metadata):
+            self._intake.check_table(frame, metadata)
+            values |= self._intake.derived_values(frame, metadata)
         with self._stored(principal, frame, values) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
             ensure_current_revision(series.change(connection, series_id, seen.revision, {**values, **blob}))
@@ -304,3 +304,8 @@ class Archive:
             if holder is not None:
                 error.details["id"] = holder
             raise
+
+
+def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Tell whether the statistics of a series change because its numbers mean something else."""
+    return any(before.get(name) != after.get(name) for name in ("flux_unit", "magsys", "brightness"))

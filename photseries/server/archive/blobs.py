@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 
 from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError, UnreadableFileError
-from photseries.fields import IN_FILE, KEY
+from photseries.fields import KEY
+from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, stored_file
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue.blobs import Blob
@@ -54,7 +55,7 @@ class BlobWriter:
         ----------
         frame : DataFrame
         values : mapping
-            The metadata of the row; those that are not None go into the file.
+            The metadata of the row; :func:`~photseries.fields.stored.file_metadata` says which go into the file.
 
         Yields
         ------
@@ -68,9 +69,8 @@ class BlobWriter:
         UnavailableError
             When the store refuses the blob, or COMMIT was not reached before the write deadline.
         """
-        metadata = {name: values[name] for name in IN_FILE if values[name] is not None}
         content = stored_file.encode(
-            frame, metadata, compression=self._config.store.compression, limits=self._config.limits
+            frame, file_metadata(values), compression=self._config.store.compression, limits=self._config.limits
         )
         key = new_key(**{name: values[name] for name in KEY if name != "obj_id"})
         self._store.create(key, content)

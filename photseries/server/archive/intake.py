@@ -17,6 +17,8 @@ from photseries.fields import METADATA, STATISTICS
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed
+from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
+from photseries.lightcurve.curve import brightness_spellings, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import complete_reference, infer, merge
 from photseries.lightcurve.statistics import summarize
@@ -94,13 +96,14 @@ class Intake:
         try:
             match body.get("data"):
                 case None:
-                    return Upload(None, {}, fields)
+                    return Upload(None, {}, with_fields_of_altdata(fields))
                 case dict() as columns:
-                    return Upload(json_columns.decode(columns, self._limits), {}, fields)
+                    return Upload(json_columns.decode(columns, self._limits), {}, with_fields_of_altdata(fields))
                 case str() | bytes() as file:
                     blob = base64_text.decode(file) if isinstance(file, str) else file
                     decoded = self._sandbox.decode(blob)
-                    return Upload(decoded.frame, without_ignored(decoded.metadata), fields)
+                    said = with_fields_of_altdata(without_ignored(decoded.metadata))
+                    return Upload(decoded.frame, said, with_fields_of_altdata(fields))
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
@@ -119,7 +122,7 @@ class Intake:
         frame = self._required(principal, upload)
         merged = merge(dict(zip(LAYERS, (infer(frame), upload.file, upload.fields), strict=True)))
         metadata, sharing = self.check(principal, frame, merged.values)
-        values = {**self.derived_values(frame), **metadata, "owner_id": principal.user_id}
+        values = {**self.derived_values(frame, metadata), **metadata, "owner_id": principal.user_id}
         return NewSeries(frame, metadata, sharing, values, merged.sources)
 
     def parse_imported(
@@ -151,11 +154,12 @@ class Intake:
         decoded = self._sandbox.decode(file)
         known = {name: value for name, value in fields.items() if name != "owner_id"}
         file_says = without_ignored(decoded.metadata) if use_file_metadata else {}
-        merged = merge({"inferred": infer(decoded.frame), "file": file_says, "fields": known})
+        layers = {"inferred": infer(decoded.frame), "file": file_says, "fields": known}
+        merged = merge({name: with_fields_of_altdata(layer) for name, layer in layers.items()})
         problems = _Problems()
         metadata, sharing = self._valid(problems, decoded.frame, merged.values)
         problems.raise_any()
-        values = {**self.derived_values(decoded.frame), **metadata, "owner_id": fields["owner_id"]}
+        values = {**self.derived_values(decoded.frame, metadata), **metadata, "owner_id": fields["owner_id"]}
         return NewSeries(decoded.frame, metadata, sharing, values, merged.sources), decoded.metadata
 
     def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
@@ -222,10 +226,10 @@ class Intake:
         self, problems: _Problems, frame: pd.DataFrame | None, merged: Mapping[str, Any]
     ) -> tuple[dict[str, Any], Sharing]:
         """Check a table and its merged metadata, without the catalogue."""
+        metadata, refusal = load_metadata(self._schema, merged)
         with problems.caught():
             if frame is not None:
-                validate(frame, self._limits)
-        metadata, refusal = load_metadata(self._schema, merged)
+                self.check_table(frame, metadata)
         if refusal is not None:
             problems.errors.append(refusal)
         sharing = _sharing_of(metadata)
@@ -233,9 +237,21 @@ class Intake:
             metadata = complete_reference(metadata)
         return {name: metadata.get(name) for name in METADATA}, sharing
 
-    def derived_values(self, frame: pd.DataFrame) -> dict[str, Any]:
-        """Return the values of a row that follow from the table: its summary and content hash."""
-        summary = summarize(frame, detection_threshold=self._detection_threshold)
+    def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+        """Check that a table can be a series, and has the brightness that its metadata speak of.
+
+        Raises
+        ------
+        InvalidError
+        """
+        calibration = calibration_of(metadata)
+        validate(frame, self._limits, brightness_spellings(calibration))
+        require_one_brightness(frame, calibration)
+
+    def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a row that follow from the table and its calibration: summary and content hash."""
+        curve = light_curve(frame, calibration_of(metadata))
+        summary = summarize(frame, curve, detection_threshold=self._detection_threshold)
         return {**{name: getattr(summary, name) for name in STATISTICS}, "content_hash": content_hash(frame)}
 
     def _look_up(

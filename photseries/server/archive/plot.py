@@ -41,7 +41,15 @@ _DRAWING = threading.Lock()
 
 
 def png(
-    points: Samples, *, title: str, subtitle: str, size: tuple[int, int], theme: str, time: str, threshold: float
+    points: Samples,
+    *,
+    title: str,
+    subtitle: str,
+    label: str,
+    size: tuple[int, int],
+    theme: str,
+    time: str,
+    threshold: float,
 ) -> bytes:
     """Draw a light curve.
 
@@ -49,8 +57,8 @@ def png(
     ----------
     points : Samples
         In magnitudes the axis is inverted.
-    title, subtitle : str
-        Written as they are.
+    title, subtitle, label : str
+        Written as they are; the label is of the axis of brightness.
     size : (int, int)
         Width and height [pixels].
     theme : {"light", "dark"}
@@ -86,9 +94,9 @@ def png(
             figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=colours["back"], layout="constrained"
         )
         axes = figure.add_subplot(facecolor=colours["back"])
-        position, label = _position(points.mjd, time)
+        position, of_time = _position(points.mjd, time)
         _draw(axes, points, position, colours)
-        _dress(axes, position, label, points.unit, colours)
+        _dress(axes, position, (of_time, label), colours)
         _fit(axes, points, threshold)
         if time == "date":
             axes.xaxis_date()
@@ -146,9 +154,9 @@ def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str
         axes.plot(position, points.value, marker="o" if few else ".", markersize=size, **style)
 
 
-def _dress(axes: Any, position: FloatArray, label: str, unit: str, colours: Mapping[str, str]) -> None:
-    axes.set_xlabel(label, color=colours["soft"])
-    axes.set_ylabel("AB magnitude" if unit == "mag" else "flux [µJy]", color=colours["soft"])
+def _dress(axes: Any, position: FloatArray, labels: tuple[str, str], colours: Mapping[str, str]) -> None:
+    axes.set_xlabel(labels[0], color=colours["soft"])
+    axes.set_ylabel(labels[1], color=colours["soft"])
     axes.tick_params(colors=colours["soft"], labelsize=9, length=3)
     is_plain = _WRITTEN[0] < np.abs(position).max() < _WRITTEN[1]
     axes.ticklabel_format(useOffset=False, style="plain" if is_plain else "sci", axis="x")

@@ -8,9 +8,12 @@ import orjson
 
 from photseries.fields import STATISTICS
 from photseries.formats import json_columns
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.curve import underivable
 from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.part import Part
 from photseries.lightcurve.remarks import remarks
+from photseries.lightcurve.samples import unit_of
 from photseries.lightcurve.table import TIME, required_column
 from photseries.server.archive.intake import NewSeries
 from photseries.server.catalogue import finding, registries
@@ -18,6 +21,8 @@ from photseries.server.catalogue.engine import Connection
 from photseries.server.principal import Principal
 
 __all__ = ["preview"]
+
+_LIGHT_CURVE = ("mag", "magerr", "flux", "fluxerr")
 
 
 def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
@@ -36,8 +41,10 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
     dict
         ``metadata``, ``sources`` (of each field that is given: inferred, file or body), ``columns`` (the dtype of
         each), ``statistics``, ``content_hash``, ``warnings``, and the id of the series that has the key as ``exists``;
-        ``light_curve`` (mjd, flux, fluxerr, mag, magerr) where points are wanted.
+        ``light_curve`` (mjd, mag, magerr, flux, fluxerr; null what cannot be derived) where points are wanted; and what
+        its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     """
+    calibration = calibration_of(new.metadata)
     source = registries.get(connection, principal, "sources", new.values["obj_id"])
     position = None if source is None else (source["ra"], source["dec"])
     warnings = remarks(new.frame, new.values["ra"], new.values["dec"], position)
@@ -52,11 +59,14 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         "content_hash": new.values["content_hash"],
         "warnings": warnings,
         "exists": taken,
+        **calibration.described(unit_of(new.frame, calibration)),
         **({} if points is None else {"light_curve": _light_curve(new, points)}),
     }
 
 
 def _light_curve(new: NewSeries, points: int) -> orjson.Fragment:
     time = required_column(new.frame, TIME)
-    part = Part(columns=(time,), max_points=points, derive=("mag", "magerr", "flux", "fluxerr"))
-    return orjson.Fragment(json_columns.encode(cut(new.frame, part, new.metadata).rename(columns={time: "mjd"})))
+    refused = underivable(new.frame, calibration_of(new.metadata))
+    part = Part((time,), max_points=points, derive=tuple(name for name in _LIGHT_CURVE if name not in refused))
+    shown = cut(new.frame, part, new.metadata).rename(columns={time: "mjd"})
+    return orjson.Fragment(json_columns.encode(shown.reindex(columns=["mjd", *_LIGHT_CURVE])))

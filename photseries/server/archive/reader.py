@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 import orjson
 
 from photseries.errors import DamagedError, NotFoundError
+from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import Decoded
-from photseries.lightcurve.cutting import chosen, cut
+from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query
 from photseries.server.archive.blobs import read_blob, read_table
@@ -147,7 +148,8 @@ class SeriesReader:
             metadata = None
         if blob is None or metadata is None:
             raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
-        fields = {"id": series_id, "revision": revision, **metadata, "filename": blob.filename, "hash": blob.hash}
+        fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
+        fields |= {"filename": blob.filename, "hash": blob.hash}
         return self._document(Found(blob, revision, orjson.dumps(fields)), data_format, WHOLE)
 
     def document(
@@ -215,7 +217,7 @@ class SeriesReader:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)
         frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
-        return form.write(frame, stored.metadata)
+        return form.write(frame, file_metadata(metadata_of_part(part, with_defaults(stored.metadata))))
 
 
 def not_found(series_id: int) -> NotFoundError:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from photseries.hdf5 import Decoded
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import LightCurve, light_curve
 from photseries.server.catalogue.blobs import Blob
 
@@ -54,7 +55,7 @@ class TableCache:
                 self._kept.move_to_end(blob.filename)
                 return self._kept[blob.filename]
         decoded = read(blob)
-        table = CachedTable(decoded, light_curve(decoded.frame))
+        table = CachedTable(decoded, light_curve(decoded.frame, calibration_of(decoded.metadata)))
         if blob.size >= LONG and table.size <= self._most:
             with self._lock:
                 self._kept[blob.filename] = table

@@ -30,7 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 
 from photseries.errors import InvalidError
-from photseries.fields import Operator
+from photseries.fields import FIELDS, Operator
 from photseries.lightcurve import sky
 from photseries.parameters import SEPARATION, Cone, Cursor, Query, Restriction
 from photseries.server.catalogue.access import audience, heard_by, visible
@@ -132,7 +132,13 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     if operator is Operator.STATISTIC:
         statistic = SERIES[value.field].op("->>")(value.column)
         return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
-    return _OF_COLUMNS[operator](SERIES[restriction.field], value)
+    condition = _OF_COLUMNS[operator](SERIES[restriction.field], value)
+    if restriction.field == "magsys":
+        return and_(condition, SERIES.mean_mag.is_not(None))
+    if FIELDS[restriction.field].is_magnitude and operator in (Operator.AT_LEAST, Operator.AT_MOST):
+        # Numbers of instrumental magnitudes mean nothing beside others.
+        return and_(condition, SERIES.magsys != "instrumental")
+    return condition
 
 
 def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:

@@ -190,6 +190,7 @@ TABLES: Mapping[str, type[Base]] = {
 # JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
 _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "text": Text,
+    "unit": Text,
     "name": Text,
     "path": Text,
     "number": Double,
@@ -205,7 +206,9 @@ _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
 def _column(field: Field) -> MappedColumn[Any]:
     """Return the column of a metadata field or a statistic."""
     keys = () if field.refers_to is None else (ForeignKey(TABLES[field.refers_to].__table__.c.id),)
-    return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable)
+    # A default that the file omits belongs to a field newer than some rows, and than some writers during an upgrade.
+    default = field.default if field.file_omits_default else None
+    return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable, server_default=default)
 
 
 _FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in (*METADATA, *STATISTICS)})

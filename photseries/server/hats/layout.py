@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from photseries.errors import StartError
 from photseries.fields import EXPORTED, FIELDS
+from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.server.catalogue.exporting import Member
 
 __all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
 
 #: Changes when an export of before would not be continued but mixed.
-VERSION = 1
+VERSION = 2
 
 HEALPIX = "_healpix_29"
 LIGHT_CURVE = "lightcurve"
 
 Arrays = Mapping[str, NDArray[Any]]
+
+#: The nested columns that say of which series a measurement of a source is, and their types.
+_OF_SERIES = {"series_id": "id", "filter": "text", "flux_unit": "text", "magsys": "text"}
 
 _PLACE = {name: number for number, name in enumerate(EXPORTED)}
 
@@ -71,7 +75,7 @@ class Layout:
     @property
     def nested(self) -> tuple[str, ...]:
         """The nested columns that every export of this kind has."""
-        return (*MEASUREMENTS, "series_id", "filter") if self.by_source else MEASUREMENTS
+        return (*MEASUREMENTS, *_OF_SERIES) if self.by_source else MEASUREMENTS
 
     @property
     def about(self) -> dict[str, Any]:
@@ -90,15 +94,26 @@ class Layout:
             yield Row(together, {key: values[order] for key, values in joined.items()})
 
     def _measurements(self, member: Member, table: pd.DataFrame) -> dict[str, NDArray[Any]]:
-        curve = light_curve(table)
+        calibration = calibration_of(dict(zip(EXPORTED, member.values, strict=True)))
+        curve = light_curve(table, calibration)
         found: dict[str, NDArray[Any]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
-            for name, column in (("series_id", "id"), ("filter", "filter")):
-                found[name] = np.full(len(table), member.values[_PLACE[column]])
+            for name, value in self._of_series(member, calibration).items():
+                found[name] = np.full(len(table), value)
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
             found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
         return found
+
+    @staticmethod
+    def _of_series(member: Member, calibration: Calibration) -> dict[str, Any]:
+        """Give what the measurements of a series share, by the names of ``_OF_SERIES``."""
+        return {
+            "series_id": member.values[_PLACE["id"]],
+            "filter": member.values[_PLACE["filter"]],
+            "flux_unit": calibration.unit,
+            "magsys": calibration.magsys,
+        }
 
     def schema(self, footer: Mapping[bytes, bytes] | None = None) -> Any:
         """Give the Arrow schema of the rows.
@@ -122,9 +137,8 @@ class Layout:
             "boolean": pa.bool_(),
             "moment": pa.timestamp("us", "UTC"),
         }
-        nested = {"series_id": "id", "filter": "text"}
         lists = [
-            (name, pa.list_(kinds.get(nested.get(name, "number"), pa.string())))
+            (name, pa.list_(kinds.get(_OF_SERIES.get(name, "number"), pa.string())))
             for name in (*self.nested, *self.columns)
         ]
         types = _SOURCE if self.by_source else {name: FIELDS[name].type for name in EXPORTED}

@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, SHARING, Field
 from photseries.fields.values import DEEPEST, cast
+from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
 
 __all__ = ["MetadataSchema", "load_metadata"]
@@ -35,6 +36,8 @@ class _TableField(fields.Field[Any]):
     def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
         try:
             loaded = cast(self.declared, value, self.depth)
+            if self.declared.type == "unit":
+                loaded = flux_unit_of(loaded).name
         except ValueError as error:
             raise ValidationError(str(error)) from None
         is_filter = self.name == "filter"
@@ -151,7 +154,7 @@ def _json_schema(field: Field) -> dict[str, Any]:
 
 def _shape(field: Field) -> dict[str, Any]:
     match field.type:
-        case "text":
+        case "text" | "unit":
             return dict(TEXT_SHAPE)
         case "name" | "path":
             return dict(NAME_SHAPE)

@@ -64,7 +64,7 @@ def _column(field: Field, verbosity: int) -> VOColumn:
         name=field.name,
         value=_field(field.name),
         datatype=_DATATYPES.get(field.type, _TEXT),
-        unit=field.vo_unit,
+        unit=field.unit,
         ucd=field.ucd or "",
         verbosity=verbosity,
         words=field.description,

@@ -9,6 +9,7 @@ from typing import Any
 from apispec import APISpec
 
 from photseries.fields import ANSWERED, ENUMERATIONS, FIELDS, IN_FILE, METADATA, STATISTICS, Field
+from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.parameters import PERIODOGRAM
 from photseries.server.accounts import KINDS
@@ -33,6 +34,14 @@ ANY_OBJECT: Schema = {"type": "object"}
 WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "What is odd, though it was done."}
 
 _BRIGHTNESS = next(parameter for parameter in PERIODOGRAM if parameter.name == "brightness")
+
+_DESCRIBED: Schema = {
+    "brightness": dict(_BRIGHTNESS.kind.schema),
+    "unit": {**TEXT, "description": "Of the brightness: mag, uJy, or flux_unit where that is no flux density."},
+    "magsys": {"enum": [*FIELDS["magsys"].values, None], "description": "Of magnitudes."},
+    "label": {**TEXT, "description": "For an axis."},
+}
+_DESCRIBED_EXAMPLE = dict(AB_MICROJANSKY.described("flux"))
 
 _TYPES: Mapping[type, Schema] = {
     int: INTEGER,
@@ -181,6 +190,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "content_hash": TEXT,
         "warnings": WARNINGS,
         "exists": nullable(INTEGER),
+        **_DESCRIBED,
         "light_curve": {**_LIGHT_CURVE, "description": "Where maxPoints says how many points of it are wanted."},
     }
     example = {
@@ -191,6 +201,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "content_hash": examples.SERIES["content_hash"],
         "warnings": [],
         "exists": None,
+        **_DESCRIBED_EXAMPLE,
     }
     schema = record(members, example, optional=("light_curve",))
     return {**schema, "description": "What dryRun tells of a series that would be created."}
@@ -216,11 +227,11 @@ def _summary() -> Schema:
 
 
 _POINTS: Schema = {
-    "brightness": dict(_BRIGHTNESS.kind.schema),
+    **_DESCRIBED,
     "num_points": INTEGER,
     "weighted": {**FLAG, "description": "Whether the errors were used."},
 }
-_POINTS_EXAMPLE = {"brightness": "flux", "num_points": 8, "weighted": True}
+_POINTS_EXAMPLE = {**_DESCRIBED_EXAMPLE, "num_points": 8, "weighted": True}
 
 
 def _about_analyses() -> Iterator[tuple[str, Schema]]:
@@ -275,7 +286,7 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
                 "epoch": {**NUMBER, "description": "A time of phase 0 [MJD]."},
                 "phase": {**numbers, "description": "From 0 to 1."},
                 "mjd": numbers,
-                "value": {**numbers, "description": "Fluxes [uJy] or magnitudes [AB mag]."},
+                "value": {**numbers, "description": "Fluxes or magnitudes, in unit."},
                 "error": {**gaps, "type": ["array", "null"]},
                 "bins": record({name: several(INTEGER) if name == "count" else gaps for name in bins}, bins),
             },

@@ -9,7 +9,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from photseries.fields import ANSWERED, FIELDS, IN_FILE, Operator
+from photseries.fields import ANSWERED, FIELDS, Operator
+from photseries.fields.stored import file_metadata
 from photseries.formats import json_columns
 from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
@@ -107,8 +108,8 @@ def _series() -> dict[str, Any]:
         "content_hash": content_hash(frame),
         **dataclasses.asdict(summarize(frame)),
     }
-    stored = {name: known[name] for name in IN_FILE if known.get(name) is not None}
-    known["hash"] = hashlib.md5(stored_file.encode(frame, stored), usedforsecurity=False).hexdigest()
+    stored = stored_file.encode(frame, file_metadata(known))
+    known["hash"] = hashlib.md5(stored, usedforsecurity=False).hexdigest()
     return {name: known.get(name) for name in ANSWERED}
 
 

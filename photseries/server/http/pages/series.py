@@ -7,10 +7,13 @@ from typing import Any, ClassVar
 
 from photseries.fields import FIELDS, PER_COLUMN, Section
 from photseries.formats.registry import WRITERS
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.curve import brightness_spellings
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.files import FileHandler
+from photseries.server.http.pages.axes import axes_of
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.source import source_path
 from photseries.server.http.pages.words import written
@@ -53,7 +56,8 @@ class SeriesPageHandler(PageHandler):
         """Give what the script needs: numbers of the series, and which of its columns are what."""
         numeric = list(fields["medians"])
         time = next(name for name in TIME if name in numeric)
-        brightness = next(name for name in BRIGHTNESS if name in numeric)
+        spellings = brightness_spellings(calibration_of(fields))
+        brightness = next(name for name in spellings if name in numeric)
         # The script asks for these in both units and for the derived S/N, which replaces a column of that name.
         canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR, "snr"}
         return {
@@ -61,6 +65,7 @@ class SeriesPageHandler(PageHandler):
             "threshold": self.services.config.photometry.detection_threshold,
             "time": time,
             "unit": "flux" if brightness in FLUX else "mag",
+            "labels": {axis.brightness: axis.label for axis in axes_of(fields)},
             "columns": [name for name in numeric if name not in canonical],
         }
 

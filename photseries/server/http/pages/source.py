@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from dataclasses import asdict
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.table import TIME
 from photseries.parameters import MOST_PER_PAGE, OF_SOURCE, Query, Restriction
 from photseries.server.http.base import ANY
+from photseries.server.http.pages.axes import Axis, axes_of
 from photseries.server.http.pages.page import PageHandler
 
 __all__ = ["SourcePageHandler", "source_path"]
@@ -44,8 +46,10 @@ class SourcePageHandler(PageHandler):
         for instrument in names:
             entry = self.services.accounts.get(self.principal, "instrument", str(instrument))
             names[instrument] = entry["name"]
+        axes = list(dict.fromkeys(sorted((axis for fields in found for axis in axes_of(fields)), key=_place_of)))
         return {
             "source": source,
+            "axes": axes,
             "found": found,
             "total": total,
             "instruments": names,
@@ -53,13 +57,25 @@ class SourcePageHandler(PageHandler):
             "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "magref"),
             "plotted": {
                 "threshold": self.services.config.photometry.detection_threshold,
+                "axes": {axis.value: asdict(axis) for axis in axes},
                 "series": [self._plotted(fields, bands) for fields in found],
             },
         }
 
     def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int]) -> Mapping[str, Any]:
         time = next(name for name in TIME if name in fields["medians"])
-        return {**{name: fields[name] for name in _PLOTTED}, "time": time, "band": bands[fields["filter"]]}
+        axes = [axis.value for axis in axes_of(fields)]
+        return {
+            **{name: fields[name] for name in _PLOTTED},
+            "time": time,
+            "band": bands[fields["filter"]],
+            "axes": axes,
+        }
+
+
+def _place_of(axis: Axis) -> tuple[bool, bool]:
+    """Order axes: magnitudes before fluxes, AB and uJy before others."""
+    return axis.brightness == "flux", axis.value not in ("mag", "flux")
 
 
 def source_path(name: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from photseries.fields import FIELDS, Section
+from photseries.fields import FIELDS, Section, displayed
+from photseries.lightcurve.calibration import unit_in
 
 __all__ = ["counted", "date_of", "head_of", "number", "value_of", "written"]
 
@@ -16,7 +17,7 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 def written(fields: Mapping[str, Any], section: Section) -> list[tuple[str, str, str]]:
     """Write the fields of a section that have a value and that the page of a series lists: label, value, unit."""
     return [
-        (field.label, value_of(fields, name), field.displayed_unit)
+        (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
         for name, field in FIELDS.items()
         if field.section is section and field.on_page and fields[name] is not None
     ]

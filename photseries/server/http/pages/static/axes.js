@@ -1,4 +1,4 @@
-// What the axes of light curves are: three ways to write time, two of brightness.
+// What the axes of light curves are: three ways to write time; the labels of brightness come from the service.
 
 const DAY = 86_400_000; // [ms]
 const UNIX = 40587; // MJD of 1970-01-01
@@ -15,8 +15,4 @@ export function timeAxis(name, first) {
 
 export function labelOfTime(name, first) {
   return { mjd: "MJD [d]", days: `days since MJD ${Math.floor(first)}`, date: "date" }[name];
-}
-
-export function labelOfBrightness(unit) {
-  return unit === "mag" ? "AB magnitude" : "flux [µJy]";
 }

@@ -35,9 +35,9 @@ function work() {
 }
 
 async function spark(cell) {
-  const { series, time } = cell.dataset;
-  const { data } = await ask(`/api/photometric_series/${series}`, { query: { columns: time, derive: "flux", maxPoints: 400 } });
-  const points = data[time].map((mjd, i) => [mjd, data.flux[i]]).filter(([mjd, flux]) => mjd !== null && flux !== null);
+  const { series, time, brightness } = cell.dataset;
+  const { data } = await ask(`/api/photometric_series/${series}`, { query: { columns: time, derive: brightness, maxPoints: 400 } });
+  const points = data[time].map((mjd, i) => [mjd, data[brightness][i]]).filter(([mjd, value]) => mjd !== null && value !== null);
   const scale = (index, size) => {
     const values = points.map((point) => point[index]);
     const [least, most] = [Math.min(...values), Math.max(...values)];
@@ -45,7 +45,8 @@ async function spark(cell) {
   };
   const [across, up] = [scale(0, 120), scale(1, 32)];
   const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", points.map(([mjd, flux]) => `M${across(mjd).toFixed(1)} ${(32 - up(flux)).toFixed(1)}h0`).join(""));
+  const height = (value) => (brightness === "mag" ? up(value) : 32 - up(value));
+  path.setAttribute("d", points.map(([mjd, value]) => `M${across(mjd).toFixed(1)} ${height(value).toFixed(1)}h0`).join(""));
   const picture = document.createElementNS(SVG, "svg");
   for (const [name, value] of Object.entries({ viewBox: "0 0 120 32", width: 120, height: 32, "aria-hidden": "true" })) picture.setAttribute(name, value);
   picture.append(path);

@@ -2,7 +2,6 @@
 // holds what is looked at.
 
 import { ask, say } from "./api.js";
-import { labelOfBrightness } from "./axes.js";
 import { Stage } from "./stage.js";
 import { counted } from "./words.js";
 
@@ -70,13 +69,13 @@ async function refold() {
 }
 
 async function drawFolded() {
-  const { brightness, period, bins } = folded;
+  const { brightness, label, period, bins } = folded;
   const error = folded.error ?? folded.phase.map(() => NaN);
   const twice = (values) => [...values, ...values];
   const next = (phases) => [...phases, ...phases.map((phase) => phase + 1)];
   const chart = await stages.folded.show({
     height: height(),
-    xLabel: "phase", yLabel: labelOfBrightness(brightness), inverted: brightness === "mag",
+    xLabel: "phase", yLabel: label, inverted: brightness === "mag",
     tooltips: [["MJD", "@mjd{0.00000}"], ["phase", "@x{0.0000}"], [brightness, "@y{0.0000}"], ["±", "@error{0.0000}"]],
   });
   const few = folded.phase.length <= FEW;

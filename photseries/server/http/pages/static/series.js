@@ -2,12 +2,13 @@
 
 import { ask, later, say } from "./api.js";
 import { Chart } from "./chart.js";
-import { labelOfBrightness, labelOfTime, timeAxis } from "./axes.js";
+import { labelOfTime, timeAxis } from "./axes.js";
 import { counted } from "./words.js";
 
 const series = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
 const controls = element("controls");
+const DERIVED = [...Object.keys(series.labels).flatMap((name) => [name, `${name}err`]), "snr"].join(",");
 const MARKERS = 2500; // more points than these are dots without error bars
 
 const state = {
@@ -29,7 +30,7 @@ async function fetchRows(from, to) {
   const { data, data_rows: count } = await ask(`/api/photometric_series/${series.id}`, {
     signal: asked.signal,
     query: {
-      columns: names.map((name) => `"${name.replaceAll('"', '""')}"`).join(","), derive: "mag,magerr,flux,fluxerr,snr",
+      columns: names.map((name) => `"${name.replaceAll('"', '""')}"`).join(","), derive: DERIVED,
       maxPoints: most, mjdMin: from, mjdMax: to,
     },
   });
@@ -37,11 +38,11 @@ async function fetchRows(from, to) {
 }
 
 // What each row is: flagged, detected, not detected, or without an S/N; null where there is no brightness.
-function kinds({ flux, snr, ...columns }) {
+function kinds({ snr, ...columns }) {
   const flags = state.quality && columns[state.quality];
   return snr.map((value, i) => {
     if (flags && flags[i]) return "flagged";
-    if (value === null) return flux[i] === null ? null : "unknown";
+    if (value === null) return columns[series.unit][i] === null ? null : "unknown";
     return value > series.threshold ? "seen" : "unseen";
   });
 }
@@ -88,7 +89,7 @@ function tell(inside) {
   const [from, to] = state.window ?? [series.mjd_first, series.mjd_last];
   const points = inside ? counted(inside, "point") : "no point here; Show all, or the key 0, leads back";
   const thinned = inside && !rows.complete ? `, the extremes among ${rows.count.toLocaleString("en")}` : "";
-  const lost = inside && state.unit === "mag" ? rows.flux.filter((value) => value <= 0).length : 0;
+  const lost = inside && state.unit === "mag" ? rows.flux?.filter((value) => value !== null && value <= 0).length : 0;
   const without = lost ? `; ${lost.toLocaleString("en")} without a magnitude, as their flux is not positive` : "";
   element("told").textContent = `MJD ${from.toFixed(4)} to ${to.toFixed(4)}: ${points}${thinned}${without}`;
   const total = (name) => rows.kinds.filter((kind) => kind === name).length;
@@ -128,7 +129,7 @@ async function build() {
   const { kind, position, mjd } = axis();
   const tooltips = [["MJD", "@mjd{0.00000}"], [state.unit === "mag" ? "mag" : "flux", "@y{0.0000}"], ["±", "@error{0.0000}"]];
   const curve = new Chart(element("curve"), {
-    x: kind, xLabel: labelOfTime(state.time, series.mjd_first), yLabel: labelOfBrightness(state.unit),
+    x: kind, xLabel: labelOfTime(state.time, series.mjd_first), yLabel: series.labels[state.unit],
     inverted: state.unit === "mag", height: innerWidth < 600 ? 300 : 420, tooltips,
   });
   charts = { curve };

@@ -1,11 +1,11 @@
 // The page of one source: all its series, coloured by filter; what was thinned out is asked for again when one looks closer.
 
 import { ask, later, say } from "./api.js";
-import { labelOfBrightness, labelOfTime, timeAxis } from "./axes.js";
+import { labelOfTime, timeAxis } from "./axes.js";
 import { Stage } from "./stage.js";
 import { counted } from "./words.js";
 
-const { series, threshold } = JSON.parse(document.getElementById("script").dataset.series);
+const { series, threshold, axes } = JSON.parse(document.getElementById("script").dataset.series);
 const element = (id) => document.getElementById(id);
 const controls = element("controls");
 const AT_ONCE = 3; // requests under way
@@ -23,12 +23,14 @@ let chart = null;
 let span = null; // the times in view
 let unseen = false; // whether points have no place in magnitudes
 
+const brightness = () => axes[controls.unit.value];
+const isShown = (one) => one.axes.includes(controls.unit.value);
 const axis = () => timeAxis(controls.time.value, first);
 
 async function fetched(one, from, to) {
   const { data, data_rows: count } = await ask(`/api/photometric_series/${one.id}`, {
     query: {
-      columns: one.time, derive: "mag,magerr,flux,fluxerr,snr", mjdMin: from, mjdMax: to,
+      columns: one.time, derive: [...one.axes.flatMap((name) => [axes[name].brightness, `${axes[name].brightness}err`]), "snr"].join(","), mjdMin: from, mjdMax: to,
       maxPoints: Math.max(200, Math.round(MOST / series.length)),
     },
   });
@@ -54,16 +56,16 @@ async function each(many, action) {
 
 function points(filter, few) {
   const { position } = axis();
-  const unit = controls.unit.value;
+  const unit = brightness().brightness;
   const layer = { x: [], y: [], low: [], high: [], columns: { mjd: [], error: [], id: [] } };
   for (const one of series) {
     const of = rows.get(one.id);
-    if (one.filter !== filter || !of) continue;
+    if (one.filter !== filter || !of || !isShown(one)) continue;
     of[unit].forEach((value, i) => {
       const error = of[`${unit}err`][i];
       const faint = of.snr[i] !== null && of.snr[i] <= threshold;
       if (value === null || (unit === "mag" && faint)) {
-        unseen ||= unit === "mag" && of.flux[i] !== null;
+        unseen ||= unit === "mag" && (of.flux ?? of.mag)[i] !== null;
         return;
       }
       layer.x.push(position(of.mjd[i]));
@@ -80,7 +82,8 @@ function points(filter, few) {
 
 function inView() {
   const [from, to] = span ?? [-Infinity, Infinity];
-  return [...rows.values()].reduce((sum, { mjd }) => sum + mjd.filter((time) => time >= from && time <= to).length, 0);
+  const shown = series.filter(isShown).map((one) => rows.get(one.id)).filter(Boolean);
+  return shown.reduce((sum, { mjd }) => sum + mjd.filter((time) => time >= from && time <= to).length, 0);
 }
 
 function draw(fit) {
@@ -92,7 +95,9 @@ function draw(fit) {
   chart.draw(layers, { fit });
   const thinned = [...rows.values()].some(({ complete }) => !complete) ? ", the extremes of more" : "";
   const left = unseen ? "; points that are not detected are not shown in magnitudes" : "";
-  element("told").textContent = `${counted(inView(), "point")}${thinned}${left}`;
+  const others = series.filter((one) => !isShown(one)).length;
+  const apart = others ? `; ${counted(others, "series", "series")} in another unit or system` : "";
+  element("told").textContent = `${counted(inView(), "point")}${thinned}${left}${apart}`;
 }
 
 const closer = later(async () => {
@@ -100,7 +105,7 @@ const closer = later(async () => {
   const margin = (to - from) / 4;
   const wanted = series.filter((one) => {
     const of = rows.get(one.id);
-    return of && !hidden.has(one.filter) && !(of.complete && of.from <= from && of.to >= to) && one.mjd_first <= to && one.mjd_last >= from;
+    return of && isShown(one) && !hidden.has(one.filter) && !(of.complete && of.from <= from && of.to >= to) && one.mjd_first <= to && one.mjd_last >= from;
   });
   await each(wanted, async (one) => rows.set(one.id, await fetched(one, from - margin, to + margin)));
   draw(true);
@@ -108,9 +113,9 @@ const closer = later(async () => {
 
 async function build() {
   const { kind, position, mjd } = axis();
-  const unit = controls.unit.value;
+  const { brightness: unit, label } = brightness();
   chart = await stage.show({
-    x: kind, xLabel: labelOfTime(controls.time.value, first), yLabel: labelOfBrightness(unit), inverted: unit === "mag",
+    x: kind, xLabel: labelOfTime(controls.time.value, first), yLabel: label, inverted: unit === "mag",
     height: innerWidth < 600 ? 320 : 440,
     tooltips: [["MJD", "@mjd{0.00000}"], [unit, "@y{0.0000}"], ["±", "@error{0.0000}"], ["series", "@id"]],
   });

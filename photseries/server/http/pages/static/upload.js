@@ -1,7 +1,6 @@
 // A dry run of an upload after every change, until it is stored.
 
 import { ask, later, say } from "./api.js";
-import { labelOfBrightness } from "./axes.js";
 import { Stage } from "./stage.js";
 import { columnsOf, object } from "./table.js";
 
@@ -69,7 +68,7 @@ function fact(label, value) {
   return row;
 }
 
-async function preview({ warnings, statistics, columns: types, metadata, sources, light_curve: curve }) {
+async function preview({ warnings, statistics, columns: types, metadata, sources, light_curve: curve, brightness: unit, label }) {
   mark({}, metadata, sources);
   element("preview").hidden = false;
   element("warnings").replaceChildren(...[...(table?.warnings ?? []), ...warnings].map((text) => Object.assign(document.createElement("li"), { textContent: text })));
@@ -79,8 +78,7 @@ async function preview({ warnings, statistics, columns: types, metadata, sources
     ...shown.filter((name) => statistics[name] !== null).map((name) => fact(name, name.startsWith("mjd") ? statistics[name].toFixed(5) : short(statistics[name]))),
     fact("columns", Object.entries(types).map(([name, type]) => `${name} (${type})`).join(", ")),
   );
-  const unit = "flux" in types || "fluxes" in types ? "flux" : "mag";
-  const chart = await stage.show({ xLabel: "MJD [d]", yLabel: labelOfBrightness(unit), inverted: unit === "mag", height: 260 });
+  const chart = await stage.show({ xLabel: "MJD [d]", yLabel: label, inverted: unit === "mag", height: 260 });
   chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
   chart.setWindow(...chart.whole);
   chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3, line: curve.mjd.length < 0.9 * statistics.num_detected }], { fit: true });

@@ -1,0 +1,18 @@
+"""The unit of fluxes, the system of magnitudes, and which of the two is the brightness."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+
+
+def upgrade():
+    op.add_column("photometric_series", sa.Column("flux_unit", sa.Text(), server_default="uJy", nullable=False))
+    op.add_column("photometric_series", sa.Column("magsys", sa.Text(), server_default="ab", nullable=False))
+    op.add_column("photometric_series", sa.Column("brightness", sa.Text(), nullable=True))
+
+
+def downgrade():
+    for name in ("brightness", "magsys", "flux_unit"):
+        op.drop_column("photometric_series", name)

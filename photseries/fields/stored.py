@@ -1,0 +1,29 @@
+"""The fields in the metadata of a stored file: a default that other readers would not know is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from photseries.fields.table import FIELDS, IN_FILE
+
+__all__ = ["file_metadata", "with_defaults"]
+
+_OMITTED = {name: FIELDS[name].default for name in IN_FILE if FIELDS[name].file_omits_default}
+
+
+def file_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the stored file of a series carries, of all its fields.
+
+    SkyPortal refuses keys that it does not know: those that it lacks are written only where they are not the default.
+    """
+    return {
+        name: values[name]
+        for name in IN_FILE
+        if values.get(name) is not None and not (name in _OMITTED and values[name] == _OMITTED[name])
+    }
+
+
+def with_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a stored file with the defaults that the file leaves out."""
+    return {name: value for name in IN_FILE if (value := metadata.get(name, _OMITTED.get(name))) is not None}

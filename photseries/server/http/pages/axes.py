@@ -1,0 +1,48 @@
+"""The axes of brightness on which a page can show series."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from photseries.lightcurve.calibration import Unit, calibration_of
+
+__all__ = ["Axis", "axes_of"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of fluxes in one unit, or of magnitudes in one system.
+
+    Attributes
+    ----------
+    value : str
+        For a choice in a form: ``flux`` and ``mag`` are uJy and AB.
+    brightness : {"flux", "mag"}
+    label : str
+    caption : str
+        The label in short.
+    """
+
+    value: str
+    brightness: Unit
+    label: str
+    caption: str
+
+
+def axes_of(fields: Mapping[str, Any]) -> list[Axis]:
+    """Return the axes on which a series can be shown, magnitudes first."""
+    calibration = calibration_of(fields)
+    axes = []
+    if calibration.converts or fields["mean_mag"] is not None:
+        usual = calibration.magsys == "ab"
+        label = calibration.label("mag")
+        axes.append(
+            Axis("mag" if usual else f"mag-{calibration.magsys}", "mag", label, "Magnitude" if usual else label)
+        )
+    if calibration.converts or fields["mean_flux"] is not None:
+        usual = calibration.unit == "uJy"
+        label = calibration.label("flux")
+        axes.append(Axis("flux" if usual else f"flux-{calibration.unit}", "flux", label, "Flux" if usual else label))
+    return axes
