@@ -111,15 +111,8 @@ def _kind(field: Field, operator: Operator) -> Kind:
         case _ if field.values:
             return any_of(*field.values)
         case _:
-            return (
-                FLUX_UNITS
-                if field.type == "unit"
-                else TEXTS
-                if field.is_text
-                else NUMBERS
-                if field.type == "number"
-                else INTEGERS
-            )
+            kinds = {"unit": FLUX_UNITS, "number": NUMBERS}
+            return kinds.get(field.type, TEXTS if field.is_text else INTEGERS)
 
 
 def _cone(name: str, kind: Kind, label: str, what: str) -> Criterion:

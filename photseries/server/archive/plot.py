@@ -40,7 +40,7 @@ _THEMES: Mapping[str, Mapping[str, str]] = {
 _DRAWING = threading.Lock()
 
 
-def png(
+def png(  # noqa: PLR0913  what is drawn, and how
     points: Samples,
     *,
     title: str,

@@ -102,6 +102,7 @@ _OF_FIELDS: Mapping[str, Schema] = {
     "text": TEXT,
     "name": TEXT,
     "path": TEXT,
+    "unit": TEXT,
     "number": NUMBER,
     "mjd": NUMBER,
     "integer": INTEGER,

@@ -36,13 +36,14 @@ def axes_of(fields: Mapping[str, Any]) -> list[Axis]:
     calibration = calibration_of(fields)
     axes = []
     if calibration.converts or fields["mean_mag"] is not None:
-        usual = calibration.magsys == "ab"
-        label = calibration.label("mag")
-        axes.append(
-            Axis("mag" if usual else f"mag-{calibration.magsys}", "mag", label, "Magnitude" if usual else label)
-        )
+        axes.append(_axis("mag", calibration.label("mag"), "" if calibration.magsys == "ab" else calibration.magsys))
     if calibration.converts or fields["mean_flux"] is not None:
-        usual = calibration.unit == "uJy"
-        label = calibration.label("flux")
-        axes.append(Axis("flux" if usual else f"flux-{calibration.unit}", "flux", label, "Flux" if usual else label))
+        axes.append(_axis("flux", calibration.label("flux"), "" if calibration.unit == "uJy" else calibration.unit))
     return axes
+
+
+def _axis(brightness: Unit, label: str, unusual: str) -> Axis:
+    """Return an axis; that of uJy or AB has the plain name of its brightness."""
+    if unusual:
+        return Axis(f"{brightness}-{unusual}", brightness, label, label)
+    return Axis(brightness, brightness, label, {"flux": "Flux", "mag": "Magnitude"}[brightness])
