@@ -207,7 +207,8 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=_equals("magsys", "Series with magnitudes in this system; series without magnitudes never match."),
     ),
     _metadata(
-        "brightness", "text", "Brightness", "the columns to use where a table has fluxes and magnitudes; null: flux",
+        "brightness", "text", "Brightness",
+        "which columns are the brightness of a table with fluxes and magnitudes; null takes the fluxes",
         ucd="meta.code", values=("flux", "mag"), on_page=False,
     ),
     _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),

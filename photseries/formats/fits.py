@@ -162,8 +162,9 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     header["TREFPOS"] = (time_refpos(metadata), "where the times are measured")
     header["MJDREF"] = (0.0, "times are MJD")
     header["TIMEUNIT"] = "d"
-    if any(column.name in (*MAG, "magtot") for column in columns):
-        header["MAGSYS"] = (calibration_of(metadata).system, "system of the magnitudes")
+    system = calibration_of(metadata).system
+    if system and any(column.name in (*MAG, "magtot") for column in columns):
+        header["MAGSYS"] = (system, "system of the magnitudes")
     header["PHOTSER"] = json.dumps(metadata)
     out = io.BytesIO()
     astropy_fits.HDUList([astropy_fits.PrimaryHDU(), table]).writeto(out)

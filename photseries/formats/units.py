@@ -24,7 +24,7 @@ def in_known_units(
 ) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
     """Bring flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds and positions to degrees.
 
-    Magnitudes of count rates, such as mag(electron/s), stay as they are.
+    Vega magnitudes and those of count rates, such as mag(electron/s), stay as they are.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def in_known_units(
     str or None
         The unit of the fluxes and their errors, None where nothing says.
     str or None
-        "instrumental" where the unit of the magnitudes says so.
+        "vega" or "instrumental" where the unit of the magnitudes says so.
     tuple of str
         What whoever uploads it should know.
 
@@ -61,10 +61,10 @@ def in_known_units(
         raise invalid(f"The fluxes are in {flux}, which is a flux density: leave the zero point (zero_point) out.")
     text = None if flux is None else str(flux) or RELATIVE
     of_fluxes = known.uJy if flux is None or (is_density and not _is_known(str(text))) else flux
-    is_instrumental = _is_instrumental(given.get("mag"))
+    magsys = _magsys(given.get("mag"))
     targets = {
-        FLUXERR: of_fluxes, "flux": of_fluxes, MAGERR: known.mag, "exp_time": known.s, "ra": known.deg,
-        "dec": known.deg, **({} if is_instrumental else {"mag": known.ABmag, "limiting_mag": known.ABmag}),
+        FLUXERR: of_fluxes, "flux": of_fluxes, "exp_time": known.s, "ra": known.deg, "dec": known.deg,
+        **({} if magsys else {MAGERR: known.mag, "mag": known.ABmag, "limiting_mag": known.ABmag}),
     }  # fmt: skip
     brought, warnings = {}, []
     for role, target in targets.items():
@@ -76,7 +76,7 @@ def in_known_units(
         else:
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
     unit = text if text is None or of_fluxes is flux else MICROJANSKY
-    return frame.assign(**brought), unit, "instrumental" if is_instrumental else None, tuple(warnings)
+    return frame.assign(**brought), unit, magsys, tuple(warnings)
 
 
 def _is_known(text: str) -> bool:
@@ -87,14 +87,15 @@ def _is_known(text: str) -> bool:
     return True
 
 
-def _is_instrumental(unit: Any) -> bool:
-    """Tell whether magnitudes are of something that is counted: neither of a flux density nor of a plain number."""
+def _magsys(unit: Any) -> str | None:
+    """Return the system of magnitudes that their unit names; None for AB, and where it names none."""
     from astropy import units as known
 
-    physical = getattr(unit, "physical_unit", None)
-    return physical is not None and any(
-        base in (known.electron, known.ct, known.adu, known.ph, known.DN) for base in physical.decompose().bases
-    )
+    if str(unit).lower() in ("vegamag", "mag(vega)", "vega"):
+        return "vega"
+    counted = {known.electron, known.ct, known.adu, known.ph, known.DN}
+    physical = getattr(unit, "physical_unit", known.dimensionless_unscaled)
+    return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
 
 
 def _unit(unit: Any) -> Any:

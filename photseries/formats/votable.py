@@ -105,8 +105,10 @@ def _metadata(name: str, value: Any) -> str:
 
 def _calibrated(calibration: Calibration) -> tuple[str, ...]:
     """Return the columns that a photometric calibration is about: instrumental magnitudes have none."""
-    fluxes = _FLUXES if calibration.converts else ()
-    return fluxes if calibration.magsys == "instrumental" else (*fluxes, *_MAGNITUDES)
+    return (
+        *(_FLUXES if calibration.converts else ()),
+        *(_MAGNITUDES if calibration.system in ("AB", "Vega") else ()),
+    )
 
 
 def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:

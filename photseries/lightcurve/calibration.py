@@ -69,8 +69,12 @@ class Calibration:
 
     @property
     def system(self) -> str:
-        """The system of the magnitudes in words: AB, Vega or instrumental."""
-        return _SYSTEMS[self.magsys]
+        """The system of the magnitudes in words: AB, Vega or instrumental.
+
+        Empty where it is AB by default alone: nobody spoke of magnitudes beside fluxes that have none.
+        """
+        is_silent = self.magsys == "ab" and self.flux_unit.microjansky is None and self.brightness != "mag"
+        return "" if is_silent else _SYSTEMS[self.magsys]
 
     def described(self, unit: Unit) -> Described:
         """Return what flux or magnitude is in statistics and derived columns, as answers have it."""
@@ -85,7 +89,7 @@ class Calibration:
     def label(self, unit: Unit) -> str:
         """Return the label of an axis of flux or magnitude."""
         if unit == "mag":
-            return f"{self.system} magnitude"
+            return f"{self.system} magnitude".strip()
         if self.unit == RELATIVE:
             return "relative flux"
         return f"flux [{'µJy' if self.unit == MICROJANSKY else self.unit}]"

@@ -85,6 +85,7 @@ _LABELS: Mapping[Operator, str] = {Operator.AT_LEAST: " at least", Operator.AT_M
 
 def _criterion(field: Field, known: Comparison) -> Criterion:
     """Return the parameter that compares a field."""
+    never = " Instrumental magnitudes never match." if field.is_magnitude else ""
     unit = f" [{field.unit}]" if field.unit and field.type == "number" else ""
     return Criterion(
         name=known.name,
@@ -92,7 +93,7 @@ def _criterion(field: Field, known: Comparison) -> Criterion:
         kind=_kind(field, known.operator),
         field=field.name,
         operator=known.operator,
-        sentence=known.sentence or f"Series whose {field.name} {known.operator.value} this{unit}.",
+        sentence=known.sentence or f"Series whose {field.name} {known.operator.value} this{unit}.{never}",
         label=known.label or f"{field.label}{_LABELS.get(known.operator, '')}",
         unit=field.unit,
         robust=known.robust,

@@ -50,12 +50,11 @@ def test_tess(tess):
             "procver": "spoc-3.3.57-20190130",
             "data_rel": 1,
             "flux_column": "PDCSAP_FLUX",
-            "flux_calibrated": False,
-            "flux_unit": "electron/s",
         },
+        "flux_unit": "electron/s",
     }
     (warning,) = reading.warnings
-    assert "electron/s, not in uJy" in warning
+    assert "in electron/s: the series has no magnitudes" in warning
 
 
 def test_a_zero_point_calibrates(tess):
@@ -67,7 +66,7 @@ def test_a_zero_point_calibrates(tess):
     )
     np.testing.assert_allclose(reading.frame["fluxerr"], 3.5 * 36.30780547701, rtol=1e-12)
     assert reading.fields["altdata"]["flux_zero_point"] == 20.0
-    assert "flux_calibrated" not in reading.fields["altdata"]
+    assert "flux_unit" not in reading.fields
     assert reading.warnings == ()
 
 

@@ -167,10 +167,10 @@ def test_units_and_masks_of_tables(tmp_path):
     table.write(tmp_path / "curve.ecsv")
     got = read(tmp_path / "curve.ecsv")
     assert got.frame["mjd"].tolist() == [59000.0, 59001.0]
-    assert got.frame["flux"].tolist() == [1000.0, 2000.0]
+    assert got.frame["flux"].tolist() == [1.0, 2.0]
     assert got.frame["flags"].isna().tolist() == [True, False]
     assert got.frame["name"].tolist() == ["a", "b"]
-    assert got.fields == {"time_scale": "tt"}
+    assert got.fields == {"time_scale": "tt", "flux_unit": "mJy"}
 
 
 GAIA = 5853498713190525697  # one of those that float64 does not hold

@@ -146,9 +146,15 @@ def test_zero_points_and_units():
     got = mapped(columns, "ct", zero_point=23.9 + 2.5)
     assert got.frame["flux"][0] == pytest.approx(1.0)
     assert got.frame["fluxerr"][0] == pytest.approx(0.1)
-    flagged = mapped(columns, "ct")
-    assert flagged.fields["altdata"] == {"flux_calibrated": False, "flux_unit": "ct"}
-    assert len(flagged.warnings) == 1
+    counts = mapped(columns, "ct / s")
+    assert counts.fields == {"flux_unit": "ct/s"}
+    assert [text[:24] for text in counts.warnings] == ["The fluxes are in ct/s: "]
+    density = mapped(columns, "mJy")
+    assert (density.fields, density.warnings) == ({"flux_unit": "mJy"}, ())
+    assert mapped(columns, "uJy").fields == {}
+    unknown = mapped(columns, "furlong")
+    assert unknown.fields == {"flux_unit": "relative"}
+    assert "'furlong', is not known" in unknown.warnings[0]
     with pytest.raises(InvalidError, match="there is no flux"):
         mapped({"mjd": [59000.0], "mag": [1.0]}, zero_point=25)
     with pytest.raises(InvalidError, match="finite"):

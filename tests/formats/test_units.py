@@ -23,12 +23,12 @@ def of(**columns):
     return QTable({"mjd": MJD * u.d, **columns})
 
 
-#: Columns, and what they become; of units that every format has a name for.
+#: Columns, and what they become: fluxes keep their unit, errors take it; of units that every format has a name for.
 KNOWN = [
-    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2] * u.Jy}, {"flux": [1000, 2000], "fluxerr": [1e5, 2e5]}),
-    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2]}, {"flux": [1000, 2000], "fluxerr": [100, 200]}),
+    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2] * u.Jy}, {"flux": [1, 2], "fluxerr": [100, 200]}),
+    ({"flux": [1.0, 2.0] * u.mJy, "flux_err": [0.1, 0.2]}, {"flux": [1, 2], "fluxerr": [0.1, 0.2]}),
     ({"flux": [1.0, 2.0], "flux_err": [0.1, 0.2] * u.mJy}, {"flux": [1, 2], "fluxerr": [100, 200]}),
-    ({"flux": [1.0, 2.0] * u.Jy, "sigma": [1.0, 2.0] * u.mJy}, {"flux": [1e6, 2e6], "fluxerr": [1000, 2000]}),
+    ({"flux": [1.0, 2.0] * u.Jy, "sigma": [1.0, 2.0] * u.mJy}, {"flux": [1, 2], "fluxerr": [1e-3, 2e-3]}),
     ({"mag": [18.0, 19.0] * u.mag, "mag_err": [5.0, 6.0] * u.mmag}, {"mag": [18, 19], "magerr": [0.005, 0.006]}),
     ({"mag": [18e3, 19e3] * u.mmag, "mag_err": [5.0, 6.0]}, {"mag": [18, 19], "magerr": [0.005, 0.006]}),
     ({"mag": [18.0, 19.0], "exptime": [5, 6] * u.min}, {"exptime": [300, 360]}),
@@ -56,6 +56,8 @@ def test_what_has_a_known_unit_is_brought_to_the_one_of_the_archive(tmp_path, fo
         of(**columns).write(path, format={"ecsv": "ascii.ecsv"}.get(form, form))
     got = collected(of(**columns)) if form == "memory" else read(path)
     assert got.warnings == ()
+    flux_unit = str(getattr(columns.get("flux"), "unit", "uJy"))
+    assert got.fields == ({} if flux_unit == "uJy" else {"flux_unit": flux_unit})
     for name, values in expected.items():
         np.testing.assert_allclose(got.frame[name], values, rtol=1e-12)
 
@@ -63,7 +65,7 @@ def test_what_has_a_known_unit_is_brought_to_the_one_of_the_archive(tmp_path, fo
 def test_errors_are_in_the_unit_of_fluxes_that_are_no_flux_densities():
     got = collected(of(flux=[100.0, 200.0] * u.electron / u.s, flux_err=[60.0, 120.0] * u.electron / u.min))
     np.testing.assert_allclose(got.frame["fluxerr"], [1, 2], rtol=1e-12)
-    assert got.fields["altdata"]["flux_unit"] == "electron / s"
+    assert got.fields == {"flux_unit": "electron/s"}
     assert len(got.warnings) == 1
 
 
@@ -84,10 +86,46 @@ def test_a_unit_that_is_something_else_is_refused(columns, message):
 
 def test_a_unit_that_nobody_knows_is_warned_about():
     table = Table({"mjd": MJD, "mag": [18.0, 19.0]})
-    table["mag"].unit = u.Unit("vegamag", parse_strict="silent")
+    table["mag"].unit = u.Unit("twinkle", parse_strict="silent")
     got = collected(table)
-    assert got.warnings == ("The column mag is taken for mag(AB): nothing is known of its unit vegamag.",)
+    assert got.warnings == ("The column mag is taken for mag(AB): nothing is known of its unit twinkle.",)
     assert got.frame["mag"].tolist() == [18.0, 19.0]
+
+
+@pytest.mark.parametrize(
+    ("unit", "magsys"),
+    [
+        ("vegamag", "vega"),
+        ("mag(electron/s)", "instrumental"),
+        ("mag(ct)", "instrumental"),
+        ("mag(adu)", "instrumental"),
+    ],
+)
+def test_a_unit_of_magnitudes_names_their_system(unit, magsys):
+    table = Table({"mjd": MJD, "mag": [-8.0, -9.0], "magerr": [0.1, 0.2], "limmag": [-5.0, -6.0]})
+    for name in ("mag", "limmag"):
+        table[name].unit = u.Unit(unit, parse_strict="silent")
+    got = collected(table)
+    assert (got.fields, got.warnings) == ({"magsys": magsys}, ())
+    assert got.frame[["mag", "magerr", "limmag"]].to_numpy().tolist() == [[-8.0, 0.1, -5.0], [-9.0, 0.2, -6.0]]
+
+
+@pytest.mark.parametrize(
+    ("unit", "flux_unit", "flux"),
+    [
+        ("e-/s", "electron/s", [1, 2]),
+        ("ppm", "ppm", [1, 2]),
+        ("", "relative", [1, 2]),
+        ("erg / (s cm2 AA)", "erg/(Angstrom s cm2)", [1, 2]),
+        ("solLum Hz-1 pc-2", None, np.array([1, 2]) * (u.Lsun / u.Hz / u.pc**2).to(u.uJy)),
+    ],
+)
+def test_units_of_fluxes_become_the_field(unit, flux_unit, flux):
+    table = Table({"mjd": MJD, "flux": [1.0, 2.0]})
+    table["flux"].unit = u.Unit(unit, parse_strict="silent")
+    got = collected(table)
+    assert got.fields.get("flux_unit") == flux_unit
+    np.testing.assert_allclose(got.frame["flux"], flux, rtol=1e-12)
 
 
 @pytest.mark.parametrize("unit", [u.uJy, u.mJy])
@@ -120,8 +158,8 @@ def test_a_time_series_that_astropy_wrote_to_fits(tmp_path):
     given.write(tmp_path / "series.fits")
     got = read(tmp_path / "series.fits")
     np.testing.assert_array_equal(got.frame["mjd"], given.time.mjd)
-    assert got.frame["flux"].tolist() == [1000, 2000]
-    assert got.fields == {"time_scale": "tdb"}
+    assert got.frame["flux"].tolist() == [1, 2]
+    assert got.fields == {"time_scale": "tdb", "flux_unit": "mJy"}
 
 
 def test_a_published_zero_point_serves_tables_of_its_unit():

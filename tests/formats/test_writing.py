@@ -272,7 +272,7 @@ def test_astropy_makes_times_of_fits():
 
 
 def test_fluxes_that_are_not_calibrated_are_not_called_so():
-    metadata = {**METADATA, "altdata": {"flux_calibrated": False, "flux_unit": "electron/s"}}
+    metadata = {**METADATA, "flux_unit": "electron/s"}
     table = parse(io.BytesIO(WRITERS["votable"].write(tess(), metadata))).get_first_table()
     fields = {field.name: field for field in table.fields}
     assert (str(fields["flux"].unit), fields["flux"].ucd) == ("electron / s", "phot.flux")

@@ -11,11 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.parameters import kinds
-from photseries.parameters.kinds import LONGEST_TEXT, MOST_VALUES, Kind, Statistic, choice, choices, joined, whole
+from photseries.parameters.kinds import (
+    LONGEST_TEXT,
+    MOST_VALUES,
+    Kind,
+    Statistic,
+    any_of,
+    choice,
+    choices,
+    joined,
+    whole,
+)
 
 KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Kind)} | {
     "choice": choice("asc", "desc"),
     "choices": choices("mag", "snr"),
+    "any_of": any_of("ab", "vega"),
     "whole": whole(2, 50),
 }
 
@@ -41,6 +52,13 @@ GOOD: dict[str, dict[str, Any]] = {
     "COUNT": {"0": 0, "-0": 0, "007": 7, "2147483647": 2**31 - 1},
     "POINTS": {"4": 4, "2147483647": 2**31 - 1},
     "choices": {"mag": ("mag",), "snr,mag": ("snr", "mag")},
+    "any_of": {"ab": ("ab",), "vega, ab": ("vega", "ab"), '"ab","vega"': ("ab", "vega")},
+    "FLUX_UNITS": {
+        "uJy": ("uJy",),
+        "electron / s, relative": ("electron/s", "relative"),
+        '"erg/s/cm2/Hz"': ("erg/s/cm2/Hz",),
+        "e-/s": ("electron/s",),
+    },
     "POSITIVE": {"1": 1, "2147483647": 2**31 - 1},
     "NUMBER": {
         "1": 1.0,
@@ -135,6 +153,8 @@ BAD = {
     "whole": [*NOT_NUMBERS, *NOT_ONE, "1.0", "1", "51", "-2"],
     "choice": ["", "ASC", "asc ", "ascending", "a\0sc"],
     "choices": ["", "MAG", "mag,", "mag, snr", "mag,mag", "mag,colour"],
+    "any_of": ["", "AB", "ab,", "ab;vega", "ab,st"],
+    "FLUX_UNITS": ["", "ujy", "mag", "Jy,", "Jy,furlong", "x" * 10**6],
     "POINTS": [*NOT_NUMBERS, *NOT_ONE, "3", "-4", "4.0"],
 }  # fmt: skip
 
