@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ from photseries.errors import (
 )
 from photseries.lightcurve.appending import appended
 from photseries.lightcurve.calibration import with_fields_of_altdata
-from photseries.lightcurve.metadata import infer, merge
+from photseries.lightcurve.metadata import merge
 from photseries.server.archive.blobs import BlobWriter, read_table
 from photseries.server.archive.changes import (
     StaleRevisionError,
@@ -25,7 +25,7 @@ from photseries.server.archive.changes import (
     changed_fields,
     ensure_current_revision,
 )
-from photseries.server.archive.intake import Intake, Sharing, Upload
+from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload
 from photseries.server.archive.preview import preview
 from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import blobs, finding, series
@@ -41,6 +41,8 @@ __all__ = ["Archive", "Created"]
 
 #: The revisions that a caller accepts; None: any.
 Revisions = Set[int] | None
+
+_Result = TypeVar("_Result")
 
 #: How often a change is tried again when others changed the series meanwhile.
 MERGES = 3
@@ -77,7 +79,7 @@ class Archive:
         self.filters = self._intake.filters
 
     @requires(CREATE_SERIES)
-    def create(self, principal: Principal, body: Mapping[str, Any]) -> Created:
+    def create(self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True) -> Created:
         """Store a new series.
 
         Parameters
@@ -86,6 +88,8 @@ class Archive:
             Becomes the owner.
         body : mapping
             ``data`` (columns, or a base64 HDF5 file) and metadata fields.
+        refuse_suspicious : bool
+            False, for imports, turns the refusal of several filters, and of times that are not MJD, into warnings.
 
         Returns
         -------
@@ -98,7 +102,7 @@ class Archive:
         DuplicateError
             When a series with this unique key exists.
         """
-        new = self._intake.parse_create(principal, body)
+        new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
         with self._stored(principal, new.frame, new.values) as (connection, blob):
             content = new.values["content_hash"]
             references = self._intake.look_up_references(connection, principal, new.metadata, new.sharing, content)
@@ -106,12 +110,20 @@ class Archive:
             identity = series.create(connection, {**new.values, **blob}, group_ids, references.stream_ids)
             reached("create: row inserted")
         same = references.same_content
-        return Created(identity, () if same is None else (f"The same table is already stored as series {same}.",))
+        stored = () if same is None else (f"The same table is already stored as series {same}.",)
+        return Created(identity, (*new.warnings, *stored))
 
     @requires(CREATE_SERIES)
-    def preview(self, principal: Principal, body: Mapping[str, Any], points: int | None = None) -> dict[str, Any]:
+    def preview(
+        self,
+        principal: Principal,
+        body: Mapping[str, Any],
+        points: int | None = None,
+        *,
+        refuse_suspicious: bool = True,
+    ) -> dict[str, Any]:
         """Return what :meth:`create` would store; see :mod:`photseries.server.archive.preview`."""
-        new = self._intake.parse_create(principal, body)
+        new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
         with self._catalogue.reading() as connection:
             return preview(connection, principal, new, points)
 
@@ -124,25 +136,27 @@ class Archive:
         expected: Revisions = None,
         *,
         drop_repeats: bool = False,
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Append rows to the table of a series; its metadata stay, its statistics are computed again.
 
-        Raises what :meth:`update` does, and InvalidError when the rows do not fit or repeat existing ones.
+        Returns warnings about the new rows. Raises what :meth:`update` does, and InvalidError when the rows do not fit or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
         more = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
-        def grow(seen: Changeable) -> None:
-            frame = appended(
-                self._table(principal, series_id, seen), more, drop_repeats=drop_repeats, from_json=from_json
-            )
-            self._update(principal, series_id, seen, Upload(frame, {}, {}), inferred={})
+        def grow(seen: Changeable) -> tuple[str, ...]:
+            before = self._table(principal, series_id, seen)
+            frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
+            sent = SentRows.of(frame, frame.iloc[len(before) :])
+            return self._update(principal, series_id, seen, Upload(frame, {}, {}), sent, inferred={})
 
-        self._retry(principal, series_id, expected, grow)
+        return self._retry(principal, series_id, expected, grow)
 
     @requires(CHANGE_SERIES)
-    def update(self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None) -> None:
+    def update(
+        self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None
+    ) -> tuple[str, ...]:
         """Change the metadata, the sharing or the table of a series.
 
         Concurrent changes of different fields all survive: a change that meets another one is merged and tried again.
@@ -156,6 +170,11 @@ class Archive:
         expected : set of int, optional
             The series must be at one of these revisions.
 
+        Returns
+        -------
+        tuple of str
+            Warnings about the new table.
+
         Raises
         ------
         NotFoundError, ForbiddenError, InvalidError, DuplicateError
@@ -166,31 +185,44 @@ class Archive:
         """
         self._changeable(principal, series_id, expected)
         upload = self._intake.parse_body(principal, body)
-        inferred = {} if upload.frame is None else infer(upload.frame)
-        self._retry(
-            principal, series_id, expected, lambda seen: self._update(principal, series_id, seen, upload, inferred)
+        sent = None if upload.frame is None else SentRows.of(upload.frame)
+        inferred = {} if sent is None else sent.inferred
+        return self._retry(
+            principal,
+            series_id,
+            expected,
+            lambda seen: self._update(principal, series_id, seen, upload, sent, inferred),
         )
 
     def _update(
-        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, inferred: Mapping[str, Any]
-    ) -> None:
-        """Apply an update to the state that was read."""
+        self,
+        principal: Principal,
+        series_id: int,
+        seen: Changeable,
+        upload: Upload,
+        sent: SentRows | None,
+        inferred: Mapping[str, Any],
+    ) -> tuple[str, ...]:
+        """Apply an update to the state that was read; return warnings about the rows that were sent."""
         layers = {
             "existing": with_fields_of_altdata(seen.metadata, prefer_altdata=True),
             "inferred": inferred,
             "file": upload.file,
             "body": upload.fields,
         }
-        metadata, sharing = self._intake.check(principal, upload.frame, merge(layers, clearing="body").values)
+        checked = self._intake.check(principal, sent, merge(layers, clearing="body"))
+        metadata, sharing = checked.metadata, checked.sharing
         described = {name: value for name, value in metadata.items() if value is not None} != seen.metadata
         if upload.frame is None and not described:
             if sharing != Sharing():
                 self._share(principal, series_id, seen, metadata, sharing)
-            return
+            return checked.warnings
         values = {**metadata, "owner_id": seen.owner_id}
         frame = self._table(principal, series_id, seen) if upload.frame is None else upload.frame
-        if upload.frame is not None or _is_recalibrated(seen.metadata, metadata):
+        is_recalibrated = _is_recalibrated(seen.metadata, metadata)
+        if upload.frame is None and is_recalibrated:
             self._intake.check_table(frame, metadata)
+        if upload.frame is not None or is_recalibrated:
             values |= self._intake.derived_values(frame, metadata)
         with self._stored(principal, frame, values) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
@@ -204,6 +236,7 @@ class Archive:
             append_history(connection, principal, series_id, seen, "update", changed, blob)
             reached("update: history noted")
         self._blobs.remove_unlinked(seen.blob.filename)
+        return checked.warnings
 
     def _share(
         self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
@@ -243,8 +276,8 @@ class Archive:
         self._blobs.remove_unlinked(seen.blob.filename)
 
     def _retry(
-        self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], None]
-    ) -> None:
+        self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]
+    ) -> _Result:
         """Apply a change to the current state of a series; retry when others changed it meanwhile."""
         with suppress(StaleRevisionError):
             return change(self._changeable(principal, series_id, expected))

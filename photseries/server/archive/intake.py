@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
 import pandas as pd
@@ -20,7 +20,8 @@ from photseries.lightcurve.bandpasses import allowed
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import brightness_spellings, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash
-from photseries.lightcurve.metadata import complete_reference, infer, merge
+from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
+from photseries.lightcurve.quality import distance_warnings, filter_problem, quality_warnings, time_problem
 from photseries.lightcurve.statistics import summarize
 from photseries.lightcurve.table import validate
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -30,7 +31,7 @@ from photseries.server.sandbox.pool import Sandbox
 from photseries.server.schemas.metadata import MetadataSchema, load_metadata
 from photseries.server.settings import Config
 
-__all__ = ["LAYERS", "Intake", "NewSeries", "Sharing", "Upload"]
+__all__ = ["LAYERS", "Checked", "Intake", "NewSeries", "SentRows", "Sharing", "Upload"]
 
 #: The sources of metadata of a new series, lowest precedence first.
 LAYERS = ("inferred", "file", "body")
@@ -54,14 +55,39 @@ class Sharing:
 
 
 @dataclass(frozen=True)
+class SentRows:
+    """The table of a series as it will be, the rows of it that a request sent, and the metadata inferred from these."""
+
+    frame: pd.DataFrame
+    rows: pd.DataFrame
+    inferred: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, frame: pd.DataFrame, rows: pd.DataFrame | None = None) -> SentRows:
+        """Infer the metadata; by default the request sent the whole table."""
+        rows = frame if rows is None else rows
+        return cls(frame, rows, infer(rows))
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Valid metadata, with None where there is no value, the sharing, and warnings about the table."""
+
+    metadata: dict[str, Any]
+    sharing: Sharing
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class NewSeries:
-    """A valid new series: its table, metadata, sharing, the values of its row, and the source of each field."""
+    """A valid new series: table, metadata, sharing, values of its row, source of each field, and warnings."""
 
     frame: pd.DataFrame
     metadata: Mapping[str, Any]
     sharing: Sharing
     values: Mapping[str, Any]
     sources: Mapping[str, str]
+    warnings: tuple[str, ...]
 
 
 class Intake:
@@ -108,8 +134,17 @@ class Intake:
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
 
-    def parse_create(self, principal: Principal, body: Mapping[str, Any]) -> NewSeries:
+    def parse_create(
+        self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True
+    ) -> NewSeries:
         """Parse and check the body of a new series.
+
+        Parameters
+        ----------
+        principal : Principal
+        body : mapping
+        refuse_suspicious : bool
+            False turns the refusal of several filters, and of times that are not MJD, into warnings.
 
         Raises
         ------
@@ -120,15 +155,17 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        merged = merge(dict(zip(LAYERS, (infer(frame), upload.file, upload.fields), strict=True)))
-        metadata, sharing = self.check(principal, frame, merged.values)
-        values = {**self.derived_values(frame, metadata), **metadata, "owner_id": principal.user_id}
-        return NewSeries(frame, metadata, sharing, values, merged.sources)
+        sent = SentRows.of(frame)
+        merged = merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
+        checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
+        return self._new_series(frame, merged, checked, principal.user_id)
 
     def parse_imported(
         self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
     ) -> tuple[NewSeries, Mapping[str, Any]]:
         """Parse and check a series of another archive; its references are checked when it is inserted.
+
+        Several filters, and times that are not MJD, are warnings here.
 
         Parameters
         ----------
@@ -154,13 +191,13 @@ class Intake:
         decoded = self._sandbox.decode(file)
         known = {name: value for name, value in fields.items() if name != "owner_id"}
         file_says = without_ignored(decoded.metadata) if use_file_metadata else {}
-        layers = {"inferred": infer(decoded.frame), "file": file_says, "fields": known}
+        sent = SentRows.of(decoded.frame)
+        layers = {"inferred": sent.inferred, "file": file_says, "fields": known}
         merged = merge({name: with_fields_of_altdata(layer) for name, layer in layers.items()})
         problems = _Problems()
-        metadata, sharing = self._valid(problems, decoded.frame, merged.values)
+        checked = self._valid(problems, sent, merged, refuse_suspicious=False)
         problems.raise_any()
-        values = {**self.derived_values(decoded.frame, metadata), **metadata, "owner_id": fields["owner_id"]}
-        return NewSeries(decoded.frame, metadata, sharing, values, merged.sources), decoded.metadata
+        return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
     def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
         """Parse the rows to append to a series.
@@ -202,14 +239,9 @@ class Intake:
         raise error
 
     def check(
-        self, principal: Principal, frame: pd.DataFrame | None, merged: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Sharing]:
-        """Check a table and its merged metadata.
-
-        Returns
-        -------
-        metadata, sharing : dict, Sharing
-            Every metadata field, None where there is no value.
+        self, principal: Principal, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool = True
+    ) -> Checked:
+        """Check the table that a request sent, if it sent one, and the merged metadata.
 
         Raises
         ------
@@ -217,25 +249,41 @@ class Intake:
             Naming every problem at once.
         """
         problems = _Problems()
-        metadata, sharing = self._valid(problems, frame, merged)
-        self._look_up(problems, principal, metadata, sharing)
+        checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
+        references = self._look_up(problems, principal, checked.metadata, checked.sharing)
         problems.raise_any()
-        return metadata, sharing
+        if sent is None:
+            return checked
+        far = distance_warnings(checked.metadata["ra"], checked.metadata["dec"], references.source_position)
+        return replace(checked, warnings=(*checked.warnings, *far))
 
-    def _valid(
-        self, problems: _Problems, frame: pd.DataFrame | None, merged: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], Sharing]:
+    def _valid(self, problems: _Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
         """Check a table and its merged metadata, without the catalogue."""
-        metadata, refusal = load_metadata(self._schema, merged)
+        metadata, refusal = load_metadata(self._schema, merged.values)
+        is_table = False
         with problems.caught():
-            if frame is not None:
-                self.check_table(frame, metadata)
+            if sent is not None:
+                self.check_table(sent.frame, metadata)
+                is_table = True
         if refusal is not None:
             problems.errors.append(refusal)
         sharing = _sharing_of(metadata)
         with problems.caught():
             metadata = complete_reference(metadata)
-        return {name: metadata.get(name) for name in METADATA}, sharing
+        warnings = []
+        if sent is not None and is_table:
+            given = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
+            warnings = quality_warnings(sent.rows, sent.inferred, given)
+            for column, message in filter(None, (filter_problem(sent.frame), time_problem(sent.rows))):
+                if refuse_suspicious:
+                    problems.add(f"data.{column}", message)
+                else:
+                    warnings.append(message)
+        return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
+
+    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
+        values = {**self.derived_values(frame, checked.metadata), **checked.metadata, "owner_id": owner_id}
+        return NewSeries(frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings)
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
         """Check that a table can be a series, and has the brightness that its metadata speak of.
@@ -256,10 +304,11 @@ class Intake:
 
     def _look_up(
         self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing
-    ) -> None:
+    ) -> References:
         with self._catalogue.reading() as connection:
             references = self.look_up_references(connection, principal, metadata, sharing)
         _refuse_unknown(problems, metadata, sharing, references)
+        return references
 
     def look_up_references(
         self, connection: Connection, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing, *more: Any

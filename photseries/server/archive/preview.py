@@ -12,11 +12,10 @@ from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import underivable
 from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.part import Part
-from photseries.lightcurve.remarks import remarks
 from photseries.lightcurve.samples import unit_of
 from photseries.lightcurve.table import TIME, required_column
 from photseries.server.archive.intake import NewSeries
-from photseries.server.catalogue import finding, registries
+from photseries.server.catalogue import finding
 from photseries.server.catalogue.engine import Connection
 from photseries.server.principal import Principal
 
@@ -45,19 +44,15 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     """
     calibration = calibration_of(new.metadata)
-    source = registries.get(connection, principal, "sources", new.values["obj_id"])
-    position = None if source is None else (source["ra"], source["dec"])
-    warnings = remarks(new.frame, new.values["ra"], new.values["dec"], position)
     taken = finding.taken_by(connection, principal, new.values)
-    if taken is not None:
-        warnings.append(f"A series with this key is there already: {taken}. It would be refused.")
+    exists = () if taken is None else (f"A series with this key is there already: {taken}. It would be refused.",)
     return {
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
         "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
         "statistics": {name: new.values[name] for name in STATISTICS},
         "content_hash": new.values["content_hash"],
-        "warnings": warnings,
+        "warnings": [*new.warnings, *exists],
         "exists": taken,
         **calibration.described(unit_of(new.frame, calibration)),
         **({} if points is None else {"light_curve": _light_curve(new, points)}),

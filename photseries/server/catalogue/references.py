@@ -36,12 +36,15 @@ class References:
         The groups and streams that the principal may share with.
     same_content : int or None
         The least id of the visible series with the same content.
+    source_position : pair of float or None
+        The ra and dec of the source [deg].
     """
 
     known: dict[str, bool]
     group_ids: list[int]
     stream_ids: list[int]
     same_content: int | None
+    source_position: tuple[float, float] | None
 
 
 def look_up_references(
@@ -75,10 +78,10 @@ def look_up_references(
         content_hash=content_hash,
         **seeing(principal),
     )
-    *known, group_numbers, stream_numbers, same = tuple[Any, ...](found.one())
+    *known, group_numbers, stream_numbers, same, ra, dec = tuple[Any, ...](found.one())
     exist = dict(zip(REFERENCES, known, strict=True))
     named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
-    return References(named, group_numbers, stream_numbers, same)
+    return References(named, group_numbers, stream_numbers, same, None if ra is None else (ra, dec))
 
 
 def _possible(numbers: Sequence[int]) -> list[int]:
@@ -100,7 +103,10 @@ def _look_up() -> CompiledStatement:
     streams = select(Stream.id).where(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
     same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
     arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
-    return CompiledStatement(select(*named, *arrays, same.scalar_subquery()))
+    source = TABLES["sources"].__table__.c
+    position = (select(column).where(source.id == bindparam("obj_id")) for column in (source.ra, source.dec))
+    singles = (one.scalar_subquery() for one in (same, *position))
+    return CompiledStatement(select(*named, *arrays, *singles))
 
 
 _LOOK_UP = _look_up()

@@ -73,7 +73,7 @@ class SeriesHandler(UploadHandler):
                 return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
-            return {"id": created.id, **({"warnings": created.warnings} if created.warnings else {})}
+            return {"id": created.id, "warnings": created.warnings}
 
         await self.reply(create, heavy=True)
 
@@ -232,12 +232,12 @@ class OneSeriesHandler(UploadHandler):
     async def patch(self, identity: str) -> None:
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
 
-        def change() -> dict[str, int]:
+        def change() -> dict[str, Any]:
             series_id = number_of(identity)
             expected = revisions(self.request.headers, series_id)
             body, _ = self.upload()
-            self.services.archive.update(self.principal, series_id, body, expected)
-            return {"id": series_id}
+            warnings = self.services.archive.update(self.principal, series_id, body, expected)
+            return {"id": series_id, "warnings": warnings}
 
         await self.reply(change, heavy=True)
 
@@ -268,13 +268,13 @@ class AppendHandler(UploadHandler):
     async def post(self, identity: str) -> None:
         """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
 
-        def append() -> dict[str, int]:
+        def append() -> dict[str, Any]:
             series_id = number_of(identity)
             expected = revisions(self.request.headers, series_id)
             body, asked = self.upload(parameters.APPEND)
             drop = asked["repeats"] == "drop"
-            self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
-            return {"id": series_id}
+            warnings = self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
+            return {"id": series_id, "warnings": warnings}
 
         await self.reply(append, heavy=True)
 

@@ -165,8 +165,9 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         "SeriesPage",
         record(page, {"series": [dict(examples.SERIES)], "totalMatches": 1, **around}, optional=("totalMatches",)),
     )
-    yield "Created", record({"id": INTEGER, "warnings": WARNINGS}, {"id": 1}, optional=("warnings",))
-    yield "Changed", record({"id": INTEGER}, {"id": 1})
+    stored = {"id": INTEGER, "warnings": WARNINGS}, {"id": 1, "warnings": []}
+    yield "Created", record(*stored)
+    yield "Changed", record(*stored)
     yield "Preview", _preview(fields)
     yield "Summary", _summary()
     event = {
