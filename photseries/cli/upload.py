@@ -11,9 +11,9 @@ import click
 
 from photseries.cli.connection import connected
 from photseries.cli.fields import NameTemplate, field_options, given_fields
-from photseries.cli.options import Failure, json_option
+from photseries.cli.options import Failure, json_option, safe
 from photseries.cli.progress import progress
-from photseries.cli.reading import found_files, given_reading, reading_options
+from photseries.cli.reading import found_files, given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
 from photseries.cli.tally import Tally
 from photseries.errors import ForbiddenError, InvalidError, PhotseriesError, TooManyRequestsError, UnavailableError
@@ -104,7 +104,8 @@ def update(client: Client, *, series_id: int, data: Path | None, if_match: int |
     reading, fields = given_reading(options), given_fields(options)
     if not fields and data is None:
         raise click.UsageError("Nothing to change: give a field, or --data.")
-    client.update(series_id, data, if_match=if_match, options=reading, **fields)
+    for warning in client.update(series_id, data, if_match=if_match, options=reading, **fields):
+        click.echo(f"warning: {in_options(safe(warning))}", err=True)
 
 
 def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> Iterator[tuple[Path, dict[str, str]]]:

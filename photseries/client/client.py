@@ -396,7 +396,7 @@ class Client:
         if_match: int | None = None,
         options: ReadOptions | None = None,
         **fields: Any,
-    ) -> None:
+    ) -> tuple[str, ...]:
         """Change a series: its table, its metadata, or both.
 
         Parameters
@@ -410,6 +410,11 @@ class Client:
         **fields
             What to change; None clears a field, and what is not named stays.
 
+        Returns
+        -------
+        tuple of str
+            Warnings of the reader and of the service about the new table.
+
         Raises
         ------
         PreconditionFailedError
@@ -417,10 +422,12 @@ class Client:
         ForbiddenError, InvalidError, NotFoundError
         """
         # The fields that the data suggests are for new series only.
-        written = message(None if data is None else payload_of(collect(data, options or ReadOptions())), fields)
-        self._transport.write(
+        reading = None if data is None else collect(data, options or ReadOptions())
+        written = message(None if reading is None else payload_of(reading), fields)
+        answer = self._transport.write(
             "PATCH", path_of(series_id), written, repeatable=False, headers=_if_match(series_id, if_match)
         )
+        return (*(reading.warnings if reading is not None else ()), *answer.get("warnings", ()))
 
     def delete(self, series_id: int, *, if_match: int | None = None) -> None:
         """Remove a series; with ``if_match`` only if it still has this ``revision``.

@@ -161,8 +161,8 @@ class Uploader:
             self._looks_first = True
             return _skipped(found, reading)
         if if_exists == "replace":
-            self._transport.write("PATCH", f"{SERIES}/{there}", written, repeatable=True)
-            return Uploaded(there, "replaced", reading.warnings)
+            answer = self._transport.write("PATCH", f"{SERIES}/{there}", written, repeatable=True)
+            return Uploaded(there, "replaced", (*reading.warnings, *answer.get("warnings", ())))
         return None
 
     def _find(self, key: Key | None) -> dict[str, Any] | None:

@@ -24,6 +24,10 @@ _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
 _ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
+#: What is often written for numbers that are not finite; orjson stops there, or after the minus.
+_NOT_FINITE: Final = re.compile(r"-?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
+_TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
 #: Where the text of a file begins; inside another text its quotes would have backslashes before them.
 _FILE: Final = re.compile(rb'"data"\s*:\s*"')
 #: Values of a list that is taken for a column by its first one.
@@ -35,7 +39,7 @@ _MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
 
 _UNITS: Final = ("s", "ms", "us", "ns")
-_EMPTY: Final = "Must supply a non-empty DataFrame"
+_EMPTY: Final = "Must supply a non-empty DataFrame."
 
 
 def parse(body: bytes, limits: Limits) -> dict[str, Any]:
@@ -73,7 +77,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidError(f"The body is not JSON: {error}.") from error
+        raise _not_json(error) from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
     colons, depth = _measured({**document, "data": ""} if file and ":" not in str(document.get("data")) else document)
@@ -84,6 +88,23 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     if colons != rest.count(b":") or _has_escaped_colon(rest) or _has_long_integer(rest):
         json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
     return document
+
+
+def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
+    """Make the error for a body that is not JSON; it names the column and the row of NaN and of an infinity."""
+    text, place = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
+    token, name, start, last = _NOT_FINITE.match(text, place), None, 0, None
+    for part in _TEXT_OR_BRACKET.finditer(text, 0, place) if token else ():
+        if part[0][0] == '"':
+            last = part
+        else:
+            is_column = part[0] == "[" and last is not None and text[last.end() : part.start()].strip() == ":"
+            name, start = last[0] if is_column and last is not None else None, part.end()
+    if token is None or name is None:
+        return InvalidError(f"The body is not JSON: {error}.")
+    column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:place]).count(",") + 1
+    message = f"The column {column!r} has {token[0]} in row {row:,}, which is not JSON. Send null for a missing value."
+    return InvalidError(message, fields={f"data.{column}": [message]})
 
 
 def _file_in(body: bytes) -> range:
@@ -172,7 +193,7 @@ def decode(columns: Any, limits: Limits) -> pd.DataFrame:
     if not isinstance(columns, dict):
         _refuse("data must be an object of columns, or the base64 text of an HDF5 file.")
     if not columns:
-        _refuse(f"{_EMPTY}: data has no columns.")
+        _refuse(f"{_EMPTY} The object data has no columns.")
     if len(columns) > limits.columns:
         _refuse(f"data has {len(columns):,} columns; at most {limits.columns:,} are accepted.")
 
@@ -190,7 +211,7 @@ def decode(columns: Any, limits: Limits) -> pd.DataFrame:
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     if lengths == {0}:
-        _refuse(f"{_EMPTY}: the columns of data have no values.")
+        _refuse(f"{_EMPTY} The columns of data have no values.")
     return pd.DataFrame(arrays)
 
 
@@ -218,7 +239,9 @@ def _array(name: str, values: Any, limits: Limits) -> Any:
         return np.array(values, np.bool_)
     if present == {str}:
         return _texts(values)
-    raise ValueError(f"holds {_described(kinds)}; a column is all numbers, all true/false or all text")
+    raise ValueError(
+        f"holds {_described(kinds)}; {_first_odd(values)}. A column is all numbers, all true/false or all text"
+    )
 
 
 def _integers(values: list[int]) -> Any:
@@ -251,6 +274,17 @@ _WORDS: Final = {
 
 def _described(kinds: set[type]) -> str:
     return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
+
+
+def _first_odd(values: list[Any]) -> str:
+    """Name the first row with the rarest kind of values; of equally rare kinds, not of numbers."""
+    words = [_WORDS[type(value)] for value in values]
+    counts = Counter(words)
+    if len(counts) > 2:  # nulls are not why the column is refused
+        del counts[_WORDS[type(None)]]
+    odd = min(counts, key=lambda word: (counts[word], word == _WORDS[int]))
+    row = words.index(odd)
+    return f"row {row + 1:,} is the first with {odd}"
 
 
 def encode(frame: pd.DataFrame) -> bytes:

@@ -145,7 +145,7 @@ def _only_table(file: Any, limits: Limits) -> tuple[str, Any]:
     own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
     if not own:
         raise UnreadableFileError(
-            "Must supply a non-empty DataFrame: expected 1 table in HDF5 file, got 0 (pandas writes no table for an "
+            "Must supply a non-empty DataFrame. Expected 1 table in HDF5 file, got 0 (pandas writes no table for an "
             "empty frame)."
         )
     if len(own) > 1:
@@ -186,7 +186,7 @@ def _records(image: memoryview, dataset: Any, limits: Limits) -> np.ndarray[Any,
         raise UnreadableFileError("its table is not one-dimensional")
     (rows,) = dataset.shape
     if rows == 0:
-        raise UnreadableFileError("Must supply a non-empty DataFrame: the table in the HDF5 file has no rows.")
+        raise UnreadableFileError("Must supply a non-empty DataFrame. The table in the HDF5 file has no rows.")
     if rows > limits.rows:
         raise UnreadableFileError(f"its table has {rows:,} rows, and at most {limits.rows:,} are accepted")
     dtype = _row_type(dataset.get_type(), limits)

@@ -5,7 +5,9 @@ Rows in the messages count from 1, in the order in which they were sent.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -26,10 +28,10 @@ from photseries.lightcurve.table import (
     required_column,
 )
 
-__all__ = ["distance_warnings", "filter_problem", "quality_warnings", "time_problem"]
+__all__ = ["Quality", "distance_warnings", "inspect"]
 
-#: The median time decides [d]: below NEAR_ZERO it is accepted with a warning, as sample data begin at 0 or 1; from there
-#: to EARLIEST and after LATEST (2150) it is refused; before 1900 there are photographic plates alone.
+#: The median time decides [d]. Below NEAR_ZERO, where sample data are, it is accepted with a warning; from there to
+#: EARLIEST and after LATEST (the year 2150) it is refused; before 1900 there are only photographic plates.
 NEAR_ZERO, EARLIEST, YEAR_1900, LATEST = 100.0, 7_700.0, 15_020.0, 106_400.0
 #: What medians above LATEST look like: the least value, the greatest, and the sentence.
 LOOKS_LIKE: Final = (
@@ -51,58 +53,45 @@ SECOND: Final = 1 / 86_400  # [d]
 _NAMED: Final = 5
 
 
-def time_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the column of times and why they cannot be MJD, or None.
+@dataclass(frozen=True)
+class Quality:
+    """What is suspicious in a table.
 
-    Parameters
+    Attributes
     ----------
-    frame : DataFrame
-        A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    problems : dict of str to str
+        By column, reasons to refuse the table: several filters, times that are not MJD.
+    warnings : list of str
+        One or two sentences each.
     """
-    name = required_column(frame, TIME)
-    with np.errstate(all="ignore"):
-        middle = _median(_finite(frame[name]))
-    if middle is None or middle < NEAR_ZERO or EARLIEST < middle <= LATEST:
-        return None
-    likely = SHORT_COUNTS
-    if middle > LATEST:
-        likely = next((text for low, high, text in LOOKS_LIKE if low <= middle < high), SECONDS)
-    return name, f"The times in the column {name!r} are not MJD: their median is {middle:,.10g}. {likely}"
+
+    problems: dict[str, str]
+    warnings: list[str]
 
 
-def filter_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the column of filters and which it has, when there are several; nulls do not count."""
-    name = first_present(frame, INFERRED["filter"])
-    if name is None or len(counts := frame[name].value_counts()) < 2:
-        return None
-    named = [f"{str(value)[:30]!r} ({count:,} rows)" for value, count in counts.head(_NAMED).items()]
-    if len(counts) > _NAMED:
-        named.append(f"and {len(counts) - _NAMED:,} more")
-    return name, (
-        f"The column for filter must contain the same filter for all rows; {name!r} has {', '.join(named)}. "
-        "Upload one series per filter."
-    )
-
-
-def quality_warnings(frame: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Return warnings about a table that may not be what its uploader meant.
+def inspect(frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Quality:
+    """Return what is suspicious in a table.
 
     Parameters
     ----------
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
+    rows : DataFrame
+        The rows of it that were sent, often all; only the filters are compared in the others, too.
     inferred : mapping
-        Its metadata from :func:`~photseries.lightcurve.metadata.infer`.
+        The metadata of the rows from :func:`~photseries.lightcurve.metadata.infer`.
     given : mapping
         The valid metadata that take precedence over the inferred ones.
 
     Returns
     -------
-    list of str
-        One or two sentences each.
+    Quality
     """
     with np.errstate(all="ignore"):
-        return [*_of_times(frame), *_of_brightness(frame), *_of_contradictions(frame, inferred, given)]
+        times = _Times.of(rows)
+        problems = dict(filter(None, (_filter_problem(frame), times.problem())))
+        warnings = [*times.warnings(), *_of_brightness(rows), *_of_contradictions(rows, inferred, given)]
+    return Quality(problems, warnings)
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -121,59 +110,102 @@ def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None)
     return [f"The position is {distance:,.0f} arcsec from that of the source."] if distance > FAR else []
 
 
-def _of_times(frame: pd.DataFrame) -> Iterator[str]:
-    name = required_column(frame, TIME)
-    column = frame[name]
-    times = _finite(column)
-    if len(times) < len(column):
-        yield f"{len(column) - len(times):,} of {len(column):,} rows have no time."
-    if not len(times):
-        return
-    steps = np.diff(times)
-    if (steps < 0).any():
-        yield "The rows are not in the order of time; statistics are computed as if they were."
-        times = np.sort(times)
-        steps = np.diff(times)
-    repeated = int(np.count_nonzero(steps == 0))
-    if repeated:
-        yield f"{repeated:,} rows repeat the time of another."
-    middle = _median(times)
-    if middle is not None:
-        yield from _of_epoch(column, times, middle)
-        yield from _of_precision(column, steps, middle)
+def _filter_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
+    """Return the column of filters and which it has, when there are several; nulls do not count."""
+    name = first_present(frame, INFERRED["filter"])
+    if name is None or len(counts := frame[name].value_counts()) < 2:
+        return None
+    named = [f"{str(value)[:30]!r} ({count:,} rows)" for value, count in counts.head(_NAMED).items()]
+    if len(counts) > _NAMED:
+        named.append(f"and {len(counts) - _NAMED:,} more")
+    return name, (
+        f"The column for filter must contain the same filter for all rows; {name!r} has {', '.join(named)}. "
+        "Upload one series per filter."
+    )
 
 
-def _of_epoch(column: pd.Series[Any], times: FloatArray, middle: float) -> Iterator[str]:
-    low, high = (-np.inf, NEAR_ZERO) if middle < NEAR_ZERO else (EARLIEST, LATEST)
-    if middle < NEAR_ZERO:
-        yield (
-            f"The median of the times is MJD {middle:,.6g}, around the year {1858.9 + middle / 365.25:.0f}: check that "
-            "they are MJD, which is JD - 2400000.5."
+@dataclass(frozen=True, eq=False)
+class _Times:
+    """The column of times as it came, its finite values in order [d], and whether the rows are in that order."""
+
+    name: str
+    column: npt.NDArray[Any]
+    ordered: FloatArray
+    is_sorted: bool
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> _Times:
+        name = required_column(rows, TIME)
+        column = rows[name].to_numpy()
+        finite = _finite(column)
+        is_sorted = bool((finite[1:] >= finite[:-1]).all())
+        return cls(name, column, finite if is_sorted else np.sort(finite), is_sorted)
+
+    @property
+    def median(self) -> float:
+        """NaN without a time."""
+        size = self.ordered.size
+        return float(self.ordered[(size - 1) // 2] / 2 + self.ordered[size // 2] / 2) if size else math.nan
+
+    def problem(self) -> tuple[str, str] | None:
+        """Return the column and why its values cannot be MJD."""
+        middle = self.median
+        if NEAR_ZERO <= middle <= EARLIEST:
+            likely = SHORT_COUNTS
+        elif middle > LATEST:
+            likely = next((text for low, high, text in LOOKS_LIKE if low <= middle < high), SECONDS)
+        else:
+            return None
+        return self.name, (
+            f"The times in the column {self.name!r} are not MJD: their median is {middle:,.10g}. {likely}"
         )
-    elif middle < YEAR_1900:
-        yield (
-            f"The median of the times is MJD {middle:,.6g}, before 1900: right for photographic plates; where the times "
-            "are JD - 2450000, MJD = value + 49999.5."
-        )
-    if times[0] < low or times[-1] > high:
-        values = column.to_numpy()
-        outside = np.flatnonzero(np.isfinite(values) & ((values < low) | (values > high)))
-        limits = f"above MJD {high:,.0f}" if low == -np.inf else f"outside MJD {low:,.0f} to {high:,.0f}"
-        first = f"{values[outside[0]]:,.10g} in row {outside[0] + 1:,}"
-        yield f"{len(outside):,} of {len(values):,} times are {limits}, the first is {first}."
 
+    def warnings(self) -> Iterator[str]:
+        """Yield what is odd in the order, the epoch and the precision of the times."""
+        rows, size = self.column.size, self.ordered.size
+        if size < rows:
+            yield f"{rows - size:,} of {rows:,} rows have no time."
+        if not self.is_sorted:
+            yield "The rows are not in the order of time; statistics are computed as if they were."
+        steps = np.diff(self.ordered)
+        if repeated := int(np.count_nonzero(steps == 0)):
+            yield f"{repeated:,} rows repeat the time of another."
+        if size and self.problem() is None:
+            yield from self._of_epoch()
+        yield from self._of_precision(steps)
 
-def _of_precision(column: pd.Series[Any], steps: FloatArray, middle: float) -> Iterator[str]:
-    dtype = column.to_numpy().dtype
-    if dtype.kind != "f" or dtype.itemsize >= np.dtype(np.float64).itemsize:
-        return
-    resolution = float(np.spacing(dtype.type(abs(middle))))
-    apart = steps[steps > 0]
-    if resolution > SECOND or (apart.size and resolution > np.median(apart) / 10):
-        yield (
-            f"The times are {dtype.newbyteorder('=')}, which has steps of {resolution / SECOND:,.3g} s at MJD "
-            f"{middle:,.0f}; send float64."
-        )
+    def _of_epoch(self) -> Iterator[str]:
+        middle = self.median
+        low, high = (-np.inf, NEAR_ZERO) if middle < NEAR_ZERO else (EARLIEST, LATEST)
+        if middle < NEAR_ZERO:
+            yield (
+                f"The median of the times is MJD {middle:,.6g}, around the year {1858.9 + middle / 365.25:.0f}: check "
+                "that they are MJD, which is JD - 2400000.5."
+            )
+        elif middle < YEAR_1900:
+            yield (
+                f"The median of the times is MJD {middle:,.6g}, before 1900. Photographic plates are that old; if the "
+                "times are JD - 2450000, MJD = value + 49999.5."
+            )
+        if self.ordered[0] < low or self.ordered[-1] > high:
+            outside = np.flatnonzero(np.isfinite(self.column) & ((self.column < low) | (self.column > high)))
+            limits = f"after MJD {high:,.0f}" if low == -np.inf else f"outside MJD {low:,.0f} to {high:,.0f}"
+            yield (
+                f"{outside.size:,} of {self.column.size:,} times are {limits}; the first is in row {outside[0] + 1:,}: "
+                f"{self.column[outside[0]]:,.10g}."
+            )
+
+    def _of_precision(self, steps: FloatArray) -> Iterator[str]:
+        dtype, middle = self.column.dtype, self.median
+        if dtype.kind != "f" or dtype.itemsize >= np.dtype(np.float64).itemsize:
+            return
+        resolution = float(np.spacing(dtype.type(abs(middle))))
+        apart = steps[steps > 0]
+        if resolution > SECOND or (apart.size and resolution > np.median(apart) / 10):
+            yield (
+                f"The times are {dtype.name}, which has steps of {resolution / SECOND:,.3g} s at MJD {middle:,.0f}: "
+                "send float64."
+            )
 
 
 def _of_brightness(frame: pd.DataFrame) -> Iterator[str]:
@@ -196,7 +228,8 @@ def _of_errors(frame: pd.DataFrame, brightness: str) -> Iterator[str]:
         useless = int(np.count_nonzero(errors <= 0))
         usable = bool(((errors > 0) & (errors < np.inf)).any())
         if useless:
-            yield f"{useless:,} of {len(errors):,} errors in the column {name!r} are zero or negative and count as absent."
+            count = f"{useless:,} of {len(errors):,} errors in the column {name!r}"
+            yield f"{count} are zero or negative and count as absent."
     if not usable:
         yield "There are no errors; the noise is estimated from the differences of successive fluxes."
 
@@ -222,43 +255,39 @@ def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
                 )
 
 
-def _of_contradictions(frame: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
+def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
     """Compare the columns with what was given for all rows."""
-    for field in ("filter", "ra", "dec", "exp_time"):
-        own, stated = inferred.get(field), given.get(field)
-        if own is None or stated is None or own == stated:
-            continue
-        name = required_column(frame, INFERRED[field])
+    differing = {
+        field: (own, given[field])
+        for field, own in inferred.items()
+        if given.get(field) is not None and given[field] != own
+    }
+    for field, (own, stated) in differing.items():
+        name = first_present(rows, INFERRED[field])
         if field == "filter":
             yield f"The column {name!r} is {own!r}, but filter={stated!r} was given, which is used."
-        elif field == "exp_time":
-            if abs(own - stated) > EXPOSURE * stated:
-                yield f"The column {name!r} has the median {own:g} s, but exp_time={stated:g} was given, which is used."
-        else:
-            scale = float(np.cos(np.radians(given.get("dec", inferred.get("dec", 0.0))))) if field == "ra" else 1.0
-            apart, spread = _apart(frame[name], own, stated, scale)
-            if apart > max(POSITION_SPREADS * spread, POSITION_ARCSEC):
+        elif field == "exp_time" and abs(own - stated) > EXPOSURE * stated:
+            yield f"The column {name!r} has the median {own:g} s, but exp_time={stated:g} was given, which is used."
+        elif field in ("ra", "dec"):
+            scale = 3600 * math.cos(math.radians(given.get("dec") or 0)) if field == "ra" else 3600
+            apart = abs(_turned(own - stated)) * scale
+            if apart > POSITION_ARCSEC and apart > POSITION_SPREADS * scale * _spread(rows[name], own):
                 yield (
-                    f"The column {name!r} has the median {own:.6f} deg, {apart:,.1f} arcsec from {field}={stated:.6f}, "
-                    "which was given and is used."
+                    f"The column {name!r} has the median {own:.6f}, {apart:,.1f} arcsec from "
+                    f"{field}={stated:.6f}; that was given and is used."
                 )
 
 
-def _apart(column: pd.Series[Any], median: float, stated: float, scale: float) -> tuple[float, float]:
-    """Return how far a coordinate is from a value, and the standard deviation of its column, both in [arcsec]."""
-    around = _turned(_finite(column) - median)
-    return abs(_turned(median - stated)) * scale * 3600, float(np.std(around)) * scale * 3600
+def _spread(column: pd.Series[Any], median: float) -> float:
+    """Return the standard deviation of angles [deg]."""
+    return float(np.std(_turned(_finite(column.to_numpy()) - median)))
 
 
 def _turned(degrees: Any) -> Any:
+    """Return angles between -180 and 180."""
     return (degrees + 180) % 360 - 180
 
 
-def _finite(column: pd.Series[Any]) -> FloatArray:
-    values = column.to_numpy()
+def _finite(values: npt.NDArray[Any]) -> FloatArray:
     finite = np.isfinite(values)
     return (values if finite.all() else values[finite]).astype(np.float64, copy=False)
-
-
-def _median(values: FloatArray) -> float | None:
-    return float(np.median(values)) if values.size else None

@@ -84,7 +84,7 @@ def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ..
         With all problems at once: the message joins them, ``fields`` has them under ``data`` and ``data.<column>``.
     """
     if frame.empty:
-        raise _invalid([("data", "Must supply a non-empty DataFrame: at least one row and one column.")])
+        raise _invalid([("data", "Must supply a non-empty DataFrame. A table has at least one row and one column.")])
     problems = [*_shape_problems(frame, limits), *_index_problems(frame.index)]
     if len(frame.columns) <= limits.columns:
         problems += _name_problems(frame.columns, limits)
@@ -237,7 +237,8 @@ def _role_problems(frame: pd.DataFrame, spellings: tuple[str, ...]) -> Iterator[
         if name is None:
             continue
         if not is_numeric(frame[name]):
-            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must hold numbers.'
+            first = f" Row 1 has {frame[name].iloc[0]!r:.40}." if is_text(frame[name]) else ""
+            yield _field(name), f'The column "{name}" is of type {frame[name].dtype}; it must hold numbers.{first}'
         elif name in (time, brightness):
             values = frame[name].to_numpy()
             if not np.isfinite(values).any():

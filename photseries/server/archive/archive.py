@@ -139,7 +139,8 @@ class Archive:
     ) -> tuple[str, ...]:
         """Append rows to the table of a series; its metadata stay, its statistics are computed again.
 
-        Returns warnings about the new rows. Raises what :meth:`update` does, and InvalidError when the rows do not fit or repeat existing ones.
+        Returns warnings about the new rows. Raises what :meth:`update` does, and InvalidError when the rows do not fit
+        or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
         more = self._intake.parse_append(principal, body)

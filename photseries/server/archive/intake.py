@@ -21,7 +21,7 @@ from photseries.lightcurve.calibration import calibration_of, with_fields_of_alt
 from photseries.lightcurve.curve import brightness_spellings, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
-from photseries.lightcurve.quality import distance_warnings, filter_problem, quality_warnings, time_problem
+from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import summarize
 from photseries.lightcurve.table import validate
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -273,12 +273,13 @@ class Intake:
         warnings = []
         if sent is not None and is_table:
             given = {name: value for name, value in metadata.items() if merged.sources.get(name) != "inferred"}
-            warnings = quality_warnings(sent.rows, sent.inferred, given)
-            for column, message in filter(None, (filter_problem(sent.frame), time_problem(sent.rows))):
-                if refuse_suspicious:
+            quality = inspect(sent.frame, sent.rows, sent.inferred, given)
+            warnings = quality.warnings
+            if refuse_suspicious:
+                for column, message in quality.problems.items():
                     problems.add(f"data.{column}", message)
-                else:
-                    warnings.append(message)
+            else:
+                warnings = [*quality.problems.values(), *warnings]
         return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
 
     def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:

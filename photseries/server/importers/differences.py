@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,11 +124,15 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, Any]:
     return fields
 
 
-def to_history(series: SkyPortalSeries, differences: list[Difference]) -> dict[str, dict[str, Any]]:
-    """Write differences as the history keeps them; SkyPortal's MD5 is always there, and tells series apart."""
+def to_history(
+    series: SkyPortalSeries, differences: list[Difference], warnings: Sequence[str] = ()
+) -> dict[str, dict[str, Any]]:
+    """Write differences and warnings for the history; SkyPortal's MD5 is always there, and tells series apart."""
     changed: dict[str, dict[str, Any]] = {"hash": {"from": series.hash}}
     for found in differences:
         changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
+    if warnings:
+        changed["warnings"] = {"from": None, "to": list(warnings)}
     return changed
 
 

@@ -16,7 +16,7 @@ from photseries.server.importers import rows
 from photseries.server.importers.checking import NAMED
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.mapping import FileMapping
-from photseries.server.importers.report import Outcome, Status
+from photseries.server.importers.report import Outcome, Status, joined
 from photseries.server.importers.running import in_order
 from photseries.server.importers.storing import SeriesImporter
 from photseries.server.principal import ADMIN, Principal
@@ -112,7 +112,7 @@ class DirectoryImport:
             return Outcome(
                 number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message
             )
-        return Outcome(created.id, None, name, Status.TAKEN, " ".join(created.warnings) or None)
+        return Outcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
 
     def _tried(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
         """Tell what would become of a file."""
@@ -123,8 +123,8 @@ class DirectoryImport:
             if not self.mapping.create_sources or set(error.fields) != {"obj_id"}:
                 raise
             return Outcome(None, body.get("obj_id"), name, Status.TAKEN)
-        exists = found["exists"] is not None
-        return Outcome(None, found["metadata"]["obj_id"], name, Status.THERE if exists else Status.TAKEN)
+        status = Status.TAKEN if found["exists"] is None else Status.THERE
+        return Outcome(None, found["metadata"]["obj_id"], name, status, joined(found["warnings"]))
 
     def _make_source(self, importer: SeriesImporter, file: bytes, fields: dict[str, Any], sources: set[str]) -> None:
         """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""

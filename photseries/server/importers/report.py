@@ -18,7 +18,7 @@ import orjson
 from photseries.errors import StartError
 from photseries.server.importers.differences import Difference
 
-__all__ = ["FAILED", "Outcome", "Report", "Status"]
+__all__ = ["FAILED", "Outcome", "Report", "Status", "joined"]
 
 
 class Status(StrEnum):
@@ -42,7 +42,7 @@ COLUMNS = ("id", "obj_id", "filename", "status", "field", "theirs", "ours", "rea
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one series: its id, None of one that has none yet; why it failed; what differs."""
+    """What became of one series: its id, None of one that has none yet; why it failed, or warnings; what differs."""
 
     id: int | None
     obj_id: str | None
@@ -50,6 +50,11 @@ class Outcome:
     status: Status
     message: str | None = None
     differences: tuple[Difference, ...] = ()
+
+
+def joined(warnings: Iterable[str]) -> str | None:
+    """Return warnings as the message of an outcome."""
+    return " ".join(warnings) or None
 
 
 class Report:

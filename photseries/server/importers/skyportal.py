@@ -18,7 +18,7 @@ from photseries.server.importers import rows
 from photseries.server.importers.checking import Checked, check_series, files_of, take_registries
 from photseries.server.importers.differences import Difference, compared, given, of_history, of_the_file, to_history
 from photseries.server.importers.files import Files, UnfitFileError
-from photseries.server.importers.report import Outcome, Status
+from photseries.server.importers.report import Outcome, Status, joined
 from photseries.server.importers.rows import Known
 from photseries.server.importers.running import in_order
 from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
@@ -135,14 +135,14 @@ class SkyPortalImport:
             differences += compared(series, new.frame, new.values)
             if self.keep:
                 kept = {"id": series.id, "created_at": series.created_at, "modified": series.modified}
-                importer.store(new, kept, groups, streams, to_history(series, differences))
+                importer.store(new, kept, groups, streams, to_history(series, differences, new.warnings))
         except UnfitFileError as error:
             return _outcome(series, Status.MISSING if error.missing else Status.UNREADABLE, error.message)
         except UnreadableFileError as error:
             return _outcome(series, Status.UNREADABLE, error.message)
         except (InvalidError, ConflictError) as error:
             return _outcome(series, Status.REFUSED, error.message)
-        return _outcome(series, Status.TAKEN, differences=differences)
+        return _outcome(series, Status.TAKEN, joined(new.warnings), differences)
 
 
 def _there(series: SkyPortalSeries, known: Known) -> Outcome:
@@ -150,7 +150,8 @@ def _there(series: SkyPortalSeries, known: Known) -> Outcome:
     if changed.get("hash", {}).get("from") != series.hash:
         message = "SkyPortal has changed it since it was taken; the archive keeps what it has."
         return _outcome(series, Status.CHANGED, message)
-    return _outcome(series, Status.THERE, differences=of_history(changed))
+    warnings = joined(changed.get("warnings", {}).get("to", ()))
+    return _outcome(series, Status.THERE, warnings, of_history(changed))
 
 
 def _outcome(

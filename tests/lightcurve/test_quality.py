@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
-from photseries.lightcurve.remarks import remarks
+from photseries.lightcurve.quality import inspect
 
 MJD = 59000 + np.arange(6.0)
 
 
 def said(**columns):
-    return " ".join(remarks(pd.DataFrame({"mjd": MJD, **columns}), 10.0, -20.0, None))
+    return " ".join(inspected(pd.DataFrame({"mjd": MJD, **columns})).warnings)
 
 
 def test_a_table_without_anything_odd():
