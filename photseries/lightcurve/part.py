@@ -12,9 +12,9 @@ __all__ = ["DERIVED", "Part"]
 
 #: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.cutting` knows how.
 DERIVED: Mapping[str, str] = {
-    "mag": "AB magnitude",
+    "mag": "magnitude, in magsys",
     "magerr": "its error",
-    "flux": "flux [uJy]",
+    "flux": "flux [uJy], or in flux_unit where that is no flux density",
     "fluxerr": "its error",
     "snr": "signal to noise, as the statistics have it",
     "magtot": "AB magnitude with ref_flux added",
