@@ -3,8 +3,6 @@
 import numpy as np
 import pandas as pd
 
-from photseries.lightcurve.quality import inspect
-
 MJD = 59000 + np.arange(6.0)
 
 

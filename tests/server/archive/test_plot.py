@@ -28,5 +28,7 @@ def test_every_light_curve_is_drawn_or_refused(rows, unit, time):
     with contextlib.suppress(InvalidError):
         with np.errstate(over="ignore"):
             points = Samples(unit, mjd, value, error, value / error)
-        drawn = png(points, title="a", subtitle="b", size=(200, 200), theme="light", time=time, threshold=3.0)
+        drawn = png(
+            points, title="a", subtitle="b", size=(200, 200), theme="light", time=time, threshold=3.0, label="Flux"
+        )
         assert drawn.startswith(b"\x89PNG")
