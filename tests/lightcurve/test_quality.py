@@ -3,11 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from photseries.lightcurve.quality import inspect
+
 MJD = 59000 + np.arange(6.0)
 
 
 def said(**columns):
-    return " ".join(inspected(pd.DataFrame({"mjd": MJD, **columns})).warnings)
+    return " ".join(inspect(pd.DataFrame({"mjd": MJD, **columns})).warnings)
 
 
 def test_a_table_without_anything_odd():
