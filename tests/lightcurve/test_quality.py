@@ -9,7 +9,8 @@ MJD = 59000 + np.arange(6.0)
 
 
 def said(**columns):
-    return " ".join(inspect(pd.DataFrame({"mjd": MJD, **columns})).warnings)
+    frame = pd.DataFrame({"mjd": MJD, **columns})
+    return " ".join(inspect(frame, frame, {}, {}).warnings)
 
 
 def test_a_table_without_anything_odd():
