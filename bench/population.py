@@ -233,6 +233,7 @@ def _draw(
     }  # fmt: skip
     columns: dict[str, list[Any]] = {name: values.tolist() for name, values in numbers.items()}
     constant = {"is_detected": True, "time_stamp_alignment": "middle", "blob_format": 1}
+    constant |= {"flux_unit": "uJy", "magsys": "ab"}
     columns |= {name: [value] * rows for name, value in constant.items()}
     obj_id = [names[number] for number in source.tolist()]
     night = [

@@ -37,7 +37,7 @@ def test_the_examples_do_what_they_say(printed):
     assert f"kept in {folder}/.config/photseries/config.yaml" in output
     assert output.count("\ncreated ") == 3
     assert output.count('"status":"valid"') == 2
-    assert "flux [uJy]" in output
+    assert "flux [µJy]" in output
     assert (folder / "copy.h5").read_bytes() == (folder / "series-1.h5").read_bytes()
     assert (folder / "macho.csv").read_text().startswith("mjd,mag,magerr\n")
     assert (folder / "tess.zip").read_bytes()[:2] == b"PK"

@@ -84,15 +84,15 @@ def test_what_the_service_refuses_is_one_line(run, series):
 
 def test_show_draws_and_tells(run, series):
     shown = run("show", series[0], COLUMNS="70").stdout
-    assert shown.startswith("flux [uJy]\n")
+    assert shown.startswith("flux [µJy]\n")
     drawing, facts = shown.split("\n\n", 1)
     assert len(drawing.splitlines()) == 21
     assert any(0x2800 < ord(character) < 0x2900 for character in drawing)
     assert re.search(r"^ra +10.00000 deg$", facts, re.MULTILINE)
     assert re.search(r"^num_exp +50$", facts, re.MULTILINE)
     assert re.search(r"^flux +\S+ +\S+ +\S+ +\S+$", facts, re.MULTILINE)
-    assert run("show", series[0], "--mag", "--height", 8).stdout.startswith("mag [AB]\n")
-    assert run("show", series[2]).stdout.startswith("mag [AB]\n")
+    assert run("show", series[0], "--mag", "--height", 8).stdout.startswith("AB magnitude\n")
+    assert run("show", series[2]).stdout.startswith("AB magnitude\n")
     assert "\x1b" not in run("show", series[1], "--no-plot").stdout
     assert json.loads(run("show", series[1], "--json").stdout)["altdata"] == {"note": "\x1b[2J"}
 

@@ -25,11 +25,12 @@ def test_light_curves_of_missions_go_up_with_what_their_headers_say(client, worl
     obj_id = caught.value.message.split(": ")[1].rstrip(".")
     client.create("sources", id=obj_id, ra=1, dec=1)
     uploaded = client.upload(path, instrument_id=world.instrument, altdata={"mine": 1})
-    assert "not in uJy" in uploaded.warnings[0]
+    assert "in electron/s: the series has no magnitudes" in uploaded.warnings[0]
     series = client.get(uploaded.id)
     np.testing.assert_array_equal(series.data["flux"], values["PDCSAP_FLUX"].astype("f4"))
     assert series.metadata["obj_id"] == obj_id
-    assert series.metadata["altdata"]["flux_calibrated"] is False
+    assert series.metadata["flux_unit"] == "electron/s"
+    assert series.metadata["mean_mag"] is None
     assert series.metadata["altdata"]["mine"] == 1
     made = series.to_timeseries()
     assert made["flux"].unit == units.electron / units.s
@@ -81,7 +82,12 @@ def test_other_units_scales_and_masks(client, fields):
     uploaded = client.upload(given, **fields)
     assert uploaded.warnings == ("Left out, as a row holds more than one plain value: deep.",)
     series = client.get(uploaded.id)
-    assert series.data["flux"].tolist() == [1000.0, 2000.0]
+    assert series.data["flux"].tolist() == [1.0, 2.0]
+    assert series.metadata["flux_unit"] == "mJy"
+    assert series.metadata["mean_flux"] == pytest.approx(1500)
+    assert series.to_timeseries()["flux"].unit == units.mJy
+    derived = client.get(series.id, derive="flux").to_timeseries()["flux"]
+    assert (derived.unit, derived.value.tolist()) == (units.uJy, [1000.0, 2000.0])
     assert series.metadata["time_scale"] == "tdb"
     np.testing.assert_allclose(series.data["mjd"], given.time.tdb.mjd, rtol=0, atol=1e-9)
 
@@ -133,7 +139,7 @@ def test_a_light_curve_comes_back(client, fields, lightkurve):
 def test_relative_fluxes_are_flagged(client, fields, lightkurve):
     given = lightkurve.LightCurve(time=Time([59000.0, 59001.0], format="mjd"), flux=[1.0, 1.1]).normalize()
     uploaded = client.upload(given, **fields)
-    assert "relative units" in uploaded.warnings[0]
+    assert "The fluxes have no unit" in uploaded.warnings[0]
     assert client.get(uploaded.id).to_lightkurve().flux.value.tolist() == given.flux.value.tolist()
 
 
@@ -144,6 +150,13 @@ def test_a_light_curve_of_magnitudes(client, fields, lightkurve):
     assert got["mag"].unit == units.mag
 
 
+def test_vega_magnitudes_are_no_light_curve_of_lightkurve(client, fields, lightkurve):
+    table = {"mjd": [59000.0, 59001.0], "mag": [23.9, 21.4]}
+    series = client.get(client.upload(table, magsys="vega", **fields).id)
+    with pytest.raises(InvalidError, match="Vega magnitudes, which cannot be converted to flux"):
+        series.to_lightkurve()
+
+
 def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, lightkurve):
     (tmp_path / "tess_lc.fits").write_bytes(mission_files.tess()[0])
     given = lightkurve.read(tmp_path / "tess_lc.fits", quality_bitmask="none")
@@ -152,4 +165,4 @@ def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, li
     metadata = client.get(uploaded.id).metadata
     assert (metadata["series_name"], metadata["filter"]) == ("TESS/sector-01", "tess::red")
     assert metadata["exp_time"] == pytest.approx(118.8)
-    assert metadata["altdata"]["flux_unit"] == "electron / s"
+    assert metadata["flux_unit"] == "electron/s"

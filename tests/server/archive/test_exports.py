@@ -53,7 +53,7 @@ def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):
 
 
 def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_path, monkeypatch):
-    """What is renamed while pages are walked; a unit that is none; a table longer than what is written at once."""
+    """What is renamed while pages are walked; units of several lengths; a table longer than what is written at once."""
     monkeypatch.setattr(exports, "MOST_PER_PAGE", 1)
     for module in (long_hdf5, long_parquet):
         monkeypatch.setattr(module, "GROUP", 7)
@@ -66,10 +66,10 @@ def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_pa
                 **BODY,
                 "channel": str(rows),
                 "data": columns(rows),
-                "altdata": {"flux_calibrated": False, "flux_unit": "x" * rows},
+                "flux_unit": unit,
             },
         ).id
-        for rows in (20, 3, 101)
+        for rows, unit in ((20, "erg/s/cm2/AA"), (3, "ct"), (101, "uJy"))
     ]
     begun = {form: export(services, principal, form, tmp_path) for form in ("hdf5", "parquet")}
     begins = {form: [next(pieces) for _ in range(3)] for form, pieces in begun.items()}
@@ -81,4 +81,4 @@ def test_nothing_comes_twice_or_with_rows_of_another(services, principal, tmp_pa
         assert found["series_id"].tolist() == [ids[0]] * 20 + [ids[1]] * 3 + [ids[2]] * 101
         assert found["flux"].tolist() == [flux for rows in (20, 3, 101) for flux in columns(rows)["flux"]]
         assert set(found["obj_id"]) == {"star"}
-        assert found["flux_unit"].fillna("").tolist() == ["x" * 20] * 20 + ["xxx"] * 3 + [""] * 101
+        assert found["flux_unit"].tolist() == ["erg/s/cm2/AA"] * 20 + ["ct"] * 3 + ["uJy"] * 101

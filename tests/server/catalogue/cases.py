@@ -122,6 +122,23 @@ CASES = [
     *min_max("RMS", "rms_mag", 0.1, useRobustMagAndRMS="0"),
     *min_max("RMS", "robust_rms", 0.1, useRobustMagAndRMS="1"),
     *magnitudes("limitingMag", "limiting_mag", 20.3),
+    *(
+        (name, Case({name: bound}, [{field: 20.0, "magsys": "vega"}], [{field: 20.0, "magsys": "instrumental"}]))
+        for what, field in (("limitingMag", "limiting_mag"), ("magref", "magref"), ("mag", "mean_mag"))
+        for name, bound in ((f"{what}FainterThan", "19"), (f"{what}BrighterThan", "21"))
+    ),
+    *listed("fluxUnit", "flux_unit", "uJy", "electron/s", "relative"),
+    *(
+        (
+            "magsys",
+            Case(
+                {"magsys": text},
+                [{"magsys": one, "mean_mag": 20.0} for one in systems],
+                [{"magsys": systems[0]}, {"magsys": "instrumental", "mean_mag": 20.0}],
+            ),
+        )
+        for text, systems in (("vega", ["vega"]), ('ab, "vega"', ["ab", "vega"]))
+    ),
     (
         "limitingMagFainterThan",
         Case({"limitingMagFainterThan": "0"}, [{"limiting_mag": 0.0}], [{"limiting_mag": None}]),

@@ -48,6 +48,8 @@ def values(**fields):
         "exp_time": 120.0,
         "filter": "ztfg",
         "time_stamp_alignment": "middle",
+        "flux_unit": "uJy",
+        "magsys": "ab",
         "num_exp": 10,
         "num_detected": 0,
         "is_detected": False,

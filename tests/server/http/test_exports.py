@@ -22,7 +22,7 @@ from tests.support import PATIENCE, TESS, columns, macho, recipe_write
 
 PATH = "/api/photometric_series"
 URL = f"{PATH}/export"
-NAMES = ["series_id", "obj_id", "instrument_id", "filter", "time_scale", "time_refpos", "flux_unit"]
+NAMES = ["series_id", "obj_id", "instrument_id", "filter", "time_scale", "time_refpos", "flux_unit", "magsys"]
 LIGHT_CURVE = ["mjd", "flux", "fluxerr", "mag", "magerr"]
 
 
@@ -55,7 +55,7 @@ def stored(admin, world):
         "ben": world.fields(series_name="mags", data={**mags, "sky": [0.5] * len(mags["mjd"])}, filter="bessellr"),
         "anna too": world.fields(
             obj_id=world.other_source, series_name="counts", data={**columns(5), "sky": [1.0] * 5},
-            altdata={"flux_calibrated": False, "flux_unit": "electron/s"},
+            flux_unit="electron/s",
         ),
     }  # fmt: skip
     found = {}
@@ -73,8 +73,12 @@ def one_by_one(admin, ids, more=()):
     """The long table as it follows from the answers about each series."""
     parts = []
     for number in ids:
-        fields = admin.get(f"{PATH}/{number}", params={"derive": ",".join([*LIGHT_CURVE[1:], *more])}).json()["data"]
-        fields |= {"series_id": number, "flux_unit": (fields["altdata"] or {}).get("flux_unit", "uJy")}
+        derive = [*LIGHT_CURVE[1:], *more]
+        fields = admin.get(f"{PATH}/{number}").json()["data"]
+        absent = {} if fields["mean_mag"] is not None else {"mag": [np.nan], "magerr": [np.nan]}
+        asked = {"derive": ",".join(name for name in derive if name not in absent)}
+        fields = {"series_id": number, **admin.get(f"{PATH}/{number}", params=asked).json()["data"]}
+        fields["data"] |= {name: values * fields["num_exp"] for name, values in absent.items()}
         data = {name: np.array(values, float) for name, values in fields["data"].items() if name != "filter"}
         parts.append(pd.DataFrame(data).assign(**{name: fields[name] for name in NAMES}))
     return pd.concat(parts, ignore_index=True)
