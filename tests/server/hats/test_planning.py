@@ -63,6 +63,6 @@ def test_the_series_of_a_source_are_together(services, posted):
 def test_without_the_packages_the_extra_is_named(services, monkeypatch, tmp_path):
     for name in ("hats", "pyarrow"):
         monkeypatch.setitem(sys.modules, name, None)
-    with pytest.raises(StartError, match=r"needs hats and pyarrow: pip install 'photseries\[hats\]'"):
+    with pytest.raises(StartError, match=r"needs hats and pyarrow: pip install 'photseries\[server,hats\]'"):
         export(services, OPERATOR, Target(str(tmp_path / "export")), Layout())
     assert not (tmp_path / "export").exists()
