@@ -90,8 +90,9 @@ def inspect(frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, Any]
     with np.errstate(all="ignore"):
         times = _Times.of(rows)
         problems = dict(filter(None, (_filter_problem(frame), times.problem())))
-        warnings = [*times.warnings(), *_of_brightness(rows), *_of_contradictions(rows, inferred, given)]
-    return Quality(problems, warnings)
+        if rows.empty:  # of an append, where all of them were there
+            return Quality(problems, [])
+        return Quality(problems, [*times.warnings(), *_of_brightness(rows), *_of_contradictions(rows, inferred, given)])
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:

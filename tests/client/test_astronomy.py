@@ -80,7 +80,10 @@ def test_other_units_scales_and_masks(client, fields):
     given["flux"] = [1.0, 2.0] * units.mJy
     given["deep"] = np.ones((2, 3))
     uploaded = client.upload(given, **fields)
-    assert uploaded.warnings == ("Left out, as a row holds more than one plain value: deep.",)
+    assert uploaded.warnings == (
+        "Left out, as a row holds more than one plain value: deep.",
+        "There are no errors; the noise is estimated from the differences of successive fluxes.",
+    )
     series = client.get(uploaded.id)
     assert series.data["flux"].tolist() == [1.0, 2.0]
     assert series.metadata["flux_unit"] == "mJy"

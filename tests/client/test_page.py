@@ -26,7 +26,7 @@ def test_the_examples_run_in_their_order(reader, tmp_path):
     printed = run(
         [sys.executable, "-W", "error", "-c", program.replace("/tmp/series.h5", str(tmp_path / "series.h5"))], reader
     )
-    assert printed.startswith("1 created ()\n")
+    assert printed.startswith("1 created ('399 of 18,699 rows have no brightness.',)\n")
     assert "tess::red 18699 " in printed
     assert "[('create', 1), ('update', 2), ('update', 3)]" in printed
     assert "look like jd (time_format=jd)" in printed

@@ -75,6 +75,46 @@ def test_refused_bodies(case):
         json_columns.parse(body, LIMITS)
 
 
+NOT_FINITE = {
+    "NaN": ('"mag": [18.5, NaN, NaN]', "mag", "NaN", 2),
+    "the first row": ('"mag": [NaN]', "mag", "NaN", 1),
+    "Infinity": ('"mjd": [1, 2], "mag": [1, 2,\n Infinity]', "mag", "Infinity", 3),
+    "-Infinity": ('"mag": [ -Infinity, 1]', "mag", "-Infinity", 1),
+    "lower case": ('"mag": [null, 1, nan]', "mag", "nan", 3),
+    "inf": ('"mag": [null, 1, inf]', "mag", "inf", 3),
+    "among texts": (r'"a": ["["], "no\"te" : ["a, \"[b", "c:", null, NaN]', 'no"te', "NaN", 4),
+}
+
+
+@pytest.mark.parametrize("case", NOT_FINITE)
+def test_numbers_that_are_not_finite_are_named_by_column_and_row(case):
+    columns, name, token, row = NOT_FINITE[case]
+    for padding in ("", " " * 30_000):  # short and long bodies are parsed differently
+        with pytest.raises(InvalidError) as caught:
+            json_columns.parse(f'{{{padding}"data": {{{columns}}}}}'.encode(), LIMITS)
+        assert caught.value.message.startswith(f"The column {name!r} has {token} in row {row}, which is not JSON.")
+        assert list(caught.value.fields) == [f"data.{name}"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"ra": NaN}',
+        '{"a": [["x"], NaN]}',
+        '{"a": [["x"], [NaN]]}',
+        '{"a": [nano]}',
+        '{"a": [1,]}',
+        "[NaN]",
+        "NaN",
+        '["a", [NaN]]',
+    ],
+)
+def test_other_bodies_that_are_not_json_are_named_by_their_place(body):
+    with pytest.raises(InvalidError, match=r"The body is not JSON: .*\(char \d+\)") as caught:
+        json_columns.parse(body.encode(), LIMITS)
+    assert caught.value.fields == {}
+
+
 @given(st.dictionaries(st.sampled_from("ab:"), values, min_size=2, max_size=3), st.data())
 def test_a_repeated_key_is_always_found(document, data):
     parts = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
@@ -129,7 +169,10 @@ def test_columns_get_their_type(case):
 
 
 REFUSED_COLUMNS = {
-    "mixed": ([1, "x"], "holds numbers and text"),
+    "mixed": ([1, "x", 2], "holds numbers and text; row 2 is the first with text"),
+    "a heading": (["x", 1], "holds numbers and text; row 1 is the first with text"),
+    "a number among text": (["x", None, None, None, 1, "y"], "row 5 is the first with numbers"),
+    "an object among numbers": ([1, {}], "row 2 is the first with objects"),
     "a boolean among numbers": ([True, 1], "holds numbers and true or false"),
     "a null among booleans": ([True, None], "holds nulls and true or false"),
     "lists": ([[1], [2]], "holds lists"),
@@ -160,7 +203,7 @@ def test_all_problems_at_once():
 
 @pytest.mark.parametrize("data", [{}, {"a": []}, {"a": [], "b": []}])
 def test_empty_tables(data):
-    with pytest.raises(InvalidError, match="Must supply a non-empty DataFrame") as caught:
+    with pytest.raises(InvalidError, match=r"Must supply a non-empty DataFrame\. ") as caught:
         json_columns.decode(data, LIMITS)
     assert list(caught.value.fields) == ["data"]
 

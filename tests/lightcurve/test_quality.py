@@ -1,16 +1,37 @@
 """Signs of mistakes in a table that is valid."""
 
+import math
+
+import astropy.units as u
 import numpy as np
 import pandas as pd
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.time import Time
 
-from photseries.lightcurve.quality import inspect
+from photseries.lightcurve.metadata import infer
+from photseries.lightcurve.quality import distance_warnings, inspect
 
 MJD = 59000 + np.arange(6.0)
+
+
+GOOD = {"flux": np.full(6, 1000.0), "fluxerr": np.full(6, 5.0)}
+
+
+def inspected(frame, **given):
+    return inspect(frame, frame, infer(frame), given)
 
 
 def said(**columns):
     frame = pd.DataFrame({"mjd": MJD, **columns})
     return " ".join(inspect(frame, frame, {}, {}).warnings)
+
+
+def of_times(mjd):
+    """The problem and the warnings of a good table with these times."""
+    mjd = np.asarray(mjd)
+    found = inspected(pd.DataFrame({"mjd": mjd, "flux": 1000.0, "fluxerr": 5.0}))
+    return found.problems.get("mjd"), " ".join(found.warnings)
 
 
 def test_a_table_without_anything_odd():
@@ -34,3 +55,188 @@ def test_errors_that_are_not_positive_are_counted():
 
 def test_a_table_without_errors():
     assert said(flux=np.full(6, 1000.0)).startswith("There are no errors; the noise is estimated")
+
+
+ASTROPY = Time(["2019-08-15", "2020-08-15", "2024-01-01"], scale="utc")
+
+
+@pytest.mark.parametrize(
+    ("values", "likely"),
+    [
+        (ASTROPY.jd, "Julian dates: MJD = JD - 2400000.5"),
+        (ASTROPY.jd - 2_457_000, "MJD = BTJD + 56999.5"),
+        (ASTROPY.jd - 2_454_833, "MJD = BKJD + 54832.5"),
+        (ASTROPY.jd - 2_455_000, "MJD = value + 49999.5"),
+        (ASTROPY.unix, "MJD = seconds / 86400 + MJD of second 0 (40587 for Unix time)"),
+        (ASTROPY.unix * 1000, "milliseconds"),
+    ],
+)
+def test_times_in_another_format_are_refused_with_the_likely_one(values, likely):
+    problem, warnings = of_times(values)
+    assert problem.startswith("The times in the column 'mjd' are not MJD: their median is")
+    assert likely in problem
+    assert warnings == ""
+
+
+def test_the_offsets_in_the_messages_are_those_of_astropy():
+    for offset, epoch in {56999.5: 2_457_000, 54832.5: 2_454_833, 49999.5: 2_450_000}.items():
+        np.testing.assert_allclose(ASTROPY.jd - epoch + offset, ASTROPY.mjd, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(ASTROPY.unix / 86400 + 40587, ASTROPY.mjd, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("middle", "refused", "warned"),
+    [
+        (-1000.0, False, "check that they are MJD"),
+        (2.0, False, "check that they are MJD"),
+        (99.9, False, "check that they are MJD"),
+        (100.0, True, ""),
+        (7_700.0, True, ""),
+        (7_700.1, False, "before 1900"),
+        (Time("1899-12-31", scale="tt").mjd, False, "before 1900"),
+        (Time("1900-01-01", scale="tt").mjd, False, ""),
+        (Time("2150-01-01", scale="tt").mjd, False, ""),
+        (106_399.9, False, ""),
+        (106_400.0, False, "1 of 3 times are outside"),
+        (106_400.1, True, ""),
+    ],
+)
+def test_the_median_of_the_finite_times_decides(middle, refused, warned):
+    problem, warnings = of_times([middle - 0.01, middle, middle + 0.01])
+    assert (problem is not None) == refused
+    assert (warned in warnings) if warned else (warnings == "")
+    assert (of_times([math.nan, middle, math.inf])[0] is not None) == refused
+    assert (of_times([1e300, middle, -1e300])[0] is not None) == refused
+
+
+@pytest.mark.parametrize(
+    ("mjd", "warning"),
+    [
+        (
+            [59000.0, 59001.0, 2.4e6, 59002.0, 0.0],
+            "2 of 5 times are outside MJD 7,700 to 106,400; the first is in row 3: 2,400",
+        ),
+        (
+            [59000.0, 59001.0, math.nan, -5.5],
+            "1 of 4 times are outside MJD 7,700 to 106,400; the first is in row 4: -5.5.",
+        ),
+        ([1.0, 2.0, 3.0, 59000.0], "1 of 4 times are after MJD 100; the first is in row 4: 59,000."),
+    ],
+)
+def test_single_times_outside_are_counted(mjd, warning):
+    problem, warnings = of_times(mjd)
+    assert problem is None
+    assert warning in warnings
+
+
+def test_plates_in_a_long_series_are_no_outliers():
+    assert of_times(
+        [Time("1885-01-01", scale="tt").mjd, Time("1950-01-01", scale="tt").mjd, Time("1992-01-01", scale="tt").mjd]
+    ) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("dtype", "start", "step", "warned"),
+    [
+        ("float32", 59000.0, 1.0, "has steps of 338 s at MJD 59,002"),
+        ("float16", 59008.0, 32.0, "float16"),
+        ("float32", 1.0, 1.0, ""),  # the resolution at 2 is 0.02 s
+        ("float32", 1.0, 1e-6, "float32"),  # 9 times the resolution
+        ("float32", 64.0, 1.0, ""),  # 0.66 s
+        ("float32", 130.0, 1.0, None),  # refused: not MJD
+        ("float64", 59000.0, 1e-9, ""),
+        ("int64", 59000, 1, ""),
+    ],
+)
+def test_times_that_are_too_coarse(dtype, start, step, warned):
+    mjd = (start + step * np.arange(5)).astype(dtype)
+    problem, warnings = of_times(mjd)
+    assert (problem is not None) == (warned is None)
+    if warned:
+        assert warned in warnings
+        assert "send float64" in warnings
+    else:
+        assert ("send float64" in warnings) == (warned is None)
+
+
+def test_the_resolution_is_numpys():
+    assert float(np.spacing(np.float32(59002))) * 86400 == pytest.approx(337.5)
+
+
+def test_order_gaps_and_repeats():
+    _, warnings = of_times([59002.0, 59001.0, 59001.0, np.nan])
+    assert "not in the order of time" in warnings
+    assert "1 rows repeat the time" in warnings
+    assert "1 of 4 rows have no time." in warnings
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        (["ztfg", "ztfr", "ztfg", None], "'filter' has 'ztfg' (2 rows), 'ztfr' (1 rows)."),
+        ([1, 2, 2, 2], "'filter' has '2' (3 rows), '1' (1 rows)."),
+        ([f"f{n}" for n in range(8)], "'f4' (1 rows), and 3 more."),
+        (["ztfg"] * 4, None),
+        (["ztfg", None, "ztfg", None], None),
+        ([None] * 4, None),
+    ],
+)
+def test_a_column_with_several_filters_is_a_problem(values, named):
+    frame = pd.DataFrame({"mjd": 59000.0 + np.arange(len(values)), "flux": 1000.0, "fluxerr": 5.0, "filter": values})
+    for given in ({}, {"filter": "ztfg"}):
+        problem = inspected(frame, **given).problems.get("filter", "")
+        assert (named is not None) == ("must contain the same filter for all rows" in problem)
+        assert (named or "") in problem
+
+
+def test_only_the_filters_of_rows_that_were_there_count():
+    old = pd.DataFrame({"mjd": [1.0, 2.0], "flux": [1.0, 2.0], "filter": "ztfg"})
+    new = pd.DataFrame({"mjd": MJD, **GOOD, "filter": "ztfr"})
+    found = inspect(pd.concat([old, new]), new, infer(new), {"filter": "ztfg"})
+    assert list(found.problems) == ["filter"]
+    assert found.warnings == ["The column 'filter' is 'ztfr', but filter='ztfg' was given, which is used."]
+    assert inspect(old, old.iloc[:0], {}, {}).warnings == []
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "given", "warning"),
+    [
+        ("filter", ["ztfg"] * 6, {"filter": "ztfr"}, "is 'ztfg', but filter='ztfr' was given, which is used"),
+        ("filter", ["ztfg"] * 6, {"filter": "ztfg"}, None),
+        ("exptime", [100.0] * 6, {"exp_time": 98.9}, "has the median 100 s, but exp_time=98.9 was given"),
+        ("exptime", [100.0] * 6, {"exp_time": 99.1}, None),
+        ("exptime", [100.0] * 6, {"exp_time": 101.1}, "exp_time=101.1"),
+        ("dec", [-20.0] * 6, {"dec": -20 + 1.1 / 3600}, "1.1 arcsec from dec=-19.999694"),
+        ("dec", [-20.0] * 6, {"dec": -20 + 0.9 / 3600}, None),
+        ("ra", [10.0] * 6, {"ra": 10 + 2.1 / 3600, "dec": 60.0}, "1.1 arcsec from ra=10.000583"),  # cos 60 = 1/2
+        ("ra", [10.0] * 6, {"ra": 10 + 1.9 / 3600, "dec": 60.0}, None),
+        ("ra", [359.9999] * 6, {"ra": 0.0001, "dec": 0.0}, None),
+        ("ra", [359.999] * 6, {"ra": 0.001, "dec": 0.0}, "7.2 arcsec from ra=0.001"),
+        ("ra", [359.999, 0.001] * 3, {"ra": 0.0029, "dec": 0.0}, None),  # spread 0.001 deg
+        ("ra", [359.999, 0.001] * 3, {"ra": 0.0031, "dec": 0.0}, "11.2 arcsec"),
+    ],
+)
+def test_a_column_that_contradicts_what_was_given(column, values, given, warning):
+    found = inspected(pd.DataFrame({"mjd": MJD, **GOOD, column: values}), **given)
+    assert found.problems == {}
+    if warning is None:
+        assert found.warnings == []
+    else:
+        (said,) = found.warnings
+        assert said.startswith(f"The column {column!r}")
+        assert warning in said
+
+
+def test_the_distance_from_the_source_is_that_of_astropy():
+    source, there = SkyCoord(10 * u.deg, -20 * u.deg), SkyCoord(10.5 * u.deg, -20.2 * u.deg)
+    (warning,) = distance_warnings(10.5, -20.2, (10.0, -20.0))
+    assert f"{source.separation(there).arcsec:,.0f} arcsec" in warning
+    assert distance_warnings(10.0, -20.0 + 59 / 3600, (10.0, -20.0)) == []
+    assert distance_warnings(10.5, -20.2, None) == []
+
+
+@pytest.mark.parametrize("values", [[1.7e308, 1.7e308], [-1.7e308, 1.7e308, 59000.0], [np.inf, -np.inf, 59000.0]])
+def test_any_numbers_give_no_numpy_warning(values):
+    of_times(values)
+    frame = pd.DataFrame({"mjd": 59000.0, "flux": values, "fluxerr": values, "mag": values, "ra": values})
+    assert inspected(frame, ra=10.0, dec=5.0).problems == {}

@@ -183,7 +183,7 @@ def test_the_axis_of_magnitudes_is_that_of_what_is_detected(admin, world):
 
 
 def test_a_picture_of_what_is_too_far_away_is_refused(admin, world):
-    later = put(admin, world, "later", mjd=[1e7, 1e7 + 1], mag=[10, 12])
+    later = put(admin, world, "later", mjd=[59000, 59001, 1e7], mag=[10, 12, 11])
     plot(admin.get(f"{later}/plot.png"))
     brighter = put(admin, world, "brighter", mjd=[1, 2], flux=[-1e308, 1e308])
     for path, message in {

@@ -130,7 +130,7 @@ def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):
             connection.sendall(content[50:])
             answer = http.client.HTTPResponse(connection)
             answer.begin()
-            assert (answer.status, json.loads(answer.read())["data"]) == (200, {"id": 1})
+            assert (answer.status, json.loads(answer.read())["data"]) == (200, {"id": 1, "warnings": []})
         assert service.process.wait(30) == 0
 
 

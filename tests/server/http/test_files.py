@@ -224,7 +224,7 @@ def test_times_that_nanoseconds_do_not_hold_are_refused(admin, world):
 def test_a_dry_run_stores_nothing(admin, world):
     before = admin.get(PATH, params={"numPerPage": 1}).json()["data"]["totalMatches"]
     data = columns(20)
-    data["mjd"] = [time + 2_400_000.5 for time in reversed(data["mjd"])]
+    data["mjd"].reverse()
     body = world.fields(series_name="dry", data=data, ra=11.0)
     data["fluxerr"][3:5] = [0.0, -1.0]
     data["mag"] = [18.0, 99.999, -99.0] + [18.0] * 17
@@ -236,7 +236,7 @@ def test_a_dry_run_stores_nothing(admin, world):
     assert told["columns"] == dict.fromkeys(("mjd", "flux", "fluxerr", "mag"), "float64")
     assert told["statistics"]["num_exp"] == 20
     warnings = " ".join(told["warnings"])
-    for sign in ("order of time", "Julian", "arcsec", "2 of 20 values in the column 'mag'", "2 of 20 errors"):
+    for sign in ("order of time", "arcsec", "2 of 20 values in the column 'mag'", "2 of 20 errors"):
         assert sign in warnings
     assert admin.get(PATH, params={"numPerPage": 1}).json()["data"]["totalMatches"] == before
     told = admin.post(
@@ -247,6 +247,60 @@ def test_a_dry_run_stores_nothing(admin, world):
     ).json()["data"]
     assert (told["sources"]["obj_id"], told["sources"]["filter"]) == ("body", "file")
     check_error(admin.post(PATH, params={"dryRun": "true"}, json={**body, "ra": 500}), 400)
+
+
+@pytest.mark.parametrize("how", ["json", "hdf5", "dry run", "patch", "append"])
+def test_times_that_are_not_mjd_and_several_filters_are_refused(admin, world, how):
+    data, bad = ({**columns(10, seed=seed), "filter": ["ztfg"] * 10} for seed in (0, 1))
+    bad["mjd"] = [time + 2_400_000.5 for time in bad["mjd"]]
+    bad["filter"] = ["ztfg"] * 7 + ["ztfr"] * 3
+    fields = world.fields(series_name=f"refused {how}")
+    path, verb, body, params = PATH, "POST", {**fields, "data": bad}, {}
+    if how in ("patch", "append"):
+        path = f"{PATH}/{admin.post(PATH, json={**fields, 'data': data}).json()['data']['id']}"
+        body, verb = {"data": bad}, "PATCH" if how == "patch" else "POST"
+    before = admin.get(PATH, params={"seriesName": fields["series_name"]}).json()["data"]
+    if how == "append":
+        path += "/append"
+    elif how == "hdf5":
+        body["data"] = recipe_base64(pd.DataFrame(bad), {})
+    elif how == "dry run":
+        params = {"dryRun": "true"}
+    refused = check_error(admin.request(verb, path, params=params, json=body), 400)
+    assert set(refused["data"]["fields"]) == {"data.mjd", "data.filter"}
+    assert "not MJD" in refused["message"]
+    assert "They look like Julian dates" in refused["message"]
+    counts = "'ztfg' (17 rows)" if how == "append" else "'ztfg' (7 rows)"
+    assert f"must contain the same filter for all rows; 'filter' has {counts}, 'ztfr' (3 rows)." in refused["message"]
+    assert admin.get(PATH, params={"seriesName": fields["series_name"]}).json()["data"] == before
+
+
+@pytest.mark.parametrize("how", ["json", "hdf5"])
+def test_every_upload_answers_with_warnings(admin, world, how):
+    def sent(rows):
+        frame = pd.DataFrame(rows)
+        if how == "json":
+            return rows
+        return recipe_base64(frame.assign(mjd=frame["mjd"].astype("float32")), {})
+
+    first, second = columns(10), columns(10, seed=1)
+    second["mjd"] = [time + 0.02 for time in second["mjd"]]
+    first["fluxerr"][2] = second["fluxerr"][5] = 0.0
+    first["filter"] = second["filter"] = ["ztfr"] * 10
+    body = world.fields(series_name=f"warned {how}", data=sent(first))
+    dry = admin.post(PATH, params={"dryRun": "true"}, json=body).json()["data"]["warnings"]
+    created = admin.post(PATH, json=body).json()["data"]
+    path = f"{PATH}/{created['id']}"
+    appended = admin.post(f"{path}/append", json={"data": sent(second)}).json()["data"]
+    patched = admin.patch(path, json={"data": sent(second), "filter": "ztfg"}).json()["data"]
+    assert created["warnings"] == dry == appended["warnings"] == patched["warnings"]
+    warnings = " ".join(dry)
+    assert "1 of 10 errors in the column 'fluxerr' are zero or negative" in warnings
+    assert "The column 'filter' is 'ztfr', but filter='ztfg' was given, which is used." in warnings
+    assert ("The times are float32, which has steps of 338 s" in warnings) == (how == "hdf5")
+    assert admin.get(path).json()["data"]["filter"] == "ztfg"
+    repeated = admin.post(f"{path}/append", params={"repeats": "drop"}, json={"data": sent(second)}).json()["data"]
+    assert repeated == {"id": created["id"], "warnings": []}
 
 
 def test_a_series_grows(admin, world):

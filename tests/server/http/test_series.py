@@ -37,7 +37,9 @@ def get(client, series, **params):
 def patch(client, series, **body):
     answer = client.patch(f"/api/photometric_series/{series}", json=body)
     assert answer.status_code == 200, answer.text
-    assert answer.json()["data"] == {"id": series}
+    found = answer.json()["data"]
+    assert found["id"] == series
+    return found["warnings"]
 
 
 # The fields of DESIGN 5.
@@ -286,7 +288,11 @@ def test_peer_10_patch_with_null_clears(admin, world):
 def test_patch_of_data(admin, world):
     series = post(admin, world, limiting_mag=20.0)
     table = {"mjd": [3.0, 1.0], "mag": [18.0, 19.0], "ra": [11.0, 11.0], "exp_time": [5.0, 5.0]}
-    patch(admin, series, data=table, exp_time=6)
+    warnings = patch(admin, series, data=table, exp_time=6)
+    assert "The column 'exp_time' has the median 5 s, but exp_time=6 was given, which is used." in warnings
+    assert "The rows are not in the order of time; statistics are computed as if they were." in warnings
+    assert [warning for warning in warnings if "arcsec from that of the source" in warning]
+    assert patch(admin, series, origin="x") == []
     data = get(admin, series)
     assert data["data"] == table
     assert (data["ra"], data["dec"], data["exp_time"], data["limiting_mag"]) == (11.0, -20.0, 6.0, 20.0)

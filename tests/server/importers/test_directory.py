@@ -69,6 +69,19 @@ def test_every_file_becomes_a_series_once(import_, services, principal, tree):
     assert services.upkeep.totals()[0] == 3
 
 
+def test_what_an_upload_would_refuse_is_stored_and_reported(import_, services, principal, tree):
+    table = plain().assign(mjd=plain()["mjd"] + 2_400_000.5, filter=["ztfg", "ztfr"] * 15)
+    (tree / "night/1/a_ztfg.h5").write_bytes(recipe_write(table, METADATA))
+    for keep, status in ((False, "taken"), (True, "taken"), (True, "there")):
+        _, outcomes = import_(keep=keep)
+        outcome = outcomes[0]
+        assert (outcome.filename, outcome.status) == ("night/1/a_ztfg.h5", status)
+        if status == "taken":
+            assert "They look like Julian dates" in outcome.message
+            assert "'filter' has 'ztfg' (15 rows), 'ztfr' (15 rows)" in outcome.message
+    assert services.reader.get(principal, outcome.id).fields["mjd_first"] == 2_459_000.5
+
+
 def test_sources_are_made_when_asked_for(import_, services, tree):
     for file in tree.rglob("*.h5"):
         file.write_bytes(recipe_write(plain(), {**METADATA, "obj_id": "new star", "ra": 33.0}))

@@ -25,8 +25,8 @@ PLAIN = 175
 (
     UNSORTED, DESCENDING, REPEATED, NULL_TIME, SINGLE, BAD_ERRORS, NOISE, CONSTANT, ONE_ROW, OF_TIMES, SHARED_SINCE,
     ANOTHER_TABLE, TEXT_NONE, UNCERTAIN, STREAMED, NAMED, REFERENCED, ALONE, REAL, IMPOSSIBLE, BACKSLASH, HOSTILE,
-    MISSING, DAMAGED, SENTINELS, AROUND_ZERO, LAST,
-) = range(1001, 1028)  # fmt: skip
+    MISSING, DAMAGED, SENTINELS, AROUND_ZERO, BTJD, LAST,
+) = range(1001, 1029)  # fmt: skip
 FAILED = {IMPOSSIBLE: "refused", HOSTILE: "unreadable", MISSING: "missing", DAMAGED: "unreadable"}
 
 
@@ -93,6 +93,7 @@ def fill_with_faults(peer):
     damaged.write_bytes(damaged.read_bytes()[:3000])
     peer.series(SENTINELS, plain()[["mjd"]].assign(mag=[99.999, 18.0, -99.0, *[18.5, 18.6, 18.7] * 9]))
     peer.series(AROUND_ZERO, plain().assign(ra=[359.9, 0.2, 0.1] * 10))
+    peer.series(BTJD, plain().assign(mjd=plain()["mjd"] - 56999.5, filter=["ztfg", "ztfr"] * 15))
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +338,15 @@ def test_wrong_results_are_named_with_the_reason(report, number, reason, fields)
     assert fields <= reasons(report, number)[reason]
 
 
+def test_what_an_upload_would_refuse_is_stored_and_reported(report, clients):
+    assert report[BTJD]["status"] == "there"
+    message = report[BTJD]["message"]
+    assert "The times in the column 'mjd' are not MJD: their median is 2,000.8" in message
+    assert "'filter' has 'ztfg' (15 rows), 'ztfr' (15 rows)" in message
+    assert shown(clients["admin"], BTJD)["mjd_first"] == 2000.5
+    assert "arcsec from ra=10.000000; that was given and is used." in report[AROUND_ZERO]["message"]
+
+
 def test_the_numbers_are_right_now(clients):
     admin = clients["admin"]
     truth = shown(admin, DESCENDING)
@@ -362,8 +372,8 @@ def test_the_csv_has_a_line_for_each_difference(report, directory):
     with (directory.parent / "again.csv").open(newline="") as file:
         lines = list(csv.DictReader(file))
     differences = sum(len(series["differences"]) for series in report.values())
-    failures = sum(series["status"] in ("missing", "unreadable", "refused") for series in report.values())
-    assert len(lines) == differences + failures
+    messages = sum(series["message"] is not None for series in report.values())
+    assert len(lines) == differences + messages
     (line,) = (line for line in lines if line["id"] == str(DESCENDING) and line["field"] == "mjd_first")
     assert (line["ours"], line["reason"]) == ("59000.0", "unsorted rows")
 
