@@ -263,3 +263,51 @@ def test_variation_is_neither_noise_nor_an_outlier(browse, demo):
     assert sum(rr_lyrae.values()) == 292
     assert set(supernova) == {"Detections", "Non-detections", "Flagged"}
     assert supernova["Non-detections"] > 40
+
+
+def test_pages_say_units_and_systems_and_do_not_mix_them(page, service, admin, world):
+    assert admin.post("/api/sources", json={"id": "mixed", "ra": 1, "dec": 1}).status_code == 200
+    flux = columns(rows=20)
+    mags = {"mjd": flux["mjd"], "mag": [15.0, 15.5] * 10, "magerr": [0.01] * 20}
+    ids = {}
+    for name, fields in {
+        "plain": {"data": flux},
+        "counts": {"data": flux, "flux_unit": "electron/s"},
+        "vega": {"data": mags, "magsys": "vega"},
+    }.items():
+        body = world.fields(obj_id="mixed", series_name=name, **fields)
+        ids[name] = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+
+    def shows(expected):
+        labels = f"{FIGURES}.map((view) => view.model.left[0].axis_label.text)"
+        page.wait_for_function(f"(expected) => {labels}.includes(expected)", arg=expected)
+
+    sign_in(page, service.token, f"/series/{ids['counts']}")
+    told(page, ": 20 points")
+    shows("flux [electron/s]")
+    assert page.get_by_label("Magnitude", exact=True).is_disabled()
+    page.get_by_text("electron/s", exact=True).first.wait_for()
+    page.goto(f"/series/{ids['counts']}/period")
+    page.locator("#folded-told").filter(has_text="20 points").wait_for()
+    shows("flux [electron/s]")
+
+    page.goto(f"/series/{ids['vega']}")
+    told(page, ": 20 points$")
+    shows("Vega magnitude")
+    assert page.get_by_label("Flux", exact=True).is_disabled()
+
+    page.goto("/sources/mixed")
+    told(page, "^20 points; 2 series in another unit or system$")
+    shows("AB magnitude")
+    for choice, expected in (
+        ("Vega magnitude", "Vega magnitude"),
+        ("Flux", "flux [µJy]"),
+        ("flux [electron/s]", "flux [electron/s]"),
+    ):
+        page.get_by_text(choice, exact=True).click()
+        shows(expected)
+        told(page, "^20 points; 2 series in another unit or system$")
+
+    page.goto("/?objectID=mixed")
+    for number in ids.values():
+        page.locator(f'td[data-series="{number}"] path').wait_for()
