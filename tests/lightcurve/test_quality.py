@@ -23,8 +23,7 @@ def inspected(frame, **given):
 
 
 def said(**columns):
-    frame = pd.DataFrame({"mjd": MJD, **columns})
-    return " ".join(inspect(frame, frame, {}, {}).warnings)
+    return " ".join(inspect(pd.DataFrame({"mjd": MJD, **columns})).warnings)
 
 
 def of_times(mjd):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 import orjson
@@ -73,7 +73,7 @@ class SeriesHandler(UploadHandler):
                 return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
-            return _stored(created.id, created.warnings)
+            return {"id": created.id, "warnings": created.warnings}
 
         await self.reply(create, heavy=True)
 
@@ -122,11 +122,6 @@ class SeriesHandler(UploadHandler):
             return b"".join(document.pieces())
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
-
-
-def _stored(series_id: int, warnings: Sequence[str]) -> dict[str, Any]:
-    """Return what an answer to an upload says: the id alone when there is no warning, as SkyPortal's does."""
-    return {"id": series_id, **({"warnings": warnings} if warnings else {})}
 
 
 def _batches(found: list[Found]) -> Iterator[list[Found]]:
@@ -242,7 +237,7 @@ class OneSeriesHandler(UploadHandler):
             expected = revisions(self.request.headers, series_id)
             body, _ = self.upload()
             warnings = self.services.archive.update(self.principal, series_id, body, expected)
-            return _stored(series_id, warnings)
+            return {"id": series_id, "warnings": warnings}
 
         await self.reply(change, heavy=True)
 
@@ -279,7 +274,7 @@ class AppendHandler(UploadHandler):
             body, asked = self.upload(parameters.APPEND)
             drop = asked["repeats"] == "drop"
             warnings = self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
-            return _stored(series_id, warnings)
+            return {"id": series_id, "warnings": warnings}
 
         await self.reply(append, heavy=True)
 

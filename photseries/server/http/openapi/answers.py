@@ -165,9 +165,9 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         "SeriesPage",
         record(page, {"series": [dict(examples.SERIES)], "totalMatches": 1, **around}, optional=("totalMatches",)),
     )
-    stored = record({"id": INTEGER, "warnings": WARNINGS}, {"id": 1}, optional=("warnings",))
-    yield "Created", stored
-    yield "Changed", stored
+    stored = {"id": INTEGER, "warnings": WARNINGS}, {"id": 1, "warnings": []}
+    yield "Created", record(*stored)
+    yield "Changed", record(*stored)
     yield "Preview", _preview(fields)
     yield "Summary", _summary()
     event = {
