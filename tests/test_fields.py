@@ -229,11 +229,11 @@ def test_a_field_is_described(field):
     assert field.description
     assert not field.description.endswith(".")
     if field.unit is not None:
-        astropy.units.Unit(field.vo_unit, format="vounit")
+        astropy.units.Unit(field.unit, format="vounit")
     if field.ucd is not None:
         assert ucd.check_ucd(field.ucd, check_controlled_vocabulary=True)
     assert field.verbosity is None or field.ucd
-    assert field.default is None or field.default in field.values
+    assert field.default is None or not field.values or field.default in field.values
     assert not field.sortable or field.is_column
 
 

@@ -23,7 +23,7 @@ def inspected(frame, **given):
 
 
 def said(**columns):
-    return " ".join(inspect(pd.DataFrame({"mjd": MJD, **columns})).warnings)
+    return " ".join(inspected(pd.DataFrame({"mjd": MJD, **columns})).warnings)
 
 
 def of_times(mjd):

@@ -344,7 +344,7 @@ def test_what_an_upload_would_refuse_is_stored_and_reported(report, clients):
     assert "The times in the column 'mjd' are not MJD: their median is 2,000.8" in message
     assert "'filter' has 'ztfg' (15 rows), 'ztfr' (15 rows)" in message
     assert shown(clients["admin"], BTJD)["mjd_first"] == 2000.5
-    assert "arcsec from ra=10.000000; that was given and is used." in report[AROUND_ZERO]["message"]
+    assert "arcsec from ra=10.500000; that was given and is used." in report[AROUND_ZERO]["message"]
 
 
 def test_the_numbers_are_right_now(clients):
