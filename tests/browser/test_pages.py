@@ -309,5 +309,6 @@ def test_pages_say_units_and_systems_and_do_not_mix_them(page, service, admin, w
         told(page, "^20 points; 2 series in another unit or system$")
 
     page.goto("/?objectID=mixed")
+    page.get_by_role("cell", name="15.250 Vega", exact=True).wait_for()
     for number in ids.values():
         page.locator(f'td[data-series="{number}"] path').wait_for()

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from photseries.fields import FIELDS, Section, displayed
-from photseries.lightcurve.calibration import unit_in
+from photseries.lightcurve.calibration import calibration_of, unit_in
 
-__all__ = ["counted", "date_of", "head_of", "number", "value_of", "written"]
+__all__ = ["cell_of", "counted", "date_of", "head_of", "number", "value_of", "written"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -41,6 +41,13 @@ def number(value: Any, digits: int | None = None) -> str:
 def value_of(fields: Mapping[str, Any], name: str) -> str:
     """Write the value of a field."""
     return number(fields[name], FIELDS[name].digits)
+
+
+def cell_of(fields: Mapping[str, Any], name: str) -> str:
+    """Write the value of a field in a table of series: a magnitude that is not AB with its system."""
+    value = value_of(fields, name)
+    calibration = calibration_of(fields)
+    return f"{value} {calibration.system}" if FIELDS[name].is_magnitude and calibration.magsys != "ab" else value
 
 
 def counted(count: int, noun: str) -> str:
