@@ -48,6 +48,43 @@ def test_a_row_for_each_source(ids, exported, folder):
             assert sorted(of_band["flux"]) == sorted(star(name, band)["data"]["flux"])
 
 
+@pytest.mark.parametrize("by_source", [False, True])
+def test_units_and_systems_stand_with_each_light_curve(services, principal, ids, exported, folder, by_source):
+    flux = star("north", "ztfg")["data"]
+    mags = {"mjd": flux["mjd"], "mag": [15.0, 16.0] * (ROWS // 2)}
+    others = {
+        "mJy": {"data": flux, "flux_unit": "mJy"},
+        "counts": {"data": flux, "flux_unit": "electron/s"},
+        "vega": {"data": mags, "magsys": "vega"},
+    }
+    made = {
+        name: services.archive.create(principal, {**star("north", "ztfg"), "channel": name, **fields}).id
+        for name, fields in others.items()
+    }
+    exported(by_source=by_source)
+    rows = lsdb.open_catalog(folder).compute()
+    order = np.argsort(flux["mjd"])
+    curves, units = {}, {}
+    for name, series_id in {"uJy": ids["north", "ztfg"], **made}.items():
+        if by_source:
+            everything = rows.set_index("obj_id").loc["north", "lightcurve"]
+            curves[name] = everything[everything["series_id"] == series_id]
+            units[name] = {(unit, magsys) for unit, magsys in curves[name][["flux_unit", "magsys"]].to_numpy()}
+        else:
+            row = rows.set_index("id").loc[series_id]
+            curves[name], units[name] = row["lightcurve"], {(row["flux_unit"], row["magsys"])}
+    density = "uJy" if by_source else "mJy"  # of the measurements, and as the field of the series says
+    assert units == {
+        "uJy": {("uJy", "ab")}, "mJy": {(density, "ab")}, "counts": {("electron/s", "ab")}, "vega": {("uJy", "vega")},
+    }  # fmt: skip
+    sorted_flux = np.array(flux["flux"])[order]
+    np.testing.assert_allclose(curves["mJy"]["flux"], 1000 * sorted_flux, rtol=1e-12)
+    np.testing.assert_array_equal(curves["counts"]["flux"], sorted_flux)
+    np.testing.assert_array_equal(curves["vega"]["mag"], np.array(mags["mag"])[order])
+    assert curves["counts"][["mag", "magerr"]].isna().all(axis=None)
+    assert curves["vega"][["flux", "fluxerr"]].isna().all(axis=None)
+
+
 def test_a_cone_and_a_cross_match(ids, exported, folder):
     exported(most=ROWS)
     catalogue = lsdb.open_catalog(folder)
