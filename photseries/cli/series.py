@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,15 +50,23 @@ def get(client: Client, series_id: int, output: Path | None, form: str | None, f
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} is there already; --force replaces it, -o names another.")
     try:
-        if path == _STDOUT:
-            with tempfile.TemporaryDirectory() as folder:
-                part = client.save(series_id, Path(folder) / "part", format=form)
-                with part.open("rb") as content:
-                    shutil.copyfileobj(content, sys.stdout.buffer)
-        else:
-            click.echo(client.save(series_id, path, format=form))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            _save(client, series_id, path, form)
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from error
+    for warning in caught:
+        click.echo(f"Warning: {warning.message}", err=True)
+
+
+def _save(client: Client, series_id: int, path: Path, form: str) -> None:
+    if path != _STDOUT:
+        click.echo(client.save(series_id, path, format=form))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        part = client.save(series_id, Path(folder) / "part", format=form)
+        with part.open("rb") as content:
+            shutil.copyfileobj(content, sys.stdout.buffer)
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -169,10 +170,18 @@ class Client:
             When there is no such series, or none that the token may see.
         InvalidError
             When there is no such format, or the path does not end in one.
+
+        Warns
+        -----
+        UserWarning
+            When the format cannot hold what an upload of the file would need.
         """
         target = Path(path)
         form = format_of(target, WRITERS) if format is None else format
         self._transport.save(f"{path_of(series_id)}/data", {"format": form}, target)
+        writer = WRITERS[form].writer if form in WRITERS else None
+        if writer is not None and writer.warning:
+            warnings.warn(writer.warning, stacklevel=2)
         return target
 
     @takes_criteria

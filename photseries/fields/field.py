@@ -32,6 +32,7 @@ Type = Literal[
     "boolean",
     "moment",  # date and time
     "object",  # any JSON object
+    "units",  # an object with a text for each of some columns of the table
     "per column",  # an object with a number for each numeric column of the table
     "ids",
     "entries",  # a list of objects with id and name

@@ -212,6 +212,10 @@ _TABLE: Final[tuple[Field, ...]] = (
         ucd="meta.code", values=("flux", "mag"), on_page=False,
     ),
     _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),
+    _metadata(
+        "column_units", "units", "Units of columns",
+        "object: units of columns that the service has none for, by the name of the column", on_page=False,
+    ),
     _record(
         "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users", sortable=True,
         criteria=_equals("ownerID", "Series of this owner."),

@@ -19,6 +19,7 @@ __all__ = [
     "LARGEST_INTEGER",
     "LONGEST_NAME",
     "LONGEST_TEXT",
+    "LONGEST_UNIT",
     "MOST_IDS",
     "as_id",
     "as_ids",
@@ -34,6 +35,7 @@ MOST_IDS: Final = 100
 
 LONGEST_TEXT: Final = 500
 LONGEST_NAME: Final = 200
+LONGEST_UNIT: Final = 100
 
 #: How deep altdata may be nested.
 DEEPEST: Final = 32
@@ -72,6 +74,8 @@ def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
             return as_ids(field.name, value, kind="group" if is_group else "stream", lone=is_group)
         case "object":
             return _object(field.name, value, depth)
+        case "units":
+            return _units(field.name, value)
     raise AssertionError(f"Clients cannot set a field of type {field.type}.")
 
 
@@ -183,6 +187,14 @@ def _object(name: str, value: Any, depth: int) -> dict[str, Any]:
     if problem:
         raise ValueError(f"{name} {problem}.")
     return value
+
+
+def _units(name: str, value: Any) -> dict[str, str] | None:
+    """Check the units of columns; none at all is null."""
+    units = _object(name, value, depth=1)
+    if any(not isinstance(unit, str) or not 0 < len(unit) <= LONGEST_UNIT for unit in units.values()):
+        raise ValueError(f"{name} must have a text of 1 to {LONGEST_UNIT} characters for each column.")
+    return units or None
 
 
 def _no_list(name: str, *, lone: bool) -> ValueError:

@@ -1,4 +1,4 @@
-"""A stream of Arrow, through pyarrow, which is imported when somebody asks for one."""
+"""A stream of Arrow, through pyarrow, which is imported when one is read or written."""
 
 from __future__ import annotations
 
@@ -11,11 +11,30 @@ import numpy as np
 import pandas as pd
 
 from photseries.formats.columns import Column, columns_of
+from photseries.formats.numpy_types import plain_frame
+from photseries.formats.own_files import Note, fields_in, noted, notes_in, restored
+from photseries.formats.reading import Reading, ReadOptions
+from photseries.formats.roles import canonical
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["table_of", "write"]
+__all__ = ["read", "reading_of", "table_of", "write"]
+
+#: Of the service's own tables: all metadata, and notes on columns, as JSON.
+_METADATA, _NOTES = "photseries", "photseries_columns"
+
+#: How a file of Arrow begins that is no stream.
+_FILE = b"ARROW1"
+
+
+def read(content: bytes, options: ReadOptions) -> Reading:
+    """Read a stream or a file of Arrow's IPC format."""
+    import pyarrow
+
+    opened = pyarrow.ipc.open_file if content.startswith(_FILE) else pyarrow.ipc.open_stream
+    with opened(pyarrow.BufferReader(content)) as batches:
+        return reading_of(batches.read_all(), options)
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
@@ -46,8 +65,36 @@ def table_of(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[s
         pyarrow.field(column.name, array.type, metadata=_about(column))
         for column, array in zip(columns, arrays, strict=True)
     ]
-    schema = pyarrow.schema(fields, metadata={"photseries": json.dumps(metadata), **more})
+    notes = noted(columns, [column.name for column in columns], _lost)
+    own = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
+    schema = pyarrow.schema(fields, metadata={**own, **more})
     return pyarrow.table(arrays, schema=schema)
+
+
+def reading_of(table: pyarrow.Table, options: ReadOptions) -> Reading:
+    """Make a reading of a table of Arrow; of the service's own with the fields of the series.
+
+    Raises
+    ------
+    InvalidError
+        When a column that is needed is not there.
+    """
+    import pyarrow
+
+    # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
+    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
+    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get)
+    if not isinstance(frame.index, pd.RangeIndex):
+        frame = frame.reset_index()
+    about = table.schema.metadata or {}
+    plain, kept = plain_frame(frame)
+    frame = restored(plain, notes_in(about.get(_NOTES.encode())))
+    said = fields_in(about.get(_METADATA.encode()))
+    return canonical(Reading(frame, file_metadata=said, warnings=kept), options)
+
+
+def _lost(column: Column) -> Note:
+    return {"type": "float16"} if column.values.dtype == np.float16 else {}
 
 
 def _array(column: Column) -> pyarrow.Array:

@@ -27,11 +27,14 @@ class Column:
     values : ndarray, shape (n,)
         Of native byte order; text, and nothing else, is of the dtype object, None where it is missing.
     meaning : Meaning
+    index : Index, optional
+        The index of the table, where the column is that.
     """
 
     name: str
     values: Array
     meaning: Meaning
+    index: pd.Index[Any] | None = None
 
     @property
     def is_text(self) -> bool:
@@ -58,10 +61,11 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]
     metadata : mapping
         Of its series.
     """
-    return list(_columns(whole_table(frame), metadata))
+    index = None if isinstance(frame.index, pd.RangeIndex) else frame.index
+    return list(_columns(whole_table(frame), metadata, index))
 
 
-def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[Column]:
+def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any], index: pd.Index[Any] | None) -> Iterator[Column]:
     for name, column in frame.items():
         if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
             values = column.to_numpy()
@@ -69,7 +73,8 @@ def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Iterator[Colum
         else:
             values = column.to_numpy(dtype=object, copy=True)
             values[column.isna().to_numpy()] = None
-        yield Column(str(name), values, meaning(str(name), metadata))
+        yield Column(str(name), values, meaning(str(name), metadata), index)
+        index = None
 
 
 def field_meaning(name: str) -> Meaning:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,23 +10,24 @@ from typing import Any, Final
 import pandas as pd
 import yaml
 
-from photseries.fields import METADATA
-from photseries.formats.astropy_tables import from_table
+from photseries.formats.astropy_tables import Beside, from_table
 from photseries.formats.columns import Column, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
+from photseries.formats.own_files import Note, distinct, fields_in, names_series, noted
 from photseries.formats.reading import Reading, ReadOptions
-from photseries.formats.roles import without_fluxes
 from photseries.lightcurve.table import is_text
 
 __all__ = ["read", "write"]
 
-#: Fields that every file of the service's own names, and hardly another one.
-_OWN: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
+#: What astropy takes for the end of a line even in quotes, beside the one that text may have.
+_ENDS: Final = "\r\v\f\x1c-\x1e\x85\u2028\u2029"
+_ENDS_IN_NAMES: Final = re.compile(f"[\n{_ENDS}]")
+#: Text that readers would change: they strip each of its lines, drop empty ones and those that begin with #, and take
+#: an empty text for a missing one.
+_CHANGED: Final = re.compile(rf"[{_ENDS}]|^$|^\s|\s$|\s\n|\n[\s#]")
 
-#: What astropy takes for the end of a line even in quotes, beside the two that text may have; of these, such as have a
-#: line after them that would be dropped as a comment.
-_ENDS: Final = re.compile("[\v\f\x1c-\x1e\x85\u2028\u2029]|[\r\n](?=\\s*#)")
-_ENDS_IN_NAMES: Final = re.compile("[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]")
+#: The key of a column's ``meta`` that is for the client alone.
+_NOTE: Final = "photseries"
 
 
 class _Header(yaml.SafeDumper):
@@ -41,47 +43,59 @@ _Header.add_representer(
 
 
 def read(content: bytes, options: ReadOptions) -> Reading:
-    """Read astropy's CSV with units."""
+    """Read astropy's CSV with units; from a file of the service, the fields of the series too."""
     from astropy.table import Table
 
     table = Table.read(content.decode(), format="ascii.ecsv")
-    return from_table(table, options, _said(table.meta))
-
-
-def _said(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what a file of the service's own says of the series; of its fluxes the unit of their column does."""
-    if not all(name in meta for name in _OWN):
-        return {}
-    said = {name: meta[name] for name in METADATA if meta.get(name) is not None}
-    return {**said, "altdata": without_fluxes(said["altdata"])} if "altdata" in said else said
+    notes = {
+        name: note for name in table.colnames if isinstance(note := (table[name].info.meta or {}).get(_NOTE), dict)
+    }
+    said = fields_in(table.meta) if names_series(table.meta) else {}
+    return from_table(table, options, Beside(file_metadata=said, notes=notes))
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a table as ECSV 1.0: types, units and words for each column, and the metadata, in comments before CSV."""
-    frame = _in_lines(whole_table(frame))
+    columns = columns_of(frame, metadata)
+    frame = whole_table(frame)
+    names = distinct(_ENDS_IN_NAMES.sub("\ufffd", column.name) for column in columns)
+    notes = noted(columns, names, _lost)
+    changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
-        "datatype": [_described(column) for column in columns_of(frame, metadata)],
+        "datatype": [
+            _described(column, name, notes.get(name), as_json=column.name in changed)
+            for column, name in zip(columns, names, strict=True)
+        ],
         "delimiter": ",",
         "meta": dict(metadata),
         "schema": "astropy-2.0",
     }
     header = yaml.dump(described, Dumper=_Header, sort_keys=False, default_flow_style=None, width=2**20)
     head = "".join(f"# {line}\n" for line in ("%ECSV 1.0", "---", *header.splitlines()))
-    return head.encode() + rows_of_text(frame, b"\n")
+    rows = frame.assign(**{name: frame[name].map(_json) for name in changed}).set_axis(names, axis=1)
+    return head.encode() + rows_of_text(rows, b"\n")
 
 
-def _in_lines(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put U+FFFD for what would break the lines of ECSV in names and text."""
-    kept = frame.copy(deep=False)
-    for name, column in frame.items():
-        if is_text(column):
-            kept[name] = column.map(lambda text: _ENDS.sub("\ufffd", str(text)), na_action="ignore")
-    return kept.rename(columns=lambda name: _ENDS_IN_NAMES.sub("\ufffd", str(name)))
+def _is_changed(column: pd.Series[Any]) -> bool:
+    return any(isinstance(text, str) and _CHANGED.search(text) for text in column)
 
 
-def _described(column: Column) -> dict[str, str]:
+def _json(text: Any) -> str:
+    return json.dumps(text if isinstance(text, str) else None)
+
+
+def _lost(column: Column) -> Note:
+    return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
+
+
+def _described(column: Column, name: str, note: Note | None, *, as_json: bool) -> dict[str, Any]:
     kind = column.values.dtype.kind
-    datatype = "string" if kind in "OM" else "float64" if kind == "m" else column.values.dtype.name
-    unit = "s" if kind == "m" else column.meaning.unit
-    about = {"unit": unit, "datatype": datatype, "description": column.meaning.words}
-    return {"name": column.name, **{name: text for name, text in about.items() if text}}
+    about = {
+        "name": name,
+        "unit": "s" if kind == "m" else column.meaning.unit,
+        "datatype": "string" if kind in "OM" else "float64" if kind == "m" else column.values.dtype.name,
+        "subtype": "json" if as_json else None,
+        "description": column.meaning.words,
+        "meta": None if note is None else {_NOTE: note},
+    }
+    return {key: value for key, value in about.items() if value}

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -18,13 +19,15 @@ import pandas as pd
 
 from photseries.extras import quiet
 from photseries.fields import FIELDS
-from photseries.formats.astropy_tables import from_table
+from photseries.formats.astropy_tables import Beside, from_table
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
 from photseries.formats.missions import Mission, mission_of, suggestions
 from photseries.formats.numpy_types import plain_column
+from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
 from photseries.formats.reading import Reading, ReadOptions, invalid
-from photseries.formats.roles import canonical
+from photseries.formats.roles import canonical, time_column
+from photseries.formats.time_frames import frame_of_header
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.table import MAG
@@ -38,6 +41,15 @@ _UNITS: Final = {"e-/s": "electron/s"}
 
 #: Standard keywords, and the fields that they give.
 _KEYWORDS: Final = (("OBJECT", "obj_id"), ("FILTER", "filter"), ("EXPTIME", "exp_time"), ("RA", "ra"), ("DEC", "dec"))
+
+#: Of the service's own files: all metadata, and notes on columns, as JSON.
+_METADATA, _NOTES = "PHOTSER", "PHOTCOLS"
+
+#: Text with other characters than FITS has, or that would end in spaces.
+_ESCAPED: Final = re.compile(r"[^ -~]|[ ]$")
+
+#: Types that FITS has not.
+_OTHER_TYPES: Final = ("int8", "float16", "datetime64[ns]", "timedelta64[ns]")
 
 #: What fits into one card, with a few characters to spare.
 _LONGEST_NAME: Final = 60
@@ -95,7 +107,19 @@ def read(content: bytes, options: ReadOptions) -> Reading:
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
         pairs = any(column.coord_type and column.dim for column in table.columns)
-        return from_table(Table.read(table, character_as_bytes=False, astropy_native=pairs), options)
+        rows = Table.read(table, character_as_bytes=False, astropy_native=pairs)
+        if pairs:
+            header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
+        return from_table(rows, options, _beside(header, table.columns.names, options))
+
+
+def _beside(header: Mapping[str, Any], names: list[str], options: ReadOptions) -> Beside:
+    """Return what the header says: in a file of the service, all fields; in others, what the times are."""
+    said = fields_in(header.get(_METADATA))
+    if said:
+        return Beside(file_metadata=said, notes=notes_in(header.get(_NOTES)))
+    name = time_column(names, options)
+    return Beside(times=frame_of_header(header, names.index(name) + 1 if name in names else None))
 
 
 def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: ReadOptions) -> Reading:
@@ -141,10 +165,16 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
 def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     from astropy.io import fits as astropy_fits
 
+    names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
+    notes = noted(columns, names, _lost)
     table = astropy_fits.BinTableHDU.from_columns(
         [
             astropy_fits.Column(name, code, unit, array=values, bzero=zero)
-            for name, (code, unit, values, zero) in zip(_names(columns), map(_written, columns), strict=True)
+            for name, (code, unit, values, zero) in zip(
+                names,
+                (_written(column, notes.get(name, {})) for column, name in zip(columns, names, strict=True)),
+                strict=True,
+            )
         ],
         name="PHOTOMETRY",
     )
@@ -165,7 +195,9 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     system = calibration_of(metadata).system
     if system and any(column.name in (*MAG, "magtot") for column in columns):
         header["MAGSYS"] = (system, "system of the magnitudes")
-    header["PHOTSER"] = json.dumps(metadata)
+    header[_METADATA] = json.dumps(metadata)
+    if notes:
+        header[_NOTES] = json.dumps(notes)
     out = io.BytesIO()
     astropy_fits.HDUList([astropy_fits.PrimaryHDU(), table]).writeto(out)
     return out.getvalue()
@@ -180,26 +212,28 @@ def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, A
         header.set(f"TCUNI{number}", "d", after=f"TCTYP{number}")
 
 
-def _names(columns: Iterable[Column]) -> list[str]:
-    """Give each column a name of its own: in FITS ``flux`` and ``FLUX`` are the same."""
-    given: dict[str, str] = {}
-    for column in columns:
-        name = _ascii(column.name) or "_"
-        while len(name) + name.count("'") > _LONGEST_NAME:
-            name = name[:-1]
-        while name.lower() in given:
-            name += "_"
-        given[name.lower()] = name
-    return list(given.values())
+def _name(column: Column) -> str:
+    name = _ascii(column.name).strip()
+    while len(name) + name.count("'") > _LONGEST_NAME:
+        name = name[:-1]
+    return str(name)
 
 
-def _written(column: Column) -> tuple[str, str | None, Array, int | None]:
+def _lost(column: Column) -> Note:
+    """Note what FITS has no word for: some types, null and empty text beside each other, spaces at the end of text."""
+    if not column.is_text:
+        name = column.values.dtype.name
+        return {"type": name} if name in _OTHER_TYPES else {}
+    return note_of_text(column.values, _ESCAPED)
+
+
+def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | None]:
     """Give the format of a column, its unit, its values as they are written, and what stands for their zero."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":
         values = np.array(jsonable(pd.Series(values)), object)
     if values.dtype.kind == "O":
-        texts = np.array(["" if text is None else _ascii(text) for text in values.tolist()], "S")
+        texts = np.array(noted_texts(values, note), "S")
         return f"{max(1, texts.dtype.itemsize)}A", unit, texts, None
     if values.dtype.kind == "m":
         values, unit = values / np.timedelta64(1, "s"), "s"

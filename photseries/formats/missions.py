@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from photseries.formats.time_frames import as_alignment, as_refpos
+
 __all__ = ["MISSIONS", "Mission", "mission_of", "suggestions"]
 
 
@@ -47,9 +49,6 @@ MISSIONS: Final[Mapping[str, Mission]] = {
     "K2": Mission("K2", "KEPLERID", "EPIC", "CAMPAIGN", "K2/campaign-{:02d}", "SAP_QUALITY", "kepler", 2_454_833.0),
 }
 
-#: What ``TIMEPIXR``, the place of a time in its exposure, is called.
-_ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
-
 _KEPT: Final = ("CAMERA", "CCD", "CHANNEL", "MODULE", "OUTPUT", "TESSMAG", "KEPMAG", "PROCVER", "DATA_REL")
 
 
@@ -84,8 +83,8 @@ def suggestions(header: Mapping[str, Any]) -> dict[str, Any]:
         "dec": _number(header, "DEC_OBJ"),
         "exp_time": _exposure(header),
         "filter": mission.filter,
-        "time_stamp_alignment": _ALIGNMENTS.get(_number(header, "TIMEPIXR") or 0.0) if "TIMEPIXR" in header else None,
-        "time_refpos": "barycenter" if str(header.get("TIMEREF", "")).strip() == "SOLARSYSTEM" else None,
+        "time_stamp_alignment": as_alignment(header.get("TIMEPIXR")),
+        "time_refpos": as_refpos(header.get("TIMEREF")),
         "altdata": {name.lower(): header[name] for name in _KEPT if isinstance(header.get(name), int | float | str)},
     }
     return {name: value for name, value in fields.items() if value not in (None, {})}

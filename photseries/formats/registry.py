@@ -51,6 +51,8 @@ class Writer:
         Writes a table and the metadata of its series as bytes.
     types, units, metadata, loses : str
         For the documentation: what of the columns' types and units, and of the metadata, is kept; what is lost.
+    warning : str
+        What whoever saves a series should know, because a file of this format does not make the series again.
     """
 
     write: Callable[[pd.DataFrame, Mapping[str, Any]], bytes]
@@ -58,6 +60,7 @@ class Writer:
     units: str
     metadata: str
     loses: str
+    warning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +238,9 @@ FORMATS: Final[Mapping[str, Format]] = {
                 metadata="no",
                 loses="all types (readers guess); datetimes are text, durations seconds; many readers take empty text "
                 "for missing text",
+                warning="CSV holds the columns of the table alone: no source, filter, instrument, time scale, "
+                "reference position or other metadata, no units and no types. To upload the series again, save it as "
+                "hdf5, parquet, arrow, ecsv, fits or votable.",
             ),
         ),
         Format(
@@ -268,9 +274,8 @@ FORMATS: Final[Mapping[str, Format]] = {
                 types="all but datetimes and durations",
                 units="yes",
                 metadata="as `meta`",
-                loses="datetimes are text, durations seconds [s]; empty text is missing text; in text CR is LF, and "
-                "empty lines and spaces at its ends go; all other ends of lines, those before #, and those in names "
-                "are U+FFFD",
+                loses="datetimes are text, durations seconds [s]; ends of lines in names are U+FFFD; a column of text "
+                "that CSV would change (empty, spaces at the ends of lines, empty lines) is JSON in its cells",
             ),
         ),
         Format(
@@ -302,6 +307,12 @@ FORMATS: Final[Mapping[str, Format]] = {
             suffixes=(".arrows",),
             media_type="application/vnd.apache.arrow.stream",
             package="pyarrow",
+            reader=Reader(
+                read=arrow.read,
+                sentence="a stream, or a file, of Apache Arrow",
+                package="pyarrow",
+                errors=(ValueError, OSError),
+            ),
             writer=Writer(
                 write=arrow.write,
                 types="all but float16",
@@ -325,8 +336,9 @@ FORMATS: Final[Mapping[str, Format]] = {
                 types="most",
                 units="yes",
                 metadata="as PARAMs, TIMESYS, COOSYS, photometric calibration",
-                loses="int8, uint16 and uint32 widen; uint64 above 2⁶³ becomes float64, float16 float32; datetimes "
-                "are text, durations seconds [s]; control characters of names and metadata",
+                loses="int8, uint16 and uint32 widen, float16 becomes float32; uint64 of 2⁶³ and more and datetimes "
+                "are text, durations seconds [s]; control characters of names and metadata; readers may take empty "
+                "text for missing text",
             ),
         ),
         Format(
@@ -346,8 +358,9 @@ FORMATS: Final[Mapping[str, Format]] = {
                 types="all but int8, float16, datetimes and durations",
                 units="yes",
                 metadata="as standard keywords, and as JSON in `PHOTSER`",
-                loses="text that is missing is empty, spaces at its end go, characters beyond ASCII are written "
-                "\\u00e9; int8 becomes int16, float16 float32; datetimes are text, durations seconds [s]",
+                loses="text that is missing is empty; in a column with characters beyond ASCII or spaces at the end of "
+                "text these are written \\xe9 and \\x20; int8 becomes int16, float16 float32; "
+                "datetimes are text, durations seconds [s]",
             ),
         ),
         Format(

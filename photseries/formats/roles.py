@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -10,14 +10,16 @@ import numpy as np
 import pandas as pd
 
 from photseries.formats.numpy_types import plain_frame
+from photseries.formats.own_files import is_stored
 from photseries.formats.reading import Reading, ReadOptions, Unit, invalid
 from photseries.formats.times import require_mjd, with_mjd
 from photseries.formats.zero_points import zero_point_of
+from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
-__all__ = ["canonical", "roles_of", "without_fluxes"]
+__all__ = ["canonical", "roles_of", "time_column", "without_fluxes"]
 
 #: Usual names in lower case, beside those that the service knows.
 _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -71,7 +73,7 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     if not len(reading.frame):
         raise invalid("The table has no rows.")
     plain, kept = plain_frame(reading.frame)
-    roles = roles_of(plain, options)
+    roles = roles_of(plain, options, usual=not is_stored(reading.file_metadata, plain))
     frame = _renamed(plain, roles)
     names = {role: (column if column in _KNOWN[role] else role) for role, column in roles.items()}
     frame, fields = with_mjd(frame, names["mjd"], roles["mjd"], options.time_format)
@@ -86,6 +88,9 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     if flags:
         carried = without_fluxes(reading.file_metadata.get("altdata"))
         suggested["altdata"] = {**carried, **suggested.get("altdata", {}), **flags}
+    renamed = dict(zip(plain.columns, frame.columns, strict=False))
+    if "column_units" in suggested:
+        suggested |= _further_units(suggested.pop("column_units"), renamed, reading.file_metadata)
     same = frame is reading.frame
     return replace(
         reading,
@@ -96,14 +101,14 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     )
 
 
-def roles_of(frame: pd.DataFrame, options: ReadOptions) -> dict[str, str]:
-    """Find the column of each role: the one that was named, one that the service knows, or one of a usual name."""
+def roles_of(frame: pd.DataFrame, options: ReadOptions, *, usual: bool = True) -> dict[str, str]:
+    """Find the column of each role: the one that was named, one that the service knows, or one of a ``usual`` name."""
     roles: dict[str, str] = {}
     for role, option in _OPTIONS.items():
         named = getattr(options, option)
         if named is not None and named not in frame.columns:
             raise invalid(f"There is no column {named!r} ({option}); there are {_listed(frame)}.")
-        found = named or first_present(frame, _KNOWN[role]) or _usual(frame, _NAMES[role])
+        found = named or first_present(frame, _KNOWN[role]) or (_usual(frame, _NAMES[role]) if usual else None)
         if found is not None:
             roles[role] = found
     if "mjd" not in roles:
@@ -115,9 +120,24 @@ def roles_of(frame: pd.DataFrame, options: ReadOptions) -> dict[str, str]:
             f"No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are {_listed(frame)}."
         )
     error = FLUXERR if "flux" in roles else MAGERR
-    if error not in roles and (lone := _usual(frame, _ANY_ERROR)) is not None:
+    if usual and error not in roles and (lone := _usual(frame, _ANY_ERROR)) is not None:
         roles[error] = lone
     return roles
+
+
+def time_column(names: Iterable[str], options: ReadOptions) -> str | None:
+    """Find the column of the times by the names of all columns; None where no name is a usual one."""
+    table = pd.DataFrame(columns=list(names))
+    return options.time_col or first_present(table, TIME) or _usual(table, _NAMES["mjd"])
+
+
+def _further_units(
+    units: Mapping[str, str], renamed: Mapping[Any, Any], file_metadata: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Return the units of columns that the service has none for, unless the file says the same."""
+    named = {str(renamed[name]): unit for name, unit in units.items() if name in renamed}
+    further = {name: unit for name, unit in named.items() if meaning(name, {}).unit is None}
+    return {} if further == file_metadata.get("column_units", {}) else {"column_units": further}
 
 
 def _listed(frame: pd.DataFrame) -> str:

@@ -14,7 +14,7 @@ from photseries.formats.moments import UNIX_EPOCH, mjd_of_datetimes, mjd_of_mome
 from photseries.formats.reading import invalid
 from photseries.lightcurve.table import TIME
 
-__all__ = ["TIME_FORMATS", "TimeFormat", "require_mjd", "with_mjd"]
+__all__ = ["TIME_FORMATS", "TimeFormat", "format_of_name", "require_mjd", "with_mjd"]
 
 _JD_EPOCH: Final = 2_400_000.5  # MJD 0 as JD [d]
 
@@ -83,7 +83,7 @@ def with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> 
         return frame.assign(**{name: mjd_of_datetimes(times)}), {}
     if given is not None and given not in TIME_FORMATS:
         raise invalid(f"There is no time format {given!r:.40}; there are {', '.join(TIME_FORMATS)}.")
-    known = given or _format_of(column)
+    known = given or format_of_name(column)
     if known is None:
         raise invalid(f"In which format is the column {column!r}? Name it (time_format): {', '.join(TIME_FORMATS)}.")
     how = TIME_FORMATS[known]
@@ -97,7 +97,8 @@ def with_mjd(frame: pd.DataFrame, name: str, column: str, given: str | None) -> 
     return frame.assign(**{name: times.to_numpy(np.float64) * how.scale + how.offset}), fields
 
 
-def _format_of(column: str) -> str | None:
+def format_of_name(column: str) -> str | None:
+    """Return the format of times that the name of their column tells, or None."""
     name = column.lower()
     if name in TIME:
         return "mjd"

@@ -9,11 +9,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.reading import Unit, invalid
+from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
 
-__all__ = ["in_known_units"]
+__all__ = ["in_known_units", "units_to_bring"]
 
 #: The brightness that an error is one of.
 _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
@@ -96,6 +97,36 @@ def _magsys(unit: Any) -> str | None:
     counted = {known.electron, known.ct, known.adu, known.ph, known.DN}
     physical = getattr(unit, "physical_unit", known.dimensionless_unscaled)
     return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
+
+
+def units_to_bring(units: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Separate the units that may have to be brought to those of the archive from those that it wrote itself.
+
+    Parameters
+    ----------
+    units : mapping of str to astropy unit
+        By column; None where nothing says.
+    said : mapping
+        What the file says of the series. A unit that the service wrote there is one that the archive has.
+
+    Returns
+    -------
+    dict of str to astropy unit
+        Those that may have to be brought, by column.
+    dict of str to str
+        All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
+    """
+    given = {name: unit for name, unit in units.items() if _unit(unit) is not None}
+    same = {name: text for name, unit in given.items() if (text := meaning(name, said).unit) and _is(unit, text)}
+    to_bring = {name: unit for name, unit in given.items() if not said or same.get(name) in (None, MICROJANSKY)}
+    return to_bring, {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
+
+
+def _is(unit: Any, text: str) -> bool:
+    """Tell whether a text is a unit."""
+    from astropy import units as known
+
+    return str(unit) == text or bool(unit == known.Unit(text, parse_strict="silent"))
 
 
 def _unit(unit: Any) -> Any:

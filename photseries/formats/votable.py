@@ -7,25 +7,38 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
 from photseries.extras import quiet
-from photseries.formats.astropy_tables import from_table
+from photseries.formats.astropy_tables import Beside, from_table
 from photseries.formats.columns import Array, Column, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
+from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
 from photseries.formats.reading import Reading, ReadOptions
-from photseries.formats.xml import FOOT, HEAD, element, field, param
+from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_system
+from photseries.formats.xml import FOOT, HEAD, clean, element, field, param
+from photseries.lightcurve.bandpasses import profile_of
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
-from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
+
+if TYPE_CHECKING:
+    from astropy.io.votable.tree import TableElement, VOTableFile
+    from astropy.table import Table
 
 __all__ = ["read", "without_data", "write"]
 
 _COOSYS, _TIMESYS = "_icrs", "_times"
+
+#: Of the service's own files: all metadata, and notes on columns, as JSON.
+_METADATA, _NOTES = "photseries", "photseries_columns"
+
+#: Types that VOTable has not.
+_OTHER_TYPES: Final = ("int8", "uint16", "uint32", "uint64", "float16", "datetime64[ns]", "timedelta64[ns]")
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
@@ -43,7 +56,7 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
     "i4": ("int", ">i4"),
     "u4": ("long", ">i8"),
     "i8": ("long", ">i8"),
-    "u8": ("double", ">f8"),
+    "u8": ("long", ">i8"),
     "f2": ("float", ">f4"),
     "f4": ("float", ">f4"),
     "f8": ("double", ">f8"),
@@ -53,20 +66,36 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 
 def read(content: bytes, options: ReadOptions) -> Reading:
     """Read the first table of a VOTable."""
-    from astropy.io.votable import parse_single_table
+    from astropy.io.votable import parse
     from astropy.io.votable.exceptions import VOWarning
 
     # Most VOTables break some rule of the standard that does not matter here.
     with quiet(VOWarning):
-        table = parse_single_table(io.BytesIO(content)).to_table(use_names_over_ids=True)
-    return from_table(table, options)
+        file = parse(io.BytesIO(content), table_number=0)
+        parsed = file.get_first_table()
+        table = parsed.to_table(use_names_over_ids=True)
+    return from_table(table, options, _beside(file, parsed, table, options))
+
+
+def _beside(file: VOTableFile, parsed: TableElement, table: Table, options: ReadOptions) -> Beside:
+    """Return what the file says: one of the service, all fields; others, the systems and PARAMs."""
+    own = {str(param.name): param.value for param in parsed.params}
+    said = fields_in(own.get(_METADATA))
+    if said:
+        return Beside(file_metadata=said, notes=notes_in(own.get(_NOTES)))
+    params = params_of(file, parsed)
+    fields, warnings = fields_of_params(params)
+    wanted = options.time_col or next((name for name in TIME if name in table.colnames), None)
+    name, times = time_system(file, parsed, wanted)
+    icrs, doubts = position_in_icrs(file, [*params, *parsed.fields], fields, table)
+    return Beside(fields={**fields, **icrs}, times=times, time_column=name, warnings=(*warnings, *doubts))
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
-    head, foot = _described(metadata, columns, types)
+    head, foot = _described(metadata, columns, types, _own(metadata, columns))
     stream = base64.b64encode(_rows(columns, [values for _, values in types])).decode("ascii")
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
@@ -76,13 +105,28 @@ def without_data(columns: Sequence[Column], metadata: Mapping[str, Any]) -> str:
     return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
 
 
+def _own(metadata: Mapping[str, Any], columns: Sequence[Column]) -> str:
+    """Write what only the client reads, so that nothing is lost on the way back."""
+    notes = noted(columns, _names(columns), _lost)
+    documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
+    return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
+
+
+def _names(columns: Sequence[Column]) -> list[str]:
+    return distinct(clean(column.name) for column in columns)
+
+
 def _described(
-    metadata: Mapping[str, Any], columns: Sequence[Column], types: Sequence[tuple[dict[str, Any], Array]]
+    metadata: Mapping[str, Any],
+    columns: Sequence[Column],
+    types: Sequence[tuple[dict[str, Any], Array]],
+    own: str = "",
 ) -> tuple[str, str]:
     """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
+    described = zip(columns, _names(columns), _identities(columns), types, strict=True)
     fields = "".join(
-        _field(column, {"ID": identity, **attributes})
-        for column, identity, (attributes, _) in zip(columns, _identities(columns), types, strict=True)
+        _field(column, {"name": name, "ID": identity, **attributes})
+        for column, name, identity, (attributes, _) in described
     )
     systems = element("COOSYS", ID=_COOSYS, system="ICRS") + element(
         "TIMESYS",
@@ -92,7 +136,7 @@ def _described(
         refposition=time_refpos(metadata),
     )
     params = "".join(_metadata(name, value) for name, value in metadata.items())
-    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{fields}'
+    table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{own}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
 
 
@@ -118,11 +162,11 @@ def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
     about = [column.name for column in columns if column.name in calibrated]
     if not about:
         return ""
-    zero = "photDM:PhotCal.zeroPoint"
+    zero, bandpass = "photDM:PhotCal.zeroPoint", str(metadata.get("filter", ""))
     flux = param(10 ** (AB_ZERO_POINT / 2.5) / 1e6, name="zeroPointFlux", unit="Jy", utype=f"{zero}.flux.value")
     parts = (
         param(
-            str(metadata.get("filter", "")),
+            profile_of(bandpass) or bandpass,
             name="filterIdentifier",
             ucd="meta.id;instr.filter",
             utype="photDM:PhotometryFilter.identifier",
@@ -150,12 +194,19 @@ def _identities(columns: Iterable[Column]) -> list[str]:
 def _field(column: Column, attributes: Mapping[str, Any]) -> str:
     return field(
         column.meaning.words,
-        name=column.name or "_",
         unit="s" if column.values.dtype.kind == "m" else column.meaning.unit,
         ucd=column.meaning.ucd,
         ref=_REFERENCES.get(column.name),
         **attributes,
     )
+
+
+def _lost(column: Column) -> Note:
+    """Note what readers of VOTable lose: some types, and which empty text is null."""
+    if column.is_text:
+        return note_of_text(column.values)
+    name = column.values.dtype.name
+    return {"type": name} if name in _OTHER_TYPES else {}
 
 
 def _typed(column: Column) -> tuple[dict[str, Any], Array]:
@@ -166,12 +217,12 @@ def _typed(column: Column) -> tuple[dict[str, Any], Array]:
     if values.dtype.kind == "M":
         return _text(jsonable(pd.Series(values)), xtype="timestamp")
     if column.is_text:
-        return _text(values.tolist())
+        return _text(noted_texts(values, _lost(column)))
     if values.dtype.kind == "m":
         values = values / np.timedelta64(1, "s")
     datatype, written = _TYPES[f"{values.dtype.kind}{values.dtype.itemsize}"]
-    if values.dtype == np.uint64 and values.max(initial=0) < 2**63:
-        datatype, written = _TYPES["i8"]
+    if values.dtype == np.uint64 and values.max(initial=0) >= 2**63:
+        return _text(map(str, values.tolist()))
     return {"datatype": datatype}, values.astype(written)
 
 

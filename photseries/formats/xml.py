@@ -6,7 +6,7 @@ import html
 import re
 from typing import Any, Final
 
-__all__ = ["FOOT", "HEAD", "element", "escaped", "field", "param"]
+__all__ = ["FOOT", "HEAD", "clean", "element", "escaped", "field", "param"]
 
 HEAD: Final = (
     '<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -19,9 +19,14 @@ FOOT: Final = "</VOTABLE>\n"
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+def clean(text: str) -> str:
+    """Write U+FFFD for the characters of a text that XML cannot hold."""
+    return _NO_XML.sub("\ufffd", text)
+
+
 def escaped(text: str) -> str:
     """Write a text so that a parser gives it back; what XML cannot hold becomes U+FFFD."""
-    plain = html.escape(_NO_XML.sub("\ufffd", text))
+    plain = html.escape(clean(text))
     return plain.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
 
 

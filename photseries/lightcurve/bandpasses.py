@@ -7,9 +7,9 @@ to (``sdss::g`` for ``sdssg``).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-__all__ = ["BANDPASSES", "SNCOSMO_VERSION", "allowed"]
+__all__ = ["BANDPASSES", "SNCOSMO_VERSION", "allowed", "bandpass_of_profile", "profile_of"]
 
 #: The release of sncosmo that the list was taken from.
 SNCOSMO_VERSION = "2.13.1"
@@ -204,6 +204,61 @@ BANDPASSES: tuple[str, ...] = (
     "ztfi",
     "ztfr",
 )
+
+_HST_ACS = ("f435w", "f475w", "f555w", "f606w", "f625w", "f775w", "f850lp")
+_HST_WFC3_IR = ("f098m", "f105w", "f110w", "f125w", "f127m", "f139m", "f140w", "f153m", "f160w")
+_MIRI = (
+    "f560w", "f770w", "f1000w", "f1065c", "f1130w", "f1140c", "f1280w", "f1500w", "f1550c", "f1800w", "f2100w",
+    "f2300c", "f2550w",
+)  # fmt: skip
+_NIRCAM = (
+    "f070w", "f090w", "f115w", "f140m", "f150w", "f162m", "f182m", "f200w", "f210m", "f250m", "f277w", "f300m", "f335m",
+    "f356w", "f360m", "f410m", "f430m", "f444w", "f460m", "f480m",
+)  # fmt: skip
+_ROMAN = ("f062", "f087", "f106", "f129", "f146", "f158", "f184", "f213")
+_UVOT = {"uvot::b": "B", "uvot::u": "U", "uvot::v": "V", "uvot::white": "white"}
+
+#: The ids of the SVO Filter Profile Service for the bandpasses whose profile there is beyond doubt: those of one
+#: detector, one release and one site. Where two names have one id, the first is the one to use for it.
+_PROFILES: Mapping[str, str] = {
+    **{f"2mass{band.lower()}": f"2MASS/2MASS.{band}" for band in ("J", "H", "Ks")},
+    "atlasc": "Misc/Atlas.cyan",
+    "atlaso": "Misc/Atlas.orange",
+    **{f"bessell{band.lower()}": f"Generic/Bessell.{band}" for band in "BVRI"},
+    **{f"des{band.lower()}": f"CTIO/DECam.{band}" for band in "ugrizY"},
+    "euclidvis": "Euclid/VIS.vis",
+    **{f"euclid{band.lower()}": f"Euclid/NISP.{band}" for band in "YJH"},
+    **{f"galex::{band.lower()}": f"GALEX/GALEX.{band}" for band in ("FUV", "NUV")},
+    **{f"hsc::{band.lower()}": f"Subaru/HSC.{band}" for band in ("g", "r", "r2", "i", "i2", "z", "Y")},
+    **{name: f"HST/ACS_WFC.{name.upper()}" for name in _HST_ACS},
+    **{name: f"HST/WFC3_IR.{name.upper()}" for name in _HST_WFC3_IR},
+    **{name: f"JWST/MIRI.{name.upper()}" for name in _MIRI},
+    **{name: f"JWST/NIRCam.{name.upper()}" for name in _NIRCAM},
+    "kepler": "Kepler/Kepler.K",
+    **{f"lsst{band}": f"LSST/LSST.{band}" for band in "ugrizy"},
+    **{f"ps1::{band}": f"PAN-STARRS/PS1.{band}" for band in ("g", "r", "i", "z", "y", "w", "open")},
+    **{name: f"Roman/WFI.{name.upper()}" for name in _ROMAN},
+    **{f"sdss{band}": f"SLOAN/SDSS.{band}" for band in "ugriz"},
+    **{f"skymapper{band}": f"SkyMapper/SkyMapper.{band}" for band in "ugriz"},
+    "tess": "TESS/TESS.Red",
+    "tess::red": "TESS/TESS.Red",
+    **{name: f"Swift/UVOT.{band}" for name, band in _UVOT.items()},
+    **{f"uvot::{band.lower()}": f"Swift/UVOT.{band}" for band in ("UVM2", "UVW1", "UVW2")},
+    **{f"ztf{band}": f"Palomar/ZTF.{band}" for band in "gri"},
+    **{f"ztf::{band}": f"Palomar/ZTF.{band}" for band in "gri"},
+}
+
+_BANDPASSES_OF_PROFILES: Mapping[str, str] = {profile: name for name, profile in reversed(list(_PROFILES.items()))}
+
+
+def profile_of(bandpass: str) -> str | None:
+    """Return the id of a bandpass in the SVO Filter Profile Service, or None where none is known for certain."""
+    return _PROFILES.get(bandpass)
+
+
+def bandpass_of_profile(profile: str) -> str | None:
+    """Return the bandpass that has an id in the SVO Filter Profile Service, or None where none is known."""
+    return _BANDPASSES_OF_PROFILES.get(profile)
 
 
 def allowed(additional: Iterable[str]) -> tuple[str, ...]:

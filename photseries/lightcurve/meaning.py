@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from photseries.fields import FIELDS
@@ -58,12 +58,13 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
     ----------
     column : str
     metadata : mapping
-        ``time_scale``, ``time_refpos``, ``time_stamp_alignment``, ``flux_unit`` and ``magsys`` are used.
+        ``time_scale``, ``time_refpos``, ``time_stamp_alignment``, ``flux_unit``, ``magsys`` and ``column_units`` are
+        used.
 
     Returns
     -------
     Meaning
-        Of a column that only its own table knows, nothing.
+        Of a column that only its own table knows, the unit in ``column_units`` at most.
     """
     if column in TIMES:
         place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
@@ -73,7 +74,8 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:
         return Meaning("mag", "phot.mag", calibration_of(metadata).label("mag"))
-    return _MEANINGS.get(column, Meaning())
+    known = _MEANINGS.get(column, Meaning())
+    return known if known.unit else replace(known, unit=(metadata.get("column_units") or {}).get(column))
 
 
 def time_scale(metadata: Mapping[str, Any]) -> str:

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["LONGEST_UNIT", "MICROJANSKY", "RELATIVE", "FluxUnit", "flux_unit_of"]
+from photseries.fields.values import LONGEST_UNIT
+
+__all__ = ["MICROJANSKY", "RELATIVE", "FluxUnit", "flux_unit_of"]
 
 MICROJANSKY: Final = "uJy"
 
 #: The unit of fluxes that are known up to a factor.
 RELATIVE: Final = "relative"
-
-LONGEST_UNIT: Final = 100
 
 _AB_JANSKY: Final = 10 ** (8.9 / 2.5)
 

@@ -153,6 +153,18 @@ def test_a_series_is_saved_in_any_format(client, fields, tmp_path):
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.h5", "a.parquet"]
 
 
+def test_of_csv_the_table_comes_back_and_what_it_cannot_say_is_named(client, fields, tmp_path):
+    more = {"time_scale": "tdb", "channel": "b"}
+    uploaded = client.upload(frame(sigma=np.arange(10.0)), **fields, **more)
+    with pytest.warns(
+        UserWarning, match="no source, filter, instrument, time scale, reference position or other metadata"
+    ):
+        path = client.save(uploaded.id, tmp_path / "a.csv")
+    got = client.get(client.upload(path, **{**fields, "channel": "c"}).id)
+    pd.testing.assert_frame_equal(got.data, frame(sigma=np.arange(10.0)))
+    assert got.metadata["time_scale"] is None
+
+
 def test_other_parts(client, fields, tmp_path):
     number = client.upload(frame(100), **fields).id
     part = client.get(number, mjd_min=59001, mjd_max=59002, row_min=1, columns=["mjd"], derive=["mag", "snr"])
@@ -433,11 +445,13 @@ def test_many_ids_take_little_memory():
     assert len(reached._bits) < 30
 
 
-@pytest.mark.parametrize("form", ["h5", "parquet", "ecsv"])
+@pytest.mark.parametrize("form", ["h5", "parquet", "arrows", "ecsv", "fits", "vot"])
 def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_path, form):
     more = {"time_scale": "tdb", "time_refpos": "barycenter", "magref": 18.5, "channel": "b", "altdata": {"camera": 2}}
     more |= {"flux_unit": "electron/s", "magsys": "vega"}
-    first = client.get(client.upload(frame(), **fields, **more).id)
+    more |= {"time_stamp_alignment": "end", "column_units": {"sigma": "K", "when": "no unit"}}
+    table = frame(when=pd.date_range("2026-11-21", periods=10), sigma=np.arange(10, dtype="i1"))
+    first = client.get(client.upload(table.assign(text=["é", None, "", *"abcdefg"]), **fields, **more).id)
     path = tmp_path / f"series.{form}"
     client.save(first.id, path)
     with pytest.raises(DuplicateError):

@@ -41,6 +41,10 @@ def write(format_, path):
         astropy_table().write(path, format="votable")
     elif format_ == "hdf5":
         path.write_bytes(recipe_write(FRAME, {"filter": "ztfg"}))
+    elif format_ == "arrow":
+        table = pyarrow.Table.from_pandas(FRAME)
+        with pyarrow.ipc.new_stream(path, table.schema) as stream:
+            stream.write_table(table)
     else:
         pyarrow.parquet.write_table(pyarrow.Table.from_pandas(FRAME), path)
 

@@ -225,7 +225,7 @@ def test_a_votable_says_what_its_numbers_are():
     assert table.fields[0].ref == times.ID
     group = table.groups[0]
     told = {entry.utype: entry.value for entry in group.entries if hasattr(entry, "value")}
-    assert told["photDM:PhotometryFilter.identifier"] == "ztfg"
+    assert told["photDM:PhotometryFilter.identifier"] == "Palomar/ZTF.g"
     assert told["photDM:PhotCal.magnitudeSystem.type"] == "AB"
     assert told["photDM:PhotCal.zeroPoint.flux.value"] == pytest.approx(3630.78, abs=0.01)
     assert [entry.get_ref().name for entry in group.entries if hasattr(entry, "get_ref")] == ["flux"]

@@ -22,7 +22,7 @@ from sqlalchemy import (
     text,
 )
 
-from photseries.fields import ANSWERED, KEY
+from photseries.fields import ANSWERED, FIELDS, KEY
 from photseries.lightcurve.sky import separation
 from photseries.parameters import Cursor, Query
 from photseries.server.catalogue.access import VISIBLE, seeing, visible
@@ -59,6 +59,8 @@ _DOCUMENT = text(f"""(
     bindparam("joined_groups", type_=ARRAY(Integer)), bindparam("joined_streams", type_=ARRAY(Integer))
 )
 
+
+_FLOATS = tuple(name for name in ANSWERED if FIELDS[name].type in ("number", "mjd"))
 
 _DOCUMENT_BINDS = ("everything", "joined_groups", "joined_streams")
 
@@ -194,12 +196,20 @@ def _seeing(principal: Principal) -> dict[str, Any]:
 
 def _found(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
     series_id, revision, *described = row[: 2 + len(BLOB)]
-    return Found(Blob(series_id, *described), revision, _extended(row[-1], more))
+    return Found(Blob(series_id, *described), revision, _completed(row[-1], more))
 
 
-def _extended(document: str, more: Mapping[str, Any]) -> bytes:
-    """Put more members at the end of a JSON object."""
-    return document[:-1].encode() + b"," + orjson.dumps(more)[1:] if more else document.encode()
+def _completed(document: str, more: Mapping[str, Any]) -> bytes:
+    """Write a series with floats as floats, and more fields at its end.
+
+    PostgreSQL writes 10.0 as 10. To read and write a document again takes 7 us; to parse and plan 29 expressions that
+    let PostgreSQL write the fraction takes 400 us.
+    """
+    fields = orjson.loads(document)
+    for name in _FLOATS:
+        if type(fields[name]) is int:
+            fields[name] = float(fields[name])
+    return orjson.dumps({**fields, **more} if more else fields)
 
 
 _DESCRIBED = [SERIES[name] for name in ("id", "revision", *BLOB)]

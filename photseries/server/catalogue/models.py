@@ -199,6 +199,7 @@ _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "id": Integer,
     "boolean": Boolean,
     "object": JSON,
+    "units": JSON,
     "per column": JSON,
 }
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from photseries.errors import StartError
 from photseries.fields import EXPORTED, FIELDS
-from photseries.lightcurve.calibration import Calibration, calibration_of
+from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.server.catalogue.exporting import Member
 
@@ -27,8 +27,12 @@ LIGHT_CURVE = "lightcurve"
 
 Arrays = Mapping[str, NDArray[Any]]
 
-#: The nested columns that say of which series a measurement of a source is, and their types.
-_OF_SERIES = {"series_id": "id", "filter": "text", "flux_unit": "text", "magsys": "text"}
+#: The nested columns that say of which series a measurement of a source is, and what its time and brightness are; each
+#: but the first is a field.
+_OF_SERIES = {
+    "series_id": "id",
+    **{name: name for name in ("filter", "time_scale", "time_refpos", "time_stamp_alignment", "flux_unit", "magsys")},
+}
 
 _PLACE = {name: number for number, name in enumerate(EXPORTED)}
 
@@ -98,22 +102,12 @@ class Layout:
         curve = light_curve(table, calibration)
         found: dict[str, NDArray[Any]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
-            for name, value in self._of_series(member, calibration).items():
-                found[name] = np.full(len(table), value)
+            for name, column in _OF_SERIES.items():
+                found[name] = np.full(len(table), member.values[_PLACE[column]], object)
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
             found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
         return found
-
-    @staticmethod
-    def _of_series(member: Member, calibration: Calibration) -> dict[str, Any]:
-        """Give what the measurements of a series share, by the names of ``_OF_SERIES``."""
-        return {
-            "series_id": member.values[_PLACE["id"]],
-            "filter": member.values[_PLACE["filter"]],
-            "flux_unit": calibration.unit,
-            "magsys": calibration.magsys,
-        }
 
     def schema(self, footer: Mapping[bytes, bytes] | None = None) -> Any:
         """Give the Arrow schema of the rows.
@@ -137,8 +131,9 @@ class Layout:
             "boolean": pa.bool_(),
             "moment": pa.timestamp("us", "UTC"),
         }
+        nested = {name: FIELDS[column].type for name, column in _OF_SERIES.items()} if self.by_source else {}
         lists = [
-            (name, pa.list_(kinds.get(_OF_SERIES.get(name, "number"), pa.string())))
+            (name, pa.list_(kinds.get(nested.get(name, "number"), pa.string())))
             for name in (*self.nested, *self.columns)
         ]
         types = _SOURCE if self.by_source else {name: FIELDS[name].type for name in EXPORTED}

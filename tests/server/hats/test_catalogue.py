@@ -85,6 +85,27 @@ def test_units_and_systems_stand_with_each_light_curve(services, principal, ids,
     assert curves["vega"][["flux", "fluxerr"]].isna().all(axis=None)
 
 
+def test_each_measurement_of_a_source_says_what_its_time_is(services, principal, ids, exported, folder):
+    """Two series of one source differ in scale, place and alignment; of a third star nothing is known."""
+    services.archive.update(
+        principal, ids["north", "ztfg"],
+        {"time_scale": "tdb", "time_refpos": "barycenter", "time_stamp_alignment": "start"},
+    )  # fmt: skip
+    services.archive.update(principal, ids["north", "ztfr"], {"time_scale": "utc"})
+    exported(by_source=True)
+    rows = lsdb.open_catalog(folder).compute().set_index("obj_id")
+    expected = {
+        ("north", "ztfg"): ("tdb", "barycenter", "start"),
+        ("north", "ztfr"): ("utc", None, "middle"),
+        ("south", "ztfg"): (None, None, "middle"),
+    }
+    for (name, band), about in expected.items():
+        curve = rows.loc[name, "lightcurve"]
+        told = curve[curve["filter"] == band][["time_scale", "time_refpos", "time_stamp_alignment"]]
+        assert len(told) == ROWS
+        assert {tuple(None if pd.isna(one) else one for one in row) for row in told.to_numpy()} == {about}
+
+
 def test_a_cone_and_a_cross_match(ids, exported, folder):
     exported(most=ROWS)
     catalogue = lsdb.open_catalog(folder)

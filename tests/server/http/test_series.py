@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from photseries.fields import ANSWERED
+from photseries.fields import ANSWERED, FIELDS
 from photseries.hdf5 import stored_file
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns, recipe_read
@@ -70,6 +70,7 @@ DOCUMENTED = [
     "assignment_id",
     "time_stamp_alignment",
     "altdata",
+    "column_units",
     "time_scale",
     "time_refpos",
     "flux_unit",
@@ -466,3 +467,22 @@ def test_a_client_that_takes_nothing_of_a_long_answer_is_let_go(tmp_path, archiv
             time.sleep(0.1)
         with contextlib.closing(connection), pytest.raises(http.client.IncompleteRead):
             answer.read()
+
+
+def test_whole_numbers_of_float_fields_are_floats_in_json(admin, world):
+    """10 would make an integer column of a table, in Julia or in a strict parser another type."""
+    series = post(
+        admin, world, ra=10, dec=-20, exp_time=1e15, limiting_mag=20, data={"mjd": [59000, 59002], "flux": [1, 3]}
+    )
+    texts = {admin.get("/api/photometric_series", params={"objectID": world.source, "numPerPage": 500}).text}
+    texts.add(admin.get(f"/api/photometric_series/{series}").text)
+    for text in texts:
+        document = json.loads(text, parse_int=lambda digits: f"int {digits}")["data"]
+        found = next(one for one in document.get("series", [document]) if one["id"] == f"int {series}")
+        floats = {
+            name for name, field in FIELDS.items() if field.type in ("number", "mjd") and found.get(name) is not None
+        }
+        assert {"ra", "dec", "exp_time", "limiting_mag", "mean_flux", "mjd_first", "mjd_mid"} <= floats
+        assert {type(found[name]) for name in floats} == {float}
+        assert (found["ra"], found["exp_time"], found["mean_flux"]) == (10.0, 1e15, 2.0)
+        assert found["num_exp"] == "int 2"

@@ -110,6 +110,7 @@ _OF_FIELDS: Mapping[str, Schema] = {
     "boolean": FLAG,
     "moment": MOMENT,
     "object": ANY_OBJECT,
+    "units": {"type": "object", "additionalProperties": {"type": "string"}},
     "per column": mapping(nullable(NUMBER)),
     "ids": several(INTEGER),
 }

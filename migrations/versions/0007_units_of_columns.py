@@ -1,0 +1,15 @@
+"""Units of the columns that the service has none for."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0006"
+
+
+def upgrade():
+    op.add_column("photometric_series", sa.Column("column_units", sa.JSON(), nullable=True))
+
+
+def downgrade():
+    op.drop_column("photometric_series", "column_units")

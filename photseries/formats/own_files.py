@@ -1,0 +1,228 @@
+"""Files that the service wrote: their metadata, and what they note of columns so that nothing is lost on the way back.
+
+A format has fewer types, shorter alphabets, or no word for missing text. Readers that do not know a note see the column
+as the format has it; :func:`restored` makes the stored column of it again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.fields import IN_FILE
+from photseries.formats.columns import Array, Column
+from photseries.formats.reading import invalid
+from photseries.hdf5.limits import Limits
+from photseries.hdf5.metadata import from_json
+from photseries.lightcurve.table import BRIGHTNESS, TIME, first_present
+
+__all__ = [
+    "Note",
+    "distinct",
+    "fields_in",
+    "is_stored",
+    "names_series",
+    "note_of_text",
+    "noted",
+    "noted_texts",
+    "notes_in",
+    "restored",
+]
+
+#: Fields that every file of the service names, and hardly another one.
+_ALWAYS: Final = ("obj_id", "instrument_id", "series_name", "series_obj_id")
+_OWNER: Final = "owner_id"
+
+#: What a note may say of a column: ``name`` and ``type`` where the format has others, ``index`` of the index,
+#: ``escaped`` of text that is written as in a Python literal, and ``missing`` where empty text stands for null.
+Note = dict[str, Any]
+
+#: Stands for empty text where nothing stands for null, and is escaped: no text of a series has this character.
+_EMPTY: Final = "\0"
+
+_NUMBERS: Final = {
+    np.dtype(code).name for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
+}
+_NANOSECONDS: Final = 10**9  # in a second
+
+
+def names_series(metadata: Mapping[str, Any]) -> bool:
+    """Tell whether metadata are those of a series, and not of something else that has some of the keys."""
+    return all(metadata.get(name) is not None for name in _ALWAYS)
+
+
+def is_stored(file_metadata: Mapping[str, Any], frame: pd.DataFrame) -> bool:
+    """Tell whether a table was stored by the service, which alone writes an owner: then its columns have their names.
+
+    A pipeline's file may say as much of its series, and call its errors ``flux_err``.
+    """
+    has_columns = all(first_present(frame, names) is not None for names in (TIME, BRIGHTNESS))
+    return has_columns and names_series(file_metadata) and _OWNER in file_metadata
+
+
+def fields_in(document: str | bytes | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return the fields of the series that a file of the service carries as JSON, or as a mapping.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the text is not a JSON object.
+    """
+    if document is None:
+        return {}
+    found = document if isinstance(document, Mapping) else _object(document)
+    return {name: value for name, value in found.items() if name in IN_FILE and value is not None}
+
+
+def notes_in(document: str | bytes | None) -> dict[str, Note]:
+    """Return the notes that a file of the service carries as JSON, by the names of columns in the file.
+
+    Raises
+    ------
+    InvalidError
+        When they are not notes.
+    UnreadableFileError
+        When the text is not a JSON object.
+    """
+    notes = {} if document is None else _object(document)
+    if not all(isinstance(note, dict) for note in notes.values()):
+        raise invalid("its notes on columns are damaged")
+    return notes
+
+
+def noted(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Column], Note]) -> dict[str, Note]:
+    """Note what a format cannot say of columns.
+
+    Parameters
+    ----------
+    columns : sequence of Column
+    names : sequence of str
+        Their names in the file, all different.
+    lost : callable
+        What the format loses of the values of a column; empty where nothing is lost.
+
+    Returns
+    -------
+    dict
+        By name in the file. Columns of which nothing is lost are left out.
+    """
+    notes = {name: _note(column, name, lost(column)) for column, name in zip(columns, names, strict=True)}
+    return {name: note for name, note in notes.items() if note}
+
+
+def _note(column: Column, name: str, lost: Note) -> Note:
+    if column.index is not None:
+        return {"index": True, "name": column.index.name, **lost}
+    return lost if name == column.name else {"name": column.name, **lost}
+
+
+def distinct(names: Iterable[str], alike: Callable[[str], str] = str) -> list[str]:
+    """Return names that all differ: a later one gets ``_`` at its end until it does.
+
+    Parameters
+    ----------
+    names : iterable of str
+    alike : callable
+        Two names are the same in the format when this maps them to one text.
+    """
+    given: dict[str, str] = {}
+    for name in names:
+        free = name or "_"
+        while alike(free) in given:
+            free += "_"
+        given[alike(free)] = free
+    return list(given.values())
+
+
+def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:
+    """Note what a format loses of text when it has no word for null.
+
+    Parameters
+    ----------
+    values : ndarray of object, shape (n,)
+        Text, None where it is missing.
+    changed : pattern, optional
+        Found in texts that the format changes.
+    """
+    texts = [text for text in values.tolist() if text is not None]
+    has_null = len(texts) < len(values)
+    is_escaped = (has_null and "" in texts) or (changed is not None and any(map(changed.search, texts)))
+    return {word: True for word, holds in (("escaped", is_escaped), ("missing", has_null)) if holds}
+
+
+def noted_texts(values: Array, note: Note) -> list[str]:
+    """Return texts as a file has them, by what is noted of them.
+
+    Those that are escaped are written as in a Python literal, also the spaces at their ends.
+    """
+    texts = ["" if text is None else text for text in values.tolist()]
+    if "escaped" not in note:
+        return texts
+    if "missing" in note:
+        texts = [_EMPTY if text == "" else text or "" for text in values.tolist()]
+    return [_escaped(text) for text in texts]
+
+
+def _escaped(text: str) -> str:
+    plain = text.rstrip(" ")
+    return plain.encode("unicode_escape").decode("ascii") + r"\x20" * (len(text) - len(plain))
+
+
+def restored(frame: pd.DataFrame, notes: Mapping[str, Note]) -> pd.DataFrame:
+    """Return a table as it was stored, from one as a format has it and the notes beside it.
+
+    Columns that are no longer there, or no longer have such values, are left as they are.
+
+    Raises
+    ------
+    ValueError
+        When a note is damaged.
+    """
+    here = {name: note for name, note in notes.items() if name in frame.columns}
+    if not here:
+        return frame
+    frame = frame.assign(**{name: _values(frame[name], note) for name, note in here.items()})
+    for name in [name for name, note in here.items() if note.get("index") is True][:1]:
+        frame = frame.set_index(name).rename_axis(here.pop(name).get("name"))
+    return frame.rename(
+        columns={name: note["name"] for name, note in here.items() if isinstance(note.get("name"), str)}
+    )
+
+
+def _values(column: pd.Series[Any], note: Note) -> Any:
+    values = column.to_numpy()
+    if values.dtype.kind == "O":
+        texts = [text if isinstance(text, str) else None for text in values.tolist()]
+        if note.get("escaped") is True:
+            texts = [None if text is None else text.encode().decode("unicode_escape") for text in texts]
+        if note.get("missing") is True:
+            texts = [text or None for text in texts]
+        values = np.array(["" if text == _EMPTY else text for text in texts], object)
+    return _of_type(values, note.get("type"))
+
+
+def _of_type(values: Any, name: Any) -> Any:
+    """Bring values to the type that they were stored in, unless they no longer fit it."""
+    kind = values.dtype.kind
+    if name == "datetime64[ns]" and kind == "O":
+        return np.array(["NaT" if text is None else text for text in values.tolist()], "M8[ns]")
+    if name == "timedelta64[ns]" and kind == "f":
+        known = np.isfinite(values)
+        fraction, whole = np.modf(np.where(known, values, 0))  # apart, as their product has more digits than a float
+        counts = whole.astype(np.int64) * _NANOSECONDS + np.rint(fraction * _NANOSECONDS).astype(np.int64)
+        return np.where(known, counts.view("m8[ns]"), np.timedelta64("NaT", "ns"))
+    if name == "uint64" and kind == "O":
+        return np.array([int(text) for text in values.tolist()], np.uint64)
+    if name in _NUMBERS and kind in "biuf":
+        with np.errstate(all="ignore"):
+            cast = values.astype(name)
+            return cast if np.array_equal(cast.astype(values.dtype), values, equal_nan=kind == "f") else values
+    return values
+
+
+def _object(document: str | bytes) -> dict[str, Any]:
+    return from_json(document.encode() if isinstance(document, str) else document, Limits())

@@ -1,0 +1,185 @@
+"""The frame of times as headers of FITS and VOTable state it: their scale, their place, and what they count from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from photseries.formats.reading import invalid
+
+__all__ = ["MJD_ZERO", "TimeFrame", "as_alignment", "as_refpos", "as_scale", "frame_of_header"]
+
+MJD_ZERO: Final = 2_400_000.5  # MJD 0 as JD [d]
+
+#: The names of scales, old ones too, and the scales that a series can name. Times in TCB and TCG are converted.
+_SCALES: Final[Mapping[str, str]] = {
+    "UTC": "utc", "UT": "utc", "GMT": "utc", "TAI": "tai", "IAT": "tai", "TT": "tt", "TDT": "tt", "ET": "tt",
+    "TDB": "tdb", "TCB": "tcb", "TCG": "tcg",
+}  # fmt: skip
+_CONVERTED: Final = {"tcb": "tdb", "tcg": "tt"}
+
+#: How the names of places begin, of which FITS compares eight characters. ``TIMEREF`` has names of its own.
+_PLACES: Final = {
+    "TOPOCEN": "topocenter", "LOCAL": "topocenter", "GEOCEN": "geocenter", "HELIOCEN": "heliocenter",
+    "BARYCEN": "barycenter", "SOLARSYS": "barycenter",
+}  # fmt: skip
+
+#: The values of ``TIMEPIXR`` that have a name.
+_ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
+
+#: Days in a unit of time.
+_DAYS: Final = {"d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000}
+
+
+@dataclass(frozen=True)
+class TimeFrame:
+    """What a file states of its times.
+
+    Parameters
+    ----------
+    scale : str, optional
+        One of utc, tai, tt, tdb, tcb, tcg.
+    refpos : str, optional
+    alignment : str, optional
+    origin : tuple of float, optional
+        What the times count from, as an MJD in parts whose sum it is [d].
+    offset : float
+        What is to be added to times that count from there [in the unit of the times].
+    unit : str
+        Of the times where their column has none.
+    warnings : tuple of str
+    """
+
+    scale: str | None = None
+    refpos: str | None = None
+    alignment: str | None = None
+    origin: tuple[float, ...] | None = None
+    offset: float = 0.0
+    unit: str = "s"
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of a series that the file states."""
+        scale = _CONVERTED.get(self.scale or "", self.scale)
+        found = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
+        return {name: value for name, value in found.items() if value is not None}
+
+    @property
+    def is_converted(self) -> bool:
+        """Whether the times are in a scale that a series cannot have, and are brought to one that it can."""
+        return self.scale in _CONVERTED
+
+    def mjd(self, times: npt.NDArray[Any], unit: str | None) -> npt.NDArray[np.float64]:
+        """Return times that count from the origin as MJD, in the scale that ``fields`` names.
+
+        Parameters
+        ----------
+        times : ndarray, shape (n,)
+            In ``unit``.
+        unit : str or None
+            None where the column has none.
+
+        Raises
+        ------
+        InvalidError
+            When the unit is no unit of time.
+        """
+        days = _DAYS.get((unit or self.unit).strip())
+        if days is None:
+            raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is none of {', '.join(_DAYS)}.")
+        whole = sum(self.origin or (0.0,))
+        return self.converted((np.asarray(times, np.float64) + self.offset) * days + whole)
+
+    def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return MJD of TCB as TDB and of TCG as TT; others as they are."""
+        target = _CONVERTED.get(self.scale or "")
+        if target is None:
+            return mjd
+        from astropy.time import Time
+
+        finite = np.isfinite(mjd)
+        made = mjd.copy()
+        made[finite] = getattr(Time(mjd[finite], format="mjd", scale=self.scale), target).mjd
+        return made
+
+
+def as_scale(text: Any) -> tuple[str | None, tuple[str, ...]]:
+    """Return the scale that a header names, with a warning where a series cannot name it."""
+    name = str(text or "").strip().upper()
+    scale = _SCALES.get(name.partition("(")[0])
+    if scale is None and name not in ("", "UNKNOWN", "LOCAL"):
+        return None, (f"The time scale {name:.40} is none that a series can have: time_scale is left unknown.",)
+    return scale, ()
+
+
+def as_refpos(text: Any) -> str | None:
+    """Return the reference position that a header names; None where a series cannot name it."""
+    name = str(text or "").strip().upper()
+    return next((place for start, place in _PLACES.items() if name.startswith(start)), None)
+
+
+def as_alignment(pixel: Any) -> str | None:
+    """Return what ``TIMEPIXR``, the place of a time in its exposure, is called; None where it has no name."""
+    return _ALIGNMENTS.get(float(pixel)) if isinstance(pixel, int | float) else None
+
+
+def frame_of_header(header: Mapping[str, Any], column: int | None = None) -> TimeFrame:
+    """Return the time frame that a FITS header states (FITS standard 4.0, section 9).
+
+    Parameters
+    ----------
+    header : mapping
+    column : int, optional
+        The number of the column of the times: its own keywords win.
+
+    Raises
+    ------
+    InvalidError
+        When a keyword that must be a number is none.
+    """
+    coordinate = str(header.get(f"TCTYP{column}", "")).strip().upper()  # may be TIME, which is no scale
+    scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
+    place = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
+    origin = _origin(header)
+    zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
+    return TimeFrame(
+        scale=scale,
+        refpos=as_refpos(place),
+        alignment=as_alignment(header.get("TIMEPIXR")),
+        origin=origin,
+        offset=zero,
+        unit=str(header.get("TIMEUNIT") or "s"),
+        warnings=warnings,
+    )
+
+
+def _origin(header: Mapping[str, Any]) -> tuple[float, ...] | None:
+    for name, zero in (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO)):
+        keys = [key for key in (f"{name}I", f"{name}F") if key in header] or [key for key in (name,) if key in header]
+        if keys:
+            # The whole days first, so that the sum is as exact as the header.
+            return (_number(header, keys[0]) + zero, *(_number(header, key) for key in keys[1:]))
+    if header.get("DATEREF"):
+        from astropy.time import Time
+
+        try:
+            return (float(Time(str(header["DATEREF"]), format="fits").mjd),)
+        except ValueError as error:
+            raise invalid(f"DATEREF of its header is no date: {header['DATEREF']!r:.40}.") from error
+    return None
+
+
+def _sum(header: Mapping[str, Any], *names: str) -> float:
+    return sum(_number(header, name) for name in names if name in header)
+
+
+def _number(header: Mapping[str, Any], name: str) -> float:
+    value = header.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise invalid(f"{name} of its header is no number.")
+    return float(value)

@@ -1,0 +1,189 @@
+"""What a VOTable says beside its table: TIMESYS, COOSYS and PARAMs, of whoever wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from photseries.errors import InvalidError
+from photseries.fields import FIELDS, METADATA
+from photseries.fields.values import cast
+from photseries.formats.columns import field_meaning
+from photseries.formats.time_frames import MJD_ZERO, TimeFrame, as_refpos, as_scale
+from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile
+from photseries.lightcurve.metadata import INFERRED, circular_median
+
+if TYPE_CHECKING:
+    from astropy.io.votable.tree import Param, Resource, TableElement, VOTableFile
+    from astropy.table import Table
+
+__all__ = ["fields_of_params", "params_of", "position_in_icrs", "time_system"]
+
+_FILTER_UTYPE: Final = "PhotometryFilter.identifier"
+
+#: The fields that a PARAM can give: what somebody else numbers has no meaning here.
+_READ: Final = tuple(name for name in METADATA if FIELDS[name].type in ("text", "name", "path", "number"))
+
+#: The frames of astropy for the systems of COOSYS that are brought to ICRS, and their usual equinoxes.
+_SYSTEMS: Final = {
+    "eq_FK5": ("fk5", "J2000"),
+    "FK5": ("fk5", "J2000"),
+    "eq_FK4": ("fk4", "B1950"),
+    "FK4": ("fk4", "B1950"),
+}
+
+
+def params_of(file: VOTableFile, table: TableElement) -> list[Param]:
+    """Return the PARAMs of a table, of the groups in it, and of the resources that it is in."""
+    outer = [param for resource in _around(file.resources, table) for param in resource.params]
+    inner = [entry for group in table.groups for entry in group.entries if hasattr(entry, "value")]
+    return [*outer, *table.params, *inner]
+
+
+def _around(resources: Iterable[Resource], table: TableElement) -> list[Resource]:
+    """Return the resources that a table is in, the outermost first."""
+    for resource in resources:
+        inside = _around(resource.resources, table)
+        if inside or any(one is table for one in resource.tables):
+            return [resource, *inside]
+    return []
+
+
+def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Read fields of a series from PARAMs that have their names.
+
+    Parameters
+    ----------
+    params : sequence of Param
+        A later one of the same name wins.
+
+    Returns
+    -------
+    fields : dict
+        A filter is one that the service knows, also by its id in the SVO Filter Profile Service.
+    warnings : tuple of str
+        Of values that are no values of the field.
+    """
+    found: dict[str, Any] = {}
+    warnings: list[str] = []
+    for name, param in _named(params):
+        try:
+            value = _value(param, name)
+            if value is not None:
+                found[name] = _bandpass(value) if name == "filter" else cast(FIELDS[name], value)
+        except (ValueError, InvalidError) as error:
+            warnings.append(f"The PARAM {str(param.name)!r:.60} is left out: {error}")
+    return found, tuple(warnings)
+
+
+def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
+    for param in params:
+        name = str(param.name).lower()
+        if name in _READ:
+            yield name, param
+        elif str(param.utype or "").endswith(_FILTER_UTYPE):
+            yield "filter", param
+
+
+def _value(param: Param, name: str) -> Any:
+    """Return the value of a PARAM in the unit of its field; None where it has none."""
+    from astropy.units import Quantity, UnitConversionError
+
+    value = param.value.item() if isinstance(param.value, np.generic) else param.value
+    if value is None or value is np.ma.masked or value == "":
+        return None
+    target = field_meaning(name).unit
+    if param.unit is None or target is None or not isinstance(value, int | float):
+        return value
+    try:
+        return float(Quantity(value, param.unit).to_value(target))
+    except (UnitConversionError, TypeError) as error:
+        raise ValueError(f"its unit {param.unit} is none of {name}.") from error
+
+
+def _bandpass(value: Any) -> str:
+    name = str(value)
+    known = name if name in BANDPASSES else bandpass_of_profile(name)
+    if known is None:
+        raise ValueError(f"the filter {name!r:.60} is none that the service has a name for: give it.")
+    return known
+
+
+def time_system(file: VOTableFile, table: TableElement, wanted: str | None) -> tuple[str | None, TimeFrame | None]:
+    """Return the column whose times have a TIMESYS, and what that says.
+
+    Parameters
+    ----------
+    file : VOTableFile
+    table : TableElement
+    wanted : str or None
+        The column of the times, where it is known.
+    """
+    systems = {str(system.ID): system for system in file.iter_timesys()}
+    timed = {str(field.name): systems[str(field.ref)] for field in table.fields if str(field.ref) in systems}
+    name = wanted if wanted in timed else next(iter(timed), None)
+    if name is None or (wanted is not None and name != wanted):
+        return None, None
+    scale, warnings = as_scale(timed[name].timescale)
+    origin = timed[name].timeorigin
+    zeros = {None: None, "MJD-origin": (0.0,), "JD-origin": (-MJD_ZERO,)}
+    parts = zeros[origin] if origin in zeros else (float(origin) - MJD_ZERO,)
+    refpos = as_refpos(timed[name].refposition)
+    return name, TimeFrame(scale=scale, refpos=refpos, origin=parts, unit="d", warnings=warnings)
+
+
+def position_in_icrs(
+    file: VOTableFile, elements: Iterable[Any], given: Mapping[str, Any], table: Table
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Bring a position to ICRS from the system that the COOSYS of its elements names.
+
+    Parameters
+    ----------
+    file : VOTableFile
+    elements : iterable of Field and Param
+        Those of the table; one that refers to a COOSYS holds ra or dec.
+    given : mapping
+        ``ra`` and ``dec`` [deg], where a PARAM gives them.
+    table : astropy.table.Table
+        Whose columns of these names have them otherwise.
+
+    Returns
+    -------
+    dict
+        Empty where there is no position, the system is ICRS, or it is not known: then the position is taken for ICRS,
+        with a warning.
+    tuple of str
+    """
+    systems = {str(system.ID): system for system in file.iter_coosys()}
+    system = next((systems[str(one.ref)] for one in elements if str(one.ref) in systems), None)
+    if system is None or system.system == "ICRS":
+        return {}, ()
+    if system.system not in _SYSTEMS:
+        return {}, (f"Positions are in the system {system.system!s:.40}, and are taken for ICRS: give ra and dec.",)
+    from astropy.coordinates import SkyCoord
+
+    position = {name: value for name in ("ra", "dec") if (value := _degrees(name, given, table)) is not None}
+    if len(position) < 2:
+        return {}, ()
+    frame, usual = _SYSTEMS[system.system]
+    here = SkyCoord(**position, unit="deg", frame=frame, equinox=system.equinox or usual).icrs
+    warning = (
+        f"ra and dec were brought to ICRS from {frame.upper()} {system.equinox or usual}; columns stay as they are."
+    )
+    return {"ra": float(here.ra.deg), "dec": float(here.dec.deg)}, (warning,)
+
+
+def _degrees(name: str, given: Mapping[str, Any], table: Table) -> float | None:
+    """Return a coordinate that a PARAM gives, or the median of a column."""
+    from astropy.units import Quantity
+
+    column = next((spelling for spelling in INFERRED[name] if spelling in table.colnames), None)
+    if name in given or column is None:
+        return given.get(name)
+    values = Quantity(np.ma.filled(table[column].astype(np.float64), np.nan), table[column].unit or "deg").to_value(
+        "deg"
+    )
+    finite = values[np.isfinite(values)]
+    return float(circular_median(finite)) if finite.size else None

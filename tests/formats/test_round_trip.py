@@ -1,0 +1,158 @@
+"""What the service writes and the client reads is the series again: its table, and every field of its metadata."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from photseries.errors import InvalidError
+from photseries.fields import IN_FILE
+from photseries.formats import FORMATS, ReadOptions
+from photseries.hdf5 import stored_file
+from tests.formats.test_writing import tess
+
+#: The formats that keep everything; CSV keeps the table alone.
+WHOLE = ("hdf5", "parquet", "arrow", "ecsv", "fits", "votable")
+
+METADATA = {
+    "obj_id": "star <é> & 'co'\t\x01",
+    "instrument_id": 7,
+    "series_name": "field/1",
+    "series_obj_id": "614",
+    "ra": 10.25,
+    "dec": -20.5,
+    "exp_time": 120.0,
+    "filter": "ztfg",
+    "channel": "b",
+    "origin": "pipeline 2",
+    "limiting_mag": 20.5,
+    "magref": 18.125,
+    "e_magref": 0.25,
+    "ref_flux": 204.17379446695283,
+    "ref_fluxerr": 47.012954,
+    "ra_unc": 1e-5,
+    "dec_unc": 2e-5,
+    "followup_request_id": 3,
+    "assignment_id": 4,
+    "time_stamp_alignment": "start",
+    "time_scale": "tdb",
+    "time_refpos": "barycenter",
+    "flux_unit": "electron/s",
+    "magsys": "vega",
+    "brightness": "mag",
+    "altdata": {"note": "two\nlines", "of": [1, None, {"b": True}]},
+    "column_units": {"bg": "electron/s", "angle": "my unit", "none": "K"},
+    "owner_id": 5,
+}
+
+ROWS = 3
+NUMBERS = ["?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"]
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=6)
+NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=70)
+#: Durations of at most 97 days: seconds of longer ones do not have the digits of nanoseconds.
+DURATIONS = st.integers(-(2**23) * 10**9, 2**23 * 10**9)
+
+
+def values(code):
+    if code == "O":
+        cells = st.lists(
+            st.none() | TEXT | st.sampled_from(["", " a", "a ", "a \na", "a\t", "#", "\n", "\\"]),
+            min_size=ROWS,
+            max_size=ROWS,
+        )
+        return cells.map(lambda texts: np.array([*texts, None], object)[:-1])
+    if code == "M":
+        return arrays.arrays("M8[ns]", ROWS, elements=arrays.from_dtype(np.dtype("M8[ns]")))
+    if code == "m":
+        counts = st.lists(st.none() | DURATIONS, min_size=ROWS, max_size=ROWS)
+        return counts.map(lambda some: np.array(["NaT" if one is None else one for one in some], "m8[ns]"))
+    return arrays.arrays(code, ROWS)
+
+
+@st.composite
+def tables(draw):
+    """Any table that can be stored: times, a brightness, further columns of all types, and an index."""
+    known = {"mjd": np.array([59000.1, np.nan, 59002.3]), "flux": draw(values(draw(st.sampled_from(["f4", "f8"]))))}
+    known["flux"][0] = 1
+    names = draw(
+        st.lists(NAMES | st.sampled_from(["FLUX", "flux_err", "sigma", "mag", "time"]), max_size=4, unique=True)
+    )
+    kinds = st.sampled_from([*NUMBERS, "O", "M", "m"])
+    further = {name: draw(values("f8" if name == "mag" else draw(kinds))) for name in names if name not in known}
+    frame = pd.DataFrame({**known, **further})
+    if draw(st.booleans()):
+        labels = draw(st.sampled_from([[3, 1, 2], [0.5, 1.5, 2.5], ["x", " y", "é"]]))
+        frame = frame.set_index(pd.Index(labels, name=draw(st.none() | NAMES)))
+    return frame
+
+
+def same(column):
+    """Values that compare equal where a series is the same: null is null, text is text."""
+    if column.dtype.kind in "OT" or isinstance(column.dtype, pd.StringDtype):
+        return [None if pd.isna(text) else str(text) for text in column.tolist()]
+    return column
+
+
+def assert_same_table(found, expected):
+    assert list(found.columns) == list(expected.columns)
+    assert found.index.name == expected.index.name
+    assert found.index.tolist() == expected.index.tolist()
+    for name in expected:
+        one, other = same(found[name]), same(expected[name])
+        if isinstance(other, list):
+            assert one == other, name
+        else:
+            assert one.dtype == other.dtype, name
+            np.testing.assert_array_equal(one.to_numpy(), other.to_numpy(), err_msg=repr(name))
+
+
+def read_back(form, frame, metadata):
+    stored = stored_file.decode(stored_file.encode(frame, metadata))
+    content = FORMATS[form].write(stored.frame, stored.metadata)
+    return stored, FORMATS[form].read(content, ReadOptions(), "series")
+
+
+@pytest.mark.parametrize("form", WHOLE)
+@given(frame=tables())
+@example(frame=tess())
+@example(frame=pd.DataFrame({"mjd": [59000.0, 1.0], "flux": [1.0, 2.0], "text": ["a \na", None]}))
+@example(frame=pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "id": np.array([2**64 - 1], np.uint64)}))
+@settings(deadline=None)
+def test_a_table_comes_back(form, frame):
+    stored, got = read_back(form, frame, METADATA)
+    assert got.warnings == ()
+    assert_same_table(got.frame, stored.frame)
+
+
+@pytest.mark.parametrize("form", WHOLE)
+def test_every_field_comes_back(form):
+    assert set(METADATA) == set(IN_FILE)
+    frame = tess().assign(angle=1.0, none=2.0)
+    _, got = read_back(form, frame, METADATA)
+    assert {**got.file_metadata, **got.fields} == METADATA
+    assert got.warnings == ()
+
+
+@pytest.mark.parametrize("form", ["ecsv", "fits", "votable"])
+def test_a_unit_that_was_changed_is_seen(form):
+    """A person may change a file of the service: what is in it counts, not what was."""
+    content = FORMATS[form].write(tess(), {**METADATA, "column_units": {"bg": "electron/s"}})
+    before, of_column, after = (
+        content.rpartition(b"electron/s") if form == "votable" else content.partition(b"electron/s")
+    )
+    got = FORMATS[form].read(before + of_column.replace(b"s", b"h") + after, ReadOptions(), "series")
+    assert got.file_metadata["column_units"] == {"bg": "electron/s"}
+    changed = {**got.file_metadata, **got.fields}["column_units"]
+    assert {name: unit.replace(" ", "") for name, unit in changed.items()} == {"bg": "electron/h"}
+
+
+@pytest.mark.parametrize("form", ["arrow", "fits", "votable"])
+def test_damaged_notes_are_refused(form):
+    content = FORMATS[form].write(tess().assign(small=np.float16(1)), METADATA)
+    whole, broken = b'{"type": "float16"}', b'["type", "float16"]'
+    for quote in (b'"', b"&quot;"):
+        content = content.replace(whole.replace(b'"', quote), broken.replace(b'"', quote))
+    with pytest.raises(InvalidError, match="notes on columns are damaged"):
+        FORMATS[form].read(content, ReadOptions(), "series")
