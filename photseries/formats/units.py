@@ -116,17 +116,19 @@ def units_to_bring(units: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[d
     dict of str to str
         All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
     """
-    given = {name: unit for name, unit in units.items() if _unit(unit) is not None}
+    given = {name: unit for name, unit in units.items() if unit is not None}
     same = {name: text for name, unit in given.items() if (text := meaning(name, said).unit) and _is(unit, text)}
     to_bring = {name: unit for name, unit in given.items() if not said or same.get(name) in (None, MICROJANSKY)}
-    return to_bring, {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
+    texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
+    return to_bring, {name: text for name, text in texts.items() if text}
 
 
 def _is(unit: Any, text: str) -> bool:
-    """Tell whether a text is a unit."""
+    """Tell whether a text is a unit. astropy's reader of VOTable makes an electron that is none of its others."""
     from astropy import units as known
 
-    return str(unit) == text or bool(unit == known.Unit(text, parse_strict="silent"))
+    named = known.Unit(text, parse_strict="silent")
+    return bool(unit == named) or str(unit) in (text, str(named))
 
 
 def _unit(unit: Any) -> Any:
