@@ -24,7 +24,7 @@ from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 from photseries.server.storage.keys import new_key
 
-__all__ = ["BlobWriter", "find_problem", "read_blob", "read_table"]
+__all__ = ["BlobWriter", "find_problem", "read_blob", "read_range", "read_table"]
 
 log = logging.getLogger(__name__)
 
@@ -125,6 +125,21 @@ def read_blob(store: Store, blob: Blob) -> bytes:
     if len(found) != blob.size or zlib.crc32(found) != blob.crc:
         raise DamagedError(f"{blob.called} in the store is damaged.")
     return found
+
+
+def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:
+    """Read a range of the bytes of a blob, which no checksum covers.
+
+    Raises
+    ------
+    DamagedError
+        When the blob is missing or shorter.
+    """
+    pieces = store.chunks(blob.filename, start, stop)
+    content = b"" if pieces is None else b"".join(pieces)
+    if len(content) != stop - start:
+        raise DamagedError(f"{blob.called} in the store is missing or damaged.")
+    return content
 
 
 def read_table(store: Store, blob: Blob) -> Decoded:

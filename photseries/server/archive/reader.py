@@ -17,7 +17,7 @@ from photseries.hdf5 import Decoded
 from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query
-from photseries.server.archive.blobs import read_blob, read_table
+from photseries.server.archive.blobs import read_blob, read_range, read_table
 from photseries.server.archive.table_cache import TableCache
 from photseries.server.catalogue import finding, history, near
 from photseries.server.catalogue.engine import Catalogue
@@ -183,6 +183,10 @@ class SeriesReader:
         Raises what :meth:`document` does, and NotInstalledError when the service cannot write the format.
         """
         return self._read(principal, found, lambda seen: self._file(seen, part, form))
+
+    def stored_range(self, principal: Principal, found: Found, start: int, stop: int) -> tuple[Found, bytes]:
+        """Return a range of the bytes of the stored file, which is read alone; raises what :meth:`document` does."""
+        return self._read(principal, found, lambda seen: read_range(self._store, seen.blob, start, stop))
 
     def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
         """Return the whole table of a series and the metadata in its file; raises what :meth:`document` does."""

@@ -28,7 +28,7 @@ class AnalysisHandler(BaseHandler):
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     public: ClassVar[bool] = True
 
-    async def send(
+    async def answer(
         self,
         identity: str,
         known: Sequence[Parameter],
@@ -66,7 +66,7 @@ class AnalysisHandler(BaseHandler):
             self.set_status(304)
         else:
             self.set_header("Content-Type", media_type)
-        self.finish(content)
+        await self.send([content or b""])
 
 
 class PeriodogramHandler(AnalysisHandler):
@@ -81,7 +81,7 @@ class PeriodogramHandler(AnalysisHandler):
     )
     async def get(self, identity: str) -> None:
         """Compute the Lomb-Scargle periodogram, and list its highest peaks."""
-        await self.send(identity, PERIODOGRAM, self._compute)
+        await self.answer(identity, PERIODOGRAM, self._compute)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
         found, computed = self.services.analysis.periodogram(
@@ -103,7 +103,7 @@ class FoldedHandler(AnalysisHandler):
     @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_UNCHANGED, fails=(DamagedError,))
     async def get(self, identity: str) -> None:
         """Fold the light curve on a period, and average it in parts of that."""
-        await self.send(identity, FOLDED, self._compute)
+        await self.answer(identity, FOLDED, self._compute)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
         if "period" not in values:
@@ -133,7 +133,7 @@ class PlotHandler(AnalysisHandler):
     )
     async def get(self, identity: str) -> None:
         """Draw the light curve, as PNG."""
-        await self.send(identity, PLOT, self._compute, "image/png")
+        await self.answer(identity, PLOT, self._compute, "image/png")
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
         size = (values["width"], values["height"])

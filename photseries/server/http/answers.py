@@ -36,11 +36,11 @@ def failure(error: PhotseriesError) -> bytes:
     return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
 
 
-def headers_of(error: PhotseriesError, allowed: Iterable[str]) -> dict[str, str]:
-    """Give the headers that go with an error, on a path that allows some methods."""
+def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) -> dict[str, str]:
+    """Return the headers that go with an error, on a path with some methods and ways to authenticate."""
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if error.status == 401:
-        headers["WWW-Authenticate"] = "token"
+        headers["WWW-Authenticate"] = challenges
     if error.status == 405:
         # Tornado closes the connection after a method that it does not know: the client is to know.
         headers |= {"Allow": ", ".join(allowed), "Connection": "close"}

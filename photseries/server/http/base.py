@@ -11,7 +11,7 @@ import functools
 import logging
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -26,9 +26,11 @@ from photseries.errors import (
 )
 from photseries.formats import json_columns
 from photseries.server.http.answers import failure, headers_of, presentable, success
-from photseries.server.http.credentials import Credential, shown
+from photseries.server.http.credentials import BASIC, BEARER, Credential, session_of, shown
 from photseries.server.http.doors import client_address
+from photseries.server.http.encoding import SHORTEST, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
+from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import Shared
 from photseries.server.http.spool import Body
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
@@ -43,6 +45,16 @@ T = TypeVar("T")
 #: Any token will do.
 ANY = ANY_TOKEN
 
+#: A longer answer is compressed in a thread, and sent in pieces [bytes].
+LONG_ANSWER = 64 * 1024
+
+#: What scripts of other sites may send and read, where ``server.cors_origins`` names the site.
+_CORS = {
+    "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type, If-Match, If-None-Match, Range",
+    "Access-Control-Expose-Headers": "Content-Disposition, Content-Range, ETag, Retry-After, X-Request-Id",
+    "Access-Control-Max-Age": "600",
+}
+
 #: How long a body without a table may be [bytes].
 MOST_PLAIN = 4 * 1024 * 1024
 
@@ -55,12 +67,16 @@ class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
     ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
-    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's.
+    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's;
+    ``reads``, the methods that change nothing, whose answers may be compressed; ``cross_origin``, whether scripts of
+    the sites in ``server.cors_origins`` may read answers.
     """
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {}
     takes_files: ClassVar[bool] = False
     public: ClassVar[bool] = False
+    reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
+    cross_origin: ClassVar[bool] = True
 
     principal: Principal
 
@@ -98,6 +114,15 @@ class BaseHandler(RequestHandler):
         self.set_header("Server", "photseries")
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         self.set_header("X-Content-Type-Options", "nosniff")
+        origins = self.settings["cors_origins"] if self.cross_origin else ()
+        if origins:
+            self.set_header("Vary", "Origin")
+        origin = self.request.headers.get("Origin")
+        if origin is not None and not {origin, "*"}.isdisjoint(origins):
+            self.set_header("Access-Control-Allow-Origin", origin)
+            self.set_header("Access-Control-Allow-Methods", ", ".join(self.allowed_methods))
+            for name, value in _CORS.items():
+                self.set_header(name, value)
 
     def compute_etag(self) -> str | None:
         """Leave out Tornado's own ETag, a hash of the whole answer."""
@@ -107,6 +132,28 @@ class BaseHandler(RequestHandler):
         """Read a part of the path, or an argument; what is not UTF-8 will not be found."""
         return value.decode("utf-8", "replace")
 
+    @property
+    def verb(self) -> str:
+        """The method of the request, where HEAD counts as the GET whose headers it asks for."""
+        method = self.request.method or ""
+        return "GET" if method == "HEAD" else method
+
+    @property
+    def allowed_methods(self) -> list[str]:
+        """The methods of this path."""
+        return [*self.needs, *(["HEAD"] if "GET" in self.needs else []), "OPTIONS"]
+
+    async def head(self, *path: str) -> None:
+        """Answer as GET does; Tornado leaves the content out."""
+        await self.get(*path)  # type: ignore[misc]
+
+    def options(self, *path: str) -> None:
+        """Name the methods of this path; the headers for other origins come with every answer."""
+        self.set_header("Allow", ", ".join(self.allowed_methods))
+        self.clear_header("Content-Type")
+        self.set_status(204)
+        self.finish()
+
     async def prepare(self) -> None:
         """Admit the request or refuse it, from its headers alone."""
         try:
@@ -115,10 +162,11 @@ class BaseHandler(RequestHandler):
             await self._refuse(error)
 
     async def _admit(self) -> None:
-        method = self.request.method or ""
-        if method in self.SUPPORTED_METHODS and method not in self.needs:
+        if self.verb == "OPTIONS":
+            return
+        if self.verb in self.SUPPORTED_METHODS and self.verb not in self.needs:
             raise HTTPError(405)
-        if self.needs.get(method) is not None:
+        if self.needs.get(self.verb) is not None:
             self._credential = self.given_credential()
             self.shared.throttle.check(self.address, self._credential.secret)
         if not self._has_body():
@@ -130,7 +178,7 @@ class BaseHandler(RequestHandler):
 
     def given_credential(self) -> Credential:
         """Give what the request shows of who asks; see :func:`photseries.server.http.credentials.shown`."""
-        return shown(self.request, self.services.config, public=self.public and self.request.method == "GET")
+        return shown(self.request, self.services.config, public=self.public and self.verb == "GET")
 
     def _has_body(self) -> bool:
         headers = self.request.headers
@@ -216,7 +264,7 @@ class BaseHandler(RequestHandler):
 
         def identified() -> T:
             self.principal = credential.principal(self.services.accounts)
-            if requirement := self.needs[self.request.method or ""]:
+            if requirement := self.needs[self.verb]:
                 requirement.check(self.principal)
             return function()
 
@@ -228,7 +276,112 @@ class BaseHandler(RequestHandler):
 
     async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
         """Call a function in a thread and send what it returns, in the envelope of a success."""
-        self.finish(await self.run(lambda: success(function()), heavy=heavy))
+        await self.send([await self.run(lambda: success(function()), heavy=heavy)])
+
+    async def send(self, pieces: Sequence[bytes]) -> None:
+        """Send an answer that is complete, compressed if the client accepts that, and finish.
+
+        Parameters
+        ----------
+        pieces : sequence of bytes
+            Joined they are the answer; a long one is sent without a copy of the whole.
+
+        Raises
+        ------
+        UnavailableError
+            When the answers that this client has not read leave no room for another one.
+        """
+        length = sum(map(len, pieces))
+        encoding = self._encoding()
+        if encoding is not None and length > SHORTEST:
+            self._set_encoding(encoding)
+            packed = compressor(encoding)
+
+            def compress() -> list[bytes]:
+                return [*map(packed.compress, pieces), packed.flush()]
+
+            pieces = compress() if length <= LONG_ANSWER else await self._in_thread(compress, heavy=True)
+            length = sum(map(len, pieces))
+        if self._should_not_send_content(self.get_status()):
+            self.finish()
+        elif length <= LONG_ANSWER:
+            self.finish(b"".join(pieces))
+        else:
+            with self.shared.outbox.held(self, self.client_key, length) as answer:
+                self.set_header("Content-Length", length)
+                if self.request.method != "HEAD":
+                    await self.shared.outbox.send(answer, pieces)
+            self.finish()
+
+    async def stream(self, pieces: Iterator[bytes], *, heavy: bool = True) -> None:
+        """Send an answer while it is made: the next piece is made when the client has taken the one before.
+
+        What goes wrong before the first piece has an answer of its own. After it nothing can be said, and an end in
+        good order would make the part that was sent look whole: the connection is closed, which every client takes for
+        a failure.
+
+        Parameters
+        ----------
+        pieces : iterator of bytes
+            Each is a bounded piece of work for a thread; an empty one says that there is more to come.
+        heavy : bool
+            Whether that is work on tables.
+        """
+        encoding = self._encoding()
+        packed = None if encoding is None else compressor(encoding)
+
+        def following() -> bytes | None:
+            piece = next(pieces, None)
+            return piece if piece is None or packed is None else packed.compress(piece)
+
+        begun = False
+        try:
+            with self.shared.outbox.held(self, self.client_key, 0) as answer:
+                while (piece := await self.run(following, heavy=heavy)) is not None:
+                    if encoding is not None and not begun:
+                        self._set_encoding(encoding)
+                    if self.request.method == "HEAD":
+                        await self.flush()  # else Tornado would name a length
+                        break
+                    begun = True
+                    answer.length = len(piece)
+                    await self.shared.outbox.send(answer, [piece] if piece else [])
+        except Exception:
+            if begun:
+                disconnect(self)
+            raise
+        self.finish(packed.flush() if packed is not None and begun else None)
+
+    def _encoding(self) -> str | None:
+        """Return the encoding of this answer, if it may have one, and say that it depends on Accept-Encoding."""
+        fixed = {"Content-Encoding", "Content-Range"} & set(self._headers)
+        if self.request.method not in self.reads or fixed or not is_compressible(self._headers["Content-Type"]):
+            return None
+        self.vary_by("Accept-Encoding")
+        return choose_encoding(self.request.headers) if self.get_status() == 200 else None
+
+    def _set_encoding(self, encoding: str) -> None:
+        self.set_header("Content-Encoding", encoding)
+        if tag := self._headers.get("ETag"):
+            self.set_header("ETag", f'{tag[:-1]}+{encoding}"')
+
+    def vary_by(self, *names: str) -> None:
+        """Add headers of the request on which the answer depends to Vary."""
+        present = [name for name in self._headers.get("Vary", "").split(", ") if name]
+        self.set_header("Vary", ", ".join(dict.fromkeys((*present, *names))))
+
+    @property
+    def client_key(self) -> str:
+        """The user, or for requests without a token the address, whose share of memory an answer counts in."""
+        principal = getattr(self, "principal", None)
+        return f"user {principal.user_id}" if principal is not None and principal.user_id else self.address
+
+    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+        """Finish the answer; a client that does not take it in time is disconnected."""
+        flushed = super().finish(chunk)
+        if not flushed.done():
+            self.shared.outbox.watch(self, flushed)
+        return flushed
 
     async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         threads = self.shared.heavy if heavy else self.shared.light
@@ -248,9 +401,15 @@ class BaseHandler(RequestHandler):
         self.shared.metrics.refused(error.code)
         self.set_status(error.status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
-        for name, value in headers_of(error, self.needs).items():
+        for name, value in headers_of(error, self.allowed_methods, self._challenges()).items():
             self.set_header(name, value)
         return self.error_body(error)
+
+    def _challenges(self) -> str:
+        """Return what a 401 asks for: not Basic where a browser would open its dialog over a page of ours."""
+        headers = self.request.headers
+        in_page = headers.get("Sec-Fetch-Mode") in ("cors", "same-origin")
+        return BEARER if in_page or session_of(self.request, self.services.config.server) else f"{BASIC}, {BEARER}"
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Write what a client is told of an error."""

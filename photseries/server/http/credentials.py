@@ -6,8 +6,10 @@ pages; the API, and every change, wants a second secret beside it, which only ou
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
+from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,6 +22,8 @@ from photseries.server.principal import EVERYONE, Principal, anonymous
 from photseries.server.settings import Config, Server
 
 __all__ = [
+    "BASIC",
+    "BEARER",
     "CSRF_HEADER",
     "Credential",
     "cookie_name",
@@ -30,6 +34,10 @@ __all__ = [
     "session_of",
     "shown",
 ]
+
+#: The challenges of a 401.
+BASIC = 'Basic realm="photseries: any name, the token as password", charset="UTF-8"'
+BEARER = 'Bearer realm="photseries"'
 
 #: The header with which our pages prove that a request is theirs.
 CSRF_HEADER = "X-CSRF-Token"
@@ -80,9 +88,33 @@ def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Creden
         if public and config.access.anonymous_reads_public:
             return ANONYMOUS
     scheme, _, secret = request.headers.get("Authorization", "").strip().partition(" ")
-    if scheme.lower() not in ("token", "bearer") or not secret.strip():
+    if scheme.lower() == "basic":
+        require_same_site(request, config.server)
+        secret = _password(secret)
+    if scheme.lower() not in ("token", "bearer", "basic") or not secret.strip():
         raise UnauthorizedError("A token is needed, in the header `Authorization: token XXX`.")
     return Credential(secret.strip(), Accounts.authenticate)
+
+
+def _password(encoded: str) -> str:
+    """Return the password of a header ``Authorization: Basic``, or an empty text when it is malformed."""
+    try:
+        return b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return ""
+
+
+def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
+    """Refuse a change that a page of another site asks for: browsers add Basic credentials to it on their own.
+
+    Raises
+    ------
+    ForbiddenError
+    """
+    headers = request.headers
+    foreign = headers.get("Origin", origin_of(request, settings)) != origin_of(request, settings)
+    if request.method not in ("GET", "HEAD") and (foreign or headers.get("Sec-Fetch-Site") == "cross-site"):
+        raise ForbiddenError("Changes from pages of other sites need the header `Authorization: token XXX`, not Basic.")
 
 
 def session_of(request: HTTPServerRequest, settings: Server) -> str:

@@ -9,9 +9,8 @@ from photseries import parameters
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats.registry import EXPORTS, Format
 from photseries.parameters import LONG_TABLE, SUMMED_UP, Parameter, choice
-from photseries.server.http.base import ANY
+from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
-from photseries.server.http.streams import StreamHandler
 
 __all__ = ["EXPORT", "ExportHandler"]
 
@@ -24,7 +23,7 @@ _SHAPING: tuple[Parameter, ...] = (
 EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMED_UP)
 
 
-class ExportHandler(StreamHandler):
+class ExportHandler(BaseHandler):
     """Every series that matches."""
 
     needs: ClassVar = {"GET": ANY}
@@ -44,7 +43,7 @@ class ExportHandler(StreamHandler):
             self.set_header("Content-Type", form.media_type)
             self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{form.extension}"')
             self.set_header("Cache-Control", "private, no-store")
-            await self.send(pieces)
+            await self.stream(pieces)
 
     def _asked(self) -> tuple[Format, Iterator[bytes]]:
         arguments = self.arguments()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from urllib.parse import quote
 
 from photseries import parameters
 from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
-from photseries.formats.registry import WRITERS, Format
+from photseries.formats.registry import HDF5, WRITERS, Format
 from photseries.parameters import PART, Parameter, choice
+from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.server.http.media import accepted
 from photseries.server.http.series import number_of
-from photseries.server.http.streams import send_whole
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
@@ -43,6 +45,42 @@ class RangeError(PhotseriesError):
     code = "range"
 
 
+@dataclasses.dataclass(frozen=True)
+class _File:
+    """A file or a range of one; without content the client has it already."""
+
+    found: Found
+    form: Format
+    tag: str
+    content: bytes | None = None
+    length: int = 0
+    span: tuple[int, int] | None = None
+
+
+def byte_range(headers: Mapping[str, str], length: int, tag: str) -> tuple[int, int] | None:
+    """Return the range of bytes that a request for a file asks for (RFC 9110, 14.2).
+
+    Returns
+    -------
+    start, stop : int
+        As of a slice; ``start >= stop`` when the file has no such bytes. None when the request asks for the whole file,
+        for several ranges, or for a range of a version that the file no longer is.
+    """
+    asked = _RANGE.fullmatch(headers.get("Range", ""))
+    if asked is None or asked.groups() == ("", "") or headers.get("If-Range", tag) != tag:
+        return None
+    first, last = asked.groups()
+    start = int(first) if first else max(0, length - int(last))
+    return start, min(int(last) + 1, length) if first and last else length
+
+
+def _disposition(fields: Mapping[str, Any], extension: str) -> str:
+    """Return the header that names a file after its source, filter and series (RFC 6266)."""
+    name = "_".join(str(fields[field]) for field in ("obj_id", "filter", "series_name", "id"))
+    plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_.") + f".{extension}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(f'{name}.{extension}', safe='')}"
+
+
 _BY_EXTENSION = Contract(
     query=PART,
     headers=(IF_NONE_MATCH, RANGE),
@@ -67,27 +105,52 @@ class FileHandler(BaseHandler):
     async def send_file(self, identity: str, extension: str | None = None) -> None:
         """Send the file, in the format of an extension if there is one."""
 
-        def read() -> tuple[int, Format, str, bytes | None]:
+        def read() -> _File:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), PART if extension else FILE)
-            form = self._form(extension, values.get("format"))
+            form, part = self._form(extension, values.get("format")), parameters.part_of(values)
             found = self.services.reader.get(self.principal, series_id)
-            if is_known(self.request.headers, tag_of(found, form.extension)):
-                return series_id, form, tag_of(found, form.extension), None
-            found, content = self.services.reader.file(self.principal, found, parameters.part_of(values), form)
-            return series_id, form, tag_of(found, form.extension), content
+            tag = tag_of(found, form.extension)
+            if is_known(self.request.headers, tag):
+                return _File(found, form, tag)
+            if form is HDF5 and part.is_whole:
+                span = byte_range(self.request.headers, found.blob.size, tag)
+                if span is not None:
+                    content = (
+                        b""
+                        if span[0] >= span[1]
+                        else self.services.reader.stored_range(self.principal, found, *span)[1]
+                    )
+                    return _File(found, form, tag, content, found.blob.size, span)
+            found, content = self.services.reader.file(self.principal, found, part, form)
+            tag = tag_of(found, form.extension)
+            span = byte_range(self.request.headers, len(content), tag)
+            chosen = content if span is None else content[slice(*span)]
+            return _File(found, form, tag, chosen, len(content), span)
 
-        series_id, form, tag, content = await self.run(read, heavy=True)
-        may_be_kept(self, tag, *([] if extension else ["Accept"]))
-        if content is None:
+        file = await self.run(read, heavy=True)
+        may_be_kept(self, file.tag, *([] if extension else ["Accept"]))
+        if file.content is None:
             self.set_status(304)
-            self.finish()
+            await self.send([])
             return
-        self.set_header("Content-Type", form.media_type)
-        name = f"photometric_series_{series_id}.{form.extension}"
-        self.set_header("Content-Disposition", f'attachment; filename="{name}"')
+        self.set_header("Content-Type", file.form.media_type)
+        self.set_header("Content-Disposition", _disposition(file.found.fields, file.form.extension))
         self.set_header("Accept-Ranges", "bytes")
-        await send_whole(self, [self._asked_for(content, tag)])
+        await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
+
+    def _partial(self, content: bytes, span: tuple[int, int], length: int) -> bytes:
+        """Set the status and the headers of a range, and return its bytes, or the error about one that is not there."""
+        start, stop = span
+        if start >= stop:
+            # Not raised: with an error Tornado forgets the headers that were set.
+            self.set_status(RangeError.status)
+            self.set_header("Content-Type", "application/json; charset=UTF-8")
+            self.set_header("Content-Range", f"bytes */{length}")
+            return failure(RangeError(f"The file has {length} bytes."))
+        self.set_status(206)
+        self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{length}")
+        return content
 
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""
@@ -97,24 +160,6 @@ class FileHandler(BaseHandler):
             return WRITERS[name]
         offers = {one.plain_type: one for one in WRITERS.values() if one.is_installed}
         return offers[accepted(self.request.headers, list(offers))]
-
-    def _asked_for(self, content: bytes, tag: str) -> bytes:
-        """Give the range that is asked for, if one is, and if the file is still the one that was seen."""
-        asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
-        if asked is None or asked.groups() == ("", "") or self.request.headers.get("If-Range", tag) != tag:
-            return content
-        first, last = asked.groups()
-        start = int(first) if first else max(0, len(content) - int(last))
-        stop = min(int(last) + 1, len(content)) if first and last else len(content)
-        if start >= stop:
-            # Not raised: with an error Tornado forgets the headers that were set.
-            self.set_status(RangeError.status)
-            self.set_header("Content-Type", "application/json; charset=UTF-8")
-            self.set_header("Content-Range", f"bytes */{len(content)}")
-            return failure(RangeError(f"The file has {len(content)} bytes."))
-        self.set_status(206)
-        self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{len(content)}")
-        return content[start:stop]
 
 
 class ExtensionHandler(FileHandler):

@@ -62,7 +62,7 @@ class MetricsHandler(BaseHandler):
         """Give the metrics of this process, and the totals of the archive, in Prometheus' format."""
         content = await self.run(self.shared.metrics.text)
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-        self.finish(content)
+        await self.send([content])
 
 
 class WhoAmIHandler(BaseHandler):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -26,7 +25,6 @@ from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
-from photseries.server.http.streams import send_whole
 from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
 from photseries.server.http.uploads import UploadHandler
 from photseries.server.principal import requirement_of
@@ -99,22 +97,16 @@ class SeriesHandler(UploadHandler):
 
         data_format, found, around, content = await self.run(find)
         if data_format == "none":
-            self.finish(content)
+            await self.send([content])
         else:
-            await self._stream(found, around, data_format)
+            await self.stream(self._pieces(found, around, data_format))
 
-    async def _stream(self, found: list[Found], around: dict[str, Any], data_format: str) -> None:
-        """Send the series a few at a time, so that little of them is in memory."""
-        self.write(b'{"status":"success","data":{"series":[')
+    def _pieces(self, found: list[Found], around: dict[str, Any], data_format: str) -> Iterator[bytes]:
+        """Yield the answer a few series at a time, so that little of them is in memory."""
+        yield b'{"status":"success","data":{"series":['
         for number, batch in enumerate(_batches(found)):
-            self.write(b"," if number else b"")
-            self.write(await self.run(functools.partial(self._several, batch, data_format), heavy=True))
-            await self.flush()
-        self.write(b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}")
-        self.finish()
-
-    def _several(self, batch: list[Found], data_format: str) -> bytes:
-        return b",".join(self._one(found, data_format) for found in batch)
+            yield (b"," if number else b"") + b",".join(self._one(series, data_format) for series in batch)
+        yield b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}"
 
     def _one(self, found: Found, data_format: str) -> bytes:
         try:
@@ -141,6 +133,7 @@ class QueryHandler(SeriesHandler):
 
     needs: ClassVar = {"POST": ANY}
     takes_files: ClassVar[bool] = False
+    reads: ClassVar = ("POST",)
 
     @Contract(body="Query", gives="SeriesPage")
     async def post(self) -> None:
@@ -221,7 +214,7 @@ class OneSeriesHandler(UploadHandler):
             may_be_kept(self, tag)
         if not pieces:
             self.set_status(304)
-        await send_whole(self, pieces)
+        await self.send(pieces)
 
     @Contract(
         headers=(IF_MATCH,),

@@ -101,6 +101,7 @@ class _Application(Application):
             default_handler_class=NotFoundPageHandler,
             default_handler_args={"shared": shared},
             documents=Documents(API, shared.services.archive.filters),
+            cors_origins=shared.services.config.server.cors_origins,
             log_function=lambda _: None,  # the handlers log themselves, with the request's id
         )
 

@@ -12,6 +12,7 @@ from tornado.web import RequestHandler
 
 from photseries.server.http.doors import Throttle
 from photseries.server.http.metrics import Metrics
+from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
 from photseries.server.services import Services
 
@@ -91,6 +92,7 @@ class Shared:
         self.analyses = asyncio.Semaphore(max(1, settings.table_threads // 2))
         self.exports = asyncio.Semaphore(settings.exports)
         self.spool = Spool(settings, services.config.directory)
+        self.outbox = Outbox(settings.unsent, settings.body_timeout)
         self.throttle = Throttle(settings)
         self.metrics = Metrics(
             services,
@@ -98,6 +100,7 @@ class Shared:
                 "in_flight": ("Requests being worked on.", lambda: len(self.in_flight)),
                 "spool_memory_bytes": ("Request bodies in memory.", lambda: self.spool.held("memory")),
                 "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
+                "unsent_bytes": ("Answers that clients have not read yet.", lambda: self.outbox.unsent),
                 "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
                 "threads_waiting": ("Calls that wait for a thread.", self._waiting),
             },

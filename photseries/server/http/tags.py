@@ -6,14 +6,17 @@ import re
 import zlib
 from collections.abc import Mapping
 
-from tornado.web import RequestHandler
-
 from photseries import __version__
 from photseries.server.catalogue.finding import Found
+from photseries.server.http.base import BaseHandler
+from photseries.server.http.encoding import ENCODINGS
 
 __all__ = ["is_known", "may_be_kept", "revisions", "tag_of"]
 
-_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?"')
+_TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?(?:\+[a-z]+)?"')
+
+#: How an ETag of a compressed answer ends.
+_ENCODED = re.compile(rf'\+({"|".join(ENCODINGS)})"$')
 
 
 def tag_of(found: Found, form: str, content: bytes = b"") -> str:
@@ -39,9 +42,16 @@ def tag_of(found: Found, form: str, content: bytes = b"") -> str:
 
 def is_known(headers: Mapping[str, str], tag: str) -> bool:
     """Tell whether If-None-Match names an answer, or any (RFC 9110, 13.1.2: what is weak is as good)."""
-    return not {tag, "*"}.isdisjoint(
-        name.strip().removeprefix("W/") for name in headers.get("If-None-Match", "").split(",")
-    )
+    return "*" in _listed(headers) or _as_listed(headers, tag) is not None
+
+
+def _listed(headers: Mapping[str, str]) -> list[str]:
+    return [name.strip().removeprefix("W/") for name in headers.get("If-None-Match", "").split(",")]
+
+
+def _as_listed(headers: Mapping[str, str], tag: str) -> str | None:
+    """Return the name that If-None-Match has for an answer: it may be that of the compressed answer."""
+    return next((name for name in _listed(headers) if _ENCODED.sub('"', name) == tag), None)
 
 
 def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | None:
@@ -52,16 +62,16 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
     return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
 
 
-def may_be_kept(handler: RequestHandler, tag: str, *others: str) -> None:
+def may_be_kept(handler: BaseHandler, tag: str, *others: str) -> None:
     """Say of an answer that a client may keep it, and ask about it again.
 
     Parameters
     ----------
-    handler : RequestHandler
+    handler : BaseHandler
     tag : str
     others : str
         Headers of the request on which the answer depends, beside those that say who asks.
     """
-    handler.set_header("ETag", tag)
+    handler.set_header("ETag", _as_listed(handler.request.headers, tag) or tag)
     handler.set_header("Cache-Control", "private, no-cache")
-    handler.set_header("Vary", ", ".join(("Authorization", "Cookie", *others)))
+    handler.vary_by("Authorization", "Cookie", *others)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs
@@ -12,8 +12,8 @@ from photseries.formats.registry import WRITERS
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import Credential, origin_of, shown
 from photseries.server.http.media import media_type_of
+from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
-from photseries.server.http.streams import StreamHandler, gathered
 from photseries.server.vo import conesearch, datalink
 from photseries.server.vo.observations import Observation
 
@@ -24,10 +24,23 @@ _FORM: Final = "application/x-www-form-urlencoded"
 _LONGEST_FORM: Final = 64 * 1024
 
 
+def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
+    """Join short pieces of text: sending one costs more than making it."""
+    waiting, length = [], 0
+    for piece in pieces:
+        waiting.append(piece)
+        length += len(piece)
+        if length >= PIECE:
+            yield "".join(waiting).encode()
+            waiting, length = [], 0
+    yield "".join(waiting).encode()
+
+
 class _QueryHandler(BaseHandler):
     """A handler of questions, which DALI 1.1 lets clients ask by GET or POST alike: parameters may come in a form."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}
+    reads: ClassVar = ("GET", "HEAD", "POST")
 
     @property
     def longest_body(self) -> int:
@@ -54,13 +67,13 @@ class _QueryHandler(BaseHandler):
         return given
 
 
-class ConeSearchHandler(_QueryHandler, StreamHandler):
+class ConeSearchHandler(_QueryHandler):
     """Simple Cone Search."""
 
     async def get(self) -> None:
         """Find series around a position, as Simple Cone Search 1.03 says: a VOTable, of errors too."""
         self.set_header("Content-Type", WRITERS["votable"].media_type)
-        await self.send(self._pieces(), heavy=False)
+        await self.stream(self._pieces(), heavy=False)
 
     post = get
 
@@ -74,7 +87,7 @@ class ConeSearchHandler(_QueryHandler, StreamHandler):
         instrument = self._instruments()
         found = self.services.reader.find_all(self.principal, query) if most else iter(())
         observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
-        yield from gathered(conesearch.answer(observations, verbosity, most, service))
+        yield from _joined(conesearch.answer(observations, verbosity, most, service))
 
     def _instruments(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
         """Give what looks up the instrument of a series, each once."""
@@ -93,7 +106,7 @@ class DataLinkHandler(_QueryHandler):
         """List what there is of series (ID, several times): the light curve in every format, its metadata."""
         content = await self.run(lambda: datalink.document(list(self._links())))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
-        self.finish(content)
+        await self.send([content.encode()])
 
     post = get
 

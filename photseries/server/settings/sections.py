@@ -6,6 +6,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from photseries.errors import StartError
 from photseries.hdf5 import limits as hdf5
@@ -29,6 +30,8 @@ class Server:
     stop_timeout: float = 30.0  # [s]
     idle_timeout: float = 75.0  # [s]
     body_timeout: float = 600.0  # [s]
+    unsent: int = 512 * MIB  # [bytes]
+    cors_origins: tuple[str, ...] = ()
     spool_memory: int = 1024 * MIB  # [bytes]
     spool_disk: int = 8 * 1024 * MIB  # [bytes]
     token_failures: int = 30  # per client address and minute
@@ -43,13 +46,15 @@ class Server:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         _require(self.max_body > 0, "server.max_body", "must be positive")
-        for name in ("processes", "threads", "table_threads", "exports"):
+        for name in ("processes", "threads", "table_threads", "exports", "unsent"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
         for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")
         _require(self.spool_disk >= self.max_body, "server.spool_disk", "must be at least server.max_body")
+        for origin in self.cors_origins:
+            _require(_is_origin(origin), "server.cors_origins", f"holds {origin!r}, which is neither an origin nor '*'")
         for network in self.trusted_proxies:
             _require(_is_network(network), "server.trusted_proxies", f"holds {network!r}, which is no network")
 
@@ -198,6 +203,11 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_origin(text: str) -> bool:
+    parts = urlsplit(text)
+    return text == "*" or (parts.scheme in ("http", "https") and text == f"{parts.scheme}://{parts.netloc}")
 
 
 def _require(condition: bool, name: str, rule: str) -> None:

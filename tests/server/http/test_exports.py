@@ -190,9 +190,9 @@ def test_criteria_restrict(admin, world, stored):
         ({"ra": 1}, "dec"),
     ):
         assert name in check_error(admin.get(URL, params=params), 400)["data"]["fields"]
-    for verb in ("POST", "HEAD", "DELETE"):
+    for verb in ("POST", "PUT", "DELETE"):
         assert admin.request(verb, URL).status_code == 405
-        assert admin.request(verb, URL).headers["Allow"] == "GET"
+        assert admin.request(verb, URL).headers["Allow"] == "GET, HEAD, OPTIONS"
 
 
 def test_nothing_that_matches_is_a_file_without_rows(admin, stored, tmp_path):

@@ -35,15 +35,15 @@ def test_three_ways_to_a_format(admin, series, form):
     answer = admin.get(f"{PATH}/{series}/data", params={"format": form.name})
     assert answer.status_code == 200, answer.text
     assert answer.headers["Content-Type"] == form.media_type
-    name = f"photometric_series_{series}.{form.extension}"
-    assert answer.headers["Content-Disposition"] == f'attachment; filename="{name}"'
-    assert re.fullmatch(rf'"{series}\.1\.{form.extension}\.[0-9a-f]{{8}}"', answer.headers["ETag"])
+    assert answer.headers["Content-Disposition"].endswith(f"_{series}.{form.extension}")
+    assert re.fullmatch(rf'"{series}\.1\.{form.extension}\.[0-9a-f]{{8}}(\+zstd)?"', answer.headers["ETag"])
     by_extension = admin.get(f"{PATH}/{series}.{form.extension}")
     assert by_extension.content == answer.content
-    assert by_extension.headers["Vary"] == "Authorization, Cookie"
+    assert by_extension.headers["Vary"].removesuffix(", Accept-Encoding") == "Authorization, Cookie"
     by_type = admin.get(f"{PATH}/{series}/data", headers={"Accept": f"text/html, {form.media_type}, */*;q=0.1"})
     assert by_type.content == answer.content
-    assert answer.headers["Vary"] == by_type.headers["Vary"] == "Authorization, Cookie, Accept"
+    assert answer.headers["Vary"] == by_type.headers["Vary"]
+    assert answer.headers["Vary"].removesuffix(", Accept-Encoding") == "Authorization, Cookie, Accept"
     again = admin.get(f"{PATH}/{series}.{form.extension}", headers={"If-None-Match": answer.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
     ranged = admin.get(f"{PATH}/{series}.{form.extension}", headers={"Range": "bytes=2-5"})

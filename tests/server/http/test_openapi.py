@@ -279,7 +279,7 @@ def test_odd_requests_have_the_one_error_body(service, admin):
         assert words in answer.json()["message"]
     for verb in ("PUT", "TRACE", "OPTIONS", "HEAD"):
         answer = admin.request(verb, "/api/photometric_series")
-        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST, HEAD, OPTIONS")
     host, port = service.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: a b\r\n\r\n")

@@ -11,6 +11,7 @@ import orjson
 
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Header, Raw, Route
+from photseries.server.http.tags import is_known
 
 __all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 
@@ -63,17 +64,16 @@ class _DocumentHandler(BaseHandler):
         documents: Documents = self.settings["documents"]
         return documents
 
-    async def send(self, make: Callable[[], bytes], media: str) -> None:
+    async def answer(self, make: Callable[[], bytes], media: str) -> None:
         """Send a document that stays the same while the process lives, or 304 to one who has it."""
         content = await self.run(make)
-        self.set_header("ETag", f'"{hashlib.sha256(content).hexdigest()[:32]}"')
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
         self.set_header("Cache-Control", "no-cache")
-        if self.check_etag_header():
-            self.set_status(304)
-            self.finish()
-            return
         self.set_header("Content-Type", media)
-        self.finish(content)
+        self.set_header("ETag", tag)
+        if is_known(self.request.headers, tag):
+            self.set_status(304)
+        await self.send([content])
 
 
 class OpenApiHandler(_DocumentHandler):
@@ -86,7 +86,7 @@ class OpenApiHandler(_DocumentHandler):
     )
     async def get(self) -> None:
         """Give this document: the interface in OpenAPI 3.1."""
-        await self.send(lambda: self.documents.json, "application/json; charset=UTF-8")
+        await self.answer(lambda: self.documents.json, "application/json; charset=UTF-8")
 
 
 class DocsHandler(_DocumentHandler):
@@ -95,4 +95,4 @@ class DocsHandler(_DocumentHandler):
     async def get(self) -> None:
         """Show the interface as a page."""
         self.set_header("Content-Security-Policy", Documents.policy)
-        await self.send(lambda: self.documents.page, "text/html; charset=UTF-8")
+        await self.answer(lambda: self.documents.page, "text/html; charset=UTF-8")

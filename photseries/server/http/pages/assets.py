@@ -29,6 +29,7 @@ class AssetHandler(BaseHandler):
     """An asset of the pages."""
 
     needs: ClassVar = {"GET": None}
+    reads: ClassVar = ()  # compressed once, not for each answer
 
     async def get(self, version: str, name: str) -> None:
         """Give an asset of the pages: a style, a module of JavaScript, BokehJS."""
@@ -42,11 +43,9 @@ class AssetHandler(BaseHandler):
         self.set_header("Vary", "Accept-Encoding")
         if self.request.headers.get("If-None-Match") == tag:
             self.set_status(304)
-            self.finish()
-            return
-        if packed:
+        elif packed:
             self.set_header("Content-Encoding", "gzip")
-        self.finish(content)
+        await self.send([content])
 
 
 def address_of(name: str) -> str:

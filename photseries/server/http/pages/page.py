@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -47,6 +47,8 @@ class PageHandler(BaseHandler):
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     plots: ClassVar[bool] = False
+    reads: ClassVar[Sequence[str]] = ()  # the pages hold secrets, which compression beside a client's text would tell
+    cross_origin: ClassVar[bool] = False
 
     @property
     def longest_body(self) -> int:
@@ -87,7 +89,7 @@ class PageHandler(BaseHandler):
 
     async def show(self, template: str, values: Callable[[], Mapping[str, Any]]) -> None:
         """Send a page, whose values a function gives that is called in a thread."""
-        self.finish(await self.run(lambda: self.page(template, **values())))
+        await self.send([await self.run(lambda: self.page(template, **values()))])
 
     def page(self, template: str, **values: Any) -> bytes:
         """Fill in a template."""

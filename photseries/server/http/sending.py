@@ -1,0 +1,130 @@
+"""The one way in which long answers reach clients: in pieces, as fast as the client takes them, within a budget.
+
+A client that takes nothing for ``server.body_timeout`` is disconnected; a client that reads slowly is not. Answers that
+wait for clients count against ``server.unsent``. When that is exceeded, the user or address with the most unsent bytes
+loses the answer that has waited longest, so that unread answers of one client cost only that client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+from tornado.iostream import StreamClosedError
+from tornado.web import RequestHandler
+
+from photseries.errors import UnavailableError
+
+__all__ = ["PIECE", "Outbox"]
+
+#: What is handed to the connection at once [bytes]; a client must take this much in ``server.body_timeout``.
+PIECE: Final = 256 * 1024
+
+
+@dataclass(eq=False)
+class _Answer:
+    """An answer on its way: whose it is, how long it is, and when the client last took a part of it."""
+
+    handler: RequestHandler
+    client: str
+    length: int
+    taken_at: float = field(default_factory=time.monotonic)
+
+
+class Outbox:
+    """The answers of a process that clients have not taken yet.
+
+    Parameters
+    ----------
+    budget : int
+        The most unsent bytes of all answers together [bytes].
+    timeout : float
+        How long a client may take nothing [s].
+    """
+
+    def __init__(self, budget: int, timeout: float) -> None:
+        self._budget = budget
+        self._timeout = timeout
+        self._answers: set[_Answer] = set()
+
+    @property
+    def unsent(self) -> int:
+        """The length of all answers that are not sent to their end [bytes]: each is in memory until then."""
+        return sum(answer.length for answer in self._answers)
+
+    @contextmanager
+    def held(self, handler: RequestHandler, client: str, length: int) -> Iterator[_Answer]:
+        """Count an answer of so many bytes until it is sent.
+
+        Raises
+        ------
+        UnavailableError
+            When this client already has the most unsent bytes, and no more fit.
+        """
+        self._make_room(client, length)
+        answer = _Answer(handler, client, length)
+        self._answers.add(answer)
+        try:
+            yield answer
+        finally:
+            self._answers.discard(answer)
+
+    async def send(self, answer: _Answer, pieces: Sequence[bytes]) -> None:
+        """Send pieces of an answer, and return when the client has taken them.
+
+        Raises
+        ------
+        StreamClosedError
+            When the client has gone, or was disconnected because it took nothing.
+        """
+        for piece in pieces:
+            for start in range(0, len(piece), PIECE):
+                part = piece[start : start + PIECE] if len(piece) > PIECE else piece
+                answer.handler.write(part)
+                await self._wait_until_taken(answer)
+
+    async def _wait_until_taken(self, answer: _Answer) -> None:
+        flushed = answer.handler.flush()
+        await asyncio.wait([flushed], timeout=self._timeout)
+        if not flushed.done():
+            disconnect(answer.handler)
+            raise StreamClosedError
+        await flushed
+        answer.taken_at = time.monotonic()
+
+    def watch(self, handler: RequestHandler, flushed: asyncio.Future[None]) -> None:
+        """Disconnect a client that does not take the end of its answer within the timeout."""
+        connection = handler.request.connection
+        timer = asyncio.get_running_loop().call_later(
+            self._timeout,
+            connection.close,  # type: ignore[union-attr]
+        )
+        flushed.add_done_callback(lambda _: timer.cancel())
+
+    def _make_room(self, client: str, length: int) -> None:
+        """Disconnect the clients with the most unsent bytes until an answer of so many bytes fits."""
+        while self._answers and self.unsent + length > self._budget:
+            totals: Counter[str] = Counter({client: length})
+            for answer in self._answers:
+                totals[answer.client] += answer.length
+            greediest, _ = totals.most_common(1)[0]
+            theirs = [answer for answer in self._answers if answer.client == greediest]
+            if greediest == client or not theirs:
+                raise UnavailableError(
+                    f"Answers that this client has not read take too much memory (limit {self._budget:,} bytes for "
+                    "all clients). Read or close them, then retry."
+                )
+            stalest = min(theirs, key=lambda answer: answer.taken_at)
+            self._answers.discard(stalest)
+            disconnect(stalest.handler)
+
+
+def disconnect(handler: RequestHandler) -> None:
+    """Close the connection of a request: what was sent must not look like a whole answer."""
+    if handler.request.connection is not None:
+        handler.request.connection.close()  # type: ignore[attr-defined]
