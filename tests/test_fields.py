@@ -257,6 +257,7 @@ USE_CASES = {
     Archive.update: {UPLOAD, MANAGE},
     Archive.delete: {UPLOAD, MANAGE},
     Accounts.create: {ADMIN},
+    Accounts.create_source: {UPLOAD},
     Accounts.change: {ADMIN},
     Accounts.remove: {ADMIN},
     Accounts.get: set(),

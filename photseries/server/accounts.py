@@ -18,7 +18,7 @@ from photseries.server.catalogue import credentials, registries
 from photseries.server.catalogue.credentials import Owner
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.disk import synchronize
-from photseries.server.principal import ADMIN, CHANGE_REGISTRIES, EVERYONE, Principal, requires
+from photseries.server.principal import ADMIN, CHANGE_REGISTRIES, CREATE_SOURCES, EVERYONE, Principal, requires
 from photseries.server.schemas.registries import CHANGES, CREATIONS, load_entry
 
 __all__ = ["KINDS", "OPERATOR", "Accounts"]
@@ -100,27 +100,35 @@ class Accounts:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
+        return self._create(kind, body)
+
+    @requires(CREATE_SOURCES)
+    def create_source(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a source, as those who upload may; see :meth:`create`."""
+        return self._create("sources", body)
+
+    def _create(self, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
         values = load_entry(CREATIONS[kind], body)
         with self._catalogue.transaction() as connection:
-            return self._create(connection, kind, values)
-
-    def _create(self, connection: Connection, kind: str, values: dict[str, Any]) -> dict[str, Any]:
-        match kind:
-            case "users":
-                return _create_user(connection, values)
-            case "tokens":
-                return _create_token(connection, values)
-            case "groups" | "streams":
-                members = values.pop("user_ids", [])
-                identity = registries.create(connection, kind, values)
-                registries.add_members(connection, kind, int(identity), members)
-                return {"id": identity}
-            case "sources":
-                shared = values.pop("group_ids", None) is not None
-                note = {"warnings": ["group_ids has no effect: every token can read every source."]} if shared else {}
-                return {"id": registries.create(connection, kind, values), **note}
-            case _:
-                return {"id": registries.create(connection, kind, values)}
+            match kind:
+                case "users":
+                    return _create_user(connection, values)
+                case "tokens":
+                    return _create_token(connection, values)
+                case "groups" | "streams":
+                    members = values.pop("user_ids", [])
+                    identity = registries.create(connection, kind, values)
+                    registries.add_members(connection, kind, int(identity), members)
+                    return {"id": identity}
+                case "sources":
+                    shared = values.pop("group_ids", None) is not None
+                    note = "group_ids has no effect: every token can read every source."
+                    return {
+                        "id": registries.create(connection, kind, values),
+                        **({"warnings": [note]} if shared else {}),
+                    }
+                case _:
+                    return {"id": registries.create(connection, kind, values)}
 
     def get(self, principal: Principal, kind: str, identity: str) -> dict[str, Any]:
         """Give one entry.

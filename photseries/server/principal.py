@@ -17,6 +17,7 @@ __all__ = [
     "CHANGE_REGISTRIES",
     "CHANGE_SERIES",
     "CREATE_SERIES",
+    "CREATE_SOURCES",
     "EVERYONE",
     "MANAGE",
     "PERMISSIONS",
@@ -147,6 +148,7 @@ class Requirement:
 
 ANY_TOKEN = Requirement()
 CREATE_SERIES = Requirement((Grant(UPLOAD),))
+CREATE_SOURCES = Requirement((Grant(UPLOAD),))
 CHANGE_SERIES = Requirement((Grant(UPLOAD, "own"), Grant(MANAGE, "visible")))
 CHANGE_REGISTRIES = Requirement((Grant(ADMIN),))
 

@@ -14,7 +14,7 @@ from photseries.server.http.contract import Contract
 from photseries.server.http.shared import Shared
 from photseries.server.principal import requirement_of
 
-__all__ = ["EntriesHandler", "EntryHandler", "MembersHandler"]
+__all__ = ["EntriesHandler", "EntryHandler", "MembersHandler", "SourcesHandler"]
 
 _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numPerPage"))
 
@@ -52,6 +52,17 @@ class EntriesHandler(_KindHandler):
             return {self.kind: entries, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
 
         await self.reply(find)
+
+
+class SourcesHandler(EntriesHandler):
+    """All sources, which those who upload may create."""
+
+    needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_source)}
+
+    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
+    async def post(self) -> None:
+        """Create an entry."""
+        await self.reply(lambda: self.services.accounts.create_source(self.principal, self.json_body()))
 
 
 class EntryHandler(_KindHandler):

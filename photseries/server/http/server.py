@@ -31,7 +31,7 @@ from photseries.server.http.operation import (
     WhoAmIHandler,
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
-from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler
+from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler, SourcesHandler
 from photseries.server.http.series import (
     AppendHandler,
     HistoryHandler,
@@ -68,7 +68,7 @@ API: tuple[Route, ...] = (
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
-    *((rf"/api/{kind}", EntriesHandler, {"kind": kind}) for kind in KINDS),
+    *((rf"/api/{kind}", SourcesHandler if kind == "sources" else EntriesHandler, {"kind": kind}) for kind in KINDS),
     *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
     (r"/healthz", LivenessHandler, {}),
     (r"/readyz", ReadyHandler, {}),

@@ -92,6 +92,13 @@ def test_registries_are_the_admins_to_change(service, world, kind, verb, path):
         assert client.request(verb, f"/api/{kind}{path}", json={}).status_code == 403
 
 
+def test_who_uploads_may_create_sources_and_nothing_else(service, world):
+    with service.client(world.tokens["anna"]) as anna:
+        assert anna.post("/api/sources", json={"id": "anna's star", "ra": 1, "dec": 1}).status_code == 200
+        assert anna.post("/api/instrument", json={"name": "anna's telescope"}).status_code == 403
+        assert anna.delete("/api/sources/anna's star").status_code == 403
+
+
 def test_a_permission_is_the_tokens_not_the_persons(service, world):
     """anna owns the series and has a token that may change it; the one presented may not."""
     series = shared_series(service, world)

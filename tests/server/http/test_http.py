@@ -236,3 +236,34 @@ def test_files_are_named_after_source_filter_and_series(admin, world, source, pl
     named = admin.get(f"{PATH}/{series}.h5").headers["Content-Disposition"]
     plain, encoded = plain.format(series), encoded.format(series)
     assert named == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+@pytest.mark.parametrize("path", ["{}?dataFormat=json", "{}/data?format=csv", "?dataFormat=json"])
+def test_every_long_answer_is_cut_when_its_client_takes_nothing(tmp_path, archive_url, path):
+    settings = {"database__url": archive_url, "server__body_timeout": 1.0}
+    with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
+        series = post_long(admin, World(admin))
+        path = PATH + (f"/{path.format(series)}" if "{" in path else path)
+        whole = len(admin.get(path, headers=IDENTITY).content)
+        with closing(unread(service, path, service.token)) as connection:
+            deadline = time.monotonic() + PATIENCE
+            while "photseries_in_flight 1.0" not in admin.get("/metrics").text:  # that of the metrics
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert sum(iter(lambda: len(connection.sock.recv(2**20)), 0)) < whole
+
+
+def test_a_client_that_reads_slowly_gets_all_of_it(tmp_path, archive_url):
+    settings = {"database__url": archive_url, "server__body_timeout": 1.0}
+    with ForkedService(tmp_path / "data", **settings) as service, service.client() as admin:
+        path = f"{PATH}/{post_long(admin, World(admin))}"
+        length = len(admin.get(path, headers=IDENTITY).content)
+        connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=PATIENCE)
+        with closing(connection):
+            connection.request("GET", path, headers={"Authorization": f"token {service.token}"})
+            answer, taken, begun = connection.getresponse(), 0, time.monotonic()
+            while piece := answer.read(3_000_000):
+                taken += len(piece)
+                time.sleep(0.4)
+        assert taken == length
+        assert time.monotonic() - begun > 2.0  # longer than the timeout, which is on progress
