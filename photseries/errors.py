@@ -15,6 +15,7 @@
     ├── PreconditionFailedError     412  precondition_failed  not the revision that the caller has seen
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
+    ├── HeadTooLargeError           431  head_too_large     a request line and headers above the limit
     ├── NotInstalledError           501  not_installed      the service lacks an optional package
     ├── DamagedError                500  damaged            a stored file is missing or altered
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
@@ -143,6 +144,13 @@ class UnsupportedMediaTypeError(PhotseriesError):
 
     status = 415
     code = "unsupported_media_type"
+
+
+class HeadTooLargeError(PhotseriesError):
+    """A request line and headers above the limit of 64 KiB or 200 headers."""
+
+    status = 431
+    code = "head_too_large"
 
 
 class NotInstalledError(PhotseriesError):

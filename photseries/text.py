@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-__all__ = ["is_unicode", "one_line", "suggestion"]
+__all__ = ["first_names", "is_unicode", "one_line", "suggestion"]
+
+#: How many names, and how much of each, a message repeats of what a client sent.
+_MOST_NAMES, _LONGEST_NAME = 10, 60
 
 
 def is_unicode(text: str) -> bool:
@@ -21,6 +24,11 @@ def is_unicode(text: str) -> bool:
 def one_line(text: str) -> str:
     """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
     return quote(text[:200], safe="/:@+,=-._~")
+
+
+def first_names(names: Sequence[str]) -> list[str]:
+    """Return the first 10 names, each cut to 60 characters."""
+    return [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.fields.table import FIELDS, IN_FILE, METADATA, SETTABLE
+from photseries.fields.values import MOST_IDS
 
 __all__ = ["Template", "fields_of_texts", "without_ignored"]
 
@@ -86,7 +87,7 @@ def _read(name: str, text: str) -> Any:
     if field is not None and field.is_text:
         return text
     if field is not None and field.type == "ids" and "," in text and not text.startswith("["):
-        return [_value(part) for part in text.split(",")]
+        return [_value(part) for part in text.split(",", MOST_IDS)]  # one more than may be is enough to refuse it
     return _value(text)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import string
+
 import pybase64
 
 from photseries.errors import InvalidError
 
 __all__ = ["decode", "encode"]
+
+_WHITESPACE = string.whitespace.encode()
 
 
 def decode(text: str) -> bytes:
@@ -20,8 +24,9 @@ def decode(text: str) -> bytes:
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:
-        # Only now look for the line breaks of base64.encodebytes: most texts have none.
-        compact = "".join(text.split())
+        # Only now look for the line breaks of base64.encodebytes: most texts have none. Splitting at them would make
+        # an object of each line, and a line may have one character.
+        compact = text.encode("ascii", "replace").translate(None, _WHITESPACE)
     try:
         return pybase64.b64decode(compact, validate=True)
     except ValueError as error:

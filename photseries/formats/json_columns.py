@@ -22,7 +22,6 @@ _DIGITS: Final = bytes.maketrans(b"123456789", b"0" * 9)
 #: Digits that an integer beyond 64 bits has at least.
 _MANY_DIGITS: Final = b"0" * 19
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+])[0-9]{19,}(?![0-9.eE])")
-_ESCAPED_COLON: Final = re.compile(rb"\\u003[aA]")
 
 #: What is often written for numbers that are not finite; orjson stops there, or after the minus.
 _NOT_FINITE: Final = re.compile(r"-?(?:nan|inf(?:inity)?)\b", re.IGNORECASE)
@@ -34,9 +33,13 @@ _FILE: Final = re.compile(rb'"data"\s*:\s*"')
 _LONG_LIST: Final = 1_000
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
+#: A longer body, without its file, is not read a second time to name a key that occurs twice [bytes].
+_LONG_TEXT: Final = 2**20
 #: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
 _MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
+#: What a number takes in a table [bytes].
+_VALUE: Final = 8
 
 _UNITS: Final = ("s", "ms", "us", "ns")
 _EMPTY: Final = "Must supply a non-empty DataFrame."
@@ -50,7 +53,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     body : bytes
         JSON in UTF-8, with an object at the top.
     limits : Limits
-        Its ``depth`` is the deepest nesting.
+        Its ``depth`` is the deepest nesting; ``keys``, ``object_keys`` and ``texts`` bound how many there may be.
 
     Returns
     -------
@@ -61,17 +64,21 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     ------
     InvalidError
         When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object, an
-        integer beyond 64 bits, or very many lists and objects.
+        integer beyond 64 bits, or too many lists, objects, keys or texts.
+
+    Notes
+    -----
+    The items are counted in the bytes of the body, before an object is made of any.
     """
     file = _file_in(body)
     rest = body[: file.start] + body[file.stop :]
     brackets = _brackets(rest)
-    if brackets > _MOST_BRACKETS:
-        raise InvalidError(
-            f"The body has {brackets:,} opening brackets, those in its texts counted; at most {_MOST_BRACKETS:,} are "
-            "accepted. A table goes as columns, or as an HDF5 file."
-        )
-    document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits.depth)
+    _require_few("opening brackets", brackets, _MOST_BRACKETS)
+    _require_few("keys", _keys(rest, limits.keys), limits.keys)
+    _require_few("texts", rest.count(b'"') // 2 if len(rest) > 2 * limits.texts else 0, limits.texts)
+    most_values = limits.table // _VALUE
+    _require_few("values", rest.count(b",") if len(rest) > most_values else 0, most_values)
+    document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]
     try:
@@ -80,12 +87,16 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise _not_json(error) from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
-    colons, depth = _measured({**document, "data": ""} if file and ":" not in str(document.get("data")) else document)
+    checked = {**document, "data": ""} if file and ":" not in str(document.get("data")) else document
+    colons, depth = _measured(checked, limits)
     if depth > limits.depth:
         raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
     # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
     # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
-    if colons != rest.count(b":") or _has_escaped_colon(rest) or _has_long_integer(rest):
+    is_distinct = colons == (expected := _colons(rest)) or _measured(checked, limits, skip=False)[0] == expected
+    if not is_distinct and len(rest) > _LONG_TEXT:
+        raise InvalidError("The body has a key twice in one object.")
+    if not is_distinct or _has_long_integer(rest):
         json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
     return document
 
@@ -107,6 +118,14 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
     return InvalidError(message, fields={f"data.{column}": [message]})
 
 
+def _require_few(what: str, number: int, most: int) -> None:
+    if number > most:
+        raise InvalidError(
+            f"The body has {number:,} {what}, those in its texts counted; at most {most:,} are accepted. "
+            "A table goes as columns, or as an HDF5 file."
+        )
+
+
 def _file_in(body: bytes) -> range:
     """Tell where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
     found = _FILE.match(body, place) if (place := body.find(b'"data"')) >= 0 else None
@@ -124,8 +143,34 @@ def _brackets(text: bytes) -> int:
     return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
 
 
-def _measured(document: Any) -> tuple[int, int]:
-    """Count the colons that a document has outside of escapes, and its levels."""
+def _keys(text: bytes, most: int) -> int:
+    """Count the colons behind a quote, white space between them or not: no fewer than the keys.
+
+    Fewer than ``most`` colons of any kind need no second look, and count themselves.
+    """
+    colons = text.count(b":")
+    if colons <= most:
+        return colons
+    count, last = 0, b""
+    for start in range(0, len(text), _PART):
+        part = last + text[start : start + _PART].translate(None, b" \t\r\n")
+        count += part.count(b'":')
+        last = part[-1:]
+    return count
+
+
+def _colons(text: bytes) -> int:
+    """Count the colons of a body, those written as escapes, too."""
+    colons = text.count(b":")
+    if b"\\u003" not in text:
+        return colons
+    # Backslashes come in pairs but for the one that begins an escape.
+    single = text.replace(b"\\\\", b"")
+    return colons + single.count(b"\\u003a") + single.count(b"\\u003A")
+
+
+def _measured(document: Any, limits: Limits, *, skip: bool = True) -> tuple[int, int]:
+    """Count the colons that a document has, and its levels; long columns of numbers are skipped if wanted."""
     colons = depth = 0
     waiting = [(document, 1)]
     while waiting:
@@ -133,9 +178,10 @@ def _measured(document: Any) -> tuple[int, int]:
         depth = max(depth, level)
         children = value
         if isinstance(value, dict):
+            _require_few("keys in one object", len(value), limits.object_keys)
             colons += len(value) + sum(name.count(":") for name in value)
             children = value.values()
-        elif len(value) > _LONG_LIST and isinstance(value[0], int | float | None):
+        elif skip and len(value) > _LONG_LIST and isinstance(value[0], int | float | None):
             continue  # a column of numbers; what else may be in it is found when it becomes an array
         kinds = set(map(type, children))
         if str in kinds:
@@ -143,10 +189,6 @@ def _measured(document: Any) -> tuple[int, int]:
         if kinds & {dict, list}:
             waiting += [(child, level + 1) for child in children if type(child) in (dict, list)]
     return colons, depth
-
-
-def _has_escaped_colon(body: bytes) -> bool:
-    return b"\\" in body and _ESCAPED_COLON.search(body) is not None
 
 
 def _has_long_integer(body: bytes) -> bool:

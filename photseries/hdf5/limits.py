@@ -26,6 +26,9 @@ class Limits:
     table: int = 256 * MIB  # [bytes]
     metadata: int = 64 * 1024  # [bytes]
     depth: int = 32
+    keys: int = 50_000
+    object_keys: int = 25_000
+    texts: int = 10_000_000
     chunk: int = 32 * MIB  # [bytes]
     objects: int = 20_000
     groups_deep: int = 16

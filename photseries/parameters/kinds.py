@@ -20,6 +20,7 @@ __all__ = [
     "FLUX_UNITS",
     "INTEGERS",
     "MOMENT",
+    "MOST_VALUES",
     "NUMBER",
     "NUMBERS",
     "PERIOD",

@@ -11,7 +11,7 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.fields import Operator
-from photseries.parameters.kinds import DECLINATION, RIGHT_ASCENSION, joined
+from photseries.parameters.kinds import DECLINATION, MOST_VALUES, RIGHT_ASCENSION, joined
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
@@ -265,6 +265,8 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
     repeatable = {spelling for known in CRITERIA if known.repeatable for spelling in known.spellings}
     texts: dict[str, list[str]] = {}
     for name, value in body.items():
+        if isinstance(value, list) and len(value) > MOST_VALUES:
+            raise _invalid(name[:LONGEST_NAME], f"At most {MOST_VALUES} values are accepted in {_shown(name)}.")
         try:
             if not isinstance(value, list):
                 texts[name] = [_plain(value)]
@@ -273,7 +275,9 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
             else:
                 texts[name] = [joined([_plain(item) for item in value])]
         except TypeError:
-            raise _invalid(name, f"{name} must be a text, a number, true or false, or a list of them.") from None
+            raise _invalid(
+                name[:LONGEST_NAME], f"{_shown(name)} must be a text, a number, true or false, or a list of them."
+            ) from None
     return texts
 
 

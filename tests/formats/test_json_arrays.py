@@ -74,7 +74,7 @@ def test_it_is_the_exact_answer_or_none(data, others, dense, ascii_only):
 def test_a_real_series_is_read_this_way():
     frame = pd.DataFrame(pd.read_hdf(TESS))
     body = b'{"obj_id": null, "altdata": {"a": [1, {"b": "null, [null"}]}, "data": ' + json_columns.encode(frame) + b"}"
-    found = json_arrays.parse(body.replace(b"null, [null", b"x"), LIMITS.depth)
+    found = json_arrays.parse(body.replace(b"null, [null", b"x"), LIMITS)
     assert found is not None
     assert all(isinstance(column, np.ndarray) for column in found["data"].values())
     assert found["altdata"] == {"a": [1, {"b": "x"}]}
@@ -107,12 +107,12 @@ DOUBTS = {
 @pytest.mark.parametrize("case", DOUBTS)
 def test_it_vouches_for_nothing_doubtful(case):
     body = DOUBTS[case]
-    assert json_arrays.parse(body, LIMITS.depth) is None
+    assert json_arrays.parse(body, LIMITS) is None
     same(read(body), exactly(body)) if b'"data": {' in body else None
 
 
 def test_without_the_library_every_body_goes_the_longer_way(monkeypatch):
     body = orjson.dumps({"data": {"a": [1.5, None]}})
-    assert json_arrays.parse(body, LIMITS.depth) is not None
+    assert json_arrays.parse(body, LIMITS) is not None
     monkeypatch.setattr(json_arrays, "simdjson", None)
-    assert json_arrays.parse(body, LIMITS.depth) is None
+    assert json_arrays.parse(body, LIMITS) is None

@@ -36,7 +36,7 @@ from photseries.server.http.spool import Body
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
 
-__all__ = ["ANY", "BaseHandler"]
+__all__ = ["ANY", "MOST_PLAIN", "BaseHandler"]
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tornado.httputil import HTTPServerRequest
+from tornado.httputil import HTTPServerRequest, parse_cookie
 
 from photseries.errors import ForbiddenError, UnauthorizedError
 from photseries.server.accounts import Accounts
@@ -119,8 +119,9 @@ def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
 
 def session_of(request: HTTPServerRequest, settings: Server) -> str:
     """Give the secret of a request's session, which is empty when there is none."""
-    cookie = request.cookies.get(cookie_name(is_https(request, settings)))
-    return "" if cookie is None else cookie.value
+    # The cookies property of the request makes an object of each cookie, at ten times the cost.
+    cookies = parse_cookie(request.headers.get("Cookie", ""))
+    return cookies.get(cookie_name(is_https(request, settings)), "")
 
 
 def cookie_name(https: bool) -> str:

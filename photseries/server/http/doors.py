@@ -14,6 +14,8 @@ from photseries.server.settings import Server
 __all__ = ["Throttle", "came_by_https", "client_address"]
 
 MOST_REMEMBERED = 10_000
+#: So many proxies may stand in a row.
+MOST_HOPS = 20
 WINDOW = 60.0  # [s]
 
 
@@ -34,7 +36,7 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     str
     """
     address = peer
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()]
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()][-MOST_HOPS:]
     while hops and _is_trusted(address, settings):
         address = hops.pop()
     return address

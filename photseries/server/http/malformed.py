@@ -15,21 +15,20 @@ from tornado.httputil import (
     ResponseStartLine,
 )
 
-from photseries.errors import InvalidError
+from photseries.errors import HeadTooLargeError, InvalidError, PhotseriesError
 from photseries.server.http.answers import failure
+from photseries.server.http.connections import MOST_HEADERS
 from photseries.server.http.metrics import Metrics
 
 __all__ = ["Courteous"]
 
 log = logging.getLogger(__name__)
 
-_STATUS = InvalidError.status
-
 
 class Courteous(HTTPMessageDelegate):
     """Passes a request on, and answers it when the request line or the headers cannot be made sense of.
 
-    Among these are more than a thousand query arguments, and a Host that is none.
+    Among these are more than a thousand query arguments or 200 headers, and a Host that is none.
 
     Parameters
     ----------
@@ -49,21 +48,28 @@ class Courteous(HTTPMessageDelegate):
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
         """Pass the head of the request on, or answer."""
+        number = sum(1 for _ in headers.get_all())
+        if number > MOST_HEADERS:
+            self._refuse(HeadTooLargeError(f"The request has {number:,} headers; at most {MOST_HEADERS} are accepted."))
+            return None
         try:
             return self._within.headers_received(start_line, headers)
         except HTTPInputError as error:
-            self._refused = True
-            content = failure(InvalidError(f"{error}."))
-            fields = {"Content-Type": "application/json; charset=UTF-8", "Content-Length": str(len(content))}
-            self._connection.write_headers(
-                ResponseStartLine("HTTP/1.1", _STATUS, http.client.responses[_STATUS]),
-                HTTPHeaders({**fields, "Server": "photseries", "Connection": "close"}),
-                content,
-            )
-            self._connection.finish()
-            self._metrics.refused(InvalidError.code)
-            log.info("malformed request: %s", error)
+            self._refuse(InvalidError(f"{error!s:.200}."))
             return None
+
+    def _refuse(self, error: PhotseriesError) -> None:
+        self._refused = True
+        content = failure(error)
+        fields = {"Content-Type": "application/json; charset=UTF-8", "Content-Length": str(len(content))}
+        self._connection.write_headers(
+            ResponseStartLine("HTTP/1.1", error.status, http.client.responses[error.status]),
+            HTTPHeaders({**fields, "Server": "photseries", "Connection": "close"}),
+            content,
+        )
+        self._connection.finish()
+        self._metrics.refused(error.code)
+        log.info("malformed request: %s", error)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Pass a part of the body on."""

@@ -15,6 +15,9 @@ FORM = "multipart/form-data"
 #: What a body may be compressed by.
 ENCODINGS = ("identity", "gzip", "zstd")
 
+#: What counts of the header Accept.
+MOST_RANGES = 100
+
 # Any other type is taken for JSON, as many clients do not say.
 _BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
 
@@ -84,7 +87,7 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
     NotAcceptableError
         When it takes none of them.
     """
-    ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",") if text.strip()]
+    ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",")[:MOST_RANGES] if text.strip()]
     liked = {offer: max((one for one in ranges if _covers(one[1], offer)), default=(0, "", 0.0)) for offer in offers}
     best = max(offers, key=lambda offer: liked[offer][2])
     if ranges and not liked[best][2]:

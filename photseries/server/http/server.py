@@ -18,6 +18,7 @@ from tornado.web import Application
 from photseries.errors import PhotseriesError, StartError
 from photseries.server.accounts import KINDS
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
+from photseries.server.http.connections import LONGEST_HEAD, accept, raise_descriptor_limit
 from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
@@ -87,7 +88,6 @@ ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
-_LONGEST_HEAD = 4 * 1024 * 1024
 
 
 class _Application(Application):
@@ -164,12 +164,13 @@ async def _serve(
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,
-            max_header_size=_LONGEST_HEAD,
+            max_header_size=LONGEST_HEAD,
             chunk_size=_CHUNK,
             idle_connection_timeout=settings.idle_timeout,
             body_timeout=settings.body_timeout,
         )
-        server.add_sockets(sockets)
+        limit = raise_descriptor_limit()
+        accepting = [asyncio.create_task(accept(server, one, limit)) for one in sockets]
         upkeep = asyncio.create_task(_sweep_regularly(services))
         gc.collect()
         gc.freeze()  # what is there now stays: a full collection need not look at it
@@ -178,8 +179,11 @@ async def _serve(
         if orphaned is not None:
             asyncio.get_running_loop().remove_reader(orphaned)
         log.info("stopping: %d requests in flight", len(application.in_flight))
-        server.stop()
-        upkeep.cancel()
+        for task in (*accepting, upkeep):
+            task.cancel()
+        await asyncio.gather(*accepting, return_exceptions=True)
+        for one in sockets:
+            one.close()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(application.in_flight.none(), settings.stop_timeout)
         await server.close_all_connections()

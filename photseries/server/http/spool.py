@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ class Body:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._parts: list[bytes] = []
+        self._short = io.BytesIO()  # not a list of parts: one may have a single byte
         self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
         self.size = 0
@@ -106,13 +107,13 @@ class Body:
         """
         if not self.goes_to_disk(len(part)):
             self._take("memory", len(part))
-            self._parts.append(part)
+            self._short.write(part)
         else:
             self._to_disk(part)
         self.size += len(part)
 
     def _to_disk(self, part: bytes) -> None:
-        waiting = [*self._parts, part]
+        waiting = (self._short.getvalue(), part)
         self._take("disk", sum(map(len, waiting)))
         try:
             if self._file is None:
@@ -121,7 +122,7 @@ class Body:
                 self._file.write(one)
         except OSError as error:
             raise UnavailableError("There is no room for uploads. Try again.") from error
-        self._parts = []
+        self._short = io.BytesIO()
         self._give("memory")
 
     @contextlib.contextmanager
@@ -133,14 +134,14 @@ class Body:
 
     def _whole(self) -> bytes:
         if self._file is None:
-            parts, self._parts = self._parts, []
-            return b"".join(parts)
+            short, self._short = self._short, io.BytesIO()
+            return short.getvalue()
         self._file.seek(0)
         return self._file.read()
 
     def close(self) -> None:
         """Let go of everything; more than once does no harm."""
-        self._parts = []
+        self._short.close()
         if self._file is not None:
             self._file.close()
         for place in self._taken:

@@ -15,6 +15,7 @@ from photseries.fields import FIELDS, SETTABLE, SHARING, Field
 from photseries.fields.values import DEEPEST, LONGEST_UNIT, cast
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
+from photseries.text import first_names
 
 __all__ = ["MetadataSchema", "load_metadata"]
 
@@ -126,8 +127,10 @@ def _key_problems(values: Mapping[str, Any], *, partial: bool) -> tuple[dict[str
     sentences: list[str] = []
     unknown = [key for key in values if key not in SETTABLE]
     if unknown:
-        sentences.append(f"Unknown keys in metadata: {[key[:60] for key in unknown]}")
-        problems.update({key[:60]: ["Unknown key in metadata."] for key in unknown})
+        named = first_names(unknown)
+        number = f", the first {len(named)} of {len(unknown):,}" if len(unknown) > len(named) else ""
+        sentences.append(f"Unknown keys in metadata: {named}{number}")
+        problems.update({key: ["Unknown key in metadata."] for key in named})
     missing = [name for name in SETTABLE if FIELDS[name].required and values.get(name) is None]
     for name in () if partial else missing:
         problems[name] = [_MISSING_ALONE.get(name, f"Missing: {name}.")]

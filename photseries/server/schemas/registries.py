@@ -13,12 +13,16 @@ from photseries.fields import DECLINATION, RIGHT_ASCENSION
 from photseries.fields.values import LARGEST_INTEGER
 from photseries.server.principal import PERMISSIONS
 from photseries.server.schemas.fields import Ids, Number, Text, Whole
+from photseries.text import first_names
 
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 
 
 #: Automatic ids go on from the largest that was chosen, so that some have to be left.
 LARGEST_CHOSEN = 2_000_000_000
+
+#: A list in an entry may have so many items, and a message names so many problems.
+MOST_ITEMS, MOST_PROBLEMS = 1000, 10
 
 _CHOSEN = validate.Range(max=LARGEST_CHOSEN, error=f"Must be at most {LARGEST_CHOSEN}.")
 
@@ -133,12 +137,19 @@ def load_entry(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
         Naming every problem at once.
     """
     given = {key: value for key, value in body.items() if value is not None}
+    if long := first_names(
+        [key for key, value in given.items() if isinstance(value, list) and len(value) > MOST_ITEMS]
+    ):
+        message = f"At most {MOST_ITEMS:,} items are accepted in {', '.join(long)}."
+        raise InvalidError(message, fields={name: [message] for name in long})
     try:
         return dict(schema.load(given))
     except ValidationError as error:
-        problems: dict[str, list[str]] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        message = " ".join(f"{name}: {' '.join(_flat(texts))}" for name, texts in problems.items())
-        raise InvalidError(message, fields={name: _flat(texts) for name, texts in problems.items()}) from None
+        found: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        problems = {name[:60]: _flat(found[name])[:MOST_PROBLEMS] for name in list(found)[:MOST_PROBLEMS]}
+        message = " ".join(f"{name}: {' '.join(texts)}" for name, texts in problems.items())
+        more = f" The first {MOST_PROBLEMS} of {len(found):,} problems." if len(found) > MOST_PROBLEMS else ""
+        raise InvalidError(message + more, fields=problems) from None
 
 
 def _flat(texts: Any) -> list[str]:

@@ -11,6 +11,7 @@ from apispec import APISpec
 
 from photseries.errors import (
     ForbiddenError,
+    HeadTooLargeError,
     InvalidError,
     NotFoundError,
     PhotseriesError,
@@ -66,7 +67,7 @@ def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: boo
     in_path : bool
         Whether its path has parameters.
     """
-    found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, *stated.fails}
+    found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
     if requirement is not None:
         found |= {UnauthorizedError, TooManyRequestsError, UnavailableError}
     if requirement is not None and requirement.grants:
