@@ -6,6 +6,10 @@ _DATA = b'"data":{"mjd":[1.5,2.5],"flux":[1.0,2.0]}'
 _ONE = b'"data":{"mjd":[1.5],"flux":[1.0],"x":[%s]}'
 
 
+def _keys(count, separator=b":"):
+    return b",".join(b'"k%d"%b1' % (number, separator) for number in range(count))
+
+
 def _in_field(value):
     return b'{{fields},"altdata":' + value + b"," + _DATA + b"}"
 
@@ -52,6 +56,20 @@ BODIES = {
     "a comma too many": b'{{fields},"data":{"mjd":[1.5,],"flux":[1.0]}}',
     "a comment": b"{/* */{fields}," + _DATA + b"}",
     "more after the end": b"{{fields}," + _DATA + b"}{}",
+    "310,000 unknown keys": b"{" + _keys(310_000) + b",{fields}," + _DATA + b"}",
+    "24,000 unknown keys": b"{" + _keys(24_000) + b",{fields}," + _DATA + b"}",
+    "24,000 keys with spaces": b"{" + _keys(24_000, b" : ") + b",{fields}," + _DATA + b"}",
+    "60,000 keys in many objects": _in_field(b'{"a":[' + b",".join([b"{" + _keys(20_000) + b"}"] * 3) + b"]}"),
+    "24,000 keys in altdata": _in_field(b"{" + _keys(24_000) + b"}"),
+    "24,000 columns": b'{{fields},"data":{"mjd":[1.5],"flux":[1.0],' + _keys(24_000) + b"}}",
+    "a key twice in 8 MB": b'{{fields},"x":1,"x":2,"data":{"mjd":[' + b"1.5," * 2_000_000 + b"1.5]}}",
+    "20 MB of the letter n": _in_field(b'{"a":"' + b",n" * 10_000_000 + b'"}'),
+    "20 MB of escaped colons": _in_field(b'{"a":"' + b"\\u003a" * 3_300_000 + b'"}'),
+    "20 MB of numbers in altdata": _in_field(b'{"a":[' + b"1," * 10_000_000 + b"1]}"),
+    "20 MB of group_ids": b'{{fields},"group_ids":[' + b"1," * 10_000_000 + b"1]," + _DATA + b"}",
+    "20 MB of texts in a column": b'{{fields},"data":{"mjd":[' + b'"",' * 6_600_000 + b'""]}}',
+    "33 MB of texts in a column": b'{{fields},"data":{"mjd":[' + b'"",' * 11_000_000 + b'""]}}',
+    "20 MB of base64 with spaces": b'{{fields},"data":"' + b"aG " * 6_600_000 + b'"}',
     "altdata of 100 kB": _in_field(b'{"a":"' + b"x" * 100_000 + b'"}'),
 }
 

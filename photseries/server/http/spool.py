@@ -141,7 +141,7 @@ class Body:
 
     def close(self) -> None:
         """Let go of everything; more than once does no harm."""
-        self._short.close()
+        self._short = io.BytesIO()
         if self._file is not None:
             self._file.close()
         for place in self._taken:

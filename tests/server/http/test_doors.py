@@ -3,15 +3,21 @@
 import concurrent.futures
 import contextlib
 import http.client
+import http.cookies
 import json
 import socket
+import tracemalloc
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from photseries.errors import TooManyRequestsError, UnavailableError
+from photseries.server.http import doors, media
+from photseries.server.http.credentials import session_of
 from photseries.server.http.doors import Throttle, client_address
+from photseries.server.http.media import accepted
 from photseries.server.http.spool import LONG, Body, Spool
 from photseries.server.settings import Server
 from tests.forked import ForkedService
@@ -216,3 +222,38 @@ def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
     assert secret not in service.log.read_text()
     assert service.log.read_text().count(token) == 1, "shown once, at the first start"
     assert not [line for line in lines if line.startswith("forged")]
+
+
+def test_what_of_a_long_header_is_looked_at(monkeypatch):
+    seen = []
+    address_of = doors.ipaddress.ip_address
+    monkeypatch.setattr(doors.ipaddress, "ip_address", lambda text: (seen.append(text), address_of(text))[1])
+    assert client_address("10.0.0.1", "6.6.6.6, " + "10.0.0.2, " * 5_000, proxies("10.0.0.0/8")) == "10.0.0.2"
+    assert len(seen) <= doors.MOST_HOPS + 1
+    seen.clear()
+    range_of = media._range
+    monkeypatch.setattr(media, "_range", lambda text: (seen.append(text), range_of(text))[1])
+    assert accepted({"Accept": "a/b, " * 10_000}, ["a/b"]) == "a/b"
+    assert len(seen) == media.MOST_RANGES
+
+
+def test_cookies_of_others_are_no_objects(monkeypatch):
+    monkeypatch.setattr(http.cookies.Morsel, "__init__", None)
+    cookies = "; ".join([*(f"c{number}=1" for number in range(5_000)), 'photseries="a b"', "photseries=secret"])
+    request = SimpleNamespace(headers={"Cookie": cookies}, remote_ip="6.6.6.6")
+    assert session_of(request, Server()) == "secret"
+    request.headers["Cookie"] = "c=1"
+    assert session_of(request, Server()) == ""
+
+
+def test_a_body_of_single_bytes_takes_what_it_counts(tmp_path):
+    body = Body(Spool(Server(), tmp_path))
+    tracemalloc.start()
+    for number in range(200_000):
+        body.write(bytes([number % 256]))
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 2 * 200_000
+    with body.content() as content:
+        assert content == bytes(number % 256 for number in range(200_000))
+    body.close()

@@ -222,7 +222,7 @@ def test_a_query_of_a_million_characters(service):
     path = "/api/photometric_series?objectID=" + "x" * 1_000_000
     connection.request("GET", path, headers={"Authorization": f"token {service.token}"})
     answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())["data"]["code"]) == (400, "invalid")
+    assert (answer.status, json.loads(answer.read())["data"]["code"]) == (431, "head_too_large")
     connection.close()
 
 

@@ -1,0 +1,198 @@
+"""Hostile JSON is refused before any work on its items; what is read costs no more than its length."""
+
+import dataclasses
+import json
+import tracemalloc
+from types import SimpleNamespace
+
+import pytest
+
+from photseries.errors import InvalidError
+from photseries.formats import base64_text, json_arrays, json_columns
+from tests.hdf5.support import LIMITS
+
+NARROW = dataclasses.replace(LIMITS, keys=1_000, object_keys=600, texts=3_000)
+DATA = '"data":{"mjd":[1.5],"flux":[1.0]}'
+
+
+def keys(count, separator=":"):
+    return ",".join(f'"k{number}"{separator}1' for number in range(count))
+
+
+@pytest.fixture
+def parsers(monkeypatch):
+    """The parsers are counted, and the exact one must not be called."""
+    called = []
+
+    def loads(body):
+        called.append("orjson")
+        return original(body)
+
+    original = json_columns.orjson.loads
+    monkeypatch.setattr(
+        json_columns, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=json_columns.orjson.JSONDecodeError)
+    )
+    monkeypatch.setattr(json_columns.json_arrays, "parse", lambda *_: called.append("simdjson"))
+    monkeypatch.setattr(json_columns.json, "loads", lambda *_, **__: called.append("exact"))
+    return called
+
+
+@pytest.mark.parametrize("separator", [":", " :", "\n\t : "])
+def test_keys_are_counted_before_the_body_is_parsed(parsers, separator):
+    body = f'{{"a":{{{keys(499, separator)}}},"b":{{{keys(499, separator)}}}}}'
+    assert len(json_columns.parse(body.encode(), NARROW)) == 2
+    assert "exact" not in parsers
+    parsers.clear()
+    body = body.replace('"b"', f'"c"{separator}1,"b"')
+    with pytest.raises(InvalidError, match=r"1,001 keys.*at most 1,000"):
+        json_columns.parse(body.encode(), NARROW)
+    assert parsers == []
+
+
+def test_keys_are_counted_across_the_parts_of_a_long_body():
+    padding = " " * (json_columns._PART - 3)
+    assert json_columns._keys(('{"a"' + padding + ":1,").encode() * 3, 2) == 3
+    texts = json.dumps({"a": ["12:30:45"] * 50_000}).encode()
+    assert json_columns._keys(texts, 1_000) == 1, "colons in texts are none of keys"
+
+
+def test_keys_of_one_object():
+    assert len(json_columns.parse(f"{{{keys(600)}}}".encode(), NARROW)) == 600
+    for body in (f"{{{keys(601)}}}", f'{{"altdata":[{{{keys(601)}}}]}}', f'{{"data":{{{keys(601)}}}}}'):
+        with pytest.raises(InvalidError, match=r"601 keys in one object.*at most 600"):
+            json_columns.parse(body.encode(), NARROW)
+
+
+def test_texts_and_values_are_counted_before_the_body_is_parsed(parsers):
+    def texts(count):
+        return json.dumps({"data": ["ab"] * count}).encode()
+
+    json_columns.parse(texts(2_999), NARROW)
+    assert parsers
+    parsers.clear()
+    with pytest.raises(InvalidError, match=r"3,001 texts.*at most 3,000"):
+        json_columns.parse(texts(3_000), NARROW)
+    with pytest.raises(InvalidError, match=r"1,001 values.*at most 1,000"):
+        json_columns.parse(f'{{"data":[{",".join("1" * 1_002)}]}}'.encode(), dataclasses.replace(LIMITS, table=8_000))
+    assert parsers == []
+
+
+@pytest.mark.parametrize(
+    "text", [r"\u003a" * 9, r"\\u003a::", r"\\\u003A", r"\\\\u003a", r":\u003a", r"\n\u003a\"\u003A:"]
+)
+def test_colons_in_texts_need_no_second_parser(parsers, text):
+    body = f'{{"a":"{text}","{text}":1}}'.encode()
+    decoded = json.JSONDecoder().decode(f'"{text}"')
+    assert json_columns.parse(body, LIMITS) == {"a": decoded, decoded: 1}
+    assert "exact" not in parsers
+
+
+def test_a_long_body_with_a_key_twice_is_refused_without_a_second_parser(parsers):
+    body = f'{{"a":1,"a":2,"data":{{"mjd":[{"1.5," * 400_000}1.5]}}}}'.encode()
+    with pytest.raises(InvalidError, match="a key twice"):
+        json_columns.parse(body, LIMITS)
+    assert "exact" not in parsers
+
+
+def test_a_long_column_of_mixed_values_is_no_key_twice(parsers):
+    body = f'{{"data":{{"mjd":[{"1.5," * 400_000}"a:b"]}}}}'.encode()
+    assert json_columns.parse(body, LIMITS)["data"]["mjd"][-1] == "a:b"
+    assert "exact" not in parsers
+
+
+class CountingObject:
+    """An object of simdjson, which finds a key by comparing it with those before it."""
+
+    compared = 0
+
+    def __init__(self, content):
+        self._content = content
+
+    def __len__(self):
+        return len(self._content)
+
+    def __iter__(self):
+        return iter(self._content)
+
+    def __getitem__(self, name):
+        CountingObject.compared += 1 + list(self._content).index(name)
+        return self._content[name]
+
+
+@pytest.fixture
+def comparisons(monkeypatch):
+    """Read a body of so many fields and columns; give the number of comparisons, None in doubt."""
+    monkeypatch.setattr(json_arrays, "simdjson", SimpleNamespace(Object=CountingObject, Array=CountingObject))
+    monkeypatch.setattr(json_arrays._Reading, "_column", lambda self, value: value)
+
+    def read(fields, columns):
+        data = CountingObject({f"c{number}": 1 for number in range(columns)})
+        root = CountingObject({"data": data, **{f"k{number}": 1 for number in range(fields)}})
+        CountingObject.compared = 0
+        try:
+            json_arrays._Reading(LIMITS).document(root)
+        except json_arrays._DoubtError:
+            return None, CountingObject.compared
+        return True, CountingObject.compared
+
+    return read
+
+
+def test_look_ups_are_bounded_for_each_key(comparisons):
+    for fields, columns in ((30, 10), (json_arrays._MOST_KEYS - 1, 10), (30, LIMITS.columns)):
+        read, compared = comparisons(fields, columns)
+        assert read
+        assert compared <= (fields + 1) * json_arrays._MOST_KEYS + columns * LIMITS.columns
+
+
+def test_very_many_keys_are_not_looked_up(comparisons):
+    assert comparisons(10_000, 1) == (None, 0)
+    read, compared = comparisons(1, 10_000)
+    assert read is None
+    assert compared < 10
+
+
+@pytest.mark.parametrize(
+    "altdata", ["[" + "1," * 50_000 + "1]", '{"a":[' + '"b",' * 50_000 + "1]}", f"{{{keys(20_000)}}}"]
+)
+def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata):
+    pytest.importorskip("simdjson")
+    read = []
+    original = json_arrays._Reading._plain
+    monkeypatch.setattr(
+        json_arrays._Reading, "_plain", lambda self, *given: (read.append(1), original(self, *given))[1]
+    )
+    body = f'{{"altdata":{altdata},{DATA}}}'.encode()
+    assert json_arrays.parse(body, LIMITS) is None
+    assert len(read) <= json_arrays._MOST_VALUES + 1
+    assert json_columns.parse(body, LIMITS)["altdata"] == json.loads(altdata)
+
+
+def test_a_column_of_text_is_read_at_once(monkeypatch):
+    pytest.importorskip("simdjson")
+    monkeypatch.setattr(json_arrays._Reading, "_plain", None)
+    names = [f"star {number}" for number in range(5_000)]
+    flags = [True, False] * 2_500
+    body = json.dumps({"data": {"name": names, "good": flags}}).encode()
+    assert json_arrays.parse(body, LIMITS) == {"data": {"name": names, "good": flags}}
+
+
+def peak(call):
+    """Give the most memory that a call holds, as Python and numpy count it [bytes]."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("unit", [b"n", b",n", b",null", b"[null"])
+def test_the_search_for_nulls_takes_little_memory(unit):
+    body = b'{"a":"' + unit * (8_000_000 // len(unit)) + b'"}'
+    assert peak(lambda: json_arrays._without_nulls(body)) < 3 * len(body)
+
+
+def test_white_space_in_base64_takes_little_memory():
+    text = "aG Vs " * 1_000_000
+    assert peak(lambda: base64_text.decode(text)) < 4 * len(text)
