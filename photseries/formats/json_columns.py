@@ -65,19 +65,15 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     InvalidError
         When it is not JSON (NaN and Infinity are not), is nested too deeply, has a key twice in one object, an
         integer beyond 64 bits, or too many lists, objects, keys or texts.
-
-    Notes
-    -----
-    The items are counted in the bytes of the body, before an object is made of any.
     """
     file = _file_in(body)
     rest = body[: file.start] + body[file.stop :]
+    # Counted in the bytes of the body, before an object is made of any.
     brackets = _brackets(rest)
     _require_few("opening brackets", brackets, _MOST_BRACKETS)
     _require_few("keys", _keys(rest, limits.keys), limits.keys)
-    _require_few("texts", rest.count(b'"') // 2 if len(rest) > 2 * limits.texts else 0, limits.texts)
-    most_values = limits.table // _VALUE
-    _require_few("values", rest.count(b",") if len(rest) > most_values else 0, most_values)
+    _require_few("texts", rest.count(b'"') // 2, limits.texts)
+    _require_few("values", rest.count(b","), limits.table // _VALUE)
     document: Any = None if file or brackets > _FEW_BRACKETS else json_arrays.parse(body, limits)
     if document is not None:
         return document  # type: ignore[no-any-return]

@@ -11,8 +11,7 @@ import resource
 import socket
 from collections.abc import Awaitable
 from http import HTTPStatus
-from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, UnsatisfiableReadError
@@ -34,8 +33,7 @@ RESERVE: Final = 128
 PAUSE: Final = 1.0
 QUIET: Final = 60.0
 
-#: How much a client may still send after the refusal of a head [bytes], and how long [s]. If the connection was closed
-#: at once, the client would see a reset instead of the answer.
+#: What a client may still send after the refusal of a head [bytes], [s]; a reset would make it lose the answer.
 _LINGER: Final = 4 * 1024 * 1024
 _LINGER_TIME: Final = 5.0
 
@@ -57,17 +55,14 @@ def raise_descriptor_limit() -> int:
 async def accept(server: HTTPServer, listening: socket.socket, limit: int) -> None:
     """Accept connections until cancelled; pause while descriptors are short.
 
+    Tornado's own loop tries again at once when there is no descriptor, and logs a traceback each time.
+
     Parameters
     ----------
     server : HTTPServer
     listening : socket
     limit : int
         How many descriptors this process may have.
-
-    Notes
-    -----
-    Connections that are not accepted wait in the queue of the system. Tornado's own loop calls ``accept`` again at
-    once when there is no descriptor, and writes a traceback each time.
     """
     loop = asyncio.get_running_loop()
     listening.setblocking(False)
@@ -84,8 +79,8 @@ async def accept(server: HTTPServer, listening: socket.socket, limit: int) -> No
                 quiet_until = loop.time() + QUIET
             await asyncio.sleep(PAUSE)
         else:
-            sizes = {"max_buffer_size": server.max_buffer_size, "read_chunk_size": server.read_chunk_size}
-            server.handle_stream(_Stream(connection, **sizes), address)
+            stream = _Stream(connection, server.max_buffer_size, server.read_chunk_size)
+            server.handle_stream(stream, address)
             await asyncio.sleep(0)  # or a flood of connections would keep everything else waiting
 
 
@@ -112,12 +107,7 @@ class _Stream(IOStream):
         self._reads_head = False
         return super().read_until(delimiter, max_bytes)
 
-    def close(
-        self,
-        exc_info: (
-            bool | BaseException | tuple[type[BaseException] | None, BaseException | None, TracebackType | None] | None
-        ) = False,
-    ) -> None:
+    def close(self, exc_info: Any = False) -> None:
         """Close the connection, and answer first when the end of a head did not come within the limit."""
         if isinstance(exc_info, UnsatisfiableReadError) and self._reads_head and not self.closed():
             with contextlib.suppress(OSError):

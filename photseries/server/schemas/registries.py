@@ -24,6 +24,7 @@ LARGEST_CHOSEN = 2_000_000_000
 #: A list in an entry may have so many items, and a message names so many problems.
 MOST_ITEMS, MOST_PROBLEMS = 1000, 10
 
+_FEW = validate.Length(max=MOST_ITEMS)
 _CHOSEN = validate.Range(max=LARGEST_CHOSEN, error=f"Must be at most {LARGEST_CHOSEN}.")
 
 
@@ -87,7 +88,7 @@ class InstrumentSchema(_Numbered):
 
     name = Text(required=True)
     telescope = Text(allow_none=True)
-    filters = fields.List(Text(), allow_none=True)
+    filters = fields.List(Text(), allow_none=True, validate=_FEW)
 
 
 class RequestSchema(_Numbered):
@@ -100,7 +101,7 @@ class TokenSchema(_Numbered):
     """A token of a user."""
 
     user_id = Whole(required=True)
-    permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list)
+    permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
     expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_to_come)
 

@@ -129,7 +129,7 @@ def test_more_connections_than_descriptors(limited):
     with httpx.Client(base_url=limited.url, timeout=30) as early:
         assert early.get("/readyz").status_code == 200
         with contextlib.ExitStack() as stack:
-            waiting = [stack.enter_context(connected(limited)) for _ in range(300)]
+            waiting = [stack.enter_context(connected(limited)) for _ in range(220)]
             time.sleep(3 * connections.PAUSE)
             assert open_files(limited) <= highest + 5
             assert early.get("/readyz").status_code == 200, "the database and the store have descriptors"
