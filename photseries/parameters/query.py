@@ -276,7 +276,8 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
                 texts[name] = [joined([_plain(item) for item in value])]
         except TypeError:
             raise _invalid(
-                name[:LONGEST_NAME], f"{_shown(name)} must be a text, a number, true or false, or a list of them."
+                name[:LONGEST_NAME],
+                f"{name[:LONGEST_NAME]} must be a text, a number, true or false, or a list of them.",
             ) from None
     return texts
 

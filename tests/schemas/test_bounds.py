@@ -4,14 +4,12 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-
-from photseries.errors import InvalidError
 from photseries.schemas import metadata, registries
 from photseries.schemas.fields import Text
 from photseries.schemas.metadata import MetadataSchema, fields_of_texts, load_metadata
 from photseries.schemas.registries import CREATIONS, load_entry
-from photseries.server.archive.intake import Intake
-from photseries.server.settings import Config
+
+from photseries.errors import InvalidError
 
 
 def test_the_first_10_of_very_many_unknown_keys_are_named():
@@ -67,16 +65,3 @@ def test_very_long_lists_of_an_entry_are_not_read(monkeypatch, kind, body, name)
         load_entry(CREATIONS[kind], body)
     assert list(caught.value.fields) == [name]
     assert registries.MOST_ITEMS == 1_000
-
-
-def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(monkeypatch):
-    config = Config()
-    intake = Intake(None, None, config)
-    monkeypatch.setattr("photseries.server.archive.intake.load_metadata", None)
-    frame = {"mjd": [1.0], "flux": [1.0]}
-    most = 2 * config.limits.metadata
-    fields = {"altdata": {"a": "x" * (most - len('{"altdata":{"a":""}}'))}}
-    assert intake.read(None, {**fields, "data": frame}).fields == fields
-    fields["altdata"]["a"] += "x"
-    with pytest.raises(InvalidError, match=f"take {most + 1:,} bytes as JSON; at most {most:,}"):
-        intake.read(None, {**fields, "data": None})

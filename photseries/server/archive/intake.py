@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
 
-import orjson
 import pandas as pd
 
 from photseries.errors import InvalidError
@@ -37,9 +36,6 @@ __all__ = ["LAYERS", "Checked", "Intake", "NewSeries", "SentRows", "Sharing", "U
 
 #: The sources of metadata of a new series, lowest precedence first.
 LAYERS = ("inferred", "file", "body")
-
-#: How long the fields of a body may be, in limits.metadata: groups and streams are not stored with the metadata.
-LONGEST_FIELDS = 2
 
 
 @dataclass(frozen=True)
@@ -124,7 +120,6 @@ class Intake:
             When no worker became free in time.
         """
         fields = {name: value for name, value in body.items() if name != "data"}
-        self._require_short(fields)
         try:
             match body.get("data"):
                 case None:
@@ -139,12 +134,6 @@ class Intake:
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
-
-    def _require_short(self, fields: Mapping[str, Any]) -> None:
-        """Refuse fields that are longer than any metadata: checking them costs far more than writing them as JSON."""
-        size, most = len(orjson.dumps(fields)), LONGEST_FIELDS * self._limits.metadata
-        if size > most:
-            raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {most:,} are accepted.")
 
     def parse_create(
         self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
+import orjson
 import zstandard
 from tornado.httputil import HTTPInputError, parse_multipart_form_data
 
@@ -17,7 +18,10 @@ from photseries.parameters import Parameter
 from photseries.server.http.base import MOST_PLAIN, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
 
-__all__ = ["UploadHandler", "inflated"]
+__all__ = ["UploadHandler", "inflated", "require_short_fields"]
+
+#: How long the fields of a body may be, in limits.metadata: groups and streams are not stored with the metadata.
+LONGEST_FIELDS = 2
 
 
 class UploadHandler(BaseHandler):
@@ -52,11 +56,25 @@ class UploadHandler(BaseHandler):
             content = inflated(raw, encoding_of(headers), self.services.config.server.max_body)
             with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
                 if media_type_of(headers) in FILE_TYPES:
-                    return {**fields_of_texts(others), "data": content}, parameters.read(own, accepted)
-                if media_type_of(headers) == FORM:
-                    form = _form(headers["Content-Type"], content)
-                    return {**fields_of_texts(others), **form}, parameters.read(own, accepted)
-                return json_columns.parse(content, limits), parameters.read(arguments, accepted)
+                    body = {**fields_of_texts(others), "data": content}
+                elif media_type_of(headers) == FORM:
+                    body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
+                else:
+                    body, own = json_columns.parse(content, limits), arguments
+                require_short_fields(body, LONGEST_FIELDS * limits.metadata)
+                return body, parameters.read(own, accepted)
+
+
+def require_short_fields(body: Mapping[str, Any], most: int) -> None:
+    """Refuse fields that take more bytes than any metadata: checking them costs far more than writing them as JSON.
+
+    Raises
+    ------
+    InvalidError
+    """
+    size = len(orjson.dumps({name: value for name, value in body.items() if name != "data"}))
+    if size > most:
+        raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {most:,} are accepted.")
 
 
 def _form(content_type: str, content: bytes) -> dict[str, Any]:

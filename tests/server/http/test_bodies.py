@@ -8,6 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from photseries.errors import InvalidError
+from photseries.hdf5.limits import Limits
+from photseries.server.http.uploads import require_short_fields
 from tests.forked import ForkedService
 from tests.support import columns
 
@@ -144,3 +147,26 @@ def test_a_client_that_goes_away_does_not_delay_the_stop(tmp_path):
         started = time.monotonic()
         assert service.stop() == 0
         assert time.monotonic() - started < 15
+
+
+def test_fields_longer_than_any_metadata_are_refused_before_they_are_checked(admin):
+    most = 2 * Limits().metadata
+    body = {"altdata": {"a": ""}, "data": columns(100)}
+    body["altdata"]["a"] = "x" * (most - len(json.dumps({"altdata": body["altdata"]}, separators=(",", ":"))))
+    require_short_fields(body, most)
+    body["altdata"]["a"] += "x"
+    refusal = f"The fields beside data take {most + 1:,} bytes as JSON; at most {most:,} are accepted."
+    with pytest.raises(InvalidError, match=refusal):
+        require_short_fields(body, most)
+    for sent in ({"json": body}, {"data": {"altdata": json.dumps(body["altdata"])}, "files": {"data": b"x"}}):
+        answer = admin.post("/api/photometric_series", **sent)
+        assert (answer.status_code, answer.json()["message"]) == (400, refusal)
+
+
+def test_long_fields_of_a_form_are_not_parsed(admin):
+    fields = {"altdata": "[" + "1," * 2_500_000 + "1]"}
+    answer = admin.post("/api/photometric_series", data=fields, files={"data": b"x"})
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        "The fields of the form are longer than 4,194,304 bytes.",
+    )
