@@ -5,6 +5,7 @@ import json
 import tracemalloc
 from types import SimpleNamespace
 
+import orjson
 import pytest
 
 from photseries.errors import InvalidError
@@ -28,12 +29,10 @@ def parsers(monkeypatch):
         called.append("orjson")
         return original(body)
 
-    original = json_columns.orjson.loads
-    monkeypatch.setattr(
-        json_columns, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=json_columns.orjson.JSONDecodeError)
-    )
-    monkeypatch.setattr(json_columns.json_arrays, "parse", lambda *_: called.append("simdjson"))
-    monkeypatch.setattr(json_columns.json, "loads", lambda *_, **__: called.append("exact"))
+    original = orjson.loads
+    monkeypatch.setattr(json_columns, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
+    monkeypatch.setattr(json_arrays, "parse", lambda *_: called.append("simdjson"))
+    monkeypatch.setattr(json, "loads", lambda *_, **__: called.append("exact"))
     return called
 
 

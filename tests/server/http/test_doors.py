@@ -4,10 +4,12 @@ import concurrent.futures
 import contextlib
 import http.client
 import http.cookies
+import ipaddress
 import json
 import socket
 import tracemalloc
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -226,8 +228,8 @@ def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
 
 def test_what_of_a_long_header_is_looked_at(monkeypatch):
     seen = []
-    address_of = doors.ipaddress.ip_address
-    monkeypatch.setattr(doors.ipaddress, "ip_address", lambda text: (seen.append(text), address_of(text))[1])
+    address_of = ipaddress.ip_address
+    monkeypatch.setattr(ipaddress, "ip_address", lambda text: (seen.append(text), address_of(text))[1])
     assert client_address("10.0.0.1", "6.6.6.6, " + "10.0.0.2, " * 5_000, proxies("10.0.0.0/8")) == "10.0.0.2"
     assert len(seen) <= doors.MOST_HOPS + 1
     seen.clear()
@@ -240,7 +242,7 @@ def test_what_of_a_long_header_is_looked_at(monkeypatch):
 def test_cookies_of_others_are_no_objects(monkeypatch):
     monkeypatch.setattr(http.cookies.Morsel, "__init__", None)
     cookies = "; ".join([*(f"c{number}=1" for number in range(5_000)), 'photseries="a b"', "photseries=secret"])
-    request = SimpleNamespace(headers={"Cookie": cookies}, remote_ip="6.6.6.6")
+    request: Any = SimpleNamespace(headers={"Cookie": cookies}, remote_ip="6.6.6.6")
     assert session_of(request, Server()) == "secret"
     request.headers["Cookie"] = "c=1"
     assert session_of(request, Server()) == ""

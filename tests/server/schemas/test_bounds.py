@@ -4,12 +4,14 @@ from types import SimpleNamespace
 
 import orjson
 import pytest
-from photseries.schemas import metadata, registries
-from photseries.schemas.fields import Text
-from photseries.schemas.metadata import MetadataSchema, fields_of_texts, load_metadata
-from photseries.schemas.registries import CREATIONS, load_entry
 
 from photseries.errors import InvalidError
+from photseries.fields import texts
+from photseries.fields.texts import fields_of_texts
+from photseries.server.schemas import registries
+from photseries.server.schemas.fields import Text
+from photseries.server.schemas.metadata import MetadataSchema, load_metadata
+from photseries.server.schemas.registries import CREATIONS, load_entry
 
 
 def test_the_first_10_of_very_many_unknown_keys_are_named():
@@ -29,7 +31,7 @@ def test_few_unknown_keys_are_all_named():
 def test_a_very_long_list_of_ids_in_a_form_is_not_parsed(monkeypatch):
     parsed = []
     monkeypatch.setattr(
-        metadata,
+        texts,
         "orjson",
         SimpleNamespace(
             loads=lambda text: (parsed.append(text), orjson.loads(text))[1], JSONDecodeError=orjson.JSONDecodeError
