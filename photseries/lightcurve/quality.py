@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from photseries.lightcurve.calibration import Calibration, calibration_of
+from photseries.lightcurve.curve import brightness_spellings
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.sky import separation, unit_vector
 from photseries.lightcurve.table import (
-    BRIGHTNESS,
     FLUX,
     SENTINEL_MAG,
     TIME,
@@ -92,7 +93,8 @@ def inspect(frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, Any]
         problems = dict(filter(None, (_filter_problem(frame), times.problem())))
         if rows.empty:  # of an append, where all of them were there
             return Quality(problems, [])
-        return Quality(problems, [*times.warnings(), *_of_brightness(rows), *_of_contradictions(rows, inferred, given)])
+        brightness = _of_brightness(rows, calibration_of(given))
+        return Quality(problems, [*times.warnings(), *brightness, *_of_contradictions(rows, inferred, given)])
 
 
 def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None) -> list[str]:
@@ -209,15 +211,15 @@ class _Times:
             )
 
 
-def _of_brightness(frame: pd.DataFrame) -> Iterator[str]:
-    brightness = required_column(frame, BRIGHTNESS)
+def _of_brightness(frame: pd.DataFrame, calibration: Calibration) -> Iterator[str]:
+    brightness = required_column(frame, brightness_spellings(calibration))
     values = frame[brightness].to_numpy()
     finite = values[np.isfinite(values)]
     if len(finite) < len(values):
         yield f"{len(values) - len(finite):,} of {len(values):,} rows have no brightness."
     yield from _of_sentinels(frame)
     yield from _of_errors(frame, brightness)
-    if brightness in FLUX and _are_like_magnitudes(finite):
+    if brightness in FLUX and calibration.flux_unit.microjansky == 1 and _are_like_magnitudes(finite):
         yield f"The column {brightness!r} is read as flux in uJy, but its values look like magnitudes."
 
 
@@ -232,7 +234,7 @@ def _of_errors(frame: pd.DataFrame, brightness: str) -> Iterator[str]:
             count = f"{useless:,} of {len(errors):,} errors in the column {name!r}"
             yield f"{count} are zero or negative and count as absent."
     if not usable:
-        yield "There are no errors; the noise is estimated from the differences of successive fluxes."
+        yield "There are no errors; the noise is estimated from the differences of successive values."
 
 
 def _are_like_magnitudes(flux: npt.NDArray[Any]) -> bool:

@@ -82,7 +82,7 @@ def test_other_units_scales_and_masks(client, fields):
     uploaded = client.upload(given, **fields)
     assert uploaded.warnings == (
         "Left out, as a row holds more than one plain value: deep.",
-        "There are no errors; the noise is estimated from the differences of successive fluxes.",
+        "There are no errors; the noise is estimated from the differences of successive values.",
     )
     series = client.get(uploaded.id)
     assert series.data["flux"].tolist() == [1.0, 2.0]

@@ -214,6 +214,16 @@ def test_two_brightnesses_that_do_not_convert_need_a_choice(admin, world, fields
     assert data(admin.get(url))["mean_flux"] == pytest.approx(np.mean([*FLUX["flux"], *more["flux"]]))
 
 
+def test_a_column_of_the_other_brightness_may_hold_anything(admin, world):
+    table = {**MAGNITUDES, "flux": ["faint", None] * 15}
+    body = world.fields(series_name="words", data=table, brightness="mag", magsys="vega")
+    for query in ({"dryRun": "true", "maxPoints": "10"}, {}):
+        found = data(admin.post(PATH, json=body, params=query))
+    series = data(admin.get(f"{PATH}/{found['id']}"))
+    assert series["data"]["flux"] == table["flux"]
+    assert series["mean_mag"] == pytest.approx(np.mean(MAGNITUDES["mag"]))
+
+
 def test_a_brightness_that_the_table_lacks_is_refused(admin, world):
     for data_, brightness in ((FLUX, "mag"), (MAGNITUDES, "flux")):
         answer = admin.post(PATH, json=world.fields(series_name="lack", data=data_, brightness=brightness))
