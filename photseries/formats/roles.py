@@ -79,7 +79,7 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
     frame, fields = with_mjd(frame, names["mjd"], roles["mjd"], options.time_format)
     suggested = {**fields, **reading.fields}
     frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
-    doubts = require_mjd(frame[names["mjd"]].to_numpy(), options.time_format)
+    require_mjd(frame[names["mjd"]].to_numpy(), options.time_format)
     if "flux" in names and (unit is not None or flags):
         known, unknown = (MICROJANSKY, []) if flags else _known_unit(str(unit))
         warnings += unknown
@@ -96,7 +96,7 @@ def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Read
         reading,
         frame=frame,
         fields=suggested,
-        warnings=(*reading.warnings, *kept, *warnings, *doubts),
+        warnings=(*reading.warnings, *kept, *warnings),
         blob=reading.blob if same else None,
     )
 

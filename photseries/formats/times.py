@@ -12,6 +12,7 @@ import pandas as pd
 
 from photseries.formats.moments import UNIX_EPOCH, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
 from photseries.formats.reading import invalid
+from photseries.lightcurve.epochs import likely_format
 from photseries.lightcurve.table import TIME
 
 __all__ = ["TIME_FORMATS", "TimeFormat", "format_of_name", "require_mjd", "with_mjd"]
@@ -43,10 +44,8 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
 }
 
-#: MJD of photometry: later than photographic plates, and not in the far future [d].
-_EARLIEST, _LATEST = -20_000.0, 150_000.0
-#: Below this, an MJD is from before 1886 [d].
-_SUSPICIOUS: Final = 10_000.0
+#: An earlier MJD is not that of photometry [d]: it is before 1804.
+_EARLIEST: Final = -20_000.0
 
 #: Values that times of other formats have, where somebody took them for MJD.
 _LOOKS: Final = {"jd": (2_380_000.0, 2_550_000.0), "unix": (1e8, 4e9)}
@@ -105,19 +104,14 @@ def format_of_name(column: str) -> str | None:
     return {"bjd_tdb": "bjd", "date": "iso", "datetime": "iso"}.get(name, name if name in TIME_FORMATS else None)
 
 
-def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> list[str]:
+def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> None:
     """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
 
     Parameters
     ----------
     mjd : ndarray, shape (n,)
     given : str or None
-        The format that the caller named, which is believed.
-
-    Returns
-    -------
-    list of str
-        A warning when they may be something else.
+        The format that the caller named.
 
     Raises
     ------
@@ -127,10 +121,10 @@ def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> list[str]:
     if finite.size == 0:
         raise invalid("No time is finite.")
     middle = float(np.median(finite))
-    if _EARLIEST <= middle <= _LATEST:
-        if given is None and 0 < middle < _SUSPICIOUS:
-            return [f"The times, around MJD {middle:.1f}, are before 1886: are they BTJD or BKJD (time_format)?"]
-        return []
-    likely = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
-    hint = f" They look like {likely} (time_format={likely})." if likely and likely != given else ""
-    raise invalid(f"The times, around {middle:.6g} as MJD, cannot be right.{hint}")
+    looks_like = likely_format(middle)
+    if middle >= _EARLIEST and looks_like is None:
+        return
+    known = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
+    if known is not None and known != given:
+        looks_like = f"They look like {known} (time_format={known})."
+    raise invalid(f"The times, around {middle:.6g} as MJD, cannot be right. {looks_like or ''}".rstrip())

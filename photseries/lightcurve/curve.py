@@ -30,6 +30,7 @@ __all__ = [
     "LightCurve",
     "brightness_spellings",
     "light_curve",
+    "measured_columns",
     "require_derivable",
     "require_one_brightness",
     "underivable",
@@ -137,6 +138,21 @@ def require_derivable(
         raise InvalidError(message, fields={parameter: [message]})
 
 
+def measured_columns(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> tuple[str, str, str | None]:
+    """Return the columns of the times, of the brightness and of its errors; see :func:`light_curve`.
+
+    Raises
+    ------
+    InvalidError
+        When a time or brightness column is missing.
+    """
+    time, brightness = required_column(frame, TIME), required_column(frame, brightness_spellings(calibration))
+    error = error_column(frame, brightness)
+    if not calibration.converts and error != (FLUXERR if brightness in FLUX else MAGERR):
+        error = None
+    return time, brightness, error
+
+
 def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> LightCurve:
     """Pick the light curve out of a table.
 
@@ -162,9 +178,9 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
     InvalidError
         When a time or brightness column is missing.
     """
-    time, brightness = required_column(frame, TIME), required_column(frame, brightness_spellings(calibration))
+    time, brightness, error = measured_columns(frame, calibration)
     absent = np.full(len(frame), np.nan)
-    if is_flux := brightness in FLUX:
+    if brightness in FLUX:
         flux = _scaled(_floats(frame[brightness]), calibration.scale)
         mag = flux_to_mag(flux) if calibration.converts else absent
     else:
@@ -172,9 +188,6 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
         mag[np.abs(mag) >= SENTINEL_MAG] = np.nan
         flux = mag_to_flux(mag) if calibration.converts else absent
 
-    error = error_column(frame, brightness)
-    if not calibration.converts and error != (FLUXERR if is_flux else MAGERR):
-        error = None
     fluxerr = magerr = absent
     if error == FLUXERR:
         fluxerr = _scaled(_positive(frame[error]), calibration.scale)

@@ -15,35 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.lightcurve.calibration import Calibration, calibration_of
-from photseries.lightcurve.curve import brightness_spellings
+from photseries.lightcurve.curve import measured_columns
+from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.sky import separation, unit_vector
-from photseries.lightcurve.table import (
-    FLUX,
-    SENTINEL_MAG,
-    TIME,
-    error_column,
-    first_present,
-    is_numeric,
-    required_column,
-)
+from photseries.lightcurve.table import FLUX, SENTINEL_MAG, TIME, first_present, is_numeric, required_column
+from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["Quality", "distance_warnings", "inspect"]
-
-#: The median time decides [d]. Below NEAR_ZERO, where sample data are, it is accepted with a warning; from there to
-#: EARLIEST and after LATEST (the year 2150) it is refused; before 1900 there are only photographic plates.
-NEAR_ZERO, EARLIEST, YEAR_1900, LATEST = 100.0, 7_700.0, 15_020.0, 106_400.0
-#: What medians above LATEST look like: the least value, the greatest, and the sentence.
-LOOKS_LIKE: Final = (
-    (2.3e6, 2.6e6, "They look like Julian dates: MJD = JD - 2400000.5."),
-    (1e10, np.inf, "They look like milliseconds or shorter units of time."),
-)
-SHORT_COUNTS: Final = (
-    "They look like BTJD of TESS (MJD = BTJD + 56999.5), BKJD of Kepler (MJD = BKJD + 54832.5) or JD - 2450000 "
-    "(MJD = value + 49999.5)."
-)
-SECONDS: Final = "They look like seconds: MJD = seconds / 86400 + MJD of second 0 (40587 for Unix time)."
 
 #: Where magnitudes lie; fluxes that all lie there, close together, are rare.
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
@@ -152,15 +132,11 @@ class _Times:
 
     def problem(self) -> tuple[str, str] | None:
         """Return the column and why its values cannot be MJD."""
-        middle = self.median
-        if NEAR_ZERO <= middle <= EARLIEST:
-            likely = SHORT_COUNTS
-        elif middle > LATEST:
-            likely = next((text for low, high, text in LOOKS_LIKE if low <= middle < high), SECONDS)
-        else:
+        likely = likely_format(self.median)
+        if likely is None:
             return None
         return self.name, (
-            f"The times in the column {self.name!r} are not MJD: their median is {middle:,.10g}. {likely}"
+            f"The times in the column {self.name!r} are not MJD: their median is {self.median:,.10g}. {likely}"
         )
 
     def warnings(self) -> Iterator[str]:
@@ -212,19 +188,18 @@ class _Times:
 
 
 def _of_brightness(frame: pd.DataFrame, calibration: Calibration) -> Iterator[str]:
-    brightness = required_column(frame, brightness_spellings(calibration))
+    _, brightness, error = measured_columns(frame, calibration)
     values = frame[brightness].to_numpy()
     finite = values[np.isfinite(values)]
     if len(finite) < len(values):
         yield f"{len(values) - len(finite):,} of {len(values):,} rows have no brightness."
     yield from _of_sentinels(frame)
-    yield from _of_errors(frame, brightness)
-    if brightness in FLUX and calibration.flux_unit.microjansky == 1 and _are_like_magnitudes(finite):
+    yield from _of_errors(frame, error)
+    if brightness in FLUX and calibration.flux_unit.name == MICROJANSKY and _are_like_magnitudes(finite):
         yield f"The column {brightness!r} is read as flux in uJy, but its values look like magnitudes."
 
 
-def _of_errors(frame: pd.DataFrame, brightness: str) -> Iterator[str]:
-    name = error_column(frame, brightness)
+def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
     usable = False
     if name is not None:
         errors = frame[name].to_numpy()

@@ -1,0 +1,45 @@
+"""Which medians of times can be MJD, and what the others look like."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+__all__ = ["EARLIEST", "LATEST", "NEAR_ZERO", "YEAR_1900", "likely_format"]
+
+#: The median time decides [d]. Below NEAR_ZERO, where sample data are, it is accepted with a warning; from there to
+#: EARLIEST and after LATEST (the year 2150) it is refused; before 1900 there are only photographic plates.
+NEAR_ZERO, EARLIEST, YEAR_1900, LATEST = 100.0, 7_700.0, 15_020.0, 106_400.0
+
+#: The least median, the one above the greatest, and what both look like.
+_LOOKS_LIKE: Final = (
+    (
+        NEAR_ZERO,
+        math.nextafter(EARLIEST, math.inf),
+        "They look like BTJD of TESS (MJD = BTJD + 56999.5), BKJD of Kepler (MJD = BKJD + 54832.5) or JD - 2450000 "
+        "(MJD = value + 49999.5).",
+    ),
+    (2.3e6, 2.6e6, "They look like Julian dates: MJD = JD - 2400000.5."),
+    (1e10, math.inf, "They look like milliseconds or shorter units of time."),
+    (
+        math.nextafter(LATEST, math.inf),
+        math.inf,
+        "They look like seconds: MJD = seconds / 86400 + MJD of second 0 (40587 for Unix time).",
+    ),
+)
+
+
+def likely_format(median: float) -> str | None:
+    """Return what times look like whose median cannot be MJD, or None where it can.
+
+    Parameters
+    ----------
+    median : float
+        [d]
+
+    Returns
+    -------
+    str or None
+        A sentence with the likely format.
+    """
+    return next((text for low, high, text in _LOOKS_LIKE if low <= median < high), None)
