@@ -137,6 +137,8 @@ def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: 
     fields["time_scale"] = str(header.get("TIMESYS", "TDB")).strip().lower()
     fields["time_refpos"] = "barycenter"
     fields["altdata"] = {**fields.get("altdata", {}), "flux_column": flux}
+    units = {name: str(table.columns[name].unit or "") for name in plain}
+    fields["column_units"] = {known.get(name, name): _UNITS.get(unit, unit) for name, unit in units.items() if unit}
     unit = str(table.columns[flux].unit or "unknown units")
     reading = Reading(frame, fields)
     return canonical(reading, ReadOptions(zero_point=options.zero_point), _UNITS.get(unit, unit))

@@ -43,6 +43,12 @@ def test_tess(tess):
         "time_stamp_alignment": "middle",
         "time_scale": "tdb",
         "time_refpos": "barycenter",
+        "column_units": {
+            "TIMECORR": "d",
+            "SAP_FLUX": "electron/s",
+            "SAP_FLUX_ERR": "electron/s",
+            "MOM_CENTR1": "pixel",
+        },
         "altdata": {
             "camera": 4,
             "ccd": 2,

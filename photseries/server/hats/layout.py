@@ -102,8 +102,12 @@ class Layout:
         curve = light_curve(table, calibration)
         found: dict[str, NDArray[Any]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
-            for name, column in _OF_SERIES.items():
-                found[name] = np.full(len(table), member.values[_PLACE[column]], object)
+            shared = {name: member.values[_PLACE[column]] for name, column in _OF_SERIES.items()}
+            for name, value in {
+                **shared,
+                "flux_unit": calibration.unit,
+            }.items():  # the unit that fluxes are exported in
+                found[name] = np.full(len(table), value, object)
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
             found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
