@@ -28,6 +28,7 @@ from photseries.server.catalogue import series
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.finding import count
 from photseries.server.catalogue.models import Series
+from photseries.server.catalogue.series import DERIVED
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.principal import Principal
 from tests.support import drop
@@ -96,7 +97,7 @@ def _like(bench: Bench, number: int) -> dict[str, Any]:
     with bench.services.catalogue.reading() as connection:
         row = connection.execute(select(Series.__table__).where(Series.id == number)).mappings().one()
     tail = secrets.token_hex(8)
-    kept = {name: row[name] for name in (*METADATA, *STATISTICS, *BLOB, "owner_id", "content_hash")}
+    kept = {name: row[name] for name in (*METADATA, *STATISTICS, *BLOB, "owner_id", *DERIVED)}
     return {**kept, "series_obj_id": tail, "filename": tail}
 
 

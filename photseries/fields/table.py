@@ -249,6 +249,10 @@ _TABLE: Final[tuple[Field, ...]] = (
         "content_hash", "text", "Content hash", "SHA-256 of the columns of the table",
         criteria=_equals("contentHash", "Series whose table has this content_hash."),
     ),
+    _record(
+        "statistics_version", "integer", "Statistics version", "the version of the definitions of the statistics below",
+        ucd="meta.version", on_page=False,
+    ),
     _statistic(
         "num_exp", "integer", "Exposures", "rows of the table", ucd="meta.number;obs.exposure", filled=True,
         verbosity=3, criteria=_min_max("NumExposures"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,13 @@ from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
-__all__ = ["Summary", "robust", "summarize"]
+__all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize"]
 
 _Number = TypeVar("_Number", bound=np.number)
+
+#: The version of the definitions in this module. Raise it when a stored statistic gets another value, so that
+#: ``photseries recompute`` finds the series that were summarized before.
+STATISTICS_VERSION: Final = 2
 
 SECONDS_PER_DAY = 86400.0
 

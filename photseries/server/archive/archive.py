@@ -17,7 +17,7 @@ from photseries.errors import (
 )
 from photseries.lightcurve.appending import appended
 from photseries.lightcurve.calibration import with_fields_of_altdata
-from photseries.lightcurve.metadata import merge
+from photseries.lightcurve.metadata import infer, merge
 from photseries.server.archive.blobs import BlobWriter, read_table
 from photseries.server.archive.changes import (
     StaleRevisionError,
@@ -25,7 +25,7 @@ from photseries.server.archive.changes import (
     changed_fields,
     ensure_current_revision,
 )
-from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload
+from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, inferred_fields
 from photseries.server.archive.preview import preview
 from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import blobs, finding, series
@@ -137,7 +137,10 @@ class Archive:
         *,
         drop_repeats: bool = False,
     ) -> tuple[str, ...]:
-        """Append rows to the table of a series; its metadata stay, its statistics are computed again.
+        """Append rows to the table of a series.
+
+        Its statistics are computed again, and metadata that were inferred are inferred again; metadata that were given
+        stay.
 
         Returns warnings about the new rows. Raises what :meth:`update` does, and InvalidError when the rows do not fit
         or repeat existing ones.
@@ -150,7 +153,8 @@ class Archive:
             before = self._table(principal, series_id, seen)
             frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
-            return self._update(principal, series_id, seen, Upload(frame, {}, {}), sent, inferred={})
+            inferred = {name: value for name, value in infer(frame).items() if name in seen.inferred}
+            return self._update(principal, series_id, seen, Upload(frame, {}, {}), sent, inferred)
 
         return self._retry(principal, series_id, expected, grow)
 
@@ -211,14 +215,15 @@ class Archive:
             "file": upload.file,
             "body": upload.fields,
         }
-        checked = self._intake.check(principal, sent, merge(layers, clearing="body"))
+        merged = merge(layers, clearing="body")
+        checked = self._intake.check(principal, sent, merged)
         metadata, sharing = checked.metadata, checked.sharing
         described = {name: value for name, value in metadata.items() if value is not None} != seen.metadata
         if upload.frame is None and not described:
             if sharing != Sharing():
                 self._share(principal, series_id, seen, metadata, sharing)
             return checked.warnings
-        values = {**metadata, "owner_id": seen.owner_id}
+        values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_fields(merged, seen.inferred)}
         frame = self._table(principal, series_id, seen) if upload.frame is None else upload.frame
         is_recalibrated = _is_recalibrated(seen.metadata, metadata)
         if upload.frame is None and is_recalibrated:

@@ -5,7 +5,7 @@ A refusal names every problem of a body at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -22,7 +22,7 @@ from photseries.lightcurve.curve import brightness_spellings, light_curve, requi
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
-from photseries.lightcurve.statistics import summarize
+from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.lightcurve.table import validate
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import References, look_up_references
@@ -32,7 +32,17 @@ from photseries.server.schemas.metadata import MetadataSchema, load_metadata
 from photseries.server.settings import Config
 from photseries.text import first_names
 
-__all__ = ["LAYERS", "Checked", "Intake", "NewSeries", "SentRows", "Sharing", "Upload"]
+__all__ = [
+    "LAYERS",
+    "Checked",
+    "Intake",
+    "NewSeries",
+    "SentRows",
+    "Sharing",
+    "Upload",
+    "inferred_fields",
+    "statistics_of",
+]
 
 #: The sources of metadata of a new series, lowest precedence first.
 LAYERS = ("inferred", "file", "body")
@@ -284,7 +294,8 @@ class Intake:
         return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
 
     def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
-        values = {**self.derived_values(frame, checked.metadata), **checked.metadata, "owner_id": owner_id}
+        derived = {**self.derived_values(frame, checked.metadata), "inferred": inferred_fields(merged)}
+        values = {**derived, **checked.metadata, "owner_id": owner_id}
         return NewSeries(frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings)
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
@@ -299,10 +310,11 @@ class Intake:
         require_one_brightness(frame, calibration)
 
     def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the values of a row that follow from the table and its calibration: summary and content hash."""
-        curve = light_curve(frame, calibration_of(metadata))
-        summary = summarize(frame, curve, detection_threshold=self._detection_threshold)
-        return {**{name: getattr(summary, name) for name in STATISTICS}, "content_hash": content_hash(frame)}
+        """Return the values of a row that follow from the table and its calibration: statistics and content hash."""
+        return {
+            **statistics_of(frame, metadata, self._detection_threshold),
+            "content_hash": content_hash(frame),
+        }
 
     def _look_up(
         self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing
@@ -319,6 +331,22 @@ class Intake:
         return look_up_references(
             connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more
         )
+
+
+def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]:
+    """Name the fields whose values were inferred from columns, now or ``before`` they were merged."""
+    return sorted(
+        name
+        for name, source in merged.sources.items()
+        if source == "inferred" or (source == "existing" and name in before)
+    )
+
+
+def statistics_of(frame: pd.DataFrame, metadata: Mapping[str, Any], detection_threshold: float) -> dict[str, Any]:
+    """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
+    curve = light_curve(frame, calibration_of(metadata))
+    summary = summarize(frame, curve, detection_threshold=detection_threshold)
+    return {**{name: getattr(summary, name) for name in STATISTICS}, "statistics_version": STATISTICS_VERSION}
 
 
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:

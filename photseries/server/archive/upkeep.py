@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from photseries.errors import UnavailableError
 from photseries.server.archive.blobs import find_problem
 from photseries.server.archive.store_ownership import OWNER_KEY
-from photseries.server.catalogue import blobs, finding
+from photseries.server.catalogue import blobs, finding, recomputing
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.faults import reached
@@ -138,6 +138,11 @@ class Upkeep:
         """Count the series of the archive, and the bytes of their files."""
         with self._catalogue.reading() as connection:
             return finding.totals(connection)
+
+    def number_behind(self) -> int:
+        """Count the series whose statistics ``photseries recompute`` has to compute again."""
+        with self._catalogue.reading() as connection:
+            return recomputing.number_behind(connection)
 
     def _problem(self, blob: Blob) -> str | None:
         try:

@@ -67,10 +67,11 @@ _DOCUMENT_BINDS = ("everything", "joined_groups", "joined_streams")
 
 @dataclass(frozen=True)
 class Found:
-    """A series as it is shown: its blob, its revision, and its fields as JSON."""
+    """A series as it is shown: its blob, its revision, the version of its statistics, and its fields as JSON."""
 
     blob: Blob
     revision: int
+    statistics_version: int
     document: bytes
 
     @cached_property
@@ -195,8 +196,8 @@ def _seeing(principal: Principal) -> dict[str, Any]:
 
 
 def _found(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
-    series_id, revision, *described = row[: 2 + len(BLOB)]
-    return Found(Blob(series_id, *described), revision, _completed(row[-1], more))
+    series_id, revision, version, *described = row[: 3 + len(BLOB)]
+    return Found(Blob(series_id, *described), revision, version, _completed(row[-1], more))
 
 
 def _completed(document: str, more: Mapping[str, Any]) -> bytes:
@@ -212,5 +213,5 @@ def _completed(document: str, more: Mapping[str, Any]) -> bytes:
     return orjson.dumps({**fields, **more} if more else fields)
 
 
-_DESCRIBED = [SERIES[name] for name in ("id", "revision", *BLOB)]
+_DESCRIBED = [SERIES[name] for name in ("id", "revision", "statistics_version", *BLOB)]
 _ONE = CompiledStatement(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), VISIBLE))

@@ -232,6 +232,10 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
     # What series_groups and series_streams say, as access.audience writes it; those two are the truth.
     audience: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
+    # A process of the previous version, which may still run, inserts rows of the first definitions.
+    statistics_version: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    # Metadata fields that were inferred from columns: an append infers them again.
+    inferred: Mapped[list[str]] = mapped_column(server_default="{}")
     content_hash: Mapped[str]
     hash: Mapped[str]
     filename: Mapped[str] = mapped_column(unique=True)
@@ -248,6 +252,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
         Index(None, "filter", "obj_id", "id", postgresql_include=["mjd_first", "mjd_last", "audience"]),
         Index(None, "instrument_id"),
         Index(None, "healpix"),
+        Index(None, "statistics_version"),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "content_hash", postgresql_using="hash"),
         Index(None, "hash", postgresql_using="hash"),

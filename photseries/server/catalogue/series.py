@@ -47,8 +47,11 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import Principal
 
-__all__ = ["Changeable"]
+__all__ = ["DERIVED", "Changeable"]
 
+
+#: Columns that follow from what was uploaded, beside the statistics.
+DERIVED = ("content_hash", "statistics_version", "inferred")
 
 _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
@@ -62,6 +65,7 @@ class Changeable:
     owner_id: int
     owners_group_id: int
     metadata: dict[str, Any]
+    inferred: frozenset[str]
     group_ids: list[int]
     stream_ids: list[int]
     content_hash: str
@@ -83,6 +87,7 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
         owner_id=row["owner_id"],
         owners_group_id=row["owners_group_id"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
+        inferred=frozenset(row["inferred"]),
         group_ids=[number for number in row["audience"] if number > 0],
         stream_ids=[-number for number in row["audience"] if number < 0],
         content_hash=row["content_hash"],
@@ -160,7 +165,7 @@ def _creation(action: Action, changed: ColumnElement[Any], *kept: str) -> Compil
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*kept, *METADATA, *STATISTICS, *BLOB, "owner_id", "content_hash", "audience", "healpix")
+    given = (*kept, *METADATA, *STATISTICS, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
     new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
     shared = [
         insert(table)

@@ -20,6 +20,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "verify": Entry(
             "photseries.server.cli.operator", "Check every stored file; exit status 1 if any is missing or altered."
         ),
+        "recompute": Entry(
+            "photseries.server.cli.operator", "Recompute the statistics of series that an earlier version stored."
+        ),
         "import": Entry("photseries.server.cli.importing", "Import the series of another archive."),
         "store": Entry("photseries.server.cli.store", "Copy the stored files to another store."),
         "demo": Entry(

@@ -12,7 +12,10 @@ import yaml
 
 from photseries import __version__
 from photseries.cli.options import json_option, printed
+from photseries.cli.progress import progress
 from photseries.server import settings
+from photseries.server.accounts import OPERATOR
+from photseries.server.archive.recompute import Recomputer, Tally
 from photseries.server.catalogue import migrations
 from photseries.server.cli.options import configured
 from photseries.server.http.processes import supervise
@@ -143,4 +146,35 @@ def verify(config: Config, as_json: bool) -> None:
     sys.exit(1 if damages else 0)
 
 
-COMMANDS = (serve, migrate, show_config, sweep, verify)
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Print what would change; write nothing.")
+@json_option
+@configured()
+def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
+    """Recompute the statistics of series that an earlier version stored.
+
+    A command that was interrupted continues when it is given again. The service may run meanwhile. Exit status 2 when
+    the statistics of a series could not be computed.
+    """
+    tally, failures, revised = Tally(), [], 0
+    with opened(config, existing=True) as services:
+        threshold = config.photometry.detection_threshold
+        recomputer = Recomputer(services.catalogue, services.store, services.archive, OPERATOR, threshold)
+        total = 0
+        with progress(recomputer.total() if sys.stderr.isatty() else None) as advance:
+            for recomputed in recomputer.run(dry_run=dry_run):
+                total += 1
+                tally.add(recomputed)
+                revised += recomputed.is_revised
+                if recomputed.problem is not None:
+                    failures.append({"id": recomputed.series_id, "problem": recomputed.problem})
+                advance()
+    summary = {"series": total, "revised": revised, "failed": len(failures)}
+    changes = tally.rows()
+    printed(
+        {**summary, "changes": changes, "failures": failures} if as_json else [*changes, *failures, summary], as_json
+    )
+    sys.exit(2 if failures else 0)
+
+
+COMMANDS = (serve, migrate, show_config, sweep, verify, recompute)

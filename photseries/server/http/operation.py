@@ -49,7 +49,8 @@ class ReadyHandler(BaseHandler):
                 away[part] = error.message
         if away:
             raise UnavailableError(f"Not ready: {', '.join(away)}.", details={"away": away})
-        return {"ready": True, "sandbox": {"missing": services.sandbox.missing}}
+        behind = services.upkeep.number_behind()
+        return {"ready": True, "sandbox": {"missing": services.sandbox.missing}, "statistics": {"behind": behind}}
 
 
 class MetricsHandler(BaseHandler):

@@ -29,14 +29,15 @@ def tag_of(found: Found, form: str, content: bytes = b"") -> str:
         The format of the answer.
     content : bytes
         What it depends on beside the revision: the names of groups, for one, which are not the series' own, and not
-        the same for everybody. The version of the service always counts.
+        the same for everybody. The versions of the service and of the series' statistics always count.
 
     Returns
     -------
     str
         ``"ID.REVISION.FORMAT.MARK"``.
     """
-    mark = zlib.crc32(content, zlib.crc32(__version__.encode()))
+    versions = f"{__version__} {found.statistics_version}"
+    mark = zlib.crc32(content, zlib.crc32(versions.encode()))
     return f'"{found.blob.series_id}.{found.revision}.{form}.{mark:08x}"'
 
 

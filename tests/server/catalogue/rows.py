@@ -60,6 +60,8 @@ def values(**fields):
         "minima": {},
         "maxima": {},
         "stds": {},
+        "statistics_version": 2,
+        "inferred": [],
         "content_hash": f"content {number}",
         "hash": f"md5 {number}",
         "filename": f"rows/{number}.h5",

@@ -57,7 +57,7 @@ def sky_of_points():
 @pytest.fixture(scope="module")
 def catalogue(sky_of_points, database_url, tmp_path_factory):
     ra, dec = sky_of_points
-    one = rows.values(audience="{}", medians="{}", minima="{}", maxima="{}", stds="{}")
+    one = rows.values(audience="{}", inferred="{}", medians="{}", minima="{}", maxima="{}", stds="{}")
     own = ("ra", "dec", "healpix", "id", "series_obj_id", "filename")
     rest = [name for name in one if name not in own and one[name] is not None]
     constant = "\t".join(str(one[name]) for name in rest)

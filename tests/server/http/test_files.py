@@ -323,6 +323,39 @@ def test_a_series_grows(admin, world):
     check_error(admin.post(f"{path}/append", json={"data": second}, headers={"If-Match": before.headers["ETag"]}), 412)
 
 
+def test_an_append_infers_again_what_was_inferred_and_keeps_what_was_given(admin, world):
+    def rows(start, exptime, lim_mag, ra, dec):
+        shared = {"exptime": [exptime] * 4, "lim_mag": [lim_mag] * 4, "ra": [ra] * 4, "dec": [dec] * 4}
+        return {**columns(4), "mjd": [start + step for step in range(4)], **shared}
+
+    first, second = rows(60000.0, 10.0, 20.0, 10.0, -20.0), rows(60010.0, 30.0, 21.0, 10.0002, -20.0002)
+    keys = ("exp_time", "limiting_mag", "ra", "dec")
+    given = {"exp_time": 11.0, "limiting_mag": 19.0, "ra": 10.0001, "dec": -20.0001}
+    medians = {"exp_time": 20.0, "limiting_mag": 20.5, "ra": 10.0001, "dec": -20.0001}
+
+    def after_append(name, **fields):
+        body = {name: value for name, value in world.fields().items() if name not in keys}
+        number = admin.post(PATH, json={**body, "series_name": name, "data": first, **fields}).json()["data"]["id"]
+        # A change of something else does not make inferred values given ones.
+        assert admin.patch(f"{PATH}/{number}", json={"channel": "b"}).status_code == 200
+        assert admin.post(f"{PATH}/{number}/append", json={"data": second}).status_code == 200
+        found = admin.get(f"{PATH}/{number}", params={"dataFormat": "none"}).json()["data"]
+        return number, {key: found[key] for key in keys}
+
+    assert after_append("all inferred")[1] == pytest.approx(medians)
+    assert after_append("all given", **given)[1] == given
+    number, found = after_append("some given", exp_time=11.0)
+    assert found == pytest.approx({**medians, "exp_time": 11.0})
+    changed = admin.get(f"{PATH}/{number}/history").json()["data"]["history"][-1]["changed"]
+    assert changed["limiting_mag"] == {"from": 20.0, "to": 20.5}
+    # Now it is given, and the next append keeps it.
+    assert admin.patch(f"{PATH}/{number}", json={"limiting_mag": 18.0}).status_code == 200
+    third = rows(60020.0, 50.0, 22.0, 10.0002, -20.0002)
+    assert admin.post(f"{PATH}/{number}/append", json={"data": third}).status_code == 200
+    found = admin.get(f"{PATH}/{number}", params={"dataFormat": "none"}).json()["data"]
+    assert (found["limiting_mag"], found["exp_time"], found["ra"]) == (18.0, 11.0, 10.0002)
+
+
 def test_what_the_service_gave_as_json_can_be_appended(admin, world):
     frame = pd.DataFrame(columns(4)).astype({"flux": "f4", "fluxerr": "f2"})
     frame["flux"] += np.array(0.1, "f4")

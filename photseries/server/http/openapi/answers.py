@@ -335,7 +335,10 @@ def _about_registries() -> Iterator[tuple[str, Schema]]:
 def _about_the_service() -> Iterator[tuple[str, Schema]]:
     yield "Alive", record({"alive": {"const": True}}, {"alive": True})
     sandbox = record({"missing": several(TEXT)}, {"missing": []})
-    yield "Ready", record({"ready": {"const": True}, "sandbox": sandbox}, {"ready": True, "sandbox": {"missing": []}})
+    behind = {**INTEGER, "description": "Series whose statistics `photseries recompute` has to compute again."}
+    statistics = record({"behind": behind}, {"behind": 0})
+    parts = {"ready": {"const": True}, "sandbox": sandbox, "statistics": statistics}
+    yield "Ready", record(parts, {"ready": True, "sandbox": {"missing": []}, "statistics": {"behind": 0}})
     who = {"user_id": INTEGER, "username": TEXT}
     belongs = {"group_ids": several(INTEGER), "stream_ids": several(INTEGER)}
     known = {"enum": list(PERMISSIONS)}

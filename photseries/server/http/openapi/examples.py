@@ -16,7 +16,7 @@ from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.metadata import complete_reference
-from photseries.lightcurve.statistics import summarize
+from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.parameters import Criterion, Parameter
 from photseries.server.catalogue.shapes import entry_shapes
 from photseries.server.principal import EVERYONE, UPLOAD
@@ -106,6 +106,7 @@ def _series() -> dict[str, Any]:
         "streams": [{"id": 1, "name": NEW_ENTRIES["streams"]["name"]}],
         "filename": "MACHO/field_1/614_inst1_bessellr_1_pipeline_2_1f0c9e7a5b3d2846.h5",
         "content_hash": content_hash(frame),
+        "statistics_version": STATISTICS_VERSION,
         **dataclasses.asdict(summarize(frame)),
     }
     stored = stored_file.encode(frame, file_metadata(known))

@@ -1,0 +1,200 @@
+"""Compute the statistics in the rows of existing series again, after their definitions have changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError
+from photseries.fields import PER_COLUMN, STATISTICS
+from photseries.hdf5 import Decoded
+from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
+from photseries.lightcurve.curve import require_one_brightness
+from photseries.server.archive.archive import Archive
+from photseries.server.archive.blobs import read_table
+from photseries.server.archive.intake import statistics_of
+from photseries.server.catalogue import recomputing
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.recomputing import StoredStatistics
+from photseries.server.principal import Principal
+from photseries.server.storage.contract import Store
+
+__all__ = ["Change", "Recomputed", "Recomputer", "Tally"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """Two values of a statistic; of one with a value per column, those of the column that changed most."""
+
+    before: Any
+    after: Any
+
+    @property
+    def size(self) -> float:
+        """The absolute difference; -1 where one of them is null, which has no difference."""
+        return -1.0 if self.before is None or self.after is None else abs(float(self.after) - float(self.before))
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """What became of one series.
+
+    Attributes
+    ----------
+    series_id : int
+    changes : mapping of str to Change
+        By the name of the statistic, of those that changed.
+    is_revised : bool
+        Whether ``altdata`` said what ``flux_unit`` says now, which is a new revision with a new file.
+    problem : str, optional
+        Why its statistics stay as they were.
+    """
+
+    series_id: int
+    changes: Mapping[str, Change]
+    is_revised: bool = False
+    problem: str | None = None
+
+
+class Recomputer:
+    """Recomputes the statistics of the series whose row has an older version of them.
+
+    A row is marked when it is written, so that running an interrupted command again completes it.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    archive : Archive
+    operator : Principal
+        With the permission to change every series; revisions are recorded as the owner's.
+    detection_threshold : float
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, store: Store, archive: Archive, operator: Principal, detection_threshold: float
+    ) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._archive = archive
+        self._operator = operator
+        self._detection_threshold = detection_threshold
+
+    def total(self) -> int:
+        """Count the series to recompute."""
+        with self._catalogue.reading() as connection:
+            return recomputing.number_behind(connection)
+
+    def run(self, *, dry_run: bool = False) -> Iterator[Recomputed]:
+        """Recompute the series in the order of their ids.
+
+        Parameters
+        ----------
+        dry_run : bool
+            Whether nothing is written.
+
+        Yields
+        ------
+        Recomputed
+            One for each series.
+
+        Raises
+        ------
+        UnavailableError
+            When the database or the store is not available.
+        """
+        after = 0
+        while (seen := self._next(after)) is not None:
+            recomputed = self._recompute(seen, dry_run=dry_run)
+            if recomputed is not None:
+                yield recomputed
+                after = seen.blob.series_id
+
+    def _next(self, after: int) -> StoredStatistics | None:
+        with self._catalogue.reading() as connection:
+            return recomputing.next_behind(connection, after)
+
+    def _recompute(self, seen: StoredStatistics, *, dry_run: bool) -> Recomputed | None:
+        """Recompute one series; return None when it was changed meanwhile and has to be read again."""
+        series_id = seen.blob.series_id
+        is_revised = with_fields_of_altdata(seen.metadata, prefer_altdata=True) != seen.metadata
+        try:
+            table = read_table(self._store, seen.blob)
+            values = statistics_of(table.frame, seen.metadata, self._detection_threshold)
+            if is_revised and not dry_run:
+                self._revise(seen, table)
+        except (NotFoundError, ConflictError):
+            return None
+        except (DamagedError, InvalidError) as error:
+            return None if self._has_changed(seen) else Recomputed(series_id, {}, problem=error.message)
+        if not dry_run:
+            revision = seen.revision + is_revised
+            with self._catalogue.transaction() as connection:
+                if not recomputing.replace_statistics(connection, series_id, revision, values):
+                    return None
+        return Recomputed(series_id, _changes(seen.statistics, values), is_revised)
+
+    def _revise(self, seen: StoredStatistics, table: Decoded) -> None:
+        """Move what ``altdata`` says of the fluxes into the fields, as an ordinary revision of the series."""
+        principal = replace(self._operator, user_id=seen.owner_id)
+        self._archive.update(principal, seen.blob.series_id, _named_brightness(seen.metadata, table), {seen.revision})
+
+    def _has_changed(self, seen: StoredStatistics) -> bool:
+        """Return whether a series has another revision by now, or none."""
+        now = self._next(seen.blob.series_id - 1)
+        return now is None or (now.blob.series_id, now.revision) != (seen.blob.series_id, seen.revision)
+
+
+class Tally:
+    """Counts, for each statistic, the series in which it changed, and keeps the largest change."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = dict.fromkeys(STATISTICS, 0)
+        self._largest: dict[str, tuple[int, Change]] = {}
+
+    def add(self, recomputed: Recomputed) -> None:
+        """Count the changes of one series."""
+        for name, change in recomputed.changes.items():
+            self._counts[name] += 1
+            if name not in self._largest or change.size > self._largest[name][1].size:
+                self._largest[name] = (recomputed.series_id, change)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row for each statistic that changed: number of series, and the largest change with its series."""
+        return [
+            {
+                "statistic": name,
+                "series": self._counts[name],
+                "largest_change": None if change.size < 0 else change.size,
+                "id": series_id,
+                "before": change.before,
+                "after": change.after,
+            }
+            for name in STATISTICS
+            if name in self._largest
+            for series_id, change in [self._largest[name]]
+        ]
+
+
+def _named_brightness(metadata: Mapping[str, Any], table: Decoded) -> dict[str, Any]:
+    """Return the body that names the brightness of a table with two: the fluxes, as was the rule before the field."""
+    try:
+        require_one_brightness(table.frame, calibration_of(metadata))
+    except InvalidError:
+        return {"brightness": "flux"}
+    return {}
+
+
+def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Change]:
+    changes = {}
+    for name in STATISTICS:
+        if name in PER_COLUMN:
+            old, new = before[name] or {}, after[name]
+            pairs = [Change(old.get(column), new.get(column)) for column in {**old, **new}]
+        else:
+            pairs = [Change(before[name], after[name])]
+        differing = [pair for pair in pairs if pair.before != pair.after]
+        if differing:
+            changes[name] = max(differing, key=lambda pair: pair.size)
+    return changes

@@ -1,0 +1,173 @@
+"""`photseries recompute`: rows of an earlier version get today's statistics, files and revisions stay."""
+
+import json
+
+import numpy as np
+import orjson
+import pytest
+from sqlalchemy import select, update
+
+from photseries.fields import STATISTICS
+from photseries.server.accounts import OPERATOR
+from photseries.server.archive.blobs import read_table
+from photseries.server.archive.recompute import Recomputer, Tally
+from photseries.server.catalogue.models import SERIES, Series
+from tests.server.archive.test_order import body, check_invariant
+from tests.support import columns, command
+
+TABLE = columns(20)
+
+
+@pytest.fixture
+def recomputer(services):
+    return Recomputer(services.catalogue, services.store, services.archive, OPERATOR, 3.0)
+
+
+def row(services, series_id):
+    with services.catalogue.engine.connect() as connection:
+        return dict(connection.execute(select(Series.__table__).where(SERIES.id == series_id)).mappings().one())
+
+
+def age(services, series_id, **values):
+    """Make a row as an earlier version has left it."""
+    with services.catalogue.engine.begin() as connection:
+        connection.execute(update(Series).where(SERIES.id == series_id).values(statistics_version=1, **values))
+
+
+def tallied(recomputer, **options):
+    tally = Tally()
+    for one in recomputer.run(**options):
+        tally.add(one)
+    return {row["statistic"]: row for row in tally.rows()}
+
+
+@pytest.fixture
+def aged(services, principal):
+    """Three series, two of which have statistics of an earlier version."""
+    numbers = [services.archive.create(principal, body(series_obj_id=star, data=TABLE)).id for star in "123"]
+    now = {number: row(services, number) for number in numbers}
+    stds = {**now[1]["stds"], "flux": now[1]["stds"]["flux"] + 2.0}
+    age(services, 1, num_detected=0, is_detected=False, mag_last_detected=None, best_snr=2.5, stds=stds)
+    age(services, 2, best_snr=now[2]["best_snr"] + 1.0)
+    return now
+
+
+def test_new_rows_have_the_present_version(services, principal):
+    services.archive.create(principal, body())
+    assert row(services, 1)["statistics_version"] == 2
+    assert services.upkeep.number_behind() == 0
+
+
+def test_rows_get_the_present_statistics_and_nothing_else_changes(services, aged, recomputer):
+    assert services.upkeep.number_behind() == recomputer.total() == 2
+    changes = tallied(recomputer)
+    assert services.upkeep.number_behind() == 0
+    for number, before in aged.items():
+        assert row(services, number) == before  # also revision, modified, filename and hash
+    best = float(np.max(np.array(TABLE["flux"]) / np.array(TABLE["fluxerr"])))
+    assert changes["best_snr"]["series"] == 2
+    assert changes["best_snr"]["id"] == 1
+    assert changes["best_snr"]["before"] == 2.5
+    assert changes["best_snr"]["after"] == pytest.approx(best, rel=1e-12)
+    assert changes["best_snr"]["largest_change"] == pytest.approx(best - 2.5, rel=1e-12)
+    assert changes["stds"]["largest_change"] == pytest.approx(2.0, rel=1e-9)
+    assert changes["num_detected"]["largest_change"] == 20
+    assert changes["mag_last_detected"]["largest_change"] is None
+    assert set(changes) == {"best_snr", "stds", "num_detected", "is_detected", "mag_last_detected"}
+    assert list(recomputer.run()) == []
+    check_invariant(services)
+
+
+def test_a_dry_run_tells_the_same_and_writes_nothing(services, aged, recomputer):
+    before = [row(services, number) for number in aged]
+    changes = tallied(recomputer, dry_run=True)
+    assert [row(services, number) for number in aged] == before
+    assert services.upkeep.number_behind() == 2
+    assert changes == tallied(recomputer)
+
+
+def test_a_run_that_was_interrupted_goes_on(services, aged, recomputer):
+    run = recomputer.run()
+    assert next(run).series_id == 1
+    run.close()
+    assert services.upkeep.number_behind() == 1
+    assert [one.series_id for one in recomputer.run()] == [2]
+
+
+def test_a_change_in_between_survives(services, principal, aged, recomputer, monkeypatch):
+    def read_and_change(store, blob):
+        table = read_table(store, blob)
+        if blob.filename == aged[2]["filename"]:
+            services.archive.update(principal, 2, {"channel": "b"})
+        return table
+
+    monkeypatch.setattr("photseries.server.archive.recompute.read_table", read_and_change)
+    assert [one.series_id for one in recomputer.run()] == [1, 2]
+    now = row(services, 2)
+    assert (now["channel"], now["revision"], now["statistics_version"]) == ("b", 2, 2)
+    assert now["best_snr"] == aged[2]["best_snr"]
+
+
+def test_a_damaged_file_is_reported_and_the_others_are_done(services, aged, recomputer):
+    services.store.delete(aged[1]["filename"])
+    first, second = recomputer.run()
+    assert (first.series_id, first.changes) == (1, {})
+    assert "missing" in first.problem
+    assert (second.series_id, second.problem) == (2, None)
+    assert services.upkeep.number_behind() == 1
+
+
+@pytest.mark.parametrize("old", ["electron/s", None, "uJy"])
+def test_what_altdata_said_of_fluxes_becomes_a_revision_with_a_new_file(services, principal, recomputer, old):
+    services.archive.create(principal, body(data=TABLE))
+    before = row(services, 1)
+    altdata = {"flux_calibrated": False, **({} if old is None else {"flux_unit": old}), "camera": 2}
+    age(services, 1, altdata=altdata)
+    (dry,) = recomputer.run(dry_run=True)
+    assert dry.is_revised
+    assert row(services, 1)["revision"] == 1
+    (one,) = recomputer.run()
+    assert (one.is_revised, one.problem) == (True, None)
+    assert one.changes == dry.changes
+    now = row(services, 1)
+    unit = old or "relative"
+    assert (now["flux_unit"], now["altdata"], now["revision"]) == (unit, {"camera": 2}, 2)
+    assert now["filename"] != before["filename"]
+    assert now["statistics_version"] == 2
+    assert (now["mean_mag"] is None) == (unit != "uJy")
+    assert now["mean_flux"] == pytest.approx(np.mean(TABLE["flux"]), rel=1e-12)
+    said = services.reader.revision(principal, 1, 2).fields
+    assert orjson.loads(said)["flux_unit"] == unit
+    event = services.reader.history(principal, 1)[-1]
+    assert event["user_id"] == before["owner_id"]
+    assert event["changed"]["altdata"] == {"from": altdata, "to": {"camera": 2}}
+    check = services.upkeep.verify()
+    assert list(check) == []
+
+
+def test_a_table_with_both_brightnesses_keeps_its_fluxes(services, principal, recomputer):
+    table = {**TABLE, "mag": [20.0] * 20}
+    services.archive.create(principal, body(data=table))
+    age(services, 1, altdata={"flux_calibrated": False, "flux_unit": "adu/s"})
+    (one,) = recomputer.run()
+    assert one.problem is None
+    now = row(services, 1)
+    assert (now["flux_unit"], now["brightness"], now["mean_mag"]) == ("adu/s", "flux", None)
+
+
+def test_the_command(services, aged, archive_url, tmp_path):
+    words = ("recompute", "--json", "--data", str(tmp_path / "data"))
+    settings = {"PHOTSERIES_DATABASE__URL": archive_url}
+    for more, left in ((("--dry-run",), 2), ((), 0)):
+        done = command(*words, *more, cwd=tmp_path, **settings)
+        assert done.exit_code == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert (told["series"], told["revised"], told["failed"], told["failures"]) == (2, 0, 0, [])
+        assert {change["statistic"] for change in told["changes"]} <= set(STATISTICS)
+        assert len(told["changes"]) == 5
+        assert services.upkeep.number_behind() == left
+    services.store.delete(aged[3]["filename"])
+    age(services, 3)
+    done = command("recompute", "--data", str(tmp_path / "data"), cwd=tmp_path, **settings)
+    assert done.exit_code == 2
+    assert "missing" in done.stdout
