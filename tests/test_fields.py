@@ -310,7 +310,8 @@ def test_documents_print_what_is_required():
     assert series["patch"]["description"] == series["delete"]["description"] == needs
     assert paths["/api/photometric_series/{id}/append"]["post"]["description"] == needs
     assert paths["/api/photometric_series"]["post"]["description"] == "Needs the permission `Upload data`."
-    assert paths["/api/sources"]["post"]["description"] == "Needs the permission `System admin`."
+    assert paths["/api/sources"]["post"]["description"] == "Needs the permission `Upload data`."
+    assert paths["/api/instrument"]["post"]["description"] == "Needs the permission `System admin`."
     assert series["get"]["description"] == "Needs any token."
     assert paths["/healthz"]["get"]["description"] == "Needs no token."
     page = (TOP / "docs/api.md").read_text("utf-8")

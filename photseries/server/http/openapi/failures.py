@@ -99,7 +99,8 @@ def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, Any]
     if any(error.retry_after is not None for error in alike):
         headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
     if status == UnauthorizedError.status:
-        headers["WWW-Authenticate"] = {"schema": {"const": "token"}, "required": True, "description": "What it is for."}
+        description = "How to authenticate: Bearer, and Basic where no page of ours would make a browser ask for it."
+        headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True, "description": description}
     return {
         "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in alike)}",
         "headers": headers,
