@@ -211,3 +211,22 @@ def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path
     written(folder, ["one.csv"], bg=1.0)
     outcome = run("upload", folder / "one.csv", *words)
     assert "warning: The series that is there has the same key and another table" in outcome.stderr
+
+
+def test_warnings_of_the_service_are_printed(run, world, admin, tmp_path):
+    frame = pd.DataFrame(columns(4)).assign(fluxerr=[1.0, 0.0, -1.0, 1.0])
+    frame.to_csv(tmp_path / "errors.csv", index=False)
+    words = ("--series-name", "warnings", "--series-obj-id", 1, *FIELDS)
+    text = "2 of 4 errors in the column 'fluxerr' are zero or negative and count as absent."
+    assert f"warning: {text}" in run("upload", tmp_path / "errors.csv", *words).stderr
+    (line,) = run.lines("upload", tmp_path / "errors.csv", *words, "--if-exists", "replace")
+    assert (line["status"], line["warnings"]) == ("replaced", [text])
+    assert stored(admin, line["id"])["data"]["fluxerr"] == [1.0, 0.0, -1.0, 1.0]
+    assert run("update", line["id"], "--data", tmp_path / "errors.csv").stderr == f"warning: {text}\n"
+    assert run("update", line["id"], "--exp-time", 60).stderr == ""
+    frame.assign(mjd=frame["mjd"] - 56999.5).to_csv(tmp_path / "btjd.csv", index=False)
+    assert "They look like BTJD of TESS" in run("upload", tmp_path / "btjd.csv", *words, status=2).stderr
+    assert (
+        "replaced"
+        in run("upload", tmp_path / "btjd.csv", *words, "--time-format", "btjd", "--if-exists", "replace").stdout
+    )

@@ -178,6 +178,16 @@ def test_other_parts(client, fields, tmp_path):
     assert keywords == {snake_case(known.name) for known in ONE_SERIES} - {"data_format"}
 
 
+def test_the_warnings_of_the_service_are_those_of_the_upload(client, fields):
+    late = frame(5).assign(mjd=lambda table: [*table["mjd"][:4], 2_459_000.5])
+    text = "1 of 5 times are outside MJD 7,700 to 106,400; the first is in row 5: 2,459,000.5."
+    for status in ("valid", "created", "replaced"):
+        uploaded = client.upload(late, dry_run=status == "valid", if_exists="replace", **fields)
+        assert (uploaded.status, uploaded.warnings) == (status, (text,))
+    with pytest.raises(InvalidError, match="'filter' has 'ztfg' .3 rows., 'ztfr' .2 rows."):
+        client.upload(frame(5, filter=["ztfg"] * 3 + ["ztfr"] * 2), **fields)
+
+
 def test_a_dry_run_stores_nothing(client, fields):
     tried = client.upload(frame(), dry_run=True, **fields)
     assert (tried.id, tried.status) == (None, "valid")
@@ -224,9 +234,10 @@ def test_after_a_series_that_was_there_the_next_is_looked_for(client, admin, fie
 
 def test_change(client, fields):
     number = client.upload(frame(), **fields, origin="first").id
-    client.update(number, exp_time=9, origin=None)
+    assert client.update(number, exp_time=9, origin=None) == ()
     assert [client.get(number).metadata[name] for name in ("exp_time", "origin", "revision")] == [9, None, 2]
-    client.update(number, frame(20), if_match=2)
+    (warning,) = client.update(number, frame(20, filter="ztfi"), if_match=2, filter="ztfr")
+    assert warning == "The column 'filter' is 'ztfi', but filter='ztfr' was given, which is used."
     assert len(client.get(number).data) == 20
     with pytest.raises(PreconditionFailedError):
         client.update(number, if_match=1, exp_time=1)

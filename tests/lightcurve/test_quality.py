@@ -239,3 +239,22 @@ def test_any_numbers_give_no_numpy_warning(values):
     of_times(values)
     frame = pd.DataFrame({"mjd": 59000.0, "flux": values, "fluxerr": values, "mag": values, "ra": values})
     assert inspected(frame, ra=10.0, dec=5.0).problems == {}
+
+
+def test_the_brightness_that_the_fields_choose_is_judged():
+    columns = {"mjd": MJD, "flux": np.full(6, 18.1), "fluxerr": np.full(6, 0.1), "mag": [99.0, *[18.0] * 4, np.nan]}
+    frame = pd.DataFrame({**columns, "magerr": [0.0] * 6})
+    flux = inspected(frame).warnings
+    assert len(flux) == 2
+    assert "1 of 6 values in the column 'mag' are 40 mag or more" in flux[0]
+    assert flux[1] == "The column 'flux' is read as flux in uJy, but its values look like magnitudes."
+    assert inspected(frame, flux_unit="adu/s").warnings == flux[:1]
+    mag = " ".join(inspected(frame, brightness="mag").warnings)
+    assert "1 of 6 rows have no brightness." in mag
+    assert "6 of 6 errors in the column 'magerr' are zero or negative" in mag
+    assert "There are no errors" in mag
+    assert "look like magnitudes" not in mag
+    instrumental = pd.DataFrame({"mjd": MJD, "mag": [18.0] * 6, "fluxerr": [1.0] * 6})
+    assert inspected(instrumental).warnings == []
+    (warning,) = inspected(instrumental, magsys="instrumental").warnings
+    assert warning.startswith("There are no errors")
