@@ -16,7 +16,7 @@ from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile, pr
 from tests.formats.test_round_trip import METADATA
 from tests.formats.test_writing import tess
 
-TIMES = np.array([100.25, 100.5, 101.0])
+TIMES = np.array([60.25, 60.5, 61.0])
 
 
 def in_fits(keywords, name="TIME", unit="d", times=TIMES, **more):
