@@ -54,7 +54,7 @@ def test_the_readme_runs_as_written(reader):
     assert (reader[0] / "series.h5").read_bytes()[:4] == b"\x89HDF"
     answers = run(["bash", "-euo", "pipefail", "-c", curl], reader).splitlines()
     assert [answer[:20] for answer in answers] == ['{"status":"success",'] * 2
-    assert '"data":{"id":2,' in answers[0]
+    assert '"data":{"id":2,"warnings":[]}' in answers[0]
     assert '"flux":[208.9,251.2]' in answers[1]
 
 
