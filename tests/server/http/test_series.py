@@ -109,6 +109,7 @@ DOCUMENTED = [
     "minima",
     "maxima",
     "stds",
+    "statistics_version",
 ]
 
 
