@@ -29,7 +29,7 @@ from tests.support import PATIENCE, TOP, columns
 FIELD = """
     _metadata(
         "air_pressure", "number", "Air pressure", "air pressure at the telescope", unit="hPa", digits=1,
-        ucd="phys.pressure", sortable=True, verbosity=3, criteria=_min_max("AirPressure"),
+        ucd="phys.pressure", verbosity=3, criteria=_min_max("AirPressure"),
     ),
 """
 STATISTIC = """
@@ -234,7 +234,6 @@ def test_a_field_is_described(field):
         assert ucd.check_ucd(field.ucd, check_controlled_vocabulary=True)
     assert field.verbosity is None or field.ucd
     assert field.default is None or not field.values or field.default in field.values
-    assert not field.sortable or field.is_column
 
 
 def test_tables_show_known_fields():

@@ -37,7 +37,9 @@ photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
 photseries find --ra 75.43 --dec -69.17 --radius 0.01 --sort-by separation
 """
 
-_CONTROLS = tuple(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "sortBy", "sortOrder"))
+_CONTROLS = tuple(
+    known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder")
+)
 
 _METAVARS = {
     kind.TEXT: "TEXT", kind.TEXTS: "TEXT,...", kind.INTEGERS: "ID,...", kind.COUNT: "N", kind.NUMBER: "NUMBER",

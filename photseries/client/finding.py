@@ -62,7 +62,7 @@ class Finder:
     def metadata(self, series_id: int) -> dict[str, Any]:
         """Get the fields of one series."""
         fields: dict[str, Any] = self._transport.read(path_of(series_id), {"dataFormat": "none"})
-        return fields
+        return _without_table(fields)
 
     def past(self, series_id: int, revision: int) -> Series:
         """Get a series as it was."""
@@ -103,7 +103,7 @@ class Finder:
         page: dict[str, Any] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
         while True:
             answer = self._transport.read(SERIES, page)
-            yield from answer["series"]
+            yield from map(_without_table, answer["series"])
             if not answer["cursor"]:
                 return
             page["cursor"] = answer["cursor"]
@@ -122,7 +122,7 @@ class Finder:
             }
             while True:
                 answer = self._transport.request("POST", f"{SERIES}/query", message(None, body), repeatable=True)
-                for found in answer["series"]:
+                for found in map(_without_table, answer["series"]):
                     yield {**found, "position": found["position"] + first}
                 if not answer["cursor"]:
                     break
@@ -156,3 +156,9 @@ def _pairs(positions: Any) -> list[list[float]]:
         raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
     found: list[list[float]] = pairs.tolist()
     return found
+
+
+def _without_table(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a series without the empty place of its table."""
+    fields.pop("data", None)
+    return fields

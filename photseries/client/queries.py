@@ -10,7 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from photseries.errors import InvalidError
+from photseries.fields import FIELDS
 from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
+from photseries.parameters.kinds import MOMENT
 from photseries.text import suggestion
 
 __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
@@ -18,7 +20,7 @@ __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
-_SHAPING = ("useRobustMagAndRMS", "sortBy", "sortOrder", "numPerPage")
+_SHAPING = ("useRobustMagAndRMS", "timeScale", "timeScale", "sortBy", "sortOrder", "numPerPage")
 
 
 def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:
@@ -26,6 +28,9 @@ def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:
 
 
 _TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name in _SHAPING))
+
+#: The criteria that are times.
+_TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 
 #: The name of every keyword in the table of query parameters.
 KEYWORDS: Mapping[str, str] = _keywords(_TABLE)
@@ -37,8 +42,8 @@ def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
     Parameters
     ----------
     criteria : mapping of str to object
-        Texts, numbers, booleans, dates and times (astropy's too, of which UTC is sent as MJD), and lists or arrays of
-        these; None is left out.
+        Texts, numbers, booleans, dates and times, and lists or arrays of these; None is left out. A time of astropy is
+        sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one.
 
     Returns
     -------
@@ -48,10 +53,12 @@ def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
     Raises
     ------
     InvalidError
-        Naming an unknown keyword, with the closest known one, or a value that no parameter takes.
+        Naming an unknown keyword, with the closest known one, a value that no parameter takes, or a time without a
+        scale beside one of astropy.
     """
     problems: dict[str, list[str]] = {}
     body: dict[str, Any] = {}
+    scale, is_stated = _time_scale(criteria)
     for keyword, value in criteria.items():
         name = KEYWORDS.get(keyword, keyword)
         if name not in KEYWORDS.values():
@@ -59,11 +66,13 @@ def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
             problems[keyword[:60]] = [f"There is no criterion {keyword[:60]}.{closest}"]
         elif name in body:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
+        elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
+            problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
         elif value is not None:
-            body[name] = _plain(value)
+            body[name] = _plain(value, scale)
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
-    return texts_of(body)
+    return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
 def takes_criteria(method: _F) -> _F:
@@ -82,16 +91,32 @@ def takes_criteria(method: _F) -> _F:
     return method
 
 
-def _plain(value: Any) -> Any:
-    """Bring a value into the forms that JSON has."""
+def _is_time(value: Any) -> bool:
+    """Tell whether a value is a Time of astropy, which need not be installed."""
+    return hasattr(value, "scale") and hasattr(value, "tdb") and hasattr(value, "mjd")
+
+
+def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """Return the scale in which times are sent, None where none has a scale, and whether the caller states it."""
+    stated = next((criteria[name] for name in ("timeScale", "time_scale") if criteria.get(name) is not None), None)
+    if stated in FIELDS["time_scale"].values:
+        return stated, True
+    first = next((value for value in criteria.values() if _is_time(value)), None)
+    if first is None:
+        return None, False
+    return first.scale if first.scale in FIELDS["time_scale"].values else "tdb", False
+
+
+def _plain(value: Any, scale: str | None = None) -> Any:
+    """Bring a value into the forms that JSON has; a time of astropy as MJD in a scale."""
     if isinstance(value, np.datetime64):
         value = value.astype("M8[us]").item()
     if isinstance(value, datetime):
         return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if hasattr(value, "utc") and hasattr(value, "mjd"):
-        return _plain(np.asarray(value.utc.mjd))
+    if _is_time(value):
+        return _plain(np.asarray(getattr(value, scale or "utc").mjd))
     if isinstance(value, np.generic | np.ndarray):
         return _plain(value.tolist())
     if isinstance(value, Iterable) and not isinstance(value, str):

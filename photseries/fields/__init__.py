@@ -24,7 +24,6 @@ from photseries.fields.table import (
     REFERENCES,
     SETTABLE,
     SHARING,
-    SORTABLE,
     STATISTICS,
 )
 
@@ -44,7 +43,6 @@ __all__ = [
     "RIGHT_ASCENSION",
     "SETTABLE",
     "SHARING",
-    "SORTABLE",
     "STATISTICS",
     "Comparison",
     "Field",

@@ -154,7 +154,6 @@ class Field:
     interval : Interval, optional
     refers_to : str, optional
         The kind of registry entry whose id it holds.
-    sortable : bool
     criteria : tuple of Comparison
     verbosity : int, optional
         The least VERB of a cone search that shows it under its own name.
@@ -177,7 +176,6 @@ class Field:
     values: tuple[str, ...] = ()
     interval: Interval | None = None
     refers_to: str | None = None
-    sortable: bool = False
     criteria: tuple[Comparison, ...] = ()
     verbosity: int | None = None
     on_page: bool = True

@@ -34,7 +34,6 @@ __all__ = [
     "REFERENCES",
     "SETTABLE",
     "SHARING",
-    "SORTABLE",
     "STATISTICS",
 ]
 
@@ -76,7 +75,7 @@ def _file(name: str, label: str, description: str, criterion: Comparison) -> Fie
 
 
 def _statistic(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
-    return _one(name, type_, Section.STATISTIC, label, description, **{"sortable": True, **more})
+    return _one(name, type_, Section.STATISTIC, label, description, **more)
 
 
 def _per_column(name: str, label: str, description: str) -> Field:
@@ -85,12 +84,12 @@ def _per_column(name: str, label: str, description: str) -> Field:
 
 #: The whole table.
 _TABLE: Final[tuple[Field, ...]] = (
-    _record("id", "id", "ID", "the number of the series", ucd="meta.id;meta.main", sortable=True),
-    _record("created_at", "moment", "Created", "when the series was created", ucd="time.creation", sortable=True),
-    _record("modified", "moment", "Modified", "when the series was last changed", ucd="time.processing", sortable=True),
+    _record("id", "id", "ID", "the number of the series", ucd="meta.id;meta.main"),
+    _record("created_at", "moment", "Created", "when the series was created", ucd="time.creation"),
+    _record("modified", "moment", "Modified", "when the series was last changed", ucd="time.processing"),
     _record("revision", "integer", "Revision", "the number of changes, starting at 1", ucd="meta.version"),
     _metadata(
-        "obj_id", "text", "Source", "the source", ucd="meta.id;src", required=True, refers_to="sources", sortable=True,
+        "obj_id", "text", "Source", "the source", ucd="meta.id;src", required=True, refers_to="sources",
         on_page=False,
         criteria=(
             Comparison(
@@ -104,45 +103,45 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _metadata(
         "instrument_id", "id", "Instrument", "the instrument", ucd="meta.id;instr", required=True,
-        refers_to="instrument", sortable=True, on_page=False,
+        refers_to="instrument", on_page=False,
         criteria=_equals("instrumentID", "Series taken with this instrument."),
     ),
     _metadata(
         "series_name", "path", "Series", "TESS sector, night, field ...; `/` makes folders, `\\` is read as `/`",
-        ucd="meta.id", required=True, sortable=True, criteria=_equals("seriesName"),
+        ucd="meta.id", required=True, criteria=_equals("seriesName"),
     ),
     _metadata(
         "series_obj_id", "name", "Object in the series", "the star in that series; a number is taken as text",
-        ucd="meta.id", required=True, sortable=True, criteria=_equals("seriesObjID"),
+        ucd="meta.id", required=True, criteria=_equals("seriesObjID"),
     ),
     _metadata(
         "ra", "number", "RA", "right ascension, ICRS", unit="deg", digits=5, ucd="pos.eq.ra", required=True,
-        interval=RIGHT_ASCENSION, sortable=True,
+        interval=RIGHT_ASCENSION,
     ),
     _metadata(
         "dec", "number", "Dec", "declination, ICRS", unit="deg", digits=5, ucd="pos.eq.dec", required=True,
-        interval=DECLINATION, sortable=True,
+        interval=DECLINATION,
     ),
     _metadata(
         "exp_time", "number", "Exposure time", "exposure time", unit="s", ucd="time.duration;obs.exposure",
-        required=True, interval=POSITIVE, sortable=True, criteria=(*_equals("expTime"), *_min_max("ExpTime")),
+        required=True, interval=POSITIVE, criteria=(*_equals("expTime"), *_min_max("ExpTime")),
     ),
     _metadata(
         "filter", "text", "Filter", "the bandpass", ucd="meta.id;instr.filter",
-        required=True, sortable=True, verbosity=2, on_page=False,
+        required=True, verbosity=2, on_page=False,
         criteria=_equals("filter", "Series through this filter."),
     ),
     _metadata(
         "channel", "name", "Channel", "the channel of a camera that has several", ucd="meta.id;instr.det",
-        sortable=True, verbosity=3, criteria=_equals("channel", "Series of this channel."),
+        verbosity=3, criteria=_equals("channel", "Series of this channel."),
     ),
     _metadata(
-        "origin", "name", "Origin", "the pipeline", ucd="meta.id;meta.software", sortable=True, verbosity=3,
+        "origin", "name", "Origin", "the pipeline", ucd="meta.id;meta.software", verbosity=3,
         criteria=_equals("origin", "Series of this origin."),
     ),
     _metadata(
         "limiting_mag", "number", "Limiting magnitude", "limiting magnitude, in magsys", unit="mag", digits=3,
-        ucd="phot.mag;stat.max", sortable=True,
+        ucd="phot.mag;stat.max",
         criteria=(
             *_magnitudes("limitingMag"),
             Comparison(
@@ -153,7 +152,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _metadata(
         "magref", "number", "Reference magnitude", "reference magnitude, in magsys", unit="mag", digits=3,
-        ucd="phot.mag", sortable=True, criteria=_magnitudes("magref"),
+        ucd="phot.mag", criteria=_magnitudes("magref"),
     ),
     _metadata(
         "e_magref", "number", "Error of the reference magnitude", "error of magref; needs magref", unit="mag", digits=4,
@@ -217,7 +216,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         "object: units of columns that the service has none for, by the name of the column", on_page=False,
     ),
     _record(
-        "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users", sortable=True,
+        "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users",
         criteria=_equals("ownerID", "Series of this owner."),
     ),
     _sharing(
@@ -318,7 +317,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _statistic(
         "is_detected", "boolean", "Has detections", "whether any row is detected", ucd="meta.code", filled=True,
-        sortable=False, on_page=False,
+        on_page=False,
         criteria=(Comparison("detected", Operator.IS, "Series with, or without, a detected point."),),
     ),
     _statistic(
@@ -393,11 +392,8 @@ STATISTICS: Final = _names(Section.STATISTIC)
 #: Statistics that have one value for each numeric column of the table.
 PER_COLUMN: Final = tuple(field.name for field in _TABLE if field.type == "per column")
 
-#: Fields of every answer about a series; ``data`` follows them if it is asked for.
+#: Fields of every answer about a series, which ``sortBy`` accepts; ``data`` follows them.
 ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not Section.SEARCH)
-
-#: Fields that ``sortBy`` accepts.
-SORTABLE: Final = tuple(field.name for field in _TABLE if field.sortable)
 
 #: Fields of a series in a HATS export.
 EXPORTED: Final = tuple(

@@ -45,7 +45,13 @@ _OPTIONS: Final = {
 }
 
 #: What altdata say of the fluxes.
-_OF_FLUXES: Final = ("flux_calibrated", "flux_unit", "flux_zero_point", "flux_zero_point_source")
+_OF_FLUXES: Final = (
+    "flux_calibrated",
+    "flux_unit",
+    "flux_zero_point",
+    "flux_zero_point_error",
+    "flux_zero_point_source",
+)
 
 
 def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Reading:

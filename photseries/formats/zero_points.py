@@ -91,4 +91,8 @@ def zero_point_of(given: float | str, unit: Unit, bandpass: Any) -> tuple[float,
     if not is_its_unit or bandpass not in (None, found.filter):
         what = unit if not is_its_unit else bandpass
         raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {what}.")
-    return found.ab, {"flux_zero_point": found.ab, "flux_zero_point_source": found.source}
+    return found.ab, {
+        "flux_zero_point": found.ab,
+        "flux_zero_point_error": found.error,
+        "flux_zero_point_source": found.source,
+    }

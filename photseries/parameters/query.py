@@ -11,7 +11,8 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.fields import Operator
-from photseries.parameters.kinds import DECLINATION, MOST_VALUES, RIGHT_ASCENSION, joined
+from photseries.lightcurve.time_scales import in_every_scale
+from photseries.parameters.kinds import DECLINATION, MOMENT, MOST_VALUES, RIGHT_ASCENSION, joined
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
@@ -36,11 +37,15 @@ MOST_REPEATS = 100
 
 @dataclass(frozen=True)
 class Restriction:
-    """A criterion with the field that it concerns and the value that a request gives it."""
+    """A criterion with the field that it concerns and the value that a request gives it.
+
+    ``by_scale`` has a time in every time scale where the request states the scale of ``value``.
+    """
 
     criterion: Criterion
     field: str
     value: Any
+    by_scale: Mapping[str, float] | None = None
 
 
 class Cone(NamedTuple):
@@ -186,9 +191,14 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
 
 
 def _restrictions(values: Mapping[str, Any]) -> list[Restriction]:
-    robust = values["useRobustMagAndRMS"]
+    robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
     return [
-        Restriction(known, known.robust if robust and known.robust else known.field, value)
+        Restriction(
+            known,
+            known.robust if robust and known.robust else known.field,
+            value,
+            in_every_scale(value, scale) if scale and known.kind is MOMENT else None,
+        )
         for known in CRITERIA
         if known.name in values and known.operator is not Operator.CONE
         for value in (values[known.name] if known.repeatable else [values[known.name]])

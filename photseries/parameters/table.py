@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from photseries.fields import FIELDS, SORTABLE, Comparison, Field, Operator
+from photseries.fields import ANSWERED, FIELDS, Comparison, Field, Operator
 from photseries.parameters.kinds import (
     COUNT,
     DECLINATION,
@@ -152,6 +152,12 @@ CONTROLS: tuple[Parameter, ...] = (
         sentence="Compare magBrighterThan, magFainterThan, minRMS and maxRMS with robust_mag and robust_rms.",
     ),
     Parameter(
+        name="timeScale",
+        kind=choice(*FIELDS["time_scale"].values),
+        sentence="The scale of the times in the criteria: they are converted for each series that has a time_scale. "
+        "Without it, and for other series, they are compared with the MJD as it is stored.",
+    ),
+    Parameter(
         name="dataFormat",
         kind=choice(*FORMATS),
         default="none",
@@ -159,8 +165,9 @@ CONTROLS: tuple[Parameter, ...] = (
     ),
     Parameter(
         name="sortBy",
-        kind=choice(*SORTABLE, SEPARATION),
-        sentence="The field that orders the answer; the id breaks ties, null comes last; separation goes with a cone. "
+        kind=choice(*ANSWERED, SEPARATION),
+        sentence="The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered "
+        "as text; separation goes with a cone. "
         "Default: obj_id, or separation for a list of positions.",
     ),
     Parameter(name="sortOrder", kind=choice("asc", "desc"), default="asc", sentence="Ascending or descending."),
@@ -185,4 +192,7 @@ CONTROLS: tuple[Parameter, ...] = (
 )
 
 #: The parameters of an answer that has no pages.
-SUMMED_UP: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name == "useRobustMagAndRMS"))
+SUMMED_UP: tuple[Parameter, ...] = (
+    *CRITERIA,
+    *(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale")),
+)

@@ -39,7 +39,6 @@ def test_every_criterion_is_a_keyword_of_its_own():
         (datetime.date(2026, 11, 21), "2026-11-21"),
         (np.datetime64("2026-11-21"), "2026-11-21T00:00:00+00:00"),
         (pd.Timestamp("2026-11-21", tz="UTC"), "2026-11-21T00:00:00+00:00"),
-        (Time(60000.25, format="mjd", scale="utc"), "60000.25"),
         (np.float32(0.5), "0.5"),
         (True, "true"),
         (np.True_, "true"),
@@ -51,6 +50,27 @@ def test_values(value, text):
     asked = arguments({name: value})
     assert asked == {KEYWORDS[name]: [text]}
     assert len(parse(asked).restrictions) == 1
+
+
+@pytest.mark.parametrize("scale", ["utc", "tai", "tt", "tdb"])
+def test_a_time_of_astropy_is_sent_with_its_scale(scale):
+    first, last = (Time(day, format="mjd", scale=scale) for day in (60000.25, 60001.5))
+    asked = arguments({"start_after": first, "endBefore": last})
+    assert asked == {"startAfter": ["60000.25"], "endBefore": ["60001.5"], "timeScale": [scale]}
+
+
+def test_times_of_astropy_are_sent_in_one_scale():
+    time = Time("2019-06-15T12:00:00", scale="utc")
+    assert arguments({"start_after": time.tdb, "end_before": time})["endBefore"] == [repr(float(time.tdb.mjd))]
+    assert arguments({"start_after": time, "time_scale": "tt", "end_before": 60000}) == {
+        "startAfter": [repr(float(time.tt.mjd))], "endBefore": ["60000"], "timeScale": ["tt"],
+    }  # fmt: skip
+    assert arguments({"start_after": time.tcb}) == {
+        "startAfter": [repr(float(time.tdb.mjd))], "timeScale": ["tdb"],
+    }  # fmt: skip
+    assert arguments({"start_after": 60000, "end_before": datetime.date(2026, 11, 21)}).keys() == {
+        "startAfter", "endBefore",
+    }  # fmt: skip
 
 
 @given(st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=5))
@@ -71,6 +91,8 @@ def test_repeatable_and_absent():
         ({"page_number": 1}, "There is no criterion page_number."),
         ({"minRMS": 1, "min_rms": 2}, "min_rms is given twice"),
         ({"filter": object()}, "filter must be"),
+        ({"start_after": Time(60000, format="mjd"), "end_before": 60001}, "end_before has no time scale"),
+        ({"timeScale": "utc", "time_scale": "tai"}, "time_scale is given twice"),
     ],
 )
 def test_bad_criteria(criteria, message):

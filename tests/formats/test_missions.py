@@ -88,6 +88,7 @@ def test_the_published_zero_point_of_tess(tess, tmp_path):
     assert 15_000 * microjansky == pytest.approx(2416e6 * 1e-4, rel=0.05)
     altdata = reading.fields["altdata"]
     assert altdata["flux_zero_point"] == pytest.approx(20.8823, abs=1e-4)
+    assert altdata["flux_zero_point_error"] == 0.05
     assert "TESS Instrument Handbook" in altdata["flux_zero_point_source"]
     assert reading.warnings == ()
     (tmp_path / "kepler.fits").write_bytes(mission_files.kepler()[0])

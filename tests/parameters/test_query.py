@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.fields import SORTABLE
+from photseries.fields import ANSWERED
 from photseries.parameters import (
     CONTROLS,
     CRITERIA,
@@ -147,7 +147,7 @@ def test_a_page_has_at_most_500(text, size):
 
 CURSORS = st.builds(
     Cursor,
-    st.sampled_from(SORTABLE),
+    st.sampled_from(ANSWERED),
     st.booleans(),
     st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**63), 2**63 - 1)
     | st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])),
@@ -252,6 +252,8 @@ def test_a_summary_takes_criteria_only(known):
     arguments = {known.name: [str(known.default)]}
     if known.name == "useRobustMagAndRMS":
         assert parse_criteria(arguments) == Query()
+    elif known.name == "timeScale":
+        assert parse_criteria({"timeScale": ["tdb"]}) == Query()
     else:
         with pytest.raises(InvalidError, match="Unknown parameter"):
             parse_criteria(arguments)

@@ -42,19 +42,17 @@ class SeriesDocument:
     fields : bytes
         A JSON object.
     table : tuple of bytes
-        The table, a JSON value in pieces; empty when it was not asked for.
+        The table, a JSON value in pieces; null when it was not asked for.
     rows : int, optional
         The number of rows before ``max_points`` was applied, when a part of the table was asked for.
     """
 
     fields: bytes
-    table: tuple[bytes, ...] = ()
+    table: tuple[bytes, ...] = (b"null",)
     rows: int | None = None
 
     def pieces(self) -> list[bytes]:
         """Return the JSON object with the table as its field ``data``, in pieces."""
-        if not self.table:
-            return [self.fields]
         rows = b"" if self.rows is None else b',"data_rows":%d' % self.rows
         return [b'%b%b,"data":' % (self.fields.removesuffix(b"}"), rows), *self.table, b"}"]
 

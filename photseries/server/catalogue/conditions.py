@@ -10,18 +10,23 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
+    Boolean,
     ColumnElement,
     DateTime,
     Double,
     Float,
     Integer,
     Select,
+    Text,
     UnaryExpression,
     all_,
     and_,
     any_,
+    case,
     cast,
+    func,
     literal,
     or_,
     select,
@@ -48,6 +53,9 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
+#: The characters of an object or a list that an order compares.
+LONGEST_KEY = 200
+
 #: A cone is covered with pixels of a fraction of its radius: a row that is read in vain costs more than a range.
 FINENESS = 4.0
 
@@ -69,13 +77,15 @@ def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
     return _square(SERIES.unit_x - x) + _square(SERIES.unit_y - y) + _square(SERIES.unit_z - z)
 
 
-def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
+def order(
+    principal: Principal, query: Query
+) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
     """Give what orders the rows, the value that does so first, and the conditions of the query's cursor.
 
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
     """
-    key = _key(query)
-    nullable = query.sort_by != SEPARATION and SERIES[query.sort_by].nullable
+    key = _key(principal, query)
+    nullable = query.sort_by in FIELDS and FIELDS[query.sort_by].nullable
     columns = [key, SERIES.id] if query.sort_by != "id" else [SERIES.id]
     directed: list[UnaryExpression[Any]] = [column.desc() if query.descending else column.asc() for column in columns]
     if nullable:
@@ -84,11 +94,28 @@ def order(query: Query) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any],
     return directed, key, after
 
 
-def _key(query: Query) -> ColumnElement[Any]:
-    if query.sort_by == SEPARATION and query.cone is not None:
+def _key(principal: Principal, query: Query) -> ColumnElement[Any]:
+    """Return what a query orders its rows by; objects and lists as text, cut to a length that fits into a cursor."""
+    name = query.sort_by
+    if name == SEPARATION and query.cone is not None:
         return squared_chord(query.cone.ra, query.cone.dec)
-    column: ColumnElement[Any] = SERIES[query.sort_by]
+    if name not in SERIES:
+        return func.left(_shared(principal, streams=name.startswith("stream")), LONGEST_KEY, type_=Text)
+    column: ColumnElement[Any] = SERIES[name]
+    if isinstance(column.type, JSON):
+        return func.left(func.nullif(cast(column, Text), "null"), LONGEST_KEY, type_=Text)
     return column
+
+
+def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
+    """Return the ids of the groups or streams of a row that the principal sees, as a text."""
+    number = func.unnest(SERIES.audience).column_valued("number")
+    wanted = number < 0 if streams else number > 0
+    seen = select(func.abs(number)).where(wanted).order_by(func.abs(number))
+    if not principal.is_admin:
+        joined = audience((), principal.stream_ids) if streams else audience(principal.group_ids, ())
+        seen = seen.where(number == any_(literal(joined, ARRAY(Integer))))
+    return func.array_to_string(func.array(seen.scalar_subquery()), ",")
 
 
 def _after(key: ColumnElement[Any], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
@@ -114,7 +141,7 @@ def _of_type(key: ColumnElement[Any], value: Any) -> Any:
         raise bad_cursor()
     wanted = (int, float) if isinstance(key.type, Float) else key.type.python_type
     is_infinite = isinstance(value, float) and not math.isfinite(value)
-    if isinstance(value, bool) or not isinstance(value, wanted) or is_infinite:
+    if isinstance(value, bool) is not isinstance(key.type, Boolean) or not isinstance(value, wanted) or is_infinite:
         raise bad_cursor()
     return value
 
@@ -132,6 +159,8 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     if operator is Operator.STATISTIC:
         statistic = SERIES[value.field].op("->>")(value.column)
         return _COMPARISONS[value.operator](cast(statistic, Double), value.value)
+    if restriction.by_scale is not None:
+        return _in_scale(restriction, restriction.by_scale)
     condition = _OF_COLUMNS[operator](SERIES[restriction.field], value)
     if restriction.field == "magsys":
         return and_(condition, SERIES.mean_mag.is_not(None))
@@ -139,6 +168,15 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
         # Numbers of instrumental magnitudes mean nothing beside others.
         return and_(condition, SERIES.magsys != "instrumental")
     return condition
+
+
+def _in_scale(restriction: Restriction, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
+    """Compare a time with the value in the scale of each row; an index helps with the loosest value of all scales."""
+    column, value = SERIES[restriction.field], restriction.value
+    bound = case(by_scale, value=SERIES.time_scale, else_=value)
+    if restriction.criterion.operator is Operator.AT_LEAST:
+        return and_(_at_least(column, min(by_scale.values())), column >= bound)
+    return and_(column <= max(by_scale.values()), column <= bound)
 
 
 def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:

@@ -121,7 +121,7 @@ def arcsec(squared_chord: float) -> float:
 
 
 def _page(connection: Connection, principal: Principal, query: Query) -> Sequence[Row[Any]]:
-    directed, key, after = order(query)
+    directed, key, after = order(principal, query)
     found = [SERIES.id, key.label("key")]
     if query.cone is not None:
         found.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))

@@ -21,6 +21,7 @@ from photseries.errors import (
 )
 from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMED_UP, Query, Restriction
 from photseries.server.archive import Archive
+from photseries.server.archive.reader import SeriesDocument
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
@@ -92,7 +93,7 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
-            listed = [orjson.Fragment(one.document) for one in page.found] if query.data_format == "none" else []
+            listed = [_without_table(one) for one in page.found] if query.data_format == "none" else []
             return query.data_format, page.found, around, success({"series": listed, **around})
 
         data_format, found, around, content = await self.run(find)
@@ -114,6 +115,11 @@ class SeriesHandler(UploadHandler):
             return b"".join(document.pieces())
         except PhotseriesError as error:
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
+
+
+def _without_table(found: Found) -> orjson.Fragment:
+    """Return the JSON of a series whose table was not asked for."""
+    return orjson.Fragment(b"".join(SeriesDocument(found.document).pieces()))
 
 
 def _batches(found: list[Found]) -> Iterator[list[Found]]:

@@ -5,17 +5,20 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import orjson
 import pytest
 from astropy.coordinates import angular_separation
-from sqlalchemy import DateTime, Float, Text, delete, update
+from astropy.time import Time
+from sqlalchemy import JSON, Boolean, DateTime, Float, Text, delete, update
 
 from photseries import parameters
 from photseries.errors import InvalidError
-from photseries.fields import SORTABLE
+from photseries.fields import ANSWERED
 from photseries.parameters import CRITERIA, Cursor
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.models import Series
+from photseries.server.principal import Principal
 from tests.server.catalogue import rows
 from tests.server.catalogue.cases import CASES, ONE, OTHER
 
@@ -148,6 +151,36 @@ def test_wildcards_are_plain_characters(table, part, scan, order):
         assert {one.fields[field] for one in page.found} == {text for text in texts if part in text}
 
 
+#: MJD of one instant by scale, from astropy; None is the unknown scale, which is compared as it is.
+INSTANT = Time("2019-06-15T12:00:00", scale="utc")
+BY_SCALE = {scale: float(getattr(INSTANT, scale).mjd) for scale in ("utc", "tai", "tt", "tdb")}
+SECOND = 1 / 86400
+
+
+@pytest.mark.parametrize("scale", BY_SCALE)
+@pytest.mark.parametrize(
+    ("name", "field", "sign"),
+    [("startAfter", "mjd_first", 1), ("startBefore", "mjd_first", -1), ("midAfter", "mjd_mid", 1),
+     ("midTimeBefore", "mjd_mid", -1), ("endAfter", "mjd_last", 1), ("endBefore", "mjd_last", -1)],
+)  # fmt: skip
+def test_a_time_with_a_scale_is_converted_for_each_row(table, scale, name, field, sign):
+    stored = [*BY_SCALE.items(), (None, BY_SCALE[scale])]
+    # The whole scales differ by 32 to 69 s, so that 5 ms decide only where the time was converted.
+    inside, outside = (
+        table.insert(*({field: mjd + way * sign * 0.005 * SECOND, "time_scale": known} for known, mjd in stored))
+        for way in (1, -1)
+    )
+    value = repr(BY_SCALE[scale])
+    assert table.ids(**{name: value}, timeScale=scale, sortBy="id") == inside
+    as_stored = [
+        number
+        for numbers, way in ((inside, 1), (outside, -1))
+        for number, (_, mjd) in zip(numbers, stored, strict=True)
+        if (mjd + way * sign * 0.005 * SECOND - BY_SCALE[scale]) * sign >= 0
+    ]
+    assert table.ids(**{name: value}, sortBy="id") == sorted(as_stored)
+
+
 # Order and pages
 
 MOMENT = datetime(2026, 11, 21, 4, 30, 0, 123456, tzinfo=UTC)
@@ -155,16 +188,33 @@ VALUES = {
     "obj_id": ["axb", "other star", "star"],
     "instrument_id": rows.INSTRUMENTS,
     "owner_id": [1, 2, 3],
+    "followup_request_id": [ONE, OTHER],
+    "assignment_id": [ONE, OTHER],
     "ra": [0.0, 10.123456789012345, 359.99999999999994],
     "dec": [-90.0, -0.1, 0.1, 90.0],
+    "statistics_version": [1, 2],
 }
+
+#: Columns of which no two rows have the same value.
+UNIQUE = ("id", "filename")
+
+#: Fields that live in tables of their own, and the words for them in :func:`rows.insert`.
+SHARED = {"group_ids": "group_ids", "groups": "group_ids", "stream_ids": "stream_ids", "streams": "stream_ids"}
 
 
 def values_of(column):
     """Give values that a column can have, null among them where it may be; there are few, so that there are ties."""
+    if column in SHARED:
+        return [[], [ONE], [OTHER], [ONE, OTHER]]
     kind = COLUMNS[column].type
     if column in VALUES:
         values = VALUES[column]
+    elif isinstance(kind, JSON):
+        values = [{"a": 1.5}, {"a": 2.5, "b": "é"}, {}]
+    elif isinstance(kind, Boolean):
+        values = [False, True]
+    elif column in UNIQUE:
+        return [None]
     elif isinstance(kind, DateTime):
         values = [MOMENT, MOMENT + timedelta(microseconds=1), MOMENT - timedelta(days=10**4)]
     elif isinstance(kind, Text):
@@ -181,14 +231,24 @@ def repeatable(seed):
 
 
 def random_row(column, chance):
-    return {} if column == "id" else {column: chance.choice(values_of(column))}
+    if column in UNIQUE:
+        return {} if column == "id" else {column: f"{chance.random()}"}
+    return {SHARED.get(column, column): chance.choice(values_of(column))}
 
 
-@pytest.mark.parametrize("column", SORTABLE)
+def ordered(value):
+    """Give what an order compares: of an object or a list a text."""
+    if isinstance(value, list):
+        return ",".join(str(number) for number in sorted(value))
+    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+
+
+@pytest.mark.parametrize("column", ANSWERED)
 def test_an_order_and_its_pages(table, column):
     chance = repeatable(column)
     new = [random_row(column, chance) for _ in range(11)]
-    keys = {number: fields.get(column, number) for number, fields in zip(table.insert(*new), new, strict=True)}
+    name = SHARED.get(column, column)
+    keys = {number: ordered(row.get(name, number)) for number, row in zip(table.insert(*new), new, strict=True)}
     for order, sign in (("asc", 1), ("desc", -1)):
         known = sorted(number for number, key in keys.items() if key is not None)[::sign]
         null = sorted(number for number, key in keys.items() if key is None)[::sign]
@@ -202,6 +262,19 @@ def test_an_order_and_its_pages(table, column):
             assert {len(page) for page in pages[:-1]} == {size}
         numbered = [table.ids(numPerPage=4, pageNumber=page, **arguments) for page in (1, 2, 3, 4)]
         assert [number for page in numbered for number in page] == [*wanted, *null]
+
+
+@pytest.mark.parametrize("column", SHARED)
+def test_an_order_by_groups_compares_only_those_that_the_principal_sees(table, column):
+    word = SHARED[column]
+    first, second = table.insert({word: [OTHER], "channel": "a"}, {word: [ONE, OTHER], "channel": "b"})
+    joined = {"group_ids": frozenset[int](), "stream_ids": frozenset[int](), word: frozenset({OTHER})}
+    member = Principal(2, "user 2", 0, group_ids=joined["group_ids"], stream_ids=joined["stream_ids"])
+    found = {}
+    for name, principal in (("operator", OPERATOR), ("member", member)):
+        page, _ = table.services.reader.find(principal, parsed({"sortBy": column}))
+        found[name] = [one.fields["id"] for one in page.found]
+    assert found == {"operator": [second, first], "member": [first, second]}  # equal for the member: by id
 
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
@@ -247,7 +320,7 @@ FORGED = [None, True, "", "a", "59000", "é", 1, -1.5, 2**62, 1e308, [], [1], {}
           "infinity", "now"]  # fmt: skip
 
 
-@pytest.mark.parametrize("column", [*SORTABLE, "separation"])
+@pytest.mark.parametrize("column", [*ANSWERED, "separation"])
 def test_forged_cursors(table, column):
     """A value of another type is refused; one of the right type is a place like any other."""
     table.insert({}, {})

@@ -39,7 +39,7 @@ def get(admin, series, **params):
 
 def test_peer_23_the_metadata_of_the_file_is_taken(admin, posted):
     data = get(admin, posted, dataFormat="none")
-    assert "data" not in data
+    assert data["data"] is None
     expected = {
         "filter": "tess::red",
         "series_name": "TESS_2_1_2",

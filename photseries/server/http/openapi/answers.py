@@ -142,7 +142,7 @@ def _described(field: Field) -> Schema:
 
 def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     found = {
-        "data": {"description": "The table, if it is asked for; null when its file is damaged.", "anyOf": [
+        "data": {"description": "The table; null when it is not asked for, or when its file is damaged.", "anyOf": [
             *(ref(name) for name in ("Data",)), {"type": "null"}]},
         "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
         "data_error": {**TEXT, "description": "Why a list has no table here."},
