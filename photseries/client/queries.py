@@ -20,7 +20,7 @@ __all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
-_SHAPING = ("useRobustMagAndRMS", "timeScale", "timeScale", "sortBy", "sortOrder", "numPerPage")
+_SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage")
 
 
 def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:

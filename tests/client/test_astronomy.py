@@ -169,3 +169,20 @@ def test_light_curves_that_lightkurve_read_from_tess(client, world, tmp_path, li
     assert (metadata["series_name"], metadata["filter"]) == ("TESS/sector-01", "tess::red")
     assert metadata["exp_time"] == pytest.approx(118.8)
     assert metadata["flux_unit"] == "electron/s"
+
+
+def test_a_time_finds_series_of_every_time_scale(client, fields):
+    """UTC and TDB differ by 69 s: the series that begins at an instant is found by it, whatever scale it is in."""
+    instant = Time("2019-06-15T12:00:00", scale="utc")
+    for scale in ("utc", "tdb"):
+        table = {**columns(3), "mjd": getattr(instant, scale).mjd + np.arange(3) / 24}
+        client.upload(table, **{**fields, "channel": scale, "time_scale": scale})
+    second = TimeDelta(1, format="sec")
+    name = fields["series_name"]
+    for time in (instant, instant.tdb, instant.tcb):
+        for shift, found in ((-second, {"utc", "tdb"}), (second, set())):
+            assert set(client.find(series_name=name, start_after=time + shift)["channel"]) == found
+        assert client.count(series_name=name, start_after=time - second, start_before=time + second) == 2
+    # A number is compared with the MJD as it is stored.
+    early = float(instant.utc.mjd) + 1 / 86400
+    assert set(client.find(series_name=name, start_after=early)["channel"]) == {"tdb"}

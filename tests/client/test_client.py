@@ -263,6 +263,8 @@ def test_find(client, fields):
     name = fields["series_name"]
     numbers = [client.upload(frame(n), **{**fields, "series_obj_id": n, "ra": 20 + n}).id for n in range(2, 7)]
     found = client.find(series_name=name)
+    assert "data" not in found
+    assert "data" not in client.get(numbers[0]).metadata
     assert sorted(found["id"]) == numbers
     assert list(found) == list(ANSWERED)
     assert client.count(seriesName=name) == 5
