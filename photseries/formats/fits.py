@@ -218,7 +218,7 @@ def _name(column: Column) -> str:
     name = _ascii(column.name).strip()
     while len(name) + name.count("'") > _LONGEST_NAME:
         name = name[:-1]
-    return str(name)
+    return str(name).rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
 def _lost(column: Column) -> Note:
