@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-import orjson
-
 from photseries.errors import DamagedError, NotFoundError
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
@@ -148,7 +146,7 @@ class SeriesReader:
             raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
-        return self._document(Found(blob, revision, 0, orjson.dumps(fields)), data_format, WHOLE)
+        return self._document(Found(blob, revision, 0, fields), data_format, WHOLE)
 
     def document(
         self, principal: Principal, found: Found, data_format: str = "none", part: Part = WHOLE

@@ -187,7 +187,7 @@ TABLES: Mapping[str, type[Base]] = {
     "tokens": Token,
 }
 
-# JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits) and goes out unparsed.
+# JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits).
 _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "text": Text,
     "unit": Text,

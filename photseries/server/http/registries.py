@@ -39,7 +39,11 @@ class EntriesHandler(_KindHandler):
     @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
     async def post(self) -> None:
         """Create an entry."""
-        await self.reply(lambda: self.services.accounts.create(self.principal, self.kind, self.json_body()))
+        await self.reply(lambda: self.create(self.json_body()))
+
+    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Call the use case that ``needs`` names for POST."""
+        return self.services.accounts.create(self.principal, self.kind, body)
 
     @Contract(query=_PAGES, gives="{kind}Page")
     async def get(self) -> None:
@@ -59,10 +63,9 @@ class SourcesHandler(EntriesHandler):
 
     needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_source)}
 
-    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
-    async def post(self) -> None:
-        """Create an entry."""
-        await self.reply(lambda: self.services.accounts.create_source(self.principal, self.json_body()))
+    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Call the use case that ``needs`` names for POST."""
+        return self.services.accounts.create_source(self.principal, body)
 
 
 class EntryHandler(_KindHandler):
