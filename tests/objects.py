@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -114,6 +115,8 @@ class ObjectServer:
 
     def freeze(self):
         self.process.send_signal(signal.SIGSTOP)
+        # The signal is delivered later than it is sent: without the wait the server may still answer a request.
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def thaw(self):
         self.process.send_signal(signal.SIGCONT)
