@@ -1,13 +1,15 @@
-"""Write the tables of the documents from the code; with `--check`, only say whether they are up to date."""
+"""Write the tables of the documents, and the keywords of the client, from the code; with `--check`, only compare."""
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 from photseries import errors
+from photseries.client.queries import KEYWORDS
 from photseries.fields import ANSWERED, FIELDS, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, WRITERS
-from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD
+from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
 from photseries.server.accounts import KINDS
 from photseries.server.http import server
 from photseries.server.http.exports import EXPORT
@@ -19,7 +21,7 @@ from photseries.server.schemas.registries import CHANGES, CREATIONS
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import COLUMNS
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
 
 
 def table(head, rows):
@@ -146,17 +148,41 @@ API = {
 }
 
 DOCUMENTS = {
-    "api.md": API,
-    "formats.md": {"formats": formats, "exports": exports},
-    "import.md": {"reasons": reasons},
-    "vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
+    "docs/api.md": API,
+    "docs/formats.md": {"formats": formats, "exports": exports},
+    "docs/import.md": {"reasons": reasons},
+    "docs/vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
+    "photseries/client/criteria.py": {"criteria": lambda: criteria(False), "cone": lambda: criteria(True)},
 }
+
+
+def criteria(is_cone):
+    """Return the keys of a TypedDict of search criteria, each with its sentence as a docstring."""
+    known = [known for known in (*CRITERIA, *CONTROLS) if known.name in KEYWORDS.values()]
+    lines = []
+    for one in known:
+        if (one.name in ("ra", "dec", "radius")) is is_cone:
+            sentence = "\n    ".join(textwrap.wrap(f'"""{one.sentence}"""', 116))
+            lines.append(
+                f"{snake_case(one.name)}: {annotation(one.kind.schema, one.repeatable)} | None\n    {sentence}"
+            )
+    return "    " + "\n    ".join(lines)
+
+
+def annotation(schema, repeatable=False):
+    """Return the Python type of a parameter's values."""
+    if "anyOf" in schema:
+        return "Moment"
+    if schema["type"] == "array":
+        return annotation(schema["items"], repeatable=True)
+    name = {"integer": "int", "number": "float", "boolean": "bool", "string": "str"}[schema["type"]]
+    return f"{name} | Sequence[{name}]" if repeatable else name
 
 
 def written(text, tables):
     """Make every table of a page anew."""
     for name, make in tables.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        pattern = rf"((?:<!--|#) {name}(?: -->)?\n).*?((?:<!--|    #) end\b)"
         text, count = re.subn(pattern, lambda match, make=make: f"{match[1]}{make()}\n{match[2]}", text, flags=re.S)
         assert count == 1, name
     return text
@@ -164,8 +190,8 @@ def written(text, tables):
 
 if __name__ == "__main__":
     for name, tables in DOCUMENTS.items():
-        page = (DOCS / name).read_text("utf-8")
+        page = (ROOT / name).read_text("utf-8")
         if "--check" not in sys.argv[1:]:
-            (DOCS / name).write_text(written(page, tables), "utf-8")
+            (ROOT / name).write_text(written(page, tables), "utf-8")
         elif written(page, tables) != page:
-            sys.exit(f"docs/{name} is not up to date: run `python tools/tables.py`")
+            sys.exit(f"{name} is not up to date: run `python tools/tables.py`")

@@ -105,9 +105,8 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
     As a table, with as many columns as the terminal has room for; as CSV; or as JSON, an object a line.
     """
     asked = given(criteria)
-    page = {"numPerPage": min(limit, MOST_PER_PAGE) if limit else MOST_PER_PAGE}
     names = [name.strip() for name in columns.split(",")] if columns else None
-    walked = islice(client.iter(**asked, **page), limit or None)
+    walked = islice(client.iter(**asked, num_per_page=min(limit or MOST_PER_PAGE, MOST_PER_PAGE)), limit or None)
     found = _having(names or (), (series.metadata for series in walked))
     if as_json:
         for fields in found:

@@ -8,16 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, Unpack
 from urllib.parse import quote
 
 import pandas as pd
 
 from photseries.client import settings
+from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.finding import SERIES, Finder, framed, path_of
 from photseries.client.keys import Reached
 from photseries.client.payload import message, payload_of
-from photseries.client.queries import arguments, takes_criteria
+from photseries.client.queries import arguments
 from photseries.client.series import Series
 from photseries.client.transport import Doubt, Transport
 from photseries.client.uploads import Outcome, Uploaded, Uploader, many
@@ -184,8 +185,7 @@ class Client:
             warnings.warn(writer.warning, stacklevel=2)
         return target
 
-    @takes_criteria
-    def find(self, *, limit: int | None = None, **criteria: Any) -> pd.DataFrame:
+    def find(self, *, limit: int | None = None, **criteria: Unpack[ConeCriteria]) -> pd.DataFrame:
         """Find series.
 
         Parameters
@@ -193,8 +193,9 @@ class Client:
         limit : int, optional
             At most so many; default: all that match.
         **criteria
-            What to look for, as in the interface (``minMedianSNR``) or as Python spells it (``min_median_snr``). Lists
-            are alternatives; times are MJD, ISO texts, datetimes (UTC unless they say otherwise) or astropy's.
+            The keywords of :class:`~photseries.client.criteria.ConeCriteria`, or the names of the query parameters
+            (``minMedianSNR`` for ``min_median_snr``). A list matches any of its values. Times are MJD, ISO texts,
+            datetimes (UTC unless they have a time zone) or astropy Times.
 
         Returns
         -------
@@ -211,8 +212,7 @@ class Client:
             asked.setdefault("numPerPage", [str(max(limit, 1))])
         return framed(islice(self._finder.walk(asked), limit))
 
-    @takes_criteria
-    def iter(self, **criteria: Any) -> Iterator[Series]:
+    def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Walk through all series that match, page after page; their tables are fetched when they are asked for.
 
         Parameters
@@ -227,7 +227,6 @@ class Client:
         asked = arguments(criteria)
         return (self._finder.series(metadata) for metadata in self._finder.walk(asked))
 
-    @takes_criteria
     def export(
         self,
         path: str | os.PathLike[str],
@@ -235,7 +234,7 @@ class Client:
         format: str | None = None,
         columns: str | Sequence[str] | None = None,
         derive: str | Sequence[str] | None = None,
-        **criteria: Any,
+        **criteria: Unpack[ConeCriteria],
     ) -> Path:
         """Download every series that matches into one file, in memory that does not grow with their number.
 
@@ -274,19 +273,16 @@ class Client:
         self._transport.save(f"{SERIES}/export", asked, target)
         return target
 
-    @takes_criteria
-    def count(self, **criteria: Any) -> int:
+    def count(self, **criteria: Unpack[ConeCriteria]) -> int:
         """Count the series that match criteria, which are as in :meth:`find`."""
         return int(self._transport.read(SERIES, {**arguments(criteria), "numPerPage": "1"})["totalMatches"])
 
-    @takes_criteria
-    def summary(self, **criteria: Any) -> dict[str, Any]:
+    def summary(self, **criteria: Unpack[ConeCriteria]) -> dict[str, Any]:
         """Count the series that match, by instrument, filter, series_name and owner; their sources and time span."""
         found: dict[str, Any] = self._transport.read(f"{SERIES}/summary", arguments(criteria))
         return found
 
-    @takes_criteria
-    def positions(self, positions: Any, radius: float, **criteria: Any) -> pd.DataFrame:
+    def positions(self, positions: Any, radius: float, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
 
         Parameters

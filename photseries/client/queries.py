@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +14,7 @@ from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, tex
 from photseries.parameters.kinds import MOMENT
 from photseries.text import suggestion
 
-__all__ = ["KEYWORDS", "arguments", "snake_case", "takes_criteria"]
-
-_F = TypeVar("_F", bound=Callable[..., Any])
+__all__ = ["KEYWORDS", "arguments", "snake_case"]
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
 _SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage")
@@ -36,12 +33,12 @@ _TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 KEYWORDS: Mapping[str, str] = _keywords(_TABLE)
 
 
-def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
+def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     """Write keywords and their values as query arguments.
 
     Parameters
     ----------
-    criteria : mapping of str to object
+    criteria : Criteria or mapping of str to object
         Texts, numbers, booleans, dates and times, and lists or arrays of these; None is left out. A time of astropy is
         sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one.
 
@@ -73,22 +70,6 @@ def arguments(criteria: Mapping[str, Any]) -> dict[str, list[str]]:
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     return texts_of(body if scale is None else {"timeScale": scale, **body})
-
-
-def takes_criteria(method: _F) -> _F:
-    """Let the signature and the help of a method with ``**criteria`` show the keywords that it takes."""
-    signature = inspect.signature(method)
-    given = [known for known in signature.parameters.values() if known.kind is not inspect.Parameter.VAR_KEYWORD]
-    more = [
-        inspect.Parameter(snake_case(known.name), inspect.Parameter.KEYWORD_ONLY, default=None)
-        for known in _TABLE
-        if snake_case(known.name) not in signature.parameters
-    ]
-    method.__signature__ = signature.replace(parameters=[*given, *more])  # type: ignore[attr-defined]
-    if method.__doc__:
-        listed = "".join(f"\n        {snake_case(known.name)} : {known.sentence}" for known in _TABLE)
-        method.__doc__ += f"\n\n        Criteria\n        --------{listed}\n        "
-    return method
 
 
 def _is_time(value: Any) -> bool:

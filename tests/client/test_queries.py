@@ -1,7 +1,7 @@
 """Keywords of a search: every parameter in both spellings, and values as Python and astropy write them."""
 
 import datetime
-import inspect
+import typing
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries import Client
+from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.queries import KEYWORDS, arguments, snake_case
 from photseries.errors import InvalidError
 from photseries.parameters import CRITERIA, parse
@@ -27,9 +28,10 @@ def test_every_criterion_is_a_keyword_of_its_own():
     spellings = [name for known in CRITERIA for name in known.spellings]
     assert len({snake_case(name) for name in spellings}) == len(spellings)
     assert set(spellings) < set(KEYWORDS.values())
-    for method in (Client.find, Client.iter, Client.count, Client.summary, Client.positions):
-        assert {snake_case(known.name) for known in CRITERIA} <= set(inspect.signature(method).parameters)
-    assert "min_median_snr : Series whose median_snr is at least this." in inspect.getdoc(Client.find)
+    assert {snake_case(known.name) for known in CRITERIA} <= set(ConeCriteria.__annotations__)
+    for method in (Client.find, Client.iter, Client.count, Client.summary):
+        assert typing.get_type_hints(method)["criteria"] == typing.Unpack[ConeCriteria]
+    assert typing.get_type_hints(Client.positions)["criteria"] == typing.Unpack[Criteria]
 
 
 @pytest.mark.parametrize(

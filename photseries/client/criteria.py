@@ -1,0 +1,149 @@
+"""The keywords with which the client searches, typed for editors and type checkers.
+
+``python tools/tables.py`` writes the keys from the table of query parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, TypeAlias, TypedDict
+
+import numpy as np
+
+__all__ = ["ConeCriteria", "Criteria", "Moment"]
+
+#: An MJD, an ISO 8601 text, a date or datetime (UTC unless it has a time zone), or an astropy Time.
+Moment: TypeAlias = float | str | date | np.datetime64 | Any
+
+
+class Criteria(TypedDict, total=False):
+    """Which series to find, and their order; a list matches any of its values, None is ignored."""
+
+    # criteria
+    object_id: str | None
+    """Series whose obj_id contains this text; % and _ are plain characters."""
+    rejected_object_ids: str | Sequence[str] | None
+    """Series of none of these sources."""
+    instrument_id: int | Sequence[int] | None
+    """Series taken with this instrument."""
+    series_name: str | Sequence[str] | None
+    """Series whose series_name equals this."""
+    series_obj_id: str | Sequence[str] | None
+    """Series whose series_obj_id equals this."""
+    exp_time: float | Sequence[float] | None
+    """Series whose exp_time equals this [s]."""
+    min_exp_time: float | None
+    """Series whose exp_time is at least this [s]."""
+    max_exp_time: float | None
+    """Series whose exp_time is at most this [s]."""
+    filter: str | Sequence[str] | None
+    """Series through this filter."""
+    channel: str | Sequence[str] | None
+    """Series of this channel."""
+    origin: str | Sequence[str] | None
+    """Series of this origin."""
+    limiting_mag_fainter_than: float | None
+    """Series whose limiting_mag is at least this [mag]. Instrumental magnitudes never match."""
+    limiting_mag_brighter_than: float | None
+    """Series whose limiting_mag is at most this [mag]. Instrumental magnitudes never match."""
+    limiting_mag_is_nan: bool | None
+    """Series without (true) or with (false) a limiting magnitude."""
+    magref_fainter_than: float | None
+    """Series whose magref is at least this [mag]. Instrumental magnitudes never match."""
+    magref_brighter_than: float | None
+    """Series whose magref is at most this [mag]. Instrumental magnitudes never match."""
+    followup_request_id: int | Sequence[int] | None
+    """Series of this followup request."""
+    assignment_id: int | Sequence[int] | None
+    """Series of this assignment."""
+    flux_unit: str | Sequence[str] | None
+    """Series whose flux_unit is this, as it is stored."""
+    magsys: str | Sequence[str] | None
+    """Series with magnitudes in this system; series without magnitudes never match."""
+    owner_id: int | Sequence[int] | None
+    """Series of this owner."""
+    group_id: int | Sequence[int] | None
+    """Series shared with this group, which must be one that you see."""
+    stream_id: int | Sequence[int] | None
+    """Series of this stream, which must be one that you see."""
+    filename: str | None
+    """Series whose filename contains this text; % and _ are plain characters."""
+    hash: str | Sequence[str] | None
+    """Series whose file has this MD5."""
+    content_hash: str | Sequence[str] | None
+    """Series whose table has this content_hash."""
+    min_num_exposures: int | None
+    """Series whose num_exp is at least this."""
+    max_num_exposures: int | None
+    """Series whose num_exp is at most this."""
+    min_num_detected: int | None
+    """Series whose num_detected is at least this."""
+    max_num_detected: int | None
+    """Series whose num_detected is at most this."""
+    start_after: Moment | None
+    """Series whose mjd_first is at least this."""
+    start_before: Moment | None
+    """Series whose mjd_first is at most this."""
+    mid_after: Moment | None
+    """Series whose mjd_mid is at least this."""
+    mid_before: Moment | None
+    """Series whose mjd_mid is at most this."""
+    end_after: Moment | None
+    """Series whose mjd_last is at least this."""
+    end_before: Moment | None
+    """Series whose mjd_last is at most this."""
+    detected: bool | None
+    """Series with, or without, a detected point."""
+    mag_fainter_than: float | None
+    """Series whose mean_mag is at least this [mag]. Instrumental magnitudes never match."""
+    mag_brighter_than: float | None
+    """Series whose mean_mag is at most this [mag]. Instrumental magnitudes never match."""
+    min_rms: float | None
+    """Series whose rms_mag is at least this [mag]."""
+    max_rms: float | None
+    """Series whose rms_mag is at most this [mag]."""
+    min_median_snr: float | None
+    """Series whose median_snr is at least this."""
+    max_median_snr: float | None
+    """Series whose median_snr is at most this."""
+    min_best_snr: float | None
+    """Series whose best_snr is at least this."""
+    max_best_snr: float | None
+    """Series whose best_snr is at most this."""
+    min_worst_snr: float | None
+    """Series whose worst_snr is at least this."""
+    max_worst_snr: float | None
+    """Series whose worst_snr is at most this."""
+    min_frame_rate: float | None
+    """Series whose frame_rate is at least this [Hz]."""
+    max_frame_rate: float | None
+    """Series whose frame_rate is at most this [Hz]."""
+    stat: str | Sequence[str] | None
+    """Series with such a statistic of one of their columns; may be given several times."""
+    use_robust_mag_and_rms: bool | None
+    """Compare magBrighterThan, magFainterThan, minRMS and maxRMS with robust_mag and robust_rms."""
+    time_scale: str | None
+    """The scale of the times in the criteria: they are converted for each series that has a time_scale. Without it, and
+    for other series, they are compared with the MJD as it is stored."""
+    sort_by: str | None
+    """The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered as text;
+    separation goes with a cone. Default: obj_id, or separation for a list of positions."""
+    sort_order: str | None
+    """Ascending or descending."""
+    num_per_page: int | None
+    """Series on a page; above 500 acts as 500."""
+    # end
+
+
+class ConeCriteria(Criteria, total=False):
+    """The same, and a cone on the sky."""
+
+    # cone
+    ra: float | None
+    """Centre, ICRS, of a cone; ra, dec and radius come together."""
+    dec: float | None
+    """Centre, ICRS, of a cone; ra, dec and radius come together."""
+    radius: float | None
+    """Radius of a cone; ra, dec and radius come together."""
+    # end
