@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
@@ -29,12 +30,10 @@ _TEXT_OR_BRACKET: Final = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 #: Where the text of a file begins; inside another text its quotes would have backslashes before them.
 _FILE: Final = re.compile(rb'"data"\s*:\s*"')
-#: Values of a list that is taken for a column by its first one.
-_LONG_LIST: Final = 1_000
+#: A list of numbers: what is in it, and, so that no bracket in a text is taken for one, every text.
+_LIST_OR_TEXT: Final = re.compile(rb'(\[)[^"\[\]{}]*+(?=\])|("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
-#: A longer body, without its file, is not read a second time to name a key that occurs twice [bytes].
-_LONG_TEXT: Final = 2**20
 #: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
 _MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
@@ -83,18 +82,38 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
         raise _not_json(error) from error
     if not isinstance(document, dict):
         raise InvalidError("The body must be a JSON object.")
-    checked = {**document, "data": ""} if file and ":" not in str(document.get("data")) else document
-    colons, depth = _measured(checked, limits)
+    _check(rest, limits)
+    if _has_long_integer(rest):  # orjson makes floats of them
+        json.loads(body, parse_int=_short)
+    return document
+
+
+def _check(text: bytes, limits: Limits) -> None:
+    """Refuse valid JSON with a key twice in one object, which orjson reads, with too many keys there, or too deep.
+
+    The exact parser reads it without its numbers: they are most of a long body.
+    """
+
+    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+            raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
+        _require_few("keys in one object", len(found), limits.object_keys)
+        return found
+
+    try:
+        depth = _depth(json.loads(_LIST_OR_TEXT.sub(rb"\1\2", text), object_pairs_hook=distinct))
+    except RecursionError:
+        depth = sys.getrecursionlimit()
     if depth > limits.depth:
         raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
-    # orjson keeps the last of equal keys and makes floats of long integers. Every key has one colon, so a count tells
-    # whether one was dropped; the exact parser, many times slower, decides only where there is a doubt.
-    is_distinct = colons == (expected := _colons(rest)) or _measured(checked, limits, skip=False)[0] == expected
-    if not is_distinct and len(rest) > _LONG_TEXT:
-        raise InvalidError("The body has a key twice in one object.")
-    if not is_distinct or _has_long_integer(rest):
-        json.loads(body, object_pairs_hook=_distinct, parse_int=_short)
-    return document
+
+
+def _depth(value: Any) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
 
 
 def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
@@ -155,52 +174,12 @@ def _keys(text: bytes, most: int) -> int:
     return count
 
 
-def _colons(text: bytes) -> int:
-    """Count the colons of a body, those written as escapes, too."""
-    colons = text.count(b":")
-    if b"\\u003" not in text:
-        return colons
-    # Backslashes come in pairs but for the one that begins an escape.
-    single = text.replace(b"\\\\", b"")
-    return colons + single.count(b"\\u003a") + single.count(b"\\u003A")
-
-
-def _measured(document: Any, limits: Limits, *, skip: bool = True) -> tuple[int, int]:
-    """Count the colons that a document has, and its levels; long columns of numbers are skipped if wanted."""
-    colons = depth = 0
-    waiting = [(document, 1)]
-    while waiting:
-        value, level = waiting.pop()
-        depth = max(depth, level)
-        children = value
-        if isinstance(value, dict):
-            _require_few("keys in one object", len(value), limits.object_keys)
-            colons += len(value) + sum(name.count(":") for name in value)
-            children = value.values()
-        elif skip and len(value) > _LONG_LIST and isinstance(value[0], int | float | None):
-            continue  # a column of numbers; what else may be in it is found when it becomes an array
-        kinds = set(map(type, children))
-        if str in kinds:
-            colons += sum(child.count(":") for child in children if type(child) is str)
-        if kinds & {dict, list}:
-            waiting += [(child, level + 1) for child in children if type(child) in (dict, list)]
-    return colons, depth
-
-
 def _has_long_integer(body: bytes) -> bool:
     digits = body.translate(_DIGITS)
     if _MANY_DIGITS not in digits:
         return False
     # Most long runs are fractions, which are taken away first: the search that knows them all is slow.
     return _MANY_DIGITS in digits.replace(b"." + _MANY_DIGITS, b"") and _LONG_INTEGER.search(body) is not None
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise InvalidError(f"The body has the key {twice!r:.80} twice in one object.")
-    return found
 
 
 def _short(digits: str) -> int:

@@ -22,17 +22,17 @@ def keys(count, separator=":"):
 
 @pytest.fixture
 def parsers(monkeypatch):
-    """The parsers are counted, and the exact one must not be called."""
-    called = []
+    """The parsers that are called, each by its name; the exact one with the length of its text."""
+    called: list[str | int] = []
 
     def loads(body):
         called.append("orjson")
         return original(body)
 
-    original = orjson.loads
+    original, exact = orjson.loads, json.loads
     monkeypatch.setattr(json_columns, "orjson", SimpleNamespace(loads=loads, JSONDecodeError=orjson.JSONDecodeError))
     monkeypatch.setattr(json_arrays, "parse", lambda *_: called.append("simdjson"))
-    monkeypatch.setattr(json, "loads", lambda *_, **__: called.append("exact"))
+    monkeypatch.setattr(json, "loads", lambda text, **hooks: (called.append(len(text)), exact(text, **hooks))[1])
     return called
 
 
@@ -40,7 +40,6 @@ def parsers(monkeypatch):
 def test_keys_are_counted_before_the_body_is_parsed(parsers, separator):
     body = f'{{"a":{{{keys(499, separator)}}},"b":{{{keys(499, separator)}}}}}'
     assert len(json_columns.parse(body.encode(), NARROW)) == 2
-    assert "exact" not in parsers
     parsers.clear()
     body = body.replace('"b"', f'"c"{separator}1,"b"')
     with pytest.raises(InvalidError, match=r"1,001 keys.*at most 1,000"):
@@ -76,27 +75,21 @@ def test_texts_and_values_are_counted_before_the_body_is_parsed(parsers):
     assert parsers == []
 
 
-@pytest.mark.parametrize(
-    "text", [r"\u003a" * 9, r"\\u003a::", r"\\\u003A", r"\\\\u003a", r":\u003a", r"\n\u003a\"\u003A:"]
-)
-def test_colons_in_texts_need_no_second_parser(parsers, text):
-    body = f'{{"a":"{text}","{text}":1}}'.encode()
+@pytest.mark.parametrize("text", [r"\u003a", r"\\u003a::", r"\\\u003A", "[1,2]", r"\"[", r"]\\\"[", "[", r"\\["])
+def test_brackets_and_quotes_in_texts(text):
+    body = f'{{"a":"{text}","{text}":1,"[3,4]":[5,6],"b":["{text}",7]}}'.encode()
     decoded = json.JSONDecoder().decode(f'"{text}"')
-    assert json_columns.parse(body, LIMITS) == {"a": decoded, decoded: 1}
-    assert "exact" not in parsers
+    assert json_columns.parse(body, LIMITS) == {"a": decoded, decoded: 1, "[3,4]": [5, 6], "b": [decoded, 7]}
+    with pytest.raises(InvalidError, match="twice"):
+        json_columns.parse(body[:-1] + f',"{text}":[8,9]}}'.encode(), LIMITS)
 
 
-def test_a_long_body_with_a_key_twice_is_refused_without_a_second_parser(parsers):
-    body = f'{{"a":1,"a":2,"data":{{"mjd":[{"1.5," * 400_000}1.5]}}}}'.encode()
-    with pytest.raises(InvalidError, match="a key twice"):
+def test_the_exact_parser_reads_no_numbers_of_columns(parsers):
+    column = "1.5," * 400_000
+    body = f'{{"a":1,"a":2,"data":{{"mjd":[{column}1.5]}}}}'.encode()
+    with pytest.raises(InvalidError, match="the key 'a' twice"):
         json_columns.parse(body, LIMITS)
-    assert "exact" not in parsers
-
-
-def test_a_long_column_of_mixed_values_is_no_key_twice(parsers):
-    body = f'{{"data":{{"mjd":[{"1.5," * 400_000}"a:b"]}}}}'.encode()
-    assert json_columns.parse(body, LIMITS)["data"]["mjd"][-1] == "a:b"
-    assert "exact" not in parsers
+    assert [size for size in parsers if isinstance(size, int)] == [len('{"a":1,"a":2,"data":{"mjd":[]}}')]
 
 
 class CountingObject:
@@ -186,10 +179,11 @@ def peak(call):
         tracemalloc.stop()
 
 
-@pytest.mark.parametrize("unit", [b"n", b",n", b",null", b"[null"])
-def test_the_search_for_nulls_takes_little_memory(unit):
-    body = b'{"a":"' + unit * (8_000_000 // len(unit)) + b'"}'
-    assert peak(lambda: json_arrays._without_nulls(body)) < 3 * len(body)
+@pytest.mark.parametrize("unit", ["[", '\\"', "[1,", "null,"])
+def test_a_long_text_takes_little_memory(unit):
+    body = json.dumps({"a": unit * (4_000_000 // len(unit))}).encode()
+    limits = dataclasses.replace(LIMITS, texts=10**8)
+    assert peak(lambda: json_columns._check(body, limits)) < 3 * len(body)
 
 
 def test_white_space_in_base64_takes_little_memory():
