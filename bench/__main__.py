@@ -5,20 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-BENCHES = (
-    "bulk",
-    "catalogue",
-    "compare",
-    "download",
-    "export",
-    "flood",
-    "growth",
-    "reader",
-    "scaling",
-    "service",
-    "soak",
-    "takeover",
-)
+BENCHES = ("bulk", "compare", "download", "reader", "service", "soak")
 
 
 def main() -> None:
