@@ -97,7 +97,7 @@ class Interval:
     open_most: bool = False
 
     def __contains__(self, value: float) -> bool:
-        """Tell whether a number lies in the interval."""
+        """Return whether a number lies in the interval."""
         above = self.least is None or value > self.least or (value == self.least and not self.open_least)
         below = self.most is None or value < self.most or (value == self.most and not self.open_most)
         return above and below

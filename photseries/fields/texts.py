@@ -60,7 +60,7 @@ class Template:
         parts = re.split(r"\{(\w*)\}", template)
         for name in parts[1::2]:
             if name and name not in SETTABLE:
-                raise InvalidError(f"{name!r} is none of {', '.join(SETTABLE)}.")
+                raise InvalidError(f"{name!r} is not one of {', '.join(SETTABLE)}.")
         named = [f"(?P<{part}>.+)" if part else ".*" for part in parts[1::2]]
         literal = [re.escape(part) for part in parts[::2]]
         try:

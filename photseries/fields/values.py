@@ -216,7 +216,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _unstorable(value: Any, depth: int) -> str | None:
-    """Say why a JSON value cannot be stored, or None when it can."""
+    """Return why a JSON value cannot be stored, or None when it can."""
     if depth < 0:
         return "is nested too deeply"
     if isinstance(value, str):
@@ -234,5 +234,5 @@ def _unstorable(value: Any, depth: int) -> str | None:
     elif value is None:
         return None
     else:
-        return f"contains a {type(value).__name__}, which JSON has no place for"
+        return f"contains a {type(value).__name__}, which JSON cannot represent"
     return next(filter(None, (_unstorable(child, depth - 1) for child in children)), None)

@@ -186,7 +186,7 @@ def _unchecked(data: Any, step: Filter, cap: int) -> Any:
 
 
 def fletcher32(data: Any) -> tuple[int, int]:
-    """Give both halves of the Fletcher-32 checksum of 16-bit big-endian words, modulo 65535 (J. G. Fletcher 1982)."""
+    """Return both halves of the Fletcher-32 checksum of 16-bit big-endian words, modulo 65535 (J. G. Fletcher 1982)."""
     padded = bytes(data) + b"\0" * (len(data) % 2)
     words = np.frombuffer(padded, ">u2").astype(np.int64)
     weights = np.arange(words.size, 0, -1, dtype=np.int64) % 65535

@@ -136,7 +136,7 @@ def _check_name(name: Any, limits: Limits) -> None:
 
 
 def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
-    """Give the values as they are written; note the texts."""
+    """Return the values as they are written; note the texts."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         return _nanoseconds(column)
@@ -151,7 +151,7 @@ def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
 
 
 def _nanoseconds(column: pd.Series[Any]) -> Array:
-    """Give times in the one unit that all pandas read alike: before 3.0 they take every other unit for nanoseconds."""
+    """Convert times to the one unit that all pandas read alike: before 3.0 they take others for nanoseconds."""
     try:
         return np.asarray(column.dt.as_unit("ns"))
     except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
@@ -177,7 +177,7 @@ def _text(column: pd.Series[Any], texts: set[str]) -> Array:
 
 
 def _text_size(texts: Iterable[str]) -> int:
-    """Tell what one value of a column of these texts takes in memory [bytes]."""
+    """Return what one value of a column of these texts takes in memory [bytes]."""
     width = max(len(text.encode()) for text in texts)
     return cell_size(np.dtype(f"S{max(width, 1)}"))
 

@@ -39,7 +39,7 @@ class Image:
         return self._place
 
     def tell(self) -> int:
-        """Give the place."""
+        """Return the place."""
         return self._place
 
     def readinto(self, buffer: memoryview) -> int:

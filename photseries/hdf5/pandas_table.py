@@ -44,7 +44,7 @@ class Attributes(Protocol):
     """The attributes of one HDF5 object."""
 
     def get(self, name: str) -> bytes | int | None:
-        """Give a text as bytes, an integer, or None when there is no such attribute."""
+        """Return a text as bytes, an integer, or None when there is no such attribute."""
 
 
 def check_kind(group: Attributes) -> None:

@@ -63,7 +63,7 @@ def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle"
 
 
 def _sentence(message: str) -> str:
-    """Say in which file, unless the message is a sentence already."""
+    """Name the file in an error, unless its message is a sentence already."""
     return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
 
 
@@ -107,7 +107,7 @@ class Attributes:
         self._owner = owner
 
     def get(self, name: str) -> bytes | int | None:
-        """Give one attribute; None when it is absent.
+        """Return one attribute; None when it is absent.
 
         Raises
         ------

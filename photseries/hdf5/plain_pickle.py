@@ -1,8 +1,8 @@
 """What a pickle says, without doing what it says: a small machine over ``pickletools.genops``.
 
 HDF5 files that pandas writes carry pickled attributes. Loading a pickle runs it, so nothing here ever does: the machine
-knows the opcodes of plain containers and scalars, and as inert symbols the few functions of which numpy scalars are
-made. Every other name is refused, never looked up.
+knows the opcodes of plain containers and scalars, and, as inert symbols, the few functions that build numpy scalars.
+Every other name is refused, never looked up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""numpy scalars in pickles: what the functions of which numpy makes them would give, without calling any.
+"""numpy scalars in pickles: what the functions that build them would return, without calling any.
 
 The payload becomes one Python value through a type of a short list; nothing is looked up by name.
 """
@@ -46,7 +46,7 @@ def refusal(what: str) -> UnreadableFileError:
 
 
 def shown(name: Any) -> str:
-    """Give a name that a stranger chose, short and printable."""
+    """Return a name that a stranger chose, short and printable."""
     text = "".join(character if character.isprintable() else "?" for character in str(name)[:80])
     return text.replace(" ", ".")
 

@@ -14,7 +14,7 @@ TEXT_OVERHEAD: Final = 57
 
 
 def cell_size(dtype: np.dtype[Any]) -> int:
-    """Tell what one value takes in memory once it stands in a frame [bytes]: a short text far more than in the file."""
+    """Return the memory of one value in a frame [bytes]; a short text takes far more than in the file."""
     return dtype.itemsize + (TEXT_OVERHEAD if dtype.kind == "S" else 0)
 
 

@@ -241,7 +241,7 @@ def _row_type(fields: Sequence[Field], size: int) -> Any:
 
 
 def _chunks(fields: Sequence[Field], dtype: np.dtype[Any], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
-    """Give the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
+    """Yield the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
     records = np.zeros(chunk, dtype)
     for start in range(0, rows, chunk):
         for field in fields:

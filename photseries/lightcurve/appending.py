@@ -22,7 +22,7 @@ def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, fro
         Of the same columns and dtypes; the new ones may come in another order. Integers fit a column of floats or of
         shorter integers when no digit is lost.
     drop_repeats : bool
-        Whether new rows that are there already, equal in every column, are left out instead of refused. New rows that
+        Whether new rows that exist already, equal in every column, are left out instead of refused. New rows that
         repeat each other all stay.
     from_json : bool
         Whether the new rows were JSON, which has neither widths nor datetimes: its numbers are rounded to the floats
@@ -43,13 +43,13 @@ def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, fro
     repeats = np.isin(numbers[len(frame) :], numbers[: len(frame)])
     if repeats.any() and not drop_repeats:
         count = int(repeats.sum())
-        message = f"{count} of the {len(more)} new rows are there already. Leave them out, or say repeats=drop."
+        message = f"{count} of the {len(more)} new rows exist already. Leave them out, or use repeats=drop."
         raise InvalidError(message, fields={"data": [message]})
     return pd.concat([frame, fitted[~repeats]], ignore_index=isinstance(frame.index, pd.RangeIndex))
 
 
 def _numbered(frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Give equal rows equal numbers, and different rows different ones; what is missing equals what is missing."""
+    """Return a number for each row: equal rows have equal numbers, and missing values are equal."""
     numbers = np.zeros(len(frame), np.int64)
     for name in frame.columns:
         codes, kinds = pd.factorize(frame[name])
@@ -69,7 +69,7 @@ def _require_columns(frame: pd.DataFrame, more: pd.DataFrame) -> None:
 
 
 def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.DataFrame:
-    """Give the new rows the dtypes of the table."""
+    """Cast the new rows to the dtypes of the table."""
     fitted, problems = {}, {}
     for name, column in frame.items():
         given = more[name]
@@ -86,7 +86,7 @@ def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.Data
 
 
 def _cast(given: pd.Series[Any], dtype: Any, from_json: bool) -> pd.Series[Any]:
-    """Give values another dtype; a ValueError or TypeError says that something would be lost."""
+    """Cast values to another dtype; raise ValueError or TypeError where a value would be lost."""
     if from_json and dtype.kind == "M":
         if not given.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():
             raise ValueError("other texts than dates, which pandas may take for the present moment")

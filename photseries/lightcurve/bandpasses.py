@@ -262,7 +262,7 @@ def bandpass_of_profile(profile: str) -> str | None:
 
 
 def allowed(additional: Iterable[str]) -> tuple[str, ...]:
-    """Give every allowed filter name.
+    """Return every allowed filter name.
 
     Parameters
     ----------

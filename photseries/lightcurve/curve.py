@@ -65,7 +65,7 @@ class LightCurve:
     magerr: FloatArray
 
     def by_time(self) -> LightCurve:
-        """Give the same rows sorted by mjd; equal times keep their order, rows without a time come last."""
+        """Return the same rows sorted by mjd; equal times keep their order, rows without a time come last."""
         if np.all(self.mjd[1:] >= self.mjd[:-1]):
             return self
         order = np.argsort(self.mjd, kind="stable")
@@ -83,7 +83,7 @@ MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
 def brightness_spellings(calibration: Calibration) -> tuple[str, ...]:
-    """Return the spellings of the column that is the brightness, in order of precedence."""
+    """Return the spellings of the column that is the brightness, the preferred one first."""
     return {None: BRIGHTNESS, "flux": FLUX, "mag": MAG}[calibration.brightness]
 
 

@@ -41,7 +41,7 @@ class _Given:
         return np.nan if value is None else float(value)
 
     def exposures(self) -> FloatArray:
-        """Give the exposure time of each row [s]: its own where the table has one, else that of the series."""
+        """Return the exposure time of each row [s]: its own where the table has one, else that of the series."""
         name = first_present(self.frame, INFERRED["exp_time"])
         own = np.nan if name is None or not is_numeric(self.frame[name]) else self.frame[name].to_numpy(np.float64)
         return np.where(np.isfinite(own) & (own > 0), own, self.number("exp_time"))
@@ -129,7 +129,7 @@ def metadata_of_part(part: Part, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
-    """Tell whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
+    """Return whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
     calibration = calibration_of(metadata)
     is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive)
     return is_derived and calibration.flux_unit.microjansky not in (None, 1.0)
@@ -138,7 +138,7 @@ def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
 def derived(
     names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, Any]
 ) -> dict[str, FloatArray]:
-    """Give some of :data:`~photseries.lightcurve.part.DERIVED` for every row of a table, whose light curve is known."""
+    """Return some of :data:`~photseries.lightcurve.part.DERIVED` for every row of a table with a light curve."""
     given = _Given(curve, frame, metadata)
     with np.errstate(all="ignore"):
         return {name: _DERIVED[name](given) for name in names}

@@ -28,7 +28,7 @@ def signal_to_noise(curve: LightCurve) -> FloatArray:
     -------
     ndarray of float64, shape (n,)
         In the order of the rows: flux / fluxerr; where a row has no error, flux / :func:`noise_of_steps` of all fluxes
-        in order of time. For magnitudes that are not AB, which have no flux, 1.0857 / magerr, or 1.0857 /
+        sorted by time. For magnitudes that are not AB, which have no flux, 1.0857 / magerr, or 1.0857 /
         :func:`noise_of_steps` of the magnitudes. NaN where the brightness is absent or there is no noise to divide by.
 
     Notes
@@ -55,7 +55,7 @@ def noise_of_steps(values: npt.ArrayLike) -> float:
     Parameters
     ----------
     values : array_like of float, shape (n,)
-        In order of time, in any unit; values that are not finite are left out.
+        Sorted by time, in any unit; values that are not finite are left out.
 
     Returns
     -------

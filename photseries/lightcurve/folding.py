@@ -26,7 +26,7 @@ class Bins:
 
 
 def phases(mjd: FloatArray, period: float, epoch: float) -> FloatArray:
-    """Give the phase of times: the part of a period since its last beginning.
+    """Return the phase of times: the part of a period since its last beginning.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 
 
 def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
-    """Tell what a column means by its name and the metadata of its series.
+    """Return what a column means by its name and the metadata of its series.
 
     Parameters
     ----------
@@ -79,12 +79,12 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
 
 
 def time_scale(metadata: Mapping[str, Any]) -> str:
-    """Give the scale of the times as standards write it: UTC, TAI, TT, TDB or UNKNOWN."""
+    """Return the scale of the times as standards write it: UTC, TAI, TT, TDB or UNKNOWN."""
     return str(metadata.get("time_scale") or "unknown").upper()
 
 
 def time_refpos(metadata: Mapping[str, Any]) -> str:
-    """Give the place whose times these are as standards write it: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
+    """Return the place whose times these are as standards write it: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
     return str(metadata.get("time_refpos") or "unknown").upper()
 
 

@@ -143,7 +143,7 @@ def merge(layers: Mapping[str, Mapping[str, Any]], *, clearing: str | None = Non
 
 
 def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the reference brightness in both units.
+    """Return the reference brightness in both units.
 
     Parameters
     ----------

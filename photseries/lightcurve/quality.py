@@ -109,7 +109,7 @@ def _filter_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, eq=False)
 class _Times:
-    """The column of times as it came, its finite values in order [d], and whether the rows are in that order."""
+    """The column of times as uploaded, its finite values in order [d], and whether the rows are in that order."""
 
     name: str
     column: npt.NDArray[Any]

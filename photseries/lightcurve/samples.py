@@ -1,4 +1,4 @@
-"""The points of a light curve that an analysis works on: finite, in order of time, in one unit."""
+"""The points of a light curve that an analysis works on: finite, sorted by time, in one unit."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def inverse_variance_weights(count: int, error: FloatArray | None) -> FloatArray
 
 
 def unit_of(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> Unit:
-    """Give the unit of the brightness in a table."""
+    """Return the unit of the brightness in a table."""
     return "flux" if required_column(frame, brightness_spellings(calibration)) in FLUX else "mag"
 
 

@@ -38,7 +38,7 @@ class Cover(NamedTuple):
 
 
 def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
-    """Give the number of the pixel of order 29 in which a position lies.
+    """Return the number of the pixel of order 29 in which a position lies.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
 
 
 def unit_vector(ra: ArrayLike, dec: ArrayLike) -> FloatArray:
-    """Give the unit vectors of positions.
+    """Return the unit vectors of positions.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def unit_vector(ra: ArrayLike, dec: ArrayLike) -> FloatArray:
 
 
 def chord(radius: float) -> float:
-    """Give the chord between two unit vectors that are so many degrees apart.
+    """Return the chord between two unit vectors that are so many degrees apart.
 
     Unlike the cosine it tells small angles apart: 0.1 arcsec to 1e-9 relative.
     """
@@ -78,7 +78,7 @@ def chord(radius: float) -> float:
 
 
 def separation(chords: ArrayLike) -> FloatArray:
-    """Give the angle [arcsec] between unit vectors with a chord; the inverse of :func:`chord`."""
+    """Return the angle [arcsec] between unit vectors with a chord; the inverse of :func:`chord`."""
     return np.asarray(3600 * np.degrees(2 * np.arcsin(np.minimum(np.asarray(chords) / 2, 1.0))))
 
 
@@ -140,7 +140,7 @@ def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
 
 
 def _distance(centres: FloatArray, order: int, number: IntArray) -> FloatArray:
-    """Give the chords between points and the centres of pixels, shape ``(m,)``."""
+    """Return the chords between points and the centres of pixels, shape ``(m,)``."""
     pixels = np.stack(healpix.pix2vec(2**order, number, nest=True), axis=-1)
     return np.asarray(np.linalg.norm(centres - pixels, axis=-1))
 
@@ -151,7 +151,7 @@ def _reach(angle: float) -> float:
 
 @functools.cache
 def _pixel_radius(order: int) -> float:
-    """Give the greatest angle [rad] between a pixel's centre and its corners.
+    """Return the greatest angle [rad] between a pixel's centre and its corners.
 
     It occurs where the polar cap begins (Gorski et al. 2005, ApJ 622, 759; ``max_pixrad`` of the HEALPix library).
     """

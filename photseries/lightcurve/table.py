@@ -31,7 +31,7 @@ __all__ = [
     "validate",
 ]
 
-#: Accepted spellings, in order of precedence: the first one present is used.
+#: Accepted spellings: the first one present is used.
 TIME = ("mjd", "mjds")
 FLUX = ("flux", "fluxes")
 MAG = ("mag", "mags", "magnitudes")
@@ -98,12 +98,12 @@ def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ..
 
 
 def first_present(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str | None:
-    """Give the first of some spellings that is a column of the frame, or None."""
+    """Return the first of some spellings that is a column of the frame, or None."""
     return next((name for name in spellings if name in frame.columns), None)
 
 
 def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
-    """Give the first of some spellings that is a column of the frame.
+    """Return the first of some spellings that is a column of the frame.
 
     Raises
     ------
@@ -117,17 +117,17 @@ def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
 
 
 def error_column(frame: pd.DataFrame, brightness: str | None) -> str | None:
-    """Give the column of errors: the one in the unit of the brightness column when present, else the other."""
+    """Return the column of errors: the one in the unit of the brightness column when present, else the other."""
     return first_present(frame, (FLUXERR, MAGERR) if brightness in FLUX else (MAGERR, FLUXERR))
 
 
 def is_numeric(column: pd.Series[Any]) -> bool:
-    """Tell whether a column holds integers or floats (booleans are not numbers here)."""
+    """Return whether a column holds integers or floats (booleans are not numbers here)."""
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
 
 
 def is_text(column: pd.Series[Any]) -> bool:
-    """Tell whether a column is stored as text, be it in pandas' own dtype for it or as objects."""
+    """Return whether a column is stored as text, be it in pandas' own dtype for it or as objects."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
 
 

@@ -13,7 +13,7 @@ __all__ = ["in_every_scale"]
 _DAY: Final = 86_400.0
 _TT_MINUS_TAI: Final = 32.184
 
-#: From this MJD on TAI - UTC is a whole number of seconds, of which it was 10 then.
+#: From this MJD TAI - UTC is a whole number of seconds; it was 10 then.
 _YEAR_1972: Final = 41_317
 
 #: The largest terms of TDB - TT: amplitude [s], frequency [rad/century], phase [rad].

@@ -117,7 +117,7 @@ def _list_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def choices(*known: str) -> Kind:
-    """Make the kind of several values, each of which is one of some texts."""
+    """Return the kind of several values, each one of some texts."""
 
     def read(text: str) -> tuple[str, ...]:
         values = tuple(text.split(","))
@@ -130,7 +130,7 @@ def choices(*known: str) -> Kind:
 
 
 def any_of(*known: str) -> Kind:
-    """Make the kind of several values of a field, each of which is one of some texts."""
+    """Return the kind of several values of a field, each one of some texts."""
     return Kind(
         f"one of {', '.join(known)}, or several with commas between",
         _several(choice(*known).read),

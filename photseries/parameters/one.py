@@ -75,7 +75,7 @@ APPEND: tuple[Parameter, ...] = (
         name="repeats",
         kind=choice("refuse", "drop"),
         default="refuse",
-        sentence="What becomes of new rows that are there already, equal in every column.",
+        sentence="What to do with new rows that exist already, equal in every column.",
     ),
 )
 
@@ -91,5 +91,5 @@ _FIELDS = {
 
 
 def part_of(values: Mapping[str, Any]) -> Part:
-    """Give the part that parameters ask for."""
+    """Return the part that parameters ask for."""
     return Part(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})

@@ -137,7 +137,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
 
 
 def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
-    """Read query arguments of which only the criteria count, for an answer that has no pages; see :func:`parse`."""
+    """Read the criteria of query arguments, for an answer that has no pages; see :func:`parse`."""
     values = read(arguments, SUMMED_UP)
     return Query(restrictions=tuple(_restrictions(values)), cone=_cone(values))
 
@@ -270,7 +270,7 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
     Raises
     ------
     InvalidError
-        When a value is none of these.
+        When a value is not one of these.
     """
     repeatable = {spelling for known in CRITERIA if known.repeatable for spelling in known.spellings}
     texts: dict[str, list[str]] = {}

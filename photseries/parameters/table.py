@@ -65,7 +65,7 @@ class Parameter:
 
 
 def snake_case(name: str) -> str:
-    """Give the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
+    """Return the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
 
 

@@ -145,7 +145,7 @@ def test_options_of_the_readers(run, world, admin, tmp_path):
         (["no*.csv"], "There is no file no*.csv."),
         (["empty"], "empty holds no file whose name tells a format"),
         (["a.csv", "absent.csv"], "There is no file absent.csv."),
-        (["a.csv", "--from-name", "{colour}.csv"], "'colour' is none of obj_id"),
+        (["a.csv", "--from-name", "{colour}.csv"], "'colour' is not one of obj_id"),
         (["a.csv", "--from-name", "{filter}{filter}"], "--from-name: "),
     ],
 )

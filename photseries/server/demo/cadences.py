@@ -45,13 +45,13 @@ class Space:
     precision: float
 
     def times(self, _noise: np.random.Generator) -> FloatArray:
-        """Give the times of the exposures [d]."""
+        """Return the times of the exposures [d]."""
         mjd = self.begin + np.arange(0, self.days, self.exp_time / 86400)
         away = np.abs(mjd - self.begin - self.days / 2) < 0.6
         return np.asarray(mjd[~away])
 
     def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
-        """Give what comes of fluxes [uJy] at such times."""
+        """Return fluxes [uJy] as measured at such times."""
         since = mjd - self.begin
         scattered = np.exp(-0.5 * ((since % (self.days / 2) - self.days / 2 + 0.3) / 0.25) ** 2)
         background = flux * (0.02 + 0.3 * scattered) * noise.normal(1, 0.02, len(mjd))
@@ -89,7 +89,7 @@ class Ground:
     exp_time: float = 30.0
 
     def times(self, noise: np.random.Generator) -> FloatArray:
-        """Give the times of the exposures [d]."""
+        """Return the times of the exposures [d]."""
         nights = np.arange(self.days)
         up = np.cos(2 * np.pi * (nights - 100) / 365.25) > -0.5
         used = nights[up & (noise.random(len(nights)) < 1 / self.every)]
@@ -98,7 +98,7 @@ class Ground:
         return np.asarray((starts[:, None] + pauses).ravel())
 
     def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
-        """Give what comes of fluxes [uJy] at such times: noise that grows with the Moon, a calibration good to 1 %."""
+        """Return fluxes [uJy] as measured at such times: noise that grows with the Moon, a calibration good to 1 %."""
         sky = float(mag_to_flux(self.depth)) / 5 * (1 + 0.6 * np.cos(2 * np.pi * mjd / 29.53) ** 8)
         sky *= noise.lognormal(0, 0.15, len(mjd))
         error = np.hypot(sky, 0.01 * flux)

@@ -19,7 +19,7 @@ _FLARE_RISE = (-1.125, -2.246, -0.175, 1.941, 1.0)
 
 
 def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, duration: float) -> FloatArray:
-    """Give the light of a star that a small planet passes over, right through the middle.
+    """Return the light of a star that a small planet passes over, right through the middle.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, durat
 
 
 def pulsation(mjd: FloatArray, *, period: float, epoch: float, amplitude: float) -> FloatArray:
-    """Give the light of an RR Lyrae star: a steep rise and a slow decline.
+    """Return the light of an RR Lyrae star: a steep rise and a slow decline.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def pulsation(mjd: FloatArray, *, period: float, epoch: float, amplitude: float)
 def eclipses(
     mjd: FloatArray, *, period: float, epoch: float, depths: tuple[float, float], width: float, ellipsoidal: float
 ) -> FloatArray:
-    """Give the light of two stars that eclipse one another, and whose tides make them less than round.
+    """Return the light of two stars that eclipse one another, and whose tides make them less than round.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def eclipses(
 
 
 def supernova(mjd: FloatArray, *, epoch: float, rise: float, fall: float) -> FloatArray:
-    """Give the light of a supernova, 1 at its brightest.
+    """Return the light of a supernova, 1 at its brightest.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def supernova(mjd: FloatArray, *, epoch: float, rise: float, fall: float) -> Flo
 
 
 def flares(mjd: FloatArray, events: Sequence[tuple[float, float, float]]) -> FloatArray:
-    """Give the light of a star with flares.
+    """Return the light of a star with flares.
 
     Parameters
     ----------

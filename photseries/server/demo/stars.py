@@ -73,7 +73,7 @@ _FLARES = [(59103.17, 0.004, 0.9), (59105.02, 0.011, 0.35), (59106.61, 0.003, 0.
 
 
 def _spotted(mjd: FloatArray) -> FloatArray:
-    """Give the light of a star with flares, and a spot that its rotation brings round in 1.27 days."""
+    """Return the light of a star with flares, and a spot that its rotation brings round in 1.27 days."""
     return np.asarray(flares(mjd, _FLARES) * (1 + 0.012 * np.sin(2 * np.pi * mjd / 1.27)))
 
 

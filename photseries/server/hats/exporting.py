@@ -90,7 +90,7 @@ def export(
         When a package is missing, the target is not this archive's, the scheduler is not there, or
         another export runs.
     DamagedError, UnavailableError
-        What was exported until then stays, and the next export goes on from there.
+        What was exported until then stays, and the next export continues from there.
     """
     _require_packages(scheduler)
     with services.catalogue.elected(EXPORT) as won:
@@ -170,7 +170,7 @@ def _written(
 
 @contextmanager
 def _executor(scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    """Give who writes partitions, and how many at a time to ask for: one is read for while another is written."""
+    """Yield what writes partitions, and how many to ask for at a time: one is read while another is written."""
     if scheduler is None:
         with ThreadPoolExecutor(1) as executor:
             yield executor, 2

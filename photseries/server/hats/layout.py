@@ -27,7 +27,7 @@ LIGHT_CURVE = "lightcurve"
 
 Arrays = Mapping[str, NDArray[Any]]
 
-#: The nested columns that say of which series a measurement of a source is, and what its time and brightness are; each
+#: The nested columns that name the series of a measurement of a source, its time and its brightness; each
 #: but the first is a field.
 _OF_SERIES = {
     "series_id": "id",
@@ -88,7 +88,7 @@ class Layout:
         return {"version": VERSION, "rows": rows, "columns": list(self.columns)}
 
     def rows(self, members: Sequence[Member], table_of: Callable[[Member], pd.DataFrame]) -> Iterator[Row]:
-        """Give the rows of series that are in the order of an export, their tables one after the other."""
+        """Yield the rows of series that are in the order of an export, their tables one after the other."""
         name = "obj_id" if self.by_source else "id"
         for _, group in groupby(members, key=lambda member: member.values[_PLACE[name]]):
             together = list(group)
@@ -114,7 +114,7 @@ class Layout:
         return found
 
     def schema(self, footer: Mapping[bytes, bytes] | None = None) -> Any:
-        """Give the Arrow schema of the rows.
+        """Return the Arrow schema of the rows.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class Layout:
         return pa.schema([(HEALPIX, pa.int64()), *plain, (LIGHT_CURVE, pa.struct(lists))], metadata=footer)
 
     def table(self, rows: Sequence[Row], schema: Any) -> Any:
-        """Give some rows as an Arrow table.
+        """Return some rows as an Arrow table.
 
         Parameters
         ----------

@@ -40,6 +40,6 @@ def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], mos
 
 
 def span(tile: Tile) -> tuple[int, int]:
-    """Give the first and the last number of order 29 of a pixel."""
+    """Return the first and the last number of order 29 of a pixel."""
     size = 1 << 2 * (ORDER - tile.order)
     return tile.pixel * size, (tile.pixel + 1) * size - 1

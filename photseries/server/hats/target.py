@@ -1,4 +1,4 @@
-"""Where an export goes: a folder, or a prefix of an object store; whose it is, and what is there already."""
+"""The target of an export, a folder or a prefix of an object store: its owner and its content."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ class Target:
             found = orjson.loads(content)
             differing = [name for name in mine if found.get(name) != mine[name]]
         except (orjson.JSONDecodeError, AttributeError):
-            raise StartError(f"{OWNER} in {self.url} is none that photseries wrote. Nothing was changed.") from None
+            raise StartError(f"{OWNER} in {self.url} was not written by photseries. Nothing was changed.") from None
         if "archive" in differing:
             raise StartError(f"{self.url} is the export of another archive. Nothing was changed.")
         if differing:
@@ -121,14 +121,14 @@ class Target:
             raise StartError(f"{self.url} was exported with {was}. Nothing was changed; name a new folder for these.")
 
     def path(self, tile: Tile) -> Any:
-        """Give where the file of a partition is, as a ``UPath``."""
+        """Return where the file of a partition is, as a ``UPath``."""
         from hats.io.paths import pixel_catalog_file
         from hats.pixel_math import HealpixPixel
 
         return pixel_catalog_file(self.root, HealpixPixel(*tile))
 
     def partitions(self) -> dict[Tile, Found]:
-        """Give the partitions that are there."""
+        """Return the partitions that are there."""
         from hats.io.paths import get_healpix_from_path
 
         with self._reported():
@@ -152,7 +152,7 @@ class Target:
 
     @contextmanager
     def replaced(self, path: Any) -> Iterator[Path]:
-        """Give the name of a local file that takes the place of another when the block ends well, and only then."""
+        """Yield the name of a local file that takes the place of another when the block ends well, and only then."""
         with (
             self._reported(),
             tempfile.TemporaryDirectory(prefix=PARTIAL, dir=self.root if self._is_local else None) as folder,

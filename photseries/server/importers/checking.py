@@ -129,21 +129,21 @@ def check_series(
 
 
 def files_of(source: SkyPortal, there: Connection, folder: Path, root: str | None, largest: int) -> Files:
-    """Give the files of a SkyPortal; without a root, that of most file names is taken."""
+    """Return the files of a SkyPortal; without a root, that of most file names is taken."""
     if root is None:
         root = root_of(itertools.chain.from_iterable(source.places(there)), folder)
     return Files(folder, root, largest)
 
 
 def _entry(kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str]) -> dict[str, Any]:
-    """Give the row of an entry here."""
+    """Return the row of an entry here."""
     if kind == "groups":
         return {**row, "single_user_id": owners.get(row["id"])}
     return {**row, "obj_id": None} if row.get("obj_id") in nowhere else row
 
 
 def _clashes(known: Known, md5: str, called: tuple[str, str, str]) -> bool:
-    """Tell whether an id is that of another series here."""
+    """Return whether an id is that of another series here."""
     if known.changed is None:
         return True
     return known.changed["hash"]["from"] != md5 and known.called not in (None, called)

@@ -71,7 +71,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
 
 
 def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[str, Any]) -> list[Difference]:
-    """Tell why the MD5 of a file is not the one that SkyPortal has, and which text is perhaps a null.
+    """Return why the MD5 of a file is not the one that SkyPortal has, and which text is perhaps a null.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
 
 
 def given(series: SkyPortalSeries, unit: str) -> dict[str, Any]:
-    """Give the metadata of a series as they go into the archive: what SkyPortal writes for "absent" is null.
+    """Return the metadata of a series as they go into the archive: what SkyPortal writes for "absent" is null.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def of_history(changed: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
 def _columns(
     field: str, theirs: Mapping[str, Any], own: Mapping[str, Any], ours: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Give the first columns whose statistics differ."""
+    """Return the first columns whose statistics differ."""
     scales = ours["maxima"] if field == "stds" else {}
     differing = [
         name
@@ -165,7 +165,7 @@ def _same(theirs: Any, own: Any, scale: float | None = None) -> bool:
 
 
 def _equal(row: Any, file: Any) -> bool:
-    """Tell whether a value in a file, which may be anything, is that of the row."""
+    """Return whether a value in a file, which may be anything, is that of the row."""
     row, file = (None if value == "" else _plain(value) for value in (row, file))
     if isinstance(row, list) and isinstance(file, list):
         return sorted(map(str, row)) == sorted(map(str, file))
@@ -175,5 +175,5 @@ def _equal(row: Any, file: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """Give None for a number that is not finite."""
+    """Return a number, or None where it is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -115,7 +115,7 @@ class DirectoryImport:
         return Outcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
 
     def _tried(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
-        """Tell what would become of a file."""
+        """Return what would become of a file."""
         try:
             found = self.services.archive.preview(owner, body, refuse_suspicious=False)
         except InvalidError as error:
@@ -136,7 +136,7 @@ class DirectoryImport:
         sources.add(new.values["obj_id"])
 
     def _owner(self) -> Principal:
-        """Give the owner, who may share with every group: who runs this on the machine may do everything."""
+        """Return the owner, who may share with every group: who runs this on the machine may do everything."""
         user_id = self.services.accounts.id_of("users", self.mapping.owner)
         with self.services.catalogue.reading() as connection:
             own = rows.own_groups(connection)[user_id]
@@ -146,7 +146,7 @@ class DirectoryImport:
         return Files(self.folder, "", self.services.config.server.max_body)
 
     def _names(self) -> Iterator[str]:
-        """Give the names of the files from the top of the tree, in order; a folder at a time is in memory."""
+        """Yield the names of the files from the top of the tree, in order; a folder at a time is in memory."""
         for folder, folders, names in os.walk(self.folder):
             folders.sort()
             for name in sorted(names):

@@ -47,7 +47,7 @@ class Files:
         self._largest = largest
 
     def locate(self, filename: str) -> Path:
-        """Give the path of a file, whether it is there or not.
+        """Return the path of a file, whether it is there or not.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Files:
         return path
 
     def size(self, path: Path) -> int | None:
-        """Give the length of a file [bytes], None when there is none."""
+        """Return the length of a file [bytes], None when there is none."""
         try:
             return path.stat().st_size
         except OSError:

@@ -41,7 +41,7 @@ class FileMapping:
     create_sources: bool = False
 
     def of(self, name: str) -> dict[str, Any]:
-        """Give the fields of a file.
+        """Return the fields of a file.
 
         Raises
         ------
@@ -77,7 +77,7 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
     for name, value in found.items():
         if name not in _KINDS:
             raise StartError(
-                f"--mapping: {name!r} is none of {', '.join(known.name for known in fields(FileMapping))}."
+                f"--mapping: {name!r} is not one of {', '.join(known.name for known in fields(FileMapping))}."
             )
         if not isinstance(value, _KINDS[name]):
             raise StartError(f"--mapping: {name} must be a {_KINDS[name].__name__}.")

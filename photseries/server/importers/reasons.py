@@ -61,7 +61,7 @@ class Table:
         return np.diff(self.column(*TIME).astype(np.float64))
 
     def column(self, *spellings: str) -> np.ndarray:
-        """Give the first column with one of some names, as it came; empty when there is none."""
+        """Return the first column with one of some names, unchanged; empty when there is none."""
         name = first_present(self.frame, spellings)
         return np.empty(0) if name is None else self.frame[name].to_numpy()
 
@@ -108,7 +108,7 @@ def _is_around_zero(table: Table) -> bool:
 
 
 def _of_the_times(table: Table) -> bool:
-    """Tell whether every column has the statistics that belong to the times."""
+    """Return whether every column has the statistics that belong to the times."""
     name = first_present(table.frame, TIME)
     return any(
         len(found := table.theirs.get(kind) or {}) > 1 and name in found and len(set(found.values())) == 1

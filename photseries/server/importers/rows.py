@@ -70,7 +70,7 @@ def take_entries(connection: Connection, kind: str, rows: Rows) -> Page:
 
 
 def _compared(connection: Connection, kind: str, rows: Rows) -> tuple[set[Any], list[str]]:
-    """Give the ids that are there, and what is there under another name or another id."""
+    """Return the ids that are there, and what is there under another name or another id."""
     entries = TABLES[kind].__table__
     ids = literal([row["id"] for row in rows], ARRAY(Text if kind == "sources" else Integer))
     if kind == "sources":
@@ -98,7 +98,7 @@ def take_members(connection: Connection, kind: str, rows: Rows) -> None:
 
 
 def make_room_for_groups(connection: Connection, public_id: int | None, greatest_id: int) -> None:
-    """Give the public group of an archive that nobody has used yet another id: that of the archive to come.
+    """Change the id of the public group of an archive that nobody has used yet to that of the imported archive.
 
     Parameters
     ----------
@@ -158,13 +158,13 @@ def settle(connection: Connection, public: bool, last_series: int) -> int:
 
 
 def own_groups(connection: Connection) -> dict[int, int]:
-    """Give the id of every user's own group."""
+    """Return the id of every user's own group."""
     owned = select(User.id, Group.id).join_from(User, Group, Group.single_user_id == User.id)
     return dict(connection.execute(owned).all())
 
 
 def known_series(connection: Connection, ids: Sequence[int]) -> dict[int, Known]:
-    """Give, of some ids, those that a series has or had."""
+    """Return those of some ids that a series has or had."""
     numbers = any_(literal(list(ids), ARRAY(BigInteger)))
     columns = (SERIES.id, SERIES.obj_id, SERIES.series_name, SERIES.series_obj_id)
     named = connection.execute(select(*columns).where(SERIES.id == numbers))

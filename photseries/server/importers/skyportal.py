@@ -30,7 +30,7 @@ __all__ = ["SkyPortalImport"]
 PAGE = 100
 
 
-class _Undone(Exception):  # noqa: N818  no error: it leaves a transaction of which nothing is to stay
+class _Undone(Exception):  # noqa: N818  no error: it rolls a transaction back
     pass
 
 
@@ -108,7 +108,7 @@ class SkyPortalImport:
         )
 
     def _wanted(self) -> Iterator[SkyPortalSeries | Outcome]:
-        """Give all series; those that need nothing more as their outcome."""
+        """Yield all series; those that need nothing more as their outcome."""
         last = 0
         while page := self.source.series(last, PAGE):
             last = page[-1].id

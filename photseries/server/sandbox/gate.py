@@ -15,8 +15,8 @@ __all__ = ["Gate"]
 class Gate:
     """Lets a few threads in at once.
 
-    A place that becomes free goes to whoever has waited longest, so that a crowd that returns at once cannot keep
-    others out (``threading.Semaphore`` lets it).
+    A place that becomes free goes to the caller that has waited longest, so that callers which return at once cannot
+    keep others out (``threading.Semaphore`` lets it).
 
     Parameters
     ----------

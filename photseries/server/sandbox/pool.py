@@ -29,7 +29,7 @@ __all__ = ["OUTCOMES", "Sandbox"]
 
 #: How much longer than the nursery the service waits for an answer [s].
 PATIENCE: Final = 5.0
-#: How long an upload waits for a worker [s]; short, because whoever waits keeps others from being served.
+#: How long an upload waits for a worker [s]; short, because a waiting upload keeps others from being served.
 QUEUE: Final = 5.0
 
 #: What becomes of a file; with the last four its reader died, or there was none.
@@ -197,7 +197,7 @@ class Sandbox:
         return UnreadableFileError(f"The HDF5 file cannot be read: {why[outcome]}.")
 
     def _send(self, numbers: list[int]) -> _Nursery:
-        """Give a job to the nursery, to a new one when the last one is gone."""
+        """Send a job to the fork server, to a new one when the last one has ended."""
         with self._lock:
             if not self._started:
                 raise UnavailableError("The readers of HDF5 files are stopped.")
@@ -266,7 +266,7 @@ class _Nursery:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
-        "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is none of HDF5
+        "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is not HDF5
         "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
         "HDF5_USE_FILE_LOCKING": "FALSE",
         "LC_ALL": "C.UTF-8",

@@ -46,7 +46,7 @@ class Answer:
 
 
 def pack(answer: Answer) -> Iterator[bytes | memoryview]:
-    """Give the buffers to send, in order."""
+    """Yield the buffers to send, in order."""
     table = answer.table
     header: dict[str, Any] = {"missing": answer.missing, "error": answer.error, "table": None}
     columns: list[RawColumn] = []

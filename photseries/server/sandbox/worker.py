@@ -113,7 +113,7 @@ class Nursery:
             self._bury()
 
     def _patience(self) -> float | None:
-        """Tell how long to wait for the next event [ms]."""
+        """Return how long to wait for the next event [ms]."""
         deadlines = [child.deadline for child in self._children.values() if not child.late]
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
 

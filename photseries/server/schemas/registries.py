@@ -18,7 +18,7 @@ from photseries.text import first_names
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 
 
-#: Automatic ids go on from the largest that was chosen, so that some have to be left.
+#: Automatic ids continue from the largest that was chosen, so that some have to be left.
 LARGEST_CHOSEN = 2_000_000_000
 
 #: A list in an entry may have so many items, and a message names so many problems.
@@ -154,5 +154,5 @@ def load_entry(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _flat(texts: Any) -> list[str]:
-    """Give the messages of a field, those of a list's items included."""
+    """Return the messages of a field, those of a list's items included."""
     return [text for part in texts.values() for text in _flat(part)] if isinstance(texts, dict) else list(texts)

@@ -67,7 +67,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
 
 
 def shown(config: Config) -> dict[str, dict[str, Any]]:
-    """Give the effective settings as plain values, secrets hidden."""
+    """Return the effective settings as plain values, secrets hidden."""
     return {
         section.name: {
             key.name: "***" if key.metadata.get("secret") and value is not None else _plain(value)

@@ -1,4 +1,4 @@
-"""The settings: one frozen dataclass a section, each of which refuses what makes no sense."""
+"""The settings: one frozen dataclass a section, which refuses values that make no sense."""
 
 from __future__ import annotations
 

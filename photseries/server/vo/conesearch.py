@@ -93,7 +93,7 @@ def error(message: str) -> str:
 
 
 def _links(service: str) -> str:
-    """Say that the column ``id`` leads to the links of each row, as DataLink 1.1 does."""
+    """Describe that the column ``id`` leads to the links of each row, as DataLink 1.1 does."""
     parts = (
         param("ivo://ivoa.net/std/DataLink#links-1.1", name="standardID"),
         param(f"{service}/vo/datalink", name="accessURL"),
@@ -103,7 +103,7 @@ def _links(service: str) -> str:
 
 
 def _columns_at(verbosity: int) -> tuple[VOColumn, ...]:
-    """Give the columns that a VERB shows."""
+    """Return the columns that a VERB shows."""
     return tuple(column for column in COLUMNS if column.verbosity <= verbosity)
 
 

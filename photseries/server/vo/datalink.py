@@ -30,7 +30,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
 
 
 def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
-    """Give the links of a series.
+    """Yield the links of a series.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
 
 
 def fault_of(identity: str, message: str) -> dict[str, Any]:
-    """Give the row of a series that is not there, or not visible."""
+    """Return the row of a series that is not there, or not visible."""
     return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
 
 

@@ -36,7 +36,7 @@ class Observation:
     service: str
 
     def url(self, extension: str) -> str:
-        """Give the URL of the light curve in a format."""
+        """Return the URL of the light curve in a format."""
         return f"{self.service}/api/photometric_series/{self.fields['id']}.{extension}"
 
 

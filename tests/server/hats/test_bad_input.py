@@ -36,7 +36,7 @@ def test_a_folder_that_is_another_s(ids, refused, folder):
     before = tree(folder)
     assert "is not empty and not an export of photseries" in refused(str(folder))
     (folder / "thesis.tex").rename(folder / "photseries.json")
-    assert "is none that photseries wrote" in refused(str(folder))
+    assert "was not written by photseries" in refused(str(folder))
     assert [*tree(folder).values()] == [*before.values()]
 
 

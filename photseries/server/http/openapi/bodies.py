@@ -35,7 +35,7 @@ def _converter(spec: APISpec) -> Callable[[Schema], dict[str, Any]]:
 
 
 def noun(kind: str) -> str:
-    """Give the name that schemas of a kind have: ``followup_request`` is ``FollowupRequest``."""
+    """Return the name that schemas of a kind have: ``followup_request`` is ``FollowupRequest``."""
     return kind.removesuffix("s").title().replace("_", "")
 
 

@@ -102,7 +102,7 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
 
 
 def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
-    """Give the verbs of a handler with what they state and their summary."""
+    """Yield the verbs of a handler with what they state and their summary."""
     for verb in handler.needs:
         method: Callable[..., Any] = getattr(handler, verb.lower())
         yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
@@ -138,7 +138,7 @@ def _needs(requirement: Requirement | None) -> str:
 
 
 def _parameters(known: Parameter) -> Iterator[Any]:
-    """Give a parameter under all its spellings: by name when it is one of lists, as a whole otherwise."""
+    """Yield a parameter under all its spellings: by name when it is one of lists, as a whole otherwise."""
     for spelling in known.spellings:
         if known in CRITERIA or known in CONTROLS:
             yield spelling

@@ -77,7 +77,7 @@ _VALUES: Mapping[type, Any] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: True
 
 
 def entry(kind: str) -> dict[str, Any]:
-    """Give an entry as an answer shows it."""
+    """Return an entry as an answer shows it."""
     given = NEW_ENTRIES[kind]
     return {
         name: given.get(name, None if shape.nullable else _VALUES[shape.kind])
@@ -149,7 +149,7 @@ _FREE: Mapping[str, Any] = MappingProxyType(
 
 
 def of_parameter(known: Parameter) -> Any:
-    """Give a value that the example matches; None for a parameter that has none."""
+    """Return a value that the example matches; None for a parameter that has none."""
     if known.name in _FREE:
         return _FREE[known.name]
     if isinstance(known, Criterion):

@@ -57,7 +57,7 @@ ERROR: dict[str, Any] = {
 
 
 def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: bool) -> set[type[PhotseriesError]]:
-    """Give the errors that an operation can answer: those that it states and those that follow.
+    """Return the errors that an operation can answer: those that it states and those that follow.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: boo
 
 
 def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[str, str]:
-    """Give the names of the responses by status, and add those to a document that it does not have yet."""
+    """Return the names of the responses by status, and add those to a document that it does not have yet."""
     by_status: dict[int, list[type[PhotseriesError]]] = {}
     for error in sorted(errors, key=lambda error: error.code):
         by_status.setdefault(error.status, []).append(error)
@@ -119,7 +119,7 @@ def _shown(error: type[PhotseriesError]) -> PhotseriesError:
 
 
 def _sentence(error: type[PhotseriesError]) -> str:
-    """Say when there is an error; the base class is of what nobody expected."""
+    """Return when an error occurs; the base class stands for the unexpected."""
     if error is PhotseriesError:
         return presentable(None, _REQUEST_ID).message
     return (error.__doc__ or "").split("\n")[0]

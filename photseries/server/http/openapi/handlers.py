@@ -85,7 +85,7 @@ class OpenApiHandler(_DocumentHandler):
         also={304: "It is still as If-None-Match says."},
     )
     async def get(self) -> None:
-        """Give this document: the interface in OpenAPI 3.1."""
+        """Return this document: the interface in OpenAPI 3.1."""
         await self.answer(lambda: self.documents.json, "application/json; charset=UTF-8")
 
 

@@ -133,13 +133,13 @@ def _written(value: Any, *, indented: bool = False) -> str:
 
 
 def _data_of(schema: dict[str, Any]) -> dict[str, Any]:
-    """Give what the envelope of a success holds."""
+    """Return what the envelope of a success holds."""
     found: dict[str, Any] = schema.get("properties", {}).get("data", schema)
     return found
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """Say in a few words of HTML what a schema allows."""
+    """Return what a schema allows, in a few words of HTML."""
     if "$ref" in schema:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
         return f'<a href="#schema-{name}">{name}</a>'

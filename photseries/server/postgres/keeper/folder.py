@@ -41,7 +41,7 @@ class Folder:
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def socket_folder(self) -> Path | None:
-        """Give the folder of the server's socket, None before the first start."""
+        """Return the folder of the server's socket, None before the first start."""
         try:
             return Path(os.fsdecode(self.socket_pointer.read_bytes()))
         except FileNotFoundError:
@@ -61,7 +61,7 @@ class Lock:
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def fileno(self) -> int:
-        """Give the descriptor, for a child process to inherit."""
+        """Return the descriptor, for a child process to inherit."""
         return self._descriptor
 
     def acquire(self, kind: int) -> bool:

@@ -89,7 +89,7 @@ def choose(folder: Path, program: Path) -> Identity:
 
 
 def named(identity: Identity) -> Identity:
-    """Give an identity that has a name in the password file, as initdb demands, and owns the same files."""
+    """Return an identity that has a name in the password file, as initdb demands, and owns the same files."""
     if identity.alias is None and identity.owner != 0 and _has_name(identity.owner):
         return identity
     aliases = (account.pw_uid for account in map(_account, ACCOUNTS[::-1]) if account)

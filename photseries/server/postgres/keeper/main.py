@@ -25,8 +25,8 @@ PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # [s] between attempts to bring back a 
 def main(root: str, programs: str) -> None:
     """Keep the server of one folder until no service uses it.
 
-    Standard output carries one answer to whoever started the keeper: ``ready``, ``busy`` (another keeper is at work),
-    or what went wrong.
+    Standard output carries one answer to the parent process: ``ready``, ``busy`` (another keeper is at work), or what
+    went wrong.
 
     Parameters
     ----------

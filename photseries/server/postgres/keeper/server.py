@@ -124,7 +124,7 @@ class Server:
             self._log_start = 0
 
     def complaint(self) -> str:
-        """Give the last lines that the server and its tools wrote since this object was made."""
+        """Return the last lines that the server and its tools wrote since this object was made."""
         with self._folder.log.open("rb") as log:
             log.seek(self._log_start)
             return "\n".join(log.read().decode(errors="replace").splitlines()[-12:])
@@ -157,7 +157,7 @@ class Server:
         _synchronize(self._folder.root)
 
     def _hand_over(self, path: Path) -> None:
-        """Give the files to the user of the server, who may have been another one at the last start."""
+        """Change the owner of the files to the user of the server, which may differ from that of the last start."""
         if path.stat().st_uid == self._identity.owner:
             return
         # The top comes last: a change that was cut short is begun again.
@@ -233,13 +233,13 @@ def _fits(folder: Path) -> bool:
 
 
 def _buffers() -> int:
-    """Give the size of PostgreSQL's own cache [MiB]: an eighth of the memory, within bounds."""
+    """Return the size of PostgreSQL's own cache [MiB]: an eighth of the memory, within bounds."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (8 * 1024 * 1024)
     return min(max(memory, LEAST_BUFFERS), MOST_BUFFERS)
 
 
 def _character_type() -> str:
-    """Give the locale by which PostgreSQL tells letters from other characters; without it only ASCII has letters."""
+    """Return the locale by which PostgreSQL tells letters from other characters; without it only ASCII has letters."""
     try:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
     except locale.Error:
