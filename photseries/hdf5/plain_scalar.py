@@ -78,4 +78,6 @@ def _scalar(dtype: Dtype, payload: bytes) -> Any:
         raise ValueError("a numpy scalar of the wrong length")
     if not payload:
         return known.type().item()
+    if known.kind == "U":  # numpy raises SystemError for numbers beyond Unicode; the codec raises ValueError
+        return payload.decode("utf-32-be" if known.str[0] == ">" else "utf-32-le").rstrip("\0")
     return np.frombuffer(payload, known)[0].item()

@@ -235,6 +235,15 @@ def test_damage(data):
 GOOD = pickle.dumps({"a": [1, 2.5, (None, True)], "b": np.float64(2), "c": "text", "d": np.str_("x")}, 0)
 
 
+def test_texts_of_numpy():
+    little = pickle.dumps(np.str_("x"), 0)
+    big = little.replace(b"V<\n", b"V>\n").replace(rb"x\u0000\u0000\u0000", rb"\u0000\u0000\u0000x")
+    assert interpret(little) == interpret(big) == "x"
+    beyond_unicode = little.replace(rb"x\u0000\u0000\u0000", b"x\\u0000\\u0000\xa0")
+    with pytest.raises(UnreadableFileError):
+        interpret(beyond_unicode)
+
+
 @pytest.mark.filterwarnings("ignore:invalid escape sequence:DeprecationWarning")  # of pickletools
 @given(st.data())
 @settings(max_examples=300)
