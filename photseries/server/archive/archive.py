@@ -18,7 +18,7 @@ from photseries.errors import (
 from photseries.lightcurve.appending import appended
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
-from photseries.server.archive.blobs import BlobWriter, read_table
+from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
 from photseries.server.archive.changes import (
     StaleRevisionError,
     append_history,
@@ -218,18 +218,15 @@ class Archive:
         merged = merge(layers, clearing="body")
         checked = self._intake.check(principal, sent, merged)
         metadata, sharing = checked.metadata, checked.sharing
+        frame, derived = self._derive(principal, series_id, seen, upload, metadata)
         described = {name: value for name, value in metadata.items() if value is not None} != seen.metadata
-        if upload.frame is None and not described:
+        if not described and (upload.frame is None or self._holds(seen, derived["content_hash"])):
             if sharing != Sharing():
                 self._share(principal, series_id, seen, metadata, sharing)
             return checked.warnings
-        values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_fields(merged, seen.inferred)}
-        frame = self._table(principal, series_id, seen) if upload.frame is None else upload.frame
-        is_recalibrated = _is_recalibrated(seen.metadata, metadata)
-        if upload.frame is None and is_recalibrated:
-            self._intake.check_table(frame, metadata)
-        if upload.frame is not None or is_recalibrated:
-            values |= self._intake.derived_values(frame, metadata)
+        inferred_now = inferred_fields(merged, seen.inferred)
+        values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_now, **derived}
+        frame = self._table(principal, series_id, seen) if frame is None else frame
         with self._stored(principal, frame, values) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
             ensure_current_revision(series.change(connection, series_id, seen.revision, {**values, **blob}))
@@ -244,16 +241,30 @@ class Archive:
         self._blobs.remove_unlinked(seen.blob.filename)
         return checked.warnings
 
+    def _derive(
+        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, metadata: Mapping[str, Any]
+    ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
+        """Return the table if it or its calibration is new, with the values of the row that follow from it."""
+        frame = upload.frame
+        if frame is None:
+            if not _is_recalibrated(seen.metadata, metadata):
+                return None, {}
+            frame = self._table(principal, series_id, seen)
+            self._intake.check_table(frame, metadata)
+        return frame, self._intake.derived_values(frame, metadata)
+
     def _share(
         self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
     ) -> None:
-        """Change only the sharing; write no blob."""
+        """Change only the sharing, if it differs; write no blob."""
         with self._catalogue.transaction() as connection:
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
+            changed = changed_fields(seen, {}, shared)
+            if not changed:
+                return
             ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
             reached("share: row changed")
             series.share(connection, series_id, *shared)
-            changed = changed_fields(seen, {}, shared)
             append_history(connection, principal, series_id, seen, "share", changed, seen.blob.columns())
             reached("share: history noted")
         reached("share: committed")
@@ -301,6 +312,10 @@ class Archive:
         except DamagedError:
             ensure_current_revision(self._changeable(principal, series_id).revision == seen.revision)
             raise
+
+    def _holds(self, seen: Changeable, content: str) -> bool:
+        """Return whether the stored file of a series has this content, and is not damaged."""
+        return content == seen.content_hash and find_problem(self._store, seen.blob) is None
 
     def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
         with self._catalogue.reading() as connection:

@@ -277,7 +277,7 @@ def test_a_damaged_series_is_mended_by_new_data(services, principal):
 def test_a_change_that_others_always_beat_gives_up(services, principal, monkeypatch):
     series = services.archive.create(principal, body()).id
     monkeypatch.setattr(statements, "change", lambda *_: False)
-    for change in ({"channel": "b"}, {"group_ids": []}):
+    for change in ({"channel": "b"}, {"group_ids": "all"}):
         with pytest.raises(ConflictError, match="keep changing"):
             services.archive.update(principal, series, change)
     assert len(stored(services)) == 1

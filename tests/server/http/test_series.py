@@ -309,6 +309,33 @@ def test_patch_without_a_change_changes_nothing(admin, world):
     assert get(admin, series) == before
 
 
+def test_equal_tables_and_sharing_write_nothing(admin, world, directory):
+    series = post(admin, world, group_ids=[world.crew], stream_ids=[world.feed])
+    before, files = get(admin, series), set((directory / "store").rglob("*.h5"))
+    blob = get(admin, series, dataFormat="hdf5")["data"]
+    patch(admin, series, group_ids=[world.crew], stream_ids=[world.feed])
+    patch(admin, series, data=before["data"], exp_time=before["exp_time"], group_ids=before["group_ids"])
+    patch(admin, series, data=blob)
+    again = admin.post(
+        f"/api/photometric_series/{series}/append", params={"repeats": "drop"}, json={"data": before["data"]}
+    )
+    assert again.status_code == 200
+    assert get(admin, series) == before
+    assert set((directory / "store").rglob("*.h5")) == files
+    history = admin.get(f"/api/photometric_series/{series}/history").json()["data"]["history"]
+    assert [event["action"] for event in history] == ["create"]
+
+
+def test_an_equal_table_replaces_a_damaged_file(admin, world, directory):
+    series = post(admin, world)
+    before = get(admin, series)
+    (directory / "store" / before["filename"]).write_bytes(b"damaged")
+    assert admin.get(f"/api/photometric_series/{series}").status_code == 500
+    patch(admin, series, data=before["data"])
+    after = get(admin, series)
+    assert (after["revision"], after["data"]) == (2, before["data"])
+
+
 def test_patch_into_a_duplicate(admin, world):
     post(admin, world, series_name="taken")
     series = post(admin, world, series_name="free")
