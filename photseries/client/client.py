@@ -120,7 +120,8 @@ class Client:
         derive : str or sequence of str, optional
             More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``.
         revision : int, optional
-            The whole series as it was at this revision, for its owner, while the file of that time is kept.
+            The whole series as it was at this revision, while the file of that time is kept; earlier revisions are for
+            the owner and tokens that may change the series.
 
         Returns
         -------
@@ -303,7 +304,7 @@ class Client:
         return framed(self._finder.near(positions, radius, arguments(criteria)))
 
     def history(self, series_id: int) -> list[dict[str, Any]]:
-        """List who did what to a series, and when; of a series that was deleted, too, to its owner."""
+        """List the changes of a series; users and values only for the owner and tokens that may change the series."""
         found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
         return found
 

@@ -49,7 +49,8 @@ ONE_SERIES: tuple[Parameter, ...] = (
     Parameter(
         name="revision",
         kind=POSITIVE,
-        sentence="The series as it was at this revision, for its owner, while the file of that time is kept.",
+        sentence="The series as it was at this revision, while the file of that time is kept; earlier ones are for "
+        "the owner and tokens that may change the series.",
     ),
     *PART,
 )

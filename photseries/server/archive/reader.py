@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
-from photseries.errors import DamagedError, NotFoundError
+from photseries.errors import DamagedError, ForbiddenError, NotFoundError
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
@@ -114,7 +114,7 @@ class SeriesReader:
             return summary(connection, principal, query)
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
-        """Return the changes of a visible series; its owner also gets those of a deleted one.
+        """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
 
         Raises
         ------
@@ -129,21 +129,25 @@ class SeriesReader:
     def revision(
         self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
     ) -> SeriesDocument:
-        """Return a series of the principal, deleted or not, as its file was at a revision.
+        """Return a series, deleted or not, as its file was at a revision.
 
         Raises
         ------
         NotFoundError
-            When there was no such revision, its file is no longer kept, or the principal is not the owner.
+            When the series is not visible, there was no such revision, or its file is no longer kept.
+        ForbiddenError
+            When the principal is a reader of the series and the revision is an earlier one.
         """
         with self._catalogue.reading() as connection:
-            blob = history.blob_at(connection, principal, series_id, revision)
+            allowed, blob = history.blob_at(connection, principal, series_id, revision)
+        if not allowed:
+            raise ForbiddenError("Only the owner and tokens that may change the series can read earlier revisions.")
         try:
             metadata = None if blob is None else read_table(self._store, blob).metadata
         except DamagedError:
             metadata = None
         if blob is None or metadata is None:
-            raise NotFoundError(f"Revision {revision} of series {series_id} is not kept, or not yours to read.")
+            raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
         return self._document(Found(blob, revision, 0, fields), data_format, WHOLE)

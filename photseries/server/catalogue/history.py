@@ -10,17 +10,20 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, insert, or_, select, true
 
-from photseries.server.catalogue.access import visible
+from photseries.server.catalogue.access import changeable, visible
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import Series, SeriesHistory, User
 from photseries.server.principal import Principal
 
-__all__ = ["ACTIONS", "Action", "blob_at", "events", "record"]
+__all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "record"]
 
 #: What can be done to a series; import: it came from another archive.
 Action = Literal["create", "update", "share", "delete", "import"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+#: What readers of a series see of a change.
+FOR_READERS = ("revision", "at", "action")
 
 
 def record(connection: Connection, *, action: Action, **values: Any) -> None:
@@ -38,9 +41,10 @@ def record(connection: Connection, *, action: Action, **values: Any) -> None:
 
 
 def events(connection: Connection, principal: Principal, series_id: int) -> list[dict[str, Any]]:
-    """Give the changes of a series, the first one first; none when it is not visible, or was not the principal's.
+    """Return the changes of a series, the first one first; none when the series is not visible.
 
-    Groups and streams that the principal does not see are left out.
+    Readers get revision, time and action. The owner and principals that may change the series also get the user, the
+    values and the hash of the file, without groups and streams that they do not see.
     """
     columns = (
         SeriesHistory.revision,
@@ -52,36 +56,55 @@ def events(connection: Connection, principal: Principal, series_id: int) -> list
         SeriesHistory.hash,
     )
     statement = (
-        select(*columns)
+        select(_detailed(principal), *columns)
         .join(User, User.id == SeriesHistory.user_id)
         .where(SeriesHistory.series_id == series_id, _open(principal))
         .order_by(SeriesHistory.revision)
     )
-    found = [dict(row) for row in connection.execute(statement).mappings()]
-    if not principal.is_admin:
-        for event in found:
+    found = []
+    for is_detailed, *values in connection.execute(statement):
+        event: dict[str, Any] = dict(zip((column.key for column in columns), values, strict=True))
+        if not is_detailed:
+            event = {name: event[name] for name in FOR_READERS}
+        elif not principal.is_admin:
             event["changed"] = _seen(principal, event["changed"])
+        found.append(event)
     return found
 
 
-def blob_at(connection: Connection, principal: Principal, series_id: int, revision: int) -> Blob | None:
-    """Give the blob of a revision to the series' owner or an admin; None for others, or when there was none."""
-    statement = select(SeriesHistory.__table__).where(
+def blob_at(connection: Connection, principal: Principal, series_id: int, revision: int) -> tuple[bool, Blob | None]:
+    """Return whether the principal may read a revision of a series, and its blob; (True, None) when there is none.
+
+    Readers may read the current revision; the owner and principals that may change the series read earlier ones, too.
+    """
+    current = select(Series.revision).where(Series.id == SeriesHistory.series_id).scalar_subquery()
+    allowed = or_(_detailed(principal), SeriesHistory.revision == current)
+    statement = select(SeriesHistory.__table__, allowed.label("allowed")).where(
         SeriesHistory.series_id == series_id,
         SeriesHistory.revision == revision,
         SeriesHistory.filename.is_not(None),
-        true() if principal.is_admin else SeriesHistory.owner_id == principal.user_id,
+        _open(principal),
     )
     row = connection.execute(statement).mappings().one_or_none()
-    return None if row is None else of_row(series_id, row)
+    return (True, None) if row is None else (bool(row["allowed"]), of_row(series_id, row))
 
 
 def _open(principal: Principal) -> ColumnElement[bool]:
     """Restrict to the history of series that are visible, or were the principal's own."""
+    return _owned_or(principal, visible(principal))
+
+
+def _detailed(principal: Principal) -> ColumnElement[bool]:
+    """Restrict to the history of series that the principal may change, or owns, or owned when they were deleted."""
+    return _owned_or(principal, changeable(principal))
+
+
+def _owned_or(principal: Principal, condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Restrict to the history of the principal's own series, and of series that satisfy a condition."""
     if principal.is_admin:
         return true()
-    shown = select(Series.id).where(Series.id == SeriesHistory.series_id, visible(principal)).exists()
-    return or_(SeriesHistory.owner_id == principal.user_id, shown)
+    satisfying = select(Series.id).where(Series.id == SeriesHistory.series_id, condition).exists()
+    return or_(SeriesHistory.owner_id == principal.user_id, satisfying)
 
 
 def _seen(principal: Principal, changed: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from photseries.errors import (
     ConflictError,
     DamagedError,
     DuplicateError,
+    ForbiddenError,
     InDoubtError,
     NotFoundError,
     PhotseriesError,
@@ -196,10 +197,10 @@ class OneSeriesHandler(UploadHandler):
         headers=(IF_NONE_MATCH,),
         gives={"anyOf": [{"$ref": "#/components/schemas/Series"}, {"$ref": "#/components/schemas/PastSeries"}]},
         also={304: "It is still as If-None-Match says."},
-        fails=(DamagedError,),
+        fails=(DamagedError, ForbiddenError),
     )
     async def get(self, identity: str) -> None:
-        """Give the series, with its table as JSON columns, as HDF5 or without; to its owner also as it was before."""
+        """Give the series, with its table as JSON columns, as HDF5 or without, also as it was at a revision."""
 
         def get() -> tuple[str | None, list[bytes]]:
             values = parameters.read(self.arguments(), ONE_SERIES)
@@ -285,7 +286,7 @@ class HistoryHandler(BaseHandler):
 
     @Contract(gives="History")
     async def get(self, identity: str) -> None:
-        """List who changed what, and when; also of a series that was deleted, to its owner."""
+        """List the changes; users and values for the owner, also of a deleted series, and tokens that may change it."""
         history = self.services.reader.history
         await self.reply(lambda: {"history": history(self.principal, number_of(identity))})
 

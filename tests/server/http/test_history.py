@@ -101,7 +101,7 @@ def test_the_history_names_only_groups_that_one_sees(service, admin, world):
     with service.client(world.tokens["anna"]) as anna:
         series = post(anna, world)
         patch(anna, series, group_ids=[world.crew], stream_ids=[world.feed])
-    with service.client(world.tokens["sam"]) as sam:
+    with service.client(world.tokens["sam manages"]) as sam:
         event = sam.get(f"{path(series)}/history").json()["data"]["history"][1]
     assert "group_ids" not in event["changed"], "which tells of none that one may not see"
     assert event["changed"]["stream_ids"] == {"from": [], "to": [world.feed]}
@@ -126,6 +126,65 @@ def test_what_was_replaced_or_deleted_can_be_read_by_its_owner(service, admin, w
         check_error(ben.get(path(series), params={"revision": 1}), 404)
         check_error(ben.get(f"{path(series)}/history"), 404)
         check_error(anna.get(path(series), params={"revision": "x"}), 400)
+
+
+@pytest.fixture
+def declassified(service, world):
+    """A series of anna's whose first revision her group could not see, and what must not be seen of that."""
+    with service.client(world.tokens["anna"]) as anna:
+        series = post(anna, world, altdata={"note": "EMBARGOED"}, channel="secret", data=columns(seed=3))
+        hidden = get(anna, series)
+        patch(anna, series, altdata=None, channel="open", data=columns(seed=4), group_ids=[world.crew])
+    return series, ("EMBARGOED", "secret", hidden["hash"], hidden["content_hash"], hidden["filename"])
+
+
+def test_readers_see_no_values_of_the_past(service, declassified, world):
+    """A user who is given access later does not learn what the series said before, by any way of asking."""
+    series, secrets = declassified
+    with service.client(world.tokens["ben"]) as ben:
+        answers = [ben.get(f"{path(series)}/history")]
+        events = answers[0].json()["data"]["history"]
+        assert [list(event) for event in events] == [["revision", "at", "action"]] * 2
+        assert [event["action"] for event in events] == ["create", "update"]
+        assert "anna" not in answers[0].text
+        for form in ("json", "hdf5", "none"):
+            for headers in ({}, {"If-None-Match": f'"{series}.1.{form}"'}, {"If-None-Match": "*"}):
+                past = ben.get(path(series), params={"revision": 1, "dataFormat": form}, headers=headers)
+                check_error(past, 403, "forbidden")
+                assert "ETag" not in past.headers
+                answers.append(past)
+        assert ben.head(path(series), params={"revision": 1}).status_code == 403
+        for end in (".h5", ".csv", "/data", "/plot.png", "/periodogram"):
+            answers.append(ben.get(f"{path(series)}{end}", params={"revision": 1}))
+            check_error(answers[-1], 400)
+        answers.append(ben.get("/vo/datalink", params={"ID": series}))
+        ben.post("/sign-in", data={"token": world.tokens["ben"]})
+        page = ben.get(f"/series/{series}")
+        assert '<li value="2">' in page.text
+        assert not [secret for secret in secrets for one in (*answers, page) if secret in one.text]
+
+
+def test_readers_may_ask_for_the_current_revision(service, admin, declassified, world):
+    series, _ = declassified
+    with service.client(world.tokens["ben"]) as ben:
+        now = get(ben, series, revision=2)
+        assert (now["channel"], now["data"]) == ("open", columns(seed=4))
+        check_error(ben.get(path(series), params={"revision": 3}), 404)
+        patch(admin, series, channel="newer")
+        check_error(ben.get(path(series), params={"revision": 2}), 403)
+
+
+def test_owner_and_managers_see_the_values_of_the_past(service, declassified, world):
+    series, _ = declassified
+    for name in ("anna reads", "ben manages"):
+        with service.client(world.tokens[name]) as insider:
+            events = insider.get(f"{path(series)}/history").json()["data"]["history"]
+            assert events[0]["username"] == "anna"
+            assert events[1]["changed"]["altdata"] == {"from": {"note": "EMBARGOED"}, "to": None}
+            assert get(insider, series, revision=1)["channel"] == "secret"
+    with service.client(world.tokens["olga"]) as olga:
+        check_error(olga.get(path(series), params={"revision": 2}), 404)
+        check_error(olga.get(f"{path(series)}/history"), 404)
 
 
 def test_what_is_no_longer_kept_is_not_found(admin, world, directory):

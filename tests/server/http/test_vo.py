@@ -219,6 +219,7 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
     assert group["name"] == "Sitewide Group"
     for url in (
         everybody,
+        f"{everybody}?revision=1",
         f"{everybody}.csv",
         f"{everybody}/data",
         f"{everybody}/plot.png",
@@ -226,7 +227,7 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
     ):
         assert nobody.get(url, timeout=60).status_code == 200
     assert nobody.get(f"{service.url}/api/sources/star", timeout=60).status_code == 200
-    for url in (crew, f"{crew}.csv", f"{crew}/data", f"{crew}?revision=1", f"{everybody}?revision=1"):
+    for url in (crew, f"{crew}.csv", f"{crew}/data", f"{crew}?revision=1", f"{everybody}?revision=2"):
         check_error(nobody.get(url, timeout=60), 404)
     for kind in ("users", "tokens", "groups", "streams"):
         check_error(nobody.get(f"{service.url}/api/{kind}", timeout=60), 401)

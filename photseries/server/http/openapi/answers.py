@@ -14,7 +14,7 @@ from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.parameters import PERIODOGRAM
 from photseries.server.accounts import KINDS
 from photseries.server.archive.intake import LAYERS
-from photseries.server.catalogue.history import ACTIONS
+from photseries.server.catalogue.history import ACTIONS, FOR_READERS
 from photseries.server.catalogue.shapes import Shape, entry_shapes
 from photseries.server.catalogue.summary import COUNTED
 from photseries.server.http.openapi import examples
@@ -181,7 +181,8 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         "hash": nullable(TEXT),
     }
     example = dict(examples.EVENT)
-    yield "History", record({"history": several(record(event, example))}, {"history": [example]})
+    details = tuple(name for name in event if name not in FOR_READERS)
+    yield "History", record({"history": several(record(event, example, optional=details))}, {"history": [example]})
 
 
 def _preview(fields: dict[str, Schema]) -> Schema:
