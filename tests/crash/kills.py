@@ -28,8 +28,9 @@ POINTS = {
     "update": (*WRITING, *UPDATE, *ENDING),
     "share": ("share: row changed", "share: history noted", "share: committed"),
     "delete": ("delete: row removed", "delete: history noted", "delete: committed"),
-    "update, no grace": (*REMOVING, "unlinked: blob removed"),
-    "delete, no grace": (*REMOVING, "unlinked: blob removed"),
+    "update, no grace": (*REMOVING, "sweep: blob swept"),
+    "delete, no grace": (*REMOVING, "sweep: blob swept"),
+    "update, surplus": ("sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
     "sweep": (
         "sweep: elected", *PROBE, "store: partial file removed", "sweep: looked up", *REMOVING, "sweep: blob swept",
         "sweep: notes dropped",
@@ -45,8 +46,9 @@ OBJECT_POINTS = {
     "duplicate": ("write: taking back", "store: object removed"),
     "update": (*PUTTING, *UPDATE, *ENDING),
     **_SHARED,
-    "update, no grace": ("store: object removed", "unlinked: blob removed"),
-    "delete, no grace": ("store: object removed", "unlinked: blob removed"),
+    "update, no grace": ("store: object removed", "sweep: blob swept"),
+    "delete, no grace": ("store: object removed", "sweep: blob swept"),
+    "update, surplus": ("sweep: looked up", "store: object removed", "sweep: blob swept", "sweep: notes dropped"),
     "sweep": (
         "sweep: elected",
         "store: object removed",
@@ -63,11 +65,20 @@ SAMPLE = {
     ("create", "write: committed"),
     ("update", "write: committed"),
     ("delete", "delete: committed"),
-    ("update, no grace", "unlinked: blob removed"),
+    ("update, no grace", "sweep: blob swept"),
+    ("update, surplus", "sweep: blob swept"),
     ("sweep", "sweep: blob swept"),
     ("migrate", "migrate: upgraded"),
 }
 OBJECT_SAMPLE = {("create", "store: object put"), ("update", "write: committed"), ("sweep", "sweep: blob swept")}
+
+
+#: The settings of the service whose change removes files, too.
+SETTINGS = {
+    "update, no grace": {"store__grace": 0},
+    "delete, no grace": {"store__grace": 0},
+    "update, surplus": {"store__revisions": 2},
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,7 @@ class Case:
     @property
     def committed(self):
         """Whether what the verb asked for is there when the process dies."""
-        return self.point.endswith(": committed") or self.verb.endswith("no grace")
+        return self.point.endswith(": committed") or self.verb in SETTINGS
 
     def __str__(self):
         return f"{self.verb} @ {self.point}"
@@ -158,6 +169,16 @@ class Update(Stored):
         return client.patch(self.path, json=self.change)
 
 
+class Surplus(Update):
+    """A change of a series that was changed before more often than files are kept."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        for number in range(4):
+            assert client.patch(self.path, json={"origin": f"{number}"}).status_code == 200
+        self.old, self.new = {**self.old, "origin": "3"}, {**self.new, "origin": "3"}
+
+
 class Share(Update):
     """New sharing alone."""
 
@@ -185,7 +206,7 @@ class Delete(Stored):
 
 VERBS: dict[str, type[Create | Stored]] = {
     "create": Create, "duplicate": Duplicate, "update": Update, "share": Share, "delete": Delete,
-    "update, no grace": Update, "delete, no grace": Delete,
+    "update, no grace": Update, "delete, no grace": Delete, "update, surplus": Surplus,
 }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ class Place:
     def noted(self):
         """The files that are noted as unlinked."""
         with self.catalogue.reading() as connection:
-            return set(blobs.unlinked(connection, older=0))
+            return set(blobs.due(connection, settings.Store(grace=0)))
 
     def orphans(self):
         """The files that neither a row nor a note explains."""
@@ -70,8 +70,13 @@ class Place:
     def age(self):
         """Move everything that was written or unlinked two days into the past."""
         self.age_files()
+        self.unlink_earlier(TWO_DAYS)
+
+    def unlink_earlier(self, seconds):
+        """Move the time at which files were unlinked into the past."""
         with self.catalogue.transaction() as connection:
-            connection.exec_driver_sql("UPDATE unlinked_blobs SET unlinked_at = unlinked_at - interval '2 days'")
+            earlier = f"unlinked_at - interval '{seconds} seconds'"
+            connection.exec_driver_sql(f"UPDATE unlinked_blobs SET unlinked_at = {earlier}")
 
     def age_files(self):
         for name in self.files():

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from photseries.server.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
-from tests.crash.kills import CASES, PATH, SAMPLE, VERBS
+from tests.crash.kills import CASES, PATH, SAMPLE, SETTINGS, VERBS
 from tests.crash.place import Place
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns
@@ -42,8 +42,9 @@ def test_a_killed_request(case, place, admin, world, record_property):
 
 def check_killed_request(case, place, admin, world):
     verb = VERBS[case.verb](admin, world, f"{case.verb} {case.point}".replace(",", ""))
-    more: dict[str, Any] = {"store__grace": 0} if case.verb.endswith("no grace") else {}
-    more |= {**place.store_settings, "database__url": place.url, "fault": f"kill@{case.point}"}
+    place.unlink_earlier(3600)
+    more: dict[str, Any] = {**place.store_settings, "database__url": place.url, "fault": f"kill@{case.point}"}
+    more |= SETTINGS.get(case.verb, {})
     doomed = ForkedService(place.directory, **more)
     with doomed.client() as client, pytest.raises(httpx.TransportError):
         verb.send(client)

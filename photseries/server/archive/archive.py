@@ -28,6 +28,7 @@ from photseries.server.archive.changes import (
 from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, inferred_fields
 from photseries.server.archive.preview import preview
 from photseries.server.archive.reader import not_found
+from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import blobs, finding, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
@@ -75,6 +76,7 @@ class Archive:
         self._catalogue = catalogue
         self._store = store
         self._blobs = BlobWriter(catalogue, store, config)
+        self._upkeep = Upkeep(catalogue, store, config)
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
@@ -233,12 +235,12 @@ class Archive:
             reached("update: row changed")
             series.share(connection, series_id, *shared)
             reached("update: sharing replaced")
-            blobs.unlink(connection, seen.blob.filename)
+            earlier = blobs.unlink(connection, seen.blob, seen.owner_id)
             reached("update: old blob noted")
             changed = changed_fields(seen, metadata, shared, values.get("content_hash"))
             append_history(connection, principal, series_id, seen, "update", changed, blob)
             reached("update: history noted")
-        self._blobs.remove_unlinked(seen.blob.filename)
+        self._upkeep.prune(series_id, earlier)
         return checked.warnings
 
     def _derive(
@@ -290,7 +292,7 @@ class Archive:
             append_history(connection, principal, series_id, seen, "delete", {}, {})
             reached("delete: history noted")
         reached("delete: committed")
-        self._blobs.remove_unlinked(seen.blob.filename)
+        self._upkeep.prune(series_id)
 
     def _retry(
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]

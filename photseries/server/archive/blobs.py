@@ -16,7 +16,6 @@ from photseries.errors import DamagedError, InDoubtError, PhotseriesError, Unava
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, stored_file
-from photseries.server.catalogue import blobs
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.faults import reached
@@ -90,25 +89,12 @@ class BlobWriter:
             raise
         reached("write: committed")
 
-    def remove_unlinked(self, filename: str) -> None:
-        """Remove a blob that a committed change has unlinked, if ``store.grace`` is 0; else the sweep removes it."""
-        if self._config.store.grace == 0 and self._take_back(filename):
-            reached("unlinked: blob removed")
-            try:
-                with self._catalogue.transaction() as connection:
-                    blobs.forget(connection, [filename])
-            except UnavailableError as error:
-                # The change itself is committed and must not be denied; the next sweep drops the note.
-                log.warning("could not drop the note about the blob %s: %s", filename, error)
-
-    def _take_back(self, key: str) -> bool:
-        """Remove a blob that no row names; the sweep removes it later if the store fails now."""
+    def _take_back(self, key: str) -> None:
+        """Remove a blob that no row ever named; the sweep removes it later if the store fails now."""
         try:
             self._store.delete(key)
         except PhotseriesError as error:
             log.warning("could not remove the blob %s, the sweep will: %s", key, error)
-            return False
-        return True
 
 
 def read_blob(store: Store, blob: Blob) -> bytes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from photseries.errors import UnavailableError
+from photseries.errors import PhotseriesError, UnavailableError
 from photseries.server.archive.blobs import find_problem
 from photseries.server.archive.store_ownership import OWNER_KEY
 from photseries.server.catalogue import blobs, finding, recomputing
@@ -57,7 +57,7 @@ class Upkeep:
     def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
         self._catalogue = catalogue
         self._store = store
-        self._grace = config.store.grace
+        self._settings = config.store
         # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after
         # that, and PostgreSQL ends a transaction whose COMMIT does not come.
         self._in_flight = 2 * config.store.write_deadline + 2 * config.database.statement_timeout
@@ -66,7 +66,7 @@ class Upkeep:
             self._in_flight += config.store.timeout
 
     def sweep(self) -> Swept | None:
-        """Remove the blobs that no row names and that have been unreferenced for the grace.
+        """Remove the blobs that no row names and that have been unreferenced for the grace, and surplus ones.
 
         A blob that a change unlinked is as old as that change (on the database's clock); one that no row ever named is
         as old as itself (on the store's clock), and stays at least as long as its writer may still commit.
@@ -80,40 +80,60 @@ class Upkeep:
             if not won:
                 return None
             reached("sweep: elected")
-            seen = removed = size = 0
+            swept = Swept(0, 0, 0)
             for batch in _batches(self._store.scan()):
-                seen += len(batch)
-                doomed = self._doomed(batch)
-                reached("sweep: looked up")
-                for blob in doomed:
-                    self._store.delete(blob.key)
-                    reached("sweep: blob swept")
-                removed += len(doomed)
-                size += sum(blob.size for blob in doomed)
-            with self._catalogue.reading() as connection:
-                noted = blobs.unlinked(connection, older=self._grace)
-            gone = [filename for filename in noted if self._store.size(filename) is None]
-            with self._catalogue.transaction() as connection:
-                blobs.forget(connection, gone)
-                reached("sweep: notes dropped")
-            log.info("swept: %d blobs seen, %d removed, %d bytes", seen, removed, size)
-            return Swept(seen, removed, size)
+                removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)})
+                swept = Swept(swept.seen + len(batch), swept.removed + removed.removed, swept.size + removed.size)
+            removed = self._remove_unlinked()
+            swept = Swept(swept.seen, swept.removed + removed.removed, swept.size + removed.size)
+            log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
+            return swept
 
-    def _doomed(self, batch: list[StoredBlob]) -> list[StoredBlob]:
+    def prune(self, series_id: int, earlier: int = 0) -> None:
+        """Remove the blobs of a series that a committed change has made due: all without grace, else the surplus.
+
+        A failure is left to the sweep: the change must not be denied.
+
+        Parameters
+        ----------
+        series_id : int
+        earlier : int
+            The number of its unlinked blobs.
+        """
+        if self._settings.grace == 0 or earlier > self._settings.revisions:
+            try:
+                self._remove_unlinked(series_id)
+            except PhotseriesError as error:
+                log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
+
+    def _remove_unlinked(self, series_id: int | None = None) -> Swept:
+        """Remove the due blobs that changes unlinked, then the notes about them."""
+        # A backup in progress needs what is due before the grace is over: look at its lock here.
+        with self._catalogue.reading() as connection:
+            due = blobs.due(connection, self._settings, series_id)
+        sizes = {filename: self._store.size(filename) for filename in due}
+        swept = self._remove({filename: size for filename, size in sizes.items() if size is not None})
+        if due:
+            with self._catalogue.transaction() as connection:
+                blobs.forget(connection, due)
+                reached("sweep: notes dropped")
+        return swept
+
+    def _remove(self, sizes: Mapping[str, int]) -> Swept:
+        """Remove blobs with the given sizes; nothing else removes the bytes of committed rows."""
+        reached("sweep: looked up")
+        for key in sizes:
+            self._store.delete(key)
+            reached("sweep: blob swept")
+        return Swept(0, len(sizes), sum(sizes.values()))
+
+    def _orphans(self, batch: list[StoredBlob]) -> list[StoredBlob]:
+        """Return the blobs that no row ever named, and whose writer cannot commit any more."""
         with self._catalogue.reading() as connection:
             unreferenced = blobs.unreferenced(connection, [blob.key for blob in batch])
-        return [
-            blob
-            for blob in batch
-            if blob.key != OWNER_KEY
-            and blob.key in unreferenced
-            and self._is_due(blob.age, unlinked_for=unreferenced[blob.key])
-        ]
-
-    def _is_due(self, age: float, unlinked_for: float | None) -> bool:
-        if unlinked_for is None:
-            return age > max(self._grace, self._in_flight)
-        return unlinked_for >= self._grace
+        never_named = {key for key, age in unreferenced.items() if age is None} - {OWNER_KEY}
+        least = max(self._settings.grace, self._in_flight)
+        return [blob for blob in batch if blob.key in never_named and blob.age > least]
 
     def verify(self) -> Iterator[Damage]:
         """Read every blob that a row names, and give those that are missing or altered."""

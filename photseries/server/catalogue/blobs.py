@@ -7,10 +7,26 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from sqlalchemy import ARRAY, Connection, RowMapping, Text, delete, exists, func, insert, literal, select, union
+from sqlalchemy import (
+    ARRAY,
+    Connection,
+    RowMapping,
+    Text,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    union,
+)
 
 from photseries.server.catalogue.models import Group, Series, SeriesHistory, UnlinkedBlob
 from photseries.server.principal import EVERYONE
+from photseries.server.settings import Store
 
 __all__ = ["BLOB", "Blob"]
 
@@ -40,9 +56,12 @@ class Blob:
         return f"The file {self.filename} of series {self.series_id}"
 
 
-def unlink(connection: Connection, filename: str) -> None:
-    """Note a blob that no row names any more."""
-    connection.execute(insert(UnlinkedBlob).values(filename=filename))
+def unlink(connection: Connection, blob: Blob, owner_id: int) -> int:
+    """Note a blob that no row names any more; return how many earlier blobs of its series are noted now."""
+    earlier = select(func.count() + 1).where(UnlinkedBlob.series_id == blob.series_id).scalar_subquery()
+    values = {"filename": blob.filename, "blob_size": blob.size, "series_id": blob.series_id, "owner_id": owner_id}
+    number: int = connection.execute(insert(UnlinkedBlob).values(values).returning(earlier)).scalar_one()
+    return number
 
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
@@ -58,10 +77,21 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
     return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
 
 
-def unlinked(connection: Connection, older: float) -> list[str]:
-    """Give the blobs that a change unlinked longer ago than some seconds."""
+def due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
+    """Return the unlinked blobs to remove, of one series or of all: after the grace, and the surplus within it.
+
+    The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others
+    are surplus, which is due when it was unlinked longer ago than the write deadline.
+    """
     age = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
-    return list(connection.scalars(select(UnlinkedBlob.filename).where(age >= older)))
+    order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, age >= settings.grace)
+    from_first = func.row_number().over(partition_by=part, order_by=order)
+    from_last = func.row_number().over(partition_by=part, order_by=order.desc())
+    surplus = and_(UnlinkedBlob.series_id.is_not(None), from_first > 1, from_last >= settings.revisions)
+    is_due = or_(age >= settings.grace, and_(surplus, age >= settings.write_deadline)).label("is_due")
+    of_series = true() if series_id is None else UnlinkedBlob.series_id == series_id
+    noted = select(UnlinkedBlob.filename, is_due).where(of_series).subquery()
+    return list(connection.scalars(select(noted.c.filename).where(noted.c.is_due)))
 
 
 def forget(connection: Connection, filenames: Sequence[str]) -> None:

@@ -307,8 +307,15 @@ class SeriesHistory(Base):
 
 
 class UnlinkedBlob(Base):
-    """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then."""
+    """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then.
+
+    A process of the previous version, which may still run, notes name and time only.
+    """
 
     __tablename__ = "unlinked_blobs"
     filename: Mapped[str] = mapped_column(primary_key=True)
     unlinked_at: Mapped[Moment]
+    series_id: Mapped[int | None] = mapped_column(BigInteger, index=True)
+    owner_id: Mapped[int | None]
+    blob_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    purged: Mapped[bool] = mapped_column(server_default="false")

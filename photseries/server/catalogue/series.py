@@ -221,10 +221,11 @@ def share(
 
 def remove(connection: Connection, series_id: int, revision: int) -> bool:
     """Delete a series if its revision is still the one that was seen; its blob is noted as unlinked."""
-    gone = (
-        delete(Series).where(Series.id == series_id, Series.revision == revision).returning(Series.filename).cte("gone")
-    )
-    statement = insert(UnlinkedBlob).from_select(["filename"], select(gone.c.filename))
+    columns = {"filename": Series.filename, "series_id": Series.id, "owner_id": Series.owner_id}
+    columns |= {"blob_size": Series.blob_size}
+    removal = delete(Series).where(Series.id == series_id, Series.revision == revision)
+    gone = removal.returning(*columns.values()).cte("gone")
+    statement = insert(UnlinkedBlob).from_select([*columns], select(gone))
     return connection.execute(statement).rowcount == 1
 
 

@@ -90,6 +90,7 @@ class Store:
     secret_key: str | None = field(default=None, metadata={"secret": True})
     timeout: float = 60.0  # [s]
     grace: float = 24 * 3600.0  # [s]
+    revisions: int = 8  # earlier files of a series within the grace
     write_deadline: float = 300.0  # [s]
     sweep_interval: float = 3600.0  # [s]
     compression: Literal["none", "deflate"] = "none"
@@ -100,6 +101,7 @@ class Store:
         _require(pair, "store.access_key", "and store.secret_key must be given both or not at all")
         _require(self.timeout > 0, "store.timeout", "must be positive")
         _require(self.grace >= 0, "store.grace", "must not be negative")
+        _require(self.revisions >= 2, "store.revisions", "must be at least 2")
         _require(self.write_deadline > 0, "store.write_deadline", "must be positive")
         _require(
             self.grace == 0 or self.write_deadline <= self.grace / 10,

@@ -22,7 +22,7 @@ from photseries.server.archive import Archive, Upkeep
 from photseries.server.catalogue import blobs
 from photseries.server.catalogue import series as statements
 from photseries.server.principal import Principal
-from photseries.server.settings import load
+from photseries.server.settings import Store, load
 from tests.support import columns
 
 
@@ -162,7 +162,7 @@ def test_update_and_delete_leave_the_old_blob_to_the_sweep(services, principal):
     assert services.upkeep.sweep().removed == 2
     assert stored(services) == []
     with services.catalogue.transaction() as connection:
-        assert blobs.unlinked(connection, older=0) == []
+        assert blobs.due(connection, Store(grace=0)) == []
 
 
 def test_a_blob_that_was_just_unlinked_is_kept_however_old_it_is(services, principal):
@@ -172,6 +172,47 @@ def test_a_blob_that_was_just_unlinked_is_kept_however_old_it_is(services, princ
     services.archive.delete(principal, series)
     assert services.upkeep.sweep().removed == 0
     assert stored(services) == [filename]
+
+
+def unlink_earlier(services, seconds):
+    """Move the time at which files were unlinked into the past."""
+    with services.catalogue.transaction() as connection:
+        interval = f"unlinked_at - interval '{seconds} seconds'"
+        connection.exec_driver_sql(f"UPDATE unlinked_blobs SET unlinked_at = {interval}")
+
+
+@pytest.mark.parametrize("by_the_sweep", [False, True], ids=["by the next change", "by the sweep"])
+def test_a_series_keeps_its_first_and_its_latest_revisions(archive_url, services, principal, by_the_sweep):
+    config = load(None, {}, {"database.url": archive_url, "data.directory": str(services.config.directory),
+                             "store.revisions": 3})  # fmt: skip
+    archive = Archive(services.catalogue, services.store, services.sandbox, config)
+    series, other = archive.create(principal, body()).id, archive.create(principal, body(channel="other")).id
+    archive.update(principal, other, {"origin": "once"})
+    names = []
+
+    def change(label):
+        names.append(services.reader.get(principal, series).fields["filename"])
+        archive.update(principal, series, {"origin": label})
+
+    for number in range(7):
+        change(f"revision {number + 2}")
+    assert len(stored(services)) == 7 + 1 + 2, "no surplus file is older than the write deadline"
+    unlink_earlier(services, config.store.write_deadline + 1)
+    if by_the_sweep:
+        assert Upkeep(services.catalogue, services.store, config).sweep().removed == 4
+    change("revision 9")
+    kept = {names[0], *names[6:]}
+    current = {services.reader.get(principal, number).fields["filename"] for number in (series, other)}
+    assert set(names) & set(stored(services)) == kept
+    assert current <= set(stored(services))
+    assert len(stored(services)) == len(kept) + 3
+    assert services.reader.revision(principal, series, 1).fields
+    assert services.reader.revision(principal, series, 7).fields
+    for lost in (2, 6):
+        with pytest.raises(NotFoundError, match="not kept"):
+            services.reader.revision(principal, series, lost)
+    assert [event["revision"] for event in services.reader.history(principal, series)] == list(range(1, 10))
+    assert list(services.upkeep.verify()) == []
 
 
 def test_the_sweep_removes_old_orphans_only(services, principal):
