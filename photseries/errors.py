@@ -19,6 +19,7 @@
     ├── NotInstalledError           501  not_installed      the service lacks an optional package
     ├── DamagedError                500  damaged            a stored file is missing or altered
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
+    │   └── BusyError               429  busy               too many heavy requests of one user
     ├── UnavailableError            503  unavailable        a part is away or full: try again
     │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
     │   └── LateError               503  late               a computation took longer than it may
@@ -172,6 +173,13 @@ class TooManyRequestsError(PhotseriesError):
     status = 429
     code = "too_many_requests"
     retry_after = 60
+
+
+class BusyError(TooManyRequestsError):
+    """One user has as many heavy requests at work and waiting as one user may have."""
+
+    code = "busy"
+    retry_after = 5
 
 
 class UnavailableError(PhotseriesError):

@@ -105,9 +105,8 @@ def test_a_service_that_stays_away(client, between):
         client.upload(columns(), obj_id="x")
 
 
-@pytest.mark.parametrize("status", [429, 503])
-def test_a_refusal_for_now_is_waited_for(client, between, pauses, status):
-    code = {429: "too_many_requests", 503: "unavailable"}[status]
+@pytest.mark.parametrize(("status", "code"), [(429, "too_many_requests"), (429, "busy"), (503, "unavailable")])
+def test_a_refusal_for_now_is_waited_for(client, between, pauses, status, code):
     between.fates = [answer(status, {"code": code}, Retry_After="7"), answer(status, {"code": code})]
     client.whoami()
     assert len(between.seen) == 3

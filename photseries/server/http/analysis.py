@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from photseries import parameters
-from photseries.errors import DamagedError, InvalidError, LateError, NotInstalledError
+from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
 from photseries.parameters import FOLDED, PERIODOGRAM, PLOT, Parameter
 from photseries.server.archive.analysis import PointSelection
 from photseries.server.catalogue.finding import Found
@@ -47,26 +47,26 @@ class AnalysisHandler(BaseHandler):
         media_type : str
         """
 
-        def work() -> tuple[str, bytes | None]:
+        def find() -> tuple[Found, Mapping[str, Any], bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), known)
             found = self.services.reader.get(self.principal, series_id)
-            if is_known(self.request.headers, tag_of(found, "analysis")):
-                return tag_of(found, "analysis"), None
-            points = PointSelection(
-                values.get("brightness"), values.get("quality"), values.get("mjdMin"), values.get("mjdMax")
-            )
-            found, content = compute(found, points, values)
-            return tag_of(found, "analysis"), content
+            has_it = is_known(self.request.headers, tag_of(found, "analysis"))
+            self.weigh(not has_it)
+            return found, values, has_it
 
-        async with self.shared.analyses:  # so that a few threads stay free for other work on tables
-            tag, content = await self.run(work, heavy=True)
-        may_be_kept(self, tag)
-        if content is None:
+        found, values, has_it = await self.run(find)
+        content = b""
+        if has_it:
             self.set_status(304)
         else:
+            chosen = ("brightness", "quality", "mjdMin", "mjdMax")
+            points = PointSelection(*(values.get(name) for name in chosen))
+            async with self.shared.analyses.place(self.client_key):  # so that a few threads stay free for other work
+                found, content = await self.run(lambda: compute(found, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
-        await self.send([content or b""])
+        may_be_kept(self, tag_of(found, "analysis"))
+        await self.send([content])
 
 
 class PeriodogramHandler(AnalysisHandler):
@@ -77,7 +77,7 @@ class PeriodogramHandler(AnalysisHandler):
         headers=(IF_NONE_MATCH,),
         gives="Periodogram",
         also=_UNCHANGED,
-        fails=(DamagedError, LateError),
+        fails=(DamagedError, LateError, BusyError),
     )
     async def get(self, identity: str) -> None:
         """Compute the Lomb-Scargle periodogram, and list its highest peaks."""
@@ -100,7 +100,7 @@ class PeriodogramHandler(AnalysisHandler):
 class FoldedHandler(AnalysisHandler):
     """The folded light curve of a series."""
 
-    @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_UNCHANGED, fails=(DamagedError,))
+    @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_UNCHANGED, fails=(DamagedError, BusyError))
     async def get(self, identity: str) -> None:
         """Fold the light curve on a period, and average it in parts of that."""
         await self.answer(identity, FOLDED, self._compute)
@@ -129,7 +129,7 @@ class PlotHandler(AnalysisHandler):
         headers=(IF_NONE_MATCH,),
         gives=Raw(("image/png",)),
         also=_UNCHANGED,
-        fails=(DamagedError, NotInstalledError),
+        fails=(DamagedError, NotInstalledError, BusyError),
     )
     async def get(self, identity: str) -> None:
         """Draw the light curve, as PNG."""

@@ -12,6 +12,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
 
@@ -33,6 +34,7 @@ from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import Shared
 from photseries.server.http.spool import Body
+from photseries.server.http.turns import HeavyWork
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
 
@@ -69,7 +71,8 @@ class BaseHandler(RequestHandler):
     ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
     ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's;
     ``reads``, the methods that change nothing, whose answers may be compressed; ``cross_origin``, whether scripts of
-    the sites in ``server.cors_origins`` may read answers.
+    the sites in ``server.cors_origins`` may read answers; ``quick``, whether its work goes to threads of its own, as it
+    waits neither for tables nor for queries.
     """
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {}
@@ -77,6 +80,7 @@ class BaseHandler(RequestHandler):
     public: ClassVar[bool] = False
     reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
     cross_origin: ClassVar[bool] = True
+    quick: ClassVar[bool] = False
 
     principal: Principal
 
@@ -88,7 +92,10 @@ class BaseHandler(RequestHandler):
         self._body = Body(shared.spool)
         self._received = 0
         self._refused = False
+        self._is_gone = False
         self._credential: Credential | None = None
+        self._known_user = 0
+        self._heavy_place: AsyncExitStack | None = None
         shared.in_flight.enter(self)
 
     @functools.cached_property
@@ -169,9 +176,11 @@ class BaseHandler(RequestHandler):
         if self.needs.get(self.verb) is not None:
             self._credential = self.given_credential()
             self.shared.throttle.check(self.address, self._credential.secret)
+            self._known_user = self.shared.throttle.user_of(self._credential.secret)
         if not self._has_body():
             return
-        await self.run(lambda: None)
+        if self._credential is not None:
+            await self.run(lambda: None)
         check_media(self.request.headers, takes_files=self.takes_files)
         if announced(self.request.headers) > self.longest_body:
             raise self._too_large()
@@ -258,6 +267,32 @@ class BaseHandler(RequestHandler):
         heavy : bool
             Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
         """
+        try:
+            return await self._identified(function, heavy=heavy)
+        except HeavyWork:
+            self._heavy_place = AsyncExitStack()
+            await self._heavy_place.enter_async_context(self.shared.heavy_requests.place(self.client_key))
+            return await self._in_thread(function, heavy=True)
+
+    def weigh(self, is_heavy: bool = True) -> None:
+        """Let a heavy request go on only when it has one of the places that its user has for them.
+
+        Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
+        is a place, which the request holds to its end. Heavy are exports, analyses, summaries, queries around
+        positions, and lists and files whose tables are read and written in another form and have many rows.
+        """
+        if is_heavy and self._heavy_place is None:
+            raise HeavyWork
+
+    async def _execute(self, *arguments: Any, **more: Any) -> None:
+        """Handle the request, and give its place among heavy ones back, however it ends; Tornado calls this."""
+        try:
+            await super()._execute(*arguments, **more)
+        finally:
+            if self._heavy_place is not None:
+                await self._heavy_place.aclose()
+
+    async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
         credential, self._credential = self._credential, None
         if credential is None:
             return await self._in_thread(function, heavy=heavy)
@@ -272,7 +307,7 @@ class BaseHandler(RequestHandler):
             return await self._in_thread(identified, heavy=heavy)
         finally:
             if hasattr(self, "principal"):
-                self.shared.throttle.succeeded(credential.secret)
+                self.shared.throttle.succeeded(credential.secret, self.principal.user_id)
 
     async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
         """Call a function in a thread and send what it returns, in the envelope of a success."""
@@ -372,9 +407,14 @@ class BaseHandler(RequestHandler):
 
     @property
     def client_key(self) -> str:
-        """The user, or for requests without a token the address, whose share of memory an answer counts in."""
+        """The user, or else the address, whose share of threads and memory a request counts in.
+
+        Until a token has been looked up, its user is the one whom it belonged to last time. Without a token, and at its
+        first time, the address counts: one visitor must not take the share of all.
+        """
         principal = getattr(self, "principal", None)
-        return f"user {principal.user_id}" if principal is not None and principal.user_id else self.address
+        user_id = self._known_user if principal is None else principal.user_id
+        return f"user {user_id}" if user_id else self.address
 
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
         """Finish the answer; a client that does not take it in time is disconnected."""
@@ -384,9 +424,14 @@ class BaseHandler(RequestHandler):
         return flushed
 
     async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
-        threads = self.shared.heavy if heavy else self.shared.light
+        """Call a function in a thread when the turn of this user comes."""
+        shared, heavy = self.shared, heavy or self._heavy_place is not None
+        threads = shared.quick if self.quick else shared.heavy if heavy else shared.light
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, function)
+            async with threads.turns.place(self.client_key):
+                if self._is_gone:
+                    raise HTTPError(499)  # as nginx logs a client that has gone
+                return await asyncio.get_running_loop().run_in_executor(threads, function)
         except UnauthorizedError:
             self.shared.throttle.failed(self.address)
             raise
@@ -432,6 +477,7 @@ class BaseHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
+        self._is_gone = True
         self._body.close()
         self.shared.in_flight.leave(self)
 

@@ -77,7 +77,7 @@ class Throttle:
         self._most = settings.token_failures
         self._clock = clock
         self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> level, at this time
-        self._valid: OrderedDict[bytes, None] = OrderedDict()  # digests of tokens
+        self._valid: OrderedDict[bytes, int] = OrderedDict()  # digests of tokens -> their user
 
     def check(self, address: str, secret: str) -> None:
         """Let an address try a token.
@@ -90,10 +90,14 @@ class Throttle:
         if self._level(address) >= self._most and _digest(secret) not in self._valid:
             raise TooManyRequestsError("Too many requests with tokens that are not valid. Wait a minute.")
 
-    def succeeded(self, secret: str) -> None:
-        """Remember a token that was valid."""
+    def user_of(self, secret: str) -> int:
+        """Return the id of the user whose token this was a while ago; 0 when that is not known."""
+        return self._valid.get(_digest(secret), 0)
+
+    def succeeded(self, secret: str, user_id: int = 0) -> None:
+        """Remember a token that was valid, and the id of its user where that is known."""
         digest = _digest(secret)
-        self._valid[digest] = None
+        self._valid[digest] = user_id or self._valid.get(digest, 0)
         self._valid.move_to_end(digest)
         if len(self._valid) > MOST_REMEMBERED:
             self._valid.popitem(last=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from photseries import parameters
-from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
+from photseries.errors import BusyError, DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats.registry import EXPORTS, Format
 from photseries.parameters import LONG_TABLE, SUMMED_UP, Parameter, choice
 from photseries.server.http.base import ANY, BaseHandler
@@ -32,7 +32,7 @@ class ExportHandler(BaseHandler):
     @Contract(
         query=EXPORT,
         gives=Raw(tuple(one.media_type for one in EXPORTS.values())),
-        fails=(DamagedError, NotInstalledError),
+        fails=(DamagedError, NotInstalledError, BusyError),
     )
     async def get(self) -> None:
         """Give every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
@@ -46,6 +46,7 @@ class ExportHandler(BaseHandler):
             await self.stream(pieces)
 
     def _asked(self) -> tuple[Format, Iterator[bytes]]:
+        self.weigh()
         arguments = self.arguments()
         shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)

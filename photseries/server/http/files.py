@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from photseries import parameters
-from photseries.errors import DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
+from photseries.errors import BusyError, DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
 from photseries.formats.registry import HDF5, WRITERS, Format
 from photseries.parameters import PART, Parameter, choice
 from photseries.server.catalogue.finding import Found
@@ -19,6 +19,7 @@ from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
 from photseries.server.http.media import accepted
 from photseries.server.http.series import number_of
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
+from photseries.server.http.turns import MANY_ROWS
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
@@ -86,7 +87,7 @@ _BY_EXTENSION = Contract(
     headers=(IF_NONE_MATCH, RANGE),
     gives=Raw(tuple(one.plain_type for one in WRITERS.values())),
     also={206: "The range of its bytes.", 304: "It is still as If-None-Match says."},
-    fails=(DamagedError, NotInstalledError, RangeError),
+    fails=(DamagedError, NotInstalledError, RangeError, BusyError),
 )
 _FILE = dataclasses.replace(_BY_EXTENSION, query=FILE, fails=(*_BY_EXTENSION.fails, NotAcceptableError))
 
@@ -122,6 +123,7 @@ class FileHandler(BaseHandler):
                         else self.services.reader.stored_range(self.principal, found, *span)[1]
                     )
                     return _File(found, form, tag, content, found.blob.size, span)
+            self.weigh(not (form is HDF5 and part.is_whole) and found.fields["num_exp"] > MANY_ROWS)
             found, content = self.services.reader.file(self.principal, found, part, form)
             tag = tag_of(found, form.extension)
             span = byte_range(self.request.headers, len(content), tag)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from photseries.errors import NotFoundError, UnavailableError
 from photseries.fields import ENUMERATIONS
+from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.principal import PERMISSIONS
@@ -22,7 +23,7 @@ class LivenessHandler(BaseHandler):
     @Contract(gives="Alive")
     async def get(self) -> None:
         """Say that the process answers."""
-        await self.reply(lambda: {"alive": True})
+        await self.send([success({"alive": True})])  # from the event loop: it says what it does while all else waits
 
 
 class ReadyHandler(BaseHandler):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import orjson
 
 from photseries import __version__, parameters
 from photseries.errors import (
+    BusyError,
     ConflictError,
     DamagedError,
     DuplicateError,
@@ -28,6 +30,7 @@ from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
 from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
+from photseries.server.http.turns import MANY_ROWS
 from photseries.server.http.uploads import UploadHandler
 from photseries.server.principal import requirement_of
 
@@ -77,16 +80,18 @@ class SeriesHandler(UploadHandler):
 
         await self.reply(create, heavy=True)
 
-    @Contract(query=_LIST, gives="SeriesPage")
+    @Contract(query=_LIST, gives="SeriesPage", fails=(BusyError,))
     async def get(self) -> None:
         """Find series; with their tables, one at a time."""
         await self.send_page(lambda: parameters.parse(self.arguments()))
 
     async def send_page(self, asked: Callable[[], Query]) -> None:
         """Send a page of the series that match a query, which is read in the thread that finds them."""
+        asked = functools.cache(asked)  # the body is read once, though find may be called again
 
         def find() -> tuple[str, list[Found], dict[str, Any], bytes]:
             query = asked()
+            self.weigh(query.positions is not None or query.data_format != "none")
             page, total = self.services.reader.find(self.principal, query)
             around = {
                 **({} if total is None else {"totalMatches": total}),
@@ -142,7 +147,7 @@ class QueryHandler(SeriesHandler):
     takes_files: ClassVar[bool] = False
     reads: ClassVar = ("POST",)
 
-    @Contract(body="Query", gives="SeriesPage")
+    @Contract(body="Query", gives="SeriesPage", fails=(BusyError,))
     async def post(self) -> None:
         """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
 
@@ -159,7 +164,7 @@ class SourceSeriesHandler(SeriesHandler):
 
     needs: ClassVar = {"GET": ANY}
 
-    @Contract(query=_LIST, gives="SeriesPage")
+    @Contract(query=_LIST, gives="SeriesPage", fails=(BusyError,))
     async def get(self, identity: str) -> None:  # type: ignore[override]
         """Find the series of a source, with the parameters of the lists."""
 
@@ -178,12 +183,16 @@ class SummaryHandler(BaseHandler):
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
-    @Contract(query=SUMMED_UP, gives="Summary")
+    @Contract(query=SUMMED_UP, gives="Summary", fails=(BusyError,))
     async def get(self) -> None:
         """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
-        await self.reply(
-            lambda: self.services.reader.summarize(self.principal, parameters.parse_criteria(self.arguments()))
-        )
+
+        def summarize() -> dict[str, Any]:
+            query = parameters.parse_criteria(self.arguments())
+            self.weigh()
+            return self.services.reader.summarize(self.principal, query)
+
+        await self.reply(summarize)
 
 
 class OneSeriesHandler(UploadHandler):
@@ -197,7 +206,7 @@ class OneSeriesHandler(UploadHandler):
         headers=(IF_NONE_MATCH,),
         gives={"anyOf": [{"$ref": "#/components/schemas/Series"}, {"$ref": "#/components/schemas/PastSeries"}]},
         also={304: "It is still as If-None-Match says."},
-        fails=(DamagedError, ForbiddenError),
+        fails=(DamagedError, BusyError, ForbiddenError),
     )
     async def get(self, identity: str) -> None:
         """Give the series, with its table as JSON columns, as HDF5 or without, also as it was at a revision."""
@@ -207,12 +216,14 @@ class OneSeriesHandler(UploadHandler):
             series_id, data_format = number_of(identity), values["dataFormat"]
             reader = self.services.reader
             if "revision" in values:
+                self.weigh(data_format == "json")
                 past = reader.revision(self.principal, series_id, values["revision"], data_format)
                 return None, wrapped(past.pieces())
             found = reader.get(self.principal, series_id)
             tag = tag_of(found, data_format, found.document)
             if is_known(self.request.headers, tag):
                 return tag, []
+            self.weigh(data_format == "json" and found.fields["num_exp"] > MANY_ROWS)
             found, document = reader.document(self.principal, found, data_format, parameters.part_of(values))
             return tag_of(found, data_format, found.document), wrapped(document.pieces())
 

@@ -157,10 +157,11 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     with (
-        Threads(settings.threads, thread_name_prefix="light") as light,
-        Threads(settings.table_threads, thread_name_prefix="heavy") as heavy,
+        Threads(settings.threads, "light") as light,
+        Threads(settings.table_threads, "heavy") as heavy,
+        Threads(settings.quick_threads, "quick") as quick,
     ):
-        application = _Application(Shared(services, light, heavy))
+        application = _Application(Shared(services, light, heavy, quick))
         server = HTTPServer(
             application,
             max_body_size=_UNLIMITED,

@@ -14,6 +14,7 @@ from photseries.server.http.doors import Throttle
 from photseries.server.http.metrics import Metrics
 from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
+from photseries.server.http.turns import Turns
 from photseries.server.services import Services
 
 __all__ = ["InFlight", "Shared", "Threads"]
@@ -27,7 +28,17 @@ class Threads(ThreadPoolExecutor):
 
     A panic of an extension module in Rust is a BaseException and no Exception: Tornado would let it pass, as what ends
     a process, and leave the client waiting.
+
+    Parameters
+    ----------
+    number : int
+        The number of threads. Users take turns; one user has at most all but one.
+    name : str
     """
+
+    def __init__(self, number: int, name: str = "") -> None:
+        super().__init__(number, thread_name_prefix=name)
+        self.turns = Turns(number, max(1, number - 1))
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Call a function in a thread; instead of what is no Exception the future raises RuntimeError."""
@@ -80,16 +91,18 @@ class Shared:
     Parameters
     ----------
     services : Services
-    light, heavy : Threads
-        For work that waits for the database, and for work on tables.
+    light, heavy, quick : Threads
+        For work that waits for the database; for work on tables and of heavy requests; for quick handlers.
     """
 
-    def __init__(self, services: Services, light: Threads, heavy: Threads) -> None:
+    def __init__(self, services: Services, light: Threads, heavy: Threads, quick: Threads) -> None:
         settings = services.config.server
         self.services = services
-        self.light, self.heavy = light, heavy
+        self.light, self.heavy, self.quick = light, heavy, quick
         self.in_flight = InFlight()
-        self.analyses = asyncio.Semaphore(max(1, settings.table_threads // 2))
+        self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
+        analyses = max(1, settings.table_threads // 2)
+        self.analyses = Turns(analyses, max(1, analyses - 1))
         self.exports = asyncio.Semaphore(settings.exports)
         self.spool = Spool(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
@@ -102,9 +115,10 @@ class Shared:
                 "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
                 "unsent_bytes": ("Answers that clients have not read yet.", lambda: self.outbox.unsent),
                 "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
-                "threads_waiting": ("Calls that wait for a thread.", self._waiting),
+                "threads_waiting": (
+                    "Calls that wait for a thread.",
+                    lambda: sum(pool.turns.waiting for pool in (light, heavy, quick)),
+                ),
+                "heavy_requests_waiting": ("Heavy requests that wait.", lambda: self.heavy_requests.waiting),
             },
         )
-
-    def _waiting(self) -> int:
-        return self.light._work_queue.qsize() + self.heavy._work_queue.qsize()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from photseries.errors import StartError
@@ -27,6 +27,8 @@ class Server:
     threads: int = 8
     table_threads: int = 4
     exports: int = 8
+    heavy_requests: int = 4  # per user
+    heavy_waiting: int = 16  # per user
     stop_timeout: float = 30.0  # [s]
     idle_timeout: float = 75.0  # [s]
     body_timeout: float = 600.0  # [s]
@@ -38,17 +40,20 @@ class Server:
     session_lifetime: float = 24 * 3600.0  # [s]
     trusted_proxies: tuple[str, ...] = ()
 
+    quick_threads: ClassVar[int] = 2  # for signing in and static files
+
     @property
     def all_threads(self) -> int:
         """The threads that may want a database connection."""
-        return self.threads + self.table_threads
+        return self.threads + self.table_threads + self.quick_threads
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65535, "server.port", "must lie between 0 and 65535")
         _require(self.max_body > 0, "server.max_body", "must be positive")
-        for name in ("processes", "threads", "table_threads", "exports", "unsent"):
+        for name in ("processes", "threads", "table_threads", "exports", "heavy_requests", "unsent"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
-        _require(self.stop_timeout >= 0, "server.stop_timeout", "must not be negative")
+        for name in ("stop_timeout", "heavy_waiting"):
+            _require(getattr(self, name) >= 0, f"server.{name}", "must not be negative")
         for name in ("idle_timeout", "body_timeout", "token_failures", "session_lifetime"):
             _require(getattr(self, name) > 0, f"server.{name}", "must be positive")
         _require(self.spool_memory >= self.max_body, "server.spool_memory", "must be at least server.max_body")

@@ -78,7 +78,10 @@ def test_throttle_counts_by_address_and_forgives_over_a_minute():
     throttle.failed("a")
     with pytest.raises(TooManyRequestsError):
         throttle.check("a", "x")
+    assert throttle.user_of("valid") == 0
+    throttle.succeeded("valid", 7)
     throttle.succeeded("valid")
+    assert throttle.user_of("valid") == 7
     throttle.check("a", "valid")
     now[0] += 61
     for _ in range(3):

@@ -57,6 +57,7 @@ class Documents:
 
 class _DocumentHandler(BaseHandler):
     needs: ClassVar = {"GET": None}
+    quick: ClassVar[bool] = True
 
     @property
     def documents(self) -> Documents:

@@ -29,6 +29,7 @@ class AssetHandler(BaseHandler):
     """An asset of the pages."""
 
     needs: ClassVar = {"GET": None}
+    quick: ClassVar[bool] = True
     reads: ClassVar = ()  # compressed once, not for each answer
 
     async def get(self, version: str, name: str) -> None:

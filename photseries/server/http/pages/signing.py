@@ -15,6 +15,7 @@ class SignInHandler(PageHandler):
     """Where a token is shown once, to begin a session."""
 
     needs: ClassVar = {"GET": None, "POST": None}
+    quick: ClassVar[bool] = True
 
     async def get(self) -> None:
         """Ask for a token."""
@@ -46,6 +47,7 @@ class SignOutHandler(PageHandler):
     """The end of a session."""
 
     needs: ClassVar = {"POST": None}
+    quick: ClassVar[bool] = True
 
     async def post(self) -> None:
         """End the session."""

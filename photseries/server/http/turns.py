@@ -1,0 +1,103 @@
+"""Fair shares: places that users take in turns, so that the many requests of one keep nobody else waiting."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from photseries.errors import BusyError
+
+__all__ = ["MANY_ROWS", "HeavyWork", "Turns"]
+
+#: A table with more rows is a heavy answer.
+MANY_ROWS = 100_000
+
+
+class HeavyWork(Exception):  # noqa: N818  no error: it tells the event loop what a thread has found
+    """A request turned out to be a heavy one, and has no place among the heavy requests of its user yet."""
+
+
+class Turns:
+    """Places that users take in turns, round robin, however many requests each of them has waiting.
+
+    A free place goes to the user who holds the fewest; among equals, a user who has just given a place back comes last.
+
+    It belongs to the event loop and is not safe to call from threads.
+
+    Parameters
+    ----------
+    places : int, optional
+        The number of places; None: no limit.
+    each : int
+        How many places one user may hold.
+    most_waiting : int, optional
+        How many requests of one user may wait; None: no limit.
+    """
+
+    def __init__(self, places: int | None, each: int, most_waiting: int | None = None) -> None:
+        self._places = places
+        self._each = each
+        self._most_waiting = most_waiting
+        self._held: Counter[str] = Counter()
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in the order of the users' turns
+
+    @property
+    def waiting(self) -> int:
+        """The number of requests that wait."""
+        return sum(map(len, self._queues.values()))
+
+    @asynccontextmanager
+    async def place(self, user: str) -> AsyncIterator[None]:
+        """Wait for a place, and hold it.
+
+        Raises
+        ------
+        BusyError
+            When too many requests of this user wait already.
+        """
+        turn = self._join(user)
+        try:
+            await turn
+            yield
+        finally:
+            if turn.cancelled():
+                self._forget(user, turn)
+            else:
+                self._held -= Counter({user: 1})
+                if queue := self._queues.pop(user, None):
+                    self._queues[user] = queue  # behind all others
+                self._call_next()
+
+    def _join(self, user: str) -> asyncio.Future[None]:
+        queue = self._queues.setdefault(user, deque())
+        if self._most_waiting is not None and len(queue) >= self._most_waiting:
+            raise BusyError(
+                f"You have {self._each} heavy requests at work and {len(queue)} waiting, as many as one user may have. "
+                "Wait for some to end, then retry."
+            )
+        turn = asyncio.get_running_loop().create_future()
+        queue.append(turn)
+        self._call_next()
+        return turn
+
+    def _forget(self, user: str, turn: asyncio.Future[None]) -> None:
+        """Take a request that does not wait any longer out of its queue."""
+        queue = self._queues[user]
+        queue.remove(turn)
+        if not queue:
+            del self._queues[user]
+
+    def _call_next(self) -> None:
+        """Give out the free places."""
+        while self._places is None or self._held.total() < self._places:
+            users = [user for user in self._queues if self._held[user] < self._each]
+            if not users:
+                return
+            user = min(users, key=lambda user: self._held[user])
+            queue = self._queues[user]
+            self._held[user] += 1
+            queue.popleft().set_result(None)
+            if not queue:
+                del self._queues[user]

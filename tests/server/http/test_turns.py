@@ -1,0 +1,259 @@
+"""Fair shares: users take turns at each pool of threads, and each has a limit of heavy requests.
+
+A lock on the table of series blocks the threads that ask for series, for as long as a test wants.
+"""
+
+import asyncio
+import contextlib
+import re
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
+
+import psycopg2
+import pytest
+
+from photseries.errors import BusyError
+from photseries.server.http.pages.assets import address_of
+from photseries.server.http.turns import Turns
+from tests.conftest import database
+from tests.forked import ForkedService
+from tests.server.http.test_errors import check_error
+from tests.support import PATIENCE, columns
+from tests.world import World
+
+LIST = "/api/photometric_series"
+
+
+def scheduled(turns, jobs):
+    """Let users ask for places one after the other, before anybody who has one leaves.
+
+    Returns the names of the jobs in the order in which they get places, and the most places of each user at once.
+    """
+    order, inside, most = [], [], {}
+    begin = asyncio.Event()
+
+    async def work(user, name):
+        async with turns.place(user):
+            order.append(name)
+            inside.append(user)
+            most[user] = max(most.get(user, 0), inside.count(user))
+            await begin.wait()
+            await asyncio.sleep(0)
+            inside.remove(user)
+
+    async def everything():
+        tasks = []
+        for user, name in jobs:
+            tasks.append(asyncio.create_task(work(user, name)))
+            await asyncio.sleep(0)
+        begin.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(everything())
+    return order, most
+
+
+def test_the_first_request_of_one_comes_before_the_second_of_another():
+    jobs = [("a", f"a{number}") for number in range(20)]
+    order, _ = scheduled(Turns(1, 1), [*jobs[:3], ("b", "b0"), *jobs[3:]])
+    assert order == ["a0", "b0", *(f"a{number}" for number in range(1, 20))]
+
+
+def test_three_users_take_turns():
+    jobs = [(user, f"{user}{number}") for user in "abc" for number in range(3)]
+    order, _ = scheduled(Turns(1, 1), jobs)
+    assert order == ["a0", "b0", "c0", "a1", "b1", "c1", "a2", "b2", "c2"]
+
+
+def test_one_user_never_holds_every_place():
+    order, most = scheduled(Turns(4, 3), [*(("a", "a") for _ in range(9)), ("b", "b")])
+    assert most == {"a": 3, "b": 1}
+    assert len(order) == 10
+
+
+def test_a_request_that_gives_up_frees_its_place():
+    async def give_up():
+        turns = Turns(1, 1, 1)
+        async with turns.place("a"):
+            waiting = asyncio.create_task(turns.place("b").__aenter__())
+            await asyncio.sleep(0)
+            with pytest.raises(BusyError, match="1 heavy requests at work and 1 waiting"):
+                await turns.place("b").__aenter__()
+            waiting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await waiting
+            assert turns.waiting == 0
+        async with turns.place("b"):
+            assert turns.waiting == 0
+
+    asyncio.run(give_up())
+
+
+@contextlib.contextmanager
+def serving(database_url, directory, threads):
+    """A service with few threads in each pool, a client of each of three users, and the path of a series they see.
+
+    The service knows the tokens of the users.
+    """
+    directory.mkdir()
+    settings = {"threads": threads, "table_threads": threads, "heavy_requests": 2, "heavy_waiting": 1}
+    named = {f"server__{name}": value for name, value in settings.items()}
+    with (
+        ForkedService(directory, database__url=database_url, **named) as service,
+        service.client() as admin,
+        contextlib.ExitStack() as stack,
+    ):
+        world = World(admin)
+        clients = {name: stack.enter_context(service.client(world.tokens[name])) for name in ("anna", "ben", "sam")}
+        body = world.fields(series_name="shared", group_ids="all", data=columns())
+        answer = clients["anna"].post(LIST, json=body)
+        for client in clients.values():
+            assert client.get("/api/whoami").status_code == 200
+        yield service, clients, f"{LIST}/{answer.json()['data']['id']}"
+
+
+@pytest.fixture(scope="module")
+def narrow(database_url, tmp_path_factory):
+    """A service in which one user has at most one of two threads."""
+    with serving(database_url, tmp_path_factory.mktemp("narrow") / "data", 2) as running:
+        yield running
+
+
+@pytest.fixture
+def pool():
+    with ThreadPoolExecutor(30) as threads:
+        yield threads
+
+
+@contextlib.contextmanager
+def locked(database_url):
+    """Lock the table of series; give a function that waits until so many statements wait for it."""
+    url = database_url.replace("+psycopg2", "")
+    with contextlib.closing(psycopg2.connect(url)) as connection, contextlib.closing(psycopg2.connect(url)) as looking:
+        looking.autocommit = True
+        connection.cursor().execute("LOCK TABLE photometric_series IN ACCESS EXCLUSIVE MODE")
+
+        def until(number):
+            end = time.monotonic() + PATIENCE
+            cursor = looking.cursor()
+            found = None
+            while found != number:
+                assert time.monotonic() < end, f"{found} statements wait, not {number}"
+                time.sleep(0.02)
+                cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+                (found,) = cursor.fetchone()
+
+        yield until
+
+
+def received(service):
+    """Wait until the service has read what was sent to it before."""
+    with service.client() as client:
+        for _ in range(3):
+            assert client.get("/healthz").status_code == 200
+
+
+def sent(service, client, path):
+    """Send a request on a connection of its own; give the connection."""
+    address = urlsplit(service.url)
+    connection = socket.create_connection((address.hostname, address.port), timeout=PATIENCE)
+    token = client.headers["Authorization"]
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: {token}\r\n\r\n".encode())
+    received(service)
+    return connection
+
+
+@pytest.mark.parametrize("data_format", ["none", "json"])
+def test_twenty_requests_of_one_user_and_then_one_of_another(server, template, tmp_path, data_format):
+    with (
+        database(server, template) as url,
+        serving(url, tmp_path / "data", 1) as (service, clients, path),
+        contextlib.ExitStack() as stack,
+    ):
+        begin = len(service.log.read_text())
+        path = f"{path}?dataFormat={data_format}"
+        with locked(url) as until:
+            for _ in range(20):
+                stack.enter_context(sent(service, clients["anna"], path))
+            until(1)
+            stack.enter_context(sent(service, clients["ben"], path))
+        assert clients["anna"].get(path).status_code == 200, "the last one"
+        found = re.findall(rf"path={LIST}\S* status=200 .*user=(\w+)", service.log.read_text()[begin:])
+    assert found[:21] == ["anna", "ben", *["anna"] * 19]
+
+
+def test_one_user_leaves_a_thread_to_others(narrow, database_url):
+    service, clients, path = narrow
+    with contextlib.ExitStack() as stack, locked(database_url) as until:
+        for _ in range(5):
+            stack.enter_context(sent(service, clients["anna"], f"{path}?dataFormat=none"))
+        until(1)
+        assert clients["ben"].get("/api/enum_types").status_code == 200
+        assert clients["sam"].get("/api/whoami").status_code == 200
+
+
+def test_what_needs_no_pool_answers_while_all_are_blocked(narrow, database_url, pool):
+    service, clients, path = narrow
+    token = clients["ben"].headers["Authorization"].removeprefix("token ")
+    with locked(database_url) as until:
+        waiting = [
+            pool.submit(clients[name].get, f"{path}?dataFormat={data_format}")
+            for name in ("anna", "ben", "sam")
+            for data_format in ("none", "none", "json", "json")
+        ]
+        until(4)
+        assert not any(answer.done() for answer in waiting)
+        with service.client() as other:
+            assert other.get("/healthz").json()["data"] == {"alive": True}
+            assert other.request("GET", "/healthz", content=b"{}").status_code == 200
+            assert other.get("/sign-in").status_code == 200
+            assert other.post("/sign-in", data={"token": token, "next": "/"}).status_code == 303
+            for name in ("find.js", "bokeh.js"):
+                assert other.get(address_of(name)).status_code == 200
+            assert other.get("/nothing").status_code == 404
+        until(4)
+    assert {answer.result().status_code for answer in waiting} == {200}
+
+
+@pytest.mark.parametrize("kind", ["summary", "positions", "list", "export", "periodogram"])
+def test_more_heavy_requests_than_a_user_may_have(narrow, database_url, pool, kind):
+    service, clients, path = narrow
+    position = {"positions": [[10, -20]], "radius": 1}
+    ask = {
+        "summary": lambda client: client.get(f"{LIST}/summary"),
+        "positions": lambda client: client.post(f"{LIST}/query", json=position),
+        "list": lambda client: client.get(f"{LIST}?dataFormat=json"),
+        "export": lambda client: client.get(f"{LIST}/export"),
+        "periodogram": lambda client: client.get(f"{path}/periodogram"),
+    }[kind]
+    with locked(database_url) as until:
+        first = [pool.submit(clients["anna"].get, f"{LIST}/summary") for _ in range(3)]
+        until(1)  # two places, but one user has one thread
+        received(service)
+        if kind != "periodogram":  # which looks for its series first
+            error = check_error(ask(clients["anna"]), 429)
+            assert error["data"]["code"] == "busy"
+            assert "2 heavy requests at work and 1 waiting" in error["message"]
+            assert ask(clients["anna"]).headers["Retry-After"] == "5"
+        assert clients["anna"].get("/api/enum_types").status_code == 200
+        others = pool.submit(ask, clients["ben"])
+        until(2)
+    assert {answer.result().status_code for answer in first} == {200}
+    assert others.result().status_code == 200
+    assert ask(clients["anna"]).status_code == 200, "the places are free again"
+
+
+def test_a_request_whose_client_has_gone_is_not_worked_at(narrow, database_url):
+    service, clients, path = narrow
+    begin = len(service.log.read_text())
+    with contextlib.ExitStack() as stack:
+        with locked(database_url) as until:
+            stays = stack.enter_context(sent(service, clients["anna"], f"{LIST}?objectID=stays"))
+            until(1)
+            sent(service, clients["anna"], f"{LIST}?objectID=goes").close()
+            received(service)
+        assert stays.recv(12) == b"HTTP/1.1 200"
+    assert clients["anna"].get(f"{path}?dataFormat=none").status_code == 200
+    assert re.findall(rf"path={LIST} status=(\d+)", service.log.read_text()[begin:]) == ["200", "499"]
