@@ -74,6 +74,11 @@ class Principal:
         """Whether the token carries ``System admin``, which includes every other permission."""
         return ADMIN in self.permissions
 
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether no token was shown; see :func:`anonymous`."""
+        return self.user_id == 0 and not self.is_admin
+
     def may(self, permission: str) -> bool:
         """Tell whether the token carries a permission, or ``System admin``."""
         return self.is_admin or permission in self.permissions

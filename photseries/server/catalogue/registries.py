@@ -14,9 +14,11 @@ from sqlalchemy import (
     Integer,
     Select,
     delete,
+    false,
     func,
     insert,
     literal,
+    or_,
     select,
     text,
     true,
@@ -26,8 +28,10 @@ from sqlalchemy.dialects.postgresql import aggregate_order_by
 from sqlalchemy.exc import IntegrityError
 
 from photseries.errors import DuplicateError, InUseError, InvalidError
-from photseries.server.catalogue.access import joined_groups, joined_streams
+from photseries.fields import REFERENCES
+from photseries.server.catalogue.access import joined_groups, joined_streams, visible
 from photseries.server.catalogue.models import (
+    SERIES,
     TABLES,
     Base,
     GroupUser,
@@ -202,6 +206,9 @@ def _seen(principal: Principal, kind: str) -> ColumnElement[bool]:
         return joined_streams(principal)
     if kind == "tokens" and not principal.is_admin:
         return Token.user_id == principal.user_id
+    if principal.is_anonymous:
+        named = (SERIES[field] for field, of in REFERENCES.items() if of == kind)
+        return or_(false(), *(TABLES[kind].__table__.c.id.in_(select(one).where(visible(principal))) for one in named))
     return true()
 
 

@@ -30,6 +30,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     dict
         ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of ``instrument_id``, ``filter``,
         ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
+        Instruments have names, and owners too except for anonymous visitors, who may not list users.
     """
     query, _ = resolve_names(connection, query)
     columns = [getattr(Series, name) for name in (*COUNTED, "obj_id", "mjd_first", "mjd_last")]
@@ -52,7 +53,9 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     sources = select(func.count(matched.c.obj_id.distinct())).scalar_subquery()
     names = func.coalesce(
         select(Instrument.name).where(Instrument.id == groups.c.instrument_id).scalar_subquery(),
-        select(User.username).where(User.id == groups.c.owner_id).scalar_subquery(),
+        select(User.username)
+        .where(User.id == groups.c.owner_id, literal(not principal.is_anonymous))
+        .scalar_subquery(),
     )
     rows = connection.execute(
         select(groups, names.label("name"), case((groups.c.level == 15, sources), else_=literal(0)).label("sources"))

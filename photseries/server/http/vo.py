@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 
 from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
 from photseries.formats.registry import WRITERS
+from photseries.server.accounts import OPERATOR
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.credentials import Credential, origin_of, shown
 from photseries.server.http.media import media_type_of
@@ -94,7 +95,8 @@ class ConeSearchHandler(_QueryHandler):
 
         @lru_cache(1000)
         def entry(instrument_id: int) -> Mapping[str, Any]:
-            return self.services.accounts.get(self.principal, "instrument", str(instrument_id))
+            # Not as the principal: a change may have hidden the series since it was found.
+            return self.services.accounts.get(OPERATOR, "instrument", str(instrument_id))
 
         return lambda fields: entry(fields["instrument_id"])
 

@@ -5,6 +5,7 @@ import re
 import sys
 import warnings
 
+import httpx
 import numpy as np
 import pytest
 import pyvo
@@ -18,7 +19,7 @@ from photseries.server.vo import conesearch
 from photseries.server.vo.observations import COLUMNS
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import TESS, columns
+from tests.support import PATIENCE, TESS, columns
 from tests.test_docs import TOP, blocks, run
 
 PATH = "/api/photometric_series"
@@ -226,7 +227,6 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
         f"{service.url}{PATH}/summary",
     ):
         assert nobody.get(url, timeout=60).status_code == 200
-    assert nobody.get(f"{service.url}/api/sources/star", timeout=60).status_code == 200
     for url in (crew, f"{crew}.csv", f"{crew}/data", f"{crew}?revision=1", f"{everybody}?revision=2"):
         check_error(nobody.get(url, timeout=60), 404)
     for kind in ("users", "tokens", "groups", "streams"):
@@ -237,6 +237,54 @@ def test_the_public_sees_what_everybody_sees(service, series, admin):
     check_error(nobody.delete(everybody, timeout=60), 401)
     check_error(nobody.patch(everybody, json={"origin": "x"}, timeout=60), 401)
     check_error(nobody.post(f"{service.url}{PATH}", json={}, timeout=60), 401)
+
+
+@pytest.fixture
+def nobody(service):
+    with httpx.Client(base_url=service.url, timeout=PATIENCE) as client:
+        yield client
+
+
+def test_the_public_sees_the_sources_and_instruments_of_public_series_alone(series, admin, world, nobody):
+    secret = world.make("sources", id="secret star", ra=10.0, dec=-20.0)
+    spare = world.make("instrument", name="spare")
+    body = world.fields(
+        obj_id=secret, instrument_id=spare, group_ids=world.crew, series_name="secret", filter="sdssu", data=columns()
+    )
+    hidden = admin.post(PATH, json=body).json()["data"]["id"]
+
+    def listed():
+        found = {}
+        for kind in ("sources", "instrument"):
+            page = nobody.get(f"/api/{kind}", params={"numPerPage": 100}).json()["data"]
+            found[kind] = {one["id"] for one in page[kind]}
+            assert page["totalMatches"] == len(found[kind])
+            for entry in admin.get(f"/api/{kind}", params={"numPerPage": 100}).json()["data"][kind]:
+                status = 200 if entry["id"] in found[kind] else 404
+                assert nobody.get(f"/api/{kind}/{entry['id']}").status_code == status
+                assert nobody.head(f"/api/{kind}/{entry['id']}").status_code == status
+        return found
+
+    assert listed() == {"sources": {"other star"}, "instrument": {7}}
+    for params in ({"objectID": "sec"}, {"objectID": "secret star"}, {"instrumentID": spare}, {"filter": "sdssu"}):
+        assert nobody.get(PATH, params=params).json()["data"]["totalMatches"] == 0
+    assert "secret" not in nobody.get(f"{PATH}/summary").text
+    for path in ("/vo/scs?RA=10&DEC=-20&SR=0.01&VERB=3", f"/vo/datalink?ID={hidden}"):
+        assert not {"secret", "spare", "sdssu"} & set(re.findall(r"\w+", nobody.get(path).text))
+    around = {"positions": [[10.0, -20.0]], "radius": 0.01}
+    check_error(nobody.post(f"{PATH}/query", json=around), 401)
+    assert admin.patch(f"{PATH}/{hidden}", json={"group_ids": "all"}).status_code == 200
+    assert listed() == {"sources": {"other star", secret}, "instrument": {7, spare}}
+    assert admin.delete(f"{PATH}/{hidden}").status_code == 200
+    assert listed() == {"sources": {"other star"}, "instrument": {7}}
+
+
+def test_the_public_learns_no_names_of_users(series, admin, nobody):
+    owners = admin.get(f"{PATH}/summary").json()["data"]["owner_id"]
+    assert [one["name"] for one in owners] == ["admin"]
+    seen = nobody.get(f"{PATH}/summary").json()["data"]
+    assert seen["owner_id"] == [{"owner_id": owners[0]["owner_id"], "series": 2}]
+    assert seen["instrument_id"] == [{"instrument_id": 7, "name": "TESS", "series": 2}]
 
 
 def test_what_is_asked_at_most():
