@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 import socket
 import sys
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def serve_on(
     orphaned: int | None = None,
     prepare: Callable[[Services], None] = lambda _: None,
 ) -> None:
-    """Serve from this process; at the first start make an admin user, and tell the token.
+    """Serve from this process; at the first start make an admin user, and print its token if stderr is a terminal.
 
     Parameters
     ----------
@@ -83,11 +84,10 @@ def serve_on(
     with opened(config) as services:
         token = services.accounts.bootstrap(services.token_file)
         if token is not None:
-            click.echo(
-                f"First start: made the user admin. Its token, shown this once and kept in {services.token_file}:\n"
-                f"{token}",
-                err=True,
-            )
+            # Journals and the logs of containers keep what others may read.
+            shown = f"\n{token}" if sys.stderr.isatty() else ""
+            path = shlex.quote(str(services.token_file.absolute()))
+            click.echo(f"First start: made the user admin. To read its token: cat {path}{shown}", err=True)
         services.sandbox.start()
         prepare(services)
         serve_http(services, sockets, announce, orphaned)

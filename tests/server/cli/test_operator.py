@@ -1,6 +1,7 @@
 """The command line as an operator uses it: one data directory, a service beside."""
 
 import json
+import pty
 import subprocess
 import sys
 
@@ -46,9 +47,32 @@ def test_the_line_that_says_ready(running):
     assert running.url.startswith("http://127.0.0.1:")
 
 
-def test_the_first_start_shows_the_token_once(running):
-    assert running.log.read_text().count(running.token) == 1
+def test_the_first_start_names_the_file_of_the_token_in_a_log(running):
+    log = running.log.read_text()
+    assert running.token not in log
+    assert log.count(f"To read its token: cat {running.directory / 'admin-token'}\n") == 1
     assert (running.directory / "admin-token").stat().st_mode & 0o777 == 0o600
+
+
+class ServiceOnTerminal(RunningService):
+    """A service whose standard error is a terminal."""
+
+    def start(self, words, environment, log):
+        self.screen, terminal = pty.openpty()
+        with open(terminal, "w") as errors:
+            return super().start(words, environment, errors)
+
+    def seen(self):
+        with open(self.screen, "rb", buffering=0) as screen:
+            return screen.read(65536).decode()
+
+
+def test_the_first_start_shows_the_token_on_a_terminal(archive_url, tmp_path):
+    with ServiceOnTerminal(tmp_path / "data", database__url=archive_url) as service:
+        assert service.stop() == 0
+        lines = service.seen().splitlines()
+    assert lines[0].endswith(f"To read its token: cat {tmp_path / 'data/admin-token'}")
+    assert lines[1:].count(service.token) == 1
 
 
 def test_entries_of_every_kind(running, folder):

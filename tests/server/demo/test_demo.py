@@ -25,7 +25,8 @@ def test_every_star_is_there_in_every_filter(demo):
 def test_it_says_what_to_open(demo):
     said = demo.log.read_text()
     assert f"Open {demo.url} and sign in with the token" in said
-    assert demo.token in said
+    assert f"cat {demo.directory / 'admin-token'}\n" in said
+    assert demo.token not in said
     assert all(star.obj_id in said for star in STARS)
 
 
