@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
-__all__ = ["first_names", "is_unicode", "one_line", "suggestion"]
+__all__ = ["escape_unprintable", "first_names", "is_unicode", "one_line", "suggestion"]
 
 #: How many names, and how much of each, a message repeats of what a client sent.
 _MOST_NAMES, _LONGEST_NAME = 10, 60
@@ -24,6 +24,11 @@ def is_unicode(text: str) -> bool:
 def one_line(text: str) -> str:
     """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
     return quote(text[:200], safe="/:@+,=-._~")
+
+
+def escape_unprintable(text: str) -> str:
+    """Return a text with backslash escapes for line ends and whatever else is not printable."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def first_names(names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What stands in deploy/ fits the service: its settings exist, its units and its balancer are valid."""
 
+import ipaddress
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import pytest
 import yaml
 
 from photseries.server import settings
+from photseries.server.http.doors import client_address
+from photseries.server.sandbox import confine
 from tests.debian import program
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -64,6 +67,48 @@ def test_the_compose_file_fits_together():
             assert source in document["volumes"] or (DEPLOY / source).exists(), volume
     for name in re.findall(r"http://(\w+):8333", yaml.safe_dump(document)):
         assert name in services or name == "127"
+
+
+def test_what_the_compose_file_publishes_is_tls_or_on_the_loopback():
+    published = [port for service in compose()["services"].values() for port in service.get("ports", ())]
+    assert published
+    for port in published:
+        host, inside = port.rsplit(":", 1)
+        assert host.startswith("127.0.0.1:") or inside == "8443", port
+    for name in ("Containerfile", "compose.yaml"):
+        for port in re.findall(r"-p (\S+)", (DEPLOY / name).read_text()):
+            assert port.startswith("127.0.0.1:"), port
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_the_services_believe_the_balancer_alone(name):
+    document = compose()
+    (network,) = document["networks"]["default"]["ipam"]["config"]
+    subnet, others = ipaddress.ip_network(network["subnet"]), ipaddress.ip_network(network["ip_range"])
+    balancer = ipaddress.ip_address(document["services"]["balancer"]["networks"]["default"]["ipv4_address"])
+    gateway = next(subnet.hosts())
+    assert balancer in subnet
+    assert balancer not in others
+    assert balancer != gateway
+    server = settings.load(None, document["services"][name]["environment"]).server
+    assert client_address(str(balancer), "6.6.6.6", server) == "6.6.6.6"
+    for peer in (gateway, *others):
+        assert client_address(str(peer), "6.6.6.6", server) == str(peer)
+
+
+def test_the_balancer_hides_what_a_client_says_of_its_address():
+    text = (DEPLOY / "nginx.conf").read_text()
+    headers = dict(re.findall(r"^\s*proxy_set_header (\S+) (\S+);", text, re.MULTILINE))
+    assert {headers[name] for name in ("X-Forwarded-For", "X-Real-IP")} == {"$remote_addr"}
+    assert headers["X-Forwarded-Proto"] == "$scheme"
+
+
+def test_the_sandbox_is_complete_or_the_start_is_refused():
+    layers = [name for name, _ in confine.LAYERS]
+    for name in ("photseries.service", "Containerfile"):
+        (required,) = re.findall(r"PHOTSERIES_SANDBOX__REQUIRE=\S*?(\[.*?\])", (DEPLOY / name).read_text())
+        loaded = settings.load(None, {"PHOTSERIES_SANDBOX__REQUIRE": required})
+        assert list(loaded.sandbox.require) == layers
 
 
 def test_the_container_runs_without_rights():

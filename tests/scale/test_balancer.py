@@ -2,12 +2,17 @@
 
 import concurrent.futures
 import contextlib
+import http.client
+import json
 import signal
+import socket
 import subprocess
 import threading
 import time
 from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import httpx
@@ -124,6 +129,57 @@ class Clients:
         self.note("GET", answer)
         if answer.status_code == 200 and answer.json()["data"]["data"] != self.body(label)["data"]:
             self.wrong.append(("GET", 200, f"series {series} is not what was posted"))
+
+
+class Echo(BaseHTTPRequestHandler):
+    """A service that says what it was asked, and by whom."""
+
+    def do_GET(self):
+        content = json.dumps({"path": self.path, **self.headers}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def echoes(nginx, tmp_path):
+    with contextlib.ExitStack() as stack:
+        servers = [stack.enter_context(ThreadingHTTPServer(("127.0.0.1", 0), Echo)) for _ in range(2)]
+        for server in servers:
+            threading.Thread(target=server.serve_forever).start()
+            stack.callback(server.shutdown)
+        services = [SimpleNamespace(url=f"http://127.0.0.1:{server.server_port}") for server in servers]
+        yield stack.enter_context(Balancer(nginx, tmp_path / "nginx", services))
+
+
+def test_what_a_client_says_of_its_address_does_not_pass(echoes):
+    forged = {"X-Forwarded-For": "6.6.6.6, 7.7.7.7", "X-Real-IP": "6.6.6.6", "X-Forwarded-Proto": "https"}
+    with echoes.client("any") as client:
+        seen = client.get("/api/whoami", headers=forged).json()
+    assert (seen["X-Forwarded-For"], seen["X-Real-IP"], seen["X-Forwarded-Proto"]) == ("unix:", "unix:", "http")
+    assert "6.6.6.6" not in json.dumps(seen)
+
+
+@pytest.mark.parametrize("name", ["metrics", "readyz"])
+def test_what_operators_ask_does_not_pass(echoes, name):
+    coded = f"%{ord(name[0]):x}{name[1:]}"
+    for path in (f"/{name}", f"/{name}?x=1", f"//{name}", f"/./{name}", f"/x/../{name}", f"/{coded}"):
+        assert status_of(echoes, path) == 404, path
+    assert status_of(echoes, "/healthz") == 200
+
+
+def status_of(balancer, path):
+    """Ask for a path as it is written; httpx would tidy it."""
+    with contextlib.closing(http.client.HTTPConnection("archive")) as connection:
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(PATIENCE)
+        connection.sock.connect(balancer.socket)
+        connection.request("GET", path)
+        return connection.getresponse().status
 
 
 @pytest.fixture

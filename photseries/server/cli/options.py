@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import logging
 import os
@@ -14,6 +15,7 @@ import click
 
 from photseries.cli.options import reported
 from photseries.server import faults, settings
+from photseries.text import escape_unprintable
 
 __all__ = ["configured", "log_to_stderr"]
 
@@ -56,10 +58,20 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
     return decorate
 
 
+class _Lines(logging.Formatter):
+    """Writes each record on one line and indents tracebacks, so that no text of a client can pass for a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the lines of a record."""
+        record = copy.copy(record)
+        record.msg, record.args = escape_unprintable(record.getMessage()), ()
+        return "\n  ".join(map(escape_unprintable, super().format(record).splitlines()))
+
+
 def log_to_stderr(level: str) -> None:
     """Write the log, from a level on, to standard error."""
-    logging.basicConfig(
-        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for noisy in ("alembic", "tornado.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -13,6 +13,8 @@ from photseries.server.settings import Server
 
 __all__ = ["Throttle", "came_by_https", "client_address"]
 
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 MOST_REMEMBERED = 10_000
 #: So many proxies may stand in a row.
 MOST_HOPS = 20
@@ -28,31 +30,35 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
         The address at the other end of the connection.
     forwarded : str
         The header X-Forwarded-For; it counts only when the peer is one of ``server.trusted_proxies``, and then the last
-        address in it that is not a trusted proxy too.
+        address in it that is not a trusted proxy too. What is no address ends the search.
     settings : Server
 
     Returns
     -------
     str
     """
-    address = peer
+    client, hop = peer, _address(peer)
     hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()][-MOST_HOPS:]
-    while hops and _is_trusted(address, settings):
-        address = hops.pop()
-    return address
+    while hops and _is_trusted(hop, settings):
+        hop = _address(hops.pop())
+        client = client if hop is None else str(hop)
+    return client
 
 
 def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
     """Tell whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
-    return forwarded.strip().lower() == "https" and _is_trusted(peer, settings)
+    return forwarded.strip().lower() == "https" and _is_trusted(_address(peer), settings)
 
 
-def _is_trusted(address: str, settings: Server) -> bool:
+def _address(text: str) -> _Address | None:
     try:
-        number = ipaddress.ip_address(address)
+        return ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address may be any text
     except ValueError:
-        return False
-    return any(number in ipaddress.ip_network(network) for network in settings.trusted_proxies)
+        return None
+
+
+def _is_trusted(address: _Address | None, settings: Server) -> bool:
+    return address is not None and any(address in ipaddress.ip_network(one) for one in settings.trusted_proxies)
 
 
 def _digest(secret: str) -> bytes:

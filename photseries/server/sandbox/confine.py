@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LAYERS", "lock_down"]
 
-NOBODY: Final = 65534
-
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
@@ -47,11 +45,11 @@ def lock_down(settings: Sandbox) -> list[str]:
 
 
 def _user(settings: Sandbox) -> None:
-    """Stop being root, who escapes most limits."""
+    """Stop being root, who escapes most limits, as a user that is of no other process."""
     if os.geteuid() == 0:
         os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
+        os.setgid(settings.user)
+        os.setuid(settings.user)
 
 
 def _orphan(settings: Sandbox) -> None:

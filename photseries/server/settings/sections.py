@@ -136,11 +136,15 @@ class Sandbox:
     cpu: int = 20  # [s]
     memory: int = 3 * 1024 * MIB  # [bytes]
     workers: int = 4
+    user: int = 60_800
     require: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("deadline", "cpu", "memory", "workers"):
             _require(getattr(self, name) > 0, f"sandbox.{name}", "must be positive")
+        _require(
+            0 < self.user < 65534, "sandbox.user", "must lie between 1 and 65533; 65534 is nobody, of many services"
+        )
 
 
 @dataclass(frozen=True)

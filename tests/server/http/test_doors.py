@@ -1,11 +1,13 @@
 """Doors: throttled tokens, trusted proxies, the spool's budgets, timeouts, the log, the metrics."""
 
+import codecs
 import concurrent.futures
 import contextlib
 import http.client
 import http.cookies
 import ipaddress
 import json
+import logging
 import socket
 import tracemalloc
 from types import SimpleNamespace
@@ -16,6 +18,7 @@ import httpx
 import pytest
 
 from photseries.errors import TooManyRequestsError, UnavailableError
+from photseries.server.cli import options
 from photseries.server.http import doors, media
 from photseries.server.http.credentials import session_of
 from photseries.server.http.doors import Throttle, client_address
@@ -55,7 +58,11 @@ def proxies(*networks):
         ("10.0.0.1", "6.6.6.6, 7.7.7.7, 10.0.0.2", ("10.0.0.0/8",), "7.7.7.7"),
         ("1.1.1.1", "6.6.6.6", ("10.0.0.0/8",), "1.1.1.1"),
         ("10.0.0.1", "", ("10.0.0.1",), "10.0.0.1"),
-        ("10.0.0.1", "unknown", ("10.0.0.1",), "unknown"),
+        ("10.0.0.1", "unknown", ("10.0.0.1",), "10.0.0.1"),
+        ("10.0.0.1", "6.6.6.6, unknown", ("10.0.0.1",), "10.0.0.1"),
+        ("10.0.0.1", "6.6.6.6 id=forged", ("10.0.0.1",), "10.0.0.1"),
+        ("10.0.0.1", "fe80::1%x id=forged\x1b[2J", ("10.0.0.1",), "fe80::1"),
+        ("10.0.0.1", "2001:DB8:0:0::1", ("10.0.0.1",), "2001:db8::1"),
         ("::1", "6.6.6.6", ("::1",), "6.6.6.6"),
     ],
 )
@@ -227,6 +234,31 @@ def test_the_log_has_a_line_per_request_and_no_secret(tmp_path):
     assert secret not in service.log.read_text()
     assert token not in service.log.read_text()
     assert not [line for line in lines if line.startswith("forged")]
+
+
+def test_what_a_proxy_forwards_is_no_text_of_the_log(tmp_path):
+    forged = "6.6.6.6 id=1 method=GET path=/ status=200 user=admin client=7.7.7.7"
+    with ForkedService(tmp_path / "data", server__trusted_proxies='["127.0.0.1"]') as service:
+        for address in (forged, f"fe80::1%{forged}", "8.8.8.8"):
+            assert httpx.get(f"{service.url}/healthz", headers={"X-Forwarded-For": address}).status_code == 200
+    clients = [line.rpartition("client=")[2] for line in service.log.read_text().splitlines() if "request id=" in line]
+    assert clients == ["127.0.0.1", "fe80::1", "8.8.8.8"]
+    assert "id=1" not in service.log.read_text()
+
+
+def test_no_text_of_a_client_looks_like_a_line_of_the_log():
+    record = logging.LogRecord(
+        "a.b", logging.INFO, "", 0, "asked: %s", ("x\r\n2026 INFO a.b y\x1b[2J\u2028\ud800é",), None
+    )
+    lines = options._Lines("%(levelname)s %(message)s")
+    assert lines.format(record) == "INFO asked: x\\r\\n2026 INFO a.b y\\x1b[2J\\u2028\\ud800é"
+    with pytest.raises(LookupError) as raised:
+        codecs.lookup("x\n2026 INFO a.b y\x1b")
+    record.exc_info = (raised.type, raised.value, raised.tb)
+    first, *traceback = lines.format(record).splitlines()
+    assert first.startswith("INFO asked: ")
+    assert traceback[-2:] == ["  LookupError: unknown encoding: x", "  2026 INFO a.b y\\x1b"]
+    assert all(line.startswith("  ") for line in traceback)
 
 
 def test_what_of_a_long_header_is_looked_at(monkeypatch):

@@ -1,11 +1,15 @@
 """Each layer alone, in a process of its own: what it takes away, and that nothing else has taken it."""
 
 import errno
+import os
+import pwd
 import subprocess
 import sys
 
 import pytest
 
+from photseries.errors import StartError
+from photseries.server import settings
 from photseries.server.sandbox import confine, seccomp
 
 SCRIPT = """
@@ -48,6 +52,24 @@ def test_seccomp_kills(attempt):
     done = attempted(["no_new_privs", "seccomp"], attempt)
     assert done.returncode == -31  # SIGSYS
     assert done.stdout == ""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_worker_of_root_has_a_uid_of_its_own():
+    script = (
+        "import os; from photseries.server import settings; from photseries.server.sandbox import confine; "
+        "dict(confine.LAYERS)['user'](settings.Sandbox({})); print(os.getresuid(), os.getresgid(), os.getgroups())"
+    )
+    for words, uid in (("", settings.Sandbox.user), ("user=60801", 60_801)):
+        done = subprocess.run([sys.executable, "-c", script.format(words)], capture_output=True, text=True, check=True)
+        assert done.stdout == f"{(uid,) * 3} {(uid,) * 3} []\n"
+    assert settings.Sandbox.user not in {account.pw_uid for account in pwd.getpwall()}
+
+
+@pytest.mark.parametrize("user", [-1, 0, 65_534])
+def test_workers_are_neither_root_nor_nobody(user):
+    with pytest.raises(StartError, match=r"sandbox\.user"):
+        settings.Sandbox(user=user)
 
 
 def test_a_machine_whose_system_calls_are_unknown(monkeypatch):
