@@ -24,6 +24,7 @@
     │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
     │   └── LateError               503  late               a computation took longer than it may
     ├── UnreachableError            (never sent)            a client finds no service, or one of another version
+    ├── AlteredError                (never sent)            a client received another file than the archive has stored
     └── StartError                  (never sent)            the service or a command cannot start as configured
 
 Raise the narrowest class where the fact is known. :mod:`photseries.server.http` turns any of them into the one error
@@ -206,6 +207,12 @@ class UnreachableError(PhotseriesError):
     """A client finds no photseries service at its URL, or one that it does not understand; never sent by a service."""
 
     code = "unreachable"
+
+
+class AlteredError(PhotseriesError):
+    """A client received another file than the archive says it has stored; never sent by a service."""
+
+    code = "altered"
 
 
 class StartError(PhotseriesError):

@@ -172,6 +172,8 @@ class Client:
             When there is no such series, or none that the token may see.
         InvalidError
             When there is no such format, or the path does not end in one.
+        AlteredError
+            When a file of the format hdf5 is not the stored one.
 
         Warns
         -----
@@ -180,7 +182,8 @@ class Client:
         """
         target = Path(path)
         form = format_of(target, WRITERS) if format is None else format
-        self._transport.save(f"{path_of(series_id)}/data", {"format": form}, target)
+        stored = (lambda: self._finder.metadata(series_id).get("hash")) if form == "hdf5" else None
+        self._transport.save(f"{path_of(series_id)}/data", {"format": form}, target, stored)
         writer = WRITERS[form].writer if form in WRITERS else None
         if writer is not None and writer.warning:
             warnings.warn(writer.warning, stacklevel=2)

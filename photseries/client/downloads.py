@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,9 +15,25 @@ from typing import IO
 import httpx
 
 from photseries.client.answers import Answer, answer_of
-from photseries.errors import UnreachableError
+from photseries.errors import AlteredError, UnreachableError
 
-__all__ = ["partial", "saved"]
+__all__ = ["partial", "require_hash", "saved"]
+
+_DIGEST = re.compile(r"md5=:([A-Za-z0-9+/]{22}==):")  # of Repr-Digest, RFC 9530
+
+
+def require_hash(received: str, stored: str | None) -> None:
+    """Compare the MD5 of a received file with that of the stored one.
+
+    Raises
+    ------
+    AlteredError
+    """
+    if received != stored:
+        raise AlteredError(
+            f"The file that came has the MD5 {received}, the stored one {stored!s:.40}: something between the archive "
+            "and here has altered it, or the series has just been changed. Nothing was kept; try again."
+        )
 
 
 @contextmanager
@@ -32,7 +51,7 @@ def partial(target: Path) -> Iterator[IO[bytes]]:
 
 
 def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
-    """Write an answer that is a long file, as it comes.
+    """Write an answer that is a long file, as it comes; its data are the MD5 of the file and the MD5 that it states.
 
     Raises
     ------
@@ -43,8 +62,10 @@ def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
     """
     if not response.is_success or "Content-Disposition" not in response.headers:
         return answer_of(response)
+    digest = hashlib.md5(usedforsecurity=False)
     try:
         for piece in response.iter_bytes():
+            digest.update(piece)
             file.write(piece)
     except httpx.RequestError as broken:
         reason = str(broken) or type(broken).__name__
@@ -52,4 +73,5 @@ def saved(response: httpx.Response, file: IO[bytes]) -> Answer:
             f"The service at {response.url.host} broke off after {file.tell():,} bytes ({reason}). Nothing was kept; "
             "its log says why."
         ) from broken
-    return Answer(None, None)
+    stated = _DIGEST.search(response.headers.get("Repr-Digest", ""))
+    return Answer((digest.hexdigest(), b64decode(stated[1]).hex() if stated else None), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -11,6 +12,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from photseries.client.downloads import require_hash
 from photseries.client.payload import message
 from photseries.client.series import Series
 from photseries.client.transport import Transport
@@ -69,6 +71,7 @@ class Finder:
         asked = {"dataFormat": "hdf5", "revision": revision}
         fields: dict[str, Any] = self._transport.read(path_of(series_id), asked)
         blob = base64_text.decode(fields.pop("data"))
+        _require_stored(blob, fields)
         return Series(fields, lambda: (fields, blob))
 
     def file(self, metadata: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
@@ -84,6 +87,8 @@ class Finder:
         ------
         ConflictError
             When the series changes all the time.
+        AlteredError
+            When a whole file is not the stored one.
         """
         path = f"{SERIES}/{metadata['id']:d}"
         for _ in range(_ATTEMPTS):
@@ -91,6 +96,8 @@ class Finder:
             if file.revision != metadata["revision"]:
                 metadata = self.metadata(metadata["id"])
             if file.revision == metadata["revision"]:
+                if not part:
+                    _require_stored(file.content, metadata)
                 return metadata, file.content
         raise ConflictError(f"Series {metadata['id']} changes all the time.")
 
@@ -142,6 +149,11 @@ def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns all the same."""
     rows = list(found)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(ANSWERED))
+
+
+def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:
+    """Refuse a file that is not the one that the fields of its series describe."""
+    require_hash(hashlib.md5(blob, usedforsecurity=False).hexdigest(), fields.get("hash"))
 
 
 def _pairs(positions: Any) -> list[list[float]]:

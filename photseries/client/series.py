@@ -66,6 +66,11 @@ class Series:
         """The stored HDF5 file, or one of the part that was asked for.
 
         When the series has changed since its metadata came, fetching the file renews them: both tell of one moment.
+
+        Raises
+        ------
+        AlteredError
+            When the whole file has another MD5 than the ``hash`` in the metadata.
         """
         self.metadata, blob = self._fetch()
         return blob

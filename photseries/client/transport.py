@@ -18,7 +18,7 @@ import httpx
 
 from photseries import __version__
 from photseries.client.answers import Answer, File, answer_of, file_of
-from photseries.client.downloads import partial, saved
+from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
@@ -88,11 +88,18 @@ class Transport:
         file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
         return file
 
-    def save(self, path: str, params: Mapping[str, Any], target: Path) -> None:
-        """GET a long file, and write it as it comes; it is not asked for again when it breaks off."""
+    def save(
+        self, path: str, params: Mapping[str, Any], target: Path, stored: Callable[[], str | None] | None = None
+    ) -> None:
+        """GET a long file, and write it as it comes; it is not asked for again when it breaks off.
+
+        For a stored file ``stored`` returns its MD5, which is asked for where the answer does not state it.
+        """
         with partial(target) as file:
             read = functools.partial(saved, file=file)
-            self.request("GET", path, params=params, repeatable=True, read=read)
+            received, stated = self.request("GET", path, params=params, repeatable=True, read=read)
+            if stored is not None:
+                require_hash(received, stated or stored())
 
     def write(
         self,

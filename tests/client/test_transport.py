@@ -1,13 +1,17 @@
 """What is sent again, what is not, and what a lost answer means: with somebody between client and service."""
 
+import base64
+import hashlib
 import socket
 
+import orjson
 import pandas as pd
 import pytest
 
 import photseries
 from photseries import errors
 from photseries.errors import (
+    AlteredError,
     DuplicateError,
     InDoubtError,
     InvalidError,
@@ -16,7 +20,7 @@ from photseries.errors import (
     UnavailableError,
     UnreachableError,
 )
-from tests.client.between import LOSE_ANSWER, LOSE_REQUEST, PASS, Between, answer
+from tests.client.between import KEPT, LOSE_ANSWER, LOSE_REQUEST, PASS, Between, answer
 from tests.support import columns
 
 SERIES = "/api/photometric_series"
@@ -143,6 +147,59 @@ def test_a_file_that_is_none(client, between, fields, fate):
     between.fates = [fate]
     with pytest.raises(UnreachableError, match="not as photseries does"):
         _ = series.blob
+
+
+def altered(answer):
+    """An answer about a file, one byte of which a proxy has changed."""
+    status, headers, content = answer
+    middle = len(content) // 2
+    return status, headers, content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize("stated", [True, False])
+def test_a_file_that_was_altered_on_its_way_is_refused(client, between, admin, fields, tmp_path, stated):
+    series = client.get(client.upload(columns(), **fields).id)
+    whole = admin.get(f"{SERIES}/{series.id}/data")
+    assert whole.headers["Repr-Digest"] == f"md5=:{base64.b64encode(hashlib.md5(whole.content).digest()).decode()}:"
+    assert hashlib.md5(whole.content).hexdigest() == series.metadata["hash"]
+    kept = (*KEPT, "Repr-Digest") if stated else KEPT
+    sound = (200, {name: whole.headers[name] for name in kept}, whole.content)
+    target = tmp_path / "saved.h5"
+
+    between.fates = [altered(sound)]
+    with pytest.raises(AlteredError, match=series.metadata["hash"]):
+        _ = series.data
+    assert len(series.data) == 10, "it is asked for again"
+    between.fates, between.seen = [altered(sound)], []
+    with pytest.raises(AlteredError, match=series.metadata["hash"]):
+        client.save(series.id, target)
+    assert len(between.seen) == (1 if stated else 2)
+    assert list(tmp_path.iterdir()) == []
+    between.fates = [sound]
+    assert client.save(series.id, target).read_bytes() == whole.content
+
+
+def test_a_revision_that_was_altered_on_its_way_is_refused(client, between, admin, fields):
+    number = client.upload(columns(), **fields).id
+    past = admin.get(f"{SERIES}/{number}", params={"dataFormat": "hdf5", "revision": 1})
+    body = past.json()
+    content = bytearray(base64.b64decode(body["data"]["data"]))
+    content[len(content) // 2] ^= 1
+    body["data"]["data"] = base64.b64encode(content).decode()
+    between.fates = [(200, {"Content-Type": "application/json"}, orjson.dumps(body))]
+    with pytest.raises(AlteredError, match=body["data"]["hash"]):
+        client.get(number, revision=1)
+    assert len(client.get(number, revision=1).data) == 10
+
+
+def test_what_is_made_for_the_answer_has_no_hash(client, admin, fields, tmp_path):
+    number = client.upload(columns(), **fields).id
+    for path in (f"{number}.csv", f"{number}.h5?rowMax=3"):
+        assert "Repr-Digest" not in admin.get(f"{SERIES}/{path}").headers
+    part = admin.get(f"{SERIES}/{number}/data", headers={"Range": "bytes=0-9"})
+    assert part.headers["Repr-Digest"] == admin.head(f"{SERIES}/{number}/data").headers["Repr-Digest"]
+    assert len(client.get(number, row_max=3).data) == 4
+    assert client.save(number, tmp_path / "saved.csv").stat().st_size > 100
 
 
 def test_patience_ends(stranger, pauses):

@@ -53,7 +53,7 @@ LONG_ANSWER = 64 * 1024
 #: What scripts of other sites may send and read, where ``server.cors_origins`` names the site.
 _CORS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Encoding, Content-Type, If-Match, If-None-Match, Range",
-    "Access-Control-Expose-Headers": "Content-Disposition, Content-Range, ETag, Retry-After, X-Request-Id",
+    "Access-Control-Expose-Headers": "Content-Disposition, Content-Range, ETag, Repr-Digest, Retry-After, X-Request-Id",
     "Access-Control-Max-Age": "600",
 }
 

@@ -49,7 +49,12 @@ IF_NONE_MATCH = Header(
     '"1.0.none"',
     {"ETag": "What If-None-Match and If-Match take: it names the revision."},
 )
-RANGE = Header("Range", "A range of the bytes.", "bytes=0-99", {"Accept-Ranges": "That ranges of bytes can be had."})
+RANGE = Header(
+    "Range",
+    "A range of the bytes.",
+    "bytes=0-99",
+    {"Accept-Ranges": "That ranges of bytes can be had.", "Repr-Digest": "Of a whole stored file: its MD5 (RFC 9530)."},
+)
 
 
 @dataclass(frozen=True, kw_only=True)

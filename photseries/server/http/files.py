@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, ClassVar
 from urllib.parse import quote
@@ -48,7 +49,7 @@ class RangeError(PhotseriesError):
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """A file or a range of one; without content the client has it already."""
+    """A file or a range of one; without content the client has it already. ``stored`` says whether it is the blob."""
 
     found: Found
     form: Format
@@ -56,6 +57,7 @@ class _File:
     content: bytes | None = None
     length: int = 0
     span: tuple[int, int] | None = None
+    stored: bool = False
 
 
 def byte_range(headers: Mapping[str, str], length: int, tag: str) -> tuple[int, int] | None:
@@ -114,7 +116,8 @@ class FileHandler(BaseHandler):
             tag = tag_of(found, form.extension)
             if is_known(self.request.headers, tag):
                 return _File(found, form, tag)
-            if form is HDF5 and part.is_whole:
+            stored = form is HDF5 and part.is_whole
+            if stored:
                 span = byte_range(self.request.headers, found.blob.size, tag)
                 if span is not None:
                     content = (
@@ -122,13 +125,13 @@ class FileHandler(BaseHandler):
                         if span[0] >= span[1]
                         else self.services.reader.stored_range(self.principal, found, *span)[1]
                     )
-                    return _File(found, form, tag, content, found.blob.size, span)
+                    return _File(found, form, tag, content, found.blob.size, span, stored)
             self.weigh(not (form is HDF5 and part.is_whole) and found.fields["num_exp"] > MANY_ROWS)
             found, content = self.services.reader.file(self.principal, found, part, form)
             tag = tag_of(found, form.extension)
             span = byte_range(self.request.headers, len(content), tag)
             chosen = content if span is None else content[slice(*span)]
-            return _File(found, form, tag, chosen, len(content), span)
+            return _File(found, form, tag, chosen, len(content), span, stored)
 
         file = await self.run(read, heavy=True)
         may_be_kept(self, file.tag, *([] if extension else ["Accept"]))
@@ -139,6 +142,9 @@ class FileHandler(BaseHandler):
         self.set_header("Content-Type", file.form.media_type)
         self.set_header("Content-Disposition", _disposition(file.found.fields, file.form.extension))
         self.set_header("Accept-Ranges", "bytes")
+        if file.stored:
+            digest = b64encode(bytes.fromhex(file.found.blob.hash)).decode()
+            self.set_header("Repr-Digest", f"md5=:{digest}:")
         await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
 
     def _partial(self, content: bytes, span: tuple[int, int], length: int) -> bytes:
