@@ -112,7 +112,7 @@ def failures():
     while waiting:
         kind = waiting.pop(0)
         waiting = kind.__subclasses__() + waiting
-        if kind.code not in ("start", "unreachable") and kind.__module__ == errors.__name__:
+        if kind.code not in ("altered", "start", "unreachable") and kind.__module__ == errors.__name__:
             rows.append([str(kind.status), f"`{kind.code}`", kind.__doc__.split("\n")[0]])
     return table(["status", "code", "meaning"], rows)
 
