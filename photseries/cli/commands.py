@@ -31,5 +31,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.upload", "Change fields of a series, or its table; --set FIELD=null clears a field."
         ),
         "delete": Entry("photseries.cli.series", "Delete a series, after asking."),
+        "purge": Entry(
+            "photseries.cli.series",
+            "Remove the earlier revisions of a series, also of a deleted one, for good, after asking.",
+        ),
     },
 }

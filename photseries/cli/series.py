@@ -1,4 +1,4 @@
-"""``photseries get | show | delete``: one series."""
+"""``photseries get | show | delete | purge``: one series."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ _STDOUT = Path("-")
 
 identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
 if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
 @click.command()
@@ -92,18 +93,36 @@ def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, heigh
 
 @click.command()
 @identity
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @if_match
 @connected
 def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> None:
     """Delete a series, after asking."""
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("Nobody to ask: --yes deletes without asking.")
+        _require_terminal()
         known = client.get(series_id).metadata
         what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
         click.confirm(f"Delete series {series_id} ({what})?", abort=True)
     client.delete(series_id, if_match=if_match)
+
+
+@click.command()
+@identity
+@click.option("--history", is_flag=True, required=True, help="The values and files of earlier revisions.")
+@yes_option
+@if_match
+@connected
+def purge(client: Client, series_id: int, history: bool, yes: bool, if_match: int | None) -> None:
+    """Remove the earlier revisions of a series, also of a deleted one, for good, after asking."""
+    if not yes:
+        _require_terminal()
+        click.confirm(f"Remove the values and files of earlier revisions of series {series_id} for good?", abort=True)
+    client.purge_history(series_id, if_match=if_match)
+
+
+def _require_terminal() -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError("Nobody to ask: --yes removes without asking.")
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
@@ -150,4 +169,4 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
 
 
-COMMANDS = (get, show, delete)
+COMMANDS = (get, show, delete, purge)

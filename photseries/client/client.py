@@ -460,6 +460,11 @@ class Client:
             if not doubt.arose:  # else the attempt whose answer was lost has removed it
                 raise
 
+    def purge_history(self, series_id: int, *, if_match: int | None = None) -> None:
+        """Remove the values and files of earlier revisions of a series for good; raises what :meth:`delete` does."""
+        path, headers = f"{path_of(series_id)}/history", _if_match(series_id, if_match)
+        self._transport.write("DELETE", path, repeatable=if_match is None, headers=headers)
+
     def create(self, kind: str, **fields: Any) -> int | str:
         """Create what series refer to, for those who may: a source, an instrument, a group ...
 

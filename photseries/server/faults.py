@@ -53,6 +53,8 @@ POINTS: Mapping[str, str] = {
     "delete: row removed": "The row is gone and its blob noted, in the transaction only.",
     "delete: history noted": "The deletion stands in the history, in the transaction only.",
     "delete: committed": "The row is gone, the client has no answer.",
+    "purge: history cleared": "Values and files are gone from the history, in the transaction only.",
+    "purge: committed": "They are gone, the files that it named are not; the client has no answer.",
     "sweep: elected": "This process holds the lock of the sweep.",
     "sweep: looked up": "It is known which blobs are to go, of a batch or of a series; all are still there.",
     "sweep: blob swept": "Some of them are gone, the notes about them are not.",

@@ -146,6 +146,19 @@ def test_find_refuses_a_field_that_series_do_not_have(run, series, words):
     assert outcome.stderr == "photseries: Series have no field 'mean_mga' (--columns). Did you mean mean_mag?\n"
 
 
+def test_purge_asks_first(run, admin, world):
+    body = world.fields(series_name="purged", data=columns())
+    series = admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+    path = f"/api/photometric_series/{series}"
+    assert admin.patch(path, json={"origin": "secret"}).status_code == 200
+    assert "--history" in run("purge", series, "--yes", status=2).stderr
+    assert "--yes" in run("purge", series, "--history", status=2).stderr
+    assert run.on_a_terminal("purge", series, "--history", typed="n\n")[0] == 1
+    assert "secret" in admin.get(f"{path}/history").text
+    assert run.on_a_terminal("purge", series, "--history", typed="y\n")[0] == 0
+    assert "secret" not in admin.get(f"{path}/history").text
+
+
 def test_delete_asks_first(run, admin, world):
     body = world.fields(series_name="doomed", data=columns())
     doomed = admin.post("/api/photometric_series", json=body).json()["data"]["id"]

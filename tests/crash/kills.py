@@ -28,6 +28,7 @@ POINTS = {
     "update": (*WRITING, *UPDATE, *ENDING),
     "share": ("share: row changed", "share: history noted", "share: committed"),
     "delete": ("delete: row removed", "delete: history noted", "delete: committed"),
+    "purge": ("purge: history cleared", "purge: committed", "sweep: looked up", "sweep: blob swept"),
     "update, no grace": (*REMOVING, "sweep: blob swept"),
     "delete, no grace": (*REMOVING, "sweep: blob swept"),
     "update, surplus": ("sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
@@ -38,7 +39,7 @@ POINTS = {
     "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
 }  # fmt: skip
 
-_SHARED = {verb: POINTS[verb] for verb in ("share", "delete")}
+_SHARED = {verb: POINTS[verb] for verb in ("share", "delete", "purge")}
 PUTTING = ("store: object put", *WRITING[-2:])
 #: The same verbs with the files in object storage, where fewer steps make a file.
 OBJECT_POINTS = {
@@ -67,6 +68,7 @@ SAMPLE = {
     ("delete", "delete: committed"),
     ("update, no grace", "sweep: blob swept"),
     ("update, surplus", "sweep: blob swept"),
+    ("purge", "purge: committed"),
     ("sweep", "sweep: blob swept"),
     ("migrate", "migrate: upgraded"),
 }
@@ -91,7 +93,7 @@ class Case:
     @property
     def committed(self):
         """Whether what the verb asked for is there when the process dies."""
-        return self.point.endswith(": committed") or self.verb in SETTINGS
+        return self.point.endswith(": committed") or self.verb in SETTINGS or self.point.startswith("sweep: ")
 
     def __str__(self):
         return f"{self.verb} @ {self.point}"
@@ -179,6 +181,23 @@ class Surplus(Update):
         self.old, self.new = {**self.old, "origin": "3"}, {**self.new, "origin": "3"}
 
 
+class Purge(Stored):
+    """A change, whose history is purged."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        assert client.patch(self.path, json={"origin": "secret"}).status_code == 200
+        assert client.patch(self.path, json={"origin": "open"}).status_code == 200
+        self.old = self.new = {**self.old, "origin": "open"}
+
+    def send(self, client):
+        return client.delete(f"{self.path}/history")
+
+    def check(self, client, done):
+        super().check(client, done)
+        assert ("secret" in client.get(f"{self.path}/history").text) is not done
+
+
 class Share(Update):
     """New sharing alone."""
 
@@ -206,7 +225,7 @@ class Delete(Stored):
 
 VERBS: dict[str, type[Create | Stored]] = {
     "create": Create, "duplicate": Duplicate, "update": Update, "share": Share, "delete": Delete,
-    "update, no grace": Update, "delete, no grace": Delete, "update, surplus": Surplus,
+    "update, no grace": Update, "delete, no grace": Delete, "update, surplus": Surplus, "purge": Purge,
 }  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from photseries.errors import (
     ConflictError,
     DamagedError,
     DuplicateError,
+    NotFoundError,
     PreconditionFailedError,
 )
 from photseries.lightcurve.appending import appended
@@ -29,11 +30,11 @@ from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, 
 from photseries.server.archive.preview import preview
 from photseries.server.archive.reader import not_found
 from photseries.server.archive.upkeep import Upkeep
-from photseries.server.catalogue import blobs, finding, series
+from photseries.server.catalogue import blobs, finding, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
 from photseries.server.faults import reached
-from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, Principal, requires
+from photseries.server.principal import CHANGE_SERIES, CREATE_SERIES, UPLOAD, Principal, requires
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
@@ -292,7 +293,33 @@ class Archive:
             append_history(connection, principal, series_id, seen, "delete", {}, {})
             reached("delete: history noted")
         reached("delete: committed")
+        self._upkeep.prune(series_id, 0)
+
+    @requires(CHANGE_SERIES)
+    def purge(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
+        """Remove the values and the files of the earlier revisions of a series; its owner may purge a deleted one.
+
+        The history keeps revisions, times, users and actions. Raises what :meth:`delete` does.
+        """
+        try:
+            self._retry(principal, series_id, expected, lambda seen: self._purge(principal, series_id, seen))
+        except NotFoundError:
+            if not principal.may(UPLOAD):
+                raise
+            with self._catalogue.transaction() as connection:
+                blobs.purge(connection, series_id)
+                if not history.purge(connection, series_id, None if principal.is_admin else principal.user_id):
+                    raise
+        reached("purge: committed")
         self._upkeep.prune(series_id)
+
+    def _purge(self, principal: Principal, series_id: int, seen: Changeable) -> None:
+        with self._catalogue.transaction() as connection:
+            ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
+            blobs.purge(connection, series_id)
+            history.purge(connection, series_id)
+            append_history(connection, principal, series_id, seen, "purge", {}, seen.blob.columns())
+            reached("purge: history cleared")
 
     def _retry(
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]

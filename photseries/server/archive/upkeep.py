@@ -89,7 +89,7 @@ class Upkeep:
             log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
             return swept
 
-    def prune(self, series_id: int, earlier: int = 0) -> None:
+    def prune(self, series_id: int, earlier: int | None = None) -> None:
         """Remove the blobs of a series that a committed change has made due: all without grace, else the surplus.
 
         A failure is left to the sweep: the change must not be denied.
@@ -97,10 +97,10 @@ class Upkeep:
         Parameters
         ----------
         series_id : int
-        earlier : int
-            The number of its unlinked blobs.
+        earlier : int, optional
+            The number of its unlinked blobs, if only the surplus can be due.
         """
-        if self._settings.grace == 0 or earlier > self._settings.revisions:
+        if earlier is None or self._settings.grace == 0 or earlier > self._settings.revisions:
             try:
                 self._remove_unlinked(series_id)
             except PhotseriesError as error:

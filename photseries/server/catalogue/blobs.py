@@ -22,6 +22,7 @@ from sqlalchemy import (
     select,
     true,
     union,
+    update,
 )
 
 from photseries.server.catalogue.models import Group, Series, SeriesHistory, UnlinkedBlob
@@ -64,6 +65,13 @@ def unlink(connection: Connection, blob: Blob, owner_id: int) -> int:
     return number
 
 
+def purge(connection: Connection, series_id: int) -> None:
+    """Make the unlinked blobs of a series due now; call it while the history names them."""
+    named = select(SeriesHistory.filename).where(SeriesHistory.series_id == series_id)
+    noted = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(named))
+    connection.execute(noted.values(purged=True, series_id=series_id))
+
+
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
     """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
     candidate = (
@@ -78,7 +86,7 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
 
 
 def due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
-    """Return the unlinked blobs to remove, of one series or of all: after the grace, and the surplus within it.
+    """Return the unlinked blobs to remove, of one series or of all: purged, after the grace, or surplus within it.
 
     The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others
     are surplus, which is due when it was unlinked longer ago than the write deadline.
@@ -88,7 +96,9 @@ def due(connection: Connection, settings: Store, series_id: int | None = None) -
     from_first = func.row_number().over(partition_by=part, order_by=order)
     from_last = func.row_number().over(partition_by=part, order_by=order.desc())
     surplus = and_(UnlinkedBlob.series_id.is_not(None), from_first > 1, from_last >= settings.revisions)
-    is_due = or_(age >= settings.grace, and_(surplus, age >= settings.write_deadline)).label("is_due")
+    is_due = or_(age >= settings.grace, UnlinkedBlob.purged, and_(surplus, age >= settings.write_deadline)).label(
+        "is_due"
+    )
     of_series = true() if series_id is None else UnlinkedBlob.series_id == series_id
     noted = select(UnlinkedBlob.filename, is_due).where(of_series).subquery()
     return list(connection.scalars(select(noted.c.filename).where(noted.c.is_due)))

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, true
+from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, select, true, update
 
 from photseries.server.catalogue.access import changeable, visible
-from photseries.server.catalogue.blobs import Blob, of_row
+from photseries.server.catalogue.blobs import BLOB, Blob, of_row
 from photseries.server.catalogue.models import Series, SeriesHistory, User
 from photseries.server.principal import Principal
 
-__all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "record"]
+__all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "purge", "record"]
 
-#: What can be done to a series; import: it came from another archive.
-Action = Literal["create", "update", "share", "delete", "import"]
+#: What can be done to a series; import: it came from another archive; purge: earlier values and files were removed.
+Action = Literal["create", "update", "share", "delete", "import", "purge"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
@@ -87,6 +87,24 @@ def blob_at(connection: Connection, principal: Principal, series_id: int, revisi
     )
     row = connection.execute(statement).mappings().one_or_none()
     return (True, None) if row is None else (bool(row["allowed"]), of_row(series_id, row))
+
+
+def purge(connection: Connection, series_id: int, deleted_by: int | None = None) -> bool:
+    """Remove the values and the files of a series from its history; return whether there was a history.
+
+    Parameters
+    ----------
+    connection : Connection
+    series_id : int
+    deleted_by : int, optional
+        The owner that the history has to have.
+    """
+    # An import recognizes what it has imported by the MD5 that the file had in the other archive.
+    md5 = func.json_build_object("hash", SeriesHistory.changed["hash"])
+    changed = case((SeriesHistory.action == "import", md5), else_=func.json_build_object())
+    owned = true() if deleted_by is None else SeriesHistory.owner_id == deleted_by
+    cleared = update(SeriesHistory).where(SeriesHistory.series_id == series_id, owned)
+    return connection.execute(cleared.values(changed=changed, **dict.fromkeys(BLOB))).rowcount > 0
 
 
 def _open(principal: Principal) -> ColumnElement[bool]:

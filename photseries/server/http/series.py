@@ -255,13 +255,7 @@ class OneSeriesHandler(UploadHandler):
     @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
     async def delete(self, identity: str) -> None:
         """Remove the series; with If-Match only at the revision that one has seen."""
-
-        def delete() -> None:
-            series_id = number_of(identity)
-            expected = revisions(self.request.headers, series_id)
-            self.services.archive.delete(self.principal, series_id, expected)
-
-        await self.reply(delete)
+        await self.reply(_removing(self, identity, self.services.archive.delete))
 
 
 class AppendHandler(UploadHandler):
@@ -293,13 +287,28 @@ class AppendHandler(UploadHandler):
 class HistoryHandler(BaseHandler):
     """The history of a series."""
 
-    needs: ClassVar = {"GET": ANY}
+    needs: ClassVar = {"GET": ANY, "DELETE": requirement_of(Archive.purge)}
 
     @Contract(gives="History")
     async def get(self, identity: str) -> None:
         """List the changes; users and values for the owner, also of a deleted series, and tokens that may change it."""
         history = self.services.reader.history
         await self.reply(lambda: {"history": history(self.principal, number_of(identity))})
+
+    @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
+    async def delete(self, identity: str) -> None:
+        """Remove the values and the files of earlier revisions; also of a deleted series, by its owner."""
+        await self.reply(_removing(self, identity, self.services.archive.purge))
+
+
+def _removing(handler: BaseHandler, identity: str, remove: Callable[..., None]) -> Callable[[], None]:
+    """Return the call that removes a series or its history, at a revision that If-Match names."""
+
+    def call() -> None:
+        series_id = number_of(identity)
+        remove(handler.principal, series_id, revisions(handler.request.headers, series_id))
+
+    return call
 
 
 def number_of(identity: str) -> int:

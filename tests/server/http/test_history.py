@@ -187,6 +187,53 @@ def test_owner_and_managers_see_the_values_of_the_past(service, declassified, wo
         check_error(olga.get(f"{path(series)}/history"), 404)
 
 
+def test_a_purged_history_holds_no_values(service, declassified, world, directory):
+    series, secrets = declassified
+    stored = directory / "store"
+    with service.client(world.tokens["anna"]) as anna:
+        for name, status in (("ben", 403), ("anna reads", 403), ("olga", 404)):
+            with service.client(world.tokens[name]) as other:
+                check_error(other.delete(f"{path(series)}/history"), status)
+        stale = anna.delete(f"{path(series)}/history", headers={"If-Match": f'"{series}.1.json"'})
+        check_error(stale, 412)
+        assert (stored / secrets[-1]).exists()
+        before = get(anna, series)
+        assert anna.delete(f"{path(series)}/history").json()["data"] is None
+        assert not (stored / secrets[-1]).exists()
+        after = get(anna, series)
+        assert {name for name in after if after[name] != before[name]} == {"revision", "modified"}
+        assert get(anna, series, revision=3)["data"] == before["data"]
+        for lost in (1, 2):
+            check_error(anna.get(path(series), params={"revision": lost}), 404)
+        answer = anna.get(f"{path(series)}/history")
+        assert not [secret for secret in secrets if secret in answer.text]
+        events = answer.json()["data"]["history"]
+        assert [(event["username"], event["action"]) for event in events] == [
+            ("anna", "create"), ("anna", "update"), ("anna", "purge"),
+        ]  # fmt: skip
+        assert [event["changed"] for event in events] == [{}, {}, {}]
+
+
+def test_the_owner_purges_the_history_of_a_deleted_series(service, admin, declassified, world, directory):
+    series, secrets = declassified
+    with service.client(world.tokens["anna"]) as anna, service.client(world.tokens["ben manages"]) as ben:
+        filename = get(anna, series)["filename"]
+        anna.delete(path(series))
+        check_error(ben.delete(f"{path(series)}/history"), 404)
+        assert (directory / "store" / filename).exists()
+        assert anna.delete(f"{path(series)}/history").status_code == 200
+        assert not (directory / "store" / filename).exists()
+        assert not (directory / "store" / secrets[-1]).exists()
+        events = anna.get(f"{path(series)}/history").json()["data"]["history"]
+        assert [(event["action"], event["changed"]) for event in events] == [
+            ("create", {}),
+            ("update", {}),
+            ("delete", {}),
+        ]
+    assert admin.delete(f"{path(series)}/history").status_code == 200
+    check_error(admin.delete(f"{path(999999)}/history"), 404)
+
+
 def test_what_is_no_longer_kept_is_not_found(admin, world, directory):
     series = post(admin, world)
     filename = get(admin, series)["filename"]
