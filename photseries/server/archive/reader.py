@@ -91,12 +91,10 @@ class SeriesReader:
     def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
         """Return a page of the visible series that match, and their total if the query wants it; read no file."""
         with self._catalogue.reading() as connection:
-            if query.positions is None:
-                page, count = finding.find(connection, principal, query), finding.count
-            else:
-                page = near.find_near(connection, principal, query, query.positions)
-                count = partial(near.count_near, positions=query.positions)
-            return page, count(connection, principal, query) if query.include_total else None
+            if query.positions is not None:
+                return near.find_near(connection, principal, query, query.positions)
+            page = finding.find(connection, principal, query)
+            return page, finding.count(connection, principal, query) if query.include_total else None
 
     def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
         """Yield all visible series that match; one page at a time is in memory."""

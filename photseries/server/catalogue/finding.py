@@ -96,7 +96,7 @@ class Page:
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Give one series, or None when it is absent or not visible."""
     row = _ONE.execute(connection, series_id=series_id, **_seeing(principal)).one_or_none()
-    return None if row is None else _found(row)
+    return None if row is None else found_of(row)
 
 
 def find(connection: Connection, principal: Principal, query: Query) -> Page:
@@ -157,7 +157,7 @@ def page_of(
     here = rows[: query.per_page]
     last = here[-1] if len(rows) > len(here) else None
     cursor = None if last is None else Cursor(query.sort_by, query.descending, place(last), last.id)
-    return Page([_found(row, more(row)) for row in here], cursor)
+    return Page([found_of(row, more(row)) for row in here], cursor)
 
 
 def count(connection: Connection, principal: Principal, query: Query) -> int:
@@ -194,7 +194,8 @@ def _seeing(principal: Principal) -> dict[str, Any]:
     }
 
 
-def _found(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
+def found_of(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
+    """Make a series of a row of :func:`shown`, with more fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
     return Found(Blob(series_id, *described), revision, version, {**_fields_of(row[-1]), **more})
 

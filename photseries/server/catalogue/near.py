@@ -1,89 +1,181 @@
-"""The statements that find the series around each of many positions: a list of cones in one query."""
+"""Find the series around each of many positions: the statements, and the pairs of a position and a series.
+
+PostgreSQL gives every series in the union of the cones once; which of them lies in which cone is computed here, where a
+pair costs some nanoseconds. So the cost follows the number of matches, however much the cones overlap.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Double, Integer, func, literal, select, tuple_
-from sqlalchemy.sql.selectable import FromClause
+from numpy.typing import NDArray
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary, func, literal, select
 
+from photseries.errors import InvalidError
 from photseries.lightcurve import sky
-from photseries.parameters import Positions, Query
+from photseries.parameters import Cursor, Positions, Query
 from photseries.server.catalogue.conditions import bad_cursor, matching
-from photseries.server.catalogue.finding import Page, arcsec, page_of, shown
+from photseries.server.catalogue.finding import Found, Page, arcsec, found_of, shown
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["count_near", "find_near"]
+__all__ = ["find_near"]
+
+#: The positions that are looked at first when no total is asked for; each time it does not suffice, twice as many.
+FIRST_POSITIONS = 250
+#: The most series in the cones, and the most pairs, of one query.
+MOST_SERIES, MOST_PAIRS = 1_000_000, 50_000_000
+#: The pairs that are computed at a time.
+PAIRS = 500_000
+
+#: What of each series is read, as bytes: objects of Python for a million series would take too much memory.
+_AXES = ("unit_x", "unit_y", "unit_z")
+_ROW = np.dtype([("healpix", "i8"), ("id", "i8"), *((name, "f8") for name in _AXES)])
 
 
-class _Near(NamedTuple):
-    """The join of positions and series that lie near them."""
+class _Pairs(NamedTuple):
+    """Positions with series inside their cones, by position, squared chord and id; all of shape ``(m,)``."""
 
-    source: FromClause
-    position: ColumnElement[int]
-    squared_chord: ColumnElement[float]
+    position: NDArray[np.int64]
+    squared_chord: NDArray[np.float64]
+    id: NDArray[np.int64]
+
+    def chosen(self, which: Any) -> _Pairs:
+        """Return the pairs that an index or a mask chooses."""
+        return _Pairs(*(values[which] for values in self))
 
 
-def find_near(connection: Connection, principal: Principal, query: Query, positions: Positions) -> Page:
-    """Give one page of the series around positions, by position, separation and id.
+def find_near(
+    connection: Connection, principal: Principal, query: Query, positions: Positions
+) -> tuple[Page, int | None]:
+    """Return a page of the series around positions, by position, separation and id, and the total if it is wanted.
 
     Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series that lies near several
     positions is there several times.
+
+    Raises
+    ------
+    InvalidError
+        When the cones hold too many series.
     """
     query, _ = resolve_names(connection, query)
     first, chord = _after(query, positions)
-    near = _near(positions, first)
-    place = (near.position, near.squared_chord, SERIES.id)
-    statement = (
-        shown(principal, near.position, near.squared_chord.label("squared_chord"))
-        .select_from(near.source)
+    skipped = 0 if query.cursor else (query.page - 1) * query.per_page
+    stop = skipped + query.per_page + 1
+    kept: list[_Pairs] = []
+    count = total = 0
+    for pairs in _all_pairs(connection, principal, query, positions, 0 if query.include_total else first):
+        total += len(pairs.id)
+        if count >= stop:
+            continue  # the page is full, and the rest is only counted
+        pairs = pairs.chosen(np.lexsort(pairs[::-1]))
+        if query.cursor is not None:
+            pairs = pairs.chosen(_comes_after(pairs, first, chord, query.cursor.id))
+        kept.append(pairs.chosen(slice(max(0, skipped - count), max(0, stop - count))))
+        count += len(pairs.id)
+        if count >= stop and not query.include_total:
+            break
+    here = [pair for pairs in kept for pair in zip(*(values.tolist() for values in pairs), strict=True)]
+    found = _shown(connection, principal, here[: query.per_page])
+    cursor = None
+    if len(here) > query.per_page:
+        position, squared_chord, series_id = here[query.per_page - 1]
+        cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
+    return Page(found, cursor), total if query.include_total else None
+
+
+def _shown(connection: Connection, principal: Principal, pairs: list[tuple[int, float, int]]) -> list[Found]:
+    """Read the series of pairs; one that was deleted, or is no longer visible, is left out."""
+    ids = sorted({series_id for _, _, series_id in pairs})
+    statement = shown(principal).where(*matching(principal, Query()), SERIES.id == func.any(_array(ids)))
+    rows = {row.id: row for row in connection.execute(statement)} if ids else {}
+    return [
+        found_of(rows[series_id], {"position": position, "separation": arcsec(chord)})
+        for position, chord, series_id in pairs
+        if series_id in rows
+    ]
+
+
+def _all_pairs(
+    connection: Connection, principal: Principal, query: Query, positions: Positions, first: int
+) -> Iterator[_Pairs]:
+    """Yield the pairs from a position on, some positions at a time."""
+    size = len(positions.ra) if query.include_total else FIRST_POSITIONS
+    while first < len(positions.ra):
+        ra, dec = (np.array(values[first : first + size]) for values in (positions.ra, positions.dec))
+        cover = sky.cover(ra, dec, positions.radius)
+        series = _series_in(connection, principal, query, cover)
+        for pairs in _pairs(cover, sky.unit_vector(ra, dec), series, positions.radius):
+            yield pairs._replace(position=pairs.position + first)
+        first, size = first + size, size * 2
+
+
+def _series_in(connection: Connection, principal: Principal, query: Query, cover: sky.Cover) -> NDArray[Any]:
+    """Return the series that match and lie in the ranges of a cover, by HEALPix number."""
+    order = np.argsort(cover.low)
+    low, high = cover.low[order], np.maximum.accumulate(cover.high[order])
+    begins = np.append(True, low[1:] > high[:-1] + 1)
+    arrays = _array(low[begins].tolist()), _array(high[np.roll(begins, -1)].tolist())
+    ranges = func.unnest(*arrays).table_valued("low", "high").render_derived(name="ranges")
+    packed: ColumnElement[bytes] = literal(b"", LargeBinary)
+    for name in _ROW.names or ():
+        send = func.float8send if name in _AXES else func.int8send
+        packed = packed.op("||")(send(SERIES[name]))
+    each = (
+        select(packed.label("packed"))
+        .select_from(ranges.join(Series.__table__, SERIES.healpix.between(ranges.c.low, ranges.c.high)))
         .where(*matching(principal, query))
-        .order_by(*place)
-        .limit(query.per_page + 1)
-        .offset(0 if query.cursor else (query.page - 1) * query.per_page)
+        .limit(MOST_SERIES + 1)
+        .subquery()
     )
-    if query.cursor is not None:
-        statement = statement.where(tuple_(*place) > tuple_(literal(first), literal(chord), literal(query.cursor.id)))
-    rows = connection.execute(statement).all()
-    return page_of(
-        rows,
-        query,
-        lambda row: [row.position, row.squared_chord],
-        lambda row: {"position": row.position, "separation": arcsec(row.squared_chord)},
-    )
+    content = connection.scalar(select(func.string_agg(each.c.packed, literal(b"", LargeBinary))))
+    series = np.frombuffer(content or b"", _ROW.newbyteorder(">")).astype(_ROW)
+    if len(series) > MOST_SERIES:
+        raise _too_much(f"More than {MOST_SERIES:,} series")
+    return np.sort(series, order="healpix")
 
 
-def count_near(connection: Connection, principal: Principal, query: Query, positions: Positions) -> int:
-    """Count the pairs of a position and a series near it."""
-    query, _ = resolve_names(connection, query)
-    statement = select(func.count()).select_from(_near(positions, 0).source).where(*matching(principal, query))
-    return connection.scalar(statement) or 0
+def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[Any], radius: float) -> Iterator[_Pairs]:
+    """Yield the pairs of centres and series inside their cones, for some centres at a time."""
+    starts = np.searchsorted(series["healpix"], cover.low, "left")
+    counts = np.searchsorted(series["healpix"], cover.high, "right") - starts
+    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding would lose the opposite point
+    ends = np.searchsorted(cover.position, np.arange(len(centres)), "right")
+    until = np.append(0, np.cumsum(counts))[ends]  # pairs of each centre and those before it
+    if until[-1] > MOST_PAIRS:
+        raise _too_much(f"About {until[-1]:,} pairs of a position and a series")
+    first = 0
+    while first < len(ends):
+        done = until[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(until, done + PAIRS, "right")))
+        part = slice(ends[first - 1] if first else 0, ends[last - 1])
+        number = counts[part]
+        position = np.repeat(cover.position[part], number)
+        skip = np.repeat(np.cumsum(number) - number - starts[part], number)
+        near = np.arange(len(position)) - skip
+        axes = (series[name][near] - centres[position, place] for place, name in enumerate(_AXES))
+        chord = sum(axis * axis for axis in axes)
+        (inside,) = np.nonzero(chord <= most)
+        yield _Pairs(position[inside], chord[inside], series["id"][near[inside]])
+        first = last
 
 
-def _near(positions: Positions, first: int) -> _Near:
-    """Join the positions from the first of interest on with the series inside their cones."""
-    ra, dec = positions.ra[first:], positions.dec[first:]
-    cover = sky.cover(ra, dec, positions.radius)
-    x, y, z = sky.unit_vector(ra, dec).T
-    ranges = _table("ranges", position=cover.position + first, low=cover.low, high=cover.high)
-    centres = _table("centres", position=range(first, first + len(ra)), x=x, y=y, z=z)
-    squares = ((SERIES.unit_x, centres.c.x), (SERIES.unit_y, centres.c.y), (SERIES.unit_z, centres.c.z))
-    chord = sum(((here - there) * (here - there) for here, there in squares), start=literal(0.0))
-    inside: ColumnElement[bool] = SERIES.healpix.between(ranges.c.low, ranges.c.high)
-    if positions.radius < 180:  # at 180 the cover is the whole sky, and rounding would lose the opposite point
-        inside = inside & (chord <= sky.chord(positions.radius) ** 2)
-    source = ranges.join(centres, ranges.c.position == centres.c.position).join(Series.__table__, inside)
-    return _Near(source, ranges.c.position, chord)
+def _array(values: list[int]) -> Any:
+    return literal(values, ARRAY(BigInteger))
 
 
-def _table(name: str, **columns: Any) -> FromClause:
-    """Make a table of arrays, the column ``position`` and those of whole numbers as integers."""
-    types = {"position": Integer, "low": BigInteger, "high": BigInteger}
-    arrays = [literal(np.asarray(values).tolist(), ARRAY(types.get(key, Double))) for key, values in columns.items()]
-    return func.unnest(*arrays).table_valued(*columns).render_derived(name=name)
+def _too_much(what: str) -> InvalidError:
+    message = f"{what} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
+    return InvalidError(message, fields={"radius": [message]})
+
+
+def _comes_after(pairs: _Pairs, position: int, chord: float, series_id: int) -> NDArray[np.bool_]:
+    """Tell which pairs come after the place of a cursor."""
+    further = (pairs.squared_chord > chord) | ((pairs.squared_chord == chord) & (pairs.id > series_id))
+    return np.asarray((pairs.position > position) | ((pairs.position == position) & further))
 
 
 def _after(query: Query, positions: Positions) -> tuple[int, float]:

@@ -12,12 +12,13 @@ import pytest
 from astropy.coordinates import angular_separation
 from sqlalchemy import func, select
 
+from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cone, Query, parse
 from photseries.server.accounts import OPERATOR
+from photseries.server.catalogue import near
 from photseries.server.catalogue.conditions import matching
 from photseries.server.catalogue.models import Series
-from photseries.server.catalogue.near import count_near, find_near
 from tests.server.catalogue import rows
 
 POSITIONS, SMALL, TINY, HUGE = (
@@ -84,8 +85,8 @@ def cones(points):
     radius[:HUGE] = chance.uniform(2, 180, HUGE)
     radius[:4] = 90, 180, 179.9999999, 90 - 1e-9
     radius[HUGE : HUGE + TINY] = 0.1 * ARCSEC
-    near = points[:, chance.integers(0, points.shape[1], count)]
-    ra, dec = turned(near[0], near[1], radius * chance.choice([0, 0.5, 1, 1.5], count), chance.uniform(0, 360, count))
+    there = points[:, chance.integers(0, points.shape[1], count)]
+    ra, dec = turned(there[0], there[1], radius * chance.choice([0, 0.5, 1, 1.5], count), chance.uniform(0, 360, count))
     ra[chance.random(count) < 0.05] = 0.0
     pole = chance.random(count) < 0.05
     dec[pole] = 90.0 * chance.choice([-1, 1], pole.sum())
@@ -123,26 +124,54 @@ def test_cones_equal_a_brute_force(catalogue, sky_of_points):
     assert found_any > asked / 2
 
 
-@pytest.mark.parametrize(("radius", "count"), [(0.1 * ARCSEC, 300), (1 / 60, 30)])
-def test_positions_equal_a_brute_force(catalogue, sky_of_points, radius, count):
+@pytest.mark.parametrize("include_total", [True, False])
+@pytest.mark.parametrize(("radius", "count"), [(0.1 * ARCSEC, 1000), (1 / 60, 30), (2, 5)])
+def test_positions_equal_a_brute_force(catalogue, sky_of_points, monkeypatch, radius, count, include_total):
+    monkeypatch.setattr(near, "PAIRS", 1000)  # so that the pairs of one query are computed in several parts
     points = np.array(sky_of_points)
     vectors = sky.unit_vector(*points)
     centres = [[ra, dec] for ra, dec, _ in itertools.islice(cones(points), HUGE, HUGE + count)]
     arguments, found = {"radius": [repr(radius)], "numPerPage": ["500"]}, []
+    arguments["includeTotal"] = [str(include_total).lower()]
+    totals = set()
     with catalogue.reading() as connection:
         query = parse(arguments, centres)
-        total = count_near(connection, OPERATOR, query, query.positions)
         while query:
-            page = find_near(connection, OPERATOR, query, query.positions)
+            page, total = near.find_near(connection, OPERATOR, query, query.positions)
+            totals.add(total)
             found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.found]
             query = parse({**arguments, "cursor": [page.cursor]}, centres) if page.cursor else None
     assert found == sorted(found)
-    assert total == len(found) > count
+    assert len(found) > count
+    assert totals == {len(found) if include_total else None}
     pairs = {(position, number) for position, _, number in found}
     assert len(pairs) == len(found)
     for position, (ra, dec) in enumerate(centres):
         inside, edge = truth(points, vectors, Cone(ra, dec, radius))
         assert {number for place, number in pairs if place == position} ^ {*inside.tolist()} <= {*edge.tolist()}
+
+
+def test_pages_by_number_are_those_by_cursor(catalogue, sky_of_points):
+    centres = [[ra, dec] for ra, dec, _ in itertools.islice(cones(np.array(sky_of_points)), HUGE, HUGE + 300)]
+    arguments = {"radius": ["0.001"], "numPerPage": ["7"], "includeTotal": ["false"]}
+    cursor = {}
+    with catalogue.reading() as connection:
+        for number in range(1, 6):
+            asked = [parse({**arguments, **more}, centres) for more in (cursor, {"pageNumber": [str(number)]})]
+            pages = [near.find_near(connection, OPERATOR, query, query.positions)[0] for query in asked]
+            assert pages[0] == pages[1]
+            assert len(pages[0].found) == 7
+            cursor = {"cursor": [pages[0].cursor]}
+
+
+def test_positions_with_too_many_series_are_refused(catalogue, monkeypatch):
+    query = parse({"radius": ["90"]}, [[0, 0], [180, 0]])
+    for limit, what in (("MOST_SERIES", "More than 100 series"), ("MOST_PAIRS", "pairs of a position and a series")):
+        with monkeypatch.context() as patch, catalogue.reading() as connection:
+            patch.setattr(near, limit, 100)
+            with pytest.raises(InvalidError, match=what) as refused:
+                near.find_near(connection, OPERATOR, query, query.positions)
+            assert list(refused.value.fields) == ["radius"]
 
 
 def test_a_radius_of_180_is_the_whole_sky(catalogue, sky_of_points):
