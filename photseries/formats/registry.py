@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import pandas as pd
@@ -12,6 +13,7 @@ from photseries.errors import InvalidError
 from photseries.extras import is_installed, needs, require
 from photseries.formats import arrow, csv, ecsv, fits, hdf5, json_columns, parquet, votable
 from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.text import escape_unprintable
 
 __all__ = ["EXPORTS", "FORMATS", "HDF5", "READERS", "WRITERS", "Export", "Format", "Reader", "Writer", "with_suffix"]
 
@@ -23,22 +25,20 @@ class Reader:
     Parameters
     ----------
     read : callable
-        Makes a reading of the content of a file; raises one of ``errors``, or InvalidError, when the content is
-        something else.
+        Makes a reading of the content of a file; raises InvalidError, or whatever the package that parses it raises,
+        when the content is something else.
     sentence : str
         For the documentation.
     package : str, optional
         What has to be installed.
     signature : bytes
         How the content of such a file begins.
-    errors : tuple of exception types
     """
 
     read: Callable[[bytes, ReadOptions], Reading]
     sentence: str
     package: str | None = None
     signature: bytes = b""
-    errors: tuple[type[Exception], ...] = (ValueError,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,11 +154,18 @@ class Format:
         if reader.package is not None:
             needs(reader.package)
         try:
-            return reader.read(content, options)
+            with warnings.catch_warnings(record=True) as caught:
+                for category in (UserWarning, RuntimeWarning, pd.errors.ParserWarning):
+                    warnings.simplefilter("always", category)
+                reading = reader.read(content, options)
         except InvalidError as error:
-            raise invalid(f"{file}: {error.message}") from error
-        except reader.errors as error:
-            raise invalid(f"{file} cannot be read as {self.name}: {_first_line(error)}.") from error
+            raise invalid(escape_unprintable(f"{file}: {error.message}")) from error
+        except Exception as error:
+            # Each package has exceptions of its own for damaged files, and raises many more from deep inside.
+            message = f"{file} cannot be read as {self.name}: {_first_line(error)}. Check that it is complete."
+            raise invalid(escape_unprintable(message)) from error
+        told = (escape_unprintable(_first_line(one.message)) for one in caught)
+        return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *told))))
 
     def write(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
         """Write a series.
@@ -181,8 +188,10 @@ class Format:
         return self.writer.write(frame, metadata)
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+def _first_line(error: Exception | Warning | str) -> str:
+    """Return the first line of a message; one of a lookup is a mere name, which says little without its type."""
+    text = repr(error) if isinstance(error, LookupError) else str(error)
+    return (text.strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def with_suffix(suffix: str, formats: Mapping[str, Format]) -> Format | None:
@@ -267,7 +276,6 @@ FORMATS: Final[Mapping[str, Format]] = {
                 sentence="astropy's CSV with units",
                 package="astropy",
                 signature=b"# %ECSV",
-                errors=(ValueError, KeyError, TypeError),
             ),
             writer=Writer(
                 write=ecsv.write,
@@ -288,7 +296,6 @@ FORMATS: Final[Mapping[str, Format]] = {
                 sentence="Apache Parquet",
                 package="pyarrow",
                 signature=b"PAR1",
-                errors=(ValueError, OSError),
             ),
             writer=Writer(
                 write=parquet.write,
@@ -311,7 +318,6 @@ FORMATS: Final[Mapping[str, Format]] = {
                 read=arrow.read,
                 sentence="a stream, or a file, of Apache Arrow",
                 package="pyarrow",
-                errors=(ValueError, OSError),
             ),
             writer=Writer(
                 write=arrow.write,
@@ -329,7 +335,6 @@ FORMATS: Final[Mapping[str, Format]] = {
                 read=votable.read,
                 sentence="the first table of a VOTable",
                 package="astropy",
-                errors=(ValueError, OSError, IndexError, KeyError, TypeError),
             ),
             writer=Writer(
                 write=votable.write,
@@ -351,7 +356,6 @@ FORMATS: Final[Mapping[str, Format]] = {
                 sentence="light curves of TESS, Kepler and K2, or the first table of the file",
                 package="astropy",
                 signature=b"SIMPLE  =",
-                errors=(OSError, ValueError, KeyError, TypeError, IndexError),
             ),
             writer=Writer(
                 write=fits.write,

@@ -1,0 +1,86 @@
+"""Damaged files of every format are read, or refused in one line that begins with their names."""
+
+import random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from photseries.errors import InvalidError
+from photseries.formats import FORMATS, READERS, ReadOptions
+from tests.formats.test_reading import write
+
+FRAME = pd.DataFrame({"mjd": 59000 + np.arange(6.0), "flux": [1.5, np.nan, 3, 4, 5, 6], "note": list("abcdef")})
+METADATA = {"obj_id": "star", "filter": "ztfg", "altdata": {"a": [1, None]}, "time_scale": "tdb", "flux_unit": "uJy"}
+#: What the parsers of these formats give a meaning to.
+TOKENS = (
+    b"\n", b"\r", b"\0", b"\xff", b":", b"- ", b"{", b"[", b'"', b"'", b"#", b"!!python/name:os.system ", b"!!float x",
+    b"&a ", b"*a ", b"<", b"</TABLE>", b"&#0;", b"nan", b"1e999", b"9" * 30, b"END", b"=", b"/", b" ", b",", b"~",
+)  # fmt: skip
+MUTATIONS = 150
+
+
+def damaged(content, draw):
+    """Change a few places of a file."""
+    content = bytearray(content)
+    for _ in range(draw.choice((1, 1, 2, 5))):
+        at, size = draw.randrange(len(content) + 1), draw.choice((1, 1, 4, 20, 200))
+        match draw.randrange(5):
+            case 0:
+                del content[at : at + size]
+            case 1:
+                content[at:at] = draw.choice(TOKENS)
+            case 2:
+                content[at : at + size] = draw.randbytes(min(size, 4))
+            case 3:
+                content[at : at + size] = content[(start := draw.randrange(len(content) + 1)) : start + size]
+            case _:
+                content[at : at + 1] = bytes([content[at] ^ 1 << draw.randrange(8)]) if at < len(content) else b""
+    return bytes(content)
+
+
+@pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
+def test_a_damaged_file_is_read_or_refused_in_one_line(known, tmp_path):
+    path = tmp_path / "file"
+    write(known.name, path)
+    valid = [path.read_bytes(), *([known.write(FRAME, METADATA)] if known.writer is not None else [])]
+    draw = random.Random(known.name)  # noqa: S311
+    messages = []
+    for number in range(MUTATIONS):
+        content = damaged(valid[number % len(valid)], draw)
+        try:
+            known.read(content, ReadOptions(), "curve.x")
+        except InvalidError as error:
+            messages.append(error.message)
+    assert len(messages) > MUTATIONS / 10
+    assert [text for text in messages if not (text.startswith("curve.x") and text.isprintable())] == []
+
+
+ECSV = b"# %%ECSV 1.0\n# ---\n%b# schema: astropy-2.0\nmjd flux\n59000.5 1.5\n"
+COLUMNS = b"# datatype:\n# - {name: mjd, datatype: float64}\n# - {name: flux, datatype: %b}\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"# datatype: [\n",
+        b"# datatype: {a: b: c}\n",
+        b"# datatype: 5\n",
+        b"# - x\n",
+        b"# datatype: !!python/name:os.system\n",
+        COLUMNS % b"float64" + b"# meta: !!omap\n# - __serialized_columns__: 5\n",
+        COLUMNS % b"[]",
+        COLUMNS % b"float64, meta: x",
+        COLUMNS % b"string, subtype: 'float64[2'",
+    ],
+)
+def test_ecsv_with_a_damaged_header(head):
+    with pytest.raises(InvalidError, match=r"^curve\.ecsv") as caught:
+        FORMATS["ecsv"].read(ECSV % head, ReadOptions(), "curve.ecsv")
+    assert caught.value.message.isprintable()
+
+
+def test_what_a_parser_warns_of_is_a_warning_of_the_reading():
+    content = b"mjd,flux\n59000.5,1.5,2.5\n59001.5,1.5,2.5\n"
+    (warning,) = FORMATS["csv"].read(content, ReadOptions(), "curve.csv").warnings
+    assert warning.startswith("Length of header or names does not match length of data")
