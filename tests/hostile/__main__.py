@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.hostile import trial
+from tests.hostile import attacks, trial
 from tests.hostile.cases import Traps
 from tests.support import RunningService
 from tests.world import World
@@ -17,7 +17,8 @@ def main():
         Path(folder).chmod(0o755)
         directory = Path(folder) / "data"
         directory.mkdir()
-        with RunningService(directory, sandbox__deadline=trial.DEADLINE) as service, service.client() as admin:
+        settings = {"sandbox__deadline": trial.DEADLINE, **attacks.SETTINGS}
+        with RunningService(directory, **settings) as service, service.client() as admin:
             world, traps = World(admin), Traps(Path(folder) / "traps")
             return trial.report(*trial.run(service, world, traps, trial.every_case()))
 

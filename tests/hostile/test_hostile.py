@@ -8,7 +8,7 @@ import pytest
 from photseries.errors import UnreadableFileError
 from photseries.hdf5 import plain_hdf5
 from photseries.server.settings import Limits
-from tests.hostile import pickles, structures, trial
+from tests.hostile import attacks, pickles, structures, trial
 from tests.hostile.cases import CANARY, Traps
 from tests.support import RunningService, recipe_read
 from tests.world import World
@@ -17,7 +17,7 @@ from tests.world import World
 @pytest.fixture(scope="module")
 def service(database_url, directory):
     directory.mkdir()
-    settings = {"database__url": database_url, "sandbox__deadline": trial.DEADLINE}
+    settings = {"database__url": database_url, "sandbox__deadline": trial.DEADLINE, **attacks.SETTINGS}
     with RunningService(directory, **settings) as running:
         yield running
 

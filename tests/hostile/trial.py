@@ -3,16 +3,18 @@
 import base64
 import json
 import random
+import re
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
 
-from tests.hostile import bodies, damage, pickles, structures, valid
+from tests.hostile import attacks, bodies, damage, pickles, structures, valid
 from tests.hostile.cases import ACCEPT, CANARY, REJECT
 from tests.support import recipe_read
 
@@ -37,7 +39,7 @@ class Outcome:
 
 def every_case():
     """Give all cases, the seeds of earlier failures included."""
-    found = [case for module in (pickles, structures, valid, bodies, damage) for case in module.cases()]
+    found = [case for module in (pickles, structures, valid, bodies, damage, attacks) for case in module.cases()]
     twice = [name for name, count in Counter(case.name for case in found).items() if count > 1]
     assert not twice, twice
     return found
@@ -48,11 +50,45 @@ def run(service, world, traps, cases, seed=0):
     order = list(enumerate(cases))
     random.Random(seed).shuffle(order)  # noqa: S311
     with service.client(world.tokens["anna"]) as client:
+        place = _place(service, world, _stored(client, world, "attacked", 10))
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            outcomes = list(pool.map(lambda numbered: _post(client, world, traps, *numbered), order))
+            outcomes = list(pool.map(lambda numbered: _tried(client, world, traps, place, *numbered), order))
+        long = _stored(client, world, "unread", 200_000)
+        whole = len(client.get(long, headers={"Accept-Encoding": "identity"}).content)
+        unread = list(attacks.unread(place, long, whole, lambda: _unsent(client)))
+        if client.get(place.series).status_code != 200:
+            unread.append("the series that was attacked is not there afterwards")
         if client.get("/healthz").status_code != 200 or client.get("/readyz").status_code != 200:
             outcomes[-1].faults.append("the service does not answer afterwards")
-    return outcomes, _traces(service, traps)
+    return outcomes, unread + _traces(service, traps)
+
+
+def _stored(client, world, name, rows):
+    """Store a table; give the path of the series."""
+    numbers = np.arange(rows) / 7
+    body = world.fields(series_name=name, data={"mjd": (59000 + numbers).tolist(), "flux": numbers.tolist()})
+    answer = client.post(attacks.PATH, json=body)
+    assert answer.status_code == 200, answer.text
+    return f"{attacks.PATH}/{answer.json()['data']['id']}"
+
+
+def _place(service, world, path):
+    address = urlsplit(service.url)
+    return attacks.Place((address.hostname, address.port), world.tokens["anna"], path)
+
+
+def _unsent(client):
+    return float(re.search(r"^photseries_unsent_bytes (\S+)", client.get("/metrics").text, re.MULTILINE)[1])
+
+
+def _tried(client, world, traps, place, number, case):
+    if not isinstance(case, attacks.Attack):
+        return _post(client, world, traps, number, case)
+    begin = time.perf_counter()
+    status, received = case.answer(place)
+    outcome = Outcome(case, status, time.perf_counter() - begin, received[:300].decode("latin1"))
+    outcome.faults += case.faults(status, received)
+    return outcome
 
 
 def _post(client, world, traps, number, case):
@@ -140,6 +176,8 @@ def _traces(service, traps):
             found.append("the canary is in the store")
     if CANARY in service.log.read_bytes():
         found.append("the canary is in the log")
+    if any(b"client=" in line and attacks.FORGED in line for line in service.log.read_bytes().splitlines()):
+        found.append("a forged address is in the log")
     return found
 
 
