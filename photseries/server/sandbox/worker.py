@@ -31,7 +31,7 @@ from photseries.server.settings import Sandbox as SandboxSettings
 __all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Nursery", "main"]
 
 # What reading a file would import: a child may no longer be allowed to open the modules' files.
-_CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-8")
+_CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-32-be", "utf-32-le", "utf-8")
 
 #: How often code has to run until the interpreter has made it faster.
 _WARM: Final = 10
