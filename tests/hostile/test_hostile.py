@@ -22,7 +22,7 @@ def service(database_url, directory):
         yield running
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_every_case(service):
     with tempfile.TemporaryDirectory() as folder, service.client() as admin:
         world, traps = World(admin), Traps(folder)
