@@ -16,6 +16,7 @@
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
     ├── HeadTooLargeError           431  head_too_large     a request line and headers above the limit
+    ├── QuotaExceededError          507  quota_exceeded     the owner has as many series or bytes as allowed
     ├── NotInstalledError           501  not_installed      the service lacks an optional package
     ├── DamagedError                500  damaged            a stored file is missing or altered
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
@@ -153,6 +154,13 @@ class HeadTooLargeError(PhotseriesError):
 
     status = 431
     code = "head_too_large"
+
+
+class QuotaExceededError(PhotseriesError):
+    """The owner of a series would have more series or bytes than the quotas of the service allow."""
+
+    status = 507
+    code = "quota_exceeded"
 
 
 class NotInstalledError(PhotseriesError):

@@ -22,6 +22,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.login", "Check a service and a token, and remember them for the other commands."
         ),
         "whoami": Entry("photseries.cli.login", "Print the user and the permissions of the token."),
+        "usage": Entry(
+            "photseries.cli.login",
+            "Print the series and bytes of the user, for System admin of every user, and the quotas (0: none).",
+        ),
         "upload": Entry("photseries.cli.upload", "Upload files as series, many at a time."),
         "find": Entry("photseries.cli.find", "Find series and print them."),
         "show": Entry("photseries.cli.series", "Draw the light curve, and print the metadata and the statistics."),

@@ -1,4 +1,4 @@
-"""``photseries login | whoami``: which service, and as whom."""
+"""``photseries login | whoami | usage``: which service, as whom, and how full."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import orjson
 
 import photseries
 from photseries.cli.connection import connected
-from photseries.cli.options import json_option, reported, safe
+from photseries.cli.options import json_option, printed, reported, safe
 from photseries.cli.table import shown
 
 if TYPE_CHECKING:
@@ -57,4 +57,14 @@ def whoami(client: Client, as_json: bool) -> None:
             click.echo(f"{name:<12} {shown(value)}")
 
 
-COMMANDS = (login, whoami)
+@click.command()
+@json_option
+@connected
+def usage(client: Client, as_json: bool) -> None:
+    """Print the series and bytes of the user, for System admin of every user, and the quotas (0: none)."""
+    found = client.usage()
+    limits = {f"quota_{name}": limit for name, limit in found["limits"].items()}
+    printed(found if as_json else [{**used, **limits} for used in found["usage"]], as_json)
+
+
+COMMANDS = (login, whoami, usage)

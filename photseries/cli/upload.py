@@ -16,7 +16,14 @@ from photseries.cli.progress import progress
 from photseries.cli.reading import found_files, given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
 from photseries.cli.tally import Tally
-from photseries.errors import ForbiddenError, InvalidError, PhotseriesError, TooManyRequestsError, UnavailableError
+from photseries.errors import (
+    ForbiddenError,
+    InvalidError,
+    PhotseriesError,
+    QuotaExceededError,
+    TooManyRequestsError,
+    UnavailableError,
+)
 from photseries.permissions import ADMIN, UPLOAD
 
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ photseries upload night1/ --from-name '{series_obj_id}_{filter}.csv' --series-na
 """
 
 #: After one of these, which the client has waited for, other files fare no better.
-HOPELESS = (UnavailableError, TooManyRequestsError)
+HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)

@@ -91,6 +91,11 @@ class Client:
         found: dict[str, Any] = self._transport.read("/api/whoami")
         return found
 
+    def usage(self) -> dict[str, Any]:
+        """Return what the user has stored, for an admin every user, as ``usage``, and the quotas as ``limits``."""
+        found: dict[str, Any] = self._transport.read("/api/usage")
+        return found
+
     def get(  # noqa: PLR0913  the parts of a series that the service gives
         self,
         series_id: int,

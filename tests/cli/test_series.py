@@ -146,6 +146,13 @@ def test_find_refuses_a_field_that_series_do_not_have(run, series, words):
     assert outcome.stderr == "photseries: Series have no field 'mean_mga' (--columns). Did you mean mean_mag?\n"
 
 
+def test_usage(run, admin, series):
+    (used,) = (one for one in json.loads(run("usage", "--json").stdout)["usage"] if one["username"] == "admin")
+    total = admin.get("/api/photometric_series", params={"numPerPage": 1}).json()["data"]["totalMatches"]
+    assert used["series"] == total
+    assert f"username=admin  series={total}  bytes={used['bytes']}" in run("usage").stdout
+
+
 def test_purge_asks_first(run, admin, world):
     body = world.fields(series_name="purged", data=columns())
     series = admin.post("/api/photometric_series", json=body).json()["data"]["id"]

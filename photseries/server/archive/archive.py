@@ -230,7 +230,7 @@ class Archive:
         inferred_now = inferred_fields(merged, seen.inferred)
         values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_now, **derived}
         frame = self._table(principal, series_id, seen) if frame is None else frame
-        with self._stored(principal, frame, values) as (connection, blob):
+        with self._stored(principal, frame, values, is_new=False) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
             ensure_current_revision(series.change(connection, series_id, seen.revision, {**values, **blob}))
             reached("update: row changed")
@@ -375,11 +375,11 @@ class Archive:
 
     @contextmanager
     def _stored(
-        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any]
+        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
     ) -> Iterator[tuple[Connection, dict[str, Any]]]:
         """Write the blob of a series and open the transaction for its row; a duplicate error gets the id if visible."""
         try:
-            with self._blobs.write(frame, values) as parts:
+            with self._blobs.write(frame, values, is_new=is_new) as parts:
                 yield parts
         except DuplicateError as error:
             with self._catalogue.reading() as connection:

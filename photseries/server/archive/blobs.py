@@ -18,6 +18,7 @@ from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, stored_file
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.usage import require_quota
 from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
@@ -44,7 +45,9 @@ class BlobWriter:
         self._config = config
 
     @contextmanager
-    def write(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> Iterator[tuple[Connection, dict[str, Any]]]:
+    def write(
+        self, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
+    ) -> Iterator[tuple[Connection, dict[str, Any]]]:
         """Write a new blob, then open the transaction in which the caller writes its row.
 
         The blob is removed when the transaction is certain not to have been committed. When the outcome is unknown the
@@ -55,6 +58,8 @@ class BlobWriter:
         frame : DataFrame
         values : mapping
             The metadata of the row; :func:`~photseries.fields.stored.file_metadata` says which go into the file.
+        is_new : bool
+            Whether the series is a new one, for the quotas of its owner.
 
         Yields
         ------
@@ -65,6 +70,8 @@ class BlobWriter:
         ------
         InvalidError
             When the table or the metadata cannot be written.
+        QuotaExceededError
+            When the owner would have more than the quotas allow.
         UnavailableError
             When the store refuses the blob, or COMMIT was not reached before the write deadline.
         """
@@ -79,6 +86,7 @@ class BlobWriter:
             with self._catalogue.transaction() as connection:
                 reached("write: transaction begun")
                 yield connection, _columns_of(key, content)
+                require_quota(connection, self._config.quotas, values["owner_id"], is_new=is_new)
                 _require_before(deadline)
                 reached("write: before COMMIT")
         except InDoubtError:

@@ -21,6 +21,7 @@ from photseries.server.catalogue import finding, history, near
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.finding import Found, Page
 from photseries.server.catalogue.summary import summary
+from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 
@@ -110,6 +111,11 @@ class SeriesReader:
         """Count the visible series that match; see :func:`photseries.server.catalogue.summary.summary`."""
         with self._catalogue.reading() as connection:
             return summary(connection, principal, query)
+
+    def usage(self, principal: Principal) -> list[Usage]:
+        """Return what the principal's own series use; for an admin those of every user."""
+        with self._catalogue.reading() as connection:
+            return usage(connection, None if principal.is_admin else principal.user_id)
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.

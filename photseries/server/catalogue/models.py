@@ -319,3 +319,18 @@ class UnlinkedBlob(Base):
     owner_id: Mapped[int | None]
     blob_size: Mapped[int] = mapped_column(BigInteger, server_default="0")
     purged: Mapped[bool] = mapped_column(server_default="false")
+
+
+class OwnerUsage(Base):
+    """Number of series of an owner, length of their files, and of earlier ones that are kept [bytes].
+
+    Triggers on the series and on the unlinked blobs count them. The sum over the slots is the total: each connection
+    counts in one of a few rows, so that concurrent uploads of one owner rarely wait for each other.
+    """
+
+    __tablename__ = "owner_usage"
+    owner_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    slot: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    series: Mapped[int] = mapped_column(BigInteger)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    kept_bytes: Mapped[int] = mapped_column(BigInteger)

@@ -12,7 +12,15 @@ from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.principal import PERMISSIONS
 
-__all__ = ["EnumTypesHandler", "LivenessHandler", "MetricsHandler", "NotFoundHandler", "ReadyHandler", "WhoAmIHandler"]
+__all__ = [
+    "EnumTypesHandler",
+    "LivenessHandler",
+    "MetricsHandler",
+    "NotFoundHandler",
+    "ReadyHandler",
+    "UsageHandler",
+    "WhoAmIHandler",
+]
 
 
 class LivenessHandler(BaseHandler):
@@ -84,6 +92,18 @@ class WhoAmIHandler(BaseHandler):
                 "stream_ids": sorted(self.principal.stream_ids),
             }
         )
+
+
+class UsageHandler(BaseHandler):
+    """What owners use, and their quotas."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    @Contract(gives="Usage")
+    async def get(self) -> None:
+        """Say how many series and bytes the user has, for System admin every user, and the quotas (0: none)."""
+        limits = self.services.config.quotas
+        await self.reply(lambda: {"usage": self.services.reader.usage(self.principal), "limits": limits})
 
 
 class EnumTypesHandler(BaseHandler):

@@ -20,6 +20,7 @@ from photseries.errors import (
     NotFoundError,
     PhotseriesError,
     PreconditionFailedError,
+    QuotaExceededError,
     UnreadableFileError,
 )
 from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMED_UP, Query, Restriction
@@ -65,7 +66,7 @@ class SeriesHandler(UploadHandler):
         query=parameters.UPLOAD,
         body="NewSeries",
         gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
-        fails=(UnreadableFileError, DuplicateError, InDoubtError),
+        fails=(UnreadableFileError, DuplicateError, InDoubtError, QuotaExceededError),
     )
     async def post(self) -> None:
         """Create a series."""
@@ -238,7 +239,7 @@ class OneSeriesHandler(UploadHandler):
         headers=(IF_MATCH,),
         body="ChangedSeries",
         gives="Changed",
-        fails=(*_CHANGE_FAILS, UnreadableFileError, DuplicateError, DamagedError),
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DuplicateError, DamagedError, QuotaExceededError),
     )
     async def patch(self, identity: str) -> None:
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
@@ -268,7 +269,7 @@ class AppendHandler(UploadHandler):
         headers=(IF_MATCH,),
         body="Rows",
         gives="Changed",
-        fails=(*_CHANGE_FAILS, UnreadableFileError, DamagedError),
+        fails=(*_CHANGE_FAILS, UnreadableFileError, DamagedError, QuotaExceededError),
     )
     async def post(self, identity: str) -> None:
         """Put new rows under those of a series; with If-Match only at the revision that one has seen."""

@@ -29,6 +29,7 @@ from photseries.server.http.operation import (
     LivenessHandler,
     MetricsHandler,
     ReadyHandler,
+    UsageHandler,
     WhoAmIHandler,
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
@@ -69,6 +70,7 @@ API: tuple[Route, ...] = (
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
+    (r"/api/usage", UsageHandler, {}),
     *((rf"/api/{kind}", SourcesHandler if kind == "sources" else EntriesHandler, {"kind": kind}) for kind in KINDS),
     *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
     (r"/healthz", LivenessHandler, {}),

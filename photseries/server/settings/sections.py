@@ -11,7 +11,19 @@ from urllib.parse import urlsplit
 from photseries.errors import StartError
 from photseries.hdf5 import limits as hdf5
 
-__all__ = ["Config", "Data", "Database", "Limits", "Log", "Periodogram", "Photometry", "Sandbox", "Server", "Store"]
+__all__ = [
+    "Config",
+    "Data",
+    "Database",
+    "Limits",
+    "Log",
+    "Periodogram",
+    "Photometry",
+    "Quotas",
+    "Sandbox",
+    "Server",
+    "Store",
+]
 
 MIB = 1024 * 1024
 
@@ -118,6 +130,18 @@ class Store:
 
 
 @dataclass(frozen=True)
+class Quotas:
+    """What the series of one owner may take; 0: as much as there is room for."""
+
+    series: int = 0
+    bytes: int = 0  # current files and earlier ones that are kept
+
+    def __post_init__(self) -> None:
+        for name in ("series", "bytes"):
+            _require(getattr(self, name) >= 0, f"quotas.{name}", "must not be negative")
+
+
+@dataclass(frozen=True)
 class Limits(hdf5.Limits):
     """How large a table or a file may be, whether it comes as JSON or as HDF5."""
 
@@ -195,6 +219,7 @@ class Config:
     data: Data = field(default_factory=Data)
     database: Database = field(default_factory=Database)
     store: Store = field(default_factory=Store)
+    quotas: Quotas = field(default_factory=Quotas)
     limits: Limits = field(default_factory=Limits)
     sandbox: Sandbox = field(default_factory=Sandbox)
     photometry: Photometry = field(default_factory=Photometry)

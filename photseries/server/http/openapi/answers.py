@@ -350,6 +350,16 @@ def _about_the_service() -> Iterator[tuple[str, Schema]]:
             {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []},
         ),
     )
+    used = {"owner_id": 1, "username": "anna", "series": 3, "bytes": 250_000, "kept_bytes": 80_000}
+    about = {
+        "bytes": "Length of the current files.",
+        "kept_bytes": "Length of earlier files that are kept; quotas count them, too.",
+    }
+    figures = {**dict.fromkeys(used, INTEGER), "username": TEXT}
+    figures |= {name: {**INTEGER, "description": text} for name, text in about.items()}
+    limits = {"series": 100, "bytes": 0}
+    members = {"usage": several(record(figures, used)), "limits": record(dict.fromkeys(limits, INTEGER), limits)}
+    yield "Usage", record(members, {"usage": [used], "limits": limits})
     listed = {name: list(values) for name, values in ENUMERATIONS.items()} | {"ALLOWED_PERMISSIONS": list(PERMISSIONS)}
     members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
     yield "EnumTypes", record(members, {"ALLOWED_BANDPASSES": ["bessellr"], **listed})

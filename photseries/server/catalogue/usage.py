@@ -1,0 +1,64 @@
+"""The statements about what owners use: their series, and the bytes of current and of earlier files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select, true
+
+from photseries.errors import QuotaExceededError
+from photseries.server.catalogue.models import OwnerUsage, User
+from photseries.server.settings import Quotas
+
+__all__ = ["Usage", "require_quota", "usage"]
+
+_COUNTED = ("series", "bytes", "kept_bytes")
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What an owner uses: number of series, length of their files, and of earlier files that are kept [bytes]."""
+
+    owner_id: int
+    username: str
+    series: int
+    bytes: int
+    kept_bytes: int
+
+
+def usage(connection: Connection, owner_id: int | None = None) -> list[Usage]:
+    """Return what an owner, or every user, uses."""
+    chosen: ColumnElement[bool] = true() if owner_id is None else User.id == owner_id
+    sums = [cast(func.coalesce(func.sum(getattr(OwnerUsage, name)), 0), BigInteger).label(name) for name in _COUNTED]
+    statement = (
+        select(User.id.label("owner_id"), User.username, *sums)
+        .outerjoin(OwnerUsage, OwnerUsage.owner_id == User.id)
+        .where(chosen)
+        .group_by(User.id)
+        .order_by(User.id)
+    )
+    return [Usage(**row) for row in connection.execute(statement).mappings()]
+
+
+def require_quota(connection: Connection, quotas: Quotas, owner_id: int, *, is_new: bool) -> None:
+    """Refuse what a transaction has stored if its owner has more than the quotas allow; call it before COMMIT.
+
+    The owner's other transactions wait, so that none of them is counted too late.
+
+    Raises
+    ------
+    QuotaExceededError
+    """
+    limits = {"series": quotas.series if is_new else 0, "bytes": quotas.bytes}
+    if not any(limits.values()):
+        return
+    connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended("quotas of an owner", owner_id))))
+    (used,) = usage(connection, owner_id)
+    totals = {"series": used.series, "bytes": used.bytes + used.kept_bytes}
+    for name, limit in limits.items():
+        if limit and totals[name] > limit:
+            earlier = f", {used.kept_bytes:,} of them of earlier revisions" if name == "bytes" else ""
+            raise QuotaExceededError(
+                f"The quota of {used.username} is {limit:,} {name}; this would make {totals[name]:,}{earlier}.",
+                details={"quota": name, "limit": limit, "usage": used},
+            )
