@@ -11,7 +11,7 @@ import itertools
 import math
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ __all__ = ["MARK", "Answer", "Clients", "Connection", "Load", "Message", "messag
 #: Where the number of a request goes in its body: what makes it differ from all others.
 MARK = b"@number@@@@@"
 
-PATIENCE = 120.0  # [s]
+PATIENCE = 600.0  # [s]
 BUFFER = 256 * 1024
 
 _numbers = itertools.count(1)
@@ -87,8 +87,8 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
-    def exchange(self, request: Message) -> Answer:
-        """Send a request and read its answer."""
+    def exchange(self, request: Message, *, keep: bool = True) -> Answer:
+        """Send a request and read its answer; without ``keep`` the body is read and forgotten."""
         for part in request.parts():
             if part:
                 self._socket.sendall(part)
@@ -99,15 +99,18 @@ class Connection:
                 length = int(value)
             elif name == b"transfer-encoding":
                 chunked = value.strip() == b"chunked"
-        return Answer(status, b"".join(self._chunks()) if chunked else self._exactly(length))
+        parts = self._chunks() if chunked else self._pieces(length)
+        return Answer(status, b"".join(part for part in parts if keep))
 
-    def _chunks(self) -> list[bytes]:
-        chunks = []
+    def _chunks(self) -> Iterator[bytes]:
         while size := int(self._line(), 16):
-            chunks.append(self._exactly(size))
+            yield self._exactly(size)
             self._line()
         self._line()
-        return chunks
+
+    def _pieces(self, length: int) -> Iterator[bytes]:
+        for start in range(0, length, BUFFER):
+            yield self._exactly(min(BUFFER, length - start))
 
     def _line(self) -> bytes:
         line = self._file.readline()

@@ -1,6 +1,6 @@
-"""Fairness: small requests while eight clients take lists with all their tables and eight others post long series.
+"""Fairness: small requests of one user while another one has eight heavy requests under way, all the time.
 
-The crowd are threads of the process that measures; sending and receiving, they use some hundredths of a processor.
+The heavy ones are threads of the process that measures; they wait and read, which takes some hundredths of a processor.
 """
 
 from __future__ import annotations
@@ -8,80 +8,113 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import httpx
 import numpy as np
 import orjson
+import pandas as pd
 
 from bench.client import Clients, Connection, Message, message
 from bench.figures import Fairness, Plan
 from bench.samples import Sample
 from bench.world import PATH, one, post
-from tests.support import RunningService
+from tests.support import RunningService, recipe_write
 
-__all__ = ["measure"]
+__all__ = ["HeavyUser", "measure"]
 
-CROWD = 8
+POSITIONS = 10_000
 QUIET_SHARE = 0.2
 
 
-class _Crowd:
-    """Clients that repeat a request until they are sent away."""
+class HeavyUser:
+    """A user with a long series, who repeats eight heavy requests: VOTables, positions, an analysis, an export.
 
-    def __init__(self, url: str, request: Message) -> None:
-        self._connections = [Connection(url) for _ in range(CROWD)]
-        self._request = request
-        self._over = threading.Event()
+    Parameters
+    ----------
+    service : RunningService
+    rows : int
+        Of the series.
+    """
+
+    def __init__(self, service: RunningService, rows: int) -> None:
+        with service.client() as admin:
+            user = _made(admin.post("/api/users", json={"username": "heavy"}))["id"]
+            token = _made(admin.post("/api/tokens", json={"user_id": user, "permissions": ["Upload data"]}))["token"]
+            admin.post("/api/sources", json={"id": "heavy", "ra": 1, "dec": 1}).raise_for_status()
+            instrument = _made(admin.post("/api/instrument", json={"name": "heavy"}))["id"]
+        noise = np.random.default_rng(rows)
+        frame = pd.DataFrame({"mjd": 59000 + np.arange(rows) / 1440, "flux": noise.normal(100, 5, rows)})
+        frame["fluxerr"] = noise.uniform(1, 2, rows)
+        fields = {
+            "obj_id": "heavy", "instrument_id": instrument, "series_name": "heavy", "series_obj_id": "1", "ra": 1,
+            "dec": 1, "exp_time": 20, "filter": "ztfg",
+        }  # fmt: skip
+        kind = {"Content-Type": "application/x-hdf5"}
+        with service.client(token) as owner:
+            posted = owner.post(PATH, params=fields, content=recipe_write(frame, {}), headers=kind)
+        path = f"{PATH}/{_made(posted)['id']}"
+        places = np.column_stack([noise.uniform(0, 360, POSITIONS), noise.uniform(-90, 90, POSITIONS)]).tolist()
+        around = message("POST", f"{PATH}/query", token, orjson.dumps({"positions": places, "radius": 1}))
+        table = message("GET", f"{path}/data?format=votable", token)
+        periodogram = message("GET", f"{path}/periodogram", token)
+        export = message("GET", f"{PATH}/export", token)
+        self._requests = [table, table, table, around, around, around, periodogram, export]
+        self._connections = [Connection(service.url) for _ in self._requests]
         self._lock = threading.Lock()
-        self._threads = ThreadPoolExecutor(CROWD)
-        self._begin = time.perf_counter()
+        self._over = threading.Event()
         self.answered = self.refused = 0
-        self._futures = [self._threads.submit(self._repeat, connection) for connection in self._connections]
 
-    def _repeat(self, connection: Connection) -> None:
+    def __enter__(self) -> HeavyUser:
+        self._begin = time.perf_counter()
+        self._threads = ThreadPoolExecutor(len(self._requests))
+        pairs = zip(self._connections, self._requests, strict=True)
+        self._futures = [self._threads.submit(self._repeat, *pair) for pair in pairs]
+        return self
+
+    def _repeat(self, connection: Connection, request: Message) -> None:
         try:
             while not self._over.is_set():
-                status = connection.exchange(self._request).status
+                is_answered = connection.exchange(request, keep=False).status == 200
                 with self._lock:
-                    self.answered += status == 200
-                    self.refused += status != 200
+                    self.answered += is_answered
+                    self.refused += not is_answered
         except (ConnectionError, OSError, ValueError):
             if not self._over.is_set():
                 raise
 
-    def leave(self) -> float:
-        """Send all away, in the middle of what they do; give how many requests were answered a second."""
-        rate = self.answered / (time.perf_counter() - self._begin)
+    def __exit__(self, *_: object) -> None:
+        """Leave in the middle of everything."""
+        self.elapsed = time.perf_counter() - self._begin
         self._over.set()
         for connection in self._connections:
             connection.close()
         for future in self._futures:
             future.result()
         self._threads.shutdown()
-        return rate
 
 
-def measure(directory: Path, small: Sample, long: Sample, plan: Plan) -> Fairness:
-    """Post small series, of the source that lists begin with; ask for one of them, alone and in the crowd."""
-    count = max(plan.listed)
-    with RunningService(directory) as service, ExitStack() as stack:
-        filling = [post(service, small, "hdf5")] * CROWD
-        with Clients(service.url, filling) as clients:
+def _made(answer: httpx.Response) -> dict[str, Any]:
+    data: dict[str, Any] = answer.raise_for_status().json()["data"]
+    return data
+
+
+def measure(directory: Path, small: Sample, plan: Plan) -> Fairness:
+    """Post a small series and ask for it, alone and beside the heavy requests of another user."""
+    with RunningService(directory) as service:
+        with Clients(service.url, [post(service, small, "hdf5")]) as clients:
             series_id = orjson.loads(clients.once())["data"]["id"]
-            clients.run(0, count)
-        request = one(service, "GET none", series_id)
-        client = stack.enter_context(Clients(service.url, [request]))
-        quiet = _milliseconds(client, int(plan.tries * QUIET_SHARE), plan.patience)
-        lists = message("GET", f"{PATH}?dataFormat=json&numPerPage={count}", service.token)
-        crowds = [_Crowd(service.url, lists), _Crowd(service.url, post(service, long, "hdf5"))]
-        time.sleep(plan.ramp)
-        times = _milliseconds(client, plan.tries, plan.patience)
-        lists_rate, posts_rate = (crowd.leave() for crowd in crowds)
-    p50, p99 = np.percentile(times, (50, 99)).tolist()
-    quiet_p50, quiet_p99 = np.percentile(quiet, (50, 99)).tolist()
-    refused = sum(crowd.refused for crowd in crowds)
-    return Fairness(len(times), p50, p99, max(times), quiet_p50, quiet_p99, lists_rate, posts_rate, refused)
+        heavy = HeavyUser(service, plan.heavy_rows)
+        with Clients(service.url, [one(service, "GET none", series_id)]) as client:
+            quiet = _milliseconds(client, int(plan.tries * QUIET_SHARE), plan.patience)
+            with heavy:
+                time.sleep(plan.ramp)
+                times = _milliseconds(client, plan.tries, plan.patience)
+    p50, p95 = np.percentile(times, (50, 95)).tolist()
+    quiet_p50, quiet_p95 = np.percentile(quiet, (50, 95)).tolist()
+    rate = heavy.answered / heavy.elapsed
+    return Fairness(len(times), p50, p95, max(times), quiet_p50, quiet_p95, rate, heavy.refused)
 
 
 def _milliseconds(client: Clients, tries: int, patience: float) -> list[float]:

@@ -26,7 +26,9 @@ class Plan:
     starts : int
     tries : int
         Small requests of the fairness part, which may take ``patience`` seconds together and begin ``ramp`` seconds
-        after the crowd does.
+        after the heavy ones do.
+    heavy_rows : int
+        Rows of the series of which the heavy requests ask.
     only : str
         Only what has this in its name.
     """
@@ -37,7 +39,8 @@ class Plan:
     listed: tuple[int, ...] = (100, 500)
     starts: int = 3
     tries: int = 1000
-    patience: float = 90.0
+    heavy_rows: int = 2_000_000
+    patience: float = 45.0
     ramp: float = 2.0
     only: str = ""
 
@@ -91,16 +94,15 @@ class Start:
 
 @dataclass(frozen=True)
 class Fairness:
-    """Small requests while others ask for much: how many, their times [ms]; what the others got done a second."""
+    """Small requests beside the heavy ones of another user: how many, their times [ms]; heavy ones a second."""
 
     tries: int
     p50: float
-    p99: float
+    p95: float
     longest: float
     quiet_p50: float
-    quiet_p99: float
-    lists: float
-    posts: float
+    quiet_p95: float
+    heavy: float
     refused: int
 
 

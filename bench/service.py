@@ -65,7 +65,7 @@ def run(series: Mapping[str, Sample], plan: Plan) -> Results:
         if plan.wants("start"):
             results.start = start.measure(directory, long, plan)
         if plan.wants("fairness"):
-            results.fairness = fairness.measure(directory, crowd, long, plan)
+            results.fairness = fairness.measure(directory, crowd, plan)
     return results
 
 

@@ -1,4 +1,4 @@
-"""Soak: many clients, mixed traffic, minutes on end; then every file is verified. `bench.soak --minutes 10`."""
+"""Soak: 64 clients, mixed traffic, and the heavy requests of one more user; then every file is verified."""
 
 import argparse
 import asyncio
@@ -14,10 +14,14 @@ from pathlib import Path
 import httpx
 import numpy as np
 
+from bench.fairness import HeavyUser
 from tests.support import TESS, RunningService, columns
 
 CLIENTS = 64
 MINUTE = 12  # looks at the memory
+#: The largest memory of a minute may be so many times that of the fifth.
+GROWTH = 1.03
+HEAVY_ROWS = 2_000_000
 #: What a client does next, with what weight.
 MIX = {
     "post json": 20,
@@ -128,20 +132,24 @@ def main(arguments):
                 admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
                 admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
             soak = Soak(service.url, service.token)
-            memory = asyncio.run(soak.run(minutes, service.process.pid))
+            with HeavyUser(service, HEAVY_ROWS) as heavy:
+                memory = asyncio.run(soak.run(minutes, service.process.pid))
             print("| operation | requests | p50 [ms] | p95 [ms] | p99 [ms] | statuses |")
             print("| --- | --- | --- | --- | --- | --- |")
             for what, seconds in sorted(soak.seconds.items()):
                 statuses = {status: count for (operation, status), count in soak.statuses.items() if operation == what}
                 p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1000
                 print(f"| {what} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {statuses} |")
-            minutes = [f"{max(memory[start : start + MINUTE]):.0f}" for start in range(0, len(memory), MINUTE)]
-            print(f"memory, the most in each minute: {' '.join(minutes)} MiB")
+            print(f"heavy requests of one more user: {heavy.answered} answered, {heavy.refused} refused")
+            most = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
+            print(f"memory, the most in each minute: {' '.join(f'{one:.0f}' for one in most)} MiB")
+            grown = max(most) / most[min(4, len(most) - 1)]
+            print(f"the largest minute is {grown:.3f} of the fifth (or last), at most {GROWTH}")
             print(f"unexpected answers: {len(soak.unexpected)} {soak.unexpected[:3]}")
         command = [sys.executable, "-m", "photseries", "verify", "--data", str(directory)]
         verified = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         print(f"verify: exit {verified.returncode}: {verified.stdout.strip()}")
-    return 1 if soak.unexpected or verified.returncode else 0
+    return 1 if grown > GROWTH or soak.unexpected or verified.returncode else 0
 
 
 if __name__ == "__main__":

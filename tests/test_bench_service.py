@@ -52,7 +52,9 @@ def test_each_process_is_counted_once():
 
 
 def test_all_parts_run_and_are_kept(tmp_path, capsys, monkeypatch):
-    plan = Plan(seconds=0.01, least=2, clients=(2,), listed=(2, 3), starts=1, tries=5, patience=5, ramp=0.1)
+    plan = Plan(
+        seconds=0.01, least=2, clients=(2,), listed=(2, 3), starts=1, tries=5, patience=5, ramp=0.1, heavy_rows=2000
+    )
     text = service_report.write(tmp_path / "run", service.run({"a": made("a", 40, 4)}, plan))
     assert (tmp_path / "run.md").read_text("utf-8") == text
     kept = json.loads((tmp_path / "run.json").read_bytes())
