@@ -199,7 +199,7 @@ def test_what_is_made_for_the_answer_has_no_hash(client, admin, fields, tmp_path
     part = admin.get(f"{SERIES}/{number}/data", headers={"Range": "bytes=0-9"})
     assert part.headers["Repr-Digest"] == admin.head(f"{SERIES}/{number}/data").headers["Repr-Digest"]
     assert len(client.get(number, row_max=3).data) == 4
-    assert client.save(number, tmp_path / "saved.csv").stat().st_size > 100
+    assert client.save(number, tmp_path / "saved.ecsv").stat().st_size > 100
 
 
 def test_patience_ends(stranger, pauses):

@@ -56,9 +56,14 @@ class Balancer:
         self.socket = str(socket)
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + PATIENCE
-        while not socket.exists():
+        while not self._listens():
             assert time.monotonic() < deadline
             time.sleep(0.02)
+
+    def _listens(self):
+        """Whether nginx accepts connections, which is a moment after it has made the file of the socket."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(self.socket) == 0
 
     def client(self, token):
         transport = httpx.HTTPTransport(uds=self.socket)
