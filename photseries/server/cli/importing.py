@@ -14,7 +14,7 @@ import click
 from photseries.cli.options import Failure, json_option, printed, safe
 from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
-from photseries.errors import UnavailableError
+from photseries.errors import QuotaExceededError, UnavailableError
 from photseries.server.cli.options import configured
 from photseries.server.importers import (
     DirectoryImport,
@@ -159,7 +159,7 @@ def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
             for outcome in outcomes:
                 report.add(outcome)
                 step()
-    except UnavailableError as error:
+    except (UnavailableError, QuotaExceededError) as error:
         done = sum(report.statuses.values())
         raise Failure(f"{error.message} {done:,} of {total:,} are done: the same command does the rest.") from error
 

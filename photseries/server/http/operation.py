@@ -101,7 +101,7 @@ class UsageHandler(BaseHandler):
 
     @Contract(gives="Usage")
     async def get(self) -> None:
-        """Say how many series and bytes the user has, for System admin every user, and the quotas (0: none)."""
+        """Return the series and bytes of the user, for System admin of every user, and the quotas (0: none)."""
         limits = self.services.config.quotas
         await self.reply(lambda: {"usage": self.services.reader.usage(self.principal), "limits": limits})
 

@@ -168,3 +168,16 @@ def test_the_command(services, tree, tmp_path, archive_url):
     assert outcome.exit_code == 0, outcome.stderr
     assert json.loads(outcome.stdout)["counts"]["taken"] == 3
     assert json.loads((tmp_path / "photseries-import.json").read_text())["counts"]["taken"] == 3
+
+
+def test_an_import_beyond_a_quota_stops_with_one_line(services, tree, tmp_path, archive_url):
+    (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING))
+    words = ["import", "directory", str(tree), "--mapping", "mapping.yaml", "--data", str(tmp_path / "data")]
+    outcome = command(*words, cwd=tmp_path, PHOTSERIES_DATABASE__URL=archive_url, PHOTSERIES_QUOTAS__SERIES="2")
+    assert outcome.exit_code != 0
+    (line,) = (line for line in outcome.stderr.splitlines() if "quota" in line)
+    # The files are taken in at once; those after the one that finds the quota full may be stored, but are not counted.
+    first = f"photseries: The quota of {MAPPING['owner']} is 2 series; this would make 3. "
+    assert line in {f"{first}{done} of 3 are done: the same command does the rest." for done in range(3)}
+    assert "Traceback" not in outcome.stderr
+    assert services.upkeep.totals()[0] == 2
