@@ -321,4 +321,4 @@ def test_documents_print_what_is_required():
 def test_the_document_lists_what_the_code_does():
     history = document(server.API, ["ztfg"])["components"]["schemas"]["History"]
     actions = history["properties"]["history"]["items"]["properties"]["action"]["enum"]
-    assert set(actions) == {"create", "update", "share", "delete", "import"}
+    assert set(actions) == {"create", "update", "share", "delete", "import", "purge"}
