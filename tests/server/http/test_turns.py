@@ -11,6 +11,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
+import numpy as np
+import pandas as pd
 import psycopg2
 import pytest
 
@@ -20,7 +22,7 @@ from photseries.server.http.turns import Turns
 from tests.conftest import database
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import PATIENCE, columns
+from tests.support import PATIENCE, columns, recipe_write
 from tests.world import World
 
 LIST = "/api/photometric_series"
@@ -257,3 +259,29 @@ def test_a_request_whose_client_has_gone_is_not_worked_at(narrow, database_url):
         assert stays.recv(12) == b"HTTP/1.1 200"
     assert clients["anna"].get(f"{path}?dataFormat=none").status_code == 200
     assert re.findall(rf"path={LIST} status=(\d+)", service.log.read_text()[begin:]) == ["200", "499"]
+
+
+def test_files_of_many_rows_are_heavy(narrow):
+    service, clients, small = narrow
+    anna = clients["anna"]
+    rows = 600_000
+    noise = np.random.default_rng(1).normal(100, 1, (2, rows))
+    table = pd.DataFrame({"mjd": 59000 + np.arange(rows) / 1440, "flux": noise[0], "fluxerr": np.abs(noise[1])})
+    fields = {"obj_id": "star", "instrument_id": 7, "series_name": "long", "series_obj_id": "2", "ra": 1, "dec": 1}
+    posted = anna.post(
+        LIST,
+        params={**fields, "exp_time": 1, "filter": "ztfg"},
+        content=recipe_write(table, {}),
+        headers={"Content-Type": "application/x-hdf5"},
+    )
+    long = f"{LIST}/{posted.json()['data']['id']}"
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):  # whoever does not read an export holds a place
+            export = stack.enter_context(sent(service, anna, f"{LIST}/export?format=zip&seriesName=long"))
+            assert export.recv(12) == b"HTTP/1.1 200"
+        stack.enter_context(sent(service, anna, f"{LIST}/summary"))
+        for path in (f"{long}/data?format=votable", f"{long}.csv", long, f"{long}?dataFormat=json&maxPoints=5"):
+            check_error(anna.get(path), 429, "busy")
+        for path in (f"{long}/data", f"{long}?dataFormat=none", f"{small}/data?format=votable", f"{small}.csv", small):
+            assert anna.get(path).status_code == 200
+        assert clients["ben"].get(f"{small}/data?format=votable").status_code == 200
