@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary, func, literal, select, true
 
 from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cursor, Positions, Query
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.finding import Found, Page, arcsec, found_of, shown
-from photseries.server.catalogue.models import SERIES, Series
+from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
@@ -28,6 +28,9 @@ __all__ = ["find_near"]
 FIRST_POSITIONS = 250
 #: The most series in the cones, and the most pairs, of one query.
 MOST_SERIES, MOST_PAIRS = 1_000_000, 50_000_000
+#: With more ranges each of them is looked up in an index, whatever the planner, who cannot know how few rows they
+#: hold, would rather do (OFFSET 0 keeps it from joining them with all series that are visible).
+FEW_RANGES = 1000
 #: The pairs that are computed at a time.
 PAIRS = 500_000
 
@@ -124,13 +127,12 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
     for name in _ROW.names or ():
         send = func.float8send if name in _AXES else func.int8send
         packed = packed.op("||")(send(SERIES[name]))
-    each = (
-        select(packed.label("packed"))
-        .select_from(ranges.join(Series.__table__, SERIES.healpix.between(ranges.c.low, ranges.c.high)))
-        .where(*matching(principal, query))
-        .limit(MOST_SERIES + 1)
-        .subquery()
-    )
+    here = SERIES.healpix.between(ranges.c.low, ranges.c.high)
+    inside = select(packed.label("packed")).where(here, *matching(principal, query))
+    if begins.sum() > FEW_RANGES:
+        inside = inside.offset(0)
+    lateral = inside.lateral("inside")
+    each = select(lateral.c.packed).select_from(ranges.join(lateral, true())).limit(MOST_SERIES + 1).subquery()
     content = connection.scalar(select(func.string_agg(each.c.packed, literal(b"", LargeBinary))))
     series = np.frombuffer(content or b"", _ROW.newbyteorder(">")).astype(_ROW)
     if len(series) > MOST_SERIES:
