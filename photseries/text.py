@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import secrets
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from urllib.parse import quote
 
-__all__ = ["escape_unprintable", "first_names", "is_unicode", "one_line", "suggestion"]
+__all__ = ["escape_unprintable", "first_names", "is_unicode", "new_batch", "one_line", "suggestion"]
 
 #: How many names, and how much of each, a message repeats of what a client sent.
 _MOST_NAMES, _LONGEST_NAME = 10, 60
@@ -29,6 +31,11 @@ def one_line(text: str) -> str:
 def escape_unprintable(text: str) -> str:
     """Return a text with backslash escapes for line ends and whatever else is not printable."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def new_batch() -> str:
+    """Return a name for an upload run that no other run has: the time (UTC) and a random part."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def first_names(names: Sequence[str]) -> list[str]:

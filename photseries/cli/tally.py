@@ -47,10 +47,13 @@ class Tally:
         How many files there are.
     lines : {"json", "text", "none"}
         What is printed of each file on standard output.
+    batch : str, optional
+        The batch of the uploads.
     """
 
-    def __init__(self, total: int, lines: Literal["json", "text", "none"]) -> None:
+    def __init__(self, total: int, lines: Literal["json", "text", "none"], batch: str | None) -> None:
         self._total = total
+        self._batch = batch
         self._lines = lines
         self._counts: Counter[str] = Counter()
         self._notes: dict[str, defaultdict[str, list[Path]]] = {
@@ -90,7 +93,7 @@ class Tally:
         )
 
     def report(self) -> None:
-        """Say on standard error what was wrong with which files, and how many became what; of one file in one line."""
+        """Print problems, the batch of what was stored, and counts on standard error; one line if one file failed."""
         if self._total == 1 and self.failed:
             click.echo(f"photseries: {in_options(safe(self._reason))}", err=True)
             return
@@ -105,6 +108,8 @@ class Tally:
                     click.echo(f"    and {len(files) - _NAMED:,} more", err=True)
             if len(notes) > _REASONS:
                 click.echo(f"{title}: and for {len(notes) - _REASONS:,} other reasons; --json tells all.", err=True)
+        if self._batch and (self._counts["created"] or self._counts["replaced"]):
+            click.echo(f"batch {safe(self._batch)}", err=True)
         if self._total > 1:
             parts = [f"{self._counts[status]:,} {called}" for status, called in _CALLED.items() if self._counts[status]]
             took = time.monotonic() - self._began
@@ -116,7 +121,9 @@ class Tally:
         for warning in uploaded.warnings:
             self._notes["warning"][warning].append(file)
         facts = {"file": str(file), "status": uploaded.status, "id": uploaded.id, "warnings": uploaded.warnings}
-        self._print(facts, f"{uploaded.status} {'-' if uploaded.id is None else uploaded.id} {file}")
+        self._print(
+            {**facts, "batch": self._batch}, f"{uploaded.status} {'-' if uploaded.id is None else uploaded.id} {file}"
+        )
 
     def _print(self, facts: Mapping[str, object], text: str | None) -> None:
         if self._lines == "json":

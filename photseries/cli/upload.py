@@ -25,6 +25,7 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.permissions import ADMIN, UPLOAD
+from photseries.text import new_batch
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -74,12 +75,12 @@ def upload(
 
     Exit status: 0 every file has its series, 1 some failed, 2 all failed, or the command could not be done.
     """
-    reading, fields = given_reading(options), given_fields(options)
+    reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
     template = NameTemplate(from_name) if from_name else None
     files = found_files(names, any_ending=reading.format is not None)
     _require_permission(client)
     bar = len(files) > 1 and sys.stderr.isatty()
-    tally = Tally(len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text")
+    tally = Tally(len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text", fields["batch"])
     items = list(_items(files, template, tally))
     try:
         with progress(len(items) if bar else None) as advance:

@@ -25,6 +25,7 @@ from photseries.client.uploads import Outcome, Uploaded, Uploader, many
 from photseries.errors import InvalidError, NotFoundError
 from photseries.formats import EXPORTS, WRITERS, ReadOptions, collect, format_of
 from photseries.parameters.kinds import joined
+from photseries.text import new_batch
 
 __all__ = ["Client"]
 
@@ -382,7 +383,8 @@ class Client:
         if_exists, dry_run, options
             As in :meth:`upload`.
         **fields
-            The metadata that all have; the fields of an item win.
+            The metadata that all have; the fields of an item win. Without a ``batch`` they get one that no other upload
+            has, and that :meth:`undo` takes.
 
         Yields
         ------
@@ -395,7 +397,7 @@ class Client:
         UnreachableError, UnauthorizedError
             When no further item can succeed.
         """
-        reached = Reached()
+        reached, fields = Reached(), {"batch": new_batch(), **fields}
 
         def upload(data: Any, own: dict[str, Any]) -> Uploaded:
             return self._uploader.upload(data, {**fields, **own}, if_exists, dry_run, options or ReadOptions(), reached)

@@ -61,6 +61,8 @@ class Criteria(TypedDict, total=False):
     """Series whose flux_unit is this, as it is stored."""
     magsys: str | Sequence[str] | None
     """Series with magnitudes in this system; series without magnitudes never match."""
+    batch: str | Sequence[str] | None
+    """Series that this upload run stored last."""
     owner_id: int | Sequence[int] | None
     """Series of this owner."""
     group_id: int | Sequence[int] | None

@@ -43,8 +43,8 @@ class Section(Enum):
     """The part of the table that a field belongs to, which determines where the field is stored.
 
     RECORD and FILE are columns of the catalogue that the service sets. METADATA is set by clients and stands in the
-    catalogue and in the stored file. SHARING is set by clients and has tables of its own. STATISTIC is computed from
-    the table of the series when it is stored. SEARCH is computed for one answer.
+    catalogue and, where ``in_file``, in the stored file. SHARING is set by clients and has tables of its own. STATISTIC
+    is computed from the table of the series when it is stored. SEARCH is computed for one answer.
     """
 
     RECORD = "record"
@@ -149,6 +149,8 @@ class Field:
     default : str, optional
     file_omits_default : bool
         Whether the stored file carries it only where it is not the default.
+    in_file : bool
+        Whether the stored file and exports carry it; False for metadata that only the catalogue has.
     values : tuple of str
         The allowed values; empty if there is no list.
     interval : Interval, optional
@@ -173,6 +175,7 @@ class Field:
     filled: bool = False
     default: str | None = None
     file_omits_default: bool = False
+    in_file: bool = True
     values: tuple[str, ...] = ()
     interval: Interval | None = None
     refers_to: str | None = None

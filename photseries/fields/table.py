@@ -215,6 +215,10 @@ _TABLE: Final[tuple[Field, ...]] = (
         "column_units", "units", "Units of columns",
         "object: units of columns that the service has none for, by the name of the column", on_page=False,
     ),
+    _metadata(
+        "batch", "text", "Batch", "the upload run that stored it last, which can be undone as a whole", ucd="meta.id",
+        in_file=False, criteria=_equals("batch", "Series that this upload run stored last."),
+    ),
     _record(
         "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users",
         criteria=_equals("ownerID", "Series of this owner."),
@@ -374,7 +378,7 @@ def _names(*sections: Section) -> tuple[str, ...]:
     return tuple(field.name for field in _TABLE if field.section in sections)
 
 
-#: Metadata fields, which the stored file carries in this order.
+#: Metadata fields, in the order of the stored file, which carries those that are in :data:`IN_FILE`.
 METADATA: Final = _names(Section.METADATA)
 
 #: Fields that set with whom a series is shared.
@@ -384,7 +388,7 @@ SHARING: Final = tuple(name for name in _names(Section.SHARING) if FIELDS[name].
 SETTABLE: Final = (*METADATA, *SHARING)
 
 #: Fields in the metadata of the stored file.
-IN_FILE: Final = (*METADATA, "owner_id")
+IN_FILE: Final = (*(name for name in METADATA if FIELDS[name].in_file), "owner_id")
 
 #: Fields that are computed from the table of a series.
 STATISTICS: Final = _names(Section.STATISTIC)
@@ -397,7 +401,9 @@ ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not S
 
 #: Fields of a series in a HATS export.
 EXPORTED: Final = tuple(
-    name for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC) if name not in PER_COLUMN
+    name
+    for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC)
+    if name not in PER_COLUMN and FIELDS[name].in_file
 )
 
 #: Metadata fields that name an entry of a registry, with its kind.

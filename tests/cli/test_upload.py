@@ -59,7 +59,8 @@ def test_a_folder_and_the_same_again(run, world, tmp_path):
     words = ("upload", folder, "--from-name", "{series_obj_id}.csv{}", "--series-name", "again", *FIELDS)
     first = run(*words)
     assert len(re.findall(r"^created \d+ .*\.csv", first.stdout, re.MULTILINE)) == 13
-    assert re.fullmatch(r"13 created \([\d.]+ s, [\d.]+/s\)\.\n", first.stderr)
+    batch = re.fullmatch(r"batch (\S+)\n13 created \([\d.]+ s, [\d.]+/s\)\.\n", first.stderr)[1]
+    assert len(run.lines("find", "--batch", batch)) == 13
     again = run.lines(*words, "--jobs", 1)
     assert [line["status"] for line in again] == ["skipped"] * 13
     assert len({line["id"] for line in again}) == 13
@@ -67,6 +68,8 @@ def test_a_folder_and_the_same_again(run, world, tmp_path):
     written(folder, ["3.csv"], bg=1.0)
     replaced = run.lines("upload", folder / "3.csv", *words[2:], "--if-exists", "replace")
     assert [line["status"] for line in replaced] == ["replaced"]
+    assert [line["id"] for line in run.lines("find", "--batch", replaced[0]["batch"])] == [replaced[0]["id"]]
+    assert len(run.lines("find", "--batch", batch)) == 12
     assert "bg" in run.lines("find", "--series-name", "again", "--series-obj-id", 3)[0]["medians"]
 
 

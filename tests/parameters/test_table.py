@@ -18,7 +18,7 @@ PROMISED = """
     magBrighterThan magFainterThan useRobustMagAndRMS minRMS maxRMS limitingMagBrighterThan
     limitingMagFainterThan limitingMagIsNaN=limitingMagIsNone magrefBrighterThan magrefFainterThan minMedianSNR
     maxMedianSNR minBestSNR maxBestSNR minWorstSNR maxWorstSNR stat dataFormat sortBy sortOrder pageNumber
-    numPerPage cursor includeTotal fluxUnit magsys timeScale
+    numPerPage cursor includeTotal fluxUnit magsys timeScale batch
 """
 
 # What is not compared with a column of the same name.

@@ -24,6 +24,7 @@ from photseries.server.archive.changes import (
     StaleRevisionError,
     append_history,
     changed_fields,
+    deleted_fields,
     ensure_current_revision,
 )
 from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, inferred_fields
@@ -149,7 +150,7 @@ class Archive:
         or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
-        more = self._intake.parse_append(principal, body)
+        more, fields = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
         def grow(seen: Changeable) -> tuple[str, ...]:
@@ -157,7 +158,7 @@ class Archive:
             frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
             inferred = {name: value for name, value in infer(frame).items() if name in seen.inferred}
-            return self._update(principal, series_id, seen, Upload(frame, {}, {}), sent, inferred)
+            return self._update(principal, series_id, seen, Upload(frame, {}, fields), sent, inferred)
 
         return self._retry(principal, series_id, expected, grow)
 
@@ -222,13 +223,16 @@ class Archive:
         checked = self._intake.check(principal, sent, merged)
         metadata, sharing = checked.metadata, checked.sharing
         frame, derived = self._derive(principal, series_id, seen, upload, metadata)
-        described = {name: value for name, value in metadata.items() if value is not None} != seen.metadata
+        # The batch of a request that changes nothing else is no change, unless the request is about the batch alone.
+        compared = metadata if upload.fields.keys() == {"batch"} else metadata.keys() - {"batch"}
+        described = any(metadata[name] != seen.metadata.get(name) for name in compared)
         if not described and (upload.frame is None or self._holds(seen, derived["content_hash"])):
             if sharing != Sharing():
                 self._share(principal, series_id, seen, metadata, sharing)
             return checked.warnings
         inferred_now = inferred_fields(merged, seen.inferred)
         values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_now, **derived}
+        batch = metadata["batch"] if merged.sources.get("batch") in ("file", "body") else None
         frame = self._table(principal, series_id, seen) if frame is None else frame
         with self._stored(principal, frame, values, is_new=False) as (connection, blob):
             shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
@@ -239,7 +243,17 @@ class Archive:
             earlier = blobs.unlink(connection, seen.blob, seen.owner_id)
             reached("update: old blob noted")
             changed = changed_fields(seen, metadata, shared, values.get("content_hash"))
-            append_history(connection, principal, series_id, seen, "update", changed, blob)
+            append_history(
+                connection,
+                principal,
+                series_id,
+                seen,
+                "update",
+                changed,
+                **blob,
+                batch=batch,
+                inferred=values["inferred"],
+            )
             reached("update: history noted")
         self._upkeep.prune(series_id, earlier)
         return checked.warnings
@@ -268,7 +282,7 @@ class Archive:
             ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
             reached("share: row changed")
             series.share(connection, series_id, *shared)
-            append_history(connection, principal, series_id, seen, "share", changed, seen.blob.columns())
+            append_history(connection, principal, series_id, seen, "share", changed, **seen.blob.columns())
             reached("share: history noted")
         reached("share: committed")
 
@@ -290,7 +304,7 @@ class Archive:
         with self._catalogue.transaction() as connection:
             ensure_current_revision(series.remove(connection, series_id, seen.revision))
             reached("delete: row removed")
-            append_history(connection, principal, series_id, seen, "delete", {}, {})
+            append_history(connection, principal, series_id, seen, "delete", deleted_fields(seen))
             reached("delete: history noted")
         reached("delete: committed")
         self._upkeep.prune(series_id, 0)
@@ -318,7 +332,7 @@ class Archive:
             ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
             blobs.purge(connection, series_id)
             history.purge(connection, series_id)
-            append_history(connection, principal, series_id, seen, "purge", {}, seen.blob.columns())
+            append_history(connection, principal, series_id, seen, "purge", {}, **seen.blob.columns())
             reached("purge: history cleared")
 
     def _retry(

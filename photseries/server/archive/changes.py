@@ -11,7 +11,7 @@ from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
-__all__ = ["StaleRevisionError", "append_history", "changed_fields", "ensure_current_revision"]
+__all__ = ["StaleRevisionError", "append_history", "changed_fields", "deleted_fields", "ensure_current_revision"]
 
 
 class StaleRevisionError(Exception):
@@ -57,6 +57,13 @@ def changed_fields(
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
 
 
+def deleted_fields(seen: Changeable) -> dict[str, dict[str, Any]]:
+    """Return what the history of a deleted series keeps of its row: what a restore cannot read from the file."""
+    kept = {"group_ids": seen.group_ids, "stream_ids": seen.stream_ids, "batch": seen.metadata.get("batch")}
+    kept["created_at"] = seen.created_at.isoformat()
+    return {name: {"from": value, "to": [] if isinstance(value, list) else None} for name, value in kept.items()}
+
+
 def append_history(
     connection: Connection,
     principal: Principal,
@@ -64,7 +71,7 @@ def append_history(
     seen: Changeable,
     action: Action,
     changed: Mapping[str, Any],
-    blob: Mapping[str, Any],
+    **values: Any,
 ) -> None:
     """Append a change to the history, in the transaction of the change.
 
@@ -78,8 +85,8 @@ def append_history(
     action : Action
     changed : mapping
         From :func:`changed_fields`.
-    blob : mapping
-        The columns of the new blob; empty when the series is deleted.
+    **values
+        More columns of the row: those of the new blob, unless the series is deleted; ``batch`` and ``inferred``.
     """
     history.record(
         connection,
@@ -89,5 +96,5 @@ def append_history(
         owner_id=seen.owner_id,
         action=action,
         changed=changed,
-        **blob,
+        **{"inferred": sorted(seen.inferred), **values},
     )

@@ -210,8 +210,8 @@ class Intake:
         problems.raise_any()
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
-    def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> pd.DataFrame:
-        """Parse the rows to append to a series.
+    def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+        """Parse the rows to append to a series, and the ``batch`` beside them.
 
         Raises
         ------
@@ -219,9 +219,9 @@ class Intake:
             When there is no table, or a field beside it.
         """
         upload = self.parse_body(principal, body)
-        if upload.fields:
-            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(list(upload.fields)))}.")
-        return self._required(principal, upload)
+        if others := [name for name in upload.fields if name != "batch"]:
+            raise InvalidError(f"Only data can be appended, not {', '.join(first_names(others))}.")
+        return self._required(principal, upload), upload.fields
 
     def _required(self, principal: Principal, upload: Upload) -> pd.DataFrame:
         """Return the table of an upload.

@@ -258,6 +258,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
         Index(None, "hash", postgresql_using="hash"),
         Index(None, "followup_request_id", postgresql_where=text("followup_request_id IS NOT NULL")),
         Index(None, "assignment_id", postgresql_where=text("assignment_id IS NOT NULL")),
+        Index(None, "batch", postgresql_where=text("batch IS NOT NULL")),
     )
 
 
@@ -288,7 +289,8 @@ class SeriesStream(Base):
 class SeriesHistory(Base):
     """What was done to a series: the row with revision K describes the change that led to it.
 
-    ``series_id`` is no foreign key: history outlives its series. A delete has no blob.
+    ``series_id`` is no foreign key: history outlives its series. A delete has no blob. ``batch`` is the upload run that
+    the change came with or, for a change by an undo, the one that was undone. ``inferred`` is that of the new row.
     """
 
     __tablename__ = "series_history"
@@ -304,6 +306,10 @@ class SeriesHistory(Base):
     blob_size: Mapped[int | None] = mapped_column(BigInteger)
     blob_crc: Mapped[int | None] = mapped_column(BigInteger)
     blob_format: Mapped[int | None] = mapped_column(SmallInteger)
+    batch: Mapped[str | None]
+    inferred: Mapped[list[str]] = mapped_column(server_default="{}")
+
+    __table_args__ = (Index(None, "batch", postgresql_where=text("batch IS NOT NULL")),)
 
 
 class UnlinkedBlob(Base):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -64,6 +65,7 @@ class Changeable:
     revision: int
     owner_id: int
     owners_group_id: int
+    created_at: datetime
     metadata: dict[str, Any]
     inferred: frozenset[str]
     group_ids: list[int]
@@ -86,6 +88,7 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
         revision=row["revision"],
         owner_id=row["owner_id"],
         owners_group_id=row["owners_group_id"],
+        created_at=row["created_at"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
         inferred=frozenset(row["inferred"]),
         group_ids=[number for number in row["audience"] if number > 0],
@@ -175,7 +178,7 @@ def _creation(action: Action, changed: ColumnElement[Any], *kept: str) -> Compil
     ]
     event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
     event |= {"action": literal(action), "changed": cast(changed, JSON)}
-    event |= {name: bound(SERIES[name]) for name in BLOB}
+    event |= {name: bound(SERIES[name]) for name in (*BLOB, "batch", "inferred")}
     noted = insert(SeriesHistory).from_select(["series_id", *event], select(new.c.id, *event.values())).cte("event")
     return CompiledStatement(select(new.c.id).add_cte(*shared, noted))
 

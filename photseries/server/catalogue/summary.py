@@ -19,7 +19,10 @@ __all__ = ["COUNTED", "MOST_GROUPS", "column_counts", "summary"]
 MOST_GROUPS = 1000
 
 #: The fields whose values are counted.
-COUNTED = ("instrument_id", "filter", "series_name", "owner_id")
+COUNTED = ("instrument_id", "filter", "series_name", "owner_id", "batch")
+
+# GROUPING has a bit for every column that a row is not grouped by.
+_UNGROUPED = 2 ** len(COUNTED) - 1
 
 
 def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, Any]:
@@ -28,8 +31,8 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     Returns
     -------
     dict
-        ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of ``instrument_id``, ``filter``,
-        ``series_name`` and ``owner_id`` a list of values with their number of series, the most frequent first.
+        ``series``, ``sources``, ``mjd_first``, ``mjd_last``, and for each of :data:`COUNTED` a list of values with
+        their number of series, the most frequent first.
         Instruments have names, and owners too except for anonymous visitors, who may not list users.
     """
     query, _ = resolve_names(connection, query)
@@ -58,19 +61,23 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
         .scalar_subquery(),
     )
     rows = connection.execute(
-        select(groups, names.label("name"), case((groups.c.level == 15, sources), else_=literal(0)).label("sources"))
+        select(
+            groups,
+            names.label("name"),
+            case((groups.c.level == _UNGROUPED, sources), else_=literal(0)).label("sources"),
+        )
         .where(groups.c.rank <= MOST_GROUPS)
         .order_by(groups.c.level, groups.c.rank)
     ).all()
-    (whole,) = (row for row in rows if row.level == 15)
+    (whole,) = (row for row in rows if row.level == _UNGROUPED)
     span = {"mjd_first": whole.mjd_first, "mjd_last": whole.mjd_last}
     found: dict[str, Any] = {"series": whole.series, "sources": whole.sources, **span}
     for place, name in enumerate(COUNTED):
-        mine = 15 ^ (8 >> place)  # GROUPING has a bit for every column that a row is not grouped by
+        mine = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
         found[name] = [
             {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}
             for row in rows
-            if row.level == mine
+            if row.level == mine and getattr(row, name) is not None
         ]
     return found
 

@@ -95,6 +95,7 @@ CASES = [
     *listed("filter", "filter", "ztfg", "ztfr", "ztf"),
     *listed("channel", "channel", "a", "A", "a "),
     *listed("origin", "origin", "pipeline@v2", "pipeline", "é"),
+    *listed("batch", "batch", "20261129T015000Z-1f2e3d4c", "night 1", "é"),
     *same("filename", "filename", ["night", "s/night.h"], yes=["s/night.h5", "x/s/night.h5"], no=["s/nigh.h5"]),
     *listed("hash", "hash", "d41d8cd98f00b204", "0cc175b9c0f1b6a8", "D41D8CD98F00B204"),
     *listed("contentHash", "content_hash", "e3b0c44298fc1c14", "ca978112ca1bbdca", "ca978112ca1bbd"),

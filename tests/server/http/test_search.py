@@ -182,6 +182,7 @@ def test_the_summary(admin, world, sky):
         "filter": [{"filter": "ztfg", "series": 4}, {"filter": "ztfr", "series": 1}],
         "series_name": [{"series_name": "sky", "series": 5}],
         "owner_id": [{"owner_id": 1, "name": "admin", "series": 5}],
+        "batch": [],
     }
     empty = admin.get("/api/photometric_series/summary", params={"seriesName": "nothing"}).json()["data"]
     assert (empty["series"], empty["sources"], empty["mjd_first"], empty["filter"]) == (0, 0, None, [])

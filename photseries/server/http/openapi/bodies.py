@@ -107,7 +107,7 @@ def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
         {
             **closed,
             "description": "Rows with the columns of the table that is there.",
-            "properties": {"data": with_data["data"]},
+            "properties": {name: with_data[name] for name in ("data", "batch")},
             "required": ["data"],
             "example": {"data": {"mjd": [61000.4], "flux": [220.0], "fluxerr": [20.0]}},
         },

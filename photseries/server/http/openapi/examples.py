@@ -45,6 +45,7 @@ NEW_SERIES: Mapping[str, Any] = MappingProxyType(
         "filter": "bessellr",
         "channel": "1",
         "origin": "pipeline 2",
+        "batch": "20261129T015000Z-1f2e3d4c",
         "limiting_mag": 21.5,
         "magref": 17.5,
         "followup_request_id": 1,
