@@ -11,7 +11,9 @@
     ├── NotAcceptableError          406  not_acceptable     none of the formats that a client accepts
     ├── ConflictError               409  conflict           changed by others too often while we tried
     │   ├── DuplicateError          409  duplicate          the unique key is taken
+    │   ├── MissingReferenceError   409  missing_reference  a series to restore refers to a deleted entry
     │   └── InUseError              409  in_use             something else still refers to it
+    ├── ExpiredError                410  expired            the file of an earlier revision is no longer kept
     ├── PreconditionFailedError     412  precondition_failed  not the revision that the caller has seen
     ├── TooLargeError               413  too_large          a body above the limit
     ├── UnsupportedMediaTypeError   415  unsupported_media_type
@@ -120,6 +122,19 @@ class DuplicateError(ConflictError):
     """The unique key is taken."""
 
     code = "duplicate"
+
+
+class MissingReferenceError(ConflictError):
+    """The series to restore refers to a source, an instrument or another entry that was deleted."""
+
+    code = "missing_reference"
+
+
+class ExpiredError(PhotseriesError):
+    """The file of an earlier revision or of a deleted series is no longer kept."""
+
+    status = 410
+    code = "expired"
 
 
 class InUseError(ConflictError):

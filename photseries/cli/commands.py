@@ -39,5 +39,6 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.series",
             "Remove the earlier revisions of a series, also of a deleted one, for good, after asking.",
         ),
+        "restore": Entry("photseries.cli.series", "Bring back a deleted series, or an earlier revision of a series."),
     },
 }

@@ -1,4 +1,4 @@
-"""``photseries get | show | delete | purge``: one series."""
+"""``photseries get | show | delete | purge | restore``: one series."""
 
 from __future__ import annotations
 
@@ -125,6 +125,17 @@ def _require_terminal() -> None:
         raise click.UsageError("Nobody to ask: --yes removes without asking.")
 
 
+@click.command()
+@identity
+@click.option("--revision", type=click.IntRange(1), help="Default: the last one, of a deleted series.")
+@if_match
+@connected
+def restore(client: Client, series_id: int, revision: int | None, if_match: int | None) -> None:
+    """Bring back a deleted series, or an earlier revision of a series."""
+    number = client.restore(series_id, revision, if_match=if_match)
+    click.echo(f"Series {series_id} is at revision {number}.")
+
+
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
@@ -169,4 +180,4 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
 
 
-COMMANDS = (get, show, delete, purge)
+COMMANDS = (get, show, delete, purge, restore)

@@ -472,6 +472,37 @@ class Client:
         path, headers = f"{path_of(series_id)}/history", _if_match(series_id, if_match)
         self._transport.write("DELETE", path, repeatable=if_match is None, headers=headers)
 
+    def restore(self, series_id: int, revision: int | None = None, *, if_match: int | None = None) -> int:
+        """Bring back a deleted series, or make an earlier revision of a series the newest.
+
+        Parameters
+        ----------
+        series_id : int
+        revision : int, optional
+            The revision whose metadata and table to restore; default: the last one of a deleted series.
+        if_match : int, optional
+            Only if the series still has this ``revision``.
+
+        Returns
+        -------
+        int
+            The new revision.
+
+        Raises
+        ------
+        ExpiredError
+            When the file of the revision is no longer kept.
+        DuplicateError
+            When another series has taken the key meanwhile.
+        MissingReferenceError
+            When the source, the instrument or another entry was deleted.
+        ForbiddenError, InvalidError, NotFoundError, PreconditionFailedError
+        """
+        written = message(None, {} if revision is None else {"revision": revision})
+        path, headers = f"{path_of(series_id)}/restore", _if_match(series_id, if_match)
+        answer = self._transport.write("POST", path, written, repeatable=revision is not None, headers=headers)
+        return int(answer["revision"])
+
     def create(self, kind: str, **fields: Any) -> int | str:
         """Create what series refer to, for those who may: a source, an instrument, a group ...
 

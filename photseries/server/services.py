@@ -11,7 +11,7 @@ from pathlib import Path
 from photseries.errors import StartError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Analysis, Archive, Exporter, SeriesReader, Upkeep
+from photseries.server.archive import Analysis, Archive, Exporter, Restorer, SeriesReader, Upkeep
 from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue.engine import Catalogue, require_version
@@ -38,6 +38,7 @@ class Services:
     store: Store
     sandbox: Sandbox
     archive: Archive
+    restorer: Restorer
     reader: SeriesReader
     exporter: Exporter
     analysis: Analysis
@@ -145,6 +146,7 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             store=store,
             sandbox=sandbox,
             archive=Archive(catalogue, store, sandbox, config),
+            restorer=Restorer(catalogue, store, config),
             reader=reader,
             exporter=Exporter(catalogue, store, reader, config.directory),
             analysis=Analysis(reader, config.periodogram, config.photometry.detection_threshold),

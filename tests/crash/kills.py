@@ -20,6 +20,7 @@ WRITING = (
 ENDING = ("write: before COMMIT", "write: committed")
 REMOVING = ("store: blob removed", "store: folders pruned")
 UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
+RESTORE = ("restore: note taken back", "restore: row written", "restore: history noted", "restore: committed")
 PROBE = WRITING[:3]
 
 POINTS = {
@@ -28,6 +29,7 @@ POINTS = {
     "update": (*WRITING, *UPDATE, *ENDING),
     "share": ("share: row changed", "share: history noted", "share: committed"),
     "delete": ("delete: row removed", "delete: history noted", "delete: committed"),
+    **dict.fromkeys(("restore", "undelete"), RESTORE),
     "purge": ("purge: history cleared", "purge: committed", "sweep: looked up", "sweep: blob swept"),
     "update, no grace": (*REMOVING, "sweep: blob swept"),
     "delete, no grace": (*REMOVING, "sweep: blob swept"),
@@ -66,6 +68,8 @@ SAMPLE = {
     ("create", "write: committed"),
     ("update", "write: committed"),
     ("delete", "delete: committed"),
+    ("restore", "restore: row written"),
+    ("undelete", "restore: history noted"),
     ("update, no grace", "sweep: blob swept"),
     ("update, surplus", "sweep: blob swept"),
     ("purge", "purge: committed"),
@@ -222,6 +226,37 @@ class Delete(Stored):
     def repeat(self, client, done):
         assert self.send(client).status_code == (404 if done else 200)
 
+
+class Restore(Stored):
+    """The first revision again, of a series that was changed."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        self.old = {**self.new, "channel": "new", "data": columns(40, seed=3)}
+        assert client.patch(self.path, json={"channel": "new", "data": self.old["data"]}).status_code == 200
+
+    def send(self, client):
+        return client.post(f"{self.path}/restore", json={"revision": 1})
+
+
+class Undelete(Delete):
+    """A deleted series again."""
+
+    def __init__(self, client, world, label):
+        super().__init__(client, world, label)
+        assert client.delete(self.path).status_code == 200
+
+    def send(self, client):
+        return client.post(f"{self.path}/restore")
+
+    def check(self, client, done):
+        super().check(client, not done)
+
+    def repeat(self, client, done):
+        assert self.send(client).status_code == (400 if done else 200)
+
+
+RESTORES: dict[str, type[Stored]] = {"restore": Restore, "undelete": Undelete}
 
 VERBS: dict[str, type[Create | Stored]] = {
     "create": Create, "duplicate": Duplicate, "update": Update, "share": Share, "delete": Delete,

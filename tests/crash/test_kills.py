@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from photseries.server.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
-from tests.crash.kills import CASES, PATH, SAMPLE, SETTINGS, VERBS
+from tests.crash.kills import CASES, PATH, RESTORES, SAMPLE, SETTINGS, VERBS
 from tests.crash.place import Place
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns
@@ -58,6 +58,24 @@ def check_killed_request(case, place, admin, world):
     verb.check(admin, True)
     place.check_invariant()
     place.check_swept()
+
+
+@pytest.mark.parametrize("case", [case for verb in RESTORES for case in cases(verb=verb)])
+def test_a_killed_restore(case, place, admin, world, record_property):
+    """As every other request, but for the sweep in between, which would end what there is to restore."""
+    record_property("killed", (case.verb, case.point))
+    verb = RESTORES[case.verb](admin, world, f"{case.verb} {case.point}")
+    doomed = ForkedService(place.directory, **place.store_settings, database__url=place.url, fault=f"kill@{case.point}")
+    with doomed.client() as client, pytest.raises(httpx.TransportError):
+        verb.send(client)
+    assert was_killed(doomed)
+
+    place.check_invariant()
+    verb.check(admin, case.committed)
+    verb.repeat(admin, case.committed)
+    verb.check(admin, True)
+    place.check_swept()
+    verb.check(admin, True)
 
 
 @pytest.mark.parametrize("case", cases(verb="sweep"))

@@ -8,15 +8,15 @@ import time
 import psycopg2
 import pytest
 
-from photseries.errors import InDoubtError, UnavailableError
-from photseries.server.archive import Archive, SeriesReader, Upkeep
+from photseries.errors import ExpiredError, InDoubtError, UnavailableError
+from photseries.server.archive import Archive, SeriesReader, Upkeep, restoring
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue import series as statements
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.settings import Database
 from tests.crash.proxy import AFTER, BEFORE, LATE, Proxy
 from tests.server.archive.test_order import body, check_invariant, rows, stored
-from tests.support import PATIENCE
+from tests.support import PATIENCE, columns
 
 
 @pytest.fixture
@@ -130,6 +130,55 @@ def test_a_migration_may_take_longer_than_a_request(archive_url):
             before, after = waiting.result(PATIENCE)
     assert before == after
     catalogue.close()
+
+
+def sweeping_at_once(services):
+    """A sweep that waits for nothing."""
+    store = dataclasses.replace(services.config.store, grace=0.0)
+    return Upkeep(services.catalogue, services.store, dataclasses.replace(services.config, store=store))
+
+
+def test_a_sweep_waits_for_a_restore_and_leaves_its_file(services, principal, monkeypatch):
+    """The grace ends while the restore is in its transaction."""
+    series = services.archive.create(principal, body()).id
+    services.archive.update(principal, series, {"data": columns(seed=1)})
+    require, sweeps = restoring._require_references, []
+
+    def with_sweep(*arguments):
+        sweeps.append(pool.submit(sweeping_at_once(services).sweep))
+        deadline = time.monotonic() + PATIENCE
+        with services.catalogue.reading() as connection:
+            while not connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            ).scalar_one():
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        require(*arguments)
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        monkeypatch.setattr(restoring, "_require_references", with_sweep)
+        assert services.restorer.restore(principal, series, 1) == 3
+        assert sweeps[0].result(PATIENCE).removed == 0
+    assert set(rows(services)) < set(stored(services)), "what the restore unlinked is noted after the sweep looked"
+    assert list(services.upkeep.verify()) == []
+
+
+def test_a_restore_that_comes_during_the_sweep_is_too_late(services, principal, monkeypatch):
+    """The sweep has decided and the file is still there."""
+    series = services.archive.create(principal, body()).id
+    services.archive.delete(principal, series)
+    remove, refused = services.store.delete, []
+
+    def with_restore(key):
+        with pytest.raises(ExpiredError) as caught:
+            services.restorer.restore(principal, series)
+        refused.append(caught.value.status)
+        remove(key)
+
+    monkeypatch.setattr(services.store, "delete", with_restore)
+    assert sweeping_at_once(services).sweep().removed == 1
+    assert refused == [410]
+    assert rows(services) == stored(services) == []
 
 
 def until_nobody_writes(services):

@@ -1,14 +1,15 @@
 """The archive: the use cases around series, and the order in which blobs and rows change, so that nothing is ever lost.
 
-``Archive`` changes series, ``SeriesReader`` answers questions about them, ``Exporter`` and ``Analysis`` build on the
-reader, ``Upkeep`` sweeps and verifies the store.
+``Archive`` changes series, ``Restorer`` brings back earlier revisions, ``SeriesReader`` answers questions about them,
+``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and verifies the store.
 
 **Invariant: every committed row has its blob, complete and matching its hash. A blob without a row is harmless, and is
 swept when it is old.**
 
 * create: blob, then commit the row;
 * update: new blob, then commit the row that points to it;
-* delete: commit.
+* delete: commit;
+* restore: commit the row that points to an earlier blob, which the sweep then cannot remove.
 
 None of them removes the bytes of a committed row: that is the sweep's alone, after the grace. A new blob is taken back
 only when its row is certain not to have been committed; when that is unknown, the sweep decides later by the rows.
@@ -18,6 +19,7 @@ from photseries.server.archive.analysis import Analysis
 from photseries.server.archive.archive import Archive, Created
 from photseries.server.archive.exports import Exporter
 from photseries.server.archive.reader import SeriesReader
+from photseries.server.archive.restoring import Restorer
 from photseries.server.archive.upkeep import Damage, Swept, Upkeep
 
-__all__ = ["Analysis", "Archive", "Created", "Damage", "Exporter", "SeriesReader", "Swept", "Upkeep"]
+__all__ = ["Analysis", "Archive", "Created", "Damage", "Exporter", "Restorer", "SeriesReader", "Swept", "Upkeep"]

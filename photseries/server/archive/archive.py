@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from photseries.errors import (
-    ConflictError,
-    DamagedError,
-    DuplicateError,
-    NotFoundError,
-    PreconditionFailedError,
-)
+from photseries.errors import DamagedError, NotFoundError
 from photseries.lightcurve.appending import appended
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import infer, merge
 from photseries.server.archive.blobs import BlobWriter, find_problem, read_table
 from photseries.server.archive.changes import (
-    StaleRevisionError,
     append_history,
     changed_fields,
     deleted_fields,
     ensure_current_revision,
+    naming_holder,
+    require_changeable,
+    retried,
 )
 from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, inferred_fields
 from photseries.server.archive.preview import preview
-from photseries.server.archive.reader import not_found
 from photseries.server.archive.upkeep import Upkeep
-from photseries.server.catalogue import blobs, finding, history, series
+from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable
 from photseries.server.faults import reached
@@ -46,9 +41,6 @@ __all__ = ["Archive", "Created"]
 Revisions = Set[int] | None
 
 _Result = TypeVar("_Result")
-
-#: How often a change is tried again when others changed the series meanwhile.
-MERGES = 3
 
 
 @dataclass(frozen=True)
@@ -339,14 +331,7 @@ class Archive:
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]
     ) -> _Result:
         """Apply a change to the current state of a series; retry when others changed it meanwhile."""
-        with suppress(StaleRevisionError):
-            return change(self._changeable(principal, series_id, expected))
-        # Those that met another change continue one at a time, so that few of them meet another.
-        with self._catalogue.queued(series_id):
-            for _ in range(MERGES):
-                with suppress(StaleRevisionError):
-                    return change(self._changeable(principal, series_id, expected))
-        raise ConflictError("Others keep changing this series. Look at it, and try again.")
+        return retried(self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected)))
 
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
         """Read the table of a series for a change."""
@@ -363,16 +348,7 @@ class Archive:
     def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
         with self._catalogue.reading() as connection:
             seen = series.for_change(connection, principal, series_id)
-        if seen is None:
-            raise not_found(series_id)
-        if not seen.allowed:
-            raise CHANGE_SERIES.refusal()
-        if expected is not None and seen.revision not in expected:
-            raise PreconditionFailedError(
-                f"The series is at revision {seen.revision}, not at one that If-Match names: somebody changed it. "
-                "Look at it, and try again."
-            )
-        return seen
+        return require_changeable(seen, series_id, expected)
 
     def _resolve_sharing(
         self,
@@ -392,15 +368,9 @@ class Archive:
         self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
     ) -> Iterator[tuple[Connection, dict[str, Any]]]:
         """Write the blob of a series and open the transaction for its row; a duplicate error gets the id if visible."""
-        try:
-            with self._blobs.write(frame, values, is_new=is_new) as parts:
-                yield parts
-        except DuplicateError as error:
-            with self._catalogue.reading() as connection:
-                holder = finding.taken_by(connection, principal, values)
-            if holder is not None:
-                error.details["id"] = holder
-            raise
+        blob = self._blobs.write(frame, values, is_new=is_new)
+        with naming_holder(self._catalogue, principal, values), blob as parts:
+            yield parts
 
 
 def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

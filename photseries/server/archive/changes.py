@@ -1,17 +1,34 @@
-"""Record changes of a series in its history, and detect changes that started from a stale revision."""
+"""What all changes of a series share: who may, retries after concurrent changes, the history."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
 
-from photseries.server.catalogue import history
-from photseries.server.catalogue.engine import Connection
+from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
+from photseries.server.archive.reader import not_found
+from photseries.server.catalogue import finding, history
+from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import Changeable
-from photseries.server.principal import Principal
+from photseries.server.principal import CHANGE_SERIES, Principal
 
-__all__ = ["StaleRevisionError", "append_history", "changed_fields", "deleted_fields", "ensure_current_revision"]
+__all__ = [
+    "StaleRevisionError",
+    "append_history",
+    "changed_fields",
+    "deleted_fields",
+    "ensure_current_revision",
+    "naming_holder",
+    "require_changeable",
+    "retried",
+]
+
+_Result = TypeVar("_Result")
+
+#: How often a change is tried again when others changed the series meanwhile.
+MERGES = 3
 
 
 class StaleRevisionError(Exception):
@@ -22,6 +39,58 @@ def ensure_current_revision(current: bool) -> None:
     """Raise StaleRevisionError unless a series still had the revision that was read."""
     if not current:
         raise StaleRevisionError
+
+
+def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result]) -> _Result:
+    """Apply a change, which looks at the series first; repeat it when others changed the series meanwhile.
+
+    Raises
+    ------
+    ConflictError
+        When others keep changing the series.
+    """
+    with suppress(StaleRevisionError):
+        return change()
+    # Those that met another change continue one at a time, so that few of them meet another.
+    with catalogue.queued(series_id):
+        for _ in range(MERGES):
+            with suppress(StaleRevisionError):
+                return change()
+    raise ConflictError("Others keep changing this series. Look at it, and try again.")
+
+
+def require_changeable(seen: Changeable | None, series_id: int, expected: Set[int] | None) -> Changeable:
+    """Return a series that the principal may change.
+
+    Raises
+    ------
+    NotFoundError, ForbiddenError
+    PreconditionFailedError
+        When the series is not at one of the expected revisions.
+    """
+    if seen is None:
+        raise not_found(series_id)
+    if not seen.allowed:
+        raise CHANGE_SERIES.refusal()
+    if expected is not None and seen.revision not in expected:
+        raise PreconditionFailedError(
+            f"The series is at revision {seen.revision}, not at one that If-Match names: somebody changed it. "
+            "Look at it, and try again."
+        )
+    return seen
+
+
+@contextmanager
+def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[str, Any]) -> Iterator[None]:
+    """Add the id of the series that holds the unique key to a DuplicateError, if the principal may see it."""
+    try:
+        yield
+    except DuplicateError as error:
+        with catalogue.reading() as connection:
+            holder = finding.taken_by(connection, principal, values)
+        if holder is not None:
+            error.details["id"] = holder
+        raise
 
 
 def changed_fields(

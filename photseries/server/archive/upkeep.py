@@ -107,10 +107,10 @@ class Upkeep:
                 log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
 
     def _remove_unlinked(self, series_id: int | None = None) -> Swept:
-        """Remove the due blobs that changes unlinked, then the notes about them."""
+        """Remove the due blobs that changes unlinked, then the notes about them; no restore takes them back."""
         # A backup in progress needs what is due before the grace is over: look at its lock here.
-        with self._catalogue.reading() as connection:
-            due = blobs.due(connection, self._settings, series_id)
+        with self._catalogue.transaction() as connection:
+            due = blobs.claim_due(connection, self._settings, series_id)
         sizes = {filename: self._store.size(filename) for filename in due}
         swept = self._remove({filename: size for filename, size in sizes.items() if size is not None})
         if due:

@@ -10,7 +10,16 @@ from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false,
 from photseries.server.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
 from photseries.server.principal import CHANGE_SERIES, Principal
 
-__all__ = ["VISIBLE", "audience", "changeable", "joined_groups", "joined_streams", "seeing", "visible"]
+__all__ = [
+    "VISIBLE",
+    "audience",
+    "changeable",
+    "deleted_access",
+    "joined_groups",
+    "joined_streams",
+    "seeing",
+    "visible",
+]
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
@@ -55,6 +64,21 @@ def changeable(principal: Principal) -> ColumnElement[bool]:
         return true()
     scopes = {"anything": true(), "own": SERIES.owner_id == principal.user_id, "visible": visible(principal)}
     return or_(false(), *(scopes[grant.scope] for grant in CHANGE_SERIES.grants if principal.may(grant.permission)))
+
+
+def deleted_access(principal: Principal, owner_id: int, listeners: Iterable[int]) -> tuple[bool, bool]:
+    """Tell whether a series that has no row any more was visible, and whether the token may change it.
+
+    Parameters
+    ----------
+    principal : Principal
+    owner_id : int
+    listeners : iterable of int
+        Its last :func:`audience`.
+    """
+    seen = principal.is_admin or not set(listeners).isdisjoint(audience(principal.group_ids, principal.stream_ids))
+    scopes = {"anything": True, "own": owner_id == principal.user_id, "visible": seen}
+    return seen, any(scopes[grant.scope] and principal.may(grant.permission) for grant in CHANGE_SERIES.grants)
 
 
 def joined_groups(principal: Principal) -> ColumnElement[bool]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Connection,
     RowMapping,
+    Select,
     Text,
     and_,
     delete,
@@ -34,6 +36,9 @@ __all__ = ["BLOB", "Blob"]
 
 #: The columns that describe a blob.
 BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
+
+#: How long ago a change unlinked a blob [s].
+unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
 
 
 @dataclass(frozen=True)
@@ -72,13 +77,27 @@ def purge(connection: Connection, series_id: int) -> None:
     connection.execute(noted.values(purged=True, series_id=series_id))
 
 
+def is_kept(grace: float) -> ColumnElement[bool]:
+    """Restrict to the unlinked blobs that are kept: younger than the grace, and claimed by no sweep or purge."""
+    return and_(~UnlinkedBlob.purged, unlinked_for < grace)
+
+
+def take_back(connection: Connection, filename: str, grace: float) -> bool:
+    """Drop the note about a kept blob that a row is about to name again; return whether it was kept.
+
+    The lock on the note makes a sweep that wants the blob wait for the end of this transaction.
+    """
+    kept = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
+    return connection.execute(kept).rowcount == 1
+
+
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
     """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
     candidate = (
         func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
     )
     statement = (
-        select(candidate.c.filename, func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at))
+        select(candidate.c.filename, unlinked_for)
         .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == candidate.c.filename)
         .where(~exists().where(Series.filename == candidate.c.filename))
     )
@@ -91,17 +110,25 @@ def due(connection: Connection, settings: Store, series_id: int | None = None) -
     The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others
     are surplus, which is due when it was unlinked longer ago than the write deadline.
     """
-    age = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
-    order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, age >= settings.grace)
+    return list(connection.scalars(_due(settings, series_id)))
+
+
+def claim_due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
+    """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return them."""
+    claimed = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(_due(settings, series_id))).values(purged=True)
+    return list(connection.scalars(claimed.returning(UnlinkedBlob.filename)))
+
+
+def _due(settings: Store, series_id: int | None) -> Select[tuple[str]]:
+    order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, unlinked_for >= settings.grace)
     from_first = func.row_number().over(partition_by=part, order_by=order)
     from_last = func.row_number().over(partition_by=part, order_by=order.desc())
     surplus = and_(UnlinkedBlob.series_id.is_not(None), from_first > 1, from_last >= settings.revisions)
-    is_due = or_(age >= settings.grace, UnlinkedBlob.purged, and_(surplus, age >= settings.write_deadline)).label(
-        "is_due"
-    )
+    old_surplus = and_(surplus, unlinked_for >= settings.write_deadline)
+    is_due = or_(unlinked_for >= settings.grace, UnlinkedBlob.purged, old_surplus).label("is_due")
     of_series = true() if series_id is None else UnlinkedBlob.series_id == series_id
     noted = select(UnlinkedBlob.filename, is_due).where(of_series).subquery()
-    return list(connection.scalars(select(noted.c.filename).where(noted.c.is_due)))
+    return select(noted.c.filename).where(noted.c.is_due)
 
 
 def forget(connection: Connection, filenames: Sequence[str]) -> None:

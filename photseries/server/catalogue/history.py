@@ -18,7 +18,7 @@ from photseries.server.principal import Principal
 __all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "purge", "record"]
 
 #: What can be done to a series; import: it came from another archive; purge: earlier values and files were removed.
-Action = Literal["create", "update", "share", "delete", "import", "purge"]
+Action = Literal["create", "update", "share", "delete", "restore", "import", "purge"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

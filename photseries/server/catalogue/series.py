@@ -48,7 +48,7 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import Principal
 
-__all__ = ["DERIVED", "Changeable"]
+__all__ = ["DERIVED", "Changeable", "refused"]
 
 
 #: Columns that follow from what was uploaded, beside the statistics.
@@ -152,7 +152,7 @@ def _inserted(
     given = {name: orjson.dumps(values[name]).decode() for name in _DOCUMENTS if values[name] is not None}
     derived = {"audience": audience(group_ids, stream_ids), "healpix": int(pixel(values["ra"], values["dec"]))}
     shared = {"group_ids": list(group_ids), "stream_ids": list(stream_ids)}
-    with _refused(values):
+    with refused(values):
         identity: int = statement.execute(connection, **{**values, **given, **derived, **shared}).scalar_one()
     return identity
 
@@ -199,7 +199,7 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
         .where(Series.id == series_id, Series.revision == revision)
         .values(**values, **moved, revision=revision + 1, modified=func.clock_timestamp())
     )
-    with _refused(values):
+    with refused(values):
         return connection.execute(statement).rowcount == 1
 
 
@@ -214,7 +214,7 @@ def share(
             continue
         connection.execute(delete(table).where(table.series_id == series_id))
         if ids:
-            with _refused({}):
+            with refused({}):
                 connection.execute(insert(table), [{"series_id": series_id, name: number} for number in ids])
     groups = select(SeriesGroup.group_id).where(SeriesGroup.series_id == series_id)
     streams = select(-SeriesStream.stream_id).where(SeriesStream.series_id == series_id)
@@ -240,7 +240,7 @@ def _sharing(
 
 
 @contextmanager
-def _refused(values: Mapping[str, Any]) -> Iterator[None]:
+def refused(values: Mapping[str, Any]) -> Iterator[None]:
     """Turn a constraint's refusal of some values into the error that a client understands."""
     try:
         yield

@@ -34,6 +34,7 @@ from photseries.server.http.operation import (
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
 from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler, SourcesHandler
+from photseries.server.http.restoring import RestoreHandler
 from photseries.server.http.series import (
     AppendHandler,
     HistoryHandler,
@@ -63,6 +64,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),
     (r"/api/photometric_series/([^/]+)/append", AppendHandler, {}),
+    (r"/api/photometric_series/([^/]+)/restore", RestoreHandler, {}),
     (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
     (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
     (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),

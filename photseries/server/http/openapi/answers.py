@@ -169,6 +169,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     stored = {"id": INTEGER, "warnings": WARNINGS}, {"id": 1, "warnings": []}
     yield "Created", record(*stored)
     yield "Changed", record(*stored)
+    yield "Restored", record({"id": INTEGER, "revision": INTEGER}, {"id": 1, "revision": 3})
     yield "Preview", _preview(fields)
     yield "Summary", _summary()
     event = {

@@ -1,0 +1,206 @@
+"""Restore deleted series and earlier revisions while their blobs are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from photseries.errors import DamagedError, ExpiredError, InvalidError, MissingReferenceError, NotFoundError
+from photseries.fields import METADATA, REFERENCES
+from photseries.fields.stored import with_defaults
+from photseries.lightcurve.digest import content_hash
+from photseries.server.archive.blobs import read_table
+from photseries.server.archive.changes import (
+    append_history,
+    changed_fields,
+    ensure_current_revision,
+    naming_holder,
+    require_changeable,
+    retried,
+)
+from photseries.server.archive.intake import statistics_of
+from photseries.server.archive.upkeep import Upkeep
+from photseries.server.catalogue import blobs, restoring, series
+from photseries.server.catalogue.blobs import Blob
+from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.references import look_up_references
+from photseries.server.catalogue.restoring import Event
+from photseries.server.catalogue.series import Changeable
+from photseries.server.catalogue.usage import require_quota
+from photseries.server.faults import reached
+from photseries.server.principal import CHANGE_SERIES, Principal, requires
+from photseries.server.settings import Config
+from photseries.server.storage.contract import Store
+
+__all__ = ["Restorer"]
+
+
+class Restorer:
+    """Brings back deleted series and earlier revisions.
+
+    No blob is written: the row names the earlier blob again. The transaction of the row takes back the note that the
+    blob is unlinked, and the sweep removes only blobs whose note it has deleted itself, so that one of them wins.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._upkeep = Upkeep(catalogue, store, config)
+        self._grace = config.store.grace
+        self._quotas = config.quotas
+        self._detection_threshold = config.photometry.detection_threshold
+
+    @requires(CHANGE_SERIES)
+    def restore(
+        self, principal: Principal, series_id: int, revision: int | None = None, expected: frozenset[int] | None = None
+    ) -> int:
+        """Make an earlier revision the newest, or bring back a deleted series with its sharing.
+
+        Parameters
+        ----------
+        principal : Principal
+        series_id : int
+        revision : int, optional
+            Whose metadata and table to restore; by default the last revision of a deleted series.
+        expected : set of int, optional
+            The series must be at one of these revisions.
+
+        Returns
+        -------
+        int
+            The revision of the series now.
+
+        Raises
+        ------
+        NotFoundError, ForbiddenError, PreconditionFailedError, ConflictError
+        InvalidError
+            When the series is not deleted and no revision is given.
+        DuplicateError
+            When another series has the unique key.
+        MissingReferenceError
+            When the series refers to entries that were deleted.
+        ExpiredError
+            When the file of the revision is no longer kept.
+        QuotaExceededError
+            When the owner would have more than the quotas allow.
+        """
+        return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
+
+    def _restore(
+        self, principal: Principal, series_id: int, revision: int | None, expected: frozenset[int] | None
+    ) -> int:
+        with self._catalogue.reading() as connection:
+            alive = series.for_change(connection, principal, series_id)
+            events = restoring.history_of(connection, series_id)
+            found = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
+        seen = require_changeable(found, series_id, expected)
+        if revision is None and alive is not None:
+            raise InvalidError(f"Series {series_id} is not deleted. Give the revision to restore.")
+        event, blob = _chosen(events, series_id, revision)
+        if alive is not None and blob == seen.blob:
+            return seen.revision
+        values = {**self._values(blob), "batch": _batch_at(events, event.revision)}
+        values |= {"owner_id": seen.owner_id, "inferred": list(event.inferred)}
+        with naming_holder(self._catalogue, principal, values), self._catalogue.transaction() as connection:
+            earlier = self._write(connection, principal, series_id, seen, event, {**values, **blob.columns()})
+        reached("restore: committed")
+        self._upkeep.prune(series_id, earlier)
+        return seen.revision + 1
+
+    def _values(self, blob: Blob) -> dict[str, Any]:
+        """Return the metadata in a blob, and what follows from its table.
+
+        Raises
+        ------
+        ExpiredError, DamagedError
+        """
+        self._require_kept(blob)
+        try:
+            table = read_table(self._store, blob)
+        except DamagedError:
+            self._require_kept(blob)
+            raise
+        metadata = {**dict.fromkeys(METADATA), **with_defaults(table.metadata)}
+        statistics = statistics_of(table.frame, metadata, self._detection_threshold)
+        return {**metadata, **statistics, "content_hash": content_hash(table.frame)}
+
+    def _require_kept(self, blob: Blob) -> None:
+        with self._catalogue.reading() as connection:
+            is_kept = restoring.is_kept(connection, blob.filename, self._grace)
+        if not is_kept:
+            raise ExpiredError(f"The file of this revision of series {blob.series_id} is no longer kept.")
+
+    def _write(
+        self,
+        connection: Connection,
+        principal: Principal,
+        series_id: int,
+        seen: Changeable,
+        event: Event,
+        values: dict[str, Any],
+    ) -> int:
+        """Write the row and its history, in one transaction; return how many unlinked blobs the series has, or 0."""
+        earlier = 0
+        ensure_current_revision(blobs.take_back(connection, values["filename"], self._grace))
+        reached("restore: note taken back")
+        _require_references(connection, principal, values)
+        if seen.metadata:
+            ensure_current_revision(series.change(connection, series_id, seen.revision, values))
+            earlier = blobs.unlink(connection, seen.blob, seen.owner_id)
+            metadata = {name: values[name] for name in METADATA}
+            changed = changed_fields(seen, metadata, (None, None), values["content_hash"])
+        else:
+            ensure_current_revision(restoring.insert_again(connection, series_id, seen, values))
+            changed = {"group_ids": {"from": [], "to": seen.group_ids}}
+            changed |= {
+                "stream_ids": {"from": [], "to": seen.stream_ids},
+                "batch": {"from": None, "to": values["batch"]},
+            }
+        reached("restore: row written")
+        changed["revision"] = {"from": seen.revision, "to": event.revision}
+        more = {name: values[name] for name in (*blobs.BLOB, "inferred")}
+        append_history(connection, principal, series_id, seen, "restore", changed, **more)
+        require_quota(connection, self._quotas, seen.owner_id, is_new=not seen.metadata)
+        reached("restore: history noted")
+        return earlier
+
+
+def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tuple[Event, Blob]:
+    """Return the revision to restore, by default the last one with a blob, and its blob.
+
+    Raises
+    ------
+    NotFoundError
+    ExpiredError
+        When the revision was purged.
+    """
+    for event in reversed(events):
+        if event.action != "delete" and revision in (None, event.revision):
+            if event.blob is None:
+                raise ExpiredError(f"The file of revision {event.revision} of series {series_id} was purged.")
+            return event, event.blob
+    raise NotFoundError(f"Series {series_id} has no revision {revision} with data.")
+
+
+def _batch_at(events: Sequence[Event], revision: int) -> str | None:
+    """Return the batch in the row of a series at a revision: that of the creation, or of the last change of it."""
+    batch = events[0].batch
+    for event in events:
+        if event.revision <= revision and "batch" in event.changed:
+            batch = event.changed["batch"]["to"]
+    return batch
+
+
+def _require_references(connection: Connection, principal: Principal, values: dict[str, Any]) -> None:
+    """Raise MissingReferenceError unless every entry that a series refers to exists."""
+    known = look_up_references(connection, principal, values, [], []).known
+    missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not known.get(name, True)}
+    if missing:
+        named = ", ".join(f"{name} {values[name]}" for name in missing)
+        raise MissingReferenceError(f"Create what was deleted first, with the same id: {named}.", fields=missing)

@@ -1,0 +1,106 @@
+"""The statements that restore series: the history of one with its blobs, and the row of a deleted one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from photseries.lightcurve.sky import pixel
+from photseries.server.catalogue import blobs, series
+from photseries.server.catalogue.access import audience, deleted_access
+from photseries.server.catalogue.blobs import Blob, of_row
+from photseries.server.catalogue.models import Group, Series, SeriesHistory, Stream, UnlinkedBlob
+from photseries.server.catalogue.series import Changeable
+from photseries.server.principal import Principal
+
+__all__ = ["Event", "deleted", "history_of", "insert_again", "is_kept"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of the history of a series; a delete has no blob."""
+
+    revision: int
+    action: str
+    at: datetime
+    owner_id: int
+    changed: Mapping[str, Any]
+    inferred: Sequence[str]
+    batch: str | None
+    blob: Blob | None
+
+
+def history_of(connection: Connection, series_id: int) -> list[Event]:
+    """Return the whole history of a series, the first revision first."""
+    table = SeriesHistory.__table__
+    rows = connection.execute(select(table).where(table.c.series_id == series_id).order_by(table.c.revision)).mappings()
+    names = [name for name in Event.__dataclass_fields__ if name != "blob"]
+    return [
+        Event(**{name: row[name] for name in names}, blob=of_row(series_id, row) if row["filename"] else None)
+        for row in rows
+    ]
+
+
+def deleted(connection: Connection, principal: Principal, series_id: int, events: Sequence[Event]) -> Changeable | None:
+    """Return a deleted series without metadata and blob; None when it is not deleted or was not visible.
+
+    A delete by an earlier version of the service recorded no sharing: then only the owner and admins see the series.
+    """
+    if not events or events[-1].action != "delete":
+        return None
+    last = events[-1]
+    kept = {name: value["from"] for name, value in last.changed.items()}
+    own = connection.scalars(select(Group.id).where(Group.single_user_id == last.owner_id)).one()
+    group_ids, stream_ids = sorted({own, *kept.get("group_ids", ())}), kept.get("stream_ids", [])
+    visible, allowed = deleted_access(principal, last.owner_id, audience(group_ids, stream_ids))
+    if not visible:
+        return None
+    return Changeable(
+        allowed=allowed,
+        revision=last.revision,
+        owner_id=last.owner_id,
+        owners_group_id=own,
+        created_at=datetime.fromisoformat(kept["created_at"]) if "created_at" in kept else events[0].at,
+        metadata={},
+        inferred=frozenset(),
+        group_ids=_existing(connection, Group, group_ids),
+        stream_ids=_existing(connection, Stream, stream_ids),
+        content_hash="",
+        blob=Blob(series_id, "", 0, 0, "", 0),
+    )
+
+
+def is_kept(connection: Connection, filename: str, grace: float) -> bool:
+    """Return whether an unlinked blob is kept."""
+    found = select(UnlinkedBlob.filename).where(UnlinkedBlob.filename == filename, blobs.is_kept(grace))
+    return connection.scalar(found) is not None
+
+
+def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Sequence[int]) -> list[int]:
+    return list(connection.scalars(select(table.id).where(table.id.in_(ids)).order_by(table.id)))
+
+
+def insert_again(connection: Connection, series_id: int, seen: Changeable, values: Mapping[str, Any]) -> bool:
+    """Insert the row of a deleted series with its next revision and its sharing; return whether it was still deleted.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}
+    row |= {"healpix": int(pixel(values["ra"], values["dec"])), "audience": []}
+    statement = insert(Series).values(**given, **row).on_conflict_do_nothing(index_elements=["id"])
+    with series.refused(values):
+        inserted = connection.execute(statement).rowcount == 1
+    if inserted:
+        series.share(connection, series_id, seen.group_ids, seen.stream_ids)
+    return inserted
