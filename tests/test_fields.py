@@ -19,7 +19,7 @@ from photseries.errors import ForbiddenError
 from photseries.fields import FIELDS, STATISTICS
 from photseries.lightcurve.statistics import Summary
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Archive, Restorer
+from photseries.server.archive import Archive, BatchUndo, Restorer
 from photseries.server.http import server
 from photseries.server.http.openapi.document import document
 from photseries.server.principal import ADMIN, MANAGE, UPLOAD, requirement_of
@@ -256,6 +256,7 @@ USE_CASES = {
     Archive.update: {UPLOAD, MANAGE},
     Archive.delete: {UPLOAD, MANAGE},
     Restorer.restore: {UPLOAD, MANAGE},
+    BatchUndo.undo: {UPLOAD, MANAGE},
     Accounts.create: {ADMIN},
     Accounts.create_source: {UPLOAD},
     Accounts.change: {ADMIN},
@@ -322,4 +323,4 @@ def test_documents_print_what_is_required():
 def test_the_document_lists_what_the_code_does():
     history = document(server.API, ["ztfg"])["components"]["schemas"]["History"]
     actions = history["properties"]["history"]["items"]["properties"]["action"]["enum"]
-    assert set(actions) == {"create", "update", "share", "delete", "restore", "import"}
+    assert set(actions) == {"create", "update", "share", "delete", "restore", "import", "purge"}

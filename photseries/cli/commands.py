@@ -39,6 +39,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.series",
             "Remove the earlier revisions of a series, also of a deleted one, for good, after asking.",
         ),
+        "undo": Entry(
+            "photseries.cli.series", "Undo an upload batch: delete what it created, restore what it changed."
+        ),
         "restore": Entry("photseries.cli.series", "Bring back a deleted series, or an earlier revision of a series."),
     },
 }

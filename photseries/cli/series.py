@@ -1,4 +1,4 @@
-"""``photseries get | show | delete | purge | restore``: one series."""
+"""``photseries get | show | delete | purge | restore | undo``: one series, or one batch."""
 
 from __future__ import annotations
 
@@ -136,6 +136,22 @@ def restore(client: Client, series_id: int, revision: int | None, if_match: int 
     click.echo(f"Series {series_id} is at revision {number}.")
 
 
+@click.command()
+@click.argument("batch")
+@click.option("--dry-run", is_flag=True, help="Print what would be done.")
+@json_option
+@connected
+def undo(client: Client, batch: str, dry_run: bool, as_json: bool) -> None:
+    """Undo an upload batch: delete what it created, restore what it changed."""
+    undone = client.undo(batch, dry_run=dry_run)
+    if as_json:
+        click.echo(orjson.dumps(undone, option=orjson.OPT_INDENT_2))
+        return
+    for outcome, ids in undone.items():
+        if ids:
+            click.echo(f"{outcome} ({len(ids):,}): {' '.join(map(str, ids))}")
+
+
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
@@ -180,4 +196,4 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
 
 
-COMMANDS = (get, show, delete, purge, restore)
+COMMANDS = (get, show, delete, purge, restore, undo)

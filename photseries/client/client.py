@@ -503,6 +503,36 @@ class Client:
         answer = self._transport.write("POST", path, written, repeatable=revision is not None, headers=headers)
         return int(answer["revision"])
 
+    def undo(self, batch: str, *, dry_run: bool = False) -> dict[str, list[int]]:
+        """Undo an upload batch: delete the series that it created, restore the others to the revision before it.
+
+        Parameters
+        ----------
+        batch : str
+        dry_run : bool
+            Whether nothing is changed.
+
+        Returns
+        -------
+        dict of str to list of int
+            The ids of the series by outcome: ``deleted``, ``restored``; and of those that were left, because they were
+            ``changed`` since, ``forbidden``, ``expired`` ... (docs/api.md).
+
+        Raises
+        ------
+        NotFoundError
+            When no series has had this batch.
+        """
+        undone: dict[str, list[int]] = {}
+        after: int | None = 0
+        while after is not None:
+            written = message(None, {"batch": batch, "dryRun": dry_run, "after": after})
+            answer = self._transport.write("POST", f"{SERIES}/undo", written, repeatable=True)
+            after = answer.pop("next")
+            for outcome, ids in answer.items():
+                undone.setdefault(outcome, []).extend(ids)
+        return undone
+
     def create(self, kind: str, **fields: Any) -> int | str:
         """Create what series refer to, for those who may: a source, an instrument, a group ...
 

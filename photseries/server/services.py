@@ -11,7 +11,7 @@ from pathlib import Path
 from photseries.errors import StartError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Analysis, Archive, Exporter, Restorer, SeriesReader, Upkeep
+from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Restorer, SeriesReader, Upkeep
 from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue.engine import Catalogue, require_version
@@ -39,6 +39,7 @@ class Services:
     sandbox: Sandbox
     archive: Archive
     restorer: Restorer
+    batch_undo: BatchUndo
     reader: SeriesReader
     exporter: Exporter
     analysis: Analysis
@@ -139,14 +140,16 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
         store = opened_store(config, catalogue)
         sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
         stack.callback(sandbox.close)
+        archive, restorer = Archive(catalogue, store, sandbox, config), Restorer(catalogue, store, config)
         reader = SeriesReader(catalogue, store, config.store.table_memory)
         yield Services(
             config=config,
             catalogue=catalogue,
             store=store,
             sandbox=sandbox,
-            archive=Archive(catalogue, store, sandbox, config),
-            restorer=Restorer(catalogue, store, config),
+            archive=archive,
+            restorer=restorer,
+            batch_undo=BatchUndo(catalogue, archive, restorer, config.store.grace),
             reader=reader,
             exporter=Exporter(catalogue, store, reader, config.directory),
             analysis=Analysis(reader, config.periodogram, config.photometry.detection_threshold),

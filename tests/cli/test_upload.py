@@ -1,5 +1,6 @@
 """``photseries upload`` and ``update``: real files go up, what is wrong is said, the same command again is harmless."""
 
+import json
 import re
 import zlib
 
@@ -233,3 +234,31 @@ def test_warnings_of_the_service_are_printed(run, world, admin, tmp_path):
         "replaced"
         in run("upload", tmp_path / "btjd.csv", *words, "--time-format", "btjd", "--if-exists", "replace").stdout
     )
+
+
+def test_undo_takes_an_upload_back(run, world, tmp_path):
+    words = ("--from-name", "{series_obj_id}.csv", "--series-name", "undo", *FIELDS)
+    (old,) = run.lines("upload", *written(tmp_path / "a", ["1.csv"]).iterdir(), *words)
+    folder = written(tmp_path / "b", ["1.csv", "2.csv"], bg=1.0)
+    lines = run.lines("upload", folder, *words, "--if-exists", "replace")
+    ids = {line["status"]: line["id"] for line in lines}
+    (batch,) = {line["batch"] for line in lines}
+    expected = {"deleted": [ids["created"]], "restored": [old["id"]]}
+    dry = json.loads(run("undo", batch, "--dry-run", "--json").stdout)
+    assert {outcome: numbers for outcome, numbers in dry.items() if numbers} == expected
+    assert len(run.lines("find", "--batch", batch)) == 2
+    assert run("undo", batch).stdout == f"deleted (1): {ids['created']}\nrestored (1): {old['id']}\n"
+    assert [one["batch"] for one in run.lines("find", "--series-name", "undo")] == [old["batch"]]
+    assert "No batch nowhere" in run("undo", "nowhere", status=2).stderr
+
+
+def test_restore(run, world, tmp_path):
+    (line,) = run.lines(
+        "upload", *written(tmp_path, ["r.csv"]).iterdir(), "--series-obj-id", "r", "--series-name", "r", *FIELDS
+    )
+    run("update", line["id"], "--channel", "b")
+    run("delete", line["id"], "--yes")
+    assert run("restore", line["id"]).stdout == f"Series {line['id']} is at revision 4.\n"
+    assert run("restore", line["id"], "--revision", 1, "--if-match", 4).stdout.endswith("revision 5.\n")
+    assert run.lines("find", "--series-name", "r")[0]["channel"] is None
+    assert "is not deleted" in run("restore", line["id"], status=2).stderr

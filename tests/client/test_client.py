@@ -476,3 +476,34 @@ def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_
     assert {name: value for name, value in second.metadata.items() if name not in own} == {
         name: value for name, value in first.metadata.items() if name not in own
     }
+
+
+def test_what_was_deleted_or_replaced_is_restored(client, fields):
+    number = client.upload(frame(), channel="a", **fields).id
+    client.update(number, frame(20), channel="b")
+    client.delete(number)
+    assert client.restore(number) == 4
+    assert client.restore(number, 1, if_match=4) == 5
+    assert client.restore(number, 1) == 5
+    series = client.get(number)
+    assert (series.metadata["channel"], len(series.data)) == ("a", 10)
+    with pytest.raises(InvalidError, match="not deleted"):
+        client.restore(number)
+
+
+def test_many_uploads_have_one_batch_that_can_be_undone(client, fields):
+    old = client.upload(frame(), **{**fields, "series_obj_id": "old", "batch": "mine"}).id
+    items = [(frame(20), {"series_obj_id": name}) for name in ("old", "1", "2")]
+    outcomes = list(client.upload_many(items, if_exists="replace", **fields))
+    ids = sorted(outcome.uploaded.id for outcome in outcomes)
+    (batch,) = client.find(series_name=fields["series_name"])["batch"].unique()
+    undone = client.undo(batch)
+    assert {outcome: sorted(numbers) for outcome, numbers in undone.items() if numbers} == {
+        "deleted": [number for number in ids if number != old],
+        "restored": [old],
+    }
+    assert list(client.find(series_name=fields["series_name"])["batch"]) == ["mine"]
+    other = list(client.upload_many(items, **fields, batch="named"))
+    assert {client.get(one.uploaded.id).metadata["batch"] for one in other if one.uploaded} == {"named"}
+    with pytest.raises(NotFoundError):
+        client.undo("nobody's")

@@ -17,9 +17,21 @@ only when its row is certain not to have been committed; when that is unknown, t
 
 from photseries.server.archive.analysis import Analysis
 from photseries.server.archive.archive import Archive, Created
+from photseries.server.archive.batches import BatchUndo
 from photseries.server.archive.exports import Exporter
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.archive.restoring import Restorer
 from photseries.server.archive.upkeep import Damage, Swept, Upkeep
 
-__all__ = ["Analysis", "Archive", "Created", "Damage", "Exporter", "Restorer", "SeriesReader", "Swept", "Upkeep"]
+__all__ = [
+    "Analysis",
+    "Archive",
+    "BatchUndo",
+    "Created",
+    "Damage",
+    "Exporter",
+    "Restorer",
+    "SeriesReader",
+    "Swept",
+    "Upkeep",
+]

@@ -37,8 +37,8 @@ __all__ = ["BLOB", "Blob"]
 #: The columns that describe a blob.
 BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
-#: How long ago a change unlinked a blob [s].
-unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
+# How long ago a change unlinked a blob [s].
+_unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def purge(connection: Connection, series_id: int) -> None:
 
 def is_kept(grace: float) -> ColumnElement[bool]:
     """Restrict to the unlinked blobs that are kept: younger than the grace, and claimed by no sweep or purge."""
-    return and_(~UnlinkedBlob.purged, unlinked_for < grace)
+    return and_(~UnlinkedBlob.purged, _unlinked_for < grace)
 
 
 def take_back(connection: Connection, filename: str, grace: float) -> bool:
@@ -97,7 +97,7 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
         func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
     )
     statement = (
-        select(candidate.c.filename, unlinked_for)
+        select(candidate.c.filename, _unlinked_for)
         .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == candidate.c.filename)
         .where(~exists().where(Series.filename == candidate.c.filename))
     )
@@ -120,12 +120,12 @@ def claim_due(connection: Connection, settings: Store, series_id: int | None = N
 
 
 def _due(settings: Store, series_id: int | None) -> Select[tuple[str]]:
-    order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, unlinked_for >= settings.grace)
+    order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, _unlinked_for >= settings.grace)
     from_first = func.row_number().over(partition_by=part, order_by=order)
     from_last = func.row_number().over(partition_by=part, order_by=order.desc())
     surplus = and_(UnlinkedBlob.series_id.is_not(None), from_first > 1, from_last >= settings.revisions)
-    old_surplus = and_(surplus, unlinked_for >= settings.write_deadline)
-    is_due = or_(unlinked_for >= settings.grace, UnlinkedBlob.purged, old_surplus).label("is_due")
+    old_surplus = and_(surplus, _unlinked_for >= settings.write_deadline)
+    is_due = or_(_unlinked_for >= settings.grace, UnlinkedBlob.purged, old_surplus).label("is_due")
     of_series = true() if series_id is None else UnlinkedBlob.series_id == series_id
     noted = select(UnlinkedBlob.filename, is_due).where(of_series).subquery()
     return select(noted.c.filename).where(noted.c.is_due)

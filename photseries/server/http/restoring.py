@@ -11,19 +11,20 @@ from photseries.errors import (
     ExpiredError,
     InDoubtError,
     MissingReferenceError,
+    NotFoundError,
     PreconditionFailedError,
     QuotaExceededError,
 )
-from photseries.server.archive import Restorer
+from photseries.server.archive import BatchUndo, Restorer
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import IF_MATCH, Contract
 from photseries.server.http.series import number_of
 from photseries.server.http.tags import revisions
 from photseries.server.principal import requirement_of
 from photseries.server.schemas.registries import load_entry
-from photseries.server.schemas.restoring import RESTORE
+from photseries.server.schemas.restoring import RESTORE, UNDO
 
-__all__ = ["RestoreHandler"]
+__all__ = ["RestoreHandler", "UndoHandler"]
 
 
 class RestoreHandler(BaseHandler):
@@ -51,3 +52,20 @@ class RestoreHandler(BaseHandler):
             return {"id": series_id, "revision": revision}
 
         await self.reply(restore, heavy=True)
+
+
+class UndoHandler(BaseHandler):
+    """The series of an upload batch."""
+
+    needs: ClassVar = {"POST": requirement_of(BatchUndo.undo)}
+
+    @Contract(body="Undo", gives="Undone", fails=(NotFoundError, InDoubtError))
+    async def post(self) -> None:
+        """Delete the series that a batch created, and restore the others to the revision before it."""
+
+        def undo() -> dict[str, Any]:
+            asked = load_entry(UNDO, self.json_body())
+            dry_run, after = asked.get("dryRun", False), asked.get("after", 0)
+            return self.services.batch_undo.undo(self.principal, asked["batch"], dry_run=dry_run, after=after)
+
+        await self.reply(undo, heavy=True)

@@ -34,7 +34,7 @@ from photseries.server.http.operation import (
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
 from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler, SourcesHandler
-from photseries.server.http.restoring import RestoreHandler
+from photseries.server.http.restoring import RestoreHandler, UndoHandler
 from photseries.server.http.series import (
     AppendHandler,
     HistoryHandler,
@@ -60,6 +60,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
     (r"/api/photometric_series/export", ExportHandler, {}),
+    (r"/api/photometric_series/undo", UndoHandler, {}),
     (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),

@@ -1,21 +1,29 @@
-"""The bodies that restore a series."""
+"""The bodies that restore a series and undo a batch."""
 
 from __future__ import annotations
 
-from marshmallow import RAISE, Schema
+from marshmallow import RAISE, Schema, fields
 
-from photseries.server.schemas.fields import Whole
+from photseries.server.schemas.fields import Text, Whole
 
-__all__ = ["RESTORE"]
+__all__ = ["RESTORE", "UNDO"]
 
 
-class _RestoreSchema(Schema):
+class _Strict(Schema):
     class Meta:
         """Other keys are refused."""
 
         unknown = RAISE
 
+
+class _RestoreSchema(_Strict):
     revision = Whole()
 
 
-RESTORE = _RestoreSchema()
+class _UndoSchema(_Strict):
+    batch = Text(required=True)
+    dryRun = fields.Boolean()  # noqa: N815  as in the interface
+    after = fields.Integer(strict=True)
+
+
+RESTORE, UNDO = _RestoreSchema(), _UndoSchema()

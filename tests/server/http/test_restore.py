@@ -1,8 +1,13 @@
 """Deleted series and earlier revisions come back while their files are kept."""
 
+import dataclasses
+
 import psycopg2
 import pytest
 
+from photseries.errors import ExpiredError
+from photseries.server.catalogue import blobs
+from tests.server.archive.test_order import body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import get, patch, post
 from tests.support import columns
@@ -181,10 +186,38 @@ def test_what_cannot_be_restored(anna, world):
     series = post(anna, world)
     check_error(restore(anna, series), 400)
     check_error(restore(anna, series, 2), 404)
-    for body in ({"revision": 0}, {"revision": "x"}, {"revisions": 1}):
-        check_error(anna.post(f"{PATH}/{series}/restore", json=body), 400)
+    for wrong in ({"revision": 0}, {"revision": "x"}, {"revisions": 1}):
+        check_error(anna.post(f"{PATH}/{series}/restore", json=wrong), 400)
     anna.delete(f"{PATH}/{series}")
     check_error(restore(anna, series, 2), 404)
     check_error(restore(anna, 999999), 404)
     check_error(restore(anna, series, headers={"If-Match": f'"{series}.1.none"'}), 412, "precondition_failed")
     assert restore(anna, series, headers={"If-Match": f'"{series}.2.none"'}).status_code == 200
+
+
+def test_what_was_purged_is_gone(anna, world):
+    series, deleted = post(anna, world), post(anna, world)
+    patch(anna, series, channel="b")
+    anna.delete(f"{PATH}/{deleted}")
+    for number in (series, deleted):
+        assert anna.delete(f"{PATH}/{number}/history").status_code == 200
+    for number, revision in ((series, 1), (deleted, 1), (deleted, None)):
+        assert "purged" in check_error(restore(anna, number, revision), 410, "expired")["message"]
+    patch(anna, series, channel="c")
+    assert restored(anna, series, 3) == 5
+    assert get(anna, series)["channel"] == "b"
+
+
+def test_surplus_that_a_sweep_has_claimed_is_gone(services, principal):
+    """Beyond store.revisions, within the grace."""
+    series = services.archive.create(principal, body()).id
+    for number in range(4):
+        services.archive.update(principal, series, {"channel": str(number)})
+    settings = dataclasses.replace(services.config.store, revisions=2)
+    with services.catalogue.transaction() as connection:
+        connection.exec_driver_sql("UPDATE unlinked_blobs SET unlinked_at = unlinked_at - interval '1 hour'")
+        assert len(blobs.claim_due(connection, settings)) == 2
+    for revision in (2, 3):
+        with pytest.raises(ExpiredError):
+            services.restorer.restore(principal, series, revision)
+    assert services.restorer.restore(principal, series, 1) == 6

@@ -13,6 +13,7 @@ from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.parameters import PERIODOGRAM
 from photseries.server.accounts import KINDS
+from photseries.server.archive.batches import OUTCOMES
 from photseries.server.archive.intake import LAYERS
 from photseries.server.catalogue.history import ACTIONS, FOR_READERS
 from photseries.server.catalogue.shapes import Shape, entry_shapes
@@ -170,6 +171,12 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     yield "Created", record(*stored)
     yield "Changed", record(*stored)
     yield "Restored", record({"id": INTEGER, "revision": INTEGER}, {"id": 1, "revision": 3})
+    described = {name: {**several(INTEGER), "description": f"Ids: {what}."} for name, what in OUTCOMES.items()}
+    described["next"] = {
+        **nullable(INTEGER),
+        "description": "What `after` of the next request must be; null at the end.",
+    }
+    yield "Undone", record(described, {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None})
     yield "Preview", _preview(fields)
     yield "Summary", _summary()
     event = {

@@ -17,7 +17,7 @@ from photseries.server.accounts import KINDS
 from photseries.server.http.openapi import examples
 from photseries.server.schemas.metadata import MetadataSchema
 from photseries.server.schemas.registries import CHANGES, CREATIONS
-from photseries.server.schemas.restoring import RESTORE
+from photseries.server.schemas.restoring import RESTORE, UNDO
 
 __all__ = ["add_bodies", "noun"]
 
@@ -54,6 +54,8 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     for name, schema in _about_series(MetadataSchema(filters, Limits().depth).json_schema()):
         spec.components.schema(name, schema)
     spec.components.schema("Restore", {**convert(RESTORE), "example": {"revision": 1}})
+    undo = {"batch": examples.SERIES["batch"], "dryRun": True}
+    spec.components.schema("Undo", {**convert(UNDO), "example": undo})
     for kind in KINDS:
         created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
         spec.components.schema(f"New{noun(kind)}", created)

@@ -1,0 +1,159 @@
+"""Undo an upload batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from photseries.errors import NotFoundError, PhotseriesError, UnavailableError
+from photseries.server.archive.archive import Archive
+from photseries.server.archive.restoring import Restorer
+from photseries.server.catalogue import batches
+from photseries.server.catalogue.batches import BatchEvent
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.principal import CHANGE_SERIES, Principal, requires
+
+__all__ = ["OUTCOMES", "BatchUndo"]
+
+#: What becomes of the series of a batch, with its description.
+OUTCOMES = {
+    "deleted": "the batch created them, and they are deleted",
+    "restored": "the revision before the batch is the newest again",
+    "changed": "left: they were changed since",
+    "forbidden": "left: the token may not change them",
+    "expired": "left: the file of the revision before the batch is no longer kept",
+    "duplicate": "left: another series has the key of the revision before the batch",
+    "missing_reference": "left: what the revision before the batch refers to was deleted",
+    "damaged": "left: the file of the revision before the batch is missing or altered",
+}
+
+# Changes that keep metadata and table.
+_UNSTORED = ("share", "purge")
+
+#: How long one call works before it leaves the rest to the next one [s].
+LONGEST = 20.0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What to do with one series, seen at a revision: an outcome, and whether it still has to be brought about."""
+
+    series_id: int
+    outcome: str
+    seen: int
+    target: int | None = None
+    pending: bool = False
+
+
+class BatchUndo:
+    """Undoes upload batches.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    archive : Archive
+    restorer : Restorer
+    grace : float
+        How long unlinked blobs are kept [s].
+    """
+
+    def __init__(self, catalogue: Catalogue, archive: Archive, restorer: Restorer, grace: float) -> None:
+        self._catalogue = catalogue
+        self._archive = archive
+        self._restorer = restorer
+        self._grace = grace
+
+    @requires(CHANGE_SERIES)
+    def undo(self, principal: Principal, batch: str, *, dry_run: bool = False, after: int = 0) -> dict[str, Any]:
+        """Delete the series that a batch created; restore the others to the revision before the batch.
+
+        Each series is a transaction of its own. Repeating an undo is harmless: what is undone counts as such.
+
+        Parameters
+        ----------
+        principal : Principal
+        batch : str
+        dry_run : bool
+            Whether nothing is changed.
+        after : int
+            Only series with larger ids.
+
+        Returns
+        -------
+        dict
+            The ids by outcome, see :data:`OUTCOMES`; and ``next``: None, or the value of ``after`` for the next call
+            when this one has not looked at all series.
+
+        Raises
+        ------
+        NotFoundError
+            When no series that the principal sees has had the batch.
+        UnavailableError
+        """
+        deadline = time.monotonic() + LONGEST
+        with self._catalogue.reading() as connection:
+            histories = batches.histories(connection, principal, batch, after, self._grace)
+            steps = [_step(events, batch) for events in histories]
+        if not steps and not after:
+            raise NotFoundError(f"No batch {batch[:60]} among the series that you see.")
+        undone: dict[str, Any] = {outcome: [] for outcome in OUTCOMES}
+        undone["next"] = None
+        for step in steps:
+            outcome = self._undo(principal, step) if step.pending and not dry_run else step.outcome
+            undone[outcome].append(step.series_id)
+            if time.monotonic() > deadline and step is not steps[-1]:
+                undone["next"] = step.series_id
+                break
+        return undone
+
+    def _undo(self, principal: Principal, step: _Step) -> str:
+        """Undo one series; return the outcome."""
+        seen = frozenset({step.seen})
+        try:
+            if step.target is None:
+                self._archive.delete(principal, step.series_id, seen)
+            else:
+                self._restorer.restore(principal, step.series_id, step.target, seen)
+        except UnavailableError:
+            raise
+        except PhotseriesError as error:
+            return error.code if error.code in OUTCOMES else "changed"
+        return step.outcome
+
+
+def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
+    """Plan the undo of one series from its history."""
+    last, stored, first = events[-1], None, 0
+    for place in reversed(range(len(events))):
+        if events[place].batch == batch:
+            stored, first = stored or events[place], place
+        elif stored and events[place].action not in _UNSTORED:
+            break
+    before = None if events[first].action in ("create", "import") else events[first - 1]
+    outcome, pending = _planned(last, stored or last, before)
+    return _Step(last.series_id, outcome, last.revision, before.revision if before else None, pending)
+
+
+def _planned(last: BatchEvent, stored: BatchEvent, before: BatchEvent | None) -> tuple[str, bool]:
+    """Return the outcome for one series, and whether it still has to be brought about.
+
+    Parameters
+    ----------
+    last, stored : BatchEvent
+        The last event of the series, and the last one of the batch.
+    before : BatchEvent or None
+        The one before the batch; None when the batch created the series.
+    """
+    if last.action == "delete":
+        return ("deleted" if before is None else "changed"), False
+    if before is not None and last.filename == before.filename:
+        return "restored", False
+    # A restore brings the file of the batch back.
+    if last.filename != stored.filename or last.action in _UNSTORED:
+        return "changed", False
+    if not last.allowed:
+        return "forbidden", False
+    is_kept = before is None or bool(before.kept)
+    return ("deleted" if before is None else "restored" if is_kept else "expired"), is_kept

@@ -1,0 +1,70 @@
+"""The statements about upload batches: the history of the series that a batch stored or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy import Connection, and_, or_, select
+
+from photseries.server.catalogue import blobs
+from photseries.server.catalogue.access import changeable, visible
+from photseries.server.catalogue.models import SERIES, Series, SeriesHistory, UnlinkedBlob
+from photseries.server.principal import Principal
+
+__all__ = ["BatchEvent", "histories"]
+
+
+@dataclass(frozen=True)
+class BatchEvent:
+    """A row of the history of a series.
+
+    Attributes
+    ----------
+    series_id, revision : int
+    action : str
+    batch, filename : str or None
+    kept : bool or None
+        Whether an unlinked blob is kept; None for the current blob, and for one that is gone.
+    allowed : bool or None
+        Whether the principal may change the series, unless it is deleted.
+    """
+
+    series_id: int
+    revision: int
+    action: str
+    batch: str | None
+    filename: str | None
+    kept: bool | None
+    allowed: bool | None
+
+
+def histories(
+    connection: Connection, principal: Principal, batch: str, after: int, grace: float
+) -> Iterator[list[BatchEvent]]:
+    """Yield the history of each series that a batch stored or changed, in the order of ids, the first revision first.
+
+    Series that the principal does not see are left out; deleted series are for their owners and admins.
+
+    Parameters
+    ----------
+    batch : str
+    after : int
+        Only series with larger ids.
+    grace : float
+        How long unlinked blobs are kept [s].
+    """
+    table = SeriesHistory.__table__.c
+    numbers = select(table.series_id).where(table.batch == batch, table.series_id > after)
+    own = and_(SERIES.id.is_(None), table.owner_id == principal.user_id)
+    names = (table.series_id, table.revision, table.action, table.batch, table.filename)
+    statement = (
+        select(*names, blobs.is_kept(grace), changeable(principal))
+        .outerjoin(Series.__table__, SERIES.id == table.series_id)
+        .outerjoin(UnlinkedBlob, UnlinkedBlob.filename == table.filename)
+        .where(table.series_id.in_(numbers), or_(visible(principal), own))
+        .order_by(table.series_id, table.revision)
+    )
+    for _, rows in groupby(connection.execute(statement), lambda row: row.series_id):
+        yield [BatchEvent(*row) for row in rows]
