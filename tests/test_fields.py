@@ -255,6 +255,7 @@ USE_CASES = {
     Archive.append: {UPLOAD, MANAGE},
     Archive.update: {UPLOAD, MANAGE},
     Archive.delete: {UPLOAD, MANAGE},
+    Archive.purge: {UPLOAD, MANAGE},
     Restorer.restore: {UPLOAD, MANAGE},
     BatchUndo.undo: {UPLOAD, MANAGE},
     Accounts.create: {ADMIN},
