@@ -3,6 +3,7 @@
 import concurrent.futures
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -50,6 +51,27 @@ def test_processes_that_migrate_at_once_wait_for_each_other(empty):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(lambda _: migrations.upgrade(empty.engine), range(4)))
     assert sorted(str(before) for before, _ in outcomes) == sorted(["None", *[outcomes[0][1]] * 3])
+
+
+def test_files_that_were_unlinked_before_the_upgrade_get_their_series_and_are_counted(empty):
+    configuration = migrations._configuration()
+    with empty.engine.begin() as connection:
+        configuration.attributes["connection"] = connection
+        command.upgrade(configuration, "0008")
+        (owner,) = connection.exec_driver_sql("INSERT INTO users (username) VALUES ('anna') RETURNING id").one()
+        for revision, size in ((1, 70), (2, 500)):
+            connection.exec_driver_sql(
+                "INSERT INTO series_history"
+                " (series_id, revision, user_id, owner_id, action, changed, filename, blob_size)"
+                f" VALUES (5, {revision}, {owner}, {owner}, 'update', '{{}}', 'file {revision}', {size})"
+            )
+        connection.exec_driver_sql("INSERT INTO unlinked_blobs (filename) VALUES ('file 1'), ('unknown')")
+    migrations.upgrade(empty.engine)
+    with empty.engine.connect() as connection:
+        noted = "SELECT filename, series_id, owner_id, blob_size FROM unlinked_blobs ORDER BY filename"
+        assert connection.exec_driver_sql(noted).all() == [("file 1", 5, owner, 70), ("unknown", None, None, 0)]
+        used = "SELECT owner_id, series, bytes, kept_bytes FROM owner_usage"
+        assert connection.exec_driver_sql(used).all() == [(owner, 0, 0, 70)]
 
 
 def test_null_is_a_value_of_the_unique_key(empty):
