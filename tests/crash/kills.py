@@ -21,7 +21,6 @@ ENDING = ("write: before COMMIT", "write: committed")
 REMOVING = ("store: blob removed", "store: folders pruned")
 UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
 RESTORE = ("restore: note taken back", "restore: row written", "restore: history noted", "restore: committed")
-PROBE = WRITING[:3]
 
 POINTS = {
     "create": (*WRITING, "create: row inserted", *ENDING),
@@ -34,10 +33,7 @@ POINTS = {
     "update, no grace": (*REMOVING, "sweep: blob swept"),
     "delete, no grace": (*REMOVING, "sweep: blob swept"),
     "update, surplus": ("sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
-    "sweep": (
-        "sweep: elected", *PROBE, "store: partial file removed", "sweep: looked up", *REMOVING, "sweep: blob swept",
-        "sweep: notes dropped",
-    ),
+    "sweep": ("sweep: elected", "sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
     "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
 }  # fmt: skip
 
