@@ -41,9 +41,12 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), help="Default: as the name of the file says, or hdf5."
 )
+@click.option("--revision", type=click.IntRange(1), help="Default: the current one.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
-def get(client: Client, series_id: int, output: Path | None, form: str | None, force: bool) -> None:
+def get(
+    client: Client, series_id: int, output: Path | None, form: str | None, revision: int | None, force: bool
+) -> None:
     """Download a series into a file; - is standard output."""
     if form is None:
         form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
@@ -53,19 +56,19 @@ def get(client: Client, series_id: int, output: Path | None, form: str | None, f
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            _save(client, series_id, path, form)
+            _save(client, series_id, path, form, revision)
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from error
     for warning in caught:
         click.echo(f"Warning: {warning.message}", err=True)
 
 
-def _save(client: Client, series_id: int, path: Path, form: str) -> None:
+def _save(client: Client, series_id: int, path: Path, form: str, revision: int | None) -> None:
     if path != _STDOUT:
-        click.echo(client.save(series_id, path, format=form))
+        click.echo(client.save(series_id, path, format=form, revision=revision))
         return
     with tempfile.TemporaryDirectory() as folder:
-        part = client.save(series_id, Path(folder) / "part", format=form)
+        part = client.save(series_id, Path(folder) / "part", format=form, revision=revision)
         with part.open("rb") as content:
             shutil.copyfileobj(content, sys.stdout.buffer)
 

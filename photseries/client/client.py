@@ -156,7 +156,14 @@ class Client:
             return self._finder.past(series_id, revision)
         return self._finder.series(self._finder.metadata(series_id), asked)
 
-    def save(self, series_id: int, path: str | os.PathLike[str], *, format: str | None = None) -> Path:
+    def save(
+        self,
+        series_id: int,
+        path: str | os.PathLike[str],
+        *,
+        format: str | None = None,
+        revision: int | None = None,
+    ) -> Path:
         """Download a series as a file.
 
         Parameters
@@ -166,6 +173,8 @@ class Client:
             An existing file is replaced when all is there.
         format : str, optional
             One of the formats of docs/formats.md, "hdf5" being the stored file; default: as the path ends.
+        revision : int, optional
+            The series as it was at this revision, while the file of that time is kept; default: the current one.
 
         Returns
         -------
@@ -188,8 +197,9 @@ class Client:
         """
         target = Path(path)
         form = format_of(target, WRITERS) if format is None else format
-        stored = (lambda: self._finder.metadata(series_id).get("hash")) if form == "hdf5" else None
-        self._transport.save(f"{path_of(series_id)}/data", {"format": form}, target, stored)
+        asked = {} if revision is None else {"revision": revision}
+        stored = (lambda: self._finder.metadata(series_id).get("hash")) if form == "hdf5" and not asked else None
+        self._transport.save(f"{path_of(series_id)}/data", {"format": form, **asked}, target, stored)
         writer = WRITERS[form].writer if form in WRITERS else None
         if writer is not None and writer.warning:
             warnings.warn(writer.warning, stacklevel=2)

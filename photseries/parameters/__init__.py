@@ -6,7 +6,7 @@ messages, the documentation and the parametrised tests all read the same table.
 
 from photseries.parameters.analysis import FOLDED, PERIODOGRAM, PLOT
 from photseries.parameters.kinds import choice
-from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, UPLOAD, part_of
+from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
     Cone,
     Cursor,
@@ -42,6 +42,7 @@ __all__ = [
     "PART",
     "PERIODOGRAM",
     "PLOT",
+    "REVISION",
     "SEPARATION",
     "SUMMED_UP",
     "UPLOAD",

@@ -10,7 +10,7 @@ from photseries.lightcurve.part import DERIVED, Part
 from photseries.parameters.kinds import COUNT, FLAG, NUMBER, POINTS, POSITIVE, TEXTS, choice, choices
 from photseries.parameters.table import FORMATS, Parameter
 
-__all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "UPLOAD", "part_of"]
+__all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "part_of"]
 
 #: The parameters that ask for a part of one table.
 PART: tuple[Parameter, ...] = (
@@ -43,15 +43,18 @@ LONG_TABLE: tuple[Parameter, ...] = (
     _OF_PART["derive"],
 )
 
+#: The parameter that asks for an earlier revision.
+REVISION = Parameter(
+    name="revision",
+    kind=POSITIVE,
+    sentence="The series as it was at this revision, while the file of that time is kept; earlier ones are for "
+    "the owner and tokens that may change the series.",
+)
+
 #: The parameters of a request for one series.
 ONE_SERIES: tuple[Parameter, ...] = (
     Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="How the table comes."),
-    Parameter(
-        name="revision",
-        kind=POSITIVE,
-        sentence="The series as it was at this revision, while the file of that time is kept; earlier ones are for "
-        "the owner and tokens that may change the series.",
-    ),
+    REVISION,
     *PART,
 )
 

@@ -261,4 +261,6 @@ def test_restore(run, world, tmp_path):
     assert run("restore", line["id"]).stdout == f"Series {line['id']} is at revision 4.\n"
     assert run("restore", line["id"], "--revision", 1, "--if-match", 4).stdout.endswith("revision 5.\n")
     assert run.lines("find", "--series-name", "r")[0]["channel"] is None
+    run("get", line["id"], "--revision", 2, "-o", tmp_path / "old.json")
+    assert json.loads((tmp_path / "old.json").read_text())["channel"] == "b"
     assert "is not deleted" in run("restore", line["id"], status=2).stderr

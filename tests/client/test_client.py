@@ -478,10 +478,12 @@ def test_what_was_saved_goes_up_again_with_all_that_it_says(client, fields, tmp_
     }
 
 
-def test_what_was_deleted_or_replaced_is_restored(client, fields):
+def test_what_was_deleted_or_replaced_is_restored(client, fields, tmp_path):
     number = client.upload(frame(), channel="a", **fields).id
     client.update(number, frame(20), channel="b")
+    stored = client.get(number).blob
     client.delete(number)
+    assert client.save(number, tmp_path / "old.h5", revision=2).read_bytes() == stored
     assert client.restore(number) == 4
     assert client.restore(number, 1, if_match=4) == 5
     assert client.restore(number, 1) == 5

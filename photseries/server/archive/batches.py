@@ -26,6 +26,7 @@ OUTCOMES = {
     "expired": "left: the file of the revision before the batch is no longer kept",
     "duplicate": "left: another series has the key of the revision before the batch",
     "missing_reference": "left: what the revision before the batch refers to was deleted",
+    "quota_exceeded": "left: the quota of the owner does not allow the revision before the batch",
     "damaged": "left: the file of the revision before the batch is missing or altered",
 }
 

@@ -133,7 +133,11 @@ class SeriesReader:
     def revision(
         self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
     ) -> SeriesDocument:
-        """Return a series, deleted or not, as its file was at a revision.
+        """Return a series at a revision as JSON; raises what :meth:`past` does."""
+        return self._document(self.past(principal, series_id, revision), data_format, WHOLE)
+
+    def past(self, principal: Principal, series_id: int, revision: int) -> Found:
+        """Return a series, deleted or not, with the fields that its file had at a revision.
 
         Raises
         ------
@@ -154,7 +158,7 @@ class SeriesReader:
             raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
-        return self._document(Found(blob, revision, 0, fields), data_format, WHOLE)
+        return Found(blob, revision, 0, fields, is_past=True)
 
     def document(
         self, principal: Principal, found: Found, data_format: str = "none", part: Part = WHOLE
@@ -201,6 +205,8 @@ class SeriesReader:
         try:
             return found, read(found)
         except DamagedError:
+            if found.is_past:
+                raise
             again = self.get(principal, found.blob.series_id)
             if again.blob == found.blob:
                 raise

@@ -73,6 +73,7 @@ class Found:
     revision: int
     statistics_version: int
     fields: Mapping[str, Any]
+    is_past: bool = False
 
     @cached_property
     def document(self) -> bytes:

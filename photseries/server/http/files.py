@@ -10,9 +10,16 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 from photseries import parameters
-from photseries.errors import BusyError, DamagedError, NotAcceptableError, NotInstalledError, PhotseriesError
+from photseries.errors import (
+    BusyError,
+    DamagedError,
+    ForbiddenError,
+    NotAcceptableError,
+    NotInstalledError,
+    PhotseriesError,
+)
 from photseries.formats.registry import HDF5, WRITERS, Format
-from photseries.parameters import PART, Parameter, choice
+from photseries.parameters import PART, REVISION, Parameter, choice
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
@@ -24,13 +31,14 @@ from photseries.server.http.turns import MANY_ROWS
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
-#: The parameters of a request for a file.
+#: The parameters of a request for a file; a path with an extension takes all but the first.
 FILE: tuple[Parameter, ...] = (
     Parameter(
         name="format",
         kind=choice(*WRITERS),
         sentence="The format of the file; without it the header Accept decides, and hdf5 where that does not say.",
     ),
+    REVISION,
     *PART,
 )
 
@@ -85,11 +93,11 @@ def _disposition(fields: Mapping[str, Any], extension: str) -> str:
 
 
 _BY_EXTENSION = Contract(
-    query=PART,
+    query=FILE[1:],
     headers=(IF_NONE_MATCH, RANGE),
     gives=Raw(tuple(one.plain_type for one in WRITERS.values())),
     also={206: "The range of its bytes.", 304: "It is still as If-None-Match says."},
-    fails=(DamagedError, NotInstalledError, RangeError, BusyError),
+    fails=(DamagedError, NotInstalledError, RangeError, BusyError, ForbiddenError),
 )
 _FILE = dataclasses.replace(_BY_EXTENSION, query=FILE, fails=(*_BY_EXTENSION.fails, NotAcceptableError))
 
@@ -110,9 +118,9 @@ class FileHandler(BaseHandler):
 
         def read() -> _File:
             series_id = number_of(identity)
-            values = parameters.read(self.arguments(), PART if extension else FILE)
+            values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
             form, part = self._form(extension, values.get("format")), parameters.part_of(values)
-            found = self.services.reader.get(self.principal, series_id)
+            found = self._find(series_id, values.get("revision"))
             tag = tag_of(found, form.extension)
             if is_known(self.request.headers, tag):
                 return _File(found, form, tag)
@@ -126,7 +134,7 @@ class FileHandler(BaseHandler):
                         else self.services.reader.stored_range(self.principal, found, *span)[1]
                     )
                     return _File(found, form, tag, content, found.blob.size, span, stored)
-            self.weigh(not (form is HDF5 and part.is_whole) and found.fields["num_exp"] > MANY_ROWS)
+            self.weigh(not (form is HDF5 and part.is_whole) and found.fields.get("num_exp", MANY_ROWS + 1) > MANY_ROWS)
             found, content = self.services.reader.file(self.principal, found, part, form)
             tag = tag_of(found, form.extension)
             span = byte_range(self.request.headers, len(content), tag)
@@ -159,6 +167,13 @@ class FileHandler(BaseHandler):
         self.set_status(206)
         self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{length}")
         return content
+
+    def _find(self, series_id: int, revision: int | None) -> Found:
+        """Return the series now, or at a revision."""
+        reader = self.services.reader
+        if revision is None:
+            return reader.get(self.principal, series_id)
+        return reader.past(self.principal, series_id, revision)
 
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""

@@ -12,10 +12,11 @@ import pytest
 import zstandard
 
 from photseries.client.payload import is_of
-from photseries.formats import ReadOptions, hdf5
+from photseries.formats import WRITERS, ReadOptions, hdf5
 from photseries.hdf5 import stored_file
 from photseries.lightcurve.digest import content_hash
 from tests.server.http.test_errors import check_error
+from tests.server.http.test_series import patch, post
 from tests.support import TESS, columns, recipe_base64, recipe_read, recipe_write
 
 PATH = "/api/photometric_series"
@@ -391,3 +392,31 @@ def test_rows_that_do_not_fit(admin, world, body, message):
     series = admin.post(PATH, json=world.fields(series_name=name, data=columns(3))).json()["data"]["id"]
     assert message in check_error(admin.post(f"{PATH}/{series}/append", json=body), 400)["message"]
     assert admin.get(f"{PATH}/{series}").json()["data"]["revision"] == 1
+
+
+@pytest.mark.parametrize("form", [form for form in WRITERS.values() if form.is_installed], ids=lambda form: form.name)
+def test_an_earlier_revision_in_every_format(service, admin, world, form):
+    """The answer is what the series gave when it was at that revision."""
+    with service.client(world.tokens["anna"]) as anna, service.client(world.tokens["ben"]) as ben:
+        series = post(anna, world, channel="a", group_ids=[world.crew])
+        address = f"/api/photometric_series/{series}.{form.extension}"
+        old, part = (anna.get(address, params=more).content for more in ({}, {"rowMax": 3, "columns": "mjd,flux"}))
+        patch(anna, series, channel="b", data=columns(20, seed=5))
+        assert anna.get(address).content != old
+        now = anna.get(address, params={"revision": 2})
+        assert now.content == anna.get(address).content
+        answer = anna.get(address, params={"revision": 1})
+        assert answer.content == old
+        assert answer.headers["ETag"].startswith(f'"{series}.1.{form.extension}.')
+        assert (
+            anna.get(address, params={"revision": 1}, headers={"If-None-Match": answer.headers["ETag"]}).status_code
+            == 304
+        )
+        again = anna.get(f"/api/photometric_series/{series}/data", params={"revision": 1, "format": form.name})
+        assert again.content == old
+        assert anna.get(address, params={"revision": 1, "rowMax": 3, "columns": "mjd,flux"}).content == part
+        assert anna.get(address, params={"revision": 1}, headers={"Range": "bytes=5-9"}).content == old[5:10]
+        check_error(ben.get(address, params={"revision": 1}), 403)
+        anna.delete(f"/api/photometric_series/{series}")
+        assert anna.get(address, params={"revision": 1}).content == old
+        check_error(anna.get(address, params={"revision": 9}), 404)

@@ -5,8 +5,10 @@ import dataclasses
 import psycopg2
 import pytest
 
-from photseries.errors import ExpiredError
+from photseries.errors import ExpiredError, QuotaExceededError
+from photseries.server.archive import Restorer
 from photseries.server.catalogue import blobs
+from photseries.server.settings import Quotas
 from tests.server.archive.test_order import body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_series import get, patch, post
@@ -221,3 +223,16 @@ def test_surplus_that_a_sweep_has_claimed_is_gone(services, principal):
         with pytest.raises(ExpiredError):
             services.restorer.restore(principal, series, revision)
     assert services.restorer.restore(principal, series, 1) == 6
+
+
+def test_a_restore_counts_for_quotas(services, principal):
+    series = services.archive.create(principal, body()).id
+    services.archive.delete(principal, series)
+    services.archive.create(principal, body(channel="other"))
+    config = dataclasses.replace(services.config, quotas=Quotas(series=1))
+    with pytest.raises(QuotaExceededError):
+        Restorer(services.catalogue, services.store, config).restore(principal, series)
+    assert services.restorer.restore(principal, series) == 3
+    (used,) = services.reader.usage(principal)
+    files = {blob.key: blob.size for blob in services.store.scan()}
+    assert (used.series, used.bytes, used.kept_bytes) == (2, sum(files.values()), 0)
