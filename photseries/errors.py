@@ -112,7 +112,7 @@ class NotAcceptableError(PhotseriesError):
 
 
 class ConflictError(PhotseriesError):
-    """What was to be changed was changed by others too often while we tried."""
+    """Concurrent modification: the retries are exhausted."""
 
     status = 409
     code = "conflict"

@@ -47,8 +47,8 @@ def require(package: str | None, what: str) -> None:
     """
     if package is not None and not is_installed(package):
         raise NotInstalledError(
-            f"This service cannot write {what}, because {package} is not installed. Whoever runs it can "
-            f"change that: pip install '{extra_of(package)}'."
+            f"This service cannot write {what}, because {package} is not installed. Ask the operator to "
+            f"install it: pip install '{extra_of(package)}'."
         )
 
 

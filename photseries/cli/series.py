@@ -125,7 +125,9 @@ def purge(client: Client, series_id: int, history: bool, yes: bool, if_match: in
 
 def _require_terminal() -> None:
     if not sys.stdin.isatty():
-        raise click.UsageError("Nobody to ask: --yes removes without asking.")
+        raise click.UsageError(
+            "Standard input is not a terminal, so the command cannot ask. Use --yes to remove without asking."
+        )
 
 
 @click.command()

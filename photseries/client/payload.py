@@ -97,7 +97,7 @@ def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
     Raises
     ------
     InvalidError
-        When a field holds what JSON has no place for.
+        When a field cannot be serialised as JSON.
     """
     if payload is None:
         return Message(_json(fields))
@@ -133,7 +133,7 @@ def _json(fields: Mapping[str, Any]) -> bytes:
     try:
         return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:
-        raise InvalidError(f"A field holds what JSON has no place for: {error}.") from error
+        raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
 
 
 def _keeps_columns(frame: pd.DataFrame) -> bool:

@@ -53,7 +53,7 @@ class Settings:
         except ValueError:
             valid = False
         if not valid or parts.query or parts.fragment or parts.username is not None or not self.url.isprintable():
-            raise StartError(f"{self.url!r:.200} is no URL of a service; it must be like https://host:5000.")
+            raise StartError(f"{self.url!r:.200} is not the URL of a service. It must look like https://host:5000.")
         if not (self.token.isascii() and self.token.isprintable() and self.token) or " " in self.token:
             raise StartError("The token is empty, or holds characters that no token has.")
 

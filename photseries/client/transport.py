@@ -67,7 +67,7 @@ class Transport:
         try:
             httpx.URL(settings.url)
         except httpx.InvalidURL as error:
-            raise StartError(f"{settings.url!r:.200} is no URL of a service: {error}.") from error
+            raise StartError(f"{settings.url!r:.200} is not the URL of a service: {error}.") from error
         self._version: str | None = None
         self._http = httpx.Client(
             headers={"Authorization": f"token {settings.token}", "User-Agent": f"photseries/{__version__}"},

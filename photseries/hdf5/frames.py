@@ -155,7 +155,7 @@ def _nanoseconds(column: pd.Series[Any]) -> Array:
     try:
         return np.asarray(column.dt.as_unit("ns"))
     except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
-        raise ValueError("holds times that do not fit 64 bits of nanoseconds, as those from 1677 to 2262 do") from None
+        raise ValueError("contains times outside 1677-2262, the range of 64-bit nanosecond timestamps") from None
 
 
 def _is_text(dtype: Any) -> bool:

@@ -126,7 +126,7 @@ def test_mistakes_are_seen_before_a_service_is_asked(words, message):
         ({}, "photseries login"),
         ({"PHOTSERIES_URL": "http://127.0.0.1:1"}, "No token is known"),
         ({"PHOTSERIES_URL": "http://127.0.0.1:1", "PHOTSERIES_TOKEN": "x"}, "No service answers at http://127.0.0.1:1"),
-        ({"PHOTSERIES_URL": "ftp://x", "PHOTSERIES_TOKEN": "x"}, "is no URL of a service"),
+        ({"PHOTSERIES_URL": "ftp://x", "PHOTSERIES_TOKEN": "x"}, "is not the URL of a service"),
     ],
 )
 @pytest.mark.parametrize("words", [["find"], ["show", "1"], ["whoami"], ["upload", __file__, "--format", "csv"]])

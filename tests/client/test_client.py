@@ -323,7 +323,7 @@ def test_bad_input_is_one_clear_error(client, fields, tmp_path):
         client.upload([1, 2], **fields)
     with pytest.raises(InvalidError, match=r"lost.csv: No such file"):
         client.upload(tmp_path / "lost.csv", **fields)
-    with pytest.raises(InvalidError, match="A field holds what JSON has no place for"):
+    with pytest.raises(InvalidError, match="A field cannot be serialised as JSON"):
         client.upload(frame(), **{**fields, "altdata": {"x": object()}})
     with pytest.raises(InvalidError, match="look like jd"):
         client.upload(frame().assign(mjd=lambda table: table["mjd"] + 2400000.5), **fields)

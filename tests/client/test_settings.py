@@ -64,7 +64,7 @@ def test_nothing_known(environ):
     "url", ["", "host:5000", "ftp://host", "http://", "http://h:port", "http://u:p@h", "http://h?x", "http://h\n/x"]
 )
 def test_bad_urls(url):
-    with pytest.raises(StartError, match="no URL of a service"):
+    with pytest.raises(StartError, match="not the URL of a service"):
         Settings(url, "t")
 
 

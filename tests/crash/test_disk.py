@@ -133,11 +133,11 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
         remount("size=4m")
         assert client.post(PATH, json=bodies[-1]).status_code == 200
         remount("ro")
-        check_refused(client.post(PATH, json=bodies[-2]), "refuses access")
+        check_refused(client.post(PATH, json=bodies[-2]), "was denied")
         check_refused(client.get("/readyz"), "store")
         check_shown(client, stored[0], bodies[0])
         place.check_invariant()
-        with pytest.raises(UnavailableError, match="refuses access"):
+        with pytest.raises(UnavailableError, match="was denied"):
             place.upkeep.sweep()
         remount("rw")
         assert client.get("/readyz").status_code == 200

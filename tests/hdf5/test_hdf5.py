@@ -176,7 +176,7 @@ REFUSED_COLUMNS = {
     "zone": (one(c=pd.date_range("2020", periods=2, tz="UTC")), "time zone"),
     "nullable": (one(c=pd.array([1, None], "Int64")), "has the type Int64"),
     "periods": (one(c=pd.period_range("2020", periods=2, freq="D")), "has the type period"),
-    "early": (one(c=np.array(["0001-01-01", "2020"], "M8[s]")), "64 bits of nanoseconds"),
+    "early": (one(c=np.array(["0001-01-01", "2020"], "M8[s]")), "outside 1677-2262"),
 }
 
 

@@ -56,7 +56,7 @@ def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result])
         for _ in range(MERGES):
             with suppress(StaleRevisionError):
                 return change()
-    raise ConflictError("Others keep changing this series. Look at it, and try again.")
+    raise ConflictError("Other clients keep changing this series. Read it again, then retry.")
 
 
 def require_changeable(seen: Changeable | None, series_id: int, expected: Set[int] | None) -> Changeable:
@@ -74,8 +74,8 @@ def require_changeable(seen: Changeable | None, series_id: int, expected: Set[in
         raise CHANGE_SERIES.refusal()
     if expected is not None and seen.revision not in expected:
         raise PreconditionFailedError(
-            f"The series is at revision {seen.revision}, not at one that If-Match names: somebody changed it. "
-            "Look at it, and try again."
+            f"The series is at revision {seen.revision}, not at one that If-Match names: another client changed it. "
+            "Read it again, then retry."
         )
     return seen
 

@@ -84,7 +84,7 @@ def png(  # noqa: PLR0913  what is drawn, and how
         from matplotlib.figure import Figure
     except ImportError as error:
         raise NotInstalledError(
-            "This service cannot make pictures, because matplotlib is not installed. Whoever runs it can change that: "
+            "This service cannot make pictures, because matplotlib is not installed. Ask the operator to install it: "
             "pip install 'photseries[server,plots]'."
         ) from error
     colours = _THEMES[theme]

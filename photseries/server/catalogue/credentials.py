@@ -1,4 +1,4 @@
-"""The statements about whom a secret stands for: a token, or the session of somebody who signed in with one."""
+"""Queries that resolve the secret of a token or of a session to a user."""
 
 from __future__ import annotations
 

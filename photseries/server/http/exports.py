@@ -38,7 +38,7 @@ class ExportHandler(BaseHandler):
         """Give every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
         form, pieces = await self.run(self._asked)
         if self.shared.exports.locked():
-            raise UnavailableError("As many exports as this service makes at once are going on. Try again later.")
+            raise UnavailableError("Too many exports are running. Try again later.")
         async with self.shared.exports:
             self.set_header("Content-Type", form.media_type)
             self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{form.extension}"')
@@ -52,6 +52,6 @@ class ExportHandler(BaseHandler):
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
         form, part = EXPORTS[values["format"]], parameters.part_of(values)
         if form.name == "zip" and not part.is_whole:
-            message = "columns and derive are of a long table: zip holds files as they are stored."
+            message = "'columns' and 'derive' cannot be combined with format=zip, which contains the stored files."
             raise InvalidError(message, fields={"format": [message]})
         return form, self.services.exporter.export(self.principal, query, form, part)

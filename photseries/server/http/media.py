@@ -91,7 +91,9 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
     liked = {offer: max((one for one in ranges if _covers(one[1], offer)), default=(0, "", 0.0)) for offer in offers}
     best = max(offers, key=lambda offer: liked[offer][2])
     if ranges and not liked[best][2]:
-        raise NotAcceptableError(f"None of what Accept names can be given. There are: {', '.join(offers)}.")
+        raise NotAcceptableError(
+            f"No media type of the header Accept is available. Available are: {', '.join(offers)}."
+        )
     return best
 
 

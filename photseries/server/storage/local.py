@@ -177,7 +177,7 @@ class LocalStore(Store):
             try:
                 descriptors = [os.open(self._root, flags)]
             except FileNotFoundError as error:
-                raise UnavailableError("The store is away. Try again later.") from error
+                raise UnavailableError("The store is not available. Try again later.") from error
             stack.callback(os.close, descriptors[0])
             for folder in folders:
                 if make:
@@ -233,7 +233,7 @@ def _translated() -> Iterator[None]:
         raise
     except OSError as error:
         if error.errno in _FULL:
-            raise UnavailableError("The store is full. Ask its operator to make room, then try again.") from error
+            raise UnavailableError("The store is full. Ask the operator to make room, then try again.") from error
         if error.errno in _REFUSED:
-            raise UnavailableError("The store refuses access. Its operator has to look at it.") from error
-        raise UnavailableError("The store does not work. Its operator has to look at it.") from error
+            raise UnavailableError("Access to the store was denied. Contact the operator.") from error
+        raise UnavailableError("The store failed. Contact the operator.") from error

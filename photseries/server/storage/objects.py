@@ -37,26 +37,26 @@ CONNECT_TIMEOUT = timedelta(seconds=5)
 RETRIES = 4  # with the pauses between them a storage that refuses connections is given up after some two seconds
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
 MEDIA_TYPE = "application/x-hdf5"
-AWAY = "The store is away. Try again later."
+AWAY = "The store is not available. Try again later."
 
 #: What the storage says, by the code in its answer, and what of that a client may know.
 PROBLEMS: Mapping[str, str] = {
-    "NoSuchBucket": "The bucket of the store does not exist. Its operator has to make it.",
+    "NoSuchBucket": "The bucket of the store does not exist. Contact the operator.",
     "InvalidBucketName": "The bucket of the store has a name that the object storage does not allow.",
-    "AccessDenied": "The store refuses access. Its operator has to look at it.",
-    "AllAccessDisabled": "The store refuses access. Its operator has to look at it.",
-    "NoCredentials": "There are no credentials for the store. Its operator has to give them.",
-    "InvalidAccessKeyId": "The store does not know the credentials. Its operator has to look at them.",
-    "SignatureDoesNotMatch": "The store does not accept the credentials. Its operator has to look at them.",
-    "InvalidToken": "The store does not accept the credentials. Its operator has to look at them.",
-    "ExpiredToken": "The credentials for the store have expired. Its operator has to renew them.",
+    "AccessDenied": "Access to the store was denied. Contact the operator.",
+    "AllAccessDisabled": "Access to the store was denied. Contact the operator.",
+    "NoCredentials": "The service has no credentials for the store. Contact the operator.",
+    "InvalidAccessKeyId": "The store does not know the credentials of the service. Contact the operator.",
+    "SignatureDoesNotMatch": "The store rejected the credentials of the service. Contact the operator.",
+    "InvalidToken": "The store rejected the credentials of the service. Contact the operator.",
+    "ExpiredToken": "The credentials for the store have expired. Contact the operator.",
     "RequestTimeTooSkewed": "The clocks of this machine and of the store differ too much. Set them right.",
     "RequestExpired": "The clocks of this machine and of the store differ too much. Set them right.",
-    "QuotaExceeded": "The store is full. Ask its operator to make room, then try again.",
-    "XMinioStorageFull": "The store is full. Ask its operator to make room, then try again.",
+    "QuotaExceeded": "The store is full. Ask the operator to make room, then try again.",
+    "XMinioStorageFull": "The store is full. Ask the operator to make room, then try again.",
     "SlowDown": "The store is too busy. Try again.",
     "ServiceUnavailable": AWAY,
-    "NotImplemented": "The object storage lacks what a store needs. Its operator has to look at it.",
+    "NotImplemented": "The object storage lacks a function that a store needs. Contact the operator.",
 }
 ROLE = "http://169.254.169.254/"  # where a machine in a cloud asks for credentials, when it was given none
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
@@ -247,4 +247,4 @@ def _problem(error: Exception, code: str | None) -> str:
         return PROBLEMS[code]
     if isinstance(error, PermissionDeniedError | UnauthenticatedError):
         return PROBLEMS["AccessDenied"]
-    return AWAY if code is None else "The store does not work. Its operator has to look at it."
+    return AWAY if code is None else "The store failed. Contact the operator."

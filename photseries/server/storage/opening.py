@@ -47,7 +47,7 @@ def open_store(url: str, settings: StoreSettings, *, only_read: bool = False) ->
         return LocalStore(Path(parts.path))
     if parts.scheme == "s3":
         return _object_store(url, parts.netloc, parts.path.strip("/"), settings, only_read=only_read)
-    raise StartError(f"{url!r} is no address of a store; it must be s3://BUCKET/PREFIX or file:///FOLDER.")
+    raise StartError(f"{url!r} is not the address of a store. It must be s3://BUCKET/PREFIX or file:///FOLDER.")
 
 
 def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *, only_read: bool) -> Store:

@@ -79,7 +79,7 @@ def test_a_file_that_cannot_be_read_is_named_and_the_rest_copied(services, fille
     found = list(StoreCopier(services.catalogue, services.store, target, trusted=False).run())
     (failed,) = [one for one in found if one.status is CopyStatus.FAILED]
     assert failed.blob.filename == unreadable
-    assert failed.problem == "cannot be read: The store does not work. Its operator has to look at it."
+    assert failed.problem == "cannot be read: The store failed. Contact the operator."
     assert sorted(one.blob.filename for one in found if one.status is CopyStatus.COPIED) == sorted(
         {*filled} - {unreadable}
     )
@@ -155,7 +155,7 @@ def test_the_command_there_and_back(place, bucket, tmp_path):
         ("{here}", "are one place, or one lies in the other"),
         ("{here}/inside/", "are one place, or one lies in the other"),
         ("file://{alias}/inside", "are one place, or one lies in the other"),
-        ("ftp://host/store", "is no address of a store"),
+        ("ftp://host/store", "is not the address of a store"),
     ],
 )
 def test_the_command_refuses_a_target(place, object_server, bucket, tmp_path, target, words):

@@ -150,7 +150,7 @@ def test_a_bucket_that_is_gone_is_not_an_empty_store(object_server: ObjectServer
     ("place", "more", "words"),
     [
         ("absent", {}, "bucket of the store does not exist"),
-        ("contract", {"secret_key": "wrong"}, "does not accept the credentials"),
+        ("contract", {"secret_key": "wrong"}, "rejected the credentials"),
         ("contract", {"access_key": "nobody"}, "does not know the credentials"),
         ("contract", {"endpoint": "http://127.0.0.1:1", "timeout": 1.0}, "is away"),
     ],
