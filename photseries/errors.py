@@ -25,6 +25,7 @@
     │   └── BusyError               429  busy               too many heavy requests of one user
     ├── UnavailableError            503  unavailable        a part is away or full: try again
     │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    │   ├── NotAdoptedError         503  store_not_adopted  the store may be in use by another copy of the database
     │   └── LateError               503  late               a computation took longer than it may
     ├── UnreachableError            (never sent)            a client finds no service, or one of another version
     ├── AlteredError                (never sent)            a client received another file than the archive has stored
@@ -218,6 +219,12 @@ class InDoubtError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
+
+
+class NotAdoptedError(UnavailableError):
+    """The store is marked by another copy of the database: nothing is written until ``photseries adopt-store``."""
+
+    code = "store_not_adopted"
 
 
 class LateError(UnavailableError):

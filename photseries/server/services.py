@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from photseries.errors import StartError
+from photseries.errors import StartError, UnavailableError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
 from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Restorer, SeriesReader, Upkeep
@@ -141,6 +141,10 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
         sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
         stack.callback(sandbox.close)
         archive, restorer = Archive(catalogue, store, sandbox, config), Restorer(catalogue, store, config)
+        try:
+            archive.ownership.require()
+        except UnavailableError as error:
+            log.warning("nothing can be written: %s", error)
         reader = SeriesReader(catalogue, store, config.store.table_memory)
         yield Services(
             config=config,

@@ -21,6 +21,8 @@ ENDING = ("write: before COMMIT", "write: committed")
 REMOVING = ("store: blob removed", "store: folders pruned")
 UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
 RESTORE = ("restore: note taken back", "restore: row written", "restore: history noted", "restore: committed")
+PROBE = WRITING[:3]
+MARKING = ("mark: turn announced", "mark: mark replaced")
 
 POINTS = {
     "create": (*WRITING, "create: row inserted", *ENDING),
@@ -33,7 +35,10 @@ POINTS = {
     "update, no grace": (*REMOVING, "sweep: blob swept"),
     "delete, no grace": (*REMOVING, "sweep: blob swept"),
     "update, surplus": ("sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
-    "sweep": ("sweep: elected", "sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
+    "sweep": (
+        "sweep: elected", *MARKING, *PROBE, "store: partial file removed", "sweep: looked up", *REMOVING,
+        "sweep: blob swept", "sweep: notes dropped",
+    ),
     "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
 }  # fmt: skip
 
@@ -50,6 +55,7 @@ OBJECT_POINTS = {
     "update, surplus": ("sweep: looked up", "store: object removed", "sweep: blob swept", "sweep: notes dropped"),
     "sweep": (
         "sweep: elected",
+        *MARKING,
         "store: object removed",
         "sweep: looked up",
         "sweep: blob swept",
@@ -69,6 +75,8 @@ SAMPLE = {
     ("update, no grace", "sweep: blob swept"),
     ("update, surplus", "sweep: blob swept"),
     ("purge", "purge: committed"),
+    ("sweep", "mark: turn announced"),
+    ("sweep", "mark: mark replaced"),
     ("sweep", "sweep: blob swept"),
     ("migrate", "migrate: upgraded"),
 }

@@ -47,7 +47,7 @@ class Place:
 
     def files(self):
         """Every file in the store, left-overs too."""
-        return {path.relative_to(self.root).as_posix() for path in self.root.rglob("*") if path.is_file()}
+        return {path.relative_to(self.root).as_posix() for path in self.root.rglob("[!.]*") if path.is_file()}
 
     def named(self):
         """The files that rows name."""

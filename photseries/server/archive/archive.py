@@ -71,6 +71,7 @@ class Archive:
         self._store = store
         self._blobs = BlobWriter(catalogue, store, config)
         self._upkeep = Upkeep(catalogue, store, config)
+        self.ownership = self._blobs.ownership
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
@@ -331,6 +332,7 @@ class Archive:
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]
     ) -> _Result:
         """Apply a change to the current state of a series; retry when others changed it meanwhile."""
+        self.ownership.require()
         return retried(self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected)))
 
     def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:

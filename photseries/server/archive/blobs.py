@@ -16,6 +16,7 @@ from photseries.errors import DamagedError, InDoubtError, PhotseriesError, Unava
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, stored_file
+from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.usage import require_quota
@@ -42,6 +43,7 @@ class BlobWriter:
     def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
         self._catalogue = catalogue
         self._store = store
+        self.ownership = Ownership(store, catalogue)
         self._config = config
 
     @contextmanager
@@ -73,11 +75,13 @@ class BlobWriter:
         QuotaExceededError
             When the owner would have more than the quotas allow.
         UnavailableError
-            When the store refuses the blob, or COMMIT was not reached before the write deadline.
+            When the store refuses the blob, or another copy of the database uses the store, or COMMIT was not reached
+            before the write deadline.
         """
         content = stored_file.encode(
             frame, file_metadata(values), compression=self._config.store.compression, limits=self._config.limits
         )
+        self.ownership.require()
         key = new_key(**{name: values[name] for name in KEY if name != "obj_id"})
         self._store.create(key, content)
         reached("write: blob stored")

@@ -90,6 +90,7 @@ class Restorer:
         QuotaExceededError
             When the owner would have more than the quotas allow.
         """
+        self._upkeep.ownership.require()
         return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
 
     def _restore(

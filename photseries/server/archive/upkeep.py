@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from photseries.errors import PhotseriesError, UnavailableError
 from photseries.server.archive.blobs import find_problem
-from photseries.server.archive.store_ownership import OWNER_KEY
+from photseries.server.archive.store_ownership import OWNER_KEY, Ownership
 from photseries.server.catalogue import blobs, finding, recomputing
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -57,6 +57,7 @@ class Upkeep:
     def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
         self._catalogue = catalogue
         self._store = store
+        self.ownership = Ownership(store, catalogue)
         self._settings = config.store
         # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after
         # that, and PostgreSQL ends a transaction whose COMMIT does not come.
@@ -75,11 +76,17 @@ class Upkeep:
         -------
         Swept or None
             None when another process sweeps.
+
+        Raises
+        ------
+        NotAdoptedError
+            When another copy of the database uses the store.
         """
         with self._catalogue.elected(SWEEP) as won:
             if not won:
                 return None
             reached("sweep: elected")
+            self.ownership.advance()
             swept = Swept(0, 0, 0)
             for batch in _batches(self._store.scan()):
                 removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)})

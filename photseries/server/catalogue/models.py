@@ -340,3 +340,13 @@ class OwnerUsage(Base):
     series: Mapped[int] = mapped_column(BigInteger)
     bytes: Mapped[int] = mapped_column(BigInteger)
     kept_bytes: Mapped[int] = mapped_column(BigInteger)
+
+
+class PlaceMark(Base):
+    """A store or an export of this database, as its mark says too; see ``archive/store_ownership.py``."""
+
+    __tablename__ = "place_marks"
+    place: Mapped[str] = mapped_column(primary_key=True)
+    epoch: Mapped[int]
+    turn: Mapped[str]
+    next_turn: Mapped[str | None]

@@ -25,6 +25,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         ),
         "import": Entry("photseries.server.cli.importing", "Import the series of another archive."),
         "store": Entry("photseries.server.cli.store", "Copy the stored files to another store."),
+        "adopt-store": Entry(
+            "photseries.server.cli.store", "Make the store this database's, after a copy of the database has used it."
+        ),
         "demo": Entry(
             "photseries.server.cli.demo", "Serve sample light curves from a temporary archive, deleted on exit."
         ),

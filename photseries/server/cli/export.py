@@ -46,15 +46,18 @@ def export() -> None:
     help="Measurements in a partition, above which it is divided.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers then write the partitions.")
+@click.option("--adopt", is_flag=True, help="Go on with the export of another copy of this database.")
 @json_option
 @configured()
 def hats(
     config: Config,
+    *,
     target: str,
     rows: str,
     columns: tuple[str, ...],
     most: int,
     scheduler: str | None,
+    adopt: bool,
     as_json: bool,
 ) -> None:
     """Export every series of the archive, whoever may see it, as a HATS catalogue with nested light curves.
@@ -64,7 +67,8 @@ def hats(
     layout = Layout(by_source=rows == "source", columns=columns)
     patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)
     with opened(dataclasses.replace(config, database=patient)) as services:
-        done = export_(services, OPERATOR, Target(target), layout, most=most, scheduler=scheduler, progress=progress)
+        to = Target(target, adopted=adopt)
+        done = export_(services, OPERATOR, to, layout, most=most, scheduler=scheduler, progress=progress)
     printed(dataclasses.asdict(done), as_json)
 
 

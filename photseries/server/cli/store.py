@@ -13,10 +13,10 @@ from photseries.cli.options import json_option, printed
 from photseries.cli.progress import progress
 from photseries.errors import StartError
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
-from photseries.server.archive.store_ownership import claim_store
+from photseries.server.archive.store_ownership import Ownership, claim_store
 from photseries.server.catalogue import migrations
 from photseries.server.cli.options import configured
-from photseries.server.services import opened_catalogue, require_archive
+from photseries.server.services import opened, opened_catalogue, require_archive
 from photseries.server.settings import Config
 from photseries.server.storage import open_store
 
@@ -50,6 +50,7 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
         from_store = open_store(source, config.store, only_read=True)
         to_store = open_store(target, config.store)
         claim_store(to_store, target, catalogue)
+        Ownership(to_store, catalogue).require()
         copier = StoreCopier(catalogue, from_store, to_store, trusted=trust_sizes)
         statuses: Counter[CopyStatus] = Counter()
         size, failures = 0, []
@@ -66,6 +67,25 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
     sys.exit(2 if failures else 0)
 
 
+@click.command("adopt-store")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@configured()
+def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
+    """Make the store this database's, after a copy of the database has used it.
+
+    The database of an archive was restored from a dump, a snapshot or a base backup, or moved by pg_upgrade, and the
+    store is marked by the original. A sweep of one of the two removes what only the other one names. So stop the other
+    one for good, adopt the store, and run `photseries verify`: it lists the series whose files the other one removed.
+    """
+    with opened(config, existing=True) as services:
+        if not yes:
+            click.echo("Only one copy of a database may use a store: the others stop writing and sweeping.", err=True)
+            click.confirm("Are all other copies stopped for good?", abort=True, err=True)
+        mark = services.archive.ownership.adopt()
+    printed({"database": mark.database, "epoch": mark.epoch}, as_json)
+
+
 def _require_apart(source: str, target: str) -> None:
     """Refuse two places of which one lies in the other: a sweep of the outer one would empty the inner one."""
     one, other = _place(source), _place(target)
@@ -80,4 +100,4 @@ def _place(url: str) -> str:
     return parts._replace(path=f"{path.rstrip('/')}/").geturl()
 
 
-COMMANDS = (store,)
+COMMANDS = (store, adopt_store)

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from itertools import islice
 
 from photseries.errors import DamagedError, StartError
+from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue import blobs, exporting
 from photseries.server.hats.catalogue import describe
 from photseries.server.hats.layout import Layout
@@ -89,6 +90,8 @@ def export(
     StartError
         When a package is missing, the target is not this archive's, the scheduler is not there, or
         another export runs.
+    NotAdoptedError
+        When a copy of the database made the export.
     DamagedError, UnavailableError
         What was exported until then stays, and the next export continues from there.
     """
@@ -127,6 +130,10 @@ def _plan(services: Services, principal: Principal, target: Target, layout: Layo
     """Claim the target, and give the partitions that it is to have, with their fingerprints."""
     with services.catalogue.reading() as connection:
         target.claim(blobs.archive(connection), layout.about)
+        ownership = Ownership(target, services.catalogue, f"The export {target.url}", "photseries export hats --adopt")
+        if target.adopted:
+            ownership.adopt()
+        ownership.advance()
         cells = partial(exporting.cells, connection, principal, by_source=layout.by_source)
         return {tile: cell.fingerprint for tile, cell in partitions(cells, most)}
 

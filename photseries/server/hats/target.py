@@ -21,6 +21,8 @@ __all__ = ["FINGERPRINT", "Found", "Target", "Tile"]
 
 #: The file that says whose a folder is.
 OWNER = "photseries.json"
+#: The file that tells copies of one database apart; see :class:`photseries.server.archive.store_ownership.Ownership`.
+MARK = "photseries.mark"
 #: How the folders begin that hold a file in the making: on the disk of a local target, otherwise on that of the writer.
 PARTIAL = ".photseries-"
 #: The entry of a Parquet footer that says what a partition was made from.
@@ -51,6 +53,8 @@ class Target:
     ----------
     url : str
         A folder, or anything that fsspec writes to: ``s3://bucket/prefix``. Credentials come from the usual places.
+    adopted : bool
+        Whether an export that another copy of the database made is continued as this one's.
 
     Raises
     ------
@@ -59,6 +63,7 @@ class Target:
     """
 
     url: str
+    adopted: bool = False
 
     @cached_property
     def root(self) -> Any:
@@ -119,6 +124,21 @@ class Target:
         if differing:
             was = ", ".join(f"{name} {found.get(name)} instead of {mine[name]}" for name in differing)
             raise StartError(f"{self.url} was exported with {was}. Nothing was changed; name a new folder for these.")
+
+    def read_mark(self) -> bytes | None:
+        """Return the mark of the place, None when it has none."""
+        with self._reported():
+            self.root.fs.invalidate_cache()
+            mark = self.root / MARK
+            return bytes(mark.read_bytes()) if mark.exists() else None
+
+    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
+        """Replace the mark if it is the one that was seen; two exports at the same moment may both believe so."""
+        if self.read_mark() != seen:
+            return False
+        with self.replaced(self.root / MARK) as partial:
+            partial.write_bytes(new)
+        return True
 
     def path(self, tile: Tile) -> Any:
         """Return where the file of a partition is, as a ``UPath``."""

@@ -49,6 +49,7 @@ class ReadyHandler(BaseHandler):
         checks: dict[str, Callable[[], None]] = {
             "database": services.catalogue.ping,
             "store": services.store.check,
+            "mark of the store": services.archive.ownership.require,
         }
         away = {}
         for part, check in checks.items():

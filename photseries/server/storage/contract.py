@@ -92,5 +92,16 @@ class Store(ABC):
         """List all blobs and left-overs, in no order; what comes or goes meanwhile may be listed or not."""
 
     @abstractmethod
+    def read_mark(self) -> bytes | None:
+        """Return the mark of the place, None when it has none. No listing shows the mark."""
+
+    @abstractmethod
+    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
+        """Replace the mark atomically and durably, if it still is the one that was seen; return whether it was.
+
+        No two marks may be equal: a mark that equals ``new`` counts as written by this call.
+        """
+
+    @abstractmethod
     def check(self) -> None:
         """Write, and remove, a probe; for the question whether the service is ready."""

@@ -6,10 +6,11 @@ import re
 import secrets
 import unicodedata
 
-__all__ = ["PARTIAL", "check_key", "check_listed", "new_key"]
+__all__ = ["MARK", "PARTIAL", "check_key", "check_listed", "new_key"]
 
 SUFFIX = ".h5"
 PARTIAL = ".partial"  # the folder of what is in the making, and of probes; no key can begin with it
+MARK = ".photseries-mark"  # where the mark of a place is; no key either
 LONGEST_KEY = 200  # [bytes]
 LONGEST_SEGMENT = 100  # [bytes]
 LONGEST_FOLDERS = LONGEST_KEY - LONGEST_SEGMENT - 1  # [bytes]

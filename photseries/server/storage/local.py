@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import io
 import os
 import secrets
@@ -19,7 +20,7 @@ from photseries.errors import StartError, UnavailableError
 from photseries.server.disk import synchronize
 from photseries.server.faults import reached
 from photseries.server.storage.contract import CHUNK, Store, StoredBlob
-from photseries.server.storage.keys import PARTIAL, check_key, check_listed
+from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
 
 __all__ = ["LocalStore"]
 
@@ -120,6 +121,33 @@ class LocalStore(Store):
                         continue
                     if stat.S_ISREG(found.st_mode):
                         yield StoredBlob(key, found.st_size, max(0.0, now - found.st_mtime))
+
+    def read_mark(self) -> bytes | None:
+        """Return the mark of the place; see :meth:`Store.read_mark`."""
+        with _translated(), contextlib.suppress(FileNotFoundError), self._mark(os.O_RDONLY, fcntl.LOCK_SH) as file:
+            return file.readall() or None
+        return None
+
+    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
+        """Write the mark over the old one, which a full disk allows too; see :meth:`Store.swap_mark`."""
+        with _translated(), self._mark(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
+            if (file.readall() or None) != seen:
+                return False
+            file.seek(0)
+            file.write(new)
+            file.truncate()
+            os.fsync(file.fileno())
+        with _translated(), self._walk([]) as (root,):
+            os.fsync(root)
+        return True
+
+    @contextlib.contextmanager
+    def _mark(self, flags: int, lock: int) -> Iterator[io.FileIO]:
+        with self._walk([]) as (root,):
+            descriptor = os.open(MARK, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE, dir_fd=root)
+            with io.FileIO(descriptor, "r" if lock == fcntl.LOCK_SH else "r+") as file:
+                fcntl.flock(descriptor, lock)
+                yield file
 
     def check(self) -> None:
         """Write and remove a probe, with a hard link, which not every file system has."""

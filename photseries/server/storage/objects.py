@@ -16,16 +16,24 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, GenericError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    GenericError,
+    PermissionDeniedError,
+    PreconditionError,
+    UnauthenticatedError,
+)
 from obstore.store import S3Store
 
 from photseries.errors import UnavailableError
 from photseries.server.faults import reached
 from photseries.server.settings import Store as StoreSettings
 from photseries.server.storage.contract import CHUNK, Store, StoredBlob
-from photseries.server.storage.keys import PARTIAL, check_key, check_listed
+from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
 
 if TYPE_CHECKING:
+    from obstore import UpdateVersion
     from obstore.store import ClientConfig, RetryConfig
     from obstore.store import ObjectStore as Backend
 
@@ -136,17 +144,38 @@ class ObjectStore(Store):
                         age = (now - found["last_modified"]).total_seconds()
                         yield StoredBlob(found["path"], found["size"], max(0.0, age))
 
+    def read_mark(self) -> bytes | None:
+        """Return the mark of the place; see :meth:`Store.read_mark`."""
+        return self._mark()[0]
+
+    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
+        """Replace the mark with a conditional write (If-Match); see :meth:`Store.swap_mark`."""
+        found, version = self._mark()
+        if found == seen:
+            with _translated(), contextlib.suppress(AlreadyExistsError, PreconditionError):
+                obstore.put(self._backend, MARK, new, mode=version or "create", use_multipart=False)
+                return True
+            found, _ = self._mark()
+        # The client repeats a write whose answer was lost, and is refused because of its own first try.
+        return found == new
+
+    def _mark(self) -> tuple[bytes | None, UpdateVersion | None]:
+        with contextlib.suppress(FileNotFoundError), _translated():
+            found = obstore.get(self._backend, MARK)
+            return found.bytes().to_bytes(), {"e_tag": found.meta["e_tag"] or ""}
+        return None, None
+
     def check(self) -> None:
-        """Write and remove a probe, and see that it cannot be replaced, which not every object storage minds."""
-        with self._probe() as probe:
-            try:
-                self._put(probe, b"another")
-            except FileExistsError:
-                return
-        raise UnavailableError(
-            "The object storage replaces what is there: it lacks conditional writes (If-None-Match). It cannot be a "
-            "store."
-        )
+        """Write and remove a probe, and see that writes are conditional, which not every object storage knows."""
+        conditions: Mapping[str, Any] = {"If-None-Match": "create", "If-Match": {"e_tag": '"another"'}}
+        with self._probe() as probe, _translated():
+            for header, mode in conditions.items():
+                with contextlib.suppress(AlreadyExistsError, PreconditionError):
+                    obstore.put(self._backend, probe, b"another", mode=mode, use_multipart=False)
+                    raise UnavailableError(
+                        f"The object storage replaces what is there: it lacks conditional writes ({header}). It "
+                        "cannot be a store."
+                    )
 
     def _put(self, key: str, blob: bytes | memoryview) -> None:
         """Write an object that says who wrote it.

@@ -7,11 +7,13 @@ import subprocess
 import sys
 
 import lsdb
+import orjson
 import pytest
 
-from photseries.errors import DamagedError, StartError
+from photseries.errors import DamagedError, NotAdoptedError, StartError
+from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import exporting as member_rows
-from photseries.server.hats import exporting
+from photseries.server.hats import Layout, Target, exporting
 from tests.server.hats.conftest import ROWS, STARS, star
 from tests.support import PATIENCE
 
@@ -144,3 +146,17 @@ def test_one_export_at_a_time(services, ids, exported):
         assert won
         with pytest.raises(StartError, match="Another export"):
             exported()
+
+
+def test_the_export_of_another_copy_of_the_database_is_left_alone(services, ids, exported, folder):
+    """A snapshot of the database has the turn from before the latest export."""
+    exported(most=ROWS)
+    before, mark = contents(folder), (folder / "photseries.mark").read_bytes()
+    (folder / "photseries.mark").write_bytes(mark.replace(orjson.loads(mark)["turn"].encode(), b"0" * 32))
+    with pytest.raises(NotAdoptedError, match="--adopt"):
+        exported(most=ROWS * 100)
+    assert contents(folder) == before
+    target = Target(str(folder), adopted=True)
+    assert exporting.export(services, OPERATOR, target, Layout(), most=ROWS).written == 0
+    assert orjson.loads((folder / "photseries.mark").read_bytes())["epoch"] == 2
+    exported(most=ROWS)

@@ -46,6 +46,33 @@ def key(name: str = "series") -> str:
 class StoreContract:
     """Inherit, and supply a fixture ``store`` that gives an empty one."""
 
+    def test_the_mark_is_replaced_only_when_it_is_the_one_that_was_seen(self, store: Store) -> None:
+        assert store.read_mark() is None
+        assert not store.swap_mark(b"never there", b"one")
+        assert store.read_mark() is None
+        assert store.swap_mark(None, b"one")
+        assert not store.swap_mark(None, b"two")
+        assert store.swap_mark(b"one", b"two")
+        assert not store.swap_mark(b"one", b"three")
+        assert store.read_mark() == b"two"
+        assert list(store.scan()) == [], "no sweep sees the mark"
+
+    def test_one_of_many_who_replace_the_mark_at_once_succeeds(self, store: Store) -> None:
+        writers = 8
+        for seen in (None, b"mark"):
+            if seen is not None:
+                assert store.swap_mark(store.read_mark(), seen)
+            barrier = Barrier(writers)
+
+            def swap(number: int, seen: bytes | None = seen, barrier: Barrier = barrier) -> bool:
+                barrier.wait()
+                return store.swap_mark(seen, b"mark %d" % number)
+
+            with ThreadPoolExecutor(writers) as pool:
+                won = list(pool.map(swap, range(writers)))
+            assert sum(won) == 1
+            assert store.read_mark() == b"mark %d" % won.index(True)
+
     @pytest.mark.parametrize("blob", [b"", b"\0", b"blob" * 100_000], ids=["empty", "one byte", "400 kB"])
     @pytest.mark.parametrize("kind", [bytes, memoryview])
     def test_a_blob_comes_back(self, store: Store, blob: bytes, kind: type) -> None:
