@@ -20,13 +20,13 @@ from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage import LocalStore, Store, open_store
 
-__all__ = ["Services", "opened", "opened_catalogue", "opened_store", "require_archive"]
+__all__ = ["Services", "opened", "opened_catalogue", "opened_store", "require_archive", "unclaimed_store"]
 
 log = logging.getLogger(__name__)
 
-#: Connections beside those of the request threads: the sweep holds one for its lock and works through another, and so
-#: does whoever is first in the queue of those who change one series.
-SPARE_CONNECTIONS = 3
+#: Connections beside those of the request threads: the sweep holds two for its locks and works through another, and
+#: the first in the queue of those who change one series holds one.
+SPARE_CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,17 @@ def opened_store(config: Config, catalogue: Catalogue) -> Store:
     StartError
         When it cannot be used, or another archive owns it.
     """
+    store = unclaimed_store(config)
+    if config.store.url is not None:
+        claim_store(store, config.store.url, catalogue)
+    return store
+
+
+def unclaimed_store(config: Config) -> Store:
+    """Open the configured store, whichever archive owns it; raise StartError when it cannot be used."""
     if config.store.url is None:
         return LocalStore(config.directory / "store")
-    store = open_store(config.store.url, config.store)
-    claim_store(store, config.store.url, catalogue)
-    return store
+    return open_store(config.store.url, config.store)
 
 
 def make_folder(directory: Path) -> None:

@@ -1,7 +1,10 @@
-"""Backup and restore with the commands of docs/operation.md, while writes, updates and deletes go on."""
+"""Backup and restore, by the commands of photseries and of docs/operation.md, while writes and deletes go on."""
 
 import concurrent.futures
+import json
 import os
+import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -111,3 +114,96 @@ def test_a_backup_while_writes_go_on(folder):
             place.check_swept()
         body = writers.body("after the restore", 1)
         assert admin.post(PATH, json=body).status_code == 200
+
+
+@pytest.fixture(scope="module", params=["files", "objects"])
+def archive(request, tmp_path_factory):
+    """A running archive that removes at once what nothing names, its writers, and the store of a restored one."""
+    folder = tmp_path_factory.mktemp("commands")
+    if request.param == "files":
+        places = [{"store__url": f"file://{folder}/{name}"} for name in ("store", "another")]
+    else:
+        objects = request.getfixturevalue("object_server")
+        assert objects.make_bucket("backups")
+        places = [objects.settings(f"backups/{name}") for name in ("store", "another")]
+    settings = {**places[0], "store__grace": 0}
+    with RunningService(folder / "data", **settings) as service, service.client() as admin:
+        writers = Writers(service, World(admin))
+        try:
+            yield folder, service, writers, settings, places[1]
+        finally:
+            writers.stop()
+
+
+def photseries(folder, settings, *words, **more):
+    """Run a command of photseries as a process of its own."""
+    given = {f"PHOTSERIES_{name.upper()}": str(value) for name, value in {**settings, **more}.items()}
+    return subprocess.run(
+        [sys.executable, "-m", "photseries", *words],
+        cwd=folder, env={**os.environ, **given}, capture_output=True, text=True, timeout=PATIENCE,
+    )  # fmt: skip
+
+
+def made(outcome):
+    assert outcome.returncode == 0, outcome.stderr
+    return json.loads(outcome.stdout)
+
+
+def test_the_commands_back_up_and_restore_an_archive_that_removes_files_at_once(archive):
+    folder, service, writers, settings, place = archive
+    backup = ("backup", "backup", "--data", "data", "--json")
+    writers.until_more(12)
+    interrupted = photseries(folder, settings, *backup, fault="kill@store: blob linked@5")
+    assert interrupted.returncode == -signal.SIGKILL
+    assert not (folder / "backup/catalogue.dump").exists(), "what is not complete is not a backup"
+    assert photseries(folder, settings, "restore-backup", "backup", "--data", "restored").returncode == 2
+    first = made(photseries(folder, settings, *backup))
+    assert (first["there"] > 0, first["copied"] > 0, first["failed"]) == (True, True, 0)
+    writers.until_more(6)
+    second = made(photseries(folder, settings, *backup, "--trust-sizes"))
+    assert (second["there"] > 0, second["copied"] > 0, second["failed"]) == (True, True, 0)
+    assert stat.S_IMODE((folder / "backup/catalogue.dump").stat().st_mode) == 0o600
+    assert stat.S_IMODE((folder / "backup").stat().st_mode) == 0o700
+    writers.until_more(6)
+
+    words = ("restore-backup", str(folder / "backup"), "--data", "restored", "--json")
+    refused = photseries(folder, settings, *words)
+    assert (refused.returncode, "The store is not empty" in refused.stderr) == (2, True)
+    restored = made(photseries(folder, place, *words))
+    assert (restored["copied"] > 10, restored["there"], restored["failed"]) == (True, 0, 0)
+    again = photseries(folder, place, *words)
+    assert (again.returncode, "The database is not empty" in again.stderr) == (2, True)
+    continued = made(photseries(folder, place, *words, "--continue"))
+    assert (continued["copied"], continued["there"]) == (0, restored["copied"])
+    with RunningService(folder / "restored", **place) as copy, copy.client(service.token) as admin:
+        assert made(photseries(folder, place, "verify", "--data", "restored", "--json"))["damaged"] == []
+        assert admin.get("/readyz").status_code == 200
+        series = admin.get(PATH, params={"numPerPage": 500}).json()["data"]["series"]
+        assert len(series) > 10
+        for one in series:
+            check_shown(admin, one["id"], writers.body(one["series_obj_id"], int(one["channel"])))
+
+
+def test_nothing_is_removed_while_a_command_holds_the_files(archive):
+    folder, _, _, settings, _ = archive
+    sweep = [sys.executable, "-m", "photseries", "sweep", "--data", "data", "--json"]
+    held = photseries(folder, settings, "backup", "--data", "data", "--hold", "--", *sweep)
+    assert made(held)["swept"] is False
+    assert made(photseries(folder, settings, "sweep", "--data", "data", "--json"))["seen"] > 0
+    status = photseries(folder, settings, "backup", "--data", "data", "--hold", "--", "sh", "-c", "exit 5")
+    assert status.returncode == 5
+    assert photseries(folder, settings, "backup", "--data", "data", "a", "b").returncode == 2
+
+
+def test_a_command_that_lost_the_lock_fails(archive):
+    """A server that ends the session gives the files free."""
+    folder, _, _, settings, _ = archive
+    ended = (
+        "from photseries.server.postgres.embedded import EmbeddedServer; import psycopg2, pathlib; "
+        "server = EmbeddedServer(pathlib.Path('data')); url = server.start().replace('+psycopg2', ''); "
+        'psycopg2.connect(url).cursor().execute("SELECT pg_terminate_backend(pid) FROM pg_locks '
+        "WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND objid = 7302004\"); server.stop()"
+    )
+    command = (sys.executable, "-c", ended)
+    outcome = photseries(folder, settings, "backup", "--data", "data", "--hold", "--", *command)
+    assert (outcome.returncode, "database is not available" in outcome.stderr) == (2, True), outcome.stderr

@@ -18,7 +18,6 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["CopiedFile", "CopyStatus", "StoreCopier"]
 
-WORKERS = 4  # each holds one file in memory
 BATCH = 100
 
 #: A key that no file has.
@@ -54,13 +53,16 @@ class StoreCopier:
     source, target : Store
     trusted : bool
         Whether a file of the right length that is already in the target is accepted without reading it.
+    jobs : int
+        How many files are copied at a time; each is in memory as a whole.
     """
 
-    def __init__(self, catalogue: Catalogue, source: Store, target: Store, *, trusted: bool) -> None:
+    def __init__(self, catalogue: Catalogue, source: Store, target: Store, *, trusted: bool, jobs: int = 4) -> None:
         self._catalogue = catalogue
         self._source = source
         self._target = target
         self._trusted = trusted
+        self._jobs = jobs
 
     def total(self) -> int:
         """Count the files to copy."""
@@ -80,7 +82,7 @@ class StoreCopier:
         UnavailableError
             When a store or the database is not available. A single unreadable file of the source is a failed copy.
         """
-        with self._catalogue.reading() as connection, ThreadPoolExecutor(WORKERS) as pool:
+        with self._catalogue.reading() as connection, ThreadPoolExecutor(self._jobs) as pool:
             kept = iter(itertools.chain(blobs.blobs(connection), blobs.unlinked_blobs(connection)))
             while batch := list(itertools.islice(kept, BATCH)):
                 yield from pool.map(self._copy_unless_there, batch)

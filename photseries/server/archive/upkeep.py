@@ -75,15 +75,18 @@ class Upkeep:
         Returns
         -------
         Swept or None
-            None when another process sweeps.
+            None when another process sweeps, or a backup holds the files.
 
         Raises
         ------
         NotAdoptedError
             When another copy of the database uses the store.
         """
-        with self._catalogue.elected(SWEEP) as won:
-            if not won:
+        with (
+            self._catalogue.elected(SWEEP) as won,
+            self._catalogue.elected(blobs.REMOVAL, shared=True) as allowed,
+        ):
+            if not (won and allowed):
                 return None
             reached("sweep: elected")
             self.ownership.advance()
@@ -109,13 +112,14 @@ class Upkeep:
         """
         if earlier is None or self._settings.grace == 0 or earlier > self._settings.revisions:
             try:
-                self._remove_unlinked(series_id)
+                with self._catalogue.elected(blobs.REMOVAL, shared=True) as allowed:
+                    if allowed:
+                        self._remove_unlinked(series_id)
             except PhotseriesError as error:
                 log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
 
     def _remove_unlinked(self, series_id: int | None = None) -> Swept:
         """Remove the due blobs that changes unlinked, then the notes about them; no restore takes them back."""
-        # A backup in progress needs what is due before the grace is over: look at its lock here.
         with self._catalogue.transaction() as connection:
             due = blobs.claim_due(connection, self._settings, series_id)
         sizes = {filename: self._store.size(filename) for filename in due}

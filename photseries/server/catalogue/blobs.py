@@ -31,8 +31,10 @@ from photseries.server.catalogue.models import Group, Series, SeriesHistory, Unl
 from photseries.server.principal import EVERYONE
 from photseries.server.settings import Store
 
-__all__ = ["BLOB", "Blob"]
+__all__ = ["BLOB", "REMOVAL", "Blob"]
 
+#: Advisory lock that a backup holds, and that those share who remove blobs which rows named.
+REMOVAL = 7_302_004
 
 #: The columns that describe a blob.
 BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")

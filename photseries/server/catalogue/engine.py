@@ -180,22 +180,43 @@ class Catalogue:
                     connection.execute(select(func.pg_advisory_unlock(key)))
 
     @contextmanager
-    def elected(self, task: int) -> Iterator[bool]:
-        """Tell whether this process holds the advisory lock of a task, which one session at a time can.
+    def elected(self, task: int, *, shared: bool = False) -> Iterator[bool]:
+        """Tell whether this process holds the advisory lock of a task, without waiting for it.
 
         Parameters
         ----------
         task : int
             The number of the lock.
+        shared : bool
+            Whether others may hold the lock too who share it.
         """
+        suffix = "_shared" if shared else ""
         with self.reading() as connection:
-            won = bool(connection.scalar(text("SELECT pg_try_advisory_lock(:task)"), {"task": task}))
+            won = bool(connection.scalar(text(f"SELECT pg_try_advisory_lock{suffix}(:task)"), {"task": task}))
             try:
                 yield won
             finally:
                 if won:
                     with suppress(DBAPIError):
-                        connection.execute(text("SELECT pg_advisory_unlock(:task)"), {"task": task})
+                        connection.execute(text(f"SELECT pg_advisory_unlock{suffix}(:task)"), {"task": task})
+
+    @contextmanager
+    def held(self, task: int) -> Iterator[None]:
+        """Hold the advisory lock of a task alone; wait for it, however long that takes.
+
+        Raises
+        ------
+        UnavailableError
+            When the connection broke, and so the lock was lost, before the block ended.
+        """
+        with self.reading() as connection:
+            try:
+                connection.execute(text("SET statement_timeout = 0"))
+                connection.execute(text("SELECT pg_advisory_lock(:task)"), {"task": task})
+                yield
+                connection.execute(select(1))
+            finally:
+                connection.invalidate()  # the end of the session gives the lock back
 
 
 class CompiledStatement:
@@ -247,20 +268,23 @@ def _session(settings: Database) -> dict[str, Any]:
     }
 
 
-def require_version(engine: Engine, least: int = LEAST_VERSION) -> None:
-    """Refuse a server that is not there, or too old: before PostgreSQL 15 there is no NULLS NOT DISTINCT.
+def require_version(engine: Engine, least: int = LEAST_VERSION) -> int:
+    """Return the major version of the server, 15 or newer: before that there is no NULLS NOT DISTINCT.
 
     Raises
     ------
     StartError
+        When the server is not there, or too old.
     """
     try:
         with engine.connect() as connection:
-            version = connection.connection.dbapi_connection.server_version // 10000  # type: ignore[union-attr]
+            dbapi: Any = connection.connection.dbapi_connection
+            version = int(dbapi.server_version) // 10000
     except DBAPIError as error:
         raise StartError(f"Cannot connect to the database: {' '.join(str(error.orig).split())}") from error
     if version < least:
         raise StartError(f"The database server is PostgreSQL {version}; photseries needs {least} or newer.")
+    return version
 
 
 @contextmanager

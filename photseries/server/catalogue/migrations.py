@@ -17,7 +17,7 @@ from photseries.server.faults import reached
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["check", "is_empty", "upgrade"]
+__all__ = ["check", "is_empty", "require_nothing", "upgrade"]
 
 #: Advisory lock that a migrating process holds.
 LOCK = 7_302_001
@@ -51,6 +51,20 @@ def is_empty(engine: Engine) -> bool:
     """Tell whether the database has no schema of ours yet."""
     with engine.connect() as connection:
         return _revision(connection) is None
+
+
+def require_nothing(engine: Engine) -> None:
+    """Refuse a database in which there is a table already.
+
+    Raises
+    ------
+    StartError
+    """
+    with engine.connect() as connection:
+        tables = "SELECT table_name FROM information_schema.tables WHERE table_schema = 'public' LIMIT 1"
+        table = connection.scalar(text(tables))
+    if table is not None:
+        raise StartError(f"The database is not empty: it has a table {table}. Nothing was changed.")
 
 
 def check(engine: Engine) -> None:

@@ -28,6 +28,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "adopt-store": Entry(
             "photseries.server.cli.store", "Make the store this database's, after a copy of the database has used it."
         ),
+        "backup": Entry("photseries.server.cli.backup", "Back the archive up: the database and the stored files."),
+        "restore-backup": Entry("photseries.server.cli.backup", "Restore a backup into an empty database and store."),
         "demo": Entry(
             "photseries.server.cli.demo", "Serve sample light curves from a temporary archive, deleted on exit."
         ),

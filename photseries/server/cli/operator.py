@@ -123,7 +123,7 @@ def sweep(config: Config, as_json: bool) -> None:
     with opened(config, existing=True) as services:
         swept = services.upkeep.sweep()
     if swept is None:
-        printed({"swept": False, "reason": "another process is sweeping"}, as_json)
+        printed({"swept": False, "reason": "another process sweeps, or a backup runs"}, as_json)
     else:
         printed({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
 

@@ -17,7 +17,7 @@ from photseries.cli.options import reported
 from photseries.server import faults, settings
 from photseries.text import escape_unprintable
 
-__all__ = ["configured", "log_to_stderr"]
+__all__ = ["configured", "jobs_option", "log_to_stderr"]
 
 DEFAULT_FILE = Path("config.yaml")
 
@@ -66,6 +66,12 @@ class _Lines(logging.Formatter):
         record = copy.copy(record)
         record.msg, record.args = escape_unprintable(record.getMessage()), ()
         return "\n  ".join(map(escape_unprintable, super().format(record).splitlines()))
+
+
+def jobs_option(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the option ``--jobs``."""
+    help_ = "How many files at a time."
+    return click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help=help_)(command)
 
 
 def log_to_stderr(level: str) -> None:

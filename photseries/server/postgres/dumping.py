@@ -1,0 +1,56 @@
+"""Dump a database into a file, and restore it, with the programs of PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+from sqlalchemy import URL
+
+from photseries.errors import UnavailableError
+from photseries.server.postgres.binaries import find_client
+
+__all__ = ["dump", "restore"]
+
+
+def dump(url: URL, version: int, file: Path) -> None:
+    """Write a database, in the custom format of ``pg_dump``, into a file of mode 0600, which is replaced.
+
+    Parameters
+    ----------
+    url : URL
+    version : int
+        The major version of the server.
+    file : Path
+
+    Raises
+    ------
+    StartError
+        When the program is not installed.
+    UnavailableError
+        When it fails; the message is the program's.
+    """
+    file.unlink(missing_ok=True)
+    os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    _run("pg_dump", url, version, "--format=custom", f"--file={file}")
+
+
+def restore(url: URL, version: int, file: Path) -> None:
+    """Read a dump into an empty database, as a whole or not at all; raise what :func:`dump` raises."""
+    _run("pg_restore", url, version, "--single-transaction", "--no-owner", "--no-privileges", "--", str(file))
+
+
+def _run(name: str, url: URL, version: int, *words: str) -> None:
+    # Everybody on the machine can read the words of a command, so the password is not one of them.
+    address = url.set(drivername="postgresql")._replace(password=None).render_as_string()
+    password = {"PGPASSWORD": str(url.password)} if url.password else {}
+    outcome = subprocess.run(  # noqa: S603
+        [find_client(name, version), f"--dbname={address}", *words],
+        env={**os.environ, **password},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if outcome.returncode != 0:
+        raise UnavailableError(f"{name} failed: {' '.join(outcome.stderr.split())}")
