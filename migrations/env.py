@@ -9,7 +9,12 @@ from photseries.server.catalogue.models import Series
 
 
 def run(connection):
-    context.configure(connection=connection, target_metadata=Series.metadata, compare_server_default=False)
+    context.configure(
+        connection=connection,
+        target_metadata=Series.metadata,
+        compare_server_default=False,
+        transaction_per_migration=not connection.in_transaction(),
+    )
     with context.begin_transaction():
         context.run_migrations()
 

@@ -5,9 +5,12 @@ Every start looks at the revision, and few bring it up to date: Alembic, which t
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, text
 
@@ -17,14 +20,21 @@ from photseries.server.faults import reached
 if TYPE_CHECKING:
     from alembic.config import Config
 
-__all__ = ["check", "is_empty", "require_nothing", "upgrade"]
+__all__ = ["check", "create_index", "difference", "is_empty", "require_nothing", "upgrade"]
 
 #: Advisory lock that a migrating process holds.
 LOCK = 7_302_001
+#: A table that is larger gets its indexes while others write to it [bytes].
+LARGE = 100_000_000
+#: How often a process that waits for the lock asks for it [s].
+_PAUSE = 0.2
 
 
 def upgrade(engine: Engine) -> tuple[str | None, str]:
     """Bring the schema to the newest revision, one process at a time.
+
+    All revisions are one transaction, unless the table of series is large. Then each revision has its own, and after a
+    kill the next call continues; see :func:`create_index`.
 
     Returns
     -------
@@ -34,17 +44,57 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     from alembic import command
 
     configuration = _configuration()
-    with engine.begin() as connection:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))  # a large table takes longer than any request
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    with _locked(engine), engine.connect() as connection:
         reached("migrate: locked")
+        connection.execute(text("SET statement_timeout = 0"))  # a large table takes longer than any request
+        connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         before = _revision(connection)
+        size = connection.scalar(text("SELECT pg_table_size(to_regclass('photometric_series'))")) or 0
+        connection.commit()
         configuration.attributes["connection"] = connection
-        command.upgrade(configuration, "head")
-        reached("migrate: upgraded")
+        with nullcontext() if size > LARGE else connection.begin():
+            command.upgrade(configuration, "head")
+            reached("migrate: upgraded")
+        connection.invalidate()  # no other use has these settings
     reached("migrate: committed")
     return before, _revisions()[-1]
+
+
+@contextmanager
+def _locked(engine: Engine) -> Iterator[None]:
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        # A statement that waits for the lock would have a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
+        while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+            time.sleep(_PAUSE)
+        try:
+            yield
+        finally:
+            connection.invalidate()
+
+
+def create_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
+    """Create an index, for migrations of tables that may be large: writers need not wait for it.
+
+    What the migration did before is committed, and after a kill the migration runs again from its beginning. So
+    everything else in it must be repeatable (``IF NOT EXISTS``).
+
+    Parameters
+    ----------
+    name, table : str
+    columns : sequence of str
+    **options
+        As for Alembic's ``create_index``.
+    """
+    from alembic import op
+
+    context = op.get_context()
+    if context.connection is None or not context.opts["transaction_per_migration"]:
+        op.create_index(name, table, columns, **options)
+        return
+    with context.autocommit_block():
+        # What a kill left is not valid.
+        op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
+        op.create_index(name, table, columns, postgresql_concurrently=True, **options)
 
 
 def is_empty(engine: Engine) -> bool:
@@ -75,15 +125,21 @@ def check(engine: Engine) -> None:
     StartError
         Naming the command that mends it.
     """
+    if (words := difference(engine)) is not None:
+        raise StartError(words)
+
+
+def difference(engine: Engine) -> str | None:
+    """Return how the schema's revision differs from this version's, and what to do; None when it does not."""
     with engine.connect() as connection:
         found = _revision(connection)
     known = _revisions()
     if found == known[-1]:
-        return
+        return None
     if found is None or found in known:
         state = "has no schema yet" if found is None else f"is at revision {found}"
-        raise StartError(f"The database {state}, this photseries needs {known[-1]}: run `photseries migrate`.")
-    raise StartError(
+        return f"The database {state}, this photseries needs {known[-1]}: run `photseries migrate`."
+    return (
         f"The database is at revision {found}, which this photseries does not know: it was made by a newer one. "
         "Install that version."
     )

@@ -22,7 +22,7 @@ from photseries.server.cli.options import configured
 from photseries.server.http.processes import supervise
 from photseries.server.http.server import listen, url_of
 from photseries.server.http.server import serve as serve_http
-from photseries.server.services import Services, opened, opened_catalogue
+from photseries.server.services import Services, opened, opened_catalogue, require_archive
 from photseries.server.settings import Config
 
 __all__ = ["COMMANDS", "announce_at", "serve_on"]
@@ -94,11 +94,22 @@ def serve_on(
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="Change nothing; exit status 1 when there is something to do.")
 @json_option
 @configured()
-def migrate(config: Config, as_json: bool) -> None:
-    """Bring the database's schema to this version's revision."""
+def migrate(config: Config, check: bool, as_json: bool) -> None:
+    """Bring the database's schema to this version's revision.
+
+    Make a backup before: only a backup leads back to an older version. Large tables get their indexes while the
+    service goes on. A command that was interrupted continues when it is given again.
+    """
+    if check:
+        require_archive(config)
     with opened_catalogue(config) as catalogue:
+        if check:
+            state = migrations.difference(catalogue.engine)
+            printed({"current": state is None, "reason": state}, as_json)
+            sys.exit(0 if state is None else 1)
         before, after = migrations.upgrade(catalogue.engine)
     printed({"before": before, "after": after}, as_json)
 
