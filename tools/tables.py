@@ -38,7 +38,11 @@ def routes():
         for verb, _, what in verbs_of(handler):
             requirement = handler.needs[verb]
             needs = "no token" if requirement is None else requirement.words
-            rows[verb, shown] = [f"`{verb} {shown}`", what, needs]
+            if kind is not None and rows.get((verb, shown), [needs])[-1] != needs:
+                special = shown.replace("KIND", kind)
+                rows[verb, special] = [f"`{verb} {special}`", what, needs]
+            else:
+                rows[verb, shown] = [f"`{verb} {shown}`", what, needs]
     return table(["route", "does", "needs"], rows.values())
 
 

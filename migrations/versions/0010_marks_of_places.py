@@ -16,7 +16,22 @@ def upgrade():
         sa.Column("next_turn", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("place", name=op.f("pk_place_marks")),
     )
+    op.create_table(
+        "audit_events",
+        sa.Column("id", sa.BigInteger(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=True),
+        sa.Column("username", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_events")),
+    )
+    op.add_column("tokens", sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True))
 
 
 def downgrade():
+    op.drop_column("tokens", "last_used_at")
+    op.drop_table("audit_events")
     op.drop_table("place_marks")

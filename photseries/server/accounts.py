@@ -9,12 +9,14 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from photseries.errors import InvalidError, NotFoundError, UnauthorizedError
-from photseries.server.catalogue import credentials, registries
+from photseries.errors import ForbiddenError, InUseError, InvalidError, NotFoundError, UnauthorizedError
+from photseries.server.catalogue import audit, credentials, registries
 from photseries.server.catalogue.credentials import Owner
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.disk import synchronize
@@ -39,10 +41,13 @@ class Accounts:
     Parameters
     ----------
     catalogue : Catalogue
+    token_lifetime : float, optional
+        How long a token is valid that is made without an end [s].
     """
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, token_lifetime: float | None = None) -> None:
         self._catalogue = catalogue
+        self._token_lifetime = token_lifetime
 
     def authenticate(self, secret: str) -> Principal:
         """Give the principal that a token stands for.
@@ -53,7 +58,7 @@ class Accounts:
             When there is no such token, it has expired, or its user is not active.
         """
         with self._catalogue.reading() as connection:
-            return _principal(_owner(connection, secret))
+            return _principal(connection, _owner(connection, secret))
 
     def sign_in(self, secret: str, lifetime: float) -> str:
         """Begin a session for whoever has a token; give its secret. It ends after a lifetime [s], or with the token.
@@ -78,9 +83,9 @@ class Accounts:
         """
         with self._catalogue.reading() as connection:
             owner = credentials.by_session(connection, _digest(session)) if _wellformed(session) else None
-        if owner is None:
-            raise UnauthorizedError("You are no longer signed in. Sign in again.")
-        return _principal(owner)
+            if owner is None:
+                raise UnauthorizedError("You are no longer signed in. Sign in again.")
+            return _principal(connection, owner)
 
     def sign_out(self, session: str) -> None:
         """End a session, if there is one."""
@@ -100,35 +105,38 @@ class Accounts:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        return self._create(kind, body)
+        return self._create(principal, kind, body)
 
     @requires(CREATE_SOURCES)
     def create_source(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create a source, as those who upload may; see :meth:`create`."""
-        return self._create("sources", body)
+        return self._create(principal, "sources", body)
 
-    def _create(self, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create_token(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a token: one's own without ``user_id``, with no more rights than the token at hand, else as an admin.
+
+        Raises
+        ------
+        ForbiddenError, InvalidError
+        """
+        if body.get("user_id") is None:
+            return self._create(principal, "tokens", {**body, "user_id": principal.user_id}, own=True)
+        return self.create(principal, "tokens", body)
+
+    def _create(self, principal: Principal, kind: str, body: Mapping[str, Any], *, own: bool = False) -> dict[str, Any]:
         values = load_entry(CREATIONS[kind], body)
+        if own:
+            _require_at_most(principal, values)
+        if kind == "tokens" and "expires_at" not in values:
+            ends = [principal.expires_at] if own and principal.expires_at is not None else []
+            if self._token_lifetime is not None:
+                ends.append(datetime.now(UTC) + timedelta(seconds=self._token_lifetime))
+            values |= {"expires_at": min(ends)} if ends else {}
         with self._catalogue.transaction() as connection:
-            match kind:
-                case "users":
-                    return _create_user(connection, values)
-                case "tokens":
-                    return _create_token(connection, values)
-                case "groups" | "streams":
-                    members = values.pop("user_ids", [])
-                    identity = registries.create(connection, kind, values)
-                    registries.add_members(connection, kind, int(identity), members)
-                    return {"id": identity}
-                case "sources":
-                    shared = values.pop("group_ids", None) is not None
-                    note = "group_ids has no effect: every token can read every source."
-                    return {
-                        "id": registries.create(connection, kind, values),
-                        **({"warnings": [note]} if shared else {}),
-                    }
-                case _:
-                    return {"id": registries.create(connection, kind, values)}
+            created = _created(connection, kind, values)
+            if kind in audit.AUDITED:
+                audit.note(connection, principal, "create", kind, created["id"], values)
+            return created
 
     def get(self, principal: Principal, kind: str, identity: str) -> dict[str, Any]:
         """Give one entry.
@@ -153,11 +161,13 @@ class Accounts:
 
     @requires(CHANGE_REGISTRIES)
     def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, Any]) -> None:
-        """Rename a group or a stream, or replace its members.
+        """Rename a group or a stream, or change its members; deactivate a user, or make one active again.
 
         Raises
         ------
         ForbiddenError, InvalidError, NotFoundError, DuplicateError
+        InUseError
+            When no admin would be left.
         """
         key = int(_key(kind, identity))
         values = load_entry(CHANGES[kind], body)
@@ -165,11 +175,13 @@ class Accounts:
             entry = registries.get(connection, principal, kind, key)
             if entry is None:
                 raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
-            _require_ordinary(entry)
-            if "name" in values:
-                registries.rename(connection, kind, key, values["name"])
-            if "user_ids" in values:
-                registries.replace_members(connection, kind, key, values["user_ids"])
+            if kind == "users":
+                with _keeping_an_admin(connection, principal):
+                    (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
+            else:
+                _require_ordinary(entry)
+                _change_group(connection, kind, key, values)
+            audit.note(connection, principal, "change", kind, key, values)
 
     @requires(CHANGE_REGISTRIES)
     def remove(self, principal: Principal, kind: str, identity: str) -> None:
@@ -179,10 +191,18 @@ class Accounts:
         ------
         ForbiddenError, NotFoundError
         InUseError
-            When something still refers to it.
+            When something still refers to it, or no admin would be left.
         """
+        self._remove(principal, kind, identity)
+
+    def remove_token(self, principal: Principal, identity: str) -> None:
+        """Remove a token: one's own, or as an admin anybody's; see :meth:`remove`."""
+        self.get(principal, "tokens", identity)
+        self._remove(principal, "tokens", identity)
+
+    def _remove(self, principal: Principal, kind: str, identity: str) -> None:
         key = _key(kind, identity)
-        with self._catalogue.transaction() as connection:
+        with self._catalogue.transaction() as connection, _keeping_an_admin(connection, principal, kind):
             if kind == "groups":
                 _require_ordinary(registries.get(connection, principal, kind, key) or {})
             gone = (
@@ -190,8 +210,16 @@ class Accounts:
                 if kind == "users"
                 else registries.remove(connection, kind, key)
             )
-        if not gone:
-            raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+            if not gone:
+                raise NotFoundError(f"No {_called(kind)} with ID {identity}.")
+            if kind in audit.AUDITED:
+                audit.note(connection, principal, "remove", kind, key, {})
+
+    @requires(CHANGE_REGISTRIES)
+    def audit(self, principal: Principal, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
+        """Return a page of the changes of accounts, tokens and sharing, the latest first, and how many there are."""
+        with self._catalogue.reading() as connection:
+            return audit.find(connection, per_page, (page - 1) * per_page)
 
     def id_of(self, kind: str, name: str) -> int:
         """Give the id of a user, group or stream by its name.
@@ -207,16 +235,16 @@ class Accounts:
         return identity
 
     def bootstrap(self, token_file: Path) -> str | None:
-        """Make the admin user and token when there are no users yet, and keep the token in a file of mode 0600.
+        """Make the admin user and token when there is no admin yet, and keep the token in a file of mode 0600.
 
         Returns
         -------
         str or None
-            The token, or None when there are users already.
+            The token, or None when there is a user ``admin``, or somebody has a token of an admin.
         """
         with self._catalogue.transaction() as connection:
             registries.lock_for_bootstrap(connection)
-            if registries.count(connection, OPERATOR, "users"):
+            if registries.by_name(connection, "users", "admin") or credentials.admin_tokens(connection):
                 return None
             user = _create_user(connection, {"username": "admin"})
             token: str = _create_token(
@@ -238,7 +266,9 @@ def _owner(connection: Connection, secret: str) -> Owner:
     return owner
 
 
-def _principal(owner: Owner) -> Principal:
+def _principal(connection: Connection, owner: Owner) -> Principal:
+    if not owner.is_noted:
+        credentials.note_use(connection, owner.token_id)
     return Principal(
         user_id=owner.user_id,
         username=owner.username,
@@ -246,7 +276,71 @@ def _principal(owner: Owner) -> Principal:
         permissions=frozenset(owner.permissions),
         group_ids=frozenset(owner.group_ids),
         stream_ids=frozenset(owner.stream_ids),
+        expires_at=owner.expires_at,
     )
+
+
+def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
+    """Refuse a token with more permissions, or a later end, than those of the token that makes it.
+
+    Raises
+    ------
+    ForbiddenError, InvalidError
+    """
+    if more := [name for name in values["permissions"] if not principal.may(name)]:
+        raise ForbiddenError(f"Your token does not have the permission {', '.join(more)}, so it cannot give it.")
+    if principal.expires_at is not None and values.get("expires_at", principal.expires_at) > principal.expires_at:
+        message = f"Must not be after the end of your token, {principal.expires_at.isoformat()}."
+        raise InvalidError(f"expires_at: {message}", fields={"expires_at": [message]})
+
+
+def _created(connection: Connection, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    row = dict(values)
+    match kind:
+        case "users":
+            return _create_user(connection, row)
+        case "tokens":
+            return _create_token(connection, row)
+        case "groups" | "streams":
+            members = row.pop("user_ids", [])
+            identity = registries.create(connection, kind, row)
+            registries.add_members(connection, kind, int(identity), members)
+            return {"id": identity}
+        case "sources":
+            shared = row.pop("group_ids", None) is not None
+            note = "group_ids has no effect: every token can read every source."
+            return {"id": registries.create(connection, kind, row), **({"warnings": [note]} if shared else {})}
+        case _:
+            return {"id": registries.create(connection, kind, row)}
+
+
+def _change_group(connection: Connection, kind: str, key: int, values: Mapping[str, Any]) -> None:
+    if "name" in values:
+        registries.rename(connection, kind, key, values["name"])
+    if values.keys() - {"name"}:
+        members = registries.lock_members(connection, kind, key)
+        wanted = set(values.get("user_ids", members)) | set(values.get("add_user_ids", ()))
+        registries.replace_members(connection, kind, key, sorted(wanted - set(values.get("remove_user_ids", ()))))
+
+
+@contextmanager
+def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = "users") -> Iterator[None]:
+    """Refuse a change, in the transaction of which this is, after which nobody has a token of an admin.
+
+    The operator may, who makes such tokens on the machine.
+
+    Raises
+    ------
+    InUseError
+    """
+    if kind not in ("users", "tokens") or principal == OPERATOR:
+        yield
+        return
+    registries.lock_for_bootstrap(connection)
+    before = credentials.admin_tokens(connection)
+    yield
+    if before and not credentials.admin_tokens(connection):
+        raise InUseError("Nobody would be an admin any more. Give another user a token of an admin first.")
 
 
 def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
 
@@ -60,6 +61,8 @@ class Principal:
         Keys of :data:`PERMISSIONS`.
     group_ids, stream_ids : frozenset of int
         What the user belongs to, one's own group included.
+    expires_at : datetime, optional
+        When the token ends.
     """
 
     user_id: int
@@ -68,6 +71,7 @@ class Principal:
     permissions: frozenset[str] = field(default_factory=frozenset)
     group_ids: frozenset[int] = field(default_factory=frozenset)
     stream_ids: frozenset[int] = field(default_factory=frozenset)
+    expires_at: datetime | None = None
 
     @property
     def is_admin(self) -> bool:

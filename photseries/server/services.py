@@ -163,6 +163,6 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             reader=reader,
             exporter=Exporter(catalogue, store, reader, config.directory),
             analysis=Analysis(reader, config.periodogram, config.photometry.detection_threshold),
-            accounts=Accounts(catalogue),
+            accounts=Accounts(catalogue, config.access.token_lifetime),
             upkeep=Upkeep(catalogue, store, config),
         )

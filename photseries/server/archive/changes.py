@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
 from photseries.server.archive.reader import not_found
-from photseries.server.catalogue import finding, history
+from photseries.server.catalogue import audit, finding, history
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import Changeable
@@ -142,7 +142,7 @@ def append_history(
     changed: Mapping[str, Any],
     **values: Any,
 ) -> None:
-    """Append a change to the history, in the transaction of the change.
+    """Append a change to the history, and one of the sharing to the audit, in the transaction of the change.
 
     Parameters
     ----------
@@ -167,3 +167,6 @@ def append_history(
         changed=changed,
         **{"inferred": sorted(seen.inferred), **values},
     )
+    shared = {name: changed[name] for name in ("group_ids", "stream_ids") if name in changed}
+    if shared and action in ("share", "update"):
+        audit.note(connection, principal, "share", "photometric_series", series_id, shared)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import array
+from sqlalchemy.exc import DBAPIError
 
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import Group, GroupUser, Session, StreamUser, Token, User
+from photseries.server.principal import ADMIN
 
 __all__ = ["Owner", "begin", "by_session", "by_token", "end"]
+
+#: How long the use of a token is not noted again [min].
+_NOTED_EVERY = 5
 
 
 @dataclass(frozen=True)
@@ -25,6 +33,8 @@ class Owner:
     own_group_id: int
     group_ids: list[int]
     stream_ids: list[int]
+    expires_at: datetime | None
+    is_noted: bool  # whether the use of the token has been noted lately
 
 
 def by_token(connection: Connection, prefix: str) -> Owner | None:
@@ -58,6 +68,24 @@ def _found(connection: Connection, statement: CompiledStatement, **values: Any) 
     return Owner(token_id, bytes(digest), *others)
 
 
+def note_use(connection: Connection, token_id: int) -> None:
+    """Note that a token is used, unless another process just did; a database that only reads does without."""
+    unnoted = or_(Token.last_used_at.is_(None), Token.last_used_at <= _lately())
+    used = update(Token).where(Token.id == token_id, unnoted).values(last_used_at=func.clock_timestamp())
+    with suppress(DBAPIError):
+        connection.execute(used)
+
+
+def admin_tokens(connection: Connection) -> int:
+    """Count the valid tokens of active users that carry ``System admin``."""
+    tokens = _valid(Token.permissions.contains(array([ADMIN]))).subquery()
+    return connection.scalar(select(func.count()).select_from(tokens)) or 0
+
+
+def _lately() -> ColumnElement[Any]:
+    return func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, _NOTED_EVERY)
+
+
 def _valid(*conditions: ColumnElement[bool]) -> Select[Any]:
     groups = select(GroupUser.group_id).where(GroupUser.user_id == User.id).correlate(User).scalar_subquery()
     streams = select(StreamUser.stream_id).where(StreamUser.user_id == User.id).correlate(User).scalar_subquery()
@@ -71,6 +99,8 @@ def _valid(*conditions: ColumnElement[bool]) -> Select[Any]:
             Group.id,
             func.array(groups),
             func.array(streams),
+            Token.expires_at,
+            func.coalesce(Token.last_used_at > _lately(), False),
         )
         .join(User, User.id == Token.user_id)
         .join(Group, Group.single_user_id == User.id)

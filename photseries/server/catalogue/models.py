@@ -114,6 +114,7 @@ class Token(Base):
     digest: Mapped[bytes] = mapped_column(LargeBinary)
     permissions: Mapped[list[str]]
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     created_at: Mapped[Moment]
 
 
@@ -350,3 +351,17 @@ class PlaceMark(Base):
     epoch: Mapped[int]
     turn: Mapped[str]
     next_turn: Mapped[str | None]
+
+
+class AuditEvent(Base):
+    """A change of an account, a token or sharing. ``user_id`` is null for commands on the service's machine."""
+
+    __tablename__ = "audit_events"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    at: Mapped[Moment]
+    user_id: Mapped[int | None]
+    username: Mapped[str]
+    action: Mapped[str]
+    kind: Mapped[str]
+    entry: Mapped[str]
+    details: Mapped[Document]

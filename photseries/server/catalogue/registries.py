@@ -34,6 +34,7 @@ from photseries.server.catalogue.models import (
     SERIES,
     TABLES,
     Base,
+    Group,
     GroupUser,
     Series,
     SeriesGroup,
@@ -96,12 +97,19 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
             connection.execute(insert(table), [{column: identity, "user_id": user_id} for user_id in user_ids])
 
 
-def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
-    """Make some users the members of a group or a stream, and nobody else."""
+def lock_members(connection: Connection, kind: str, identity: int) -> set[int]:
+    """Return the ids of the members of a group or a stream, which nobody changes before the end of the transaction."""
     table, column = MEMBERS[kind]
     # One change after the other: a deletion does not see who is being added by another one that has not ended.
     entry = TABLES[kind].__table__
     connection.execute(select(entry.c.id).where(entry.c.id == identity).with_for_update(key_share=True))
+    return set(connection.scalars(select(table.user_id).where(getattr(table, column) == identity)))
+
+
+def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
+    """Make some users the members of a group or a stream, and nobody else."""
+    table, column = MEMBERS[kind]
+    lock_members(connection, kind, identity)
     connection.execute(delete(table).where(getattr(table, column) == identity))
     add_members(connection, kind, identity, user_ids)
 
@@ -131,10 +139,21 @@ def require_active(connection: Connection, user_id: int) -> None:
         raise InvalidError(message, fields={"user_id": [message]})
 
 
+def own_group(connection: Connection, user_id: int) -> int | None:
+    """Return the id of the group of an active user's own, None when there is no such user."""
+    group = select(Group.id).join(User, User.id == Group.single_user_id)
+    return connection.scalar(group.where(User.id == user_id, User.active))
+
+
 def deactivate(connection: Connection, user_id: int) -> bool:
     """Deactivate a user and end the user's tokens; tell whether there was one."""
     connection.execute(delete(Token).where(Token.user_id == user_id))
     return connection.execute(update(User).where(User.id == user_id).values(active=False)).rowcount == 1
+
+
+def reactivate(connection: Connection, user_id: int) -> bool:
+    """Make a user active again, who then needs new tokens; return whether there is one."""
+    return connection.execute(update(User).where(User.id == user_id).values(active=True)).rowcount == 1
 
 
 def remove(connection: Connection, kind: str, identity: int | str) -> bool:

@@ -98,6 +98,17 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
     )
 
 
+def next_owned(connection: Connection, owner_id: int, after: int) -> int | None:
+    """Return the id of the next series of a user after an id, None when there is none."""
+    found = select(SERIES.id).where(SERIES.owner_id == owner_id, SERIES.id > after).order_by(SERIES.id).limit(1)
+    return connection.scalar(found)
+
+
+def count_owned(connection: Connection, owner_id: int) -> int:
+    """Count the series of a user."""
+    return connection.scalar(select(func.count()).where(SERIES.owner_id == owner_id)) or 0
+
+
 def create(
     connection: Connection, values: Mapping[str, Any], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:

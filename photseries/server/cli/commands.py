@@ -44,5 +44,6 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "followup-request": Entry("photseries.server.cli.registries", "Create, list and remove follow-up requests."),
         "assignment": Entry("photseries.server.cli.registries", "Create, list and remove assignments."),
         "token": Entry("photseries.server.cli.registries", "Create, list and remove tokens."),
+        "audit": Entry("photseries.server.cli.registries", "Print the changes of accounts, tokens and sharing."),
     },
 }

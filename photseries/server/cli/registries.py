@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,10 @@ import click
 from marshmallow import fields
 
 from photseries.cli.options import json_option, printed
+from photseries.cli.progress import progress
 from photseries.server.accounts import OPERATOR
+from photseries.server.archive.handover import Handover
+from photseries.server.catalogue.registries import MEMBERS
 from photseries.server.cli.options import configured
 from photseries.server.schemas.fields import Ids, Number, Whole
 from photseries.server.schemas.registries import CREATIONS
@@ -59,10 +63,73 @@ def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group
         with opened(config, existing=True) as services:
             services.accounts.remove(OPERATOR, kind, identity)
 
+    if kind in MEMBERS:
+        group.command("members")(_members(kind))
     group.command("create")(_with_fields(create, kind, argument))
     group.command("list")(list_)
     group.command("delete")(delete)
     return group
+
+
+def _members(kind: str) -> Callable[..., None]:
+    @click.argument("name", metavar="NAME")
+    @click.option("--add", "added", multiple=True, metavar="USER", help="Who becomes a member.")
+    @click.option("--remove", "removed", multiple=True, metavar="USER", help="Who is no member any more.")
+    @json_option
+    @configured()
+    def members(config: Config, name: str, added: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
+        """Add and remove members, and print the entry."""
+        with opened(config, existing=True) as services:
+            identity = str(_id_of(services, kind, name))
+            changes = {
+                "add_user_ids": [_user(services, user) for user in added],
+                "remove_user_ids": [_user(services, user) for user in removed],
+            }
+            services.accounts.change(OPERATOR, kind, identity, changes)
+            printed(services.accounts.get(OPERATOR, kind, identity), as_json)
+
+    return members
+
+
+@click.command()
+@click.argument("name", metavar="USER")
+@configured()
+def reactivate(config: Config, name: str) -> None:
+    """Make a deactivated user active again; the user then needs a new token."""
+    with opened(config, existing=True) as services:
+        services.accounts.change(OPERATOR, "users", str(_user(services, name)), {"active": True})
+
+
+@click.command("hand-over")
+@click.argument("before", metavar="FROM")
+@click.argument("after", metavar="TO")
+@json_option
+@configured()
+def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
+    """Make the series of one user another's.
+
+    The group of the new owner replaces that of the old one where a series is shared with it. A command that was
+    interrupted continues when it is given again.
+    """
+    with opened(config, existing=True) as services:
+        owners = _user(services, before), _user(services, after)
+        handover = Handover(services.catalogue, services.store, services.config)
+        with progress(handover.total(owners[0]) if sys.stderr.isatty() else None) as advance:
+            count = 0
+            for _ in handover.run(OPERATOR, *owners):
+                count += 1
+                advance()
+        printed({"series": count}, as_json)
+
+
+@click.command()
+@click.option("--last", type=click.IntRange(1), default=100, show_default=True, help="How many events.")
+@json_option
+@configured()
+def audit(config: Config, last: int, as_json: bool) -> None:
+    """Print the changes of accounts, tokens and sharing, the latest first."""
+    with opened(config, existing=True) as services:
+        printed(services.accounts.audit(OPERATOR, 1, last)[0], as_json)
 
 
 def _with_fields(command: Callable[..., None], kind: str, argument: str | None) -> Callable[..., None]:
@@ -88,7 +155,15 @@ def _resolved(services: Services, name: str, value: Any) -> Any:
 
 
 def _user(services: Services, value: str) -> int:
-    return int(value) if value.isascii() and value.isdigit() else services.accounts.id_of("users", value)
+    return _id_of(services, "users", value)
 
 
-COMMANDS = tuple(_group(*command) for command in _KINDS)
+def _id_of(services: Services, kind: str, value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() else services.accounts.id_of(kind, value)
+
+
+_GROUPS = tuple(_group(*command) for command in _KINDS)
+_GROUPS[0].add_command(reactivate)
+_GROUPS[0].add_command(hand_over)
+
+COMMANDS = (*_GROUPS, audit)

@@ -14,7 +14,15 @@ from photseries.server.http.contract import Contract
 from photseries.server.http.shared import Shared
 from photseries.server.principal import requirement_of
 
-__all__ = ["EntriesHandler", "EntryHandler", "MembersHandler", "SourcesHandler"]
+__all__ = [
+    "AuditHandler",
+    "EntriesHandler",
+    "EntryHandler",
+    "MembersHandler",
+    "SourcesHandler",
+    "TokenHandler",
+    "TokensHandler",
+]
 
 _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numPerPage"))
 
@@ -68,6 +76,16 @@ class SourcesHandler(EntriesHandler):
         return self.services.accounts.create_source(self.principal, body)
 
 
+class TokensHandler(EntriesHandler):
+    """The tokens that one may see; everybody may create tokens of one's own."""
+
+    needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_token)}
+
+    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Call the use case that ``needs`` names for POST."""
+        return self.services.accounts.create_token(self.principal, body)
+
+
 class EntryHandler(_KindHandler):
     """One entry of a kind: get, delete."""
 
@@ -81,15 +99,47 @@ class EntryHandler(_KindHandler):
     @Contract(fails=(InUseError, InDoubtError))
     async def delete(self, identity: str) -> None:
         """Remove the entry."""
-        await self.reply(lambda: self.services.accounts.remove(self.principal, self.kind, identity))
+        await self.reply(lambda: self.remove(identity))
+
+    def remove(self, identity: str) -> None:
+        """Call the use case that ``needs`` names for DELETE."""
+        self.services.accounts.remove(self.principal, self.kind, identity)
+
+
+class TokenHandler(EntryHandler):
+    """One token; everybody may delete one's own."""
+
+    needs: ClassVar = {**EntryHandler.needs, "DELETE": requirement_of(Accounts.remove_token)}
+
+    def remove(self, identity: str) -> None:
+        """Call the use case that ``needs`` names for DELETE."""
+        self.services.accounts.remove_token(self.principal, identity)
 
 
 class MembersHandler(EntryHandler):
-    """One group or stream, which has members: get, change, delete."""
+    """One user, group or stream: get, change, delete."""
 
     needs: ClassVar = {**EntryHandler.needs, "PATCH": requirement_of(Accounts.change)}
 
-    @Contract(body="Changed{kind}", fails=(DuplicateError, InDoubtError))
+    @Contract(body="Changed{kind}", fails=(DuplicateError, InUseError, InDoubtError))
     async def patch(self, identity: str) -> None:
-        """Rename a group or a stream, or replace its members."""
+        """Rename a group or a stream, or change its members; deactivate a user, or make one active again."""
         await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))
+
+
+class AuditHandler(BaseHandler):
+    """The changes of accounts, tokens and sharing."""
+
+    needs: ClassVar = {"GET": requirement_of(Accounts.audit)}
+
+    @Contract(query=_PAGES, gives="AuditPage")
+    async def get(self) -> None:
+        """List the changes of accounts, tokens and sharing, the latest first."""
+
+        def find() -> Mapping[str, Any]:
+            values = parameters.read(self.arguments(), _PAGES)
+            page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
+            events, total = self.services.accounts.audit(self.principal, page, per_page)
+            return {"events": events, "totalMatches": total, "numPerPage": per_page, "pageNumber": page}
+
+        await self.reply(find)

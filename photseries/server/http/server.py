@@ -33,7 +33,15 @@ from photseries.server.http.operation import (
     WhoAmIHandler,
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
-from photseries.server.http.registries import EntriesHandler, EntryHandler, MembersHandler, SourcesHandler
+from photseries.server.http.registries import (
+    AuditHandler,
+    EntriesHandler,
+    EntryHandler,
+    MembersHandler,
+    SourcesHandler,
+    TokenHandler,
+    TokensHandler,
+)
 from photseries.server.http.restoring import RestoreHandler, UndoHandler
 from photseries.server.http.series import (
     AppendHandler,
@@ -53,6 +61,9 @@ from photseries.server.settings import Server
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
 
 log = logging.getLogger(__name__)
+
+_ENTRIES = {"sources": SourcesHandler, "tokens": TokensHandler}
+_ENTRY = {**dict.fromkeys(CHANGES, MembersHandler), "tokens": TokenHandler}
 
 #: The interface for programs; every verb states what it takes and answers (:mod:`photseries.server.http.contract`).
 API: tuple[Route, ...] = (
@@ -74,8 +85,9 @@ API: tuple[Route, ...] = (
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
     (r"/api/usage", UsageHandler, {}),
-    *((rf"/api/{kind}", SourcesHandler if kind == "sources" else EntriesHandler, {"kind": kind}) for kind in KINDS),
-    *((rf"/api/{kind}/(.+)", MembersHandler if kind in CHANGES else EntryHandler, {"kind": kind}) for kind in KINDS),
+    (r"/api/audit", AuditHandler, {}),
+    *((rf"/api/{kind}", _ENTRIES.get(kind, EntriesHandler), {"kind": kind}) for kind in KINDS),
+    *((rf"/api/{kind}/(.+)", _ENTRY.get(kind, EntryHandler), {"kind": kind}) for kind in KINDS),
     (r"/healthz", LivenessHandler, {}),
     (r"/readyz", ReadyHandler, {}),
     (r"/metrics", MetricsHandler, {}),

@@ -98,9 +98,9 @@ class RequestSchema(_Numbered):
 
 
 class TokenSchema(_Numbered):
-    """A token of a user."""
+    """A token of a user; without ``user_id`` one's own, with no more permissions than the token that makes it."""
 
-    user_id = Whole(required=True)
+    user_id = Whole()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
     name = Text(allow_none=True)
     expires_at = fields.AwareDateTime(format="iso", default_timezone=UTC, allow_none=True, validate=_to_come)
@@ -111,6 +111,14 @@ class MembersSchema(_Entry):
 
     name = Text()
     user_ids = Ids(kind="user", lone=False, validate=_possible)
+    add_user_ids = Ids(kind="user", lone=False, validate=_possible)
+    remove_user_ids = Ids(kind="user", lone=False, validate=_possible)
+
+
+class UserChangeSchema(_Entry):
+    """A change of a user: deactivated, which ends the user's tokens, or active again."""
+
+    active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
 #: What creates an entry, by kind as it stands in the path.
@@ -126,7 +134,11 @@ CREATIONS: Mapping[str, Schema] = {
 }
 
 #: What changes an entry, by kind.
-CHANGES: Mapping[str, Schema] = {"groups": MembersSchema(), "streams": MembersSchema()}
+CHANGES: Mapping[str, Schema] = {
+    "users": UserChangeSchema(),
+    "groups": MembersSchema(),
+    "streams": MembersSchema(),
+}
 
 
 def load_entry(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:

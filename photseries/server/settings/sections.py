@@ -202,6 +202,10 @@ class Access:
     """What may be done without a token."""
 
     anonymous_reads_public: bool = False
+    token_lifetime: float | None = None  # [s]
+
+    def __post_init__(self) -> None:
+        _require(self.token_lifetime is None or self.token_lifetime > 0, "access.token_lifetime", "must be positive")
 
 
 @dataclass(frozen=True)

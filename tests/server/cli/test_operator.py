@@ -97,6 +97,28 @@ def test_entries_of_every_kind(running, folder):
     assert made(folder, "stream", "list") == []
 
 
+def test_members_users_and_series_are_put_right(running, folder):
+    ids = [made(folder, "user", "create", name)["id"] for name in ("dora", "emil")]
+    made(folder, "group", "create", "night", "--user", "dora")
+    changed = made(folder, "group", "members", "night", "--add", "emil", "--remove", "dora")
+    assert changed["user_ids"] == ids[1:]
+    made(folder, "stream", "create", "sky")
+    assert made(folder, "stream", "members", "sky", "--add", str(ids[0]))["user_ids"] == ids[:1]
+    run(folder, "user", "delete", str(ids[0]))
+    assert "deactivated" in run(folder, "token", "create", "dora", status=2).stderr
+    run(folder, "user", "reactivate", "dora")
+    assert made(folder, "token", "create", "dora")["token"]
+    assert made(folder, "user", "hand-over", "dora", "emil") == {"series": 0}
+    assert "another user" in run(folder, "user", "hand-over", "dora", "dora", status=2).stderr
+    events = made(folder, "audit", "--last", "4")
+    assert [(event["action"], event["kind"], event["username"]) for event in events] == [
+        ("hand over", "users", "operator"),
+        ("create", "tokens", "operator"),
+        ("change", "users", "operator"),
+        ("remove", "users", "operator"),
+    ]
+
+
 def test_an_automatic_id_comes_after_an_explicit_one(running, folder):
     made(folder, "user", "create", "explicit", "--id", "9000")
     assert made(folder, "user", "create", "automatic")["id"] == 9001

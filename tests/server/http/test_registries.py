@@ -168,6 +168,37 @@ def test_the_systems_own_groups_cannot_be_changed(admin, world):
         check_error(admin.delete(f"/api/groups/{identity}"), 400)
 
 
+def test_a_token_makes_lists_and_removes_tokens_of_its_user(service, world):
+    with service.client(world.tokens["ben"]) as ben:
+        made = ben.post("/api/tokens", json={"name": "laptop"})
+        assert made.status_code == 200, made.text
+        identity = made.json()["data"]["id"]
+        shown = ben.get(f"/api/tokens/{identity}").json()["data"]
+        assert (shown["user_id"], shown["name"], shown["permissions"]) == (world.users["ben"], "laptop", [])
+        assert not {"token", "digest"} & set(shown)
+        check_error(ben.post("/api/tokens", json={"permissions": ["System admin"]}), 403, "forbidden")
+        check_error(ben.post("/api/tokens", json={"user_id": world.users["anna"]}), 403, "forbidden")
+        with service.client(world.tokens["anna"]) as anna:
+            check_error(anna.delete(f"/api/tokens/{identity}"), 404, "not_found")
+            check_error(anna.get("/api/audit"), 403, "forbidden")
+        assert ben.delete(f"/api/tokens/{identity}").status_code == 200
+        with service.client(made.json()["data"]["token"]) as ended:
+            check_error(ended.get("/api/whoami"), 401, "unauthorized")
+
+
+def test_an_admin_reads_the_audit_and_changes_users(admin):
+    user = admin.post("/api/users", json={"username": "audited"}).json()["data"]["id"]
+    for active in (False, True):
+        assert admin.patch(f"/api/users/{user}", json={"active": active}).status_code == 200
+        assert admin.get(f"/api/users/{user}").json()["data"]["active"] is active
+    check_error(admin.patch(f"/api/users/{user}", json={"active": "perhaps"}), 400, "invalid")
+    check_error(admin.delete("/api/users/1"), 409, "in_use")
+    page = admin.get("/api/audit", params={"numPerPage": 2}).json()["data"]
+    assert [event["details"] for event in page["events"]] == [{"active": True}, {"active": False}]
+    assert {event["entry"] for event in page["events"]} == {str(user)}
+    assert page["totalMatches"] > 2
+
+
 def test_a_token_lists_no_others_tokens(service, world):
     with service.client(world.tokens["ben"]) as ben:
         tokens = ben.get("/api/tokens").json()["data"]["tokens"]

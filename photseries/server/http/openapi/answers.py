@@ -340,6 +340,15 @@ def _about_registries() -> Iterator[tuple[str, Schema]]:
         page = {kind: [example], "totalMatches": 1, "numPerPage": 100, "pageNumber": 1}
         yield f"{noun(kind)}Page", record({kind: several(ref(noun(kind))), **_page()}, page)
 
+    event = {
+        "id": 3, "at": examples.MOMENT, "user_id": 1, "username": "anna", "action": "change", "kind": "groups",
+        "entry": "2", "details": {"add_user_ids": [4]},
+    }  # fmt: skip
+    types = {**dict.fromkeys(event, TEXT), "id": INTEGER, "details": {"type": "object"}}
+    types |= {"at": {**TEXT, "format": "date-time"}, "user_id": {"type": ["integer", "null"]}}
+    page = {"events": [event], "totalMatches": 1, "numPerPage": 100, "pageNumber": 1}
+    yield "AuditPage", record({"events": several(record(types, event)), **_page()}, page)
+
 
 def _about_the_service() -> Iterator[tuple[str, Schema]]:
     yield "Alive", record({"alive": {"const": True}}, {"alive": True})

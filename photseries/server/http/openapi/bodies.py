@@ -60,7 +60,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
         created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
         spec.components.schema(f"New{noun(kind)}", created)
     for kind, changes in CHANGES.items():
-        changed = {**convert(changes), "example": {"user_ids": [1]}}
+        changed = {**convert(changes), "example": {"active": False} if kind == "users" else {"user_ids": [1]}}
         spec.components.schema(f"Changed{noun(kind)}", changed)
 
 

@@ -1,0 +1,92 @@
+"""Make the series of one user another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+from photseries.errors import InvalidError
+from photseries.fields import METADATA
+from photseries.server.archive.blobs import BlobWriter, read_table
+from photseries.server.archive.changes import (
+    StaleRevisionError,
+    append_history,
+    changed_fields,
+    ensure_current_revision,
+)
+from photseries.server.archive.upkeep import Upkeep
+from photseries.server.catalogue import audit, blobs, registries, series
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.series import Changeable
+from photseries.server.principal import Principal
+from photseries.server.settings import Config
+from photseries.server.storage.contract import Store
+
+__all__ = ["Handover"]
+
+
+class Handover:
+    """Gives the series of a user to another one, each as a revision of its own: the file names its owner.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    config : Config
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, config: Config) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._blobs = BlobWriter(catalogue, store, config)
+        self._upkeep = Upkeep(catalogue, store, config)
+
+    def total(self, owner_id: int) -> int:
+        """Count the series of a user."""
+        with self._catalogue.reading() as connection:
+            return series.count_owned(connection, owner_id)
+
+    def run(self, operator: Principal, before: int, after: int) -> Iterator[int]:
+        """Hand the series over, and yield the id of each; the history names the old owner, the audit the operator.
+
+        Raises
+        ------
+        InvalidError
+            When the new owner is no active user.
+        DamagedError, QuotaExceededError, UnavailableError
+            What was handed over until then stays.
+        """
+        with self._catalogue.reading() as connection:
+            own_group = registries.own_group(connection, after)
+        if own_group is None or before == after:
+            raise InvalidError("The new owner has to be another user, who exists and is active.")
+        with self._catalogue.transaction() as connection:
+            audit.note(connection, operator, "hand over", "users", before, {"to": after})
+        last = 0
+        while (series_id := self._next(before, last)) is not None:
+            with suppress(StaleRevisionError):
+                with self._catalogue.reading() as connection:
+                    seen = series.for_change(connection, operator, series_id)
+                if seen is not None and seen.owner_id == before:
+                    self._hand_over(series_id, seen, after, own_group)
+                    yield series_id
+                last = series_id
+
+    def _next(self, owner_id: int, last: int) -> int | None:
+        with self._catalogue.reading() as connection:
+            return series.next_owned(connection, owner_id, last)
+
+    def _hand_over(self, series_id: int, seen: Changeable, owner_id: int, own_group: int) -> None:
+        metadata = {name: seen.metadata.get(name) for name in METADATA}
+        groups = sorted({*seen.group_ids, own_group} - {seen.owners_group_id})
+        changed = changed_fields(seen, {}, (groups, None))
+        changed["owner_id"] = {"from": seen.owner_id, "to": owner_id}
+        owner = Principal(seen.owner_id, "", seen.owners_group_id)
+        frame = read_table(self._store, seen.blob).frame
+        with self._blobs.write(frame, {**metadata, "owner_id": owner_id}) as (connection, blob):
+            values = {**blob, "owner_id": owner_id}
+            ensure_current_revision(series.change(connection, series_id, seen.revision, values))
+            series.share(connection, series_id, groups, None)
+            earlier = blobs.unlink(connection, seen.blob, owner_id)
+            append_history(connection, owner, series_id, seen, "update", changed, **blob)
+        self._upkeep.prune(series_id, earlier)

@@ -1,0 +1,32 @@
+"""The statements about the audit: who changed which account, token or sharing, when, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from photseries.server.catalogue.models import AuditEvent
+from photseries.server.principal import Principal
+
+__all__ = ["AUDITED"]
+
+#: The kinds of entries whose changes are noted; those of series are noted when they are shared or handed over.
+AUDITED = ("users", "groups", "streams", "tokens")
+
+
+def note(
+    connection: Connection, principal: Principal, action: str, kind: str, entry: object, details: Mapping[str, Any]
+) -> None:
+    """Note what a principal did, in the transaction in which it is done; ``details`` has no secrets."""
+    who = {"user_id": principal.user_id or None, "username": principal.username}
+    what = {"action": action, "kind": kind, "entry": str(entry), "details": dict(details)}
+    connection.execute(insert(AuditEvent).values(**who, **what))
+
+
+def find(connection: Connection, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """Return a page of the events, the latest first, and how many there are."""
+    rows = select(AuditEvent.__table__).order_by(AuditEvent.id.desc()).limit(limit).offset(offset)
+    total = connection.scalar(select(func.count()).select_from(AuditEvent)) or 0
+    return [dict(row) for row in connection.execute(rows).mappings()], total
