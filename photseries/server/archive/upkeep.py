@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 from photseries.errors import PhotseriesError, UnavailableError
 from photseries.server.archive.blobs import find_problem
 from photseries.server.archive.store_ownership import OWNER_KEY, Ownership
 from photseries.server.catalogue import blobs, finding, recomputing
 from photseries.server.catalogue.blobs import Blob
-from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.engine import Catalogue
 from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store, StoredBlob
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 #: Advisory lock of the sweeping process.
 SWEEP = 7_302_002
 BATCH = 1000
+READ_AHEAD = 20  # blobs that verify has in hand for each job
+
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True)
@@ -66,11 +71,18 @@ class Upkeep:
             # An object may be as old as the beginning of the request that made it.
             self._in_flight += config.store.timeout
 
-    def sweep(self) -> Swept | None:
+    def sweep(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Swept | None:
         """Remove the blobs that no row names and that have been unreferenced for the grace, and surplus ones.
 
         A blob that a change unlinked is as old as that change (on the database's clock); one that no row ever named is
         as old as itself (on the store's clock), and stays at least as long as its writer may still commit.
+
+        Parameters
+        ----------
+        jobs : int
+            How many blobs are removed at a time.
+        advance : callable
+            Called for each blob that was looked at.
 
         Returns
         -------
@@ -85,16 +97,19 @@ class Upkeep:
         with (
             self._catalogue.elected(SWEEP) as won,
             self._catalogue.elected(blobs.REMOVAL, shared=True) as allowed,
+            ThreadPoolExecutor(jobs) as pool,
         ):
             if not (won and allowed):
                 return None
             reached("sweep: elected")
             self.ownership.advance()
             swept = Swept(0, 0, 0)
-            for batch in _batches(self._store.scan()):
-                removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)})
+            for batch in _batches(self._store.scan(), BATCH):
+                removed = self._remove({blob.key: blob.size for blob in self._orphans(batch)}, pool.map)
                 swept = Swept(swept.seen + len(batch), swept.removed + removed.removed, swept.size + removed.size)
-            removed = self._remove_unlinked()
+                for _ in batch:
+                    advance()
+            removed = self._remove_unlinked(each=pool.map)
             swept = Swept(swept.seen, swept.removed + removed.removed, swept.size + removed.size)
             log.info("swept: %d blobs seen, %d removed, %d bytes", swept.seen, swept.removed, swept.size)
             return swept
@@ -118,25 +133,28 @@ class Upkeep:
             except PhotseriesError as error:
                 log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
 
-    def _remove_unlinked(self, series_id: int | None = None) -> Swept:
+    def _remove_unlinked(self, series_id: int | None = None, each: Callable[..., Iterable[None]] = map) -> Swept:
         """Remove the due blobs that changes unlinked, then the notes about them; no restore takes them back."""
         with self._catalogue.transaction() as connection:
             due = blobs.claim_due(connection, self._settings, series_id)
         sizes = {filename: self._store.size(filename) for filename in due}
-        swept = self._remove({filename: size for filename, size in sizes.items() if size is not None})
+        swept = self._remove({filename: size for filename, size in sizes.items() if size is not None}, each)
         if due:
             with self._catalogue.transaction() as connection:
                 blobs.forget(connection, due)
                 reached("sweep: notes dropped")
         return swept
 
-    def _remove(self, sizes: Mapping[str, int]) -> Swept:
+    def _remove(self, sizes: Mapping[str, int], each: Callable[..., Iterable[None]]) -> Swept:
         """Remove blobs with the given sizes; nothing else removes the bytes of committed rows."""
         reached("sweep: looked up")
-        for key in sizes:
-            self._store.delete(key)
-            reached("sweep: blob swept")
+        for _ in each(self._remove_one, sizes):
+            pass
         return Swept(0, len(sizes), sum(sizes.values()))
+
+    def _remove_one(self, key: str) -> None:
+        self._store.delete(key)
+        reached("sweep: blob swept")
 
     def _orphans(self, batch: list[StoredBlob]) -> list[StoredBlob]:
         """Return the blobs that no row ever named, and whose writer cannot commit any more."""
@@ -146,24 +164,44 @@ class Upkeep:
         least = max(self._settings.grace, self._in_flight)
         return [blob for blob in batch if blob.key in never_named and blob.age > least]
 
-    def verify(self) -> Iterator[Damage]:
-        """Read every blob that a row names, and give those that are missing or altered."""
-        with self._catalogue.reading() as connection:
-            for blob in blobs.blobs(connection):
-                damage = self._damage(connection, blob)
-                if damage is not None:
-                    yield damage
+    def verify(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Iterator[Damage]:
+        """Read every blob that a row names, and yield those that are missing or altered as they are found.
 
-    def _damage(self, connection: Connection, blob: Blob) -> Damage | None:
+        Parameters
+        ----------
+        jobs : int
+            How many blobs are read at a time.
+        advance : callable
+            Called for each blob that was read.
+
+        Yields
+        ------
+        Damage
+            In the order of the ids of the series.
+        """
+        with self._catalogue.reading() as connection, ThreadPoolExecutor(jobs) as pool:
+            for batch in _batches(blobs.blobs(connection), jobs * READ_AHEAD):
+                for damage in pool.map(self._damage, batch):
+                    advance()
+                    if damage is not None:
+                        yield damage
+
+    def _damage(self, blob: Blob) -> Damage | None:
         """Look at a blob; when a change has replaced it since its row was read, at the one that the row names now."""
         while wrong := self._problem(blob):
-            now = blobs.blob_of(connection, blob.series_id)
+            with self._catalogue.reading() as connection:
+                now = blobs.blob_of(connection, blob.series_id)
             if now is None:
                 return None
             if now == blob:
                 return Damage(blob.series_id, blob.filename, wrong)
             blob = now
         return None
+
+    def kept_count(self) -> int:
+        """Count the blobs that rows name, and those that the grace keeps."""
+        with self._catalogue.reading() as connection:
+            return blobs.kept_count(connection)
 
     def totals(self) -> tuple[int, int]:
         """Count the series of the archive, and the bytes of their files."""
@@ -182,7 +220,7 @@ class Upkeep:
             return f"cannot be read: {error.message}"
 
 
-def _batches(blobs: Iterable[StoredBlob]) -> Iterator[list[StoredBlob]]:
-    iterator = iter(blobs)
-    while batch := list(itertools.islice(iterator, BATCH)):
+def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    iterator = iter(items)
+    while batch := list(itertools.islice(iterator, size)):
         yield batch

@@ -7,6 +7,7 @@ import shlex
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 import click
 import yaml
@@ -18,7 +19,7 @@ from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.recompute import Recomputer, Tally
 from photseries.server.catalogue import migrations
-from photseries.server.cli.options import configured
+from photseries.server.cli.options import configured, jobs_option
 from photseries.server.http.processes import supervise
 from photseries.server.http.server import listen, url_of
 from photseries.server.http.server import serve as serve_http
@@ -127,12 +128,13 @@ def show_config(config: Config, as_json: bool) -> None:
 
 
 @click.command()
+@jobs_option
 @json_option
 @configured()
-def sweep(config: Config, as_json: bool) -> None:
+def sweep(config: Config, jobs: int, as_json: bool) -> None:
     """Remove files that no series refers to and that are older than the grace."""
-    with opened(config, existing=True) as services:
-        swept = services.upkeep.sweep()
+    with opened(config, existing=True) as services, _progress(services) as advance:
+        swept = services.upkeep.sweep(jobs, advance)
     if swept is None:
         printed({"swept": False, "reason": "another process sweeps, or a backup runs"}, as_json)
     else:
@@ -140,21 +142,26 @@ def sweep(config: Config, as_json: bool) -> None:
 
 
 @click.command()
+@jobs_option
 @json_option
 @configured()
-def verify(config: Config, as_json: bool) -> None:
+def verify(config: Config, jobs: int, as_json: bool) -> None:
     """Check every stored file; exit status 1 if any is missing or altered."""
+    damages = []
     with opened(config, existing=True) as services:
-        damages = [
-            {"id": damage.series_id, "filename": damage.filename, "problem": damage.problem}
-            for damage in services.upkeep.verify()
-        ]
+        with _progress(services) as advance:
+            for damage in services.upkeep.verify(jobs, advance):
+                damages.append({"id": damage.series_id, "filename": damage.filename, "problem": damage.problem})
+                if not as_json:
+                    printed(damages[-1], as_json)
         total = services.upkeep.totals()[0]
-    if as_json:
-        printed({"series": total, "damaged": damages}, as_json)
-    else:
-        printed([*damages, {"series": total, "damaged": len(damages)}], as_json)
+    printed({"series": total, "damaged": damages if as_json else len(damages)}, as_json)
     sys.exit(1 if damages else 0)
+
+
+def _progress(services: Services) -> AbstractContextManager[Callable[[], None]]:
+    """Show a bar for all files of the archive, when standard error is a terminal."""
+    return progress(services.upkeep.kept_count() if sys.stderr.isatty() else None)
 
 
 @click.command()

@@ -36,7 +36,7 @@ def body(**more):
 
 def stored(services):
     root = services.config.directory / "store"
-    return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+    return sorted(path.relative_to(root).as_posix() for path in root.rglob("[!.]*") if path.is_file())
 
 
 def rows(services):
@@ -279,7 +279,12 @@ def test_verify_finds_every_kind_of_damage(services, principal):
     content = bytearray(paths[3].read_bytes())
     content[1000] ^= 1
     paths[3].write_bytes(content)
-    damaged = {damage.series_id: damage.problem for damage in services.upkeep.verify()}
+    seen = []
+    damaged = {damage.series_id: damage.problem for damage in services.upkeep.verify(3, lambda: seen.append(1))}
+    assert len(seen) == 4
+    assert list(services.upkeep.verify()) == list(services.upkeep.verify(2))
+    first = next(services.upkeep.verify(advance=lambda: seen.append(2)))
+    assert (first.series_id, seen.count(2)) == (ids[1], 2), "it comes before the others are read"
     assert list(damaged) == ids[1:]
     assert "missing" in damaged[ids[1]]
     assert "bytes" in damaged[ids[2]]

@@ -1,7 +1,9 @@
 """The command line as an operator uses it: one data directory, a service beside."""
 
 import json
+import os
 import pty
+import re
 import subprocess
 import sys
 
@@ -187,6 +189,18 @@ def test_sweep_and_verify(running, folder):
     outcome = run(folder, "verify", "--json", status=1)
     assert json.loads(outcome.stdout)["damaged"] == [{"id": 1, "filename": filename, "problem": "is missing"}]
     assert "is missing" in run(folder, "verify", status=1).stdout
+
+
+@pytest.mark.parametrize("verb", ["sweep", "verify"])
+def test_a_terminal_shows_a_bar_beside_the_results(running, folder, verb):
+    terminal, end = pty.openpty()
+    command = [sys.executable, "-m", "photseries", verb, "--jobs", "2", "--data", str(folder)]
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        outcome = subprocess.run(command, stdout=subprocess.PIPE, stderr=end, text=True, cwd=folder, timeout=PATIENCE)
+        os.close(end)
+        bar = shown.read(100_000)
+    assert ("seen=" if verb == "sweep" else "series=") in outcome.stdout
+    assert re.search(rb"\d+/\d+", bar), bar
 
 
 def test_config_shows_what_is_in_force(folder):

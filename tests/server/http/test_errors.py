@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 def snapshot(admin, directory):
     total = admin.get("/api/photometric_series").json()["data"]["totalMatches"]
-    return total, sorted(path for path in (directory / "store").rglob("*") if path.is_file())
+    return total, sorted(path for path in (directory / "store").rglob("[!.]*") if path.is_file())
 
 
 def check_error(answer, status, code=None):

@@ -55,7 +55,7 @@ def import_(services, peer):
 def kept(services):
     """How much the archive holds: entries of every registry, series, and files."""
     entries = sum(services.accounts.find(OPERATOR, kind, 1, 100)[1] for kind in ("users", "groups", "sources"))
-    files = sum(path.is_file() for path in (services.config.directory / "store").rglob("*"))
+    files = sum(path.is_file() for path in (services.config.directory / "store").rglob("[!.]*"))
     return entries, services.upkeep.totals()[0], files
 
 
