@@ -21,7 +21,6 @@ ENDING = ("write: before COMMIT", "write: committed")
 REMOVING = ("store: blob removed", "store: folders pruned")
 UPDATE = ("update: row changed", "update: sharing replaced", "update: old blob noted", "update: history noted")
 RESTORE = ("restore: note taken back", "restore: row written", "restore: history noted", "restore: committed")
-PROBE = WRITING[:3]
 MARKING = ("mark: turn announced", "mark: mark replaced")
 
 POINTS = {
@@ -36,8 +35,7 @@ POINTS = {
     "delete, no grace": (*REMOVING, "sweep: blob swept"),
     "update, surplus": ("sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped"),
     "sweep": (
-        "sweep: elected", *MARKING, *PROBE, "store: partial file removed", "sweep: looked up", *REMOVING,
-        "sweep: blob swept", "sweep: notes dropped",
+        "sweep: elected", *MARKING, "sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped",
     ),
     "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
 }  # fmt: skip
