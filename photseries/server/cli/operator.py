@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import logging
+import os
 import shlex
 import socket
 import sys
@@ -28,6 +30,8 @@ from photseries.server.settings import Config
 
 __all__ = ["COMMANDS", "announce_at", "serve_on"]
 
+log = logging.getLogger(__name__)
+
 
 @click.command()
 @click.option("--host", help="The address to listen on.")
@@ -42,8 +46,8 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
     if config.server.processes == 1:
         serve_on(config, sockets, announce, orphaned=sys.stdin.fileno() if listening else None)
     else:
-        numbers = [one.fileno() for one in sockets]
-        supervise(_like_this(numbers), config.server.processes, numbers, announce, config.server.stop_timeout)
+        command = _like_this([one.fileno() for one in sockets])
+        supervise(command, config.server.processes, sockets, announce, config.server.stop_timeout)
 
 
 def _like_this(listening: list[int]) -> list[str]:
@@ -91,7 +95,11 @@ def serve_on(
             click.echo(f"First start: made the user admin. To read its token: cat {path}{shown}", err=True)
         services.sandbox.start()
         prepare(services)
-        serve_http(services, sockets, announce, orphaned)
+        ended = serve_http(services, sockets, announce, orphaned)
+    if not ended:
+        log.warning("a computation is abandoned: it took longer than server.stop_timeout")
+        logging.shutdown()
+        os._exit(0)  # the interpreter would wait for its thread
 
 
 @click.command()

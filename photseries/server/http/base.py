@@ -96,7 +96,7 @@ class BaseHandler(RequestHandler):
         self._credential: Credential | None = None
         self._known_user = 0
         self._heavy_place: AsyncExitStack | None = None
-        shared.in_flight.enter(self)
+        shared.in_flight.add(self)
 
     @functools.cached_property
     def address(self) -> str:
@@ -416,6 +416,12 @@ class BaseHandler(RequestHandler):
         user_id = self._known_user if principal is None else principal.user_id
         return f"user {user_id}" if user_id else self.address
 
+    def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
+        """Send what was written; a service that stops asks for no further request on this connection."""
+        if self.shared.stopping:
+            self.set_header("Connection", "close")
+        return super().flush(include_footers)
+
     def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
         """Finish the answer; a client that does not take it in time is disconnected."""
         flushed = super().finish(chunk)
@@ -479,12 +485,12 @@ class BaseHandler(RequestHandler):
         """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
         self._is_gone = True
         self._body.close()
-        self.shared.in_flight.leave(self)
+        self.shared.in_flight.discard(self)
 
     def on_finish(self) -> None:
         """Count and log the request; Tornado calls this last."""
         self._body.close()
-        self.shared.in_flight.leave(self)
+        self.shared.in_flight.discard(self)
         seconds = time.monotonic() - self._started
         route, verb = type(self).__name__.removesuffix("Handler"), self.request.method
         if verb not in self.SUPPORTED_METHODS:

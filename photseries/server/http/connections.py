@@ -1,4 +1,4 @@
-"""Connections: accepted while there are descriptors for them, and answered when the head of a request is too long."""
+"""Connections: accepted, answered when the head of a request is too long, and closed when the service stops."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import logging
 import os
 import resource
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ from tornado.iostream import IOStream, UnsatisfiableReadError
 from photseries.errors import HeadTooLargeError
 from photseries.server.http.answers import failure
 
-__all__ = ["LONGEST_HEAD", "MOST_HEADERS", "accept", "raise_descriptor_limit"]
+__all__ = ["LONGEST_HEAD", "MOST_HEADERS", "Connections", "raise_descriptor_limit"]
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +32,11 @@ RESERVE: Final = 128
 #: How long nothing is accepted when descriptors are short, and how rarely that is logged [s].
 PAUSE: Final = 1.0
 QUIET: Final = 60.0
+
+#: How long a connection stays open after an answer when the service stops, for a request that is on its way, and how
+#: often the connections are looked at meanwhile [s].
+LINGER: Final = 0.5
+STEP: Final = 0.02
 
 #: What a client may still send after the refusal of a head [bytes], [s]; a reset would make it lose the answer.
 _LINGER: Final = 4 * 1024 * 1024
@@ -52,36 +57,75 @@ def raise_descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
-async def accept(server: HTTPServer, listening: socket.socket, limit: int) -> None:
-    """Accept connections until cancelled; pause while descriptors are short.
+class Connections:
+    """The connections of a server: accepted while there are descriptors for them, closed when it stops.
 
     Tornado's own loop tries again at once when there is no descriptor, and logs a traceback each time.
 
     Parameters
     ----------
     server : HTTPServer
-    listening : socket
+    sockets : sequence of socket
+        That listen.
     limit : int
         How many descriptors this process may have.
     """
-    loop = asyncio.get_running_loop()
-    listening.setblocking(False)
-    quiet_until = 0.0
-    while True:
+
+    def __init__(self, server: HTTPServer, sockets: Sequence[socket.socket], limit: int) -> None:
+        self._server = server
+        self._sockets = sockets
+        self._limit = limit
+        self._quiet_until = 0.0
+        self._open: set[_Stream] = set()
+        self._loop = asyncio.get_running_loop()
+        for listening in sockets:
+            listening.setblocking(False)
+            self._accept_from(listening)
+
+    async def drain(self, timeout: float) -> None:
+        """Accept no more, answer what clients have sent, and close each connection after its answer.
+
+        Parameters
+        ----------
+        timeout : float
+            When it has passed, what is still open is closed [s].
+        """
+        self._server.conn_params.no_keep_alive = True
+        for listening in self._sockets:
+            self._loop.remove_reader(listening)
+            while self._accept(listening):
+                pass  # a connection in the queue of the system would be reset
+            listening.close()
+        deadline = self._loop.time() + timeout
+        while self._open and self._loop.time() < deadline:
+            for stream in [stream for stream in self._open if stream.is_idle(self._loop.time())]:
+                stream.close()
+            await asyncio.sleep(STEP)
+        await self._server.close_all_connections()
+
+    def _accept_from(self, listening: socket.socket) -> None:
+        if listening.fileno() >= 0:  # not closed during the pause
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _accept(self, listening: socket.socket) -> bool:
+        """Accept a connection, if one waits; pause while descriptors are short."""
         try:
-            _require_descriptors(limit)
-            connection, address = await loop.sock_accept(listening)
-        except ConnectionAbortedError:
-            continue
+            _require_descriptors(self._limit)
+            connection, address = listening.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
         except OSError as error:
-            if loop.time() >= quiet_until:
-                log.warning("no connection is accepted: %s (limit of open files: %d)", error.strerror, limit)
-                quiet_until = loop.time() + QUIET
-            await asyncio.sleep(PAUSE)
-        else:
-            stream = _Stream(connection, server.max_buffer_size, server.read_chunk_size)
-            server.handle_stream(stream, address)
-            await asyncio.sleep(0)  # or a flood of connections would keep everything else waiting
+            if self._loop.time() >= self._quiet_until:
+                log.warning("no connection is accepted: %s (limit of open files: %d)", error.strerror, self._limit)
+                self._quiet_until = self._loop.time() + QUIET
+            if self._loop.remove_reader(listening):
+                self._loop.call_later(PAUSE, self._accept_from, listening)
+            return False
+        stream = _Stream(connection, self._server.max_buffer_size, self._server.read_chunk_size)
+        self._open.add(stream)
+        stream.forget = self._open.discard
+        self._server.handle_stream(stream, address)
+        return True
 
 
 def _require_descriptors(limit: int) -> None:
@@ -96,16 +140,36 @@ class _Stream(IOStream):
     """A connection that answers a head which is too long; Tornado would close without an answer."""
 
     _reads_head = False
+    _waits_since = 0.0
+    forget: Callable[[_Stream], None]
+
+    def is_idle(self, now: float) -> bool:
+        """Tell whether the last answer was sent a while ago, and the client has sent nothing since."""
+        waits = self._reads_head and self.reading() and not self.writing()
+        if not waits or now < self._waits_since + LINGER:
+            return False
+        try:
+            return not self.socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False  # reset; Tornado is about to learn that
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read the head of a request, the only read of Tornado's server by a regular expression."""
         self._reads_head = True
+        self._waits_since = asyncio.get_running_loop().time()
         return super().read_until_regex(regex, max_bytes)
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
         """Read a line of a chunked body."""
         self._reads_head = False
         return super().read_until(delimiter, max_bytes)
+
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
+        """Read a part of a body."""
+        self._reads_head = False
+        return super().read_bytes(num_bytes, partial)
 
     def close(self, exc_info: Any = False) -> None:
         """Close the connection, and answer first when the end of a head did not come within the limit."""
@@ -114,6 +178,7 @@ class _Stream(IOStream):
                 task = asyncio.get_running_loop().create_task(_refuse(self.socket.dup()))
                 _refusals.add(task)
                 task.add_done_callback(_refusals.discard)
+        self.forget(self)
         super().close(exc_info)
 
 

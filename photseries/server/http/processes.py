@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
@@ -23,7 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def supervise(
-    command: Sequence[str], number: int, descriptors: Sequence[int], announce: Callable[[], None], stop_timeout: float
+    command: Sequence[str],
+    number: int,
+    sockets: Sequence[socket.socket],
+    announce: Callable[[], None],
+    stop_timeout: float,
 ) -> None:
     """Keep so many processes of a command at work until SIGTERM or SIGINT.
 
@@ -33,8 +39,8 @@ def supervise(
     ----------
     command : sequence of str
     number : int
-    descriptors : sequence of int
-        What the processes inherit: the sockets that they listen on.
+    sockets : sequence of socket
+        The processes inherit them and listen on them.
     announce : callable
         Called once all of them answer.
     stop_timeout : float
@@ -45,6 +51,7 @@ def supervise(
     StartError
         When one does not come to answer at the start; it has said why.
     """
+    descriptors = [one.fileno() for one in sockets]
     stopping = threading.Event()
     with _until_stopped(stopping), contextlib.ExitStack() as stack:
         processes = [_start(command, descriptors) for _ in range(number)]
@@ -59,6 +66,8 @@ def supervise(
                 if code is not None:
                     log.error("process %d ended with %d and is replaced", process.pid, code)
                     processes[place] = _start(command, descriptors)
+        for one in sockets:
+            one.close()  # or the system would go on to queue connections for processes that accept no more
 
 
 @contextlib.contextmanager
@@ -81,9 +90,10 @@ def _start(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.Pop
 def _stop(processes: Sequence[subprocess.Popen[bytes]], patience: float) -> None:
     for process in processes:
         process.terminate()
+    deadline = time.monotonic() + patience
     for process in processes:
         try:
-            process.wait(patience)
+            process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             log.warning("process %d does not stop and is killed", process.pid)
             process.kill()

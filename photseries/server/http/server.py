@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -18,7 +17,7 @@ from tornado.web import Application
 from photseries.errors import PhotseriesError, StartError
 from photseries.server.accounts import KINDS
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
-from photseries.server.http.connections import LONGEST_HEAD, accept, raise_descriptor_limit
+from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
@@ -108,10 +107,9 @@ _CHUNK = 256 * 1024
 
 
 class _Application(Application):
-    """An application that knows which requests are in flight."""
+    """The application, which also answers malformed requests."""
 
     def __init__(self, shared: Shared) -> None:
-        self.in_flight = shared.in_flight
         self._metrics = shared.metrics
         super().__init__(
             [(path, handler, {"shared": shared, **more}) for path, handler, more in ROUTES],
@@ -148,7 +146,7 @@ def url_of(sockets: Sequence[socket.socket]) -> str:
 
 def serve(
     services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None = None
-) -> None:
+) -> bool:
     """Serve HTTP until SIGTERM or SIGINT; requests in flight are finished first.
 
     Parameters
@@ -160,58 +158,73 @@ def serve(
         Called once the service answers.
     orphaned : int, optional
         A descriptor at whose end the service stops, too.
+
+    Returns
+    -------
+    bool
+        Whether all work has ended; False when a thread still computes after ``server.stop_timeout``.
     """
-    asyncio.run(_serve(services, sockets, announce, orphaned))
+    settings = services.config.server
+    pools = (
+        Threads(settings.threads, "light"),
+        Threads(settings.table_threads, "heavy"),
+        Threads(settings.quick_threads, "quick"),
+        Threads(1, "upkeep"),
+    )
+    deadline = 0.0
+    try:
+        deadline = asyncio.run(_serve(services, sockets, announce, orphaned, pools))
+    finally:
+        ended = [pool.end(deadline) for pool in pools]
+    return all(ended)
 
 
 async def _serve(
-    services: Services, sockets: list[socket.socket], announce: Callable[[], None], orphaned: int | None
-) -> None:
+    services: Services,
+    sockets: list[socket.socket],
+    announce: Callable[[], None],
+    orphaned: int | None,
+    pools: tuple[Threads, Threads, Threads, Threads],
+) -> float:
+    """Serve until the end; return the time by which threads must have ended, on the monotonic clock."""
     settings = services.config.server
+    loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
     if orphaned is not None:
-        asyncio.get_running_loop().add_reader(orphaned, stopping.set)
+        loop.add_reader(orphaned, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    with (
-        Threads(settings.threads, "light") as light,
-        Threads(settings.table_threads, "heavy") as heavy,
-        Threads(settings.quick_threads, "quick") as quick,
-    ):
-        application = _Application(Shared(services, light, heavy, quick))
-        server = HTTPServer(
-            application,
-            max_body_size=_UNLIMITED,
-            max_header_size=LONGEST_HEAD,
-            chunk_size=_CHUNK,
-            idle_connection_timeout=settings.idle_timeout,
-            body_timeout=settings.body_timeout,
-        )
-        limit = raise_descriptor_limit()
-        accepting = [asyncio.create_task(accept(server, one, limit)) for one in sockets]
-        upkeep = asyncio.create_task(_sweep_regularly(services))
-        gc.collect()
-        gc.freeze()  # what is there now stays: a full collection need not look at it
-        announce()
-        await stopping.wait()
-        if orphaned is not None:
-            asyncio.get_running_loop().remove_reader(orphaned)
-        log.info("stopping: %d requests in flight", len(application.in_flight))
-        for task in (*accepting, upkeep):
-            task.cancel()
-        await asyncio.gather(*accepting, return_exceptions=True)
-        for one in sockets:
-            one.close()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(application.in_flight.none(), settings.stop_timeout)
-        await server.close_all_connections()
+        loop.add_signal_handler(number, stopping.set)
+    *of_requests, own = pools
+    shared = Shared(services, *of_requests)
+    server = HTTPServer(
+        _Application(shared),
+        max_body_size=_UNLIMITED,
+        max_header_size=LONGEST_HEAD,
+        chunk_size=_CHUNK,
+        idle_connection_timeout=settings.idle_timeout,
+        body_timeout=settings.body_timeout,
+    )
+    connections = Connections(server, sockets, raise_descriptor_limit())
+    upkeep = asyncio.create_task(_sweep_regularly(services, own))
+    gc.collect()
+    gc.freeze()  # what is there now stays: a full collection need not look at it
+    announce()
+    await stopping.wait()
+    if orphaned is not None:
+        loop.remove_reader(orphaned)
+    log.info("stopping: %d requests in flight", len(shared.in_flight))
+    deadline = loop.time() + settings.stop_timeout
+    shared.stopping = True
+    upkeep.cancel()
+    await connections.drain(settings.stop_timeout)
+    return deadline
 
 
-async def _sweep_regularly(services: Services) -> None:
+async def _sweep_regularly(services: Services, threads: Threads) -> None:
     """Sweep now and then; one process of all does it, by advisory lock."""
     while True:
         await asyncio.sleep(services.config.store.sweep_interval)
         try:
-            await asyncio.to_thread(services.upkeep.sweep)
+            await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
         except PhotseriesError as error:
             log.warning("the sweep will be tried again: %s", error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
@@ -17,7 +18,7 @@ from photseries.server.http.spool import Spool
 from photseries.server.http.turns import Turns
 from photseries.server.services import Services
 
-__all__ = ["InFlight", "Shared", "Threads"]
+__all__ = ["Shared", "Threads"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,6 +45,13 @@ class Threads(ThreadPoolExecutor):
         """Call a function in a thread; instead of what is no Exception the future raises RuntimeError."""
         return super().submit(_without_panic(function), *args, **kwargs)
 
+    def end(self, deadline: float) -> bool:
+        """Take no more work, wait for what runs until a deadline on the monotonic clock; return whether it ended."""
+        self.shutdown(wait=False, cancel_futures=True)
+        for thread in self._threads:
+            thread.join(max(0.1, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
 
 def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
     @wraps(function)
@@ -56,33 +64,6 @@ def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
             raise RuntimeError("A native module has panicked.") from error
 
     return called
-
-
-class InFlight:
-    """The requests that a process is working on."""
-
-    def __init__(self) -> None:
-        self._handlers: set[RequestHandler] = set()
-        self._none = asyncio.Event()
-        self._none.set()
-
-    def __len__(self) -> int:
-        return len(self._handlers)
-
-    def enter(self, handler: RequestHandler) -> None:
-        """Count a request in."""
-        self._handlers.add(handler)
-        self._none.clear()
-
-    def leave(self, handler: RequestHandler) -> None:
-        """Count a request out; more than once does no harm."""
-        self._handlers.discard(handler)
-        if not self._handlers:
-            self._none.set()
-
-    async def none(self) -> None:
-        """Wait until there is none."""
-        await self._none.wait()
 
 
 class Shared:
@@ -99,7 +80,8 @@ class Shared:
         settings = services.config.server
         self.services = services
         self.light, self.heavy, self.quick = light, heavy, quick
-        self.in_flight = InFlight()
+        self.in_flight: set[RequestHandler] = set()
+        self.stopping = False
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
