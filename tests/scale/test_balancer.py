@@ -27,6 +27,8 @@ from tests.world import World
 EXAMPLE = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 KILLS = 12
 CLIENTS = 4
+#: How often each service is stopped and started in the rolling restart.
+ROUNDS = 3 if ALL else 1
 #: What a client may see beside success: away or full, and in doubt (a service died under its request).
 RETRIABLE = {429, 502, 503, 504}
 
@@ -231,6 +233,35 @@ def test_services_that_are_killed_behind_a_balancer(nginx, settings, archive_url
         place.check_invariant()
         assert len(place.named()) == len(clients.accepted), "nothing is there twice, and nothing that nobody accepted"
         place.check_swept()
+
+
+@pytest.mark.timeout(600)
+def test_a_rolling_restart_is_seen_by_nobody(nginx, settings, tmp_path):
+    """Each service is stopped and started while clients post and read: every answer is a success."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    with contextlib.ExitStack() as stack:
+        services = [stack.enter_context(RunningService(folder, **settings)) for folder in folders]
+        balancer = stack.enter_context(Balancer(nginx, tmp_path / "nginx", services))
+        admin = stack.enter_context(balancer.client(services[0].token))
+        clients = Clients(balancer, services[0].token, World(admin))
+        pool = stack.enter_context(concurrent.futures.ThreadPoolExecutor(CLIENTS))
+        workers = [pool.submit(clients.work, number) for number in range(CLIENTS)]
+        try:
+            for place in (0, 1) * ROUNDS:
+                until_more(clients, 15, workers)
+                port = urlsplit(services[place].url).port
+                assert services[place].stop() == 0
+                services[place] = stack.enter_context(RunningService(folders[place], port=port, **settings))
+                deadline = time.monotonic() + PATIENCE
+                while "method=POST" not in services[place].log.read_text():  # the balancer uses it again
+                    assert time.monotonic() < deadline
+                    time.sleep(0.05)
+        finally:
+            clients.over.set()
+        for worker in workers:
+            worker.result(PATIENCE)
+        assert clients.wrong == []
+        assert {status for _, status in clients.seen} == {200}, clients.seen
 
 
 def store_only(settings):

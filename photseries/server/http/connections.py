@@ -96,9 +96,11 @@ class Connections:
             while self._accept(listening):
                 pass  # a connection in the queue of the system would be reset
             listening.close()
-        deadline = self._loop.time() + timeout
-        while self._open and self._loop.time() < deadline:
-            for stream in [stream for stream in self._open if stream.is_idle(self._loop.time())]:
+        begun = self._loop.time()
+        while self._open and self._loop.time() < begun + timeout:
+            # A proxy takes an idle connection when it has been told to close the others, so each gets this time.
+            before = self._loop.time() - LINGER
+            for stream in [stream for stream in self._open if begun < before and stream.is_idle_since(before)]:
                 stream.close()
             await asyncio.sleep(STEP)
         await self._server.close_all_connections()
@@ -143,10 +145,10 @@ class _Stream(IOStream):
     _waits_since = 0.0
     forget: Callable[[_Stream], None]
 
-    def is_idle(self, now: float) -> bool:
-        """Tell whether the last answer was sent a while ago, and the client has sent nothing since."""
+    def is_idle_since(self, time: float) -> bool:
+        """Tell whether the last answer was sent before a time of the loop, and the client has sent nothing since."""
         waits = self._reads_head and self.reading() and not self.writing()
-        if not waits or now < self._waits_since + LINGER:
+        if not waits or self._waits_since > time:
             return False
         try:
             return not self.socket.recv(1, socket.MSG_PEEK)
