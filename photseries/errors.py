@@ -26,7 +26,11 @@
     ├── UnavailableError            503  unavailable        a part is away or full: try again
     │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
     │   ├── NotAdoptedError         503  store_not_adopted  the store may be in use by another copy of the database
-    │   └── LateError               503  late               a computation took longer than it may
+    │   ├── LateError               503  late               a computation took longer than it may
+    │   ├── TooSlowError            503  too_slow           a database query took longer than it may: change it
+    │   ├── LockTimeoutError        503  lock_timeout       others hold what a change needs
+    │   ├── TooManyConnectionsError 503  too_many_connections  the database admits no further connection
+    │   └── DatabaseAwayError       503  database_away      no database server answers
     ├── UnreachableError            (never sent)            a client finds no service, or one of another version
     ├── AlteredError                (never sent)            a client received another file than the archive has stored
     └── StartError                  (never sent)            the service or a command cannot start as configured
@@ -212,7 +216,7 @@ class UnavailableError(PhotseriesError):
 
     status = 503
     code = "unavailable"
-    retry_after = 2
+    retry_after: ClassVar[int | None] = 2
 
 
 class InDoubtError(UnavailableError):
@@ -231,6 +235,31 @@ class LateError(UnavailableError):
     """A computation took longer than it may, on a service as busy as this one is."""
 
     code = "late"
+
+
+class TooSlowError(UnavailableError):
+    """A database query took longer than it may; a repetition would take as long, so there is no Retry-After."""
+
+    code = "too_slow"
+    retry_after = None
+
+
+class LockTimeoutError(UnavailableError):
+    """Other changes held a lock in the database for too long."""
+
+    code = "lock_timeout"
+
+
+class TooManyConnectionsError(UnavailableError):
+    """The database server has reached its limit of connections."""
+
+    code = "too_many_connections"
+
+
+class DatabaseAwayError(UnavailableError):
+    """The database server does not answer."""
+
+    code = "database_away"
 
 
 class UnreachableError(PhotseriesError):

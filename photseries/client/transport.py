@@ -181,6 +181,7 @@ class Transport:
                 failure, again = self._lost(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
                 failure, again = refusal, repeatable or not isinstance(refusal, InDoubtError)
+                again = again and refusal.retry_after is not None
             else:
                 self._version = answer.version or self._version
                 return answer.data

@@ -17,6 +17,7 @@ from photseries.errors import (
     InvalidError,
     PhotseriesError,
     TooManyRequestsError,
+    TooSlowError,
     UnavailableError,
     UnreachableError,
 )
@@ -125,6 +126,13 @@ def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fie
     between.fates = [answer(503, {"code": "in_doubt"})]
     with pytest.raises(InDoubtError):
         client.update(number, exp_time=4)
+
+
+def test_a_query_that_took_too_long_is_not_sent_again(client, between):
+    between.fates = [answer(503, {"code": "too_slow"})]
+    with pytest.raises(TooSlowError):
+        client.whoami()
+    assert len(between.seen) == 1
 
 
 def file(tag):

@@ -85,7 +85,7 @@ def test_the_connection_breaks(words, name, proxy, place, admin, world):
     verb = VERBS[name](admin, world, f"{name} {words.decode()}")
     files = place.files()
     proxy.lose(words, BEFORE)
-    check_refused(verb.send(admin), "unavailable")
+    check_refused(verb.send(admin), "database_away")
     assert place.files() == files, "what was certainly not committed is taken back"
     place.check_invariant()
     verb.check(admin, False)
@@ -99,8 +99,8 @@ def test_the_server_is_stopped_and_comes_back(proxy, embedded, service, admin, w
     with Place(service.directory, embedded.start()) as place:
         files = place.files()
     embedded.stop()
-    check_refused(after.send(admin), "unavailable")
-    check_refused(admin.get(PATH), "unavailable")
+    check_refused(after.send(admin), "database_away")
+    check_refused(admin.get(PATH), "database_away")
     not_ready = admin.get("/readyz")
     check_refused(not_ready, "unavailable")
     assert list(not_ready.json()["data"]["away"]) == ["database"]
@@ -125,7 +125,7 @@ def test_the_server_is_killed_and_restarted(proxy, embedded, admin, world, home)
     while admin.get(PATH).status_code == 200:  # its processes see to what they have begun
         assert time.monotonic() < deadline
     while (answer := admin.get(PATH)).status_code != 200:
-        check_refused(answer, "unavailable")
+        check_refused(answer, "database_away")
         proxy.target = embedded.ensure()
         assert time.monotonic() < deadline
     verb.check(admin, True)
@@ -148,7 +148,7 @@ def test_a_server_that_lets_nobody_else_in(embedded, admin, world, place):
     place.check_invariant()
     for verb, answer in zip(verbs, answers, strict=True):
         if answer.status_code != 200:
-            check_refused(answer, "unavailable")
+            check_refused(answer, "too_many_connections")
         verb.check(admin, answer.status_code == 200)
         verb.repeat(admin, answer.status_code == 200)
 

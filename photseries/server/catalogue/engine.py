@@ -5,7 +5,8 @@ One use case is one transaction. Reads that are one statement run in autocommit,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import select as select_
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -25,11 +26,19 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from photseries.errors import InDoubtError, StartError, UnavailableError
+from photseries.errors import (
+    DatabaseAwayError,
+    InDoubtError,
+    LockTimeoutError,
+    StartError,
+    TooManyConnectionsError,
+    TooSlowError,
+    UnavailableError,
+)
 from photseries.server.settings import Database
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
@@ -41,8 +50,24 @@ _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 
 
 # SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
 _UNKNOWN_OUTCOME = ("08", "57P")
-# The server cannot take the statement now: too many connections, out of memory or disk, statement timeout, shutdown.
-_AWAY = ("08", "53", "57", "58", "40", "55")
+
+_AWAY = (DatabaseAwayError, "The database is not available. Try again.")
+_FULL = (TooManyConnectionsError, "The database has reached its limit of connections. Try again.")
+_BUSY = (UnavailableError, "The database cannot do this at the moment. Try again.")
+#: What an SQLSTATE means, by the longest prefix that is here; other states are defects and pass.
+_CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
+    "08": _AWAY,
+    "57P": _AWAY,
+    "53300": _FULL,
+    "57014": (TooSlowError, "The database query took too long. Ask for less at once, or use more selective criteria."),
+    "55P03": (LockTimeoutError, "Other changes kept the database locked for too long. Try again."),
+    "53100": (UnavailableError, "The disk of the database is full. Ask the operator to make room, then try again."),
+    "25006": (UnavailableError, "The database is read-only: nothing can be changed. Ask the operator."),
+    "42501": (UnavailableError, "The database denies the service a permission. Ask the operator."),
+    **dict.fromkeys(("40", "53", "55", "57", "58"), _BUSY),
+}
+#: psycopg2 gives no SQLSTATE of a connection that was refused, only the server's words.
+_REFUSED_FULL = ("too many clients", "too many connections", "remaining connection slots")
 
 
 class Catalogue:
@@ -99,6 +124,7 @@ class Catalogue:
         )
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "reset", _leave_autocommit)
+        event.listen(self.engine, "checkout", _require_open)
 
     def _connect(
         self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -256,10 +282,27 @@ def _leave_autocommit(connection: Any, *_: Any) -> None:
         connection.autocommit = False
 
 
+def _require_open(connection: Any, *_: Any) -> None:
+    """Let the pool replace a connection that the server has closed since it was used last.
+
+    An idle connection has nothing to read unless it was closed. To ask the system costs two microseconds,
+    SQLAlchemy's ``pool_pre_ping`` a round trip.
+
+    Raises
+    ------
+    DisconnectionError
+    """
+    poll = select_.poll()
+    poll.register(connection.fileno(), select_.POLLIN)
+    if poll.poll(0):
+        raise DisconnectionError("The server has closed the connection.")
+
+
 def _session(settings: Database) -> dict[str, Any]:
     """Give the settings of every session: those that the statements here were measured with."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),
+        "lock_timeout": int(settings.statement_timeout * 500),  # half, or the other timeout would hide the cause
         # A COMMIT that comes later than this, after a sweep perhaps, finds its transaction ended.
         "idle_in_transaction_session_timeout": int(settings.statement_timeout * 1000),
         "timezone": "UTC",
@@ -289,15 +332,26 @@ def require_version(engine: Engine, least: int = LEAST_VERSION) -> int:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the failures of a server that is away or overloaded into UnavailableError; others pass."""
+    """Turn the failures of a server that is away, overloaded or misconfigured into UnavailableError; others pass."""
     try:
         yield
     except PoolTimeoutError as error:
         raise UnavailableError("The service is busy: all database connections are in use. Try again.") from error
     except DBAPIError as error:
-        if error.connection_invalidated or _state(error) is None or _state(error, _AWAY):
-            raise UnavailableError("The database is not available. Try again.") from error
-        raise
+        kind, message = _cause(error) or (None, "")
+        if kind is None:
+            raise
+        raise kind(message) from error
+
+
+def _cause(error: DBAPIError) -> tuple[type[UnavailableError], str] | None:
+    state = _state(error) or ""
+    for length in (5, 3, 2):
+        if state[:length] in _CAUSES:
+            return _CAUSES[state[:length]]
+    if not state and any(words in str(error.orig) for words in _REFUSED_FULL):
+        return _FULL
+    return _AWAY if error.connection_invalidated or not state else None
 
 
 def _outcome_unknown(error: DBAPIError) -> bool:

@@ -47,6 +47,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
     with _locked(engine), engine.connect() as connection:
         reached("migrate: locked")
         connection.execute(text("SET statement_timeout = 0"))  # a large table takes longer than any request
+        connection.execute(text("SET lock_timeout = 0"))
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         before = _revision(connection)
         size = connection.scalar(text("SELECT pg_table_size(to_regclass('photometric_series'))")) or 0

@@ -472,12 +472,16 @@ class BaseHandler(RequestHandler):
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Log what nobody expected with its traceback; what we raise on purpose stands in the line of the request."""
+        """Log an unexpected exception with its traceback, and the reason why a part of the service is not available."""
         if isinstance(value, HTTPError | StreamClosedError):
             return
         if isinstance(value, PhotseriesError):
             if value.status >= 500:
-                log.warning("%s: %s", self.request_id, value, exc_info=value.__cause__)
+                reason = getattr(value.__cause__, "orig", value.__cause__)  # of the database, without the statement
+                expected = isinstance(value, UnavailableError)
+                log.warning(
+                    "%s: %s (%s)", self.request_id, value, one_line(str(reason)), exc_info=None if expected else reason
+                )
             return
         log.error("%s: unexpected", self.request_id, exc_info=value)
 

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 import psycopg2
 
-from photseries.errors import StartError, UnavailableError
+from photseries.errors import DatabaseAwayError, StartError
 from photseries.server.postgres import keeper
 from photseries.server.postgres.binaries import find_programs
 from photseries.server.postgres.keeper.folder import EXCLUSIVE, SHARED, Folder, Lock
@@ -117,7 +117,7 @@ class EmbeddedServer:
 
         Raises
         ------
-        UnavailableError
+        DatabaseAwayError
             When the server does not come back in time.
         """
         deadline = time.monotonic() + timeout
@@ -129,7 +129,7 @@ class EmbeddedServer:
                 log.error("the database is away: %s", error)  # noqa: TRY400  (the message says all)
             finally:
                 self._mutex.release()
-        raise UnavailableError("The database is not available. Try again.")
+        raise DatabaseAwayError("The database is not available. Try again.")
 
     def stop(self) -> None:
         """Count as a user no longer; if no other is left, wait until the server has stopped."""

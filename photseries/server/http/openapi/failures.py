@@ -10,13 +10,17 @@ import orjson
 from apispec import APISpec
 
 from photseries.errors import (
+    DatabaseAwayError,
     ForbiddenError,
     HeadTooLargeError,
     InvalidError,
+    LockTimeoutError,
     NotFoundError,
     PhotseriesError,
     TooLargeError,
+    TooManyConnectionsError,
     TooManyRequestsError,
+    TooSlowError,
     UnauthorizedError,
     UnavailableError,
     UnsupportedMediaTypeError,
@@ -26,6 +30,9 @@ from photseries.server.http.contract import Contract
 from photseries.server.principal import Requirement
 
 __all__ = ["ERROR", "errors_of", "responses"]
+
+#: What every request that looks at the database can be answered.
+DATABASE = (DatabaseAwayError, LockTimeoutError, TooManyConnectionsError, TooSlowError)
 
 _REQUEST_ID = "0f8fad5bd9cb469fa165708677289505"
 
@@ -69,7 +76,7 @@ def errors_of(stated: Contract, requirement: Requirement | None, *, in_path: boo
     """
     found: set[type[PhotseriesError]] = {PhotseriesError, InvalidError, HeadTooLargeError, *stated.fails}
     if requirement is not None:
-        found |= {UnauthorizedError, TooManyRequestsError, UnavailableError}
+        found |= {UnauthorizedError, TooManyRequestsError, UnavailableError, *DATABASE}
     if requirement is not None and requirement.grants:
         found.add(ForbiddenError)
     if in_path:

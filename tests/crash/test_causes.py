@@ -1,0 +1,131 @@
+"""Why the database cannot do something: each cause has its code, its words, and its reason in the log."""
+
+import contextlib
+
+import psycopg2
+import pytest
+
+from tests.forked import ForkedService
+from tests.server.http.test_errors import check_error
+from tests.support import columns
+
+PATH = "/api/photometric_series"
+#: Of the services here [s]; a lock is waited for half as long.
+STATEMENT = 2.0
+
+pytestmark = pytest.mark.usefixtures("mended")
+
+
+@pytest.fixture(scope="module")
+def service(database_url, directory):
+    directory.mkdir()
+    settings = {"database__statement_timeout": STATEMENT, "database__connect_timeout": 2}
+    with ForkedService(directory, database__url=database_url, **settings) as running:
+        yield running
+
+
+@pytest.fixture
+def owner(database_url):
+    """A connection of the operator to the service's database."""
+    with contextlib.closing(psycopg2.connect(database_url.replace("+psycopg2", ""))) as connection:
+        connection.autocommit = True
+        yield connection
+
+
+@pytest.fixture
+def mended(admin, world):
+    """After each test the service works again, without a restart."""
+    yield
+    assert admin.get(PATH).status_code == 200
+    assert admin.post(PATH, json=body(world, "mended")).status_code in (200, 409)
+
+
+def body(world, name):
+    return world.fields(series_name=name, data=columns(seed=len(name)))
+
+
+def run(connection, *statements):
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def drop_connections(owner):
+    """End every connection of the service, as a restart of the server does."""
+    run(
+        owner,
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid()",
+    )
+
+
+def set_of_database(owner, setting):
+    with owner.cursor() as cursor:
+        cursor.execute("SELECT current_database()")
+        run(owner, f"ALTER DATABASE {cursor.fetchone()[0]} {setting}")
+    drop_connections(owner)
+
+
+def check_told(answer, code, words, *, retry=True):
+    error = check_error(answer, 503, code)
+    assert words in error["message"]
+    assert ("Retry-After" in answer.headers) == retry
+
+
+def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world):
+    assert admin.get(PATH).status_code == 200
+    drop_connections(owner)
+    assert admin.get(PATH).status_code == 200
+    drop_connections(owner)
+    assert admin.post(PATH, json=body(world, "after a restart of the server")).status_code == 200
+
+
+def test_a_statement_that_takes_too_long(owner, admin, world):
+    run(
+        owner,
+        "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(60); RETURN NEW; END'",
+        "CREATE TRIGGER slow BEFORE INSERT ON photometric_series FOR EACH ROW EXECUTE FUNCTION slow()",
+    )
+    answer = admin.post(PATH, json=body(world, "slow"))
+    run(owner, "DROP FUNCTION slow CASCADE")
+    check_told(answer, "too_slow", "took too long", retry=False)
+
+
+def test_a_lock_that_others_hold(owner, admin, world):
+    owner.autocommit = False
+    run(owner, "LOCK TABLE photometric_series")
+    check_told(admin.get(PATH), "lock_timeout", "locked")
+    check_told(admin.post(PATH, json=body(world, "locked")), "lock_timeout", "locked")
+    owner.rollback()
+
+
+def test_a_server_that_admits_no_more_connections(owner, admin, world):
+    set_of_database(owner, "CONNECTION LIMIT 0")
+    try:
+        check_told(admin.get(PATH), "too_many_connections", "limit of connections")
+        check_told(admin.post(PATH, json=body(world, "too many")), "too_many_connections", "limit of connections")
+    finally:
+        set_of_database(owner, "CONNECTION LIMIT -1")
+
+
+def test_a_database_that_is_read_only(owner, admin, world, service):
+    set_of_database(owner, "SET default_transaction_read_only = on")
+    try:
+        assert admin.get(PATH).status_code == 200, "reading works"
+        check_told(admin.post(PATH, json=body(world, "read-only")), "unavailable", "read-only")
+    finally:
+        run(owner, "SET default_transaction_read_only = off")
+        set_of_database(owner, "RESET default_transaction_read_only")
+    log = service.log.read_text()
+    assert "read-only%20transaction" in log
+    assert "Traceback" not in log
+
+
+def test_a_permission_that_the_service_lacks(owner, admin, world, service):
+    run(owner, "REVOKE INSERT ON photometric_series FROM CURRENT_USER")
+    assert admin.get(PATH).status_code == 200
+    check_told(admin.post(PATH, json=body(world, "denied")), "unavailable", "denies")
+    run(owner, "GRANT INSERT ON photometric_series TO CURRENT_USER")
+    log = service.log.read_text()
+    assert "permission%20denied%20for%20table%20photometric_series" in log
+    assert "Traceback" not in log
