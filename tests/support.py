@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -79,6 +80,14 @@ class RunningService:
         if self.process.poll() is None:
             self.stop()
         self.process.stdout.close()
+
+
+def until(condition):
+    """Wait until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, "it does not come to pass"
+        time.sleep(0.02)
 
 
 def command(*words, cwd=".", stdin=None, **environment):

@@ -5,6 +5,8 @@ import contextlib
 import psycopg2
 import pytest
 
+from photseries.errors import UnavailableError
+from photseries.server.http import readiness
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
 from tests.support import columns
@@ -72,6 +74,48 @@ def check_told(answer, code, words, *, retry=True):
     assert ("Retry-After" in answer.headers) == retry
 
 
+def check_ready_to_read_only(client, words):
+    assert client.get("/readyz", params={"for": "read"}).status_code == 200
+    for params in ({"for": "write"}, {}):
+        away = check_error(client.get("/readyz", params=params), 503, "unavailable")["data"]["away"]
+        assert list(away) == ["database"]
+        assert words in away["database"]
+
+
+def test_readiness_asks_for_one_of_two_purposes(admin):
+    for params in ({}, {"for": "read"}, {"for": "write"}):
+        assert admin.get("/readyz", params=params).json()["data"]["ready"] is True
+    assert "for" in check_error(admin.get("/readyz", params={"for": "both"}), 400)["data"]["fields"]
+
+
+def test_a_probe_is_written_every_five_seconds_at_most(services, monkeypatch):
+    clock, written = [100.0], []
+    monkeypatch.setattr(readiness, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(services.store, "check", lambda: written.append(clock[0]))
+    ready = readiness.Readiness(services)
+    for now in (100.0, 102.0, 104.9, 105.0, 109.0, 110.1):
+        clock[0] = now
+        ready.require(readiness.PURPOSES)
+    assert written == [100.0, 105.0, 110.1]
+
+
+def test_a_probe_that_failed_is_not_written_again_either(services, monkeypatch):
+    written = []
+
+    def fail():
+        written.append(True)
+        raise UnavailableError("The store is full.")
+
+    monkeypatch.setattr(services.store, "check", fail)
+    ready = readiness.Readiness(services)
+    for _ in range(3):
+        with pytest.raises(UnavailableError) as raised:
+            ready.require(["write"])
+        assert raised.value.details == {"away": {"store": "The store is full."}}
+    ready.require(["read"])
+    assert len(written) == 1
+
+
 def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world):
     assert admin.get(PATH).status_code == 200
     drop_connections(owner)
@@ -112,6 +156,7 @@ def test_a_database_that_is_read_only(owner, admin, world, service):
     set_of_database(owner, "SET default_transaction_read_only = on")
     try:
         assert admin.get(PATH).status_code == 200, "reading works"
+        check_ready_to_read_only(admin, "read-only")
         check_told(admin.post(PATH, json=body(world, "read-only")), "unavailable", "read-only")
     finally:
         run(owner, "SET default_transaction_read_only = off")
@@ -124,6 +169,7 @@ def test_a_database_that_is_read_only(owner, admin, world, service):
 def test_a_permission_that_the_service_lacks(owner, admin, world, service):
     run(owner, "REVOKE INSERT ON photometric_series FROM CURRENT_USER")
     assert admin.get(PATH).status_code == 200
+    check_ready_to_read_only(admin, "denies")
     check_told(admin.post(PATH, json=body(world, "denied")), "unavailable", "denies")
     run(owner, "GRANT INSERT ON photometric_series TO CURRENT_USER")
     log = service.log.read_text()

@@ -14,7 +14,7 @@ from tests.crash.conftest import ALL
 from tests.crash.kills import PATH, Create, check_shown
 from tests.crash.place import Place
 from tests.forked import ForkedService
-from tests.support import PATIENCE, columns
+from tests.support import PATIENCE, columns, until
 from tests.world import World
 
 #: What a disk can do at each step of writing a blob, in the order of the steps.
@@ -139,8 +139,9 @@ def test_a_disk_that_is_full_and_then_read_only(archive_url, tmp_path):
         place.check_invariant()
         with pytest.raises(UnavailableError, match="was denied"):
             place.upkeep.sweep()
+        assert client.get("/readyz", params={"for": "read"}).status_code == 200
         remount("rw")
-        assert client.get("/readyz").status_code == 200
+        until(lambda: client.get("/readyz").status_code == 200)
         assert client.post(PATH, json=bodies[-2]).status_code == 200
         place.check_swept()
 

@@ -10,7 +10,7 @@ from tests.crash.kills import PATH, Create, Duplicate, Share, Update, check_show
 from tests.crash.place import ObjectPlace
 from tests.crash.proxy import AFTER, BEFORE, LATE, ObjectProxy
 from tests.crash.test_disk import check_refused
-from tests.support import PATIENCE
+from tests.support import PATIENCE, until
 
 TIMEOUT = 2.0  # of the service with the storage [s]
 
@@ -58,6 +58,7 @@ def check_away(client, place, verb, words):
     check_refused(new.send(client), words)
     check_refused(there.send(client), words)
     check_refused(client.get(there.path, params={"dataFormat": "json"}), words)
+    until(lambda: words in client.get("/readyz").text)
     check_refused(client.get("/readyz"), "store")
     assert words in client.get("/readyz").json()["data"]["away"]["store"]
     assert client.get("/healthz").status_code == 200
@@ -68,7 +69,7 @@ def check_away(client, place, verb, words):
 
 def check_back(client, place, verb):
     there, new = verb
-    assert client.get("/readyz").status_code == 200
+    until(lambda: client.get("/readyz").status_code == 200)
     there.check(client, False)
     new.check(client, False)
     place.check_invariant()

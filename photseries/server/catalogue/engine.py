@@ -39,6 +39,7 @@ from photseries.errors import (
     TooSlowError,
     UnavailableError,
 )
+from photseries.server.catalogue.models import Base
 from photseries.server.settings import Database
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
@@ -68,6 +69,11 @@ _CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
 }
 #: psycopg2 gives no SQLSTATE of a connection that was refused, only the server's words.
 _REFUSED_FULL = ("too many clients", "too many connections", "remaining connection slots")
+
+_WRITABLE = text(
+    "SELECT current_setting('transaction_read_only')::bool, bool_and(has_table_privilege(name, privilege)) "
+    "FROM unnest(CAST(:tables AS text[])) name, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) privilege"
+)
 
 
 class Catalogue:
@@ -191,6 +197,22 @@ class Catalogue:
         """Run an empty statement; UnavailableError tells that the database is away."""
         with self.reading() as connection:
             connection.execute(select(1))
+
+    def require_writable(self) -> None:
+        """Check that the database accepts changes of every table.
+
+        Raises
+        ------
+        UnavailableError
+            When the server is away or read-only, or the role lacks a permission.
+        """
+        with self.reading() as connection:
+            tables = Base.metadata.tables
+            read_only, permitted = connection.execute(_WRITABLE, {"tables": list(tables)}).one()
+        for state, wrong in (("25006", read_only), ("42501", not permitted)):
+            if wrong:
+                kind, message = _CAUSES[state]
+                raise kind(message)
 
     @contextmanager
     def queued(self, series_id: int) -> Iterator[None]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
+from photseries import parameters
 from photseries.errors import NotFoundError, UnavailableError
 from photseries.fields import ENUMERATIONS
+from photseries.parameters import Parameter
+from photseries.parameters.kinds import choice
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
+from photseries.server.http.readiness import PURPOSES
 from photseries.server.principal import PERMISSIONS
 
 __all__ = [
@@ -21,6 +24,11 @@ __all__ = [
     "UsageHandler",
     "WhoAmIHandler",
 ]
+
+#: The parameters of /readyz.
+READY: tuple[Parameter, ...] = (
+    Parameter(name="for", kind=choice(*PURPOSES), sentence="Only what requests that read, or that write, need."),
+)
 
 
 class LivenessHandler(BaseHandler):
@@ -39,26 +47,15 @@ class ReadyHandler(BaseHandler):
 
     needs: ClassVar = {"GET": None}
 
-    @Contract(gives="Ready", fails=(UnavailableError,))
+    @Contract(query=READY, gives="Ready", fails=(UnavailableError,))
     async def get(self) -> None:
         """Say that every part is there; 503 names those that are away."""
         await self.reply(self._parts)
 
     def _parts(self) -> dict[str, Any]:
         services = self.services
-        checks: dict[str, Callable[[], None]] = {
-            "database": services.catalogue.ping,
-            "store": services.store.check,
-            "mark of the store": services.archive.ownership.require,
-        }
-        away = {}
-        for part, check in checks.items():
-            try:
-                check()
-            except UnavailableError as error:
-                away[part] = error.message
-        if away:
-            raise UnavailableError(f"Not ready: {', '.join(away)}.", details={"away": away})
+        purpose = parameters.read(self.arguments(), READY).get("for")
+        self.shared.readiness.require(PURPOSES if purpose is None else (purpose,))
         behind = services.upkeep.number_behind()
         return {"ready": True, "sandbox": {"missing": services.sandbox.missing}, "statistics": {"behind": behind}}
 

@@ -13,6 +13,7 @@ from tornado.web import RequestHandler
 
 from photseries.server.http.doors import Throttle
 from photseries.server.http.metrics import Metrics
+from photseries.server.http.readiness import Readiness
 from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
 from photseries.server.http.turns import Turns
@@ -89,6 +90,7 @@ class Shared:
         self.spool = Spool(settings, services.config.directory)
         self.outbox = Outbox(settings.unsent, settings.body_timeout)
         self.throttle = Throttle(settings)
+        self.readiness = Readiness(services)
         self.metrics = Metrics(
             services,
             {

@@ -4,24 +4,16 @@ import contextlib
 import http.client
 import socket
 import threading
-import time
 from urllib.parse import urlsplit
 
 import psycopg2
 import pytest
 
-from tests.support import PATIENCE, RunningService, columns
+from tests.support import PATIENCE, RunningService, columns, until
 from tests.world import World
 
 PATH = "/api/photometric_series"
 CLIENTS = 8
-
-
-def until(condition):
-    deadline = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def lock_waits(connection):

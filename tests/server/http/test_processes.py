@@ -4,13 +4,12 @@ import contextlib
 import os
 import subprocess
 import sys
-import time
 
 import httpx
 import psutil
 import pytest
 
-from tests.support import PATIENCE, RunningService, columns
+from tests.support import PATIENCE, RunningService, columns, until
 from tests.world import World
 
 NUMBER = 2
@@ -20,13 +19,6 @@ def serving(service):
     """The processes that serve."""
     children = psutil.Process(service.process.pid).children()
     return [child for child in children if child.status() != psutil.STATUS_ZOMBIE and "serve" in child.cmdline()]
-
-
-def until(condition):
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, "it does not come to pass"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
