@@ -20,13 +20,21 @@ from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage import LocalStore, Store, open_store
 
-__all__ = ["Services", "opened", "opened_catalogue", "opened_store", "require_archive", "unclaimed_store"]
+__all__ = [
+    "SPARE_CONNECTIONS",
+    "Services",
+    "opened",
+    "opened_catalogue",
+    "opened_store",
+    "require_archive",
+    "unclaimed_store",
+]
 
 log = logging.getLogger(__name__)
 
-#: Connections beside those of the request threads: the sweep holds two for its locks and works through another, and
-#: the first in the queue of those who change one series holds one.
-SPARE_CONNECTIONS = 4
+#: Connections beside those of the request threads: the sweep holds two for its locks and works through another, the
+#: metrics count series through one, and the first in the queue of those who change one series holds one for its lock.
+SPARE_CONNECTIONS = 5
 
 
 @dataclass(frozen=True)

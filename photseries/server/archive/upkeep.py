@@ -19,7 +19,7 @@ from photseries.server.faults import reached
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store, StoredBlob
 
-__all__ = ["Damage", "Swept", "Upkeep"]
+__all__ = ["VERIFIED", "Damage", "Swept", "Upkeep"]
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 SWEEP = 7_302_002
 BATCH = 1000
 READ_AHEAD = 20  # blobs that verify has in hand for each job
+#: The file in the data directory with the outcome of the last ``photseries verify``, for ``/metrics``.
+VERIFIED = "verified.json"
 
 _Item = TypeVar("_Item")
 

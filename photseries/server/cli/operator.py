@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import logging
 import os
 import shlex
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -20,6 +23,7 @@ from photseries.cli.progress import progress
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.recompute import Recomputer, Tally
+from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.catalogue import migrations
 from photseries.server.cli.options import configured, jobs_option
 from photseries.server.http.processes import supervise
@@ -163,6 +167,9 @@ def verify(config: Config, jobs: int, as_json: bool) -> None:
                 if not as_json:
                     printed(damages[-1], as_json)
         total = services.upkeep.totals()[0]
+    outcome = {"verify_timestamp_seconds": time.time(), "verify_damaged_files": len(damages)}
+    with contextlib.suppress(OSError):  # only the metrics would miss it
+        (config.directory / VERIFIED).write_text(json.dumps(outcome))
     printed({"series": total, "damaged": damages if as_json else len(damages)}, as_json)
     sys.exit(1 if damages else 0)
 

@@ -175,7 +175,8 @@ class BaseHandler(RequestHandler):
             raise HTTPError(405)
         if self.needs.get(self.verb) is not None:
             self._credential = self.given_credential()
-            self.shared.throttle.check(self.address, self._credential.secret)
+            if self._credential.secret:
+                self.shared.throttle.check(self.address, self._credential.secret)
             self._known_user = self.shared.throttle.user_of(self._credential.secret)
         if not self._has_body():
             return

@@ -1,66 +1,103 @@
-"""What Prometheus is told of this process, at ``/metrics``."""
+"""The metrics for Prometheus, at ``/metrics``.
+
+A scrape reads what is in memory and never asks the database, so it costs the same for every size of the archive and
+works while the database is away. Several processes of one service share their values through files, for which
+:func:`~photseries.server.http.processes.supervise` makes the folder: whichever is asked answers for all.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import contextlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
+from photseries import __version__
+from photseries.errors import UnavailableError
+from photseries.server.archive.upkeep import VERIFIED, Swept
 from photseries.server.services import Services
 
-__all__ = ["Metrics"]
+__all__ = ["FOLDER", "Metrics"]
+
+#: The environment variable with the folder for the values of several processes.
+FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
+#: What the system knows of a process, and how the values of several become one.
+_OF_PROCESS: Mapping[str, tuple[str, str]] = {
+    "process_resident_memory_bytes": ("livesum", "Resident memory of all processes that serve."),
+    "process_open_fds": ("livemax", "Open files of the process with most."),
+    "process_max_fds": ("livemin", "Limit of open files."),
+    "process_start_time_seconds": ("livemin", "Start of the oldest process since the epoch."),
+}
 
-class _Readers(Collector):
-    """What became of the uploaded HDF5 files, counted where they are read."""
-
-    def __init__(self, outcomes: Mapping[str, int]) -> None:
-        self._outcomes = outcomes
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "photseries_hdf5_files", "Uploaded HDF5 files, by what became of them.", labels=["outcome"]
-        )
-        for outcome, count in self._outcomes.items():
-            family.add_metric([outcome], count)
-        yield family
+#: Values of the whole archive and machine, the same in every process: the newest counts.
+_OF_ARCHIVE: Mapping[str, str] = {
+    "series": "Series in the archive, when it was last counted.",
+    "stored_bytes": "Size of the files of the series, when they were last counted.",
+    "database_up": "Whether the database answered when the series were last counted.",
+    "disk_free_bytes": "Free space of the disk of the data directory.",
+    "disk_size_bytes": "Size of the disk of the data directory.",
+    "sweep_success_timestamp_seconds": "End of the last sweep by this service since the epoch; at first its start.",
+    "verify_timestamp_seconds": "End of the last photseries verify on this machine since the epoch.",
+    "verify_damaged_files": "Missing or altered files that it found.",
+}
 
 
 class Metrics:
-    """The counters of one process, and the gauges that are read when somebody asks.
+    """The metrics of one process, or of all processes that share a folder.
 
     Parameters
     ----------
     services : Services
     gauges : dict of str to (str, callable)
-        More gauges: name -> sentence, and what gives the value.
+        More gauges: name -> sentence, and what gives the value of this process.
     """
 
-    def __init__(self, services: Services, gauges: dict[str, tuple[str, Callable[[], float]]]) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "photseries_requests", "Requests answered.", ("route", "verb", "status"), registry=self.registry
-        )
-        self._seconds = Histogram(
-            "photseries_request_seconds", "Time to answer.", ("route", "verb"), buckets=_SECONDS, registry=self.registry
-        )
-        self._received = Counter(
-            "photseries_received_bytes", "Request bodies read.", ("route",), registry=self.registry
-        )
-        self._refused = Counter(
-            "photseries_refusals", "Requests refused or failed, by code.", ("code",), registry=self.registry
-        )
-        self._uploads = Counter("photseries_uploads", "Series stored.", registry=self.registry)
-        self._series = Gauge("photseries_series", "Series in the archive.", registry=self.registry)
-        self._bytes = Gauge("photseries_stored_bytes", "Bytes of the series' files.", registry=self.registry)
+    def __init__(self, services: Services, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
         self._services = services
-        self.registry.register(_Readers(services.sandbox.outcomes))
-        for name, (sentence, value) in gauges.items():
-            Gauge(f"photseries_{name}", sentence, registry=self.registry).set_function(value)
+        self._lock = threading.Lock()
+        self._counted: dict[str, float] = {}
+        self._registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests answered.", "route", "verb", "status")
+        self._seconds = Histogram(
+            "photseries_request_seconds",
+            "Time to answer.",
+            ("route", "verb"),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._received = self._counter("received_bytes", "Request bodies read.", "route")
+        self._refused = self._counter("refusals", "Requests refused or failed, by code.", "code")
+        self._uploads = self._counter("uploads", "Series stored.")
+        self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by what became of them.", "outcome")
+        self._swept = self._counter("swept_files", "Files that sweeps removed.")
+        self._cpu = Counter("process_cpu_seconds", "CPU time of all processes that serve.", registry=self._registry)
+        self._own = ProcessCollector(registry=None)
+        self._of_process = {name: self._gauge(name, *how) for name, how in _OF_PROCESS.items()}
+        self._of_archive = {
+            name: self._gauge(f"photseries_{name}", "mostrecent", sentence) for name, sentence in _OF_ARCHIVE.items()
+        }
+        self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
+        self._live = [
+            (self._gauge(f"photseries_{name}", "livesum", sentence), value)
+            for name, (sentence, value) in gauges.items()
+        ]
+        self._gauge("photseries_build_info", "livemax", "Version of the service.", "version").labels(__version__).set(1)
+
+    def _counter(self, name: str, sentence: str, *labels: str) -> Counter:
+        return Counter(f"photseries_{name}", sentence, labels, registry=self._registry)
+
+    def _gauge(self, name: str, mode: str, sentence: str, *labels: str) -> Gauge:
+        return Gauge(name, sentence, labels, multiprocess_mode=mode, registry=self._registry)  # type: ignore[arg-type]
 
     def answered(self, route: str, verb: str, status: int, seconds: float, received: int) -> None:
         """Count an answer."""
@@ -77,9 +114,50 @@ class Metrics:
         """Count a series that was stored."""
         self._uploads.inc()
 
+    def swept(self, swept: Swept) -> None:
+        """Note a sweep."""
+        self._swept.inc(swept.removed)
+        self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
+
+    def measure(self) -> float:
+        """Count the series, and read what ``photseries verify`` left; return how long it took [s]."""
+        begun = time.monotonic()
+        found: dict[str, float] = {"database_up": 1}
+        try:
+            found["series"], found["stored_bytes"] = self._services.upkeep.totals()
+        except UnavailableError:
+            found["database_up"] = 0
+        with contextlib.suppress(OSError, ValueError):  # it never ran here
+            found |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
+        for name, value in found.items():
+            self._of_archive[name].set(value)
+        return time.monotonic() - begun
+
+    def refresh(self) -> None:
+        """Bring the gauges of this process up to date; other processes see them."""
+        disk = shutil.disk_usage(self._services.config.directory)
+        with self._lock:
+            self._of_archive["disk_free_bytes"].set(disk.free)
+            self._of_archive["disk_size_bytes"].set(disk.total)
+            for gauge, value in self._live:
+                gauge.set(value())
+            for outcome, number in self._services.sandbox.outcomes.items():
+                self._advance(self._files.labels(outcome), outcome, number)
+            for family in self._own.collect():
+                if family.name == "process_cpu_seconds":
+                    self._advance(self._cpu, family.name, family.samples[0].value)
+                elif family.name in self._of_process:
+                    self._of_process[family.name].set(family.samples[0].value)
+
+    def _advance(self, counter: Counter, name: str, total: float) -> None:
+        counter.inc(total - self._counted.get(name, 0))
+        self._counted[name] = total
+
     def text(self) -> bytes:
-        """Write everything in Prometheus' format; asks the catalogue for the totals."""
-        series, size = self._services.upkeep.totals()
-        self._series.set(series)
-        self._bytes.set(size)
-        return generate_latest(self.registry)
+        """Write everything in Prometheus' format."""
+        self.refresh()
+        if FOLDER not in os.environ:
+            return generate_latest(self._registry)
+        everything = CollectorRegistry()
+        MultiProcessCollector(everything)  # type: ignore[no-untyped-call]
+        return generate_latest(everything)

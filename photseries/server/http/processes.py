@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from prometheus_client.multiprocess import mark_process_dead
+
 from photseries.errors import StartError
+from photseries.server.http.metrics import FOLDER
 
 __all__ = ["supervise"]
 
@@ -54,7 +59,10 @@ def supervise(
     descriptors = [one.fileno() for one in sockets]
     stopping = threading.Event()
     with _until_stopped(stopping), contextlib.ExitStack() as stack:
-        processes = [_start(command, descriptors) for _ in range(number)]
+        # In memory: to write to a mapped file without room on its disk would kill the process.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  the folder has a random name
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="photseries-metrics-", dir=memory))
+        processes = [_start(command, descriptors, folder) for _ in range(number)]
         stack.callback(_stop, processes, stop_timeout + PATIENCE)
         for process in processes:
             if process.stdout is None or not process.stdout.readline():
@@ -65,7 +73,8 @@ def supervise(
                 code = process.poll()
                 if code is not None:
                     log.error("process %d ended with %d and is replaced", process.pid, code)
-                    processes[place] = _start(command, descriptors)
+                    mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
+                    processes[place] = _start(command, descriptors, folder)
         for one in sockets:
             one.close()  # or the system would go on to queue connections for processes that accept no more
 
@@ -81,9 +90,13 @@ def _until_stopped(stopping: threading.Event) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _start(command: Sequence[str], descriptors: Sequence[int]) -> subprocess.Popen[bytes]:
+def _start(command: Sequence[str], descriptors: Sequence[int], folder: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(  # noqa: S603  our own command
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=descriptors
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=descriptors,
+        env={**os.environ, FOLDER: folder},
     )
 
 

@@ -105,6 +105,10 @@ ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
 
+#: How often the archive is counted at most, and the gauges of a process are shown to the others [s].
+MEASURE = 60.0
+REFRESH = 5.0
+
 
 class _Application(Application):
     """The application, which also answers malformed requests."""
@@ -169,7 +173,7 @@ def serve(
         Threads(settings.threads, "light"),
         Threads(settings.table_threads, "heavy"),
         Threads(settings.quick_threads, "quick"),
-        Threads(1, "upkeep"),
+        Threads(2, "upkeep"),
     )
     deadline = 0.0
     try:
@@ -205,7 +209,11 @@ async def _serve(
         body_timeout=settings.body_timeout,
     )
     connections = Connections(server, sockets, raise_descriptor_limit())
-    upkeep = asyncio.create_task(_sweep_regularly(services, own))
+    upkeep = [
+        asyncio.create_task(_sweep_regularly(shared, own)),
+        asyncio.create_task(_measure_regularly(shared, own)),
+        asyncio.create_task(_refresh_regularly(shared)),
+    ]
     gc.collect()
     gc.freeze()  # what is there now stays: a full collection need not look at it
     announce()
@@ -215,16 +223,35 @@ async def _serve(
     log.info("stopping: %d requests in flight", len(shared.in_flight))
     deadline = loop.time() + settings.stop_timeout
     shared.stopping = True
-    upkeep.cancel()
+    for task in upkeep:
+        task.cancel()
     await connections.drain(settings.stop_timeout)
     return deadline
 
 
-async def _sweep_regularly(services: Services, threads: Threads) -> None:
+async def _sweep_regularly(shared: Shared, threads: Threads) -> None:
     """Sweep now and then; one process of all does it, by advisory lock."""
+    services = shared.services
     while True:
         await asyncio.sleep(services.config.store.sweep_interval)
         try:
-            await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
+            swept = await asyncio.get_running_loop().run_in_executor(threads, services.upkeep.sweep)
         except PhotseriesError as error:
             log.warning("the sweep will be tried again: %s", error)
+        else:
+            if swept is not None:
+                shared.metrics.swept(swept)
+
+
+async def _measure_regularly(shared: Shared, threads: Threads) -> None:
+    """Count the archive every minute, or for a hundredth of the time when it is large."""
+    while True:
+        seconds = await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        await asyncio.sleep(max(MEASURE, 100 * seconds))
+
+
+async def _refresh_regularly(shared: Shared) -> None:
+    """Show the gauges of this process to the others."""
+    while True:
+        shared.metrics.refresh()
+        await asyncio.sleep(REFRESH)

@@ -17,7 +17,7 @@ from photseries.server.http.readiness import Readiness
 from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
 from photseries.server.http.turns import Turns
-from photseries.server.services import Services
+from photseries.server.services import SPARE_CONNECTIONS, Services
 
 __all__ = ["Shared", "Threads"]
 
@@ -83,6 +83,7 @@ class Shared:
         self.light, self.heavy, self.quick = light, heavy, quick
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
+        self.scrapers: set[bytes] = set()
         self.heavy_requests = Turns(None, settings.heavy_requests, settings.heavy_waiting)
         analyses = max(1, settings.table_threads // 2)
         self.analyses = Turns(analyses, max(1, analyses - 1))
@@ -98,7 +99,11 @@ class Shared:
                 "spool_memory_bytes": ("Request bodies in memory.", lambda: self.spool.held("memory")),
                 "spool_disk_bytes": ("Request bodies on disk.", lambda: self.spool.held("disk")),
                 "unsent_bytes": ("Answers that clients have not read yet.", lambda: self.outbox.unsent),
-                "database_connections_in_use": ("Of the pool.", services.catalogue.connections_in_use),
+                "database_connections_in_use": ("Connections in use.", services.catalogue.connections_in_use),
+                "database_connections_max": (
+                    "Connections that this service opens at most.",
+                    lambda: settings.all_threads + SPARE_CONNECTIONS,
+                ),
                 "threads_waiting": (
                     "Calls that wait for a thread.",
                     lambda: sum(pool.turns.waiting for pool in (light, heavy, quick)),
