@@ -23,7 +23,7 @@ from photseries.server.disk import synchronize
 from photseries.server.principal import ADMIN, CHANGE_REGISTRIES, CREATE_SOURCES, EVERYONE, Principal, requires
 from photseries.server.schemas.registries import CHANGES, CREATIONS, load_entry
 
-__all__ = ["KINDS", "OPERATOR", "Accounts"]
+__all__ = ["KINDS", "OPERATOR", "PREFIX_LENGTH", "Accounts"]
 
 #: The kinds of entries, as they stand in paths and on the command line.
 KINDS: tuple[str, ...] = tuple(registries.TABLES)
@@ -31,7 +31,8 @@ KINDS: tuple[str, ...] = tuple(registries.TABLES)
 #: Whoever runs commands on the machine: may do everything, belongs to nothing.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
 
-_PREFIX_LENGTH = 10
+#: What of a token is no secret: it stands beside its hash, in lists and in the log.
+PREFIX_LENGTH = 10
 _LARGEST_ID = 2**31 - 1
 
 
@@ -260,7 +261,7 @@ class Accounts:
 
 
 def _owner(connection: Connection, secret: str) -> Owner:
-    owner = credentials.by_token(connection, secret[:_PREFIX_LENGTH]) if _wellformed(secret) else None
+    owner = credentials.by_token(connection, secret[:PREFIX_LENGTH]) if _wellformed(secret) else None
     if owner is None or not hmac.compare_digest(owner.digest, _digest(secret)):
         raise UnauthorizedError("This token is not valid. Ask an administrator for a new one.")
     return owner
@@ -364,7 +365,7 @@ def _create_token(connection: Connection, values: Mapping[str, Any]) -> dict[str
         "name": "",
         **values,
         "permissions": sorted(set(values.get("permissions", ()))),
-        "prefix": secret[:_PREFIX_LENGTH],
+        "prefix": secret[:PREFIX_LENGTH],
         "digest": _digest(secret),
     }
     return {"id": registries.create(connection, "tokens", row), "token": secret}

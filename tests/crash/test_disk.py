@@ -39,8 +39,8 @@ def faults():
         yield from (f"error:{error}@{point}@{1 + number * passes}" for number in range(rounds))
 
 
-def check_refused(answer, words=""):
-    assert (answer.status_code, answer.json()["data"]["code"]) == (503, "unavailable"), answer.text
+def check_refused(answer, words="", code="unavailable"):
+    assert (answer.status_code, answer.json()["data"]["code"]) == (503, code), answer.text
     assert int(answer.headers["Retry-After"]) > 0
     assert words in answer.json()["message"]
     assert "/" not in answer.json()["message"], "no paths"
@@ -70,6 +70,9 @@ def test_every_step_of_writing_a_blob_fails_once(archive_url, tmp_path):
         assert client.patch(f"{PATH}/{verb.series}", json={"data": columns(40, seed=2)}).status_code == 200
         check_shown(client, verb.series, {**verb.body, "data": columns(40, seed=2)})
         place.check_swept()
+        log = service.log.read_text()
+        assert "No space left on device" in log, "the reason of the system"
+        assert "Traceback" not in log
 
 
 def test_files_may_not_become_so_large(service, place, admin, world):
@@ -169,8 +172,9 @@ def test_the_disk_of_the_embedded_database_is_full_too(tmp_path):
             check_refused(second.send(client), "full")
             with EmbeddedServer(directory) as server, pytest.raises(psycopg2.OperationalError):
                 fill_the_log(server.start())
-            for answer in (second.send(client), client.get(PATH), client.get("/readyz")):
-                check_refused(answer)
+            for answer in (second.send(client), client.get(PATH)):
+                check_refused(answer, code="database_away")
+            check_refused(client.get("/readyz"))
 
         deadline = time.monotonic() + PATIENCE
         while client.get("/readyz").status_code != 200:

@@ -5,7 +5,9 @@ One use case is one transaction. Reads that are one statement run in autocommit,
 
 from __future__ import annotations
 
+import logging
 import select as select_
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -43,6 +45,8 @@ from photseries.server.catalogue.models import Base
 from photseries.server.settings import Database
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
+
+log = logging.getLogger(__name__)
 
 LEAST_VERSION = 15
 
@@ -131,6 +135,9 @@ class Catalogue:
         event.listen(self.engine, "do_connect", self._connect)
         event.listen(self.engine, "reset", _leave_autocommit)
         event.listen(self.engine, "checkout", _require_open)
+        event.listen(self.engine, "before_cursor_execute", self._begin)
+        event.listen(self.engine, "after_cursor_execute", self._end)
+        self._slow = settings.slow_statement
 
     def _connect(
         self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -142,6 +149,15 @@ class Catalogue:
                 raise
             _, current = dialect.create_connect_args(make_url(self._revive()))
             return psycopg2.connect(*arguments, **{**options, **current})
+
+    @staticmethod
+    def _begin(connection: Connection, *_: Any) -> None:
+        connection.info["begun"] = time.monotonic()
+
+    def _end(self, connection: Connection, _: Any, statement: str, *__: Any) -> None:
+        seconds = time.monotonic() - connection.info["begun"]
+        if seconds >= self._slow:
+            log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(statement.split()))
 
     def close(self) -> None:
         """Close every connection."""

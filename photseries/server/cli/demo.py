@@ -41,7 +41,7 @@ def demo(directory: Path | None, host: str, port: int) -> None:
         else:
             folder = str(_empty(directory))
         config = settings.load(None, {}, {"data.directory": folder, "server.host": host, "server.port": port})
-        log_to_stderr("warning")
+        log_to_stderr(settings.Log(level="warning"))
         sockets = listen(config.server)
         serve_on(config, sockets, functools.partial(_announce, url_of(sockets)), prepare=_fill)
 

@@ -8,13 +8,16 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import click
+import orjson
 
 from photseries.cli.options import reported
 from photseries.server import faults, settings
+from photseries.server.settings import Log
 from photseries.text import escape_unprintable
 
 __all__ = ["configured", "jobs_option", "log_to_stderr"]
@@ -49,7 +52,7 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
                     os.environ,
                     {name: value for name, value in overrides.items() if value is not None},
                 )
-                log_to_stderr(loaded.log.level)
+                log_to_stderr(loaded.log)
                 faults.arm(os.environ)
                 command(loaded, *args, **options)
 
@@ -74,10 +77,28 @@ def jobs_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help=help_)(command)
 
 
-def log_to_stderr(level: str) -> None:
-    """Write the log, from a level on, to standard error."""
+class _JsonLines(logging.Formatter):
+    """Writes a record as a JSON object; the fields of a request line are fields of it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **getattr(record, "fields", {}),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+def log_to_stderr(settings: Log) -> None:
+    """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
+    as_text = _Lines("%(asctime)s %(levelname)s %(name)s %(message)s")
+    handler.setFormatter(_JsonLines() if settings.format == "json" else as_text)
+    logging.basicConfig(handlers=[handler], level=settings.level.upper(), force=True)
     for noisy in ("alembic", "tornado.access"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

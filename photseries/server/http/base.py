@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler, stream_request_body
@@ -41,6 +43,9 @@ from photseries.text import one_line
 __all__ = ["ANY", "MOST_PLAIN", "BaseHandler"]
 
 log = logging.getLogger(__name__)
+
+#: What a client may name its request.
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 T = TypeVar("T")
 
@@ -91,6 +96,8 @@ class BaseHandler(RequestHandler):
         self._started = time.monotonic()
         self._body = Body(shared.spool)
         self._received = 0
+        self._sent = 0
+        self._prefix = "-"
         self._refused = False
         self._is_gone = False
         self._credential: Credential | None = None
@@ -112,8 +119,9 @@ class BaseHandler(RequestHandler):
 
     @functools.cached_property
     def request_id(self) -> str:
-        """The name of this request in answers and in the log."""
-        return uuid.uuid4().hex
+        """The name of this request in answers and in the log: the client's own when that is well-formed."""
+        given = self.request.headers.get("X-Request-Id", "")
+        return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
     def set_default_headers(self) -> None:
         """Set the headers of every answer."""
@@ -300,6 +308,7 @@ class BaseHandler(RequestHandler):
 
         def identified() -> T:
             self.principal = credential.principal(self.services.accounts)
+            self._prefix = credential.prefix
             if requirement := self.needs[self.verb]:
                 requirement.check(self.principal)
             return function()
@@ -417,6 +426,18 @@ class BaseHandler(RequestHandler):
         user_id = self._known_user if principal is None else principal.user_id
         return f"user {user_id}" if user_id else self.address
 
+    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+        """Count what is sent, and send it."""
+        self._sent += len(chunk)
+        super().write(chunk)
+
+    def _logged_query(self) -> str:
+        """Return the query for the log: of parameters that this verb does not know, the names alone."""
+        contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
+        known = {parameter.name for parameter in contract.query} if contract else set()
+        pairs = parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=None)
+        return "&".join(f"{name}={value if name in known else '...'}" for name, value in pairs)
+
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
         """Send what was written; a service that stops asks for no further request on this connection."""
         if self.shared.stopping:
@@ -480,9 +501,7 @@ class BaseHandler(RequestHandler):
             if value.status >= 500:
                 reason = getattr(value.__cause__, "orig", value.__cause__)  # of the database, without the statement
                 expected = isinstance(value, UnavailableError)
-                log.warning(
-                    "%s: %s (%s)", self.request_id, value, one_line(str(reason)), exc_info=None if expected else reason
-                )
+                log.warning("%s: %s (%s)", self.request_id, value, reason, exc_info=None if expected else reason)
             return
         log.error("%s: unexpected", self.request_id, exc_info=value)
 
@@ -501,14 +520,18 @@ class BaseHandler(RequestHandler):
         if verb not in self.SUPPORTED_METHODS:
             verb = "other"  # which may be anything, of any length
         self.shared.metrics.answered(route, verb, self.get_status(), seconds, self._received)
-        log.info(
-            "request id=%s method=%s path=%s status=%d seconds=%.4f received=%d user=%s client=%s",
-            self.request_id,
-            verb,
-            one_line(self.request.path),
-            self.get_status(),
-            seconds,
-            self._received,
-            one_line(getattr(getattr(self, "principal", None), "username", "-")),
-            self.address,
-        )
+        fields = {
+            "id": self.request_id,
+            "method": verb,
+            "path": one_line(self.request.path),
+            "query": one_line(self._logged_query()) or "-",
+            "status": self.get_status(),
+            "seconds": round(seconds, 4),
+            "received": self._received,
+            "sent": self._sent,
+            "user": one_line(getattr(getattr(self, "principal", None), "username", "-")),
+            "token": self._prefix,
+            "client": self.address,
+        }
+        line = " ".join(f"{name}={value}" for name, value in fields.items())
+        log.info("request %s", line, extra={"fields": fields})

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from tornado.httputil import HTTPServerRequest, parse_cookie
 
 from photseries.errors import ForbiddenError, UnauthorizedError
-from photseries.server.accounts import Accounts
+from photseries.server.accounts import PREFIX_LENGTH, Accounts
 from photseries.server.http.doors import came_by_https
 from photseries.server.principal import EVERYONE, Principal, anonymous
 from photseries.server.settings import Config, Server
@@ -58,6 +58,11 @@ class Credential:
         UnauthorizedError
         """
         return self.recognize(accounts, self.secret)
+
+    @property
+    def prefix(self) -> str:
+        """What the log may say of a secret that was valid: the prefix of a token, and nothing of a session."""
+        return self.secret[:PREFIX_LENGTH] if self.recognize is Accounts.authenticate else "-"
 
 
 #: Nothing, where the operator lets the public read.

@@ -90,9 +90,11 @@ class Database:
     url: str | None = field(default=None, metadata={"secret": True})
     statement_timeout: float = 60.0  # [s]
     connect_timeout: float = 10.0  # [s]
+    slow_statement: float = 1.0  # [s]
 
     def __post_init__(self) -> None:
         _require(self.statement_timeout > 0, "database.statement_timeout", "must be positive")
+        _require(self.slow_statement >= 0, "database.slow_statement", "must not be negative")
         _require(self.connect_timeout >= 1, "database.connect_timeout", "must be at least 1")
 
 
@@ -213,6 +215,7 @@ class Log:
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["text", "json"] = "text"
 
 
 @dataclass(frozen=True)
