@@ -1,7 +1,9 @@
 """What stands in deploy/ fits the service: its settings exist, its units and its balancer are valid."""
 
 import ipaddress
+import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +13,14 @@ import yaml
 
 from photseries.server import settings
 from photseries.server.http.doors import client_address
+from photseries.server.http.shared import Shared, Threads
 from photseries.server.sandbox import confine
+from photseries.server.services import SPARE_CONNECTIONS
 from tests.debian import program
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
 UNIT = DEPLOY / "photseries.service"
+RULES = DEPLOY / "prometheus-rules.yaml"
 STATED = {"POSTGRES_PASSWORD": "one", "S3_ACCESS_KEY": "two", "S3_SECRET_KEY": "three"}
 
 
@@ -37,6 +42,65 @@ def test_the_unit_is_valid(tmp_path):
 def test_the_unit_waits_for_requests_in_flight():
     (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", UNIT.read_text(), re.MULTILINE)
     assert int(seconds) > settings.Server().stop_timeout
+
+
+def test_the_unit_leaves_the_embedded_database_to_its_keeper():
+    text = UNIT.read_text()
+    assert "\nKillMode=process\n" in text
+    assert "\nLimitNOFILE=65536\n" in text
+
+
+def test_the_documents_name_the_number_of_connections():
+    number = settings.Server().all_threads + SPARE_CONNECTIONS
+    text = (DEPLOY.parent / "docs" / "operation.md").read_text()
+    assert f"{number} connections with the defaults" in text
+    assert (100 - 10) // number == 5
+    assert "enough for 5 processes" in text
+
+
+@pytest.fixture
+def exported(services):
+    """The names of the samples that the service exports."""
+    with Threads(1) as threads:
+        text = Shared(services, threads, threads, threads).metrics.text().decode()
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    assert len(kinds) > 25
+    endings = {"histogram": ("_bucket", "_count", "_sum")}
+    return {f"{name}{ending}" for name, kind in kinds.items() for ending in endings.get(kind, ("",))}
+
+
+def test_each_metric_of_the_dashboard_and_the_alerts_is_exported(exported):
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    expressions += [variable["query"] for variable in dashboard["templating"]["list"]]
+    for rule in alerts().values():
+        expressions.append(rule["expr"])
+    used = {name for text in expressions for name in re.findall(r"\b(?:photseries|process)_\w+", text)}
+    assert len(used) > 20
+    assert used <= exported, used - exported
+    places = [tuple(panel["gridPos"].values()) for panel in dashboard["panels"]]
+    assert len(set(places)) == len(places)
+
+
+def alerts():
+    document = yaml.safe_load(RULES.read_text())
+    return {rule["alert"]: rule for group in document["groups"] for rule in group["rules"]}
+
+
+def test_there_is_an_alert_for_each_trouble():
+    troubles = {"NotScraped", "Errors", "Queue", "DiskFillsWithinADay", "SweepNotRun", "VerifyFailed", "DatabaseAway"}
+    assert {f"Photseries{name}" for name in troubles} <= set(alerts())
+    for rule in alerts().values():
+        assert rule["labels"]["severity"] in ("warning", "critical")
+        assert rule["annotations"]["summary"]
+
+
+def test_the_alerts_are_valid():
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    outcome = subprocess.run([promtool, "check", "rules", RULES], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stderr
 
 
 def test_the_balancer_takes_the_longest_body():
