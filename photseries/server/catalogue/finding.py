@@ -29,7 +29,7 @@ from photseries.server.catalogue.access import VISIBLE, seeing, visible
 from photseries.server.catalogue.blobs import BLOB, Blob
 from photseries.server.catalogue.conditions import matching, order, squared_chord
 from photseries.server.catalogue.engine import CompiledStatement
-from photseries.server.catalogue.models import SERIES, Series
+from photseries.server.catalogue.models import SERIES, OwnerUsage, Series
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
@@ -168,10 +168,10 @@ def count(connection: Connection, principal: Principal, query: Query) -> int:
 
 
 def totals(connection: Connection) -> tuple[int, int]:
-    """Count all series, and the bytes of their files."""
-    counted = select(func.count(), func.coalesce(func.sum(SERIES.blob_size), 0)).select_from(Series.__table__)
-    series, size = connection.execute(counted).one()
-    return series, int(size)
+    """Return the number of all series and the length of their files, which the database counts as they change."""
+    row = connection.execute(select(func.sum(OwnerUsage.series), func.sum(OwnerUsage.bytes))).one()
+    series, size = (int(total or 0) for total in row)
+    return series, size
 
 
 def taken_by(connection: Connection, principal: Principal, values: Mapping[str, Any]) -> int | None:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -41,9 +40,9 @@ _OF_PROCESS: Mapping[str, tuple[str, str]] = {
 
 #: Values of the whole archive and machine, the same in every process: the newest counts.
 _OF_ARCHIVE: Mapping[str, str] = {
-    "series": "Series in the archive, when it was last counted.",
-    "stored_bytes": "Size of the files of the series, when they were last counted.",
-    "database_up": "Whether the database answered when the series were last counted.",
+    "series": "Series in the archive.",
+    "stored_bytes": "Size of the files of the series.",
+    "database_up": "Whether the database answered within the last minute.",
     "disk_free_bytes": "Free space of the disk of the data directory.",
     "disk_size_bytes": "Size of the disk of the data directory.",
     "sweep_success_timestamp_seconds": "End of the last sweep by this service since the epoch; at first its start.",
@@ -119,9 +118,8 @@ class Metrics:
         self._swept.inc(swept.removed)
         self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
 
-    def measure(self) -> float:
-        """Count the series, and read what ``photseries verify`` left; return how long it took [s]."""
-        begun = time.monotonic()
+    def measure(self) -> None:
+        """Read the totals that the database keeps, and what ``photseries verify`` left."""
         found: dict[str, float] = {"database_up": 1}
         try:
             found["series"], found["stored_bytes"] = self._services.upkeep.totals()
@@ -131,7 +129,6 @@ class Metrics:
             found |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
         for name, value in found.items():
             self._of_archive[name].set(value)
-        return time.monotonic() - begun
 
     def refresh(self) -> None:
         """Bring the gauges of this process up to date; other processes see them."""

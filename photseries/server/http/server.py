@@ -105,7 +105,7 @@ ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
 
-#: How often the archive is counted at most, and the gauges of a process are shown to the others [s].
+#: How often the totals of the archive are read, and the gauges of a process are shown to the others [s].
 MEASURE = 60.0
 REFRESH = 5.0
 
@@ -244,10 +244,10 @@ async def _sweep_regularly(shared: Shared, threads: Threads) -> None:
 
 
 async def _measure_regularly(shared: Shared, threads: Threads) -> None:
-    """Count the archive every minute, or for a hundredth of the time when it is large."""
+    """Ask the database for the totals of the archive."""
     while True:
-        seconds = await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
-        await asyncio.sleep(max(MEASURE, 100 * seconds))
+        await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
+        await asyncio.sleep(MEASURE)
 
 
 async def _refresh_regularly(shared: Shared) -> None:
