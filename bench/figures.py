@@ -28,7 +28,7 @@ class Plan:
         Small requests of the fairness part, which may take ``patience`` seconds together and begin ``ramp`` seconds
         after the heavy ones do.
     heavy_rows : int
-        Rows of the series of which the heavy requests ask.
+        Rows of the series that the heavy requests read.
     only : str
         Only what has this in its name.
     """

@@ -284,7 +284,7 @@ class BaseHandler(RequestHandler):
             return await self._in_thread(function, heavy=True)
 
     def weigh(self, is_heavy: bool = True) -> None:
-        """Let a heavy request go on only when it has one of the places that its user has for them.
+        """Let a heavy request continue only when it has one of the places that its user has for them.
 
         Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
         is a place, which the request holds to its end. Heavy are exports, analyses, summaries, queries around

@@ -71,14 +71,16 @@ class Turns:
                 self._call_next()
 
     def _join(self, user: str) -> asyncio.Future[None]:
-        queue = self._queues.setdefault(user, deque())
-        if self._most_waiting is not None and len(queue) >= self._most_waiting:
+        queue = self._queues.get(user, deque())
+        is_full = self._most_waiting is not None and len(queue) >= self._most_waiting
+        if is_full and (queue or self._held[user] >= self._each):
             raise BusyError(
                 f"You have {self._each} heavy requests at work and {len(queue)} waiting, as many as one user may have. "
                 "Wait for some to end, then retry."
             )
         turn = asyncio.get_running_loop().create_future()
         queue.append(turn)
+        self._queues[user] = queue
         self._call_next()
         return turn
 
@@ -90,7 +92,7 @@ class Turns:
             del self._queues[user]
 
     def _call_next(self) -> None:
-        """Give out the free places."""
+        """Hand out the free places."""
         while self._places is None or self._held.total() < self._places:
             users = [user for user in self._queues if self._held[user] < self._each]
             if not users:

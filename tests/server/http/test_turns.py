@@ -75,6 +75,19 @@ def test_one_user_never_holds_every_place():
     assert len(order) == 10
 
 
+def test_a_user_whose_requests_may_not_wait():
+    async def ask():
+        turns = Turns(None, 1, 0)
+        for _ in range(2):
+            async with turns.place("a"):
+                with pytest.raises(BusyError, match="1 heavy requests at work and 0 waiting"):
+                    await turns.place("a").__aenter__()
+                async with turns.place("b"):
+                    assert turns.waiting == 0
+
+    asyncio.run(ask())
+
+
 def test_a_request_that_gives_up_frees_its_place():
     async def give_up():
         turns = Turns(1, 1, 1)
@@ -276,7 +289,7 @@ def test_files_of_many_rows_are_heavy(narrow):
     )
     long = f"{LIST}/{posted.json()['data']['id']}"
     with contextlib.ExitStack() as stack:
-        for _ in range(2):  # whoever does not read an export holds a place
+        for _ in range(2):  # a client that does not read its export holds a place
             export = stack.enter_context(sent(service, anna, f"{LIST}/export?format=zip&seriesName=long"))
             assert export.recv(12) == b"HTTP/1.1 200"
         stack.enter_context(sent(service, anna, f"{LIST}/summary"))
