@@ -124,6 +124,13 @@ def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world
     assert admin.post(PATH, json=body(world, "after a restart of the server")).status_code == 200
 
 
+def test_a_connection_that_broke_while_it_was_idle_is_replaced(services):
+    with services.catalogue.reading() as connection:
+        raw = connection.connection.dbapi_connection
+    raw.close()
+    services.catalogue.ping()
+
+
 def test_a_statement_that_takes_too_long(owner, admin, world):
     run(
         owner,

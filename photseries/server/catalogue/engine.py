@@ -331,8 +331,9 @@ def _require_open(connection: Any, *_: Any) -> None:
     DisconnectionError
     """
     poll = select_.poll()
-    poll.register(connection.fileno(), select_.POLLIN)
-    if poll.poll(0):
+    if not connection.closed:
+        poll.register(connection.fileno(), select_.POLLIN)
+    if connection.closed or poll.poll(0):
         raise DisconnectionError("The server has closed the connection.")
 
 

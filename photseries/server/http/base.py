@@ -435,7 +435,7 @@ class BaseHandler(RequestHandler):
         """Return the query for the log: of parameters that this verb does not know, the names alone."""
         contract = getattr(getattr(self, self.verb.lower(), None), "contract", None)
         known = {parameter.name for parameter in contract.query} if contract else set()
-        pairs = parse_qsl(self.request.query, keep_blank_values=True, max_num_fields=None)
+        pairs = parse_qsl(self.request.query, keep_blank_values=True)
         return "&".join(f"{name}={value if name in known else '...'}" for name, value in pairs)
 
     def flush(self, include_footers: bool = False) -> asyncio.Future[None]:
@@ -501,7 +501,8 @@ class BaseHandler(RequestHandler):
             if value.status >= 500:
                 reason = getattr(value.__cause__, "orig", value.__cause__)  # of the database, without the statement
                 expected = isinstance(value, UnavailableError)
-                log.warning("%s: %s (%s)", self.request_id, value, reason, exc_info=None if expected else reason)
+                because = "" if reason is None else f" ({reason})"
+                log.warning("%s: %s%s", self.request_id, value, because, exc_info=None if expected else reason)
             return
         log.error("%s: unexpected", self.request_id, exc_info=value)
 
@@ -528,7 +529,7 @@ class BaseHandler(RequestHandler):
             "status": self.get_status(),
             "seconds": round(seconds, 4),
             "received": self._received,
-            "sent": self._sent,
+            "sent": 0 if self.request.method == "HEAD" else self._sent,
             "user": one_line(getattr(getattr(self, "principal", None), "username", "-")),
             "token": self._prefix,
             "client": self.address,

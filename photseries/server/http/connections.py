@@ -100,8 +100,9 @@ class Connections:
         while self._open and self._loop.time() < begun + timeout:
             # A proxy takes an idle connection when it has been told to close the others, so each gets this time.
             before = self._loop.time() - LINGER
-            for stream in [stream for stream in self._open if begun < before and stream.is_idle_since(before)]:
-                stream.close()
+            if before > begun:
+                for stream in [stream for stream in self._open if stream.is_idle_since(before)]:
+                    stream.close()
             await asyncio.sleep(STEP)
         await self._server.close_all_connections()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import logging
 import signal
 import socket
@@ -105,8 +106,8 @@ ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
 
-#: How often the totals of the archive are read, and the gauges of a process are shown to the others [s].
-MEASURE = 60.0
+#: How often gauges are shown to the other processes [s], and at which of these times the totals are read: each minute.
+MEASURE = 12
 REFRESH = 5.0
 
 
@@ -212,7 +213,6 @@ async def _serve(
     upkeep = [
         asyncio.create_task(_sweep_regularly(shared, own)),
         asyncio.create_task(_measure_regularly(shared, own)),
-        asyncio.create_task(_refresh_regularly(shared)),
     ]
     gc.collect()
     gc.freeze()  # what is there now stays: a full collection need not look at it
@@ -244,14 +244,9 @@ async def _sweep_regularly(shared: Shared, threads: Threads) -> None:
 
 
 async def _measure_regularly(shared: Shared, threads: Threads) -> None:
-    """Ask the database for the totals of the archive."""
-    while True:
-        await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
-        await asyncio.sleep(MEASURE)
-
-
-async def _refresh_regularly(shared: Shared) -> None:
-    """Show the gauges of this process to the others."""
-    while True:
+    """Show the gauges of this process to the others, and read the totals of the archive now and then."""
+    for step in itertools.count():
         shared.metrics.refresh()
+        if step % MEASURE == 0:
+            await asyncio.get_running_loop().run_in_executor(threads, shared.metrics.measure)
         await asyncio.sleep(REFRESH)
