@@ -312,3 +312,22 @@ def test_pages_say_units_and_systems_and_do_not_mix_them(page, service, admin, w
     page.get_by_role("cell", name="15.250 Vega", exact=True).wait_for()
     for number in ids.values():
         page.locator(f'td[data-series="{number}"] path').wait_for()
+
+
+def test_what_was_deleted_or_changed_is_restored(page, service, admin, world, watch):
+    watch.expect("status of 404")
+    body = world.fields(series_name="restore", data=columns(20), channel="first")
+    path = f"/series/{admin.post('/api/photometric_series', json=body).json()['data']['id']}"
+    admin.patch(f"/api/photometric_series/{path[8:]}", json={"channel": "second"}).raise_for_status()
+    sign_in(page, service.token, path)
+    assert barriers(page) == {}
+    page.get_by_role("button", name="Restore this revision").click()
+    page.get_by_text("restore of channel, revision").wait_for()
+    page.get_by_text("revision 3").first.wait_for()
+    admin.delete(f"/api/photometric_series/{path[8:]}").raise_for_status()
+    page.goto(path)
+    page.get_by_role("heading", name="was deleted").wait_for()
+    assert barriers(page) == {}
+    page.get_by_role("button", name="Restore").click()
+    page.get_by_role("heading", name="star").wait_for()
+    assert admin.get(f"/api/photometric_series/{path[8:]}").json()["data"]["channel"] == "first"

@@ -93,6 +93,13 @@ class Restorer:
         self._upkeep.ownership.require()
         return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
 
+    def is_restorable(self, principal: Principal, series_id: int) -> bool:
+        """Return whether a series is deleted and the principal may restore it while its file is kept."""
+        with self._catalogue.reading() as connection:
+            events = restoring.history_of(connection, series_id)
+            found = restoring.deleted(connection, principal, series_id, events)
+        return found is not None and found.allowed
+
     def _restore(
         self, principal: Principal, series_id: int, revision: int | None, expected: frozenset[int] | None
     ) -> int:

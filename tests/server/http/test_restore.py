@@ -1,6 +1,7 @@
 """Deleted series and earlier revisions come back while their files are kept."""
 
 import dataclasses
+import re
 
 import psycopg2
 import pytest
@@ -236,3 +237,27 @@ def test_a_restore_counts_for_quotas(services, principal):
     (used,) = services.reader.usage(principal)
     files = {blob.key: blob.size for blob in services.store.scan()}
     assert (used.series, used.bytes, used.kept_bytes) == (2, sum(files.values()), 0)
+
+
+def shown(client, series):
+    """The page of a series, with the buttons on it."""
+    answer = client.get(f"/series/{series}")
+    return answer.status_code, re.findall(r'<button type="button" class="(?:quiet )?restore" ([^>]*)>', answer.text)
+
+
+def test_the_pages_offer_it_to_those_who_may(service, anna, world):
+    series = post(anna, world, channel="a", group_ids=[world.crew])
+    patch(anna, series, channel="b")
+    with service.client() as ben, service.client() as reader:
+        anna.post("/sign-in", data={"token": world.tokens["anna"]})
+        ben.post("/sign-in", data={"token": world.tokens["ben manages"]})
+        reader.post("/sign-in", data={"token": world.tokens["ben"]})
+        button = f'data-id="{series}" data-revision="1"'
+        assert shown(anna, series) == shown(ben, series) == (200, [button])
+        assert shown(reader, series) == (200, [])
+        restored(anna, series, 1)
+        assert shown(anna, series) == (200, [f'data-id="{series}" data-revision="2"']), "the current state has none"
+        anna.delete(f"{PATH}/{series}")
+        assert shown(anna, series) == shown(ben, series) == (404, [f'data-id="{series}"'])
+        assert shown(reader, series) == (404, [])
+        assert "No photometric series" in reader.get(f"/series/{series}").text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from photseries.errors import NotFoundError
 from photseries.fields import FIELDS, PER_COLUMN, Section
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.calibration import calibration_of
@@ -33,7 +34,14 @@ class SeriesPageHandler(PageHandler):
 
     async def get(self, identity: str) -> None:
         """Show a series."""
-        await self.show("series.html", lambda: self.values(number_of(identity)))
+        series_id = number_of(identity)
+        try:
+            await self.show("series.html", lambda: self.values(series_id))
+        except NotFoundError:
+            if not await self.run(lambda: self.services.restorer.is_restorable(self.principal, series_id)):
+                raise
+            self.set_status(404)
+            await self.show("deleted.html", lambda: {"series_id": series_id})
 
     def values(self, series_id: int) -> Mapping[str, Any]:
         """Give the values of the template; call it in a thread."""
