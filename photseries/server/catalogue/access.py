@@ -67,7 +67,7 @@ def changeable(principal: Principal) -> ColumnElement[bool]:
 
 
 def deleted_access(principal: Principal, owner_id: int, listeners: Iterable[int]) -> tuple[bool, bool]:
-    """Tell whether a series that has no row any more was visible, and whether the token may change it.
+    """Return whether a deleted series was visible, and whether the token may change it.
 
     Parameters
     ----------
