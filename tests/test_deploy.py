@@ -54,8 +54,8 @@ def test_the_documents_name_the_number_of_connections():
     number = settings.Server().all_threads + SPARE_CONNECTIONS
     text = (DEPLOY.parent / "docs" / "operation.md").read_text()
     assert f"{number} connections with the defaults" in text
-    assert (100 - 10) // number == 5
-    assert "enough for 5 processes" in text
+    assert (100 - 10) // number == 4
+    assert "enough for 4 processes" in text
 
 
 @pytest.fixture
