@@ -102,3 +102,9 @@ def test_every_make_verb_of_the_documents_exists():
     for page in PAGES:
         for verb in re.findall(r"(?:^|`)\s*make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE):
             assert f"\n{verb}:" in makefile, (page, verb)
+
+
+def test_the_example_of_variable_stars_finds_them(reader):
+    (python,) = blocks("docs/variability.md", "python")
+    printed = run([sys.executable, "-W", "error", "-c", python], reader).splitlines()
+    assert sorted(line.split()[0] for line in printed[1:]) == ["0", "1", "2", "3", "4"]

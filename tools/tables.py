@@ -7,7 +7,7 @@ from pathlib import Path
 
 from photseries import errors
 from photseries.client.queries import KEYWORDS
-from photseries.fields import ANSWERED, FIELDS, SETTABLE, STATISTICS
+from photseries.fields import ANSWERED, FEATURES, FIELDS, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
 from photseries.server.accounts import KINDS
@@ -106,8 +106,8 @@ def fields():
     return ", ".join(f"`{name}`" for name in ANSWERED) + ", and `data`."
 
 
-def statistics():
-    rows = [[f"`{name}`", FIELDS[name].description, FIELDS[name].unit or ""] for name in STATISTICS]
+def statistics(names=STATISTICS):
+    rows = [[f"`{name}`", FIELDS[name].description, FIELDS[name].unit or ""] for name in names]
     return table(["statistic", "what", "unit"], rows)
 
 
@@ -155,6 +155,7 @@ DOCUMENTS = {
     "docs/api.md": API,
     "docs/formats.md": {"formats": formats, "exports": exports},
     "docs/import.md": {"reasons": reasons},
+    "docs/variability.md": {"features": lambda: statistics(FEATURES)},
     "docs/vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
     "photseries/client/criteria.py": {"criteria": lambda: criteria(False), "cone": lambda: criteria(True)},
 }

@@ -16,7 +16,14 @@ from photseries.fields.values import cast
 
 __all__ = ["NameTemplate", "field_options", "given_fields"]
 
-_METAVARS: Mapping[str, str] = {"id": "ID", "number": "NUMBER", "ids": "ID,...", "object": "JSON", "units": "JSON"}
+_METAVARS: Mapping[str, str] = {
+    "id": "ID",
+    "number": "NUMBER",
+    "ids": "ID,...",
+    "object": "JSON",
+    "units": "JSON",
+    "values": "JSON",
+}
 
 
 class _Value(click.ParamType[Any]):
@@ -96,7 +103,7 @@ def _read(field: Field, text: Any) -> Any:
     value = text
     if field.type == "ids" and text != "all":
         value = text.split(",")
-    elif field.type in ("object", "units"):
+    elif field.type in ("object", "units", "values"):
         try:
             value = orjson.loads(text)
         except ValueError:

@@ -16,6 +16,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
+from photseries.fields import FEATURES
 from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
 from photseries.parameters import kinds as kind
 from photseries.parameters.kinds import Kind
@@ -38,7 +39,7 @@ photseries find --ra 75.43 --dec -69.17 --radius 0.01 --sort-by separation
 """
 
 _CONTROLS = tuple(
-    known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder")
+    known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "features")
 )
 
 _METAVARS = {
@@ -106,6 +107,8 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
     """
     asked = given(criteria)
     names = [name.strip() for name in columns.split(",")] if columns else None
+    if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
+        asked["features"] = True
     walked = islice(client.iter(**asked, num_per_page=min(limit or MOST_PER_PAGE, MOST_PER_PAGE)), limit or None)
     found = _having(names or (), (series.metadata for series in walked))
     if as_json:
@@ -147,7 +150,7 @@ def _width() -> int | None:
 
 
 def _criteria_alone(asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if name not in ("sortBy", "sortOrder")}
+    return {name: value for name, value in asked.items() if name not in ("sortBy", "sortOrder", "features")}
 
 
 def _write_csv(found: Iterable[Mapping[str, Any]], names: Sequence[str] | None) -> None:

@@ -161,13 +161,13 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
-    from photseries.lightcurve.curve import light_curve, require_derivable
+    from photseries.lightcurve.curve import good_rows, light_curve, require_derivable
     from photseries.lightcurve.samples import unit_of
 
     frame, calibration = series.data, calibration_of(series.metadata)
     unit: Unit = unit_of(frame, calibration) if flux is None else "flux" if flux else "mag"
     require_derivable((unit,), frame, calibration)
-    curve = light_curve(frame, calibration)
+    curve = light_curve(frame, calibration).masked(good_rows(frame, series.metadata))
     in_flux = unit == "flux"
     yield calibration.label(unit)
     yield from drawn(

@@ -79,6 +79,10 @@ class Criteria(TypedDict, total=False):
     """Series whose num_exp is at least this."""
     max_num_exposures: int | None
     """Series whose num_exp is at most this."""
+    min_num_flagged: int | None
+    """Series whose num_flagged is at least this."""
+    max_num_flagged: int | None
+    """Series whose num_flagged is at most this."""
     min_num_detected: int | None
     """Series whose num_detected is at least this."""
     max_num_detected: int | None
@@ -121,6 +125,120 @@ class Criteria(TypedDict, total=False):
     """Series whose frame_rate is at least this [Hz]."""
     max_frame_rate: float | None
     """Series whose frame_rate is at most this [Hz]."""
+    features_of: str | Sequence[str] | None
+    """Series whose features_of equals this."""
+    min_weighted_mean: float | None
+    """Series whose weighted_mean is at least this."""
+    max_weighted_mean: float | None
+    """Series whose weighted_mean is at most this."""
+    min_weighted_mean_error: float | None
+    """Series whose weighted_mean_error is at least this."""
+    max_weighted_mean_error: float | None
+    """Series whose weighted_mean_error is at most this."""
+    min_chi2_dof: float | None
+    """Series whose chi2_dof is at least this."""
+    max_chi2_dof: float | None
+    """Series whose chi2_dof is at most this."""
+    min_excess_variance: float | None
+    """Series whose excess_variance is at least this."""
+    max_excess_variance: float | None
+    """Series whose excess_variance is at most this."""
+    min_excess_variance_error: float | None
+    """Series whose excess_variance_error is at least this."""
+    max_excess_variance_error: float | None
+    """Series whose excess_variance_error is at most this."""
+    min_von_neumann: float | None
+    """Series whose von_neumann is at least this."""
+    max_von_neumann: float | None
+    """Series whose von_neumann is at most this."""
+    min_mad: float | None
+    """Series whose mad is at least this."""
+    max_mad: float | None
+    """Series whose mad is at most this."""
+    min_iqr: float | None
+    """Series whose iqr is at least this."""
+    max_iqr: float | None
+    """Series whose iqr is at most this."""
+    min_skewness: float | None
+    """Series whose skewness is at least this."""
+    max_skewness: float | None
+    """Series whose skewness is at most this."""
+    min_kurtosis: float | None
+    """Series whose kurtosis is at least this."""
+    max_kurtosis: float | None
+    """Series whose kurtosis is at most this."""
+    min_stetson_k: float | None
+    """Series whose stetson_k is at least this."""
+    max_stetson_k: float | None
+    """Series whose stetson_k is at most this."""
+    min_amplitude: float | None
+    """Series whose amplitude is at least this."""
+    max_amplitude: float | None
+    """Series whose amplitude is at most this."""
+    min_p1: float | None
+    """Series whose p1 is at least this."""
+    max_p1: float | None
+    """Series whose p1 is at most this."""
+    min_p5: float | None
+    """Series whose p5 is at least this."""
+    max_p5: float | None
+    """Series whose p5 is at most this."""
+    min_p25: float | None
+    """Series whose p25 is at least this."""
+    max_p25: float | None
+    """Series whose p25 is at most this."""
+    min_p75: float | None
+    """Series whose p75 is at least this."""
+    max_p75: float | None
+    """Series whose p75 is at most this."""
+    min_p95: float | None
+    """Series whose p95 is at least this."""
+    max_p95: float | None
+    """Series whose p95 is at most this."""
+    min_p99: float | None
+    """Series whose p99 is at least this."""
+    max_p99: float | None
+    """Series whose p99 is at most this."""
+    min_beyond1_sigma: float | None
+    """Series whose beyond_1_sigma is at least this."""
+    max_beyond1_sigma: float | None
+    """Series whose beyond_1_sigma is at most this."""
+    min_beyond2_sigma: float | None
+    """Series whose beyond_2_sigma is at least this."""
+    max_beyond2_sigma: float | None
+    """Series whose beyond_2_sigma is at most this."""
+    min_largest_change: float | None
+    """Series whose largest_change is at least this."""
+    max_largest_change: float | None
+    """Series whose largest_change is at most this."""
+    min_slope: float | None
+    """Series whose slope is at least this."""
+    max_slope: float | None
+    """Series whose slope is at most this."""
+    min_slope_error: float | None
+    """Series whose slope_error is at least this."""
+    max_slope_error: float | None
+    """Series whose slope_error is at most this."""
+    min_span: float | None
+    """Series whose span is at least this [d]."""
+    max_span: float | None
+    """Series whose span is at most this [d]."""
+    min_largest_gap: float | None
+    """Series whose largest_gap is at least this [d]."""
+    max_largest_gap: float | None
+    """Series whose largest_gap is at most this [d]."""
+    min_median_cadence: float | None
+    """Series whose median_cadence is at least this [d]."""
+    max_median_cadence: float | None
+    """Series whose median_cadence is at most this [d]."""
+    min_median_error: float | None
+    """Series whose median_error is at least this."""
+    max_median_error: float | None
+    """Series whose median_error is at most this."""
+    min_points_per_night: float | None
+    """Series whose points_per_night is at least this."""
+    max_points_per_night: float | None
+    """Series whose points_per_night is at most this."""
     stat: str | Sequence[str] | None
     """Series with such a statistic of one of their columns; may be given several times."""
     use_robust_mag_and_rms: bool | None
@@ -131,6 +249,8 @@ class Criteria(TypedDict, total=False):
     sort_by: str | None
     """The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered as text;
     separation goes with a cone. Default: obj_id, or separation for a list of positions."""
+    features: bool | None
+    """Whether each series comes with its features, such as von_neumann; one series always does."""
     sort_order: str | None
     """Ascending or descending."""
     num_per_page: int | None

@@ -17,7 +17,7 @@ from photseries.client.payload import message
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import ConflictError, InvalidError
-from photseries.fields import ANSWERED
+from photseries.fields import LISTED
 from photseries.formats import base64_text
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.query import MOST_POSITIONS
@@ -148,7 +148,7 @@ class Finder:
 def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns all the same."""
     rows = list(found)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(ANSWERED))
+    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(LISTED))
 
 
 def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:

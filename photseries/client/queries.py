@@ -17,7 +17,7 @@ from photseries.text import suggestion
 __all__ = ["KEYWORDS", "arguments", "snake_case"]
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
-_SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage")
+_SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage", "features")
 
 
 def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:

@@ -14,11 +14,14 @@ from photseries.fields.field import (
 )
 from photseries.fields.table import (
     ANSWERED,
+    COMPUTED,
     ENUMERATIONS,
     EXPORTED,
+    FEATURES,
     FIELDS,
     IN_FILE,
     KEY,
+    LISTED,
     METADATA,
     PER_COLUMN,
     REFERENCES,
@@ -29,12 +32,15 @@ from photseries.fields.table import (
 
 __all__ = [
     "ANSWERED",
+    "COMPUTED",
     "DECLINATION",
     "ENUMERATIONS",
     "EXPORTED",
+    "FEATURES",
     "FIELDS",
     "IN_FILE",
     "KEY",
+    "LISTED",
     "METADATA",
     "NOT_NEGATIVE",
     "PER_COLUMN",

@@ -33,6 +33,7 @@ Type = Literal[
     "moment",  # date and time
     "object",  # any JSON object
     "units",  # an object with a text for each of some columns of the table
+    "values",  # a list of integers, texts or booleans
     "per column",  # an object with a number for each numeric column of the table
     "ids",
     "entries",  # a list of objects with id and name
@@ -44,7 +45,8 @@ class Section(Enum):
 
     RECORD and FILE are columns of the catalogue that the service sets. METADATA is set by clients and stands in the
     catalogue and, where ``in_file``, in the stored file. SHARING is set by clients and has tables of its own. STATISTIC
-    is computed from the table of the series when it is stored. SEARCH is computed for one answer.
+    is computed from the table of the series when it is stored; so is FEATURE, which a list has only on request. SEARCH
+    is computed for one answer.
     """
 
     RECORD = "record"
@@ -52,6 +54,7 @@ class Section(Enum):
     SHARING = "sharing"
     FILE = "file"
     STATISTIC = "statistic"
+    FEATURE = "feature"
     SEARCH = "search"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from photseries.fields.features import FEATURE_FIELDS
 from photseries.fields.field import (
     DECLINATION,
     NOT_NEGATIVE,
@@ -24,11 +25,14 @@ from photseries.fields.field import (
 
 __all__ = [
     "ANSWERED",
+    "COMPUTED",
     "ENUMERATIONS",
     "EXPORTED",
+    "FEATURES",
     "FIELDS",
     "IN_FILE",
     "KEY",
+    "LISTED",
     "METADATA",
     "PER_COLUMN",
     "REFERENCES",
@@ -210,6 +214,14 @@ _TABLE: Final[tuple[Field, ...]] = (
         "which columns are the brightness of a table with fluxes and magnitudes; null takes the fluxes",
         ucd="meta.code", values=("flux", "mag"), on_page=False,
     ),
+    _metadata(
+        "flag_column", "text", "Flag column",
+        "the column that marks bad rows: statistics, features, periods and plots skip them", ucd="meta.code.qual",
+    ),
+    _metadata(
+        "good_values", "values", "Good values", "list: the values of flag_column in good rows; null takes 0",
+        on_page=False,
+    ),
     _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),
     _metadata(
         "column_units", "units", "Units of columns",
@@ -259,6 +271,10 @@ _TABLE: Final[tuple[Field, ...]] = (
     _statistic(
         "num_exp", "integer", "Exposures", "rows of the table", ucd="meta.number;obs.exposure", filled=True,
         verbosity=3, criteria=_min_max("NumExposures"),
+    ),
+    _statistic(
+        "num_flagged", "integer", "Flagged", "rows that flag_column marks as bad; all but num_exp and times skip them",
+        ucd="meta.number;obs.exposure", criteria=_min_max("NumFlagged"),
     ),
     _statistic(
         "num_detected", "integer", "Detected", "rows whose S/N is above the detection threshold",
@@ -360,6 +376,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     _per_column("minima", "Minimum", "minimum of each numeric column"),
     _per_column("maxima", "Maximum", "maximum of each numeric column"),
     _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
+    *FEATURE_FIELDS,
     _one(
         "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position",
         filled=True,
@@ -390,19 +407,26 @@ SETTABLE: Final = (*METADATA, *SHARING)
 #: Fields in the metadata of the stored file.
 IN_FILE: Final = (*(name for name in METADATA if FIELDS[name].in_file), "owner_id")
 
-#: Fields that are computed from the table of a series.
+#: Fields that describe the table of a series, and those that describe its variability.
 STATISTICS: Final = _names(Section.STATISTIC)
+FEATURES: Final = _names(Section.FEATURE)
+
+#: Fields that are computed from the table of a series.
+COMPUTED: Final = (*STATISTICS, *FEATURES)
 
 #: Statistics that have one value for each numeric column of the table.
 PER_COLUMN: Final = tuple(field.name for field in _TABLE if field.type == "per column")
 
-#: Fields of every answer about a series, which ``sortBy`` accepts; ``data`` follows them.
+#: Fields of the answer about one series, which ``sortBy`` accepts; ``data`` follows them.
 ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not Section.SEARCH)
+
+#: Fields of every series in a list.
+LISTED: Final = tuple(name for name in ANSWERED if name not in FEATURES)
 
 #: Fields of a series in a HATS export.
 EXPORTED: Final = tuple(
     name
-    for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC)
+    for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC, Section.FEATURE)
     if name not in PER_COLUMN and FIELDS[name].in_file
 )
 

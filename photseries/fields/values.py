@@ -76,6 +76,8 @@ def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
             return _object(field.name, value, depth)
         case "units":
             return _units(field.name, value)
+        case "values":
+            return _values(field.name, value)
     raise AssertionError(f"Clients cannot set a field of type {field.type}.")
 
 
@@ -195,6 +197,20 @@ def _units(name: str, value: Any) -> dict[str, str] | None:
     if any(not isinstance(unit, str) or not 0 < len(unit) <= LONGEST_UNIT for unit in units.values()):
         raise ValueError(f"{name} must have a text of 1 to {LONGEST_UNIT} characters for each column.")
     return units or None
+
+
+def _values(name: str, value: Any) -> list[int | str]:
+    """Check a list of integers, texts or booleans; a single one is a list of one."""
+    values = [_integer(item) for item in (value if isinstance(value, list | tuple) else [value])]
+    if not 0 < len(values) <= MOST_IDS or any(not isinstance(item, int | str) for item in values):
+        raise _uncastable(name, f"a list of 1 to {MOST_IDS} integers, texts or booleans is needed")
+    if problem := _unstorable(values, 1):
+        raise ValueError(f"{name} {problem}.")
+    return values
+
+
+def _integer(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _no_list(name: str, *, lone: bool) -> ValueError:

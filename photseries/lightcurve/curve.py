@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
@@ -29,12 +29,15 @@ __all__ = [
     "MEASUREMENTS",
     "LightCurve",
     "brightness_spellings",
+    "good_rows",
     "light_curve",
     "measured_columns",
     "require_derivable",
     "require_one_brightness",
     "underivable",
 ]
+
+Rows = np.ndarray[Any, np.dtype[np.bool_]]
 
 #: What cannot be derived from the other kind of brightness if that does not convert.
 _NOT_FROM: Final = {
@@ -77,9 +80,33 @@ class LightCurve:
             magerr=self.magerr[order],
         )
 
+    def masked(self, good: Rows | None) -> LightCurve:
+        """Give the same rows, of which those that are not good have no brightness; None: all are good."""
+        if good is None:
+            return self
+        kept = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
+        return LightCurve(mjd=self.mjd, **kept)
+
 
 #: The names of these columns, in order.
 MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
+
+
+def good_rows(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Rows | None:
+    """Tell which rows are good by the flag column of a series, bool, shape (n,); None where it has none.
+
+    Raises
+    ------
+    InvalidError
+        When the table has no such column.
+    """
+    name = metadata.get("flag_column")
+    if name is None:
+        return None
+    if name not in frame.columns:
+        message = f"The table has no column {name!r:.80}."
+        raise InvalidError(message, fields={"flag_column": [message]})
+    return np.asarray(frame[name].isin(metadata.get("good_values") or [0]))
 
 
 def brightness_spellings(calibration: Calibration) -> tuple[str, ...]:

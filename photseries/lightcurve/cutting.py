@@ -11,7 +11,7 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.calibration import calibration_of
-from photseries.lightcurve.curve import LightCurve, light_curve, require_derivable
+from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.part import Part
@@ -107,7 +107,8 @@ def chosen(
     calibration = calibration_of(metadata)
     require_derivable(part.derive, frame, calibration)
     curve = light_curve(frame, calibration) if curve is None else curve
-    rows, count = _rows(curve, part)
+    is_plot = part.max_points is not None
+    rows, count = _rows(curve.masked(good_rows(frame, metadata)) if is_plot else curve, part)
     if not rows.size:
         raise InvalidError("No row of this series is in the part that is asked for.")
     names = list(frame.columns) if part.columns is None else list(part.columns)

@@ -37,7 +37,7 @@ class Part:
         Rows between these numbers, from 0, both included.
     max_points : int, optional
         At most so many rows, for plots: in the order of time the first, the last, and the least and the greatest
-        brightness of each run of equally many. Rows without a time or a brightness are left out.
+        brightness of each run of equally many. Rows without a time or a brightness, and flagged ones, are left out.
     derive : tuple of str
         Of :data:`DERIVED`.
     """

@@ -9,7 +9,7 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.calibration import AB_MICROJANSKY, Calibration, Unit
-from photseries.lightcurve.curve import brightness_spellings, light_curve, require_derivable
+from photseries.lightcurve.curve import Rows, brightness_spellings, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import FLUX, is_numeric, required_column
@@ -69,6 +69,7 @@ def samples(
     unit: Unit,
     calibration: Calibration = AB_MICROJANSKY,
     *,
+    good: Rows | None = None,
     quality: str | None = None,
     mjd_min: float | None = None,
     mjd_max: float | None = None,
@@ -82,6 +83,8 @@ def samples(
     unit : {"flux", "mag"}
         The other one is derived where the table has only one; a flux that is not positive has no magnitude.
     calibration : Calibration
+    good : ndarray of bool, shape (n,), optional
+        Which rows are not flagged; the others are left out.
     quality : str, optional
         A column; rows in which it is not 0 are left out.
     mjd_min, mjd_max : float, optional
@@ -98,7 +101,7 @@ def samples(
         When the column is not there or not of numbers, the unit cannot be derived, or no point is left.
     """
     require_derivable((unit,), frame, calibration, "brightness")
-    curve = light_curve(frame, calibration)
+    curve = light_curve(frame, calibration).masked(good)
     value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
     kept = np.isfinite(curve.mjd) & np.isfinite(value)
     if quality is not None:

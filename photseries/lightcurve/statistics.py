@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.curve import LightCurve, Rows, light_curve
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
@@ -24,9 +24,9 @@ __all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
-#: The version of the definitions in this module. Raise it when a stored statistic gets another value, so that
-#: ``photseries recompute`` finds the series that were summarized before.
-STATISTICS_VERSION: Final = 2
+#: The version of the definitions in this module and of the features. Raise it when a stored statistic gets another
+#: value, so that ``photseries recompute`` finds the series that were summarized before.
+STATISTICS_VERSION: Final = 3
 
 SECONDS_PER_DAY = 86400.0
 
@@ -47,6 +47,8 @@ class Summary:
     ----------
     num_exp : int
         Rows.
+    num_flagged : int
+        Rows that are not good: they have times, and count in nothing else.
     num_detected : int
         Rows whose S/N is above the detection threshold.
     mean_flux, rms_flux, robust_flux, robust_rms_flux : float or None
@@ -73,6 +75,7 @@ class Summary:
     """
 
     num_exp: int
+    num_flagged: int
     num_detected: int
     mean_flux: float | None
     rms_flux: float | None
@@ -100,7 +103,13 @@ class Summary:
     stds: dict[str, float | None]
 
 
-def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection_threshold: float = 3.0) -> Summary:
+def summarize(
+    frame: pd.DataFrame,
+    curve: LightCurve | None = None,
+    *,
+    good: Rows | None = None,
+    detection_threshold: float = 3.0,
+) -> Summary:
     """Compute the statistics of a series.
 
     Parameters
@@ -108,7 +117,9 @@ def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts, rows in any order.
     curve : LightCurve, optional
-        Its light curve, when it is known already.
+        Its light curve, when it is known already; of flagged rows it has only the times.
+    good : ndarray of bool, shape (n,), optional
+        Which rows are not flagged.
     detection_threshold : float
         A row is detected when its S/N is above this.
 
@@ -143,9 +154,10 @@ def summarize(frame: pd.DataFrame, curve: LightCurve | None = None, *, detection
         first, last = (0, times.size - 1) if times.size else (None, None)
         detected_times = np.flatnonzero(detected[: times.size])
         last_detected = int(detected_times[-1]) if detected_times.size else None
-        medians, minima, maxima, stds = _column_statistics(frame)
+        medians, minima, maxima, stds = _column_statistics(frame if good is None else frame[good])
         return Summary(
             num_exp=len(frame),
+            num_flagged=0 if good is None else int(np.count_nonzero(~good)),
             num_detected=int(np.count_nonzero(detected)),
             mean_flux=_number(mean_flux),
             rms_flux=_number(rms_flux),

@@ -94,6 +94,7 @@ class Query:
     cursor: Cursor | None = None
     include_total: bool = True
     data_format: Literal["json", "hdf5", "none"] = "none"
+    features: bool = False
 
 
 def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Query:
@@ -133,6 +134,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
         cursor=_cursor(values, sort_by, descending),
         include_total=values["includeTotal"],
         data_format=values["dataFormat"],
+        features=values["features"],
     )
 
 

@@ -66,7 +66,7 @@ class Parameter:
 
 def snake_case(name: str) -> str:
     """Return the Python spelling of a parameter: ``minMedianSNR`` is ``min_median_snr``."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.replace("NaN", "Nan")).lower()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +169,12 @@ CONTROLS: tuple[Parameter, ...] = (
         sentence="The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered "
         "as text; separation goes with a cone. "
         "Default: obj_id, or separation for a list of positions.",
+    ),
+    Parameter(
+        name="features",
+        kind=FLAG,
+        default=False,
+        sentence="Whether each series comes with its features, such as von_neumann; one series always does.",
     ),
     Parameter(name="sortOrder", kind=choice("asc", "desc"), default="asc", sentence="Ascending or descending."),
     Parameter(name="pageNumber", kind=POSITIVE, default=1, sentence="The page, from 1."),

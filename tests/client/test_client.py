@@ -24,7 +24,7 @@ from photseries.errors import (
     StartError,
     UnauthorizedError,
 )
-from photseries.fields import ANSWERED
+from photseries.fields import LISTED
 from photseries.hdf5 import stored_file
 from photseries.parameters import ONE_SERIES
 from tests.support import DATA, TESS, columns, recipe_read, recipe_write
@@ -266,7 +266,7 @@ def test_find(client, fields):
     assert "data" not in found
     assert "data" not in client.get(numbers[0]).metadata
     assert sorted(found["id"]) == numbers
-    assert list(found) == list(ANSWERED)
+    assert list(found) == list(LISTED)
     assert client.count(seriesName=name) == 5
     assert client.find(series_name=name, min_num_exposures=4, sort_by="num_exp", sort_order="desc")[
         "num_exp"
@@ -274,7 +274,7 @@ def test_find(client, fields):
     assert client.find(series_name=[name, "no, such"], series_obj_id=np.array([2, 3]))["id"].tolist() == numbers[:2]
     assert len(client.find(series_name=name, limit=2)) == 2
     nothing = client.find(series_name="nothing of this name")
-    assert (len(nothing), list(nothing)) == (0, list(ANSWERED))
+    assert (len(nothing), list(nothing)) == (0, list(LISTED))
     walked = list(client.iter(series_name=name, num_per_page=2))
     assert sorted(series.id for series in walked) == numbers
     assert sorted(len(series.data) for series in walked) == [2, 3, 4, 5, 6]

@@ -63,6 +63,7 @@ def assert_as_skyportal(frame, mags, fluxes, noise):
     detected = np.flatnonzero(snr > 3)
     expected = {
         "num_exp": len(mjd),
+        "num_flagged": 0,
         "num_detected": len(detected),
         "mean_flux": np.nanmean(fluxes),
         "rms_flux": np.nanstd(fluxes),

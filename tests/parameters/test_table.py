@@ -19,6 +19,14 @@ PROMISED = """
     limitingMagFainterThan limitingMagIsNaN=limitingMagIsNone magrefBrighterThan magrefFainterThan minMedianSNR
     maxMedianSNR minBestSNR maxBestSNR minWorstSNR maxWorstSNR stat dataFormat sortBy sortOrder pageNumber
     numPerPage cursor includeTotal fluxUnit magsys timeScale batch
+    minWeightedMean maxWeightedMean minWeightedMeanError maxWeightedMeanError minChi2Dof maxChi2Dof
+    minExcessVariance maxExcessVariance minExcessVarianceError maxExcessVarianceError minVonNeumann maxVonNeumann
+    minMad maxMad minIqr maxIqr minSkewness maxSkewness minKurtosis maxKurtosis minStetsonK maxStetsonK
+    minAmplitude maxAmplitude minP1 maxP1 minP5 maxP5 minP25 maxP25 minP75 maxP75 minP95 maxP95 minP99 maxP99
+    minBeyond1Sigma maxBeyond1Sigma minBeyond2Sigma maxBeyond2Sigma minLargestChange maxLargestChange minSlope
+    maxSlope minSlopeError maxSlopeError minSpan maxSpan minLargestGap maxLargestGap minMedianCadence
+    maxMedianCadence minMedianError maxMedianError minPointsPerNight maxPointsPerNight minNumFlagged maxNumFlagged
+    featuresOf features
 """
 
 # What is not compared with a column of the same name.

@@ -8,6 +8,7 @@ import numpy as np
 
 from photseries.lightcurve import folding
 from photseries.lightcurve.calibration import Unit, calibration_of
+from photseries.lightcurve.curve import good_rows
 from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.peaks import Peak
@@ -288,6 +289,7 @@ class Analysis:
             stored.frame,
             points.brightness or unit_of(stored.frame, calibration),
             calibration,
+            good=good_rows(stored.frame, stored.metadata),
             quality=points.quality,
             mjd_min=points.mjd_min,
             mjd_max=points.mjd_max,

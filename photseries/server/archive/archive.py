@@ -376,5 +376,6 @@ class Archive:
 
 
 def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether the statistics of a series change because its numbers mean something else."""
-    return any(before.get(name) != after.get(name) for name in ("flux_unit", "magsys", "brightness"))
+    """Tell whether the statistics of a series change because its numbers or its flags mean something else."""
+    deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values")
+    return any(before.get(name) != after.get(name) for name in deciding)

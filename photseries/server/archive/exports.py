@@ -137,7 +137,9 @@ class _Export:
 
     def _found(self) -> Iterator[Found]:
         """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
-        return self.reader.find_all(self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE))
+        return self.reader.find_all(
+            self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
+        )
 
     def parquet(self) -> Iterator[bytes]:
         """Yield a long table as Parquet."""

@@ -18,8 +18,9 @@ from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
-from photseries.lightcurve.curve import brightness_spellings, light_curve, require_one_brightness
+from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash
+from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
@@ -308,6 +309,7 @@ class Intake:
         calibration = calibration_of(metadata)
         validate(frame, self._limits, brightness_spellings(calibration))
         require_one_brightness(frame, calibration)
+        good_rows(frame, metadata)
 
     def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
         """Return the values of a row that follow from the table and its calibration: statistics and content hash."""
@@ -344,9 +346,11 @@ def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]
 
 def statistics_of(frame: pd.DataFrame, metadata: Mapping[str, Any], detection_threshold: float) -> dict[str, Any]:
     """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
-    curve = light_curve(frame, calibration_of(metadata))
-    summary = summarize(frame, curve, detection_threshold=detection_threshold)
-    return {**{name: getattr(summary, name) for name in STATISTICS}, "statistics_version": STATISTICS_VERSION}
+    good = good_rows(frame, metadata)
+    curve = light_curve(frame, calibration_of(metadata)).masked(good)
+    summary = summarize(frame, curve, good=good, detection_threshold=detection_threshold)
+    statistics = {name: getattr(summary, name) for name in STATISTICS}
+    return {**statistics, **features(curve), "statistics_version": STATISTICS_VERSION}
 
 
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from photseries.fields import STATISTICS
+from photseries.fields import COMPUTED
 from photseries.formats import json_columns
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import underivable
@@ -50,7 +50,7 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
         "columns": {str(name): str(dtype) for name, dtype in new.frame.dtypes.items()},
-        "statistics": {name: new.values[name] for name in STATISTICS},
+        "statistics": {name: new.values[name] for name in COMPUTED},
         "content_hash": new.values["content_hash"],
         "warnings": [*new.warnings, *exists],
         "exists": taken,

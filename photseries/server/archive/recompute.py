@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from photseries.errors import ConflictError, DamagedError, InvalidError, NotFoundError
-from photseries.fields import PER_COLUMN, STATISTICS
+from photseries.fields import COMPUTED, PER_COLUMN
 from photseries.hdf5 import Decoded
 from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import require_one_brightness
@@ -32,8 +32,9 @@ class Change:
 
     @property
     def size(self) -> float:
-        """The absolute difference; -1 where one of them is null, which has no difference."""
-        return -1.0 if self.before is None or self.after is None else abs(float(self.after) - float(self.before))
+        """The absolute difference; -1 where one of them is null or a text, which has no difference."""
+        has_none = any(value is None or isinstance(value, str) for value in (self.before, self.after))
+        return -1.0 if has_none else abs(float(self.after) - float(self.before))
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ class Tally:
     """Counts, for each statistic, the series in which it changed, and keeps the largest change."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, int] = dict.fromkeys(STATISTICS, 0)
+        self._counts: dict[str, int] = dict.fromkeys(COMPUTED, 0)
         self._largest: dict[str, tuple[int, Change]] = {}
 
     def add(self, recomputed: Recomputed) -> None:
@@ -171,7 +172,7 @@ class Tally:
                 "before": change.before,
                 "after": change.after,
             }
-            for name in STATISTICS
+            for name in COMPUTED
             if name in self._largest
             for series_id, change in [self._largest[name]]
         ]
@@ -188,7 +189,7 @@ def _named_brightness(metadata: Mapping[str, Any], table: Decoded) -> dict[str, 
 
 def _changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Change]:
     changes = {}
-    for name in STATISTICS:
+    for name in COMPUTED:
         if name in PER_COLUMN:
             old, new = before[name] or {}, after[name]
             pairs = [Change(old.get(column), new.get(column)) for column in {**old, **new}]

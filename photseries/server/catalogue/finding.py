@@ -16,13 +16,14 @@ from sqlalchemy import (
     Integer,
     Row,
     Select,
+    TextClause,
     bindparam,
     func,
     select,
     text,
 )
 
-from photseries.fields import ANSWERED, FIELDS, KEY
+from photseries.fields import ANSWERED, FIELDS, KEY, LISTED
 from photseries.lightcurve.sky import separation
 from photseries.parameters import Cursor, Query
 from photseries.server.catalogue.access import VISIBLE, seeing, visible
@@ -37,12 +38,18 @@ __all__ = ["Found", "Page"]
 
 NOTHING: Mapping[str, Any] = {}
 
-# PostgreSQL writes the JSON of a row in a third of the time that Python takes to fetch sixty values and write them; and
-# as one text it costs SQLAlchemy nothing to compile. Names are ours, values are bound.
-_DOCUMENT = text(f"""(
+
+def _document(names: Sequence[str]) -> TextClause:
+    """Return the expression that writes fields of a row as JSON.
+
+    PostgreSQL takes a third of the time that Python takes to fetch sixty values and write them. As one text it costs
+    SQLAlchemy nothing to compile. Names are ours, values are bound.
+    """
+    columns = ", ".join(f"photometric_series.{name}" if name in SERIES else name for name in names)
+    return text(f"""(
     SELECT CAST(row_to_json(shown) AS TEXT)
     FROM (
-        SELECT {", ".join(f"photometric_series.{name}" if name in SERIES else name for name in ANSWERED)}
+        SELECT {columns}
         FROM (
             SELECT coalesce(json_agg(id ORDER BY id), '[]') AS group_ids, coalesce(json_agg(json_build_object(
                 'id', id, 'name', name, 'single_user_group', single_user_id IS NOT NULL) ORDER BY id), '[]') AS groups
@@ -56,11 +63,13 @@ _DOCUMENT = text(f"""(
         ) AS of_streams
     ) AS shown
 ) AS document""").bindparams(  # noqa: S608
-    bindparam("joined_groups", type_=ARRAY(Integer)), bindparam("joined_streams", type_=ARRAY(Integer))
-)
+        bindparam("joined_groups", type_=ARRAY(Integer)), bindparam("joined_streams", type_=ARRAY(Integer))
+    )
 
 
 _FLOATS = tuple(name for name in ANSWERED if FIELDS[name].type in ("number", "mjd"))
+
+_WHOLE, _LISTED = _document(ANSWERED), _document(LISTED)
 
 _DOCUMENT_BINDS = ("everything", "joined_groups", "joined_streams")
 
@@ -134,7 +143,9 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
         .subquery("page")
     )
     more = [column for column in page.c if column.key != "id"]
-    return connection.execute(shown(principal, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)).all()
+    return connection.execute(
+        shown(principal, query, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)
+    ).all()
 
 
 def page_of(
@@ -180,10 +191,10 @@ def taken_by(connection: Connection, principal: Principal, values: Mapping[str, 
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
 
-def shown(principal: Principal, *more: ColumnElement[Any]) -> Select[Any]:
-    """Select a series as the JSON text that answers hold, what describes its blob, and more."""
-    seeing = _seeing(principal)
-    return select(*_DESCRIBED, *more, _DOCUMENT.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
+def shown(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Select[Any]:
+    """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
+    document, seeing = _WHOLE if query.features else _LISTED, _seeing(principal)
+    return select(*_DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
 
 
 def _seeing(principal: Principal) -> dict[str, Any]:
@@ -209,10 +220,10 @@ def _fields_of(document: str) -> dict[str, Any]:
     """
     fields: dict[str, Any] = orjson.loads(document)
     for name in _FLOATS:
-        if type(fields[name]) is int:
+        if type(fields.get(name)) is int:
             fields[name] = float(fields[name])
     return fields
 
 
 _DESCRIBED = [SERIES[name] for name in ("id", "revision", "statistics_version", *BLOB)]
-_ONE = CompiledStatement(select(*_DESCRIBED, _DOCUMENT).where(SERIES.id == bindparam("series_id"), VISIBLE))
+_ONE = CompiledStatement(select(*_DESCRIBED, _WHOLE).where(SERIES.id == bindparam("series_id"), VISIBLE))

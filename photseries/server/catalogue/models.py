@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 from sqlalchemy.types import TypeEngine
 
-from photseries.fields import FIELDS, KEY, METADATA, STATISTICS, Field
+from photseries.fields import COMPUTED, FIELDS, KEY, METADATA, Field
 
 _POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
 
@@ -201,6 +201,7 @@ _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "boolean": Boolean,
     "object": JSON,
     "units": JSON,
+    "values": JSON,
     "per column": JSON,
 }
 
@@ -213,7 +214,7 @@ def _column(field: Field) -> MappedColumn[Any]:
     return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable, server_default=default)
 
 
-_FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in (*METADATA, *STATISTICS)})
+_FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in (*METADATA, *COMPUTED)})
 
 
 class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
@@ -254,6 +255,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
         Index(None, "instrument_id"),
         Index(None, "healpix"),
         Index(None, "statistics_version"),
+        *(Index(None, name, "id") for name in ("von_neumann", "chi2_dof", "amplitude")),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "content_hash", postgresql_using="hash"),
         Index(None, "hash", postgresql_using="hash"),

@@ -82,7 +82,7 @@ def find_near(
         if count >= stop and not query.include_total:
             break
     here = [pair for pairs in kept for pair in zip(*(values.tolist() for values in pairs), strict=True)]
-    found = _shown(connection, principal, here[: query.per_page])
+    found = _shown(connection, principal, query, here[: query.per_page])
     cursor = None
     if len(here) > query.per_page:
         position, squared_chord, series_id = here[query.per_page - 1]
@@ -90,10 +90,12 @@ def find_near(
     return Page(found, cursor), total if query.include_total else None
 
 
-def _shown(connection: Connection, principal: Principal, pairs: list[tuple[int, float, int]]) -> list[Found]:
+def _shown(
+    connection: Connection, principal: Principal, query: Query, pairs: list[tuple[int, float, int]]
+) -> list[Found]:
     """Read the series of pairs; one that was deleted, or is no longer visible, is left out."""
     ids = sorted({series_id for _, _, series_id in pairs})
-    statement = shown(principal).where(*matching(principal, Query()), SERIES.id == func.any(_array(ids)))
+    statement = shown(principal, query).where(*matching(principal, Query()), SERIES.id == func.any(_array(ids)))
     rows = {row.id: row for row in connection.execute(statement)} if ids else {}
     return [
         found_of(rows[series_id], {"position": position, "separation": arcsec(chord)})

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
-from photseries.fields import METADATA, STATISTICS
+from photseries.fields import COMPUTED, METADATA
 from photseries.lightcurve.statistics import STATISTICS_VERSION
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series
@@ -45,7 +45,7 @@ def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
         revision=row["revision"],
         owner_id=row["owner_id"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
-        statistics={name: row[name] for name in STATISTICS},
+        statistics={name: row[name] for name in COMPUTED},
     )
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.sql.elements import KeyedColumnElement
 
 from photseries.errors import DuplicateError, InvalidError
-from photseries.fields import KEY, METADATA, STATISTICS
+from photseries.fields import COMPUTED, KEY, METADATA
 from photseries.lightcurve.sky import pixel
 from photseries.server.catalogue.access import audience, changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
@@ -179,7 +179,7 @@ def _creation(action: Action, changed: ColumnElement[Any], *kept: str) -> Compil
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*kept, *METADATA, *STATISTICS, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
+    given = (*kept, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
     new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
     shared = [
         insert(table)

@@ -12,7 +12,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, SHARING, Field
-from photseries.fields.values import DEEPEST, LONGEST_UNIT, cast
+from photseries.fields.values import DEEPEST, LONGEST_UNIT, MOST_IDS, cast
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
 from photseries.text import first_names
@@ -167,5 +167,11 @@ def _shape(field: Field) -> dict[str, Any]:
             return dict(ID_SHAPE)
         case "ids":
             return dict(ids_shape(lone=field.refers_to == "groups"))
-    texts = {"additionalProperties": {"type": "string", "minLength": 1, "maxLength": LONGEST_UNIT}}
-    return {"type": "object", **(texts if field.type == "units" else {})}
+        case "values":
+            shape = {"type": "array", "items": {"type": ["integer", "string", "boolean"]}, "maxItems": MOST_IDS}
+        case "units":
+            text = {"type": "string", "minLength": 1, "maxLength": LONGEST_UNIT}
+            shape = {"type": "object", "additionalProperties": text}
+        case _:
+            shape = {"type": "object"}
+    return shape

@@ -54,7 +54,7 @@ def aged(services, principal):
 
 def test_new_rows_have_the_present_version(services, principal):
     services.archive.create(principal, body())
-    assert row(services, 1)["statistics_version"] == 2
+    assert row(services, 1)["statistics_version"] == 3
     assert services.upkeep.number_behind() == 0
 
 
@@ -104,7 +104,7 @@ def test_a_change_in_between_survives(services, principal, aged, recomputer, mon
     monkeypatch.setattr("photseries.server.archive.recompute.read_table", read_and_change)
     assert [one.series_id for one in recomputer.run()] == [1, 2]
     now = row(services, 2)
-    assert (now["channel"], now["revision"], now["statistics_version"]) == ("b", 2, 2)
+    assert (now["channel"], now["revision"], now["statistics_version"]) == ("b", 2, 3)
     assert now["best_snr"] == aged[2]["best_snr"]
 
 
@@ -133,7 +133,7 @@ def test_what_altdata_said_of_fluxes_becomes_a_revision_with_a_new_file(services
     unit = old or "relative"
     assert (now["flux_unit"], now["altdata"], now["revision"]) == (unit, {"camera": 2}, 2)
     assert now["filename"] != before["filename"]
-    assert now["statistics_version"] == 2
+    assert now["statistics_version"] == 3
     assert (now["mean_mag"] is None) == (unit != "uJy")
     assert now["mean_flux"] == pytest.approx(np.mean(TABLE["flux"]), rel=1e-12)
     said = services.reader.revision(principal, 1, 2).fields

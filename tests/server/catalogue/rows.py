@@ -60,7 +60,7 @@ def values(**fields):
         "minima": {},
         "maxima": {},
         "stds": {},
-        "statistics_version": 2,
+        "statistics_version": 3,
         "inferred": [],
         "content_hash": f"content {number}",
         "hash": f"md5 {number}",

@@ -192,7 +192,7 @@ VALUES = {
     "assignment_id": [ONE, OTHER],
     "ra": [0.0, 10.123456789012345, 359.99999999999994],
     "dec": [-90.0, -0.1, 0.1, 90.0],
-    "statistics_version": [1, 2],
+    "statistics_version": [1, 3],
 }
 
 #: Columns of which no two rows have the same value.

@@ -154,7 +154,7 @@ def test_a_zip_holds_the_files_as_they_are(admin, stored):
             assert len(file["phot_series/table"]) == 18_699
         listed = [json.loads(line) for line in archive.read(last).splitlines()]
     assert last == "series.jsonl"
-    found = admin.get(PATH, params={"sortBy": "id"}).json()["data"]["series"]
+    found = admin.get(PATH, params={"sortBy": "id", "features": "true"}).json()["data"]["series"]
     assert [{**one, "data": None} for one in listed] == found
     refused = check_error(admin.get(URL, params={"format": "zip", "columns": "mjd"}), 400)
     assert list(refused["data"]["fields"]) == ["format"]

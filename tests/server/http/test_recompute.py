@@ -26,7 +26,7 @@ def test_answers_have_the_version_and_their_tags_depend_on_it(admin, aged):
     path, age = aged
     forms = [(path, {"dataFormat": name}) for name in ("json", "none")] + [(f"{path}.csv", {})]
     tags = [admin.get(where, params=params).headers["ETag"] for where, params in forms]
-    assert admin.get(path).json()["data"]["statistics_version"] == 2
+    assert admin.get(path).json()["data"]["statistics_version"] == 3
     age()
     for (where, params), tag in zip(forms, tags, strict=True):
         answer = admin.get(where, params=params, headers={"If-None-Match": tag})

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from photseries.fields import ANSWERED, FIELDS
+from photseries.fields import ANSWERED, FEATURES, FIELDS
 from photseries.hdf5 import stored_file
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns, recipe_read
@@ -72,6 +72,9 @@ DOCUMENTED = [
     "time_stamp_alignment",
     "altdata",
     "column_units",
+    "flag_column",
+    "good_values",
+    "num_flagged",
     "time_scale",
     "time_refpos",
     "flux_unit",
@@ -115,7 +118,7 @@ DOCUMENTED = [
 
 def test_the_fields_returned(admin, world):
     series = post(admin, world)
-    assert sorted(get(admin, series)) == sorted([*DOCUMENTED, "data"])
+    assert sorted(get(admin, series)) == sorted([*DOCUMENTED, *FEATURES, "data"])
     assert list(get(admin, series, dataFormat="none")) == [*ANSWERED, "data"]
 
 
@@ -421,7 +424,7 @@ def test_criteria(admin, world, params, found):
 def test_a_list_with_tables_equals_the_single_series(admin, world):
     ids = [post(admin, world, series_name="with tables", channel=str(number)) for number in range(3)]
     for data_format in ("json", "hdf5"):
-        params = {"seriesName": "with tables", "dataFormat": data_format, "sortBy": "id"}
+        params = {"seriesName": "with tables", "dataFormat": data_format, "sortBy": "id", "features": "true"}
         series = admin.get("/api/photometric_series", params=params).json()["data"]["series"]
         assert series == [get(admin, number, dataFormat=data_format) for number in ids]
 

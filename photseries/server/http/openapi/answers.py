@@ -8,7 +8,7 @@ from typing import Any
 
 from apispec import APISpec
 
-from photseries.fields import ANSWERED, ENUMERATIONS, FIELDS, IN_FILE, METADATA, STATISTICS, Field
+from photseries.fields import COMPUTED, ENUMERATIONS, FIELDS, IN_FILE, LISTED, METADATA, Field
 from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.parameters import PERIODOGRAM
@@ -112,6 +112,7 @@ _OF_FIELDS: Mapping[str, Schema] = {
     "moment": MOMENT,
     "object": ANY_OBJECT,
     "units": {"type": "object", "additionalProperties": {"type": "string"}},
+    "values": several({"type": ["integer", "string", "boolean"]}),
     "per column": mapping(nullable(NUMBER)),
     "ids": several(INTEGER),
 }
@@ -148,7 +149,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
         "data_error": {**TEXT, "description": "Why a list has no table here."},
     }  # fmt: skip
-    optional = (*(name for name in fields if name not in ANSWERED), *found)
+    optional = (*(name for name in fields if name not in LISTED), *found)
     yield "Series", record({**fields, **found}, dict(examples.SERIES), optional=optional)
     past = {name: fields[name] for name in ("id", "revision", *IN_FILE, "filename", "hash")} | {"data": found["data"]}
     shown = {name: examples.SERIES[name] for name in ("id", "revision", "obj_id", "filename", "hash")}
@@ -198,7 +199,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "metadata": {**ANY_OBJECT, "properties": {name: fields[name] for name in METADATA}},
         "sources": mapping({"enum": list(LAYERS)}),
         "columns": mapping(TEXT),
-        "statistics": record({name: fields[name] for name in STATISTICS}, {}),
+        "statistics": record({name: fields[name] for name in COMPUTED}, {}),
         "content_hash": TEXT,
         "warnings": WARNINGS,
         "exists": nullable(INTEGER),
@@ -209,7 +210,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "metadata": {name: examples.SERIES[name] for name in METADATA if examples.SERIES[name] is not None},
         "sources": dict.fromkeys(("obj_id", "filter"), "body"),
         "columns": dict.fromkeys(examples.COLUMNS, "float64"),
-        "statistics": {name: examples.SERIES[name] for name in STATISTICS},
+        "statistics": {name: examples.SERIES[name] for name in COMPUTED},
         "content_hash": examples.SERIES["content_hash"],
         "warnings": [],
         "exists": None,

@@ -14,7 +14,9 @@ from photseries.fields.stored import file_metadata
 from photseries.formats import json_columns
 from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
+from photseries.lightcurve.curve import light_curve
 from photseries.lightcurve.digest import content_hash
+from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import complete_reference
 from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.parameters import Criterion, Parameter
@@ -109,6 +111,7 @@ def _series() -> dict[str, Any]:
         "content_hash": content_hash(frame),
         "statistics_version": STATISTICS_VERSION,
         **dataclasses.asdict(summarize(frame)),
+        **features(light_curve(frame)),
     }
     stored = stored_file.encode(frame, file_metadata(known))
     known["hash"] = hashlib.md5(stored, usedforsecurity=False).hexdigest()

@@ -54,6 +54,7 @@ class SeriesPageHandler(PageHandler):
             "source_path": source_path(fields["obj_id"]),
             "words": written(fields, Section.METADATA),
             "statistics": written(fields, Section.STATISTIC),
+            "features": written(fields, Section.FEATURE),
             "per_column": [FIELDS[name] for name in PER_COLUMN],
             "history": self.services.reader.history(self.principal, series_id),
             "formats": [one.name for one in WRITERS.values() if one.is_installed],

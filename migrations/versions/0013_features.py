@@ -1,0 +1,36 @@
+"""Features of variability in the rows of series, and the columns of flags."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0011"
+
+NUMBERS = (
+    "weighted_mean", "weighted_mean_error", "chi2_dof", "excess_variance", "excess_variance_error", "von_neumann",
+    "mad", "iqr", "skewness", "kurtosis", "stetson_k", "amplitude", "p1", "p5", "p25", "p75", "p95", "p99",
+    "beyond_1_sigma", "beyond_2_sigma", "largest_change", "slope", "slope_error", "span", "largest_gap",
+    "median_cadence", "median_error", "points_per_night",
+)  # fmt: skip
+COLUMNS = {
+    "flag_column": sa.Text(),
+    "good_values": sa.JSON(),
+    "num_flagged": sa.Integer(),
+    "features_of": sa.Text(),
+    **dict.fromkeys(NUMBERS, sa.Double()),
+}
+INDEXED = ("von_neumann", "chi2_dof", "amplitude")
+
+
+def upgrade():
+    for name, kind in COLUMNS.items():
+        op.add_column("photometric_series", sa.Column(name, kind))
+    for name in INDEXED:
+        op.create_index(f"ix_photometric_series_{name}_id", "photometric_series", [name, "id"])
+
+
+def downgrade():
+    for name in INDEXED:
+        op.drop_index(f"ix_photometric_series_{name}_id", "photometric_series")
+    for name in COLUMNS:
+        op.drop_column("photometric_series", name)

@@ -1,0 +1,77 @@
+"""The rows of the table of fields for the features, which :mod:`photseries.lightcurve.features` computes."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from photseries.fields.field import Comparison, Field, Operator, Section
+
+__all__ = ["FEATURE_FIELDS"]
+
+_TIME: Final = {"unit": "d", "digits": 5}
+
+
+def _feature(name: str, label: str, ucd: str, description: str, **more: Any) -> Field:
+    """Return a feature with a criterion for its least and one for its greatest value."""
+    what = "".join(word.capitalize() for word in name.split("_"))
+    criteria = (Comparison(f"min{what}", Operator.AT_LEAST), Comparison(f"max{what}", Operator.AT_MOST))
+    return Field(
+        name=name, type="number", section=Section.FEATURE, label=label, description=description, ucd=ucd,
+        criteria=criteria, **more,
+    )  # fmt: skip
+
+
+#: In the unit of the magnitudes or of the fluxes, as features_of says, unless another one stands there.
+FEATURE_FIELDS: Final[tuple[Field, ...]] = (
+    Field(
+        name="features_of", type="text", section=Section.FEATURE, label="Features of", ucd="meta.code",
+        description="the brightness that features are computed from, mag or flux, which gives them their unit",
+        criteria=(Comparison("featuresOf", Operator.ONE_OF),),
+    ),
+    _feature("weighted_mean", "Weighted mean", "phot;stat.mean", "mean weighted by 1 / error^2"),
+    _feature("weighted_mean_error", "Error of the weighted mean", "stat.error", "formal error of weighted_mean"),
+    _feature(
+        "chi2_dof", "Chi squared per degree of freedom", "stat.fit.chi2",
+        "chi squared about weighted_mean, per degree of freedom",
+    ),
+    _feature(
+        "excess_variance", "Excess variance", "stat.variance",
+        "variance of the fluxes that the errors do not explain, over the squared mean flux",
+    ),
+    _feature("excess_variance_error", "Error of the excess variance", "stat.error", "error of excess_variance"),
+    _feature(
+        "von_neumann", "Von Neumann ratio", "stat.value",
+        "mean squared successive difference over the variance: 2 for independent values",
+    ),
+    _feature("mad", "Median absolute deviation", "stat.value", "median absolute deviation from the median, unscaled"),
+    _feature("iqr", "Interquartile range", "stat.value", "p75 - p25"),
+    _feature("skewness", "Skewness", "stat.param", "sample skewness G1"),
+    _feature("kurtosis", "Excess kurtosis", "stat.param", "sample excess kurtosis G2"),
+    _feature("stetson_k", "Stetson K", "stat.value", "Stetson's K about weighted_mean: 0.798 for normal noise"),
+    _feature("amplitude", "Amplitude", "src.var.amplitude", "p95 - p5"),
+    *(
+        _feature(f"p{percent}", f"Percentile {percent}", "stat.value", f"percentile {percent} of the brightness")
+        for percent in (1, 5, 25, 75, 95, 99)
+    ),
+    _feature(
+        "beyond_1_sigma", "Beyond 1 sigma", "stat.value",
+        "fraction of the rows that are more than 1 standard deviation from the mean",
+    ),
+    _feature(
+        "beyond_2_sigma", "Beyond 2 sigma", "stat.value",
+        "fraction of the rows that are more than 2 standard deviations from the mean",
+    ),
+    _feature(
+        "largest_change", "Largest change", "phot;stat.max", "largest absolute difference of successive rows"
+    ),
+    _feature("slope", "Slope", "stat.fit.param", "slope of a straight line, per day"),
+    _feature("slope_error", "Error of the slope", "stat.error", "error of slope, per day"),
+    _feature("span", "Span", "time.duration", "time from the first row to the last one", **_TIME),
+    _feature("largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows", **_TIME),
+    _feature(
+        "median_cadence", "Median cadence", "time.interval;stat.median", "median time between successive rows",
+        **_TIME,
+    ),
+    _feature("median_error", "Median error", "stat.error;stat.median", "median of the errors"),
+    _feature("points_per_night", "Points per night", "meta.number", "rows per night that has any", digits=1),
+)  # fmt: skip

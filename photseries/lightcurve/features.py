@@ -1,0 +1,189 @@
+"""Features: numbers that tell a variable source from a constant one, and one kind of variable from another.
+
+They are computed from the rows that have a time and a brightness, in order of time. Where a definition is undefined
+(too few rows, no errors, equal values) the feature is None: never NaN or an infinity, and never an error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.fields import FEATURES
+from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.photometry import FloatArray
+
+__all__ = ["features"]
+
+Numbers = Mapping[str, float]
+
+_PERCENTILES: Final = (1, 5, 25, 50, 75, 95, 99)
+
+
+def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, Any]:
+    """Compute the features of a light curve.
+
+    Parameters
+    ----------
+    curve : LightCurve
+        Rows in any order.
+    longitude : float
+        Of the observatory, to the east [deg]; it tells which rows belong to one night.
+
+    Returns
+    -------
+    dict of str to float, str or None
+        By the names of :data:`~photseries.fields.FEATURES`. ``features_of`` is "mag" where the series has magnitudes
+        and none of its fluxes is zero or negative, else "flux". The unit of the others follows from it: [mag], or the
+        unit of the fluxes of the curve. Times are in [d]. Features that need errors use the rows that have one.
+    """
+    curve = curve.by_time()
+    unit = "mag" if np.isfinite(curve.mag).any() and not (curve.flux <= 0).any() else "flux"
+    value, error = (curve.mag, curve.magerr) if unit == "mag" else (curve.flux, curve.fluxerr)
+    used = np.isfinite(curve.mjd) & np.isfinite(value)
+    mjd, value, error = curve.mjd[used], value[used], error[used]
+    if not mjd.size:
+        return dict.fromkeys(FEATURES)
+    with np.errstate(all="ignore"):
+        numbers = {
+            **_distribution(value),
+            **_about_weighted_mean(value, error),
+            **_excess_variance(curve.flux, curve.fluxerr, np.isfinite(curve.mjd)),
+            **_trend(mjd, value, error),
+            **_cadence(mjd, longitude),
+        }
+    known = {name: float(number) if math.isfinite(number) else None for name, number in numbers.items()}
+    return {name: unit if name == "features_of" else known[name] for name in FEATURES}
+
+
+def _distribution(value: FloatArray) -> Numbers:
+    """Describe the distribution of the values, and how they follow each other.
+
+    Notes
+    -----
+    Percentiles are linear between the order statistics: definition 7 of Hyndman & Fan (1996, Am. Stat. 50, 361).
+    Skewness and kurtosis are the G1 and G2 of Joanes & Gill (1998, The Statistician 47, 183). The von Neumann ratio is
+    the mean squared successive difference over the variance (von Neumann 1941, Ann. Math. Stat. 12, 367): 2 for
+    independent values, less where they follow each other smoothly. ``mad`` is not scaled to a standard deviation.
+    """
+    count, ordered = np.float64(value.size), np.sort(value)
+    places = np.array(_PERCENTILES) / 100 * (count - 1)
+    p1, p5, p25, median, p75, p95, p99 = np.interp(places, np.arange(value.size), ordered)
+    centred = value - ordered[value.size // 2]  # equal values become exactly 0
+    apart = centred - centred.sum() / count
+    squared = apart * apart
+    m2, m3, m4 = squared.sum() / count, (squared * apart).sum() / count, (squared * squared).sum() / count
+    variance = m2 * count / (count - 1)
+    steps = np.abs(np.diff(value))
+    far, least = np.abs(apart), math.sqrt(variance) if variance >= 0 else np.nan
+    return {
+        "p1": p1,
+        "p5": p5,
+        "p25": p25,
+        "p75": p75,
+        "p95": p95,
+        "p99": p99,
+        "amplitude": p95 - p5,
+        "iqr": p75 - p25,
+        "mad": np.median(np.abs(value - median)),
+        "skewness": np.sqrt(count * (count - 1)) / (count - 2) * m3 / m2**1.5,
+        "kurtosis": (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * (m4 / m2**2 - 3) + 6),
+        "beyond_1_sigma": np.count_nonzero(far > least) / count if value.size > 1 else np.nan,
+        "beyond_2_sigma": np.count_nonzero(far > 2 * least) / count if value.size > 1 else np.nan,
+        "von_neumann": (steps * steps).sum() / (count - 1) / variance,
+        "largest_change": _greatest(steps),
+    }
+
+
+def _about_weighted_mean(value: FloatArray, error: FloatArray) -> Numbers:
+    """Compare the rows that have an error with their mean, weighted by 1 / error^2.
+
+    Notes
+    -----
+    ``stetson_k`` is the kurtosis index of Stetson (1996, PASP 108, 851, section 2) about the weighted mean:
+    0.798 for normal noise, 0.9 for a sinusoid, near 0 for a single outlier.
+    """
+    value, error, count = _with_errors(value, error)
+    if not value.size:
+        return dict.fromkeys(("weighted_mean", "weighted_mean_error", "chi2_dof", "stetson_k", "median_error"), np.nan)
+    pivot, least = np.sort(value)[value.size // 2], error.min()
+    weight = (least / error) ** 2
+    mean = (weight * (value - pivot)).sum() / weight.sum()
+    residual = (value - pivot - mean) / error
+    squares = (residual * residual).sum()
+    return {
+        "weighted_mean": pivot + mean,
+        "weighted_mean_error": least / np.sqrt(weight.sum()),
+        "chi2_dof": squares / (count - 1),
+        "stetson_k": np.abs(residual).sum() / count / np.sqrt(squares / count),
+        "median_error": np.median(error),
+    }
+
+
+def _excess_variance(flux: FloatArray, fluxerr: FloatArray, has_time: np.ndarray) -> Numbers:
+    """Compute the normalised excess variance of the fluxes.
+
+    Notes
+    -----
+    Vaughan et al. (2003, MNRAS 345, 1271): equation 8 over the squared mean flux, and its error by equation 11, where
+    F_var counts as 0 when the excess is negative.
+    """
+    flux, fluxerr, count = _with_errors(flux[has_time], fluxerr[has_time])
+    mean, noise = flux.sum() / count, (fluxerr * fluxerr).sum() / count
+    apart = flux - mean
+    excess = ((apart * apart).sum() / (count - 1) - noise) / mean**2
+    error = np.hypot(np.sqrt(2 / count) * noise / mean**2, np.sqrt(noise / count * 4 * max(excess, 0.0)) / mean)
+    return {"excess_variance": excess, "excess_variance_error": error}
+
+
+def _trend(mjd: FloatArray, value: FloatArray, error: FloatArray) -> Numbers:
+    """Fit a straight line: weighted, over the rows that have an error; unweighted where none has.
+
+    Notes
+    -----
+    The error of the weighted slope follows from the errors alone, that of the unweighted one from the residuals (Press
+    et al. 2007, Numerical Recipes, 3rd ed., section 15.2).
+    """
+    known = np.isfinite(error)
+    is_weighted = bool(known.any())
+    if is_weighted:
+        mjd, value, error = mjd[known], value[known], error[known]
+    least = error.min() if is_weighted else np.float64(1)
+    weight = (least / error) ** 2 if is_weighted else np.ones(mjd.size)
+    time, apart = _apart(mjd, weight), _apart(value, weight)
+    leverage = (weight * time * time).sum()
+    slope = (weight * time * apart).sum() / leverage
+    if not is_weighted:
+        residual = apart - slope * time
+        least = np.sqrt((residual * residual).sum() / np.float64(mjd.size - 2)) if mjd.size > 2 else np.nan
+    return {"slope": slope, "slope_error": least / np.sqrt(leverage)}
+
+
+def _cadence(mjd: FloatArray, longitude: float) -> Numbers:
+    """Describe the times; a night ends at local noon, at floor(mjd + longitude / 360 - 0.5)."""
+    steps, nights = np.diff(mjd), np.floor(mjd + longitude / 360 - 0.5)
+    return {
+        "span": mjd[-1] - mjd[0],
+        "largest_gap": _greatest(steps),
+        "median_cadence": np.median(steps) if steps.size else np.nan,
+        "points_per_night": mjd.size / (1 + np.count_nonzero(np.diff(nights))),
+    }
+
+
+def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray, np.float64]:
+    """Return the values that have an error, the errors, and their number."""
+    known = np.isfinite(value) & np.isfinite(error)
+    return value[known], error[known], np.float64(np.count_nonzero(known))
+
+
+def _apart(value: FloatArray, weight: FloatArray) -> FloatArray:
+    """Subtract the weighted mean; equal values become exactly 0."""
+    value = value - value[0]
+    return np.asarray(value - (weight * value).sum() / weight.sum())
+
+
+def _greatest(values: FloatArray) -> float:
+    return float(values.max()) if values.size else math.nan
