@@ -1,4 +1,4 @@
-"""Features of variability in the rows of series, and the columns of flags."""
+"""Features of variability in the rows of series, the columns of flags, and the places of instruments."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -19,10 +19,13 @@ COLUMNS = {
     "features_of": sa.Text(),
     **dict.fromkeys(NUMBERS, sa.Double()),
 }
+PLACE = ("longitude", "latitude", "height")
 INDEXED = ("von_neumann", "chi2_dof", "amplitude")
 
 
 def upgrade():
+    for name in PLACE:
+        op.add_column("instruments", sa.Column(name, sa.Double()))
     for name, kind in COLUMNS.items():
         op.add_column("photometric_series", sa.Column(name, kind))
     for name in INDEXED:
@@ -32,5 +35,7 @@ def upgrade():
 def downgrade():
     for name in INDEXED:
         op.drop_index(f"ix_photometric_series_{name}_id", "photometric_series")
+    for name in PLACE:
+        op.drop_column("instruments", name)
     for name in COLUMNS:
         op.drop_column("photometric_series", name)

@@ -28,6 +28,7 @@ from photseries.formats.own_files import Note, distinct, fields_in, note_of_text
 from photseries.formats.reading import Reading, ReadOptions, invalid
 from photseries.formats.roles import canonical, time_column
 from photseries.formats.time_frames import frame_of_header
+from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.table import MAG
@@ -209,8 +210,11 @@ def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, A
     """Say what a column means, and that it is a time where the scale is known: readers take a missing one for UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
-    if column.name in TIMES and metadata.get("time_scale"):
-        header.set(f"TCTYP{number}", time_scale(metadata), after=f"TFORM{number}")
+    own = framed(column.name, metadata)
+    if column.name in FRAMES:
+        header.set(f"TRPOS{number}", time_refpos(own), after=f"TFORM{number}")
+    if column.name in TIMES and own.get("time_scale"):
+        header.set(f"TCTYP{number}", time_scale(own), after=f"TFORM{number}")
         header.set(f"TCUNI{number}", "d", after=f"TCTYP{number}")
 
 

@@ -21,6 +21,7 @@ from photseries.formats.reading import Reading, ReadOptions
 from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_system
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, param
 from photseries.lightcurve.bandpasses import profile_of
+from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
@@ -45,7 +46,8 @@ _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 _FLUXES: Final = (*FLUX, FLUXERR)
 _MAGNITUDES: Final = (*MAG, MAGERR, "magtot", "e_magtot")
 
-_REFERENCES: Final = {**dict.fromkeys(TIMES, _TIMESYS), **dict.fromkeys(("ra", "dec"), _COOSYS)}
+_FRAMES: Final = {name: f"_{name}" for name in FRAMES}
+_REFERENCES: Final = {**dict.fromkeys(TIMES, _TIMESYS), **_FRAMES, **dict.fromkeys(("ra", "dec"), _COOSYS)}
 
 #: The type of VOTable for each of numpy, and the one of numpy that is written; there are no others for these.
 _TYPES: Final[Mapping[str, tuple[str, str]]] = {
@@ -128,16 +130,18 @@ def _described(
         _field(column, {"name": name, "ID": identity, **attributes})
         for column, name, identity, (attributes, _) in described
     )
-    systems = element("COOSYS", ID=_COOSYS, system="ICRS") + element(
-        "TIMESYS",
-        ID=_TIMESYS,
-        timeorigin="MJD-origin",
-        timescale=time_scale(metadata),
-        refposition=time_refpos(metadata),
-    )
+    systems = element("COOSYS", ID=_COOSYS, system="ICRS") + _time_system(_TIMESYS, metadata)
+    for column in columns:
+        if column.name in _FRAMES:
+            systems += _time_system(_FRAMES[column.name], framed(column.name, metadata))
     params = "".join(_metadata(name, value) for name, value in metadata.items())
     table = f'<TABLE name="photometric_series">\n{_calibration(metadata, columns)}{params}{own}{fields}'
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
+
+
+def _time_system(identity: str, metadata: Mapping[str, Any]) -> str:
+    scale, place = time_scale(metadata), time_refpos(metadata)
+    return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=place)
 
 
 def _metadata(name: str, value: Any) -> str:
@@ -181,14 +185,14 @@ def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
 
 def _identities(columns: Iterable[Column]) -> list[str]:
     """Give each column an XML name of its own, the column's where that is one: readers take these for names."""
-    given = [_COOSYS, _TIMESYS]
+    given = [_COOSYS, _TIMESYS, *_FRAMES.values()]
     for column in columns:
         identity = _NO_NAME.sub("_", column.name)
         identity = identity if identity[:1].isalpha() else f"_{identity}"
         while identity in given:
             identity += "_"
         given.append(identity)
-    return given[2:]
+    return given[2 + len(_FRAMES) :]
 
 
 def _field(column: Column, attributes: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
+from photseries.lightcurve.barycentre import derived_time, require_frames
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
@@ -69,6 +70,9 @@ _DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
     "magtot": lambda given: flux_to_mag(_total(given)[0]),
     "e_magtot": lambda given: fluxerr_to_magerr(*_total(given)),
     "mjd_mid": _mjd_mid,
+    "bjd_tdb": lambda given: derived_time("bjd_tdb", given.curve.mjd, given.metadata),
+    "hjd_utc": lambda given: derived_time("hjd_utc", given.curve.mjd, given.metadata),
+    "mjd_tdb": lambda given: derived_time("mjd_tdb", given.curve.mjd, given.metadata),
 }
 
 
@@ -82,7 +86,8 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
     part : Part
     metadata : mapping
         Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s], ``time_stamp_alignment``, ``flux_unit``,
-        ``magsys`` and ``brightness`` are used.
+        ``magsys`` and ``brightness`` are used; for derived times what
+        :func:`~photseries.lightcurve.barycentre.derived_time` needs.
 
     Returns
     -------
@@ -106,6 +111,7 @@ def chosen(
     """
     calibration = calibration_of(metadata)
     require_derivable(part.derive, frame, calibration)
+    require_frames(part.derive, metadata)
     curve = light_curve(frame, calibration) if curve is None else curve
     is_plot = part.max_points is not None
     rows, count = _rows(curve.masked(good_rows(frame, metadata)) if is_plot else curve, part)

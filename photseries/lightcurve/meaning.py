@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from photseries.fields import FIELDS
+from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
@@ -15,7 +16,7 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 __all__ = ["TIMES", "Meaning", "meaning", "time_refpos", "time_scale"]
 
 #: The columns that hold times.
-TIMES: Final = (*TIME, "mjd_mid")
+TIMES: Final = (*TIME, "mjd_mid", *FRAMES)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
     """
     if column in TIMES:
         place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
-        frame = f"scale {time_scale(metadata)}, reference position {time_refpos(metadata)}"
+        own = framed(column, metadata)
+        frame = f"scale {time_scale(own)}, reference position {time_refpos(own)}"
         return Meaning("d", "time.epoch", f"MJD of the {place} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)

@@ -20,6 +20,9 @@ DERIVED: Mapping[str, str] = {
     "magtot": "AB magnitude with ref_flux added",
     "e_magtot": "its error, with that of the reference",
     "mjd_mid": "MJD of the middle of the exposure",
+    "bjd_tdb": "mjd at the barycentre of the solar system, in TDB",
+    "hjd_utc": "mjd at the Sun, in UTC",
+    "mjd_tdb": "mjd in TDB",
 }
 
 

@@ -162,7 +162,7 @@ class Accounts:
 
     @requires(CHANGE_REGISTRIES)
     def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, Any]) -> None:
-        """Rename a group or a stream, or change its members; deactivate a user, or make one active again.
+        """Rename a group, a stream or an instrument, change members or a place; deactivate a user, or the opposite.
 
         Raises
         ------
@@ -181,7 +181,7 @@ class Accounts:
                     (registries.reactivate if values["active"] else registries.deactivate)(connection, key)
             else:
                 _require_ordinary(entry)
-                _change_group(connection, kind, key, values)
+                _change_entry(connection, kind, key, values)
             audit.note(connection, principal, "change", kind, key, values)
 
     @requires(CHANGE_REGISTRIES)
@@ -315,10 +315,11 @@ def _created(connection: Connection, kind: str, values: Mapping[str, Any]) -> di
             return {"id": registries.create(connection, kind, row)}
 
 
-def _change_group(connection: Connection, kind: str, key: int, values: Mapping[str, Any]) -> None:
-    if "name" in values:
-        registries.rename(connection, kind, key, values["name"])
-    if values.keys() - {"name"}:
+def _change_entry(connection: Connection, kind: str, key: int, values: Mapping[str, Any]) -> None:
+    members_changed = values.keys() & {"user_ids", "add_user_ids", "remove_user_ids"}
+    if columns := {name: value for name, value in values.items() if name not in members_changed}:
+        registries.change(connection, kind, key, columns)
+    if members_changed:
         members = registries.lock_members(connection, kind, key)
         wanted = set(values.get("user_ids", members)) | set(values.get("add_user_ids", ()))
         registries.replace_members(connection, kind, key, sorted(wanted - set(values.get("remove_user_ids", ()))))

@@ -23,7 +23,7 @@ from photseries.server.archive.changes import (
     require_changeable,
     retried,
 )
-from photseries.server.archive.intake import Intake, SentRows, Sharing, Upload, inferred_fields
+from photseries.server.archive.intake import Checked, Intake, SentRows, Sharing, Upload, inferred_fields
 from photseries.server.archive.preview import preview
 from photseries.server.archive.upkeep import Upkeep
 from photseries.server.catalogue import blobs, history, series
@@ -215,7 +215,7 @@ class Archive:
         merged = merge(layers, clearing="body")
         checked = self._intake.check(principal, sent, merged)
         metadata, sharing = checked.metadata, checked.sharing
-        frame, derived = self._derive(principal, series_id, seen, upload, metadata)
+        frame, derived = self._derive(principal, series_id, seen, upload, checked)
         # The batch of a request that changes nothing else is no change, unless the request is about the batch alone.
         compared = metadata if upload.fields.keys() == {"batch"} else metadata.keys() - {"batch"}
         described = any(metadata[name] != seen.metadata.get(name) for name in compared)
@@ -252,16 +252,16 @@ class Archive:
         return checked.warnings
 
     def _derive(
-        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, metadata: Mapping[str, Any]
+        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, checked: Checked
     ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
         """Return the table if it or its calibration is new, with the values of the row that follow from it."""
         frame = upload.frame
         if frame is None:
-            if not _is_recalibrated(seen.metadata, metadata):
+            if not _is_recalibrated(seen.metadata, checked.metadata):
                 return None, {}
             frame = self._table(principal, series_id, seen)
-            self._intake.check_table(frame, metadata)
-        return frame, self._intake.derived_values(frame, metadata)
+            self._intake.check_table(frame, checked.metadata)
+        return frame, self._intake.derived_values(frame, checked.metadata, checked.longitude)
 
     def _share(
         self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
@@ -376,6 +376,6 @@ class Archive:
 
 
 def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether the statistics of a series change because its numbers or its flags mean something else."""
-    deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values")
+    """Tell whether the statistics of a series change because its numbers, flags or nights mean something else."""
+    deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values", "instrument_id")
     return any(before.get(name) != after.get(name) for name in deciding)

@@ -151,7 +151,8 @@ class _Export:
                 found, decoded = self.reader.table(self.principal, found)
             except NotFoundError:
                 continue
-            yield Series(found.blob.series_id, decoded.frame, decoded.metadata)
+            metadata = self.reader.placed(decoded.metadata, self.layout.derive)
+            yield Series(found.blob.series_id, decoded.frame, metadata)
 
     def hdf5(self) -> Iterator[bytes]:
         """Yield a long table as HDF5, whose beginning states the number of rows: so the blobs are listed first."""
@@ -169,7 +170,8 @@ class _Export:
         for line in listed:
             blob = Blob(**orjson.loads(line))
             decoded = read_table(self.store, blob)
-            yield Series(blob.series_id, decoded.frame, decoded.metadata)
+            metadata = self.reader.placed(decoded.metadata, self.layout.derive)
+            yield Series(blob.series_id, decoded.frame, metadata)
 
     def zip(self) -> Iterator[bytes]:
         """Yield a zip of the stored files, and of a file with the fields of their series."""

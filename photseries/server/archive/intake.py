@@ -83,11 +83,12 @@ class SentRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """Valid metadata, with None where there is no value, the sharing, and warnings about the table."""
+    """Valid metadata, None where there is no value, sharing, warnings, and the longitude of the instrument [deg]."""
 
     metadata: dict[str, Any]
     sharing: Sharing
     warnings: tuple[str, ...]
+    longitude: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,7 @@ class Intake:
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
         problems.raise_any()
+        checked = replace(checked, longitude=references.longitude)
         if sent is None:
             return checked
         far = distance_warnings(checked.metadata["ra"], checked.metadata["dec"], references.source_position)
@@ -295,7 +297,10 @@ class Intake:
         return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
 
     def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
-        derived = {**self.derived_values(frame, checked.metadata), "inferred": inferred_fields(merged)}
+        derived = {
+            **self.derived_values(frame, checked.metadata, checked.longitude),
+            "inferred": inferred_fields(merged),
+        }
         values = {**derived, **checked.metadata, "owner_id": owner_id}
         return NewSeries(frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings)
 
@@ -311,10 +316,10 @@ class Intake:
         require_one_brightness(frame, calibration)
         good_rows(frame, metadata)
 
-    def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any], longitude: float) -> dict[str, Any]:
         """Return the values of a row that follow from the table and its calibration: statistics and content hash."""
         return {
-            **statistics_of(frame, metadata, self._detection_threshold),
+            **statistics_of(frame, metadata, self._detection_threshold, longitude),
             "content_hash": content_hash(frame),
         }
 
@@ -344,13 +349,15 @@ def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]
     )
 
 
-def statistics_of(frame: pd.DataFrame, metadata: Mapping[str, Any], detection_threshold: float) -> dict[str, Any]:
+def statistics_of(
+    frame: pd.DataFrame, metadata: Mapping[str, Any], detection_threshold: float, longitude: float
+) -> dict[str, Any]:
     """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
     good = good_rows(frame, metadata)
     curve = light_curve(frame, calibration_of(metadata)).masked(good)
     summary = summarize(frame, curve, good=good, detection_threshold=detection_threshold)
     statistics = {name: getattr(summary, name) for name in STATISTICS}
-    return {**statistics, **features(curve), "statistics_version": STATISTICS_VERSION}
+    return {**statistics, **features(curve, longitude), "statistics_version": STATISTICS_VERSION}
 
 
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -12,12 +12,13 @@ from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import Decoded
+from photseries.lightcurve.barycentre import FRAMES
 from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
 from photseries.lightcurve.part import Part
 from photseries.parameters import Query
 from photseries.server.archive.blobs import read_blob, read_range, read_table
 from photseries.server.archive.table_cache import TableCache
-from photseries.server.catalogue import finding, history, near
+from photseries.server.catalogue import finding, history, near, registries
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.finding import Found, Page
 from photseries.server.catalogue.summary import summary
@@ -116,6 +117,13 @@ class SeriesReader:
         """Return what the principal's own series use; for an admin those of every user."""
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
+
+    def placed(self, metadata: Mapping[str, Any], derive: Sequence[str]) -> Mapping[str, Any]:
+        """Return metadata with the place of the instrument, where derived columns need it."""
+        if FRAMES.keys().isdisjoint(derive):
+            return metadata
+        with self._catalogue.reading() as connection:
+            return {**metadata, **registries.place(connection, metadata["instrument_id"])}
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
@@ -219,7 +227,8 @@ class SeriesReader:
                     frame = read_table(self._store, found.blob).frame
                     return SeriesDocument(found.document, (json_columns.encode(frame),))
                 table = self._tables.get(found.blob, partial(read_table, self._store))
-                wanted, rows = chosen(table.decoded.frame, part, found.fields, table.curve)
+                metadata = self.placed(found.fields, part.derive)
+                wanted, rows = chosen(table.decoded.frame, part, metadata, table.curve)
                 return SeriesDocument(found.document, (json_columns.encode(wanted),), rows)
             case "hdf5":
                 return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
@@ -230,7 +239,8 @@ class SeriesReader:
         if part.is_whole and form is HDF5:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)
-        frame = stored.frame if part.is_whole else cut(stored.frame, part, found.fields)
+        metadata = self.placed(found.fields, part.derive)
+        frame = stored.frame if part.is_whole else cut(stored.frame, part, metadata)
         return form.write(frame, file_metadata(metadata_of_part(part, with_defaults(stored.metadata))))
 
 

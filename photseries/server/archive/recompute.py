@@ -122,7 +122,7 @@ class Recomputer:
         is_revised = with_fields_of_altdata(seen.metadata, prefer_altdata=True) != seen.metadata
         try:
             table = read_table(self._store, seen.blob)
-            values = statistics_of(table.frame, seen.metadata, self._detection_threshold)
+            values = statistics_of(table.frame, seen.metadata, self._detection_threshold, seen.longitude)
             if is_revised and not dry_run:
                 self._revise(seen, table)
         except (NotFoundError, ConflictError):

@@ -20,7 +20,7 @@ from photseries.server.archive.changes import (
 )
 from photseries.server.archive.intake import statistics_of
 from photseries.server.archive.upkeep import Upkeep
-from photseries.server.catalogue import blobs, restoring, series
+from photseries.server.catalogue import blobs, registries, restoring, series
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import look_up_references
@@ -135,7 +135,9 @@ class Restorer:
             self._require_kept(blob)
             raise
         metadata = {**dict.fromkeys(METADATA), **with_defaults(table.metadata)}
-        statistics = statistics_of(table.frame, metadata, self._detection_threshold)
+        with self._catalogue.reading() as connection:
+            longitude = registries.place(connection, metadata["instrument_id"]).get("longitude") or 0.0
+        statistics = statistics_of(table.frame, metadata, self._detection_threshold, longitude)
         return {**metadata, **statistics, "content_hash": content_hash(table.frame)}
 
     def _require_kept(self, blob: Blob) -> None:

@@ -155,6 +155,9 @@ class Instrument(Base):
     name: Mapped[str]
     telescope: Mapped[str | None]
     filters: Mapped[list[str]] = mapped_column(server_default="{}")
+    longitude: Mapped[float | None]
+    latitude: Mapped[float | None]
+    height: Mapped[float | None]
     created_at: Mapped[Moment]
 
 

@@ -12,6 +12,7 @@ from photseries.fields import COMPUTED, METADATA
 from photseries.lightcurve.statistics import STATISTICS_VERSION
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series
+from photseries.server.catalogue.registries import place
 
 __all__ = ["StoredStatistics", "next_behind", "number_behind", "replace_statistics"]
 
@@ -27,6 +28,7 @@ class StoredStatistics:
     owner_id: int
     metadata: Mapping[str, Any]
     statistics: Mapping[str, Any]
+    longitude: float
 
 
 def number_behind(connection: Connection) -> int:
@@ -46,6 +48,7 @@ def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
         owner_id=row["owner_id"],
         metadata={name: row[name] for name in METADATA if row[name] is not None},
         statistics={name: row[name] for name in COMPUTED},
+        longitude=place(connection, row["instrument_id"])["longitude"] or 0.0,
     )
 
 

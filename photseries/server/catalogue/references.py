@@ -38,6 +38,8 @@ class References:
         The least id of the visible series with the same content.
     source_position : pair of float or None
         The ra and dec of the source [deg].
+    longitude : float
+        Of the instrument, to the east [deg]; 0 where it is unknown.
     """
 
     known: dict[str, bool]
@@ -45,6 +47,7 @@ class References:
     stream_ids: list[int]
     same_content: int | None
     source_position: tuple[float, float] | None
+    longitude: float
 
 
 def look_up_references(
@@ -78,10 +81,11 @@ def look_up_references(
         content_hash=content_hash,
         **seeing(principal),
     )
-    *known, group_numbers, stream_numbers, same, ra, dec = tuple[Any, ...](found.one())
+    *known, group_numbers, stream_numbers, same, longitude, ra, dec = tuple[Any, ...](found.one())
     exist = dict(zip(REFERENCES, known, strict=True))
     named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
-    return References(named, group_numbers, stream_numbers, same, None if ra is None else (ra, dec))
+    position = None if ra is None else (ra, dec)
+    return References(named, group_numbers, stream_numbers, same, position, longitude or 0.0)
 
 
 def _possible(numbers: Sequence[int]) -> list[int]:
@@ -105,7 +109,9 @@ def _look_up() -> CompiledStatement:
     arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
     source = TABLES["sources"].__table__.c
     position = (select(column).where(source.id == bindparam("obj_id")) for column in (source.ra, source.dec))
-    singles = (one.scalar_subquery() for one in (same, *position))
+    instrument = TABLES["instrument"].__table__.c
+    longitude = select(instrument.longitude).where(instrument.id == bindparam("instrument_id"))
+    singles = (one.scalar_subquery() for one in (same, longitude, *position))
     return CompiledStatement(select(*named, *arrays, *singles))
 
 

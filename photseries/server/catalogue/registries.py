@@ -29,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.fields import REFERENCES
+from photseries.lightcurve.barycentre import PLACE
 from photseries.server.catalogue.access import joined_groups, joined_streams, visible
 from photseries.server.catalogue.models import (
     SERIES,
@@ -114,8 +115,8 @@ def replace_members(connection: Connection, kind: str, identity: int, user_ids: 
     add_members(connection, kind, identity, user_ids)
 
 
-def rename(connection: Connection, kind: str, identity: int, name: str) -> None:
-    """Give a group or a stream another name.
+def change(connection: Connection, kind: str, identity: int, values: Mapping[str, Any]) -> None:
+    """Set columns of an entry; when an instrument moves, the statistics of its series are to be computed again.
 
     Raises
     ------
@@ -124,7 +125,9 @@ def rename(connection: Connection, kind: str, identity: int, name: str) -> None:
     """
     table = TABLES[kind].__table__
     with _refused(kind):
-        connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(name=name))
+        connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(**values))
+    if "longitude" in values:
+        connection.execute(update(Series).where(SERIES.instrument_id == identity).values(statistics_version=0))
 
 
 def require_active(connection: Connection, user_id: int) -> None:
@@ -181,6 +184,17 @@ def get(connection: Connection, principal: Principal, kind: str, identity: int |
     table = TABLES[kind].__table__
     row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
     return None if row is None else dict(row)
+
+
+def place(connection: Connection, instrument_id: int) -> dict[str, Any]:
+    """Give the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
+    columns = [TABLES["instrument"].__table__.c[name] for name in PLACE]
+    row = (
+        connection.execute(select(*columns).where(TABLES["instrument"].__table__.c.id == instrument_id))
+        .mappings()
+        .one_or_none()
+    )
+    return dict(row or {})
 
 
 def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:

@@ -117,13 +117,13 @@ class TokenHandler(EntryHandler):
 
 
 class MembersHandler(EntryHandler):
-    """One user, group or stream: get, change, delete."""
+    """One user, group, stream or instrument: get, change, delete."""
 
     needs: ClassVar = {**EntryHandler.needs, "PATCH": requirement_of(Accounts.change)}
 
     @Contract(body="Changed{kind}", fails=(DuplicateError, InUseError, InDoubtError))
     async def patch(self, identity: str) -> None:
-        """Rename a group or a stream, or change its members; deactivate a user, or make one active again."""
+        """Change a name, the members of a group or a stream, or a place; deactivate a user, or the opposite."""
         await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))
 
 

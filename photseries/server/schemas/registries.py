@@ -9,7 +9,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
-from photseries.fields import DECLINATION, RIGHT_ASCENSION
+from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
 from photseries.fields.values import LARGEST_INTEGER
 from photseries.server.principal import PERMISSIONS
 from photseries.server.schemas.fields import Ids, Number, Text, Whole
@@ -83,8 +83,14 @@ class SourceSchema(_Entry):
     group_ids = Ids(kind="group", lone=True)
 
 
-class InstrumentSchema(_Numbered):
-    """What took the data."""
+class _Placed(_Entry):
+    longitude = Number(Interval("Must be in [-180, 360] deg.", -180, 360), allow_none=True)
+    latitude = Number(Interval("Must be in [-90, 90] deg.", -90, 90), allow_none=True)
+    height = Number(Interval("Must be in [-1000, 100000] m.", -1000, 100_000), allow_none=True)
+
+
+class InstrumentSchema(_Numbered, _Placed):
+    """What took the data, and where: longitude [deg, to the east], latitude [deg], height [m]."""
 
     name = Text(required=True)
     telescope = Text(allow_none=True)
@@ -121,6 +127,12 @@ class UserChangeSchema(_Entry):
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
+class PlaceSchema(_Placed):
+    """A change of an instrument: another name, another place."""
+
+    name = Text()
+
+
 #: What creates an entry, by kind as it stands in the path.
 CREATIONS: Mapping[str, Schema] = {
     "users": UserSchema(),
@@ -138,6 +150,7 @@ CHANGES: Mapping[str, Schema] = {
     "users": UserChangeSchema(),
     "groups": MembersSchema(),
     "streams": MembersSchema(),
+    "instrument": PlaceSchema(),
 }
 
 

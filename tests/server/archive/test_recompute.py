@@ -171,3 +171,14 @@ def test_the_command(services, aged, archive_url, tmp_path):
     done = command("recompute", "--data", str(tmp_path / "data"), cwd=tmp_path, **settings)
     assert done.exit_code == 2
     assert "missing" in done.stdout
+
+
+def test_nights_follow_an_instrument_that_moves(services, principal, recomputer):
+    times = [59000.98, 59001.02, 59001.4, 59001.98, 59002.02]
+    services.archive.create(principal, body(data={"mjd": times, "flux": [1.0, 2.0, 3.0, 4.0, 5.0]}))
+    assert row(services, 1)["points_per_night"] == 2.5
+    services.accounts.change(principal, "instrument", "7", {"longitude": 180})
+    assert services.upkeep.number_behind() == 1
+    (one,) = recomputer.run()
+    assert set(one.changes) == {"points_per_night"}
+    assert row(services, 1)["points_per_night"] == 5 / 3

@@ -40,6 +40,9 @@ def noun(kind: str) -> str:
     return kind.removesuffix("s").title().replace("_", "")
 
 
+_CHANGES = {"users": {"active": False}, "instrument": {"longitude": 149.0, "latitude": -35.3}}
+
+
 def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     """Add the schemas of all request bodies to a document.
 
@@ -60,7 +63,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
         created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
         spec.components.schema(f"New{noun(kind)}", created)
     for kind, changes in CHANGES.items():
-        changed = {**convert(changes), "example": {"active": False} if kind == "users" else {"user_ids": [1]}}
+        changed = {**convert(changes), "example": _CHANGES.get(kind, {"user_ids": [1]})}
         spec.components.schema(f"Changed{noun(kind)}", changed)
 
 

@@ -1,0 +1,172 @@
+"""Times in other frames: the scale TDB, and the light travel time to the barycentre and to the Sun.
+
+Importing this does not load pyerfa, which computes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.errors import InvalidError
+from photseries.extras import quiet
+from photseries.lightcurve.photometry import FloatArray
+
+__all__ = ["FRAMES", "PLACE", "derived_time", "framed", "require_frames"]
+
+#: The time scale and the place of each column of times that can be derived; None: those of the series.
+FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
+    "bjd_tdb": ("tdb", "barycenter"),
+    "hjd_utc": ("utc", "heliocenter"),
+    "mjd_tdb": ("tdb", None),
+}
+
+#: Where an instrument is.
+PLACE: Final = ("longitude", "latitude", "height")
+
+_JD_OF_MJD: Final = 2_400_000.5
+_DAY: Final = 86_400.0  # [s]
+_LIGHT: Final = 299_792_458.0  # [m/s]
+_AU: Final = 149_597_870_700.0  # [m]
+
+
+def framed(column: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the metadata of a series with the time scale and the place of one of its columns of times."""
+    if column not in FRAMES:
+        return metadata
+    scale, place = FRAMES[column]
+    return {**metadata, "time_scale": scale, "time_refpos": place or metadata.get("time_refpos")}
+
+
+def require_frames(names: Iterable[str], metadata: Mapping[str, Any]) -> None:
+    """Refuse derived times for which the series does not say enough.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Derived columns.
+    metadata : mapping
+        ``time_scale``, ``time_refpos``, and ``longitude``, ``latitude`` [deg] and ``height`` [m] of the instrument.
+
+    Raises
+    ------
+    InvalidError
+    """
+    for name in names:
+        if name in FRAMES and (problem := _problem(name, metadata)):
+            message = f"{name} cannot be derived: {problem}"
+            raise InvalidError(message, fields={"derive": [message]})
+
+
+def _problem(name: str, metadata: Mapping[str, Any]) -> str | None:
+    """Say why a column of times cannot be derived, or None."""
+    target, place = FRAMES[name][1], metadata.get("time_refpos")
+    if metadata.get("time_scale") is None:
+        return "the time_scale of the series is unknown."
+    if target in (None, place):
+        return None
+    if place not in ("topocenter", "geocenter"):
+        return f"the time_refpos of the series is {place or 'unknown'}; it must be topocenter or geocenter."
+    if place == "topocenter" and any(metadata.get(part) is None for part in PLACE):
+        return "the instrument has no longitude, latitude and height."
+    return None
+
+
+def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, Any]) -> FloatArray:
+    """Compute a column of times in another frame.
+
+    Parameters
+    ----------
+    name : str
+        Of :data:`FRAMES`.
+    mjd : ndarray of float64, shape (n,)
+        [d], in the ``time_scale`` and at the ``time_refpos`` of the metadata.
+    metadata : mapping
+        As for :func:`require_frames`, and ``ra`` and ``dec`` of the source [deg, ICRS].
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        Full Julian dates less 2,400,000.5 [d]; NaN where the time is, and where the series does not say enough.
+
+    Notes
+    -----
+    The light travel time is the projection of the place on the direction to the source, which counts as infinitely far
+    away (Eastman, Siverd & Gaudi 2010, PASP 122, 935), by the ephemeris of ERFA (epv00). UT1 - UTC counts as 0, which
+    is 1.4 us; precession and nutation are those of the middle of the day, which is below 0.1 us.
+    """
+    import erfa
+
+    found = np.full(mjd.shape, np.nan)
+    known = np.isfinite(mjd)
+    if not known.any() or _problem(name, metadata) is not None:
+        return found
+    scale, target = FRAMES[name]
+    try:
+        with quiet(erfa.ErfaWarning):  # of dates for which leap seconds are not known
+            utc, tt, tdb = _scales(mjd[known], metadata)
+            found[known] = utc if scale == "utc" else tdb
+            if target not in (None, metadata["time_refpos"]):
+                found[known] += _light_travel_time(utc, tt, tdb, metadata, target == "heliocenter") / _DAY
+    except erfa.ErfaError:
+        message = f"{name} cannot be derived: a time of the series is no date."
+        raise InvalidError(message, fields={"derive": [message]}) from None
+    return found
+
+
+def _scales(mjd: FloatArray, metadata: Mapping[str, Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return times as UTC, TT and TDB [MJD]."""
+    import erfa
+
+    zero = np.full(mjd.shape, _JD_OF_MJD)
+    tdb_less_tt = erfa.dtdb(zero, mjd, mjd % 1, *_from_axis(metadata))
+    match metadata["time_scale"]:
+        case "utc":
+            tt = erfa.taitt(*erfa.utctai(zero, mjd))[1]
+        case "tai":
+            tt = erfa.taitt(zero, mjd)[1]
+        case "tt":
+            tt = mjd
+        case _:
+            tt = erfa.tdbtt(zero, mjd, tdb_less_tt)[1]
+    utc = mjd if metadata["time_scale"] == "utc" else erfa.taiutc(*erfa.tttai(zero, tt))[1]
+    return utc, tt, mjd if metadata["time_scale"] == "tdb" else erfa.tttdb(zero, tt, tdb_less_tt)[1]
+
+
+def _site(metadata: Mapping[str, Any]) -> tuple[float, float, float] | None:
+    """Return the longitude, the latitude [rad] and the height [m] of the observatory; None at the geocentre."""
+    if metadata.get("time_refpos") != "topocenter" or any(metadata.get(part) is None for part in PLACE):
+        return None
+    longitude, latitude, height = (float(metadata[part]) for part in PLACE)
+    return float(np.radians(longitude)), float(np.radians(latitude)), height
+
+
+def _from_axis(metadata: Mapping[str, Any]) -> tuple[float, float, float]:
+    """Return the longitude [rad] and the distances from the axis and the equator of the Earth [km]."""
+    import erfa
+
+    site = _site(metadata)
+    if site is None:
+        return 0.0, 0.0, 0.0
+    x, y, z = erfa.gd2gc(1, *site)
+    return site[0], float(np.hypot(x, y)) / 1000, float(z) / 1000
+
+
+def _light_travel_time(
+    utc: FloatArray, tt: FloatArray, tdb: FloatArray, metadata: Mapping[str, Any], is_solar: bool
+) -> FloatArray:
+    """Return how much earlier light from the source is here than at the barycentre, or at the Sun [s]."""
+    import erfa
+
+    star = erfa.s2c(np.radians(metadata["ra"]), np.radians(metadata["dec"]))
+    about_sun, about_barycentre = erfa.epv00(np.full(tdb.shape, _JD_OF_MJD), tdb)
+    travelled = ((about_sun if is_solar else about_barycentre)["p"] @ star) * _AU / _LIGHT
+    site = _site(metadata)
+    if site is not None:
+        days, which = np.unique(np.floor(tt), return_inverse=True)
+        matrix = erfa.c2i06a(_JD_OF_MJD, days + 0.5)[which]
+        place = erfa.pvtob(*site, 0, 0, 0, erfa.era00(_JD_OF_MJD, utc))["p"]
+        travelled += np.einsum("nij,ni,j->n", matrix, place, star) / _LIGHT
+    return np.asarray(travelled)
