@@ -108,6 +108,9 @@ class Client:
         row_max: int | None = None,
         max_points: int | None = None,
         derive: str | Sequence[str] | None = None,
+        bin: str | None = None,
+        detrend: str | None = None,
+        clip: float | None = None,
         revision: int | None = None,
     ) -> Series:
         """Get a series; its table, or a part of it, is fetched when it is asked for.
@@ -124,7 +127,14 @@ class Client:
         max_points : int, optional
             At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.
         derive : str or sequence of str, optional
-            More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``.
+            More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``, ``mjd_mid``,
+            ``bjd_tdb``, ``hjd_utc``, ``mjd_tdb``.
+        bin : str, optional
+            Means in bins of this width, as in ``10min`` or ``0.02d``, or of each ``night``, instead of the rows.
+        detrend : str, optional
+            Two more columns, with the running median in a window of this width, as in ``2d``, and without it.
+        clip : float, optional
+            One more column, ``clipped``, which marks what lies so many standard deviations from the median.
         revision : int, optional
             The whole series as it was at this revision, while the file of that time is kept; earlier revisions are for
             the owner and tokens that may change the series.
@@ -148,6 +158,9 @@ class Client:
             "rowMax": row_max,
             "maxPoints": max_points,
             "derive": None if derive is None else ",".join(_names(derive)),
+            "bin": bin,
+            "detrend": detrend,
+            "clip": clip,
         }
         asked = {name: str(value) for name, value in part.items() if value is not None}
         if revision is not None:

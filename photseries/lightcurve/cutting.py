@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.barycentre import derived_time, require_frames
-from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.binning import binned_in_time, far_from_median, running_median
+from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
+from photseries.lightcurve.samples import samples, unit_of
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
 from photseries.lightcurve.table import FLUX, FLUXERR, first_present, is_numeric
 from photseries.lightcurve.units import MICROJANSKY
@@ -24,6 +27,7 @@ from photseries.lightcurve.units import MICROJANSKY
 __all__ = ["chosen", "cut", "derived", "extremes", "metadata_of_part"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 _FLUXES = (*FLUX, FLUXERR)
@@ -113,10 +117,12 @@ def chosen(
     require_derivable(part.derive, frame, calibration)
     require_frames(part.derive, metadata)
     curve = light_curve(frame, calibration) if curve is None else curve
-    is_plot = part.max_points is not None
-    rows, count = _rows(curve.masked(good_rows(frame, metadata)) if is_plot else curve, part)
+    good = good_rows(frame, metadata)
+    rows, count = _rows(curve if part.max_points is None else curve.masked(good), part)
     if not rows.size:
         raise InvalidError("No row of this series is in the part that is asked for.")
+    if part.bin is not None:
+        return _binned(frame, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)
     if missing := [name for name in names if name not in frame.columns]:
         message = f"The table has no column {missing[0]!r:.80}. It has: {', '.join(map(str, frame.columns))}."
@@ -127,18 +133,53 @@ def chosen(
     made = derived(part.derive, curve, frame, metadata)
     if _converts_fluxes(part, metadata):
         made |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
+    made |= _trended(part, curve.masked(good), unit_of(frame, calibration))
     return kept.assign(**{name: values[rows] for name, values in made.items()}), count
 
 
+def _binned(
+    frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any], good: BoolArray | None
+) -> tuple[pd.DataFrame, int]:
+    """Average the rows of a part in bins, and cut the rest of the part out of these."""
+    calibration, curve = calibration_of(metadata), light_curve(frame, calibration_of(metadata))
+    rows, _ = _rows(curve, replace(part, max_points=None))
+    points = samples(
+        frame.iloc[rows], unit_of(frame, calibration), calibration, good=None if good is None else good[rows]
+    )
+    longitude = metadata.get("longitude") or 0.0
+    bins = binned_in_time(points, part.bin or "night", float(np.nanmin(curve.mjd)), longitude).frame()
+    rest = replace(part, bin=None, mjd_min=None, mjd_max=None, row_min=None, row_max=None)
+    return chosen(bins, rest, metadata_of_part(part, metadata))
+
+
+def _trended(part: Part, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[Any]]:
+    """Return the columns of the trend and of the points far from it, for every row."""
+    value, made = curve.flux if unit == "flux" else curve.mag, {}
+    if part.detrend is not None:
+        trend = running_median(curve.mjd, value, part.detrend)
+        known = trend[np.isfinite(trend)]
+        value = value - trend + (np.median(known) if known.size else np.nan)
+        made = {f"{unit}_trend": trend, f"{unit}_detrended": value}
+    return made if part.clip is None else {**made, "clipped": far_from_median(value, part.clip)}
+
+
 def metadata_of_part(part: Part, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a part of a table: derived fluxes are in uJy, whatever the unit in the whole table."""
-    return {**metadata, "flux_unit": MICROJANSKY} if _converts_fluxes(part, metadata) else dict(metadata)
+    """Return the metadata of a part of a table.
+
+    Derived fluxes are in uJy, whatever the unit in the whole table; a part without the column of flags has no flags.
+    """
+    described = dict(metadata)
+    if _converts_fluxes(part, metadata):
+        described["flux_unit"] = MICROJANSKY
+    if part.bin is not None or (part.columns is not None and described.get("flag_column") not in part.columns):
+        described |= {"flag_column": None, "good_values": None}
+    return described
 
 
 def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
     """Return whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
     calibration = calibration_of(metadata)
-    is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive)
+    is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive) or not (part.bin is part.detrend is None)
     return is_derived and calibration.flux_unit.microjansky not in (None, 1.0)
 
 

@@ -39,6 +39,12 @@ class Meaning:
 
 _ERROR: Final = "stat.error;"
 
+#: Columns that are made of others, and what they mean the same as.
+_LIKE: Final = {
+    **{f"{unit}_{made}": unit for unit in ("flux", "mag") for made in ("trend", "detrended")},
+    **{f"{error}_scatter": error for error in (FLUXERR, MAGERR)},
+}
+
 _MEANINGS: Final[Mapping[str, Meaning]] = {
     MAGERR: Meaning("mag", f"{_ERROR}phot.mag", "error of the magnitude"),
     "magtot": Meaning("mag", "phot.mag", "AB magnitude with the reference added"),
@@ -67,6 +73,7 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
     Meaning
         Of a column that only its own table knows, the unit in ``column_units`` at most.
     """
+    column = _LIKE.get(column, column)
     if column in TIMES:
         place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
         own = framed(column, metadata)

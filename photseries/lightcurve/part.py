@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["DERIVED", "Part"]
+__all__ = ["DERIVED", "Bin", "Part"]
+
+Bin = float | Literal["night"]
 
 #: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.cutting` knows how.
 DERIVED: Mapping[str, str] = {
@@ -43,6 +46,12 @@ class Part:
         brightness of each run of equally many. Rows without a time or a brightness, and flagged ones, are left out.
     derive : tuple of str
         Of :data:`DERIVED`.
+    bin : float or "night", optional
+        Means in bins of this width [d], or of a night, instead of the rows; the rest applies to these.
+    detrend : float, optional
+        Two more columns, with the running median in a window of this width [d], and the brightness without it.
+    clip : float, optional
+        One more column, ``clipped``, which marks rows that lie so many standard deviations from the median.
     """
 
     columns: tuple[str, ...] | None = None
@@ -52,6 +61,9 @@ class Part:
     row_max: int | None = None
     max_points: int | None = None
     derive: tuple[str, ...] = ()
+    bin: Bin | None = None
+    detrend: float | None = None
+    clip: float | None = None
 
     @property
     def is_whole(self) -> bool:

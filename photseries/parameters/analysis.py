@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
 from photseries.parameters.one import PART
 from photseries.parameters.table import Parameter
@@ -14,6 +16,7 @@ _UNIT = Parameter(
     kind=choice("flux", "mag"),
     sentence="In which unit; as in the table unless given.",
 )
+_BIN = next(known for known in PART if known.name == "bin")
 _QUALITY = Parameter(name="quality", kind=TEXT, sentence="Leave out the rows in which this column is not 0.")
 
 #: The parameters of a periodogram.
@@ -64,6 +67,7 @@ PLOT: tuple[Parameter, ...] = (
     Parameter(
         name="time", kind=choice("mjd", "days", "date"), default="mjd", sentence="How the axis of time is labelled."
     ),
+    replace(_BIN, sentence="Draw means in bins of this width, or of each night, with the errors from the errors."),
     _UNIT,
     _QUALITY,
     *_TIMES,

@@ -14,8 +14,10 @@ from photseries.lightcurve.units import flux_unit_of
 from photseries.text import is_unicode
 
 __all__ = [
+    "BIN",
     "COUNT",
     "DECLINATION",
+    "DURATION",
     "FLAG",
     "FLUX_UNITS",
     "INTEGERS",
@@ -29,6 +31,7 @@ __all__ = [
     "RADIUS",
     "RIGHT_ASCENSION",
     "SEARCH_RADIUS",
+    "SIGMAS",
     "STATISTIC",
     "TEXT",
     "TEXTS",
@@ -206,6 +209,18 @@ def _right_ascension(text: str) -> float:
     return _between(0, 360)(text) % 360
 
 
+_DURATION = re.compile(r"^([0-9]{1,9}(?:\.[0-9]{1,9})?|\.[0-9]{1,9})(s|min|h|d)$")
+_UNITS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0}
+
+
+def _duration(text: str) -> float:
+    """Read a time with its unit [d]."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise ValueError
+    return _between(1e-9, 36_525)(str(float(found[1]) * _UNITS[found[2]]))
+
+
 _FLAGS = {**dict.fromkeys(("true", "t", "1", "yes"), True), **dict.fromkeys(("false", "f", "0", "no"), False)}
 
 
@@ -274,10 +289,23 @@ RADIUS = Kind(
     _between(0, 180, open_low=True),
     {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
 )
+DURATION = Kind(
+    "a time above 0 with its unit, s, min, h or d, such as 10min",
+    _duration,
+    {"type": "string", "pattern": _DURATION.pattern, "examples": ["10min", "0.02d"]},
+)
+BIN = Kind(
+    "a time above 0 with its unit, s, min, h or d, such as 10min; or night",
+    lambda text: "night" if text == "night" else _duration(text),
+    {"type": "string", "pattern": f"{_DURATION.pattern}|^night$", "examples": ["10min", "night"]},
+)
 PERIOD = Kind(
     "a number of days above 0, such as 0.55",
     _between(1e-9, 1e9),
     {"type": "number", "minimum": 1e-9, "maximum": 1e9},
+)
+SIGMAS = Kind(
+    "a number above 0, up to 1000", _between(1e-9, 1000), {"type": "number", "minimum": 1e-9, "maximum": 1000}
 )
 SEARCH_RADIUS = Kind("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
 STATISTIC = Kind(

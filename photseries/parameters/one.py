@@ -7,7 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 from photseries.lightcurve.part import DERIVED, Part
-from photseries.parameters.kinds import COUNT, FLAG, NUMBER, POINTS, POSITIVE, TEXTS, choice, choices
+from photseries.parameters.kinds import (
+    BIN,
+    COUNT,
+    DURATION,
+    FLAG,
+    NUMBER,
+    POINTS,
+    POSITIVE,
+    SIGMAS,
+    TEXTS,
+    choice,
+    choices,
+)
 from photseries.parameters.table import FORMATS, Parameter
 
 __all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "part_of"]
@@ -28,6 +40,24 @@ PART: tuple[Parameter, ...] = (
         name="derive",
         kind=choices(*DERIVED),
         sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
+    ),
+    Parameter(
+        name="bin",
+        kind=BIN,
+        sentence="Means in bins of this width, or of each night, instead of the rows: mjd, the brightness, its errors "
+        "from the errors and from the scatter, and the count.",
+    ),
+    Parameter(
+        name="detrend",
+        kind=DURATION,
+        sentence="Two more columns: the running median in a window of this width, as flux_trend or mag_trend; and the "
+        "brightness less this trend plus its median, as flux_detrended or mag_detrended.",
+    ),
+    Parameter(
+        name="clip",
+        kind=SIGMAS,
+        sentence="One more column, clipped: whether the brightness, without the trend if that is asked for, lies "
+        "farther from the median than so many times 1.4826 median absolute deviations.",
     ),
 )
 
@@ -91,6 +121,9 @@ _FIELDS = {
     "rowMax": "row_max",
     "maxPoints": "max_points",
     "derive": "derive",
+    "bin": "bin",
+    "detrend": "detrend",
+    "clip": "clip",
 }
 
 

@@ -20,6 +20,7 @@ from photseries.lightcurve.part import Part
 
 SITE = {"longitude": -70.4042, "latitude": -24.6272, "height": 2635.0}
 MJD = np.sort(np.random.default_rng(3).uniform(48000, 61000, 200))
+DENSE = 59000 + np.arange(1000) / 5000
 TEN_MICROSECONDS = 1e-5 / 86400
 
 
@@ -42,11 +43,12 @@ def truth(name, mjd, fields):
 @pytest.mark.parametrize("name", FRAMES)
 @pytest.mark.parametrize("scale", ["utc", "tai", "tt", "tdb"])
 @pytest.mark.parametrize("place", ["topocenter", "geocenter"])
-def test_times_are_those_of_astropy(name, scale, place):
+@pytest.mark.parametrize("mjd", [MJD, DENSE], ids=["sparse", "dense"])
+def test_times_are_those_of_astropy(name, scale, place, mjd):
     fields = metadata(time_scale=scale, time_refpos=place)
     with iers.conf.set_temp("auto_download", False), iers.conf.set_temp("iers_degraded_accuracy", "ignore"):
-        right = truth(name, MJD, fields)
-    assert np.abs(derived_time(name, MJD, fields) - right).max() < TEN_MICROSECONDS
+        right = truth(name, mjd, fields)
+    assert np.abs(derived_time(name, mjd, fields) - right).max() < TEN_MICROSECONDS
 
 
 def test_the_correction_is_that_of_a_source_on_the_ecliptic():

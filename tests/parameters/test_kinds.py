@@ -92,6 +92,9 @@ GOOD: dict[str, dict[str, Any]] = {
     "RADIUS": {"1e-300": 1e-300, "180": 180.0},
     "SEARCH_RADIUS": {"0": 0.0, "180": 180.0},
     "PERIOD": {"0.55": 0.55, "1e-9": 1e-9, "1e9": 1e9},
+    "DURATION": {"0.02d": 0.02, ".5h": 0.5 / 24, "90min": 0.0625, "43200s": 0.5},
+    "BIN": {"0.02d": 0.02, "night": "night"},
+    "SIGMAS": {"3": 3.0, "1e-9": 1e-9, "1000": 1000.0},
     "STATISTIC": {
         "medians.bg<600": Statistic("medians", "bg", "<", 600.0),
         " stds.x >= -1e3 ": Statistic("stds", "x", ">=", -1000.0),
@@ -144,6 +147,9 @@ BAD = {
     "DECLINATION": [*NOT_NUMBERS, *NOT_ONE, "90.0000001", "-91"],
     "RADIUS": [*NOT_NUMBERS, *NOT_ONE, "0", "-0.0", "1e-9999", "-1", "180.0000001"],
     "SEARCH_RADIUS": [*NOT_NUMBERS, *NOT_ONE, "-1e-9", "180.0000001"],
+    "DURATION": ["", "0d", "10", "d", "1 d", "-1d", "1e3s", "1d\n", "night", "1week", "99999d", "1" * 10**5 + "d"],
+    "BIN": ["", "0d", "10", "Night", "night\n", "99999d"],
+    "SIGMAS": [*NOT_NUMBERS, *NOT_ONE, "0", "-1", "1001"],
     "PERIOD": [*NOT_NUMBERS, *NOT_ONE, "0", "-1", "9e-10", "1.1e9"],
     "STATISTIC": [
         *NOT_TEXTS, "medians", "medians.bg", "medians.bg<", "bg<1", "means.bg<1", "medians.<1", 'medians.""<1',

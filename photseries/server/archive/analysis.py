@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from photseries.lightcurve import folding
+from photseries.lightcurve.binning import binned_in_time
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import good_rows
 from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
+from photseries.lightcurve.part import Bin, Part
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.periodogram import search_periods
 from photseries.lightcurve.photometry import FloatArray
@@ -36,12 +38,15 @@ class PointSelection:
         A column; rows in which it is not 0 are left out.
     mjd_min, mjd_max : float, optional
         The first and the last time, inclusive [d].
+    bin : float or "night", optional
+        Means in bins of this width [d], or of a night, instead of the points.
     """
 
     brightness: Unit | None = None
     quality: str | None = None
     mjd_min: float | None = None
     mjd_max: float | None = None
+    bin: Bin | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,7 +290,7 @@ class Analysis:
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
         found, stored = self._reader.table(principal, found)
         calibration = calibration_of(stored.metadata)
-        return found, samples(
+        chosen = samples(
             stored.frame,
             points.brightness or unit_of(stored.frame, calibration),
             calibration,
@@ -294,3 +299,7 @@ class Analysis:
             mjd_min=points.mjd_min,
             mjd_max=points.mjd_max,
         )
+        if points.bin is not None:
+            longitude = self._reader.placed(found.fields, Part(bin=points.bin)).get("longitude") or 0.0
+            chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
+        return found, chosen

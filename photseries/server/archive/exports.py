@@ -151,7 +151,7 @@ class _Export:
                 found, decoded = self.reader.table(self.principal, found)
             except NotFoundError:
                 continue
-            metadata = self.reader.placed(decoded.metadata, self.layout.derive)
+            metadata = self.reader.placed(decoded.metadata, Part(derive=self.layout.derive))
             yield Series(found.blob.series_id, decoded.frame, metadata)
 
     def hdf5(self) -> Iterator[bytes]:
@@ -170,7 +170,7 @@ class _Export:
         for line in listed:
             blob = Blob(**orjson.loads(line))
             decoded = read_table(self.store, blob)
-            metadata = self.reader.placed(decoded.metadata, self.layout.derive)
+            metadata = self.reader.placed(decoded.metadata, Part(derive=self.layout.derive))
             yield Series(blob.series_id, decoded.frame, metadata)
 
     def zip(self) -> Iterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -118,9 +118,9 @@ class SeriesReader:
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
 
-    def placed(self, metadata: Mapping[str, Any], derive: Sequence[str]) -> Mapping[str, Any]:
-        """Return metadata with the place of the instrument, where derived columns need it."""
-        if FRAMES.keys().isdisjoint(derive):
+    def placed(self, metadata: Mapping[str, Any], part: Part) -> Mapping[str, Any]:
+        """Return metadata with the place of the instrument, where a part of the table needs it."""
+        if FRAMES.keys().isdisjoint(part.derive) and part.bin != "night":
             return metadata
         with self._catalogue.reading() as connection:
             return {**metadata, **registries.place(connection, metadata["instrument_id"])}
@@ -227,7 +227,7 @@ class SeriesReader:
                     frame = read_table(self._store, found.blob).frame
                     return SeriesDocument(found.document, (json_columns.encode(frame),))
                 table = self._tables.get(found.blob, partial(read_table, self._store))
-                metadata = self.placed(found.fields, part.derive)
+                metadata = self.placed(found.fields, part)
                 wanted, rows = chosen(table.decoded.frame, part, metadata, table.curve)
                 return SeriesDocument(found.document, (json_columns.encode(wanted),), rows)
             case "hdf5":
@@ -239,7 +239,7 @@ class SeriesReader:
         if part.is_whole and form is HDF5:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)
-        metadata = self.placed(found.fields, part.derive)
+        metadata = self.placed(found.fields, part)
         frame = stored.frame if part.is_whole else cut(stored.frame, part, metadata)
         return form.write(frame, file_metadata(metadata_of_part(part, with_defaults(stored.metadata))))
 

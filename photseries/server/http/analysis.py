@@ -60,7 +60,7 @@ class AnalysisHandler(BaseHandler):
         if has_it:
             self.set_status(304)
         else:
-            chosen = ("brightness", "quality", "mjdMin", "mjdMax")
+            chosen = ("brightness", "quality", "mjdMin", "mjdMax", "bin")
             points = PointSelection(*(values.get(name) for name in chosen))
             async with self.shared.analyses.place(self.client_key):  # so that a few threads stay free for other work
                 found, content = await self.run(lambda: compute(found, points, values), heavy=True)

@@ -1,0 +1,128 @@
+"""Means of a light curve in bins of time, its running median, and the points that lie far from the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.part import Bin
+from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.samples import Samples
+
+__all__ = ["BinnedSamples", "binned_in_time", "far_from_median", "running_median"]
+
+#: The longest time that a running median spans, which nanoseconds in 64 bits can count [d].
+_LONGEST: Final = 100_000.0
+
+#: Standard deviation of normal noise per median absolute deviation.
+_NORMAL: Final = 1.4826
+
+
+@dataclass(frozen=True, eq=False)
+class BinnedSamples:
+    """Means in bins, shape (n,), in order of time.
+
+    Attributes
+    ----------
+    samples : Samples
+        Mean time, mean weighted by the errors, and its error, which is None without errors.
+    scatter : ndarray of float64
+        The error of the mean that follows from the scatter in the bin: the standard deviation (ddof 1) over the square
+        root of the count; NaN for one point.
+    count : ndarray of int64
+        The points in each bin.
+    """
+
+    samples: Samples
+    scatter: FloatArray
+    count: np.ndarray[tuple[int], np.dtype[np.int64]]
+
+    def frame(self) -> pd.DataFrame:
+        """Return a table with mjd, brightness, its two errors and the count."""
+        points = self.samples
+        name, error = points.unit, f"{points.unit}err"
+        known = np.full(len(points.mjd), np.nan) if points.error is None else points.error
+        columns = {"mjd": points.mjd, name: points.value, error: known, f"{error}_scatter": self.scatter}
+        return pd.DataFrame({**columns, "count": self.count})
+
+
+def binned_in_time(points: Samples, width: Bin, first: float, longitude: float = 0.0) -> BinnedSamples:
+    """Average points in bins of time; bins without points are left out.
+
+    Parameters
+    ----------
+    points : Samples
+    width : float or "night"
+        The width [d]; bins begin at whole widths after the beginning of the day of ``first``. A night ends at local
+        noon.
+    first : float
+        The first time of the series [d].
+    longitude : float
+        Of the observatory, to the east [deg].
+    """
+    mjd, value = points.mjd, points.value
+    place = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
+    _, which, count = np.unique(place, return_inverse=True, return_counts=True)
+    pivot = float(np.median(value))  # taken away first, so that little is lost to rounding
+
+    def added(values: FloatArray) -> FloatArray:
+        return np.bincount(which, values, minlength=len(count)).astype(np.float64)
+
+    with np.errstate(all="ignore"):
+        mean = added(value - pivot) / count
+        scatter = np.sqrt(added((value - pivot - mean[which]) ** 2) / (count - 1) / count)
+        error = None
+        if points.error is not None:
+            least = points.error.min()
+            weight = (least / points.error) ** 2
+            mean, error = added(weight * (value - pivot)) / added(weight), least / np.sqrt(added(weight))
+    times = mjd[0] + added(mjd - mjd[0]) / count
+    return BinnedSamples(replace(points, mjd=times, value=pivot + mean, error=error, snr=None), scatter, count)
+
+
+def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArray:
+    """Compute the median of the values around each time.
+
+    Parameters
+    ----------
+    mjd, value : ndarray of float64, shape (n,)
+        Times [d] and brightnesses, in any order.
+    width : float
+        Values up to half of it before and after a time count [d].
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN where the time or the value is not finite.
+
+    Raises
+    ------
+    InvalidError
+        When the times span more than 100,000 d.
+    """
+    found = np.full(mjd.shape, np.nan)
+    rows = np.flatnonzero(np.isfinite(mjd) & np.isfinite(value))
+    if not rows.size:
+        return found
+    rows = rows[np.argsort(mjd[rows], kind="stable")]
+    since = mjd[rows] - mjd[rows[0]]
+    if since[-1] > _LONGEST:
+        message = f"The times span more than {_LONGEST:,.0f} d: ask for a part (mjdMin, mjdMax)."
+        raise InvalidError(message, fields={"detrend": [message]})
+    index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
+    window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")
+    found[rows] = window.median().to_numpy()
+    return found
+
+
+def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Tell which values are farther from the median than ``limit`` times 1.4826 median absolute deviations."""
+    finite = value[np.isfinite(value)]
+    if not finite.size:
+        return np.zeros(len(value), bool)
+    median = np.median(finite)
+    return np.asarray(np.abs(value - median) > limit * _NORMAL * np.median(np.abs(finite - median)))
