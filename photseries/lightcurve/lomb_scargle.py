@@ -24,6 +24,8 @@ __all__ = ["Grid", "LombScargle"]
 _FFT_BLOCK = (2**18, 2**18)
 _MATRIX_BLOCK = (2**11, 2**16)
 
+_HARMONIC_BLOCK = 2**15
+
 #: Rows times frequencies in one block of the exact power.
 _EXACT_BLOCK = 2**18
 
@@ -126,6 +128,61 @@ class LombScargle:
         cancelling = np.flatnonzero(smaller < _CANCELS)[: max(1, _EXACT_WORK // self.count)]
         power[cancelling] = self.at(grid.first + grid.step * cancelling.astype(np.float64))
         return np.clip(power, 0, 1)
+
+    def of_harmonics(self, grid: Grid, harmonics: int) -> FloatArray:
+        """Compute the power of a sinusoid with its harmonics at every frequency of a grid.
+
+        Parameters
+        ----------
+        grid : Grid
+        harmonics : int
+            The number of sinusoids, the first one included.
+
+        Returns
+        -------
+        ndarray of float64, shape (grid.count,)
+            From 0 to 1. Of a series that one sinusoid describes, multiples of its period have as much power.
+
+        Raises
+        ------
+        LateError
+            When the deadline passes.
+
+        Notes
+        -----
+        The part of chi squared that the least-squares fit takes away (Palmer 2009, ApJ 695, 496). The sums for all
+        harmonics are those of :meth:`on_grid`.
+        """
+        transform, (rows, _) = _transform()
+        power = np.empty(grid.count)
+        for begin in range(0, grid.count, _HARMONIC_BLOCK):
+            piece = Grid(grid.first + begin * grid.step, grid.step, min(_HARMONIC_BLOCK, grid.count - begin))
+            several = [
+                self._sums(transform, rows, piece, self._weight[np.newaxis], k + 1) for k in range(2 * harmonics)
+            ]
+            values = [self._sums(transform, rows, piece, self._weighted[np.newaxis], k + 1) for k in range(harmonics)]
+            power[begin : begin + piece.count] = _harmonic_power(np.concatenate(several), np.concatenate(values))
+        return np.clip(power, 0, 1)
+
+    def of_times(self, grid: Grid) -> FloatArray:
+        """Compute the spectral window of the times at every frequency of a grid, from 0 to 1.
+
+        Raises
+        ------
+        LateError
+            When the deadline passes.
+
+        Notes
+        -----
+        The squared modulus of the mean of exp(2 pi i f t) (Deeming 1975, Ap&SS 36, 137).
+        """
+        transform, (rows, columns) = _transform()
+        equal = np.full((1, self.count), 1 / self.count)
+        pieces = (
+            Grid(grid.first + begin * grid.step, grid.step, min(columns, grid.count - begin))
+            for begin in range(0, grid.count, columns)
+        )
+        return np.concatenate([np.abs(self._sums(transform, rows, piece, equal, 1)[0]) ** 2 for piece in pieces])
 
     def at(self, frequencies: FloatArray) -> FloatArray:
         """Compute the power at single frequencies, exact to rounding.
@@ -268,6 +325,23 @@ def _rotated_power(values: Complex, weights: Complex, twice: Complex) -> tuple[F
     swing = 2 * mixed * c * s
     long, short = cosines * c**2 + sines * s**2 + swing, cosines * s**2 + sines * c**2 - swing
     return _ratio(along**2, long, _NOTHING) + _ratio(across**2, short, _NOTHING), short
+
+
+def _harmonic_power(weights: Complex, values: Complex) -> FloatArray:
+    """Return the power of a fit of harmonics, from the sums of the weights and of the values for each harmonic."""
+    count = len(values)
+    sums = np.concatenate([weights[::-1].conj(), np.ones((1, weights.shape[1])), weights])  # of -2K to 2K
+    first, second = np.meshgrid(np.arange(1, count + 1), np.arange(1, count + 1), indexing="ij")
+    apart, together = sums[second - first + 2 * count], sums[second + first + 2 * count]
+    mean = weights[:count]
+    cosines = (apart.real + together.real) / 2 - mean.real[:, np.newaxis] * mean.real
+    sines = (apart.real - together.real) / 2 - mean.imag[:, np.newaxis] * mean.imag
+    mixed = (together.imag + apart.imag) / 2 - mean.real[:, np.newaxis] * mean.imag
+    upper, lower = np.concatenate([cosines, mixed], 1), np.concatenate([mixed.transpose(1, 0, 2), sines], 1)
+    normal = np.concatenate([upper, lower]).transpose(2, 0, 1)
+    right = np.concatenate([values.real, values.imag]).T[:, :, np.newaxis]
+    fitted = np.linalg.solve(normal + _NOTHING * np.eye(2 * count), right)
+    return np.asarray((right * fitted).sum((1, 2)))
 
 
 def _ratio(upper: FloatArray, lower: FloatArray, nothing: float | FloatArray) -> FloatArray:

@@ -42,18 +42,22 @@ class Peak:
         The standard deviation of the period [d], if the peak is the right one; None at the edge.
     power : float
         From 0 to 1.
-    false_alarm : float
-        The probability that white noise alone has a peak as high.
+    false_alarm : float or None
+        The probability that white noise alone has a peak as high; None where a method has none.
     at_edge : bool
         Whether the power is highest at the first or last frequency: it may be higher beyond.
+    depth, duration : float or None
+        Of the box of box least squares: how much fainter [the unit of the brightness], and how long [d].
     """
 
     frequency: float
     period: float
     period_error: float | None
     power: float
-    false_alarm: float
+    false_alarm: float | None
     at_edge: bool
+    depth: float | None = None
+    duration: float | None = None
 
 
 def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> list[Peak]:

@@ -22,6 +22,13 @@ _QUALITY = Parameter(name="quality", kind=TEXT, sentence="Leave out the rows in 
 #: The parameters of a periodogram.
 PERIODOGRAM: tuple[Parameter, ...] = (
     Parameter(
+        name="method",
+        kind=choice("lomb_scargle", "harmonics", "bls", "pdm", "window"),
+        default="lomb_scargle",
+        sentence="What is fitted at each period: a sinusoid; a sinusoid with two harmonics; a box, for transits (bls); "
+        "the scatter in ten parts of the period (pdm); or nothing: the spectral window of the times.",
+    ),
+    Parameter(
         name="minPeriod",
         kind=PERIOD,
         sentence="The shortest period [d]; unless given, twice the distance of the times where these are regular, "

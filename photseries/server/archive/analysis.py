@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.part import Bin, Part
 from photseries.lightcurve.peaks import Peak
+from photseries.lightcurve.period_methods import search_by
 from photseries.lightcurve.periodogram import search_periods
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples, samples, unit_of
@@ -51,12 +53,13 @@ class PointSelection:
 
 @dataclass(frozen=True, eq=False)
 class Periodogram:
-    """A Lomb-Scargle periodogram, thinned out for a plot, and its highest peaks.
+    """A periodogram, thinned out for a plot, and its highest peaks.
 
     Attributes
     ----------
     brightness, unit, magsys, label : str
         What is analysed; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
+    method : str
     num_points : int
     weighted : bool
         Whether the errors were used.
@@ -80,6 +83,7 @@ class Periodogram:
     unit: str
     magsys: str | None
     label: str
+    method: str
     num_points: int
     weighted: bool
     min_period: float
@@ -156,6 +160,7 @@ class Analysis:
         found: Found,
         points: PointSelection,
         *,
+        method: str,
         min_period: float | None = None,
         max_period: float | None = None,
         samples_per_peak: int,
@@ -169,6 +174,7 @@ class Analysis:
         principal : Principal
         found : Found
         points : PointSelection
+        method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
         min_period, max_period : float, optional
             The range of periods [d]; see :func:`photseries.lightcurve.periodogram.choose_grid`.
         samples_per_peak : int
@@ -184,11 +190,14 @@ class Analysis:
             When the points do not allow a periodogram, or it needs more frequencies than the settings allow.
         LateError
             When it takes longer than the settings allow.
+        NotInstalledError
+            For box least squares, when astropy is not installed.
         """
         found, chosen = self._select(principal, found, points)
-        search = search_periods(
+        search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
+        search = search_for(
             chosen.mjd,
-            chosen.value,
+            -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value,
             chosen.error,
             min_period=min_period,
             max_period=max_period,
@@ -200,8 +209,9 @@ class Analysis:
         kept = extremes(search.power, max_points)
         return found, Periodogram(
             **calibration_of(found.fields).described(chosen.unit),
+            method=method,
             num_points=len(chosen.mjd),
-            weighted=chosen.error is not None,
+            weighted=chosen.error is not None and method not in ("pdm", "window"),
             min_period=1 / search.grid.last,
             max_period=1 / search.grid.first,
             num_frequencies=search.grid.count,

@@ -77,10 +77,10 @@ class PeriodogramHandler(AnalysisHandler):
         headers=(IF_NONE_MATCH,),
         gives="Periodogram",
         also=_UNCHANGED,
-        fails=(DamagedError, LateError, BusyError),
+        fails=(DamagedError, LateError, BusyError, NotInstalledError),
     )
     async def get(self, identity: str) -> None:
-        """Compute the Lomb-Scargle periodogram, and list its highest peaks."""
+        """Compute the periodogram, Lomb-Scargle or by another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
@@ -88,6 +88,7 @@ class PeriodogramHandler(AnalysisHandler):
             self.principal,
             found,
             points,
+            method=values["method"],
             min_period=values.get("minPeriod"),
             max_period=values.get("maxPeriod"),
             samples_per_peak=values["samplesPerPeak"],

@@ -204,3 +204,37 @@ def test_many_at_once_all_get_theirs(admin, star):
         thread.join()
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.fixture(scope="module")
+def transiting(admin, world):
+    """A star that a planet crosses every 2.2 d, in magnitudes."""
+    mjd = 59000 + np.arange(0, 20, 0.01)
+    mag = 12 + 0.01 * ((mjd - 59000.3) / 2.2 % 1 < 0.05) + np.random.default_rng(1).normal(0, 0.003, len(mjd))
+    return put(admin, world, "transits", mjd=mjd.tolist(), mag=mag.tolist(), magerr=np.full(len(mjd), 0.003).tolist())
+
+
+def test_a_box_has_a_depth_and_a_duration(admin, transiting):
+    found = data(admin.get(f"{transiting}/periodogram", params={"method": "bls", "peaks": 2}))
+    best = found["peaks"][0]
+    assert (found["method"], found["brightness"], len(found["peaks"])) == ("bls", "mag", 2)
+    assert best["period"] == pytest.approx(2.2, rel=1e-3)
+    assert best["depth"] == pytest.approx(0.01, rel=0.2)
+    assert best["duration"] == pytest.approx(0.11, rel=0.5)
+    assert best["false_alarm"] is best["period_error"] is None
+
+
+@pytest.mark.parametrize("method", ["harmonics", "pdm", "lomb_scargle"])
+def test_other_methods_find_the_pulsation(admin, star, method):
+    asked = {"method": method, "quality": "quality", "minPeriod": 0.4, "maxPeriod": 0.9}
+    found = data(admin.get(f"{star}/periodogram", params=asked))
+    assert found["peaks"][0]["period"] == pytest.approx(STAR.truth["period"], rel=1e-3)
+    assert (found["peaks"][0]["false_alarm"] is not None) is (method == "lomb_scargle")
+    assert found["weighted"] is (method != "pdm")
+
+
+def test_the_window_is_of_the_times(admin, transiting):
+    asked = {"method": "window", "minPeriod": 0.008, "maxPeriod": 0.015}
+    assert data(admin.get(f"{transiting}/periodogram", params=asked))["peaks"][0]["period"] == pytest.approx(
+        0.01, rel=1e-3
+    )

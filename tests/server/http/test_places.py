@@ -71,5 +71,6 @@ def test_nights_are_those_of_the_place(admin, post, instrument):
     assert fields["points_per_night"] == 2.5
     assert admin.patch(f"/api/instrument/{instrument}", json={"longitude": 180}).status_code == 200
     assert admin.get(f"{PATH}/{number}").json()["data"]["statistics_version"] == 0
-    assert admin.patch(f"{PATH}/{number}", json={"data": TABLE}).status_code == 200
+    other = {**TABLE, "flux": TABLE["flux"][::-1]}
+    assert admin.patch(f"{PATH}/{number}", json={"data": other}).status_code == 200
     assert admin.get(f"{PATH}/{number}").json()["data"]["points_per_night"] == 5 / 3

@@ -256,17 +256,23 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
         "power": 0.6,
         "false_alarm": 0.2,
         "at_edge": False,
+        "depth": None,
+        "duration": None,
     }
     of_peaks = {
         **dict.fromkeys(peak, NUMBER),
         "period_error": {**nullable(NUMBER), "description": "Standard deviation of the period [d]; null at the edge."},
         "at_edge": {**FLAG, "description": "Whether the power is highest at the end of the searched range."},
+        "false_alarm": {**nullable(NUMBER), "description": "Of Lomb-Scargle, for white noise; else null."},
+        "depth": {**nullable(NUMBER), "description": "Of bls: how much fainter the box is [the unit]; else null."},
+        "duration": {**nullable(NUMBER), "description": "Of bls: how long the box is [d]; else null."},
     }
     yield (
         "Periodogram",
         record(
             {
                 **_POINTS,
+                "method": TEXT,
                 "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
                 "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
                 "num_frequencies": INTEGER,
@@ -278,6 +284,7 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
             },
             {
                 **_POINTS_EXAMPLE,
+                "method": "lomb_scargle",
                 "min_period": 0.1,
                 "max_period": 0.7,
                 "num_frequencies": 3,

@@ -1,0 +1,214 @@
+"""Searches for periods beside Lomb-Scargle: boxes, harmonics, phase dispersion, and the window of the times."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+
+from photseries.errors import InvalidError, LateError, NotInstalledError
+from photseries.extras import is_installed
+from photseries.lightcurve.lomb_scargle import Grid, LombScargle
+from photseries.lightcurve.peaks import Peak
+from photseries.lightcurve.periodogram import PeriodSearch, choose_grid
+from photseries.lightcurve.photometry import FloatArray
+
+__all__ = ["phase_dispersion", "search_by"]
+
+_HARMONICS: Final = 3
+_PHASE_BINS: Final = 10
+
+#: The durations of boxes and the spacing of their frequencies, in units of the shortest period.
+_DURATIONS: Final = (0.05, 0.1, 0.2, 0.4)
+_SPACING: Final = 0.2
+_SHORTEST_OF_BOXES: Final = 0.5  # [d]
+
+#: Frequencies, and rows times frequencies, that are computed between two looks at the clock.
+_BOX_BLOCK: Final = 200
+_PHASE_BLOCK: Final = 2**20
+
+#: The frequencies around a maximum that refine it, within a step of the grid.
+_FINE: Final = 41
+_APART: Final = 1.5
+
+Power = Callable[[Grid], FloatArray]
+
+
+def search_by(  # noqa: PLR0913  the parameters of the request
+    method: str,
+    mjd: FloatArray,
+    value: FloatArray,
+    error: FloatArray | None,
+    *,
+    min_period: float | None = None,
+    max_period: float | None = None,
+    samples_per_peak: int = 5,
+    most_frequencies: int = 2_000_000,
+    most_peaks: int = 10,
+    seconds: float = math.inf,
+) -> PeriodSearch:
+    """Search a light curve for periods by another method than Lomb-Scargle.
+
+    Parameters
+    ----------
+    method : {"harmonics", "bls", "pdm", "window"}
+    mjd, value : ndarray of float64, shape (n,)
+        Finite times [d], sorted, and brightnesses, which grow with the flux.
+    error : ndarray of float64, shape (n,), or None
+    min_period, max_period, samples_per_peak, most_frequencies, most_peaks, seconds
+        See :func:`~photseries.lightcurve.periodogram.search_periods`. For boxes the periods are from 0.5 d to half the
+        span by default, and the frequencies lie as densely as the shortest box needs.
+
+    Raises
+    ------
+    InvalidError
+        As :func:`~photseries.lightcurve.periodogram.search_periods` does.
+    LateError
+        When it takes too long.
+    NotInstalledError
+        For boxes, when astropy is not installed.
+    """
+    span = float(mjd[-1] - mjd[0])
+    if method == "bls":
+        min_period, max_period = min_period or _SHORTEST_OF_BOXES, max_period or span / 2
+        samples_per_peak = max(samples_per_peak, math.ceil(span / (_SPACING * min_period)))
+    grid, needed = choose_grid(mjd, min_period, max_period, samples_per_peak, most_frequencies)
+    deadline = time.monotonic() + seconds
+    boxes = _Boxes(mjd, value, error, 1 / grid.last, deadline) if method == "bls" else None
+    compute = _power(method, mjd, value, error, seconds) if boxes is None else boxes.on_grid
+    power = compute(grid)
+    peaks = [_peak(compute, boxes, grid, place) for place in _places(grid, power, span, most_peaks)]
+    peaks.sort(key=lambda peak: -peak.power)
+    limited = needed > most_frequencies
+    warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
+    return PeriodSearch(grid, power, peaks, limited, warnings)
+
+
+def phase_dispersion(
+    mjd: FloatArray, value: FloatArray, grid: Grid, deadline: float = math.inf, bins: int = _PHASE_BINS
+) -> FloatArray:
+    """Compute 1 - theta, which is 0 for noise and 1 for a light curve that repeats exactly.
+
+    Parameters
+    ----------
+    mjd, value : ndarray of float64, shape (n,)
+    grid : Grid
+    deadline : float
+        On the monotonic clock [s].
+    bins : int
+        Equal parts of the period.
+
+    Returns
+    -------
+    ndarray of float64, shape (grid.count,)
+
+    Notes
+    -----
+    Theta is the pooled variance in the parts over the variance of all values (Stellingwerf 1978, ApJ 224, 953).
+    """
+    since, centred = mjd - mjd[0], value - value.mean()
+    total = centred @ centred / (len(value) - 1)
+    frequencies = grid.frequencies()
+    found = np.empty(grid.count)
+    step = max(1, _PHASE_BLOCK // len(mjd))
+    for begin in range(0, grid.count, step):
+        _check(deadline)
+        some = frequencies[begin : begin + step, np.newaxis]
+        place = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
+        place += np.arange(len(some))[:, np.newaxis] * bins
+        shape = (len(some), bins)
+        size = len(some) * bins
+        count = np.bincount(place.ravel(), minlength=size).reshape(shape)
+        added = np.bincount(place.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
+        explained = (added**2 / np.maximum(count, 1)).sum(axis=1)
+        freedom = len(value) - np.count_nonzero(count, axis=1)
+        found[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
+    return found
+
+
+def _power(method: str, mjd: FloatArray, value: FloatArray, error: FloatArray | None, seconds: float) -> Power:
+    """Return what computes the power of a method on a grid."""
+    curve = LombScargle(mjd, mjd if method == "window" else value, None if method == "window" else error, seconds)
+    if method == "harmonics":
+        return lambda grid: curve.of_harmonics(grid, _HARMONICS)
+    if method == "window":
+        return curve.of_times
+    deadline = time.monotonic() + seconds
+    return lambda grid: phase_dispersion(mjd, value, grid, deadline)
+
+
+class _Boxes:
+    """Box least squares (Kovacs, Zucker & Mazeh 2002, A&A 391, 369), as astropy computes it.
+
+    The power is the part of chi squared that the best box takes away, from 0 to 1.
+    """
+
+    def __init__(
+        self, mjd: FloatArray, value: FloatArray, error: FloatArray | None, shortest: float, deadline: float
+    ) -> None:
+        if not is_installed("astropy"):
+            raise NotInstalledError(
+                "This service cannot compute box least squares, because astropy is not installed. Whoever runs it can "
+                "change that: pip install 'photseries[astropy]'."
+            )
+        from astropy.timeseries import BoxLeastSquares
+
+        self._deadline = deadline
+        self._durations = np.array(_DURATIONS) * shortest
+        weight = np.ones(len(value)) if error is None else error**-2.0
+        centred = value - (weight @ value) / weight.sum()
+        self._total = float(weight @ centred**2)
+        if not self._total > 0:
+            raise InvalidError("The brightness does not vary: there is no period to find.")
+        self._model = BoxLeastSquares(mjd - mjd[0], centred, error)
+
+    def on_grid(self, grid: Grid) -> FloatArray:
+        """Compute the power at every frequency of a grid."""
+        periods = 1 / grid.frequencies()
+        found = np.empty(grid.count)
+        for begin in range(0, grid.count, _BOX_BLOCK):
+            _check(self._deadline)
+            here = slice(begin, begin + _BOX_BLOCK)
+            found[here] = 2 * self._model.power(periods[here], self._durations, objective="likelihood").power
+        return np.clip(np.nan_to_num(found / self._total), 0, 1)
+
+    def box(self, period: float) -> tuple[float, float]:
+        """Return the depth and the duration of the best box of a period."""
+        best = self._model.power(np.array([period]), self._durations, objective="likelihood")
+        return float(best.depth[0]), float(best.duration[0])
+
+
+def _places(grid: Grid, power: FloatArray, span: float, most: int) -> list[int]:
+    """Return the highest local maxima, each 1.5 / span from every higher one."""
+    padded = np.concatenate([[-np.inf], power, [-np.inf]])
+    maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
+    taken: list[int] = []
+    for place in maxima[np.argsort(-power[maxima], kind="stable")]:
+        if all(abs(place - other) * grid.step >= _APART / span for other in taken):
+            taken.append(int(place))
+        if len(taken) == most:
+            break
+    return taken
+
+
+def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, place: int) -> Peak:
+    """Refine a maximum between its neighbours on the grid."""
+    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    fine = Grid(grid.first + low * grid.step, (high - low) * grid.step / (_FINE - 1), _FINE)
+    power = compute(fine)
+    best = int(power.argmax())
+    frequency = fine.first + best * fine.step
+    depth, duration = (None, None) if boxes is None else boxes.box(1 / frequency)
+    at_edge = (place == 0 and best == 0) or (place == grid.count - 1 and best == _FINE - 1)
+    return Peak(frequency, 1 / frequency, None, float(power[best]), None, at_edge, depth, duration)
+
+
+def _check(deadline: float) -> None:
+    if time.monotonic() > deadline:
+        raise LateError(
+            "The search took too long. Ask for fewer frequencies (a longer minPeriod, a shorter maxPeriod), or a "
+            "shorter time (mjdMin, mjdMax)."
+        )
