@@ -42,6 +42,8 @@ METADATA = {
     "flux_unit": "electron/s",
     "magsys": "vega",
     "brightness": "mag",
+    "flag_column": "quality",
+    "good_values": [0, 16],
     "altdata": {"note": "two\nlines", "of": [1, None, {"b": True}]},
     "column_units": {"bg": "electron/s", "angle": "my unit", "none": "K"},
     "owner_id": 5,

@@ -36,7 +36,7 @@ def test_only_what_is_stored_is_there_already(stored, new):
     found = append(frame, more)
     assert list(map(plain, found.itertuples(index=False))) == [*map(plain, frame.itertuples(index=False)), *missing]
     if len(missing) < len(new):
-        with pytest.raises(InvalidError, match=f"^{len(new) - len(missing)} of the {len(new)} new rows are there"):
+        with pytest.raises(InvalidError, match=f"^{len(new) - len(missing)} of the {len(new)} new rows exist"):
             append(frame, more, drop_repeats=False)
 
 

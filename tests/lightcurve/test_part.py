@@ -9,10 +9,15 @@ from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.part import DERIVED, Part
 from tests.support import columns
 
+KNOWN_TIMES = {
+    "ra": 10.25, "dec": -20.5, "time_scale": "utc", "time_refpos": "topocenter", "longitude": 0.0, "latitude": 45.0,
+    "height": 100.0,
+}  # fmt: skip
+
 
 def test_all_that_may_be_asked_for_is_derived():
     frame = pd.DataFrame(columns())
-    assert list(cut(frame, Part(columns=("mjd",), derive=tuple(DERIVED)), {})) == ["mjd", *DERIVED]
+    assert list(cut(frame, Part(columns=("mjd",), derive=tuple(DERIVED)), KNOWN_TIMES)) == ["mjd", *DERIVED]
 
 
 def test_the_table_of_parameters_needs_no_numbers():
