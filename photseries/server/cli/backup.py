@@ -38,8 +38,9 @@ DUMP, FILES = "catalogue.dump", "store"
 @json_option
 @configured()
 def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: bool, jobs: int, as_json: bool) -> None:
-    """Back the archive up into DIR: a dump of the database, and the files of the store.
+    """Back the archive up: the database and the stored files.
 
+    DIR gets a dump of the database, and the files of the store that it does not have yet.
     The service may run meanwhile. Files that DIR already has are compared, not copied again, so a backup that was
     broken off goes on when the command is given again. The dump of the backup before is replaced at the end. Exit
     status 2 when a file could not be copied.
@@ -80,8 +81,9 @@ def _only(words: tuple[str, ...]) -> Path:
 @json_option
 @configured()
 def restore_backup(config: Config, folder: Path, *, again: bool, jobs: int, as_json: bool) -> None:
-    """Restore the backup in DIR into an empty database and an empty store, those of the configuration.
+    """Restore a backup into an empty database and store.
 
+    They are those of the configuration, or of --data.
     What is not empty is refused. Each file is compared with its MD5. Exit status 2 when one could not be restored.
     """
     dump = folder / DUMP

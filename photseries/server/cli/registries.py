@@ -127,7 +127,7 @@ def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
 @json_option
 @configured()
 def audit(config: Config, last: int, as_json: bool) -> None:
-    """Print the changes of accounts, tokens and sharing, the latest first."""
+    """Print the changes of accounts, tokens and sharing."""
     with opened(config, existing=True) as services:
         printed(services.accounts.audit(OPERATOR, 1, last)[0], as_json)
 
