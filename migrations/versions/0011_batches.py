@@ -2,7 +2,8 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
+
+from photseries.server.catalogue.migrations import create_index
 
 revision = "0011"
 down_revision = "0010"
@@ -11,11 +12,11 @@ TABLES = ("photometric_series", "series_history")
 
 
 def upgrade():
+    op.execute("ALTER TABLE series_history ADD COLUMN IF NOT EXISTS inferred TEXT[] DEFAULT '{}' NOT NULL")
     for table in TABLES:
-        op.add_column(table, sa.Column("batch", sa.Text(), nullable=True))
-        op.create_index(f"ix_{table}_batch", table, ["batch"], postgresql_where=sa.text("batch IS NOT NULL"))
-    inferred = sa.Column("inferred", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
-    op.add_column("series_history", inferred)
+        op.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS batch TEXT")
+    for table in TABLES:
+        create_index(f"ix_{table}_batch", table, ["batch"], postgresql_where=sa.text("batch IS NOT NULL"))
 
 
 def downgrade():
