@@ -164,6 +164,7 @@ def test_purge_asks_first(run, admin, world):
     assert "secret" in admin.get(f"{path}/history").text
     assert run.on_a_terminal("purge", series, "--history", typed="y\n")[0] == 0
     assert "secret" not in admin.get(f"{path}/history").text
+    assert admin.delete(path).status_code == 200
 
 
 def test_delete_asks_first(run, admin, world):

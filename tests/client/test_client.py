@@ -327,7 +327,7 @@ def test_bad_input_is_one_clear_error(client, fields, tmp_path):
         client.upload(frame(), **{**fields, "altdata": {"x": object()}})
     with pytest.raises(InvalidError, match="look like jd"):
         client.upload(frame().assign(mjd=lambda table: table["mjd"] + 2400000.5), **fields)
-    with pytest.raises(StartError, match="no URL"):
+    with pytest.raises(StartError, match="not the URL"):
         photseries.Client("photseries.org", "x")
 
 

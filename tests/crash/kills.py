@@ -37,6 +37,7 @@ POINTS = {
     "sweep": (
         "sweep: elected", *MARKING, "sweep: looked up", *REMOVING, "sweep: blob swept", "sweep: notes dropped",
     ),
+    "adopt": ("mark: row written",),
     "migrate": ("migrate: locked", "migrate: upgraded", "migrate: committed"),
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 from alembic import command
 from alembic.script import ScriptDirectory
 
+from photseries.errors import NotAdoptedError
 from photseries.server.catalogue import migrations
 from tests.conftest import database
 from tests.crash.conftest import ALL
@@ -102,6 +103,21 @@ def check_killed_sweep(case, place, admin, world, **more):
     assert place.files() - place.named() <= partial_of_the_killed(place), "young left-overs wait for the next sweep"
     place.check_swept()
     kept.check(admin, True)
+
+
+@pytest.mark.parametrize("case", cases(verb="adopt"))
+def test_a_killed_adoption(case, place, admin, world, record_property):
+    """The store belongs to nobody until the command is repeated, and nothing is removed."""
+    record_property("killed", (case.verb, case.point))
+    kept = VERBS["create"](admin, world, f"kept {case.point}")
+    assert kept.send(admin).status_code == 200
+    assert place.killed("adopt-store", "--yes", fault=f"kill@{case.point}")
+    place.check_invariant()
+    with pytest.raises(NotAdoptedError):
+        place.upkeep.sweep()
+    assert place.command("adopt-store", "--yes").exit_code == 0
+    kept.check(admin, True)
+    place.check_swept()
 
 
 def partial_of_the_killed(place):

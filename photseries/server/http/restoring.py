@@ -11,6 +11,7 @@ from photseries.errors import (
     ExpiredError,
     InDoubtError,
     MissingReferenceError,
+    NotAdoptedError,
     NotFoundError,
     PreconditionFailedError,
     QuotaExceededError,
@@ -37,7 +38,7 @@ class RestoreHandler(BaseHandler):
         body="Restore",
         gives="Restored",
         fails=(
-            *(PreconditionFailedError, ConflictError, InDoubtError),
+            *(PreconditionFailedError, ConflictError, InDoubtError, NotAdoptedError),
             *(DuplicateError, MissingReferenceError, ExpiredError, DamagedError, QuotaExceededError),
         ),
     )
@@ -59,7 +60,7 @@ class UndoHandler(BaseHandler):
 
     needs: ClassVar = {"POST": requirement_of(BatchUndo.undo)}
 
-    @Contract(body="Undo", gives="Undone", fails=(NotFoundError, InDoubtError))
+    @Contract(body="Undo", gives="Undone", fails=(NotFoundError, InDoubtError, NotAdoptedError))
     async def post(self) -> None:
         """Delete the series that a batch created, and restore the others to the revision before it."""
 

@@ -17,6 +17,7 @@ from photseries.errors import (
     DuplicateError,
     ForbiddenError,
     InDoubtError,
+    NotAdoptedError,
     NotFoundError,
     PhotseriesError,
     PreconditionFailedError,
@@ -53,7 +54,7 @@ _LARGEST_ID = 2**63 - 1
 
 _LIST = (*CRITERIA, *CONTROLS)
 
-_CHANGE_FAILS = (PreconditionFailedError, ConflictError, InDoubtError)
+_CHANGE_FAILS = (PreconditionFailedError, ConflictError, InDoubtError, NotAdoptedError)
 
 
 class SeriesHandler(UploadHandler):
@@ -66,7 +67,7 @@ class SeriesHandler(UploadHandler):
         query=parameters.UPLOAD,
         body="NewSeries",
         gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
-        fails=(UnreadableFileError, DuplicateError, InDoubtError, QuotaExceededError),
+        fails=(UnreadableFileError, DuplicateError, InDoubtError, QuotaExceededError, NotAdoptedError),
     )
     async def post(self) -> None:
         """Create a series."""

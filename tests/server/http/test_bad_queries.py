@@ -76,7 +76,9 @@ def one_line_each(service, admin):
     yield sent
     lines = logged(service, lambda log: log.count("\n", start) >= len(sent))[start:].splitlines()
     assert len(lines) == len(sent)
-    assert all(re.search(r"request id=\w{32} method=\w+ path=/api/\S+ status=(200|400) ", line) for line in lines)
+    assert all(
+        re.search(r"request id=\w{32} method=\w+ path=/api/\S+ query=\S+ status=(200|400) ", line) for line in lines
+    )
 
 
 @pytest.mark.parametrize("known", [*CRITERIA, *CONTROLS], ids=lambda known: known.name)

@@ -56,6 +56,7 @@ DOCUMENTED = [
     "exp_time",
     "filter",
     "statistics_version",
+    "batch",
     "group_ids",
     "stream_ids",
     "channel",

@@ -195,7 +195,7 @@ def test_twenty_requests_of_one_user_and_then_one_of_another(server, template, t
             until(1)
             stack.enter_context(sent(service, clients["ben"], path))
         assert clients["anna"].get(path).status_code == 200, "the last one"
-        found = re.findall(rf"path={LIST}\S* status=200 .*user=(\w+)", service.log.read_text()[begin:])
+        found = re.findall(rf"path={LIST}\S* query=\S+ status=200 .*user=(\w+)", service.log.read_text()[begin:])
     assert found[:21] == ["anna", "ben", *["anna"] * 19]
 
 
@@ -271,7 +271,7 @@ def test_a_request_whose_client_has_gone_is_not_worked_at(narrow, database_url):
             received(service)
         assert stays.recv(12) == b"HTTP/1.1 200"
     assert clients["anna"].get(f"{path}?dataFormat=none").status_code == 200
-    assert re.findall(rf"path={LIST} status=(\d+)", service.log.read_text()[begin:]) == ["200", "499"]
+    assert re.findall(rf"path={LIST} query=\S+ status=(\d+)", service.log.read_text()[begin:]) == ["200", "499"]
 
 
 def test_files_of_many_rows_are_heavy(narrow):

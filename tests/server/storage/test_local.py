@@ -319,7 +319,7 @@ def test_a_root_that_is_away_is_not_an_empty_store(root: Path, store: LocalStore
         store.check,
     ]
     for use in uses:
-        with pytest.raises(UnavailableError, match="is away"):
+        with pytest.raises(UnavailableError, match="is not available"):
             use()
     assert not root.exists()
 

@@ -152,7 +152,7 @@ def test_a_bucket_that_is_gone_is_not_an_empty_store(object_server: ObjectServer
         ("absent", {}, "bucket of the store does not exist"),
         ("contract", {"secret_key": "wrong"}, "rejected the credentials"),
         ("contract", {"access_key": "nobody"}, "does not know the credentials"),
-        ("contract", {"endpoint": "http://127.0.0.1:1", "timeout": 1.0}, "is away"),
+        ("contract", {"endpoint": "http://127.0.0.1:1", "timeout": 1.0}, "is not available"),
     ],
 )
 @pytest.mark.parametrize("only_read", [False, True])
@@ -224,7 +224,7 @@ def test_no_use_waits_longer_than_the_timeout(object_server: ObjectServer, bucke
     object_server.freeze()
     try:
         for use in USES:
-            with pytest.raises(UnavailableError, match="is away"):
+            with pytest.raises(UnavailableError, match="is not available"):
                 use(store)
     finally:
         object_server.thaw()
