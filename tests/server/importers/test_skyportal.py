@@ -295,7 +295,7 @@ def test_new_ids_come_after_those_that_were_taken(clients):
     body = {**fields, "exp_time": 1, "filter": "ztfg", "data": columns}
     assert clients["anna"].post("/api/photometric_series", json=body).json()["data"]["id"] == LAST + 1
     made = clients["admin"].post("/api/users", json={"username": "new"}).json()["data"]
-    assert (made["id"], made["single_user_group_id"]) == (15, 115)
+    assert (made["id"], made["single_user_group_id"]) == (16, 116)  # 15 is the admin of the first start
     assert clients["admin"].post("/api/instrument", json={"name": "new"}).json()["data"]["id"] == 78
 
 
