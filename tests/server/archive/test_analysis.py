@@ -17,7 +17,7 @@ TABLE = {
     "fluxerr": [1.0] * 200,
     "flag": [int(n % 5 == 0) for n in range(200)],
 }
-PERIODOGRAM = {"samples_per_peak": 5, "most_peaks": 3, "max_points": 50}
+PERIODOGRAM = {"method": "lomb_scargle", "samples_per_peak": 5, "most_peaks": 3, "max_points": 50}
 
 
 @pytest.fixture

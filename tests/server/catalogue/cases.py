@@ -76,6 +76,38 @@ POLE = {"ra": "77", "dec": "-90", "radius": "0.1"}
 MOMENTS = ("59310", "59310.0", "5.931e4", "2021-04-06", "2021-04-06T00:00:00Z", "2021-04-06 05:30+05:30")
 
 #: The parameter that a case is about, and the case.
+
+#: What follows min and max in the names of parameters, and the field.
+FEATURES = {
+    "WeightedMean": "weighted_mean",
+    "WeightedMeanError": "weighted_mean_error",
+    "Chi2Dof": "chi2_dof",
+    "ExcessVariance": "excess_variance",
+    "ExcessVarianceError": "excess_variance_error",
+    "VonNeumann": "von_neumann",
+    "Mad": "mad",
+    "Iqr": "iqr",
+    "Skewness": "skewness",
+    "Kurtosis": "kurtosis",
+    "StetsonK": "stetson_k",
+    "Amplitude": "amplitude",
+    "P1": "p1",
+    "P5": "p5",
+    "P25": "p25",
+    "P75": "p75",
+    "P95": "p95",
+    "P99": "p99",
+    "Beyond1Sigma": "beyond_1_sigma",
+    "Beyond2Sigma": "beyond_2_sigma",
+    "LargestChange": "largest_change",
+    "Slope": "slope",
+    "SlopeError": "slope_error",
+    "Span": "span",
+    "LargestGap": "largest_gap",
+    "MedianCadence": "median_cadence",
+    "MedianError": "median_error",
+    "PointsPerNight": "points_per_night",
+}
 CASES = [
     (
         "ra",
@@ -152,6 +184,9 @@ CASES = [
     *min_max("MedianSNR", "median_snr", 5.5),
     *min_max("BestSNR", "best_snr", 5.5),
     *min_max("WorstSNR", "worst_snr", -5.5),
+    *min_max("NumFlagged", "num_flagged", 3),
+    *listed("featuresOf", "features_of", "mag", "flux", "Mag"),
+    *(case for what, field in FEATURES.items() for case in min_max(what, field, 0.1)),
     statistic("medians", "bg<600", [BELOW, TINY], [*EQUAL, ABOVE, *ABSENT]),
     statistic("medians", "bg <= 6e2", [*EQUAL, BELOW, TINY], [ABOVE, *ABSENT]),
     statistic("medians", "bg>600.0", [ABOVE, HUGE], [*EQUAL, BELOW, *ABSENT]),
