@@ -22,7 +22,7 @@ def is_installed(package: str) -> bool:
 
 def extra_of(package: str) -> str:
     """Give what to install for a package: ``photseries[...]``."""
-    return f"photseries[{({'pyarrow': 'parquet'}).get(package, package)}]"
+    return f"photseries[{({'pyarrow': 'parquet', 'python_calamine': 'excel'}).get(package, package)}]"
 
 
 def needs(package: str) -> None:

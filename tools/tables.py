@@ -20,6 +20,7 @@ from photseries.server.principal import PERMISSIONS
 from photseries.server.schemas.registries import CHANGES, CREATIONS
 from photseries.server.vo import conesearch
 from photseries.server.vo.observations import COLUMNS
+from photseries.surveys import ground, space
 
 ROOT = Path(__file__).parent.parent
 
@@ -133,6 +134,25 @@ def observations():
     return table(["column", "VERB", "unit", "UCD", "utype", "what"], rows)
 
 
+def surveys():
+    rows = [
+        [
+            one.name,
+            recognised(one),
+            f"`{one.line}`" if one.line else "",
+            ", ".join(one.flux) or one.mag or "",
+            one.source,
+        ]
+        for one in (*ground.SURVEYS, *space.SURVEYS)
+    ]
+    return table(["survey", "recognised by", "options", "brightness, the best first", "defined by"], rows)
+
+
+def recognised(survey):
+    keywords = [f"{keyword} = {value}" for keyword, value in survey.header.items()]
+    return "; ".join([*keywords, *([", ".join(survey.columns)] if survey.columns else [])])
+
+
 API = {
     "routes": routes,
     "registries": registries,
@@ -154,6 +174,7 @@ API = {
 DOCUMENTS = {
     "docs/api.md": API,
     "docs/formats.md": {"formats": formats, "exports": exports},
+    "docs/readers.md": {"surveys": surveys},
     "docs/import.md": {"reasons": reasons},
     "docs/variability.md": {"features": lambda: statistics(FEATURES)},
     "docs/vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},

@@ -26,6 +26,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.login",
             "Print the series and bytes of the user, for System admin of every user, and the quotas (0: none).",
         ),
+        "inspect": Entry(
+            "photseries.cli.inspect",
+            "Print what files are taken for, and the command that uploads each; nothing is sent.",
+        ),
         "upload": Entry("photseries.cli.upload", "Upload files as series, many at a time."),
         "find": Entry("photseries.cli.find", "Find series and print them."),
         "show": Entry("photseries.cli.series", "Draw the light curve, and print the metadata and the statistics."),

@@ -11,7 +11,10 @@ from typing import Any
 import click
 
 from photseries.cli.sections import option
+from photseries.errors import InvalidError
 from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
+from photseries.formats.decoding import SUFFIXES
+from photseries.formats.times import time_format
 
 __all__ = ["found_files", "given_reading", "in_options", "reading_options"]
 
@@ -19,51 +22,80 @@ _FORMATS = click.Choice(list(READERS))
 
 
 class _ZeroPoint(click.ParamType[float | str]):
-    """A number, or the name of a published zero point."""
+    """A number, the name of a published zero point, or a column."""
 
     name = "magnitude"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
         """Read a number; a name stays."""
         try:
-            return value if value in ZERO_POINTS else float(value)
+            return float(value)
         except ValueError:
-            self.fail(f"{value!r} is neither a number nor one of {', '.join(ZERO_POINTS)}.", param, ctx)
+            return str(value)
+
+
+class _TimeFormat(click.ParamType[str]):
+    """The name of a format of times, also with an offset."""
+
+    name = "format"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what is no format."""
+        try:
+            time_format(value)
+        except InvalidError as error:
+            self.fail(error.message, param, ctx)
+        return str(value)
 
 
 _OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
-    "format": (_FORMATS, "The format of the files, instead of the one that their names tell."),
+    "format": (_FORMATS, "The format of the files, instead of the one that content and name tell."),
+    "table": (str, "The table of a file with several: its key, name or sheet."),
+    "names": (str, "The names of the columns of a text without them, with commas between."),
     "time_col": (str, "The column with the times."),
     "flux_col": (str, "The column with the fluxes."),
     "fluxerr_col": (str, "The column with their errors."),
     "mag_col": (str, "The column with the magnitudes."),
     "magerr_col": (str, "The column with their errors."),
-    "time_format": (click.Choice(list(TIME_FORMATS)), "How the times are written."),
+    "time_format": (_TimeFormat(), f"How the times are written: {', '.join(TIME_FORMATS)}, jd-2450000 and the like."),
     "zero_point": (
         _ZeroPoint(),
-        f"The AB magnitude of one unit of flux, which becomes uJy by it; or {', '.join(ZERO_POINTS)}, as published.",
+        f"The AB magnitude of one unit of flux, to bring it to uJy: a number, a column, or {', '.join(ZERO_POINTS)}.",
     ),
+    "filter_col": (str, "The column with the filters."),
+    "filter_map": (str, "The filters by their names in the files: zg=ztfg,zr=ztfr."),
+    "where": (str, "COLUMN=VALUE: only these rows; several options must all hold."),
+    "split_by": (str, "A column, each value of which becomes a series."),
+    "limit": (click.Choice(("keep", "drop")), "What becomes of rows with an upper limit; default: keep."),
 }
 
+#: Fields of a series that are options of reading, too: fluxes are brought to uJy by their unit.
+_SHARED = ("flux_unit", "magsys", "time_scale", "time_refpos")
 
-_NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in _OPTIONS if '_' in name)})(?!\w)")
+_NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in (*_OPTIONS, 'flux_unit') if '_' in name)})(?!\w)=?")
+_PLAIN = re.compile(r"(?<=\()(names|where|table|limit|format)(?=\))|(?<![\w-])(where)(?==)")
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options of :class:`~photseries.formats.ReadOptions`."""
     for name, (kind, sentence) in reversed(list(_OPTIONS.items())):
-        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=sentence)(command)
+        several = {"multiple": True} if name == "where" else {}
+        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=sentence, **several)(command)
     return command
 
 
-def given_reading(options: dict[str, Any]) -> ReadOptions:
-    """Take the options of reading out of the options of a command."""
-    return ReadOptions(**{name: options.pop(name) for name in _OPTIONS})
+def given_reading(options: dict[str, Any], *, reads: bool = True) -> ReadOptions:
+    """Take the options of reading out of the options of a command; ``reads`` is whether it reads a table."""
+    given = {name: options.pop(name) for name in _OPTIONS}
+    given |= {name: options.pop(name) for name in _SHARED if options.get(name) is not None} if reads else {}
+    options |= {name: None for name in _SHARED if name not in options}
+    return ReadOptions(**{name: value for name, value in given.items() if value not in (None, ())})
 
 
 def in_options(text: str) -> str:
     """Write the options that a reader's message names as the command line has them: ``--time-col`` for ``time_col``."""
-    return _NAMED.sub(lambda found: f"--{found[0].replace('_', '-')}", text)
+    dashed = _NAMED.sub(lambda found: f"--{found[0].replace('_', '-').replace('=', ' ')}", text)
+    return _PLAIN.sub(lambda found: f"--{found[0]}", dashed).replace("--where=", "--where ")
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
@@ -98,7 +130,7 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
 def _within(folder: Path, any_ending: bool) -> Iterator[Path]:
     endings = {suffix for one in READERS.values() for suffix in one.suffixes}
     for path in sorted(folder.rglob("*")):
-        last = path.with_suffix("") if path.suffix == ".gz" else path
+        last = path.with_suffix("") if path.suffix in SUFFIXES else path
         if path.is_file() and not path.name.startswith(".") and (any_ending or last.suffix.lower() in endings):
             yield path
 

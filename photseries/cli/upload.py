@@ -42,7 +42,7 @@ HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
 
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
-@click.argument("names", metavar="FILES...", nargs=-1, required=True)
+@click.argument("paths", metavar="FILES...", nargs=-1, required=True)
 @field_options
 @reading_options
 @click.option("--from-name", metavar="TEMPLATE", help="Fields in the files' names, as '{series_obj_id}_{filter}.csv'.")
@@ -60,7 +60,7 @@ HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
 def upload(
     client: Client,
     *,
-    names: tuple[str, ...],
+    paths: tuple[str, ...],
     from_name: str | None,
     if_exists: Literal["error", "skip", "replace"],
     dry_run: bool,
@@ -77,7 +77,7 @@ def upload(
     """
     reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
     template = NameTemplate(from_name) if from_name else None
-    files = found_files(names, any_ending=reading.format is not None)
+    files = found_files(paths, any_ending=reading.format is not None)
     _require_permission(client)
     bar = len(files) > 1 and sys.stderr.isatty()
     tally = Tally(len(files), "json" if as_json else "none" if bar and sys.stdout.isatty() else "text", fields["batch"])
@@ -109,7 +109,7 @@ def upload(
 @connected
 def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: Any) -> None:
     """Change fields of a series, or its table; --set FIELD=null clears a field."""
-    reading, fields = given_reading(options), given_fields(options)
+    reading, fields = given_reading(options, reads=data is not None), given_fields(options)
     if not fields and data is None:
         raise click.UsageError("Nothing to change: give a field, or --data.")
     for warning in client.update(series_id, data, if_match=if_match, options=reading, **fields):

@@ -22,8 +22,8 @@ from photseries.client.queries import arguments
 from photseries.client.series import Series
 from photseries.client.transport import Doubt, Transport
 from photseries.client.uploads import Outcome, Uploaded, Uploader, many
-from photseries.errors import InvalidError, NotFoundError
-from photseries.formats import EXPORTS, WRITERS, ReadOptions, collect, format_of
+from photseries.errors import InvalidError, NotFoundError, PhotseriesError
+from photseries.formats import EXPORTS, WRITERS, ReadOptions, collect, format_of, one_of
 from photseries.parameters.kinds import joined
 from photseries.text import new_batch
 
@@ -382,7 +382,8 @@ class Client:
         InDoubtError
             When it is unknown whether the series was stored; with ``if_exists="skip"`` the same call settles it.
         """
-        return self._uploader.upload(data, fields, if_exists, dry_run, options or ReadOptions())
+        reading = one_of(collect(data, options or ReadOptions()))
+        return self._uploader.upload(reading, fields, if_exists, dry_run)
 
     def upload_many(
         self,
@@ -412,8 +413,9 @@ class Client:
         Yields
         ------
         Outcome
-            Of each item, in the order in which they end: what was uploaded, or the error. An item with the key of
-            another one is a DuplicateError, whatever ``if_exists`` says.
+            Of each series, in the order in which they end: what was uploaded, or the error. An item is one series, or
+            several with ``ReadOptions(split_by=...)``. One with the key of another one is a DuplicateError, whatever
+            ``if_exists`` says.
 
         Raises
         ------
@@ -422,8 +424,12 @@ class Client:
         """
         reached, fields = Reached(), {"batch": new_batch(), **fields}
 
-        def upload(data: Any, own: dict[str, Any]) -> Uploaded:
-            return self._uploader.upload(data, {**fields, **own}, if_exists, dry_run, options or ReadOptions(), reached)
+        def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
+            for reading in collect(data, options or ReadOptions()):
+                try:
+                    yield self._uploader.upload(reading, {**fields, **own}, if_exists, dry_run, reached)
+                except PhotseriesError as error:
+                    yield error
 
         return many(upload, items, in_flight)
 
@@ -461,7 +467,7 @@ class Client:
         ForbiddenError, InvalidError, NotFoundError
         """
         # The fields that the data suggests are for new series only.
-        reading = None if data is None else collect(data, options or ReadOptions())
+        reading = None if data is None else one_of(collect(data, options or ReadOptions()))
         written = message(None if reading is None else payload_of(reading), fields)
         answer = self._transport.write(
             "PATCH", path_of(series_id), written, repeatable=False, headers=_if_match(series_id, if_match)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal
 
 from photseries.client.finding import SERIES
@@ -13,12 +14,14 @@ from photseries.client.payload import Message, is_of, message, payload_of
 from photseries.client.transport import Doubt, Transport
 from photseries.errors import (
     DuplicateError,
+    InvalidError,
     NotFoundError,
     PhotseriesError,
     UnauthorizedError,
     UnreachableError,
 )
-from photseries.formats import Reading, ReadOptions, collect
+from photseries.formats import Reading
+from photseries.formats.selection import suggested_filter
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.kinds import joined
 
@@ -94,18 +97,24 @@ class Uploader:
 
     def upload(
         self,
-        data: Any,
+        reading: Reading,
         fields: Mapping[str, Any],
         if_exists: str,
         dry_run: bool,
-        options: ReadOptions,
         reached: Reached | None = None,
     ) -> Uploaded:
         """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
-        reading = collect(data, options)
         merged = _merged(reading, fields)
+        try:
+            return self._uploaded(reading, merged, if_exists, dry_run, reached)
+        except InvalidError as error:
+            raise _hinted(error, reading) from error
+
+    def _uploaded(
+        self, reading: Reading, merged: Mapping[str, Any], if_exists: str, dry_run: bool, reached: Reached | None
+    ) -> Uploaded:
         if dry_run:
             return self._tried(reading, merged)
         key, reached = key_of(merged, reading), reached or Reached()
@@ -183,6 +192,15 @@ class Uploader:
         return fields
 
 
+def _hinted(error: InvalidError, reading: Reading) -> InvalidError:
+    """Add how to name the filter to a refusal of the one that the file has."""
+    value = reading.filter
+    if "filter" not in error.fields or value is None:
+        return error
+    hint = f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
+    return InvalidError(f"{error.message} {hint}", fields=error.fields, details=error.details)
+
+
 def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
     other = () if is_of(found["content_hash"], reading) else (_OTHER_TABLE,)
@@ -198,15 +216,17 @@ def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def many(upload: Callable[[Any, dict[str, Any]], Uploaded], items: Iterable[Any], in_flight: int) -> Iterator[Outcome]:
+def many(
+    upload: Callable[[Any, dict[str, Any]], Iterator[Uploaded | PhotseriesError]], items: Iterable[Any], in_flight: int
+) -> Iterator[Outcome]:
     """Upload items in threads, a few at a time; see :meth:`photseries.Client.upload_many`."""
     if in_flight < 1:
         raise ValueError("in_flight must be at least 1")
-    waiting: set[Future[Outcome]] = set()
+    waiting: set[Future[list[Outcome]]] = set()
     with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
         try:
             for index, item in enumerate(items):
-                waiting.add(threads.submit(_outcome, upload, index, item))
+                waiting.add(threads.submit(_outcomes, upload, index, item))
                 if len(waiting) >= in_flight:
                     ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
                     yield from _results(ended)
@@ -218,11 +238,10 @@ def many(upload: Callable[[Any, dict[str, Any]], Uploaded], items: Iterable[Any]
                 future.cancel()
 
 
-def _results(ended: Iterable[Future[Outcome]]) -> Iterator[Outcome]:
+def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
     """Give what became of some uploads; what ends them all is raised when the others are told."""
     fatal = None
-    for future in ended:
-        outcome = future.result()
+    for outcome in chain.from_iterable(future.result() for future in ended):
         if isinstance(outcome.error, _FATAL):
             fatal = outcome.error
         else:
@@ -231,9 +250,17 @@ def _results(ended: Iterable[Future[Outcome]]) -> Iterator[Outcome]:
         raise fatal
 
 
-def _outcome(upload: Callable[[Any, dict[str, Any]], Uploaded], index: int, item: Any) -> Outcome:
+def _outcomes(
+    upload: Callable[[Any, dict[str, Any]], Iterator[Uploaded | PhotseriesError]], index: int, item: Any
+) -> list[Outcome]:
+    """Return what became of each series of an item."""
     data, fields = item if isinstance(item, tuple) else (item, {})
+    found: list[Outcome] = []
     try:
-        return Outcome(index, item, upload(data, dict(fields)))
+        found.extend(
+            Outcome(index, item, error=one) if isinstance(one, PhotseriesError) else Outcome(index, item, one)
+            for one in upload(data, dict(fields))
+        )
     except PhotseriesError as error:
-        return Outcome(index, item, error=error)
+        found.append(Outcome(index, item, error=error))
+    return found

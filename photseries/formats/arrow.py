@@ -11,30 +11,35 @@ import numpy as np
 import pandas as pd
 
 from photseries.formats.columns import Column, columns_of
-from photseries.formats.numpy_types import plain_frame
-from photseries.formats.own_files import Note, fields_in, noted, notes_in, restored
-from photseries.formats.reading import Reading, ReadOptions
-from photseries.formats.roles import canonical
+from photseries.formats.options import ReadOptions
+from photseries.formats.own_files import Note, fields_in, noted, notes_in
+from photseries.formats.reading import Table
 
 if TYPE_CHECKING:
     import pyarrow
 
-__all__ = ["read", "reading_of", "table_of", "write"]
+__all__ = ["looks_like_arrow", "read", "table_of", "table_of_arrow", "write"]
 
 #: Of the service's own tables: all metadata, and notes on columns, as JSON.
 _METADATA, _NOTES = "photseries", "photseries_columns"
 
 #: How a file of Arrow begins that is no stream.
 _FILE = b"ARROW1"
+_STREAM = b"\xff\xff\xff\xff"
 
 
-def read(content: bytes, options: ReadOptions) -> Reading:
+def looks_like_arrow(content: bytes) -> bool:
+    """Return whether the beginning of a file is that of a stream or a file of Arrow."""
+    return content.startswith((_FILE, _STREAM))
+
+
+def read(content: bytes, options: ReadOptions) -> Table:
     """Read a stream or a file of Arrow's IPC format."""
     import pyarrow
 
     opened = pyarrow.ipc.open_file if content.startswith(_FILE) else pyarrow.ipc.open_stream
     with opened(pyarrow.BufferReader(content)) as batches:
-        return reading_of(batches.read_all(), options)
+        return table_of_arrow(batches.read_all())
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
@@ -71,26 +76,19 @@ def table_of(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[s
     return pyarrow.table(arrays, schema=schema)
 
 
-def reading_of(table: pyarrow.Table, options: ReadOptions) -> Reading:
-    """Make a reading of a table of Arrow; of the service's own with the fields of the series.
-
-    Raises
-    ------
-    InvalidError
-        When a column that is needed is not there.
-    """
+def table_of_arrow(table: pyarrow.Table) -> Table:
+    """Return a table of Arrow as a reader's table; of the service's own with the fields of the series."""
     import pyarrow
 
+    table.validate(full=True)  # offsets of damaged files would be followed anywhere
     # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
     frame: pd.DataFrame = table.to_pandas(types_mapper=long.get)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}
-    plain, kept = plain_frame(frame)
-    frame = restored(plain, notes_in(about.get(_NOTES.encode())))
-    said = fields_in(about.get(_METADATA.encode()))
-    return canonical(Reading(frame, file_metadata=said, warnings=kept), options)
+    notes = notes_in(about.get(_NOTES.encode()))
+    return Table(frame=frame, file_metadata=fields_in(about.get(_METADATA.encode())), notes=notes)
 
 
 def _lost(column: Column) -> Note:

@@ -10,11 +10,12 @@ from typing import Any, Final
 import pandas as pd
 import yaml
 
-from photseries.formats.astropy_tables import Beside, from_table
+from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Column, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
+from photseries.formats.options import ReadOptions
 from photseries.formats.own_files import Note, distinct, fields_in, names_series, noted
-from photseries.formats.reading import Reading, ReadOptions
+from photseries.formats.reading import Table
 from photseries.lightcurve.table import is_text
 
 __all__ = ["read", "write"]
@@ -42,16 +43,16 @@ _Header.add_representer(
 )
 
 
-def read(content: bytes, options: ReadOptions) -> Reading:
+def read(content: bytes, options: ReadOptions) -> Table:
     """Read astropy's CSV with units; from a file of the service, the fields of the series too."""
-    from astropy.table import Table
+    from astropy.table import Table as AstropyTable
 
-    table = Table.read(content.decode(), format="ascii.ecsv")
+    table = AstropyTable.read(content.decode(), format="ascii.ecsv")
     notes = {
         name: note for name in table.colnames if isinstance(note := (table[name].info.meta or {}).get(_NOTE), dict)
     }
     said = fields_in(table.meta) if names_series(table.meta) else {}
-    return from_table(table, options, Beside(file_metadata=said, notes=notes))
+    return table_of(table, file_metadata=said, notes=notes)
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:

@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 import sys
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.formats.astropy_tables import from_table
-from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.formats import text
+from photseries.formats.astropy_tables import table_of
+from photseries.formats.decoding import SUFFIXES, inflated
+from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.reading import Reading, Table
 from photseries.formats.registry import READERS, Format, with_suffix
-from photseries.formats.roles import canonical
+from photseries.formats.series import series_of
+from photseries.text import escape_unprintable
 
-__all__ = ["collect", "format_of", "read"]
+__all__ = ["collect", "format_of", "one_of", "read", "read_bytes"]
+
+
+#: The formats of text, which no signature tells.
+_TEXTS: Final = ("csv", "tsv", "text")
 
 
 def read(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Reading:
-    """Read a file.
+    """Read the one series of a file.
 
     Parameters
     ----------
@@ -40,27 +46,21 @@ def read(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Re
     StartError
         When a package that the format needs is not installed.
     """
-    options = options or ReadOptions()
-    file = Path(path)
-    try:
-        content = file.read_bytes()
-        if file.suffix == ".gz":
-            content = _inflated(content)
-        form = _format_to_read(file, content, options)
-    except OSError as error:
-        raise invalid(f"{file.name}: {error.strerror or error}.") from error
-    except InvalidError as error:
-        raise invalid(f"{file.name}: {error.message}") from error
-    return form.read(content, options, file.name)
+    return one_of(collect(Path(path), options or ReadOptions()))
 
 
-def collect(data: Any, options: ReadOptions) -> Reading:
-    """Make a reading of whatever can be uploaded.
+def collect(data: Any, options: ReadOptions) -> tuple[Reading, ...]:
+    """Read the series of anything that can be uploaded.
 
     Parameters
     ----------
     data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
     options : ReadOptions
+
+    Returns
+    -------
+    tuple of Reading
+        One, or one for each value of ``split_by``.
 
     Raises
     ------
@@ -68,22 +68,68 @@ def collect(data: Any, options: ReadOptions) -> Reading:
         When it is something else, or its columns are not as they should be.
     """
     if isinstance(data, str | os.PathLike):
-        return read(data, options)
+        file = Path(data)
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise invalid(f"{file.name}: {error.strerror or error}.") from error
+        return read_bytes(content, file.name, options)
     if isinstance(data, pd.DataFrame):
-        return canonical(Reading(data), options)
+        return series_of(Table(frame=data), options)
     tables = sys.modules.get("astropy.table")  # who has such a table has imported it
     if tables is not None and isinstance(data, tables.Table):
-        return from_table(data, options)
+        return series_of(table_of(data), options)
     if isinstance(data, Mapping):
         try:
             frame = pd.DataFrame(dict(data))
         except ValueError as error:
             raise invalid(f"The columns make no table: {error}.") from error
-        return canonical(Reading(frame), options)
+        return series_of(Table(frame=frame), options)
     raise invalid(
         f"A {type(data).__name__} is no table: give a DataFrame, a dict of arrays, an astropy table or time series, a "
         "lightkurve light curve, or the path of a file."
     )
+
+
+def read_bytes(content: bytes, name: str, options: ReadOptions) -> tuple[Reading, ...]:
+    """Read the series in the content of a file.
+
+    Parameters
+    ----------
+    content : bytes
+        Also compressed with gzip, bzip2 or xz.
+    name : str
+        The name of the file, for messages, and for the format where the content does not tell it.
+    options : ReadOptions
+
+    Raises
+    ------
+    InvalidError
+        When it is no table of a known format; the message begins with the name.
+    """
+    try:
+        plain = inflated(content)
+        form = _format_to_read(Path(name), plain, options)
+    except InvalidError as error:
+        raise invalid(f"{name}: {error.message}") from error
+    table = form.read(plain, options, name)
+    try:
+        return series_of(table, options)
+    except InvalidError as error:
+        raise invalid(escape_unprintable(f"{name}: {error.message}"), error.details) from error
+
+
+def one_of(readings: tuple[Reading, ...]) -> Reading:
+    """Return the one series that was read.
+
+    Raises
+    ------
+    InvalidError
+        When there are several.
+    """
+    if len(readings) > 1:
+        raise invalid(f"split_by makes {len(readings)} series: upload_many() stores them.")
+    return readings[0]
 
 
 def format_of(path: Path, formats: Mapping[str, Format]) -> str:
@@ -105,22 +151,18 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
 
 
 def _format_to_read(file: Path, content: bytes, options: ReadOptions) -> Format:
-    """Choose the format by option, name or content."""
-    listed = ", ".join(READERS)
+    """Choose the format by option, content or name."""
     if options.format is not None:
         if options.format not in READERS:
-            raise invalid(f"There is no format {options.format!r:.40}; there are {listed}.")
+            raise invalid(f"There is no format {options.format!r:.40}; there are {', '.join(READERS)}.")
         return READERS[options.format]
-    by_name = with_suffix((file.with_suffix("") if file.suffix == ".gz" else file).suffix, READERS)
-    by_content = next((one for one in READERS.values() if one.is_of(content)), None)
-    found = by_name or by_content
-    if found is None:
-        raise invalid(f"its name does not tell its format; name it (format): {listed}.")
-    return found
-
-
-def _inflated(content: bytes) -> bytes:
-    try:
-        return gzip.decompress(content)
-    except (EOFError, zlib.error) as error:
-        raise invalid(f"it is damaged, or no gzip file: {error}.") from error
+    by_name = with_suffix((file.with_suffix("") if file.suffix in SUFFIXES else file).suffix, READERS)
+    certain = next((one for one in READERS.values() if one.name not in _TEXTS and one.is_of(content)), None)
+    if certain is not None:
+        return certain
+    is_text = text.looks_like_text(content)
+    if by_name is not None and not (is_text and by_name.name == "excel"):  # AstroImageJ calls its text .xls
+        return by_name
+    if not is_text:
+        raise invalid(f"its format is unknown; name it (format): {', '.join(READERS)}.")
+    return READERS["text"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -19,14 +19,12 @@ import pandas as pd
 
 from photseries.extras import quiet
 from photseries.fields import FIELDS
-from photseries.formats.astropy_tables import Beside, from_table
+from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
-from photseries.formats.missions import Mission, mission_of, suggestions
-from photseries.formats.numpy_types import plain_column
+from photseries.formats.options import ReadOptions, chosen, invalid
 from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
-from photseries.formats.reading import Reading, ReadOptions, invalid
-from photseries.formats.roles import canonical, time_column
+from photseries.formats.reading import Table
 from photseries.formats.time_frames import frame_of_header
 from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import calibration_of
@@ -35,8 +33,8 @@ from photseries.lightcurve.table import MAG
 
 __all__ = ["read", "write"]
 
-#: The columns of fluxes, the better one first: corrected for what the spacecraft does, and as measured.
-_FLUXES: Final = ("PDCSAP_FLUX", "SAP_FLUX")
+#: Names of the column with the times, in lower case.
+_TIMES: Final = frozenset(("time", "t", "mjd", "jd", "bjd", "hjd", "tmid", "tmid_bjd", "bjd_time", "date-obs"))
 
 _UNITS: Final = {"e-/s": "electron/s"}
 
@@ -72,88 +70,58 @@ _CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
 }
 
 
-def read(content: bytes, options: ReadOptions) -> Reading:
-    """Read the first table of a FITS file.
+def read(content: bytes, options: ReadOptions) -> Table:
+    """Read a table of a FITS file.
 
     Parameters
     ----------
     content : bytes
     options : ReadOptions
-        For light curves of TESS, Kepler and K2, ``flux_col`` chooses the flux: by default ``PDCSAP_FLUX``, or
-        ``SAP_FLUX`` where there is none.
-
-    Returns
-    -------
-    Reading
-        Of those missions with ``mjd`` = TIME + BJDREFI + BJDREFF - 2400000.5 (TDB, at the barycenter), ``flux``,
-        ``fluxerr``, ``quality``, and the other columns as they are.
+        ``table`` names the extension; default: the first one with rows that has times and brightnesses by name, or the
+        first one.
 
     Raises
     ------
     InvalidError
-        When there is no table, or no such column in it.
+        When there is no such table.
     """
     from astropy.io import fits
     from astropy.utils.exceptions import AstropyWarning
 
     with quiet(AstropyWarning), fits.open(io.BytesIO(content), memmap=False) as hdus:
-        table = next((hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU)), None)
-        if table is None:
+        tables = [hdu for hdu in hdus if isinstance(hdu, fits.BinTableHDU | fits.TableHDU)]
+        if not tables:
             raise invalid("there is no table in it")
-        header = {**hdus[0].header, **table.header}
-        mission = mission_of(header)
-        if mission is not None and "TIME" in table.columns.names:
-            return _light_curve(table, header, mission, options)
-        from astropy.table import Table
+        names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
+        table = tables[chosen(names, options) if options.table else _first(tables)]
+        from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
         pairs = any(column.coord_type and column.dim for column in table.columns)
-        rows = Table.read(table, character_as_bytes=False, astropy_native=pairs)
-        if pairs:
-            header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
-        return from_table(rows, options, _beside(header, table.columns.names, options))
+        rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
+        # What the primary header says of the star wins over what a table says of the software that wrote it.
+        primary, own = dict(hdus[0].header), dict(table.header)
+        return table_of(rows, header={**own, **primary}, uses=("table",), **_beside({**primary, **own}, table, pairs))
 
 
-def _beside(header: Mapping[str, Any], names: list[str], options: ReadOptions) -> Beside:
+def _first(tables: Sequence[Any]) -> int:
+    """Return the place of the first table that may be a light curve: others are of good times, or of an aperture."""
+    likely = (n for n, hdu in enumerate(tables) if len(hdu.data) and _TIMES & set(map(str.lower, hdu.columns.names)))
+    return next(likely, 0)
+
+
+def _beside(header: dict[str, Any], table: Any, pairs: bool) -> dict[str, Any]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
     said = fields_in(header.get(_METADATA))
     if said:
-        return Beside(file_metadata=said, notes=notes_in(header.get(_NOTES)))
-    name = time_column(names, options)
-    return Beside(times=frame_of_header(header, names.index(name) + 1 if name in names else None))
-
-
-def _light_curve(table: Any, header: dict[str, Any], mission: Mission, options: ReadOptions) -> Reading:
-    flux = options.flux_col or next((name for name in _FLUXES if _has_values(table, name)), None)
-    there = table.columns.names
-    if flux is None or flux not in there:
-        raise invalid(f"There is no column {flux or ' or '.join(_FLUXES)} (flux_col); there are {', '.join(there)}.")
-    error = options.fluxerr_col or f"{flux}_ERR"
-    known = {"TIME": "mjd", flux: "flux", mission.quality: "quality", error: "fluxerr"}
-    plain = [name for name in there if table.data[name].ndim == 1]
-    frame = pd.DataFrame({known.get(name, name): plain_column(table.data[name]) for name in plain})
-    # Two parts, so that the sum is as exact as the header.
-    frame["mjd"] = frame["mjd"] + (_reference(header, mission)[0] - 2_400_000) + (_reference(header, mission)[1] - 0.5)
-    fields = suggestions(header)
-    fields["time_scale"] = str(header.get("TIMESYS", "TDB")).strip().lower()
-    fields["time_refpos"] = "barycenter"
-    fields["altdata"] = {**fields.get("altdata", {}), "flux_column": flux}
-    units = {name: str(table.columns[name].unit or "") for name in plain}
-    fields["column_units"] = {known.get(name, name): _UNITS.get(unit, unit) for name, unit in units.items() if unit}
-    unit = str(table.columns[flux].unit or "unknown units")
-    reading = Reading(frame, fields)
-    return canonical(reading, ReadOptions(zero_point=options.zero_point), _UNITS.get(unit, unit))
-
-
-def _has_values(table: Any, name: str) -> bool:
-    return name in table.columns.names and bool(np.isfinite(table.data[name]).any())
-
-
-def _reference(header: dict[str, Any], mission: Mission) -> tuple[float, float]:
-    whole, rest = header.get("BJDREFI", mission.reference), header.get("BJDREFF", 0.0)
-    if not isinstance(whole, int | float) or not isinstance(rest, int | float):
-        raise invalid("BJDREFI and BJDREFF of its header are no numbers.")
-    return float(whole), float(rest)
+        return {"file_metadata": said, "notes": notes_in(header.get(_NOTES))}
+    if pairs:
+        header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
+    texts = {name: _UNITS.get(unit, unit) for name, unit in zip(table.columns.names, table.columns.units, strict=True)}
+    return {
+        "frames": {name: frame_of_header(header, number) for number, name in enumerate(table.columns.names, 1)},
+        "unit_texts": {name: text.replace(" / ", "/") for name, text in texts.items() if text},
+    }
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:

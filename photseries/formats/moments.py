@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.reading import invalid
+from photseries.formats.options import invalid
 from photseries.lightcurve.leap_seconds import LEAP_SECOND, LEAP_SECONDS
 from photseries.lightcurve.table import is_text
 
-__all__ = ["UNIX_EPOCH", "mjd_of_datetimes", "mjd_of_moments", "mjd_of_texts"]
+__all__ = ["UNIX_EPOCH", "is_clock", "is_iso", "mjd_of_datetimes", "mjd_of_moments", "mjd_of_texts"]
 
 #: 1970-01-01 as MJD [d].
 UNIX_EPOCH: Final = 40_587
 
 _NS_PER_DAY: Final = 86_400 * 10**9
 _NS_PER_SECOND: Final = 10**9
+
+
+def is_iso(cells: pd.Series[Any]) -> bool:
+    """Return whether all cells are text that begins with a date, such as 2024-01-31 or 2024/01/31."""
+    return _all_match(cells, r"\d{4}([-/])\d\d\1\d\d(?:[T ].*)?")
+
+
+def is_clock(cells: pd.Series[Any]) -> bool:
+    """Return whether all cells are text with a time of day and no date."""
+    return _all_match(cells, r"\d{1,2}:\d\d(?::\d\d(?:\.\d*)?)?")
+
+
+def _all_match(cells: pd.Series[Any], pattern: str) -> bool:
+    there = cells.dropna() if is_text(cells) else cells[:0]
+    return bool(there.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in there)
 
 
 def mjd_of_datetimes(times: pd.Series[Any]) -> npt.NDArray[np.float64]:
@@ -69,10 +85,10 @@ def mjd_of_texts(times: pd.Series[Any], column: str) -> npt.NDArray[np.float64]:
     """
     if not is_text(times):
         raise invalid(f"The column {column!r} holds no text, but times as iso are text.")
+    times = times.str.strip().str.replace(r"^(\d{4})/(\d\d)/(\d\d)", r"\1-\2-\3", regex=True)
     in_leap_second = times.str.contains(":60", regex=False, na=False).to_numpy(bool)
     if in_leap_second.any():
-        times = times.copy()
-        times[in_leap_second] = [LEAP_SECOND.sub(":59", text) for text in times[in_leap_second]]
+        times = times.map(lambda text: LEAP_SECOND.sub(":59", text), na_action="ignore")
     try:
         return mjd_of_moments(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
     except (ValueError, TypeError) as error:

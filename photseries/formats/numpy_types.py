@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 __all__ = ["EXACT", "plain_column", "plain_frame"]
@@ -64,9 +63,13 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if not frame.columns.is_unique:
         return frame, ()
     plain = {str(name): _plain(column) for name, column in frame.items() if _is_to_do(column)}
-    texts = [name for name, values in plain.items() if values.dtype.kind == "O" and _is_nullable(frame[name])]
+    texts = [name for name, values in plain.items() if values.dtype.kind == "O" and _is_integer(frame[name])]
     warning = f"Kept as text, as integers with gaps this long would lose their last digits: {', '.join(texts)}."
     return frame.assign(**plain) if plain else frame, (warning,) if texts else ()
+
+
+def _is_integer(column: pd.Series[Any]) -> bool:
+    return getattr(column.dtype, "kind", "") in "iu"
 
 
 def _is_nullable(column: pd.Series[Any]) -> bool:
@@ -74,14 +77,29 @@ def _is_nullable(column: pd.Series[Any]) -> bool:
 
 
 def _is_to_do(column: pd.Series[Any]) -> bool:
-    of_text = isinstance(column.dtype, pd.CategoricalDtype) and column.cat.categories.inferred_type == "string"
-    return isinstance(column.name, str) and (of_text or _is_nullable(column))
+    return isinstance(column.name, str) and (
+        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or _is_nullable(column)
+    )
 
 
-def _plain(column: pd.Series[Any]) -> npt.NDArray[Any]:
+def _from_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
+    import pyarrow
+
+    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
+    arrays = {"": column.array.__arrow_array__()}
+    made: pd.Series[Any] = pyarrow.table(arrays).to_pandas(types_mapper=long.get)[""]
+    return made.set_axis(column.index)
+
+
+def _plain(column: pd.Series[Any]) -> Any:
+    if isinstance(column.dtype, pd.ArrowDtype):
+        column = _from_arrow(column)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     array = column.array
     if not isinstance(array, _Nullable):
-        return column.to_numpy(object)
+        values: Any = column.to_numpy(object) if column.dtype.kind in "OTU" else column
+        return values
     absent = column.isna()
     kept = np.dtype(array.dtype.type)
     if not absent.any():

@@ -15,7 +15,7 @@ import pandas as pd
 
 from photseries.fields import IN_FILE
 from photseries.formats.columns import Array, Column
-from photseries.formats.reading import invalid
+from photseries.formats.options import invalid
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import from_json
 from photseries.lightcurve.table import BRIGHTNESS, TIME, first_present

@@ -8,19 +8,20 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.formats.arrow import reading_of, table_of
+from photseries.formats.arrow import table_of, table_of_arrow
 from photseries.formats.columns import columns_of
-from photseries.formats.reading import Reading, ReadOptions
+from photseries.formats.options import ReadOptions
+from photseries.formats.reading import Table
 from photseries.formats.votable import without_data
 
 __all__ = ["read", "write"]
 
 
-def read(content: bytes, options: ReadOptions) -> Reading:
+def read(content: bytes, options: ReadOptions) -> Table:
     """Read Apache Parquet; of the service's own files the fields of the series, too."""
     import pyarrow.parquet
 
-    return reading_of(pyarrow.parquet.read_table(io.BytesIO(content)), options)
+    return table_of_arrow(pyarrow.parquet.read_table(io.BytesIO(content)))
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:

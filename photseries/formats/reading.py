@@ -1,4 +1,4 @@
-"""The options of reading, and what was read."""
+"""A table as a reader returns it, and the series that is made of it."""
 
 from __future__ import annotations
 
@@ -8,49 +8,71 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.errors import InvalidError
+from photseries.formats.own_files import Note
+from photseries.formats.time_frames import TimeFrame
 
-__all__ = ["ReadOptions", "Reading", "Unit", "invalid"]
-
-#: The unit of a column as it is written, None where nothing says.
-Unit = str | None
+__all__ = ["Reading", "Role", "Table"]
 
 
-@dataclass(frozen=True)
-class ReadOptions:
-    """Which columns mean what.
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table as a reader returns it.
 
     Parameters
     ----------
-    format : str, optional
-        The name of a format, instead of the one that the name of the file tells.
-    time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
-        The columns; default: those with the usual names.
-    time_format : str, optional
-        One of :data:`photseries.formats.TIME_FORMATS`; default: what the file, or the name of the column, says.
-    zero_point : float or str, optional
-        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag], or the
-        name of a published one in :data:`photseries.formats.ZERO_POINTS`.
+    frame : DataFrame
+        The columns under the names that they have in the file; astropy's times as MJD.
+    header : mapping
+        Keywords of the file.
+    units : mapping
+        Units by column, as text or of astropy.
+    unit_texts : mapping of str to str
+        Units as the file writes them, where astropy spells them otherwise.
+    fields : mapping
+        Fields of the series that the reader makes of the file.
+    file_metadata : mapping
+        Fields that the file carries under the names that the service has for them.
+    notes : mapping of str to Note
+        What a file of the service notes of its columns.
+    frames : mapping of str to TimeFrame
+        What the file states of its times, by column.
+    time : str, optional
+        The column that certainly has the times.
+    mjd : mapping of str to dict
+        Columns that are in MJD, whatever their names say, and fields of the series if they are its times.
+    warnings : tuple of str
+    blob : bytes, optional
+        The file, when it can be sent as it is.
+    uses : tuple of str
+        The options that the reader took account of: ``table``, ``names``.
     """
 
-    format: str | None = None
-    time_col: str | None = None
-    flux_col: str | None = None
-    fluxerr_col: str | None = None
-    mag_col: str | None = None
-    magerr_col: str | None = None
-    time_format: str | None = None
-    zero_point: float | str | None = None
+    frame: pd.DataFrame
+    header: Mapping[str, Any] = field(default_factory=dict)
+    units: Mapping[str, Any] = field(default_factory=dict)
+    unit_texts: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    file_metadata: Mapping[str, Any] = field(default_factory=dict)
+    notes: Mapping[str, Note] = field(default_factory=dict)
+    frames: Mapping[str, TimeFrame] = field(default_factory=dict)
+    time: str | None = None
+    mjd: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    blob: bytes | None = None
+    uses: tuple[str, ...] = ()
 
-    @property
-    def maps(self) -> bool:
-        """Whether any column is to be changed."""
-        return any(value is not None for name, value in vars(self).items() if name != "format")
+
+@dataclass(frozen=True)
+class Role:
+    """A column with a meaning, and why it has it."""
+
+    column: str
+    why: str
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read.
+    """A series that was read.
 
     Parameters
     ----------
@@ -61,9 +83,17 @@ class Reading:
     file_metadata : dict
         Fields that the file carries under the names that the service has for them.
     warnings : tuple of str
-        What whoever uploads it should know.
+        What the user should know.
     blob : bytes, optional
         The file, when it can be sent as it is.
+    roles : mapping of str to Role
+        The columns with a meaning, under their names in the file.
+    survey : str, optional
+        The survey that was recognised.
+    filters : mapping of str to int
+        The filters in the file, and their numbers of rows.
+    filter : str, optional
+        The filter of the series, as the file has it.
     """
 
     frame: pd.DataFrame
@@ -71,8 +101,7 @@ class Reading:
     file_metadata: Mapping[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     blob: bytes | None = None
-
-
-def invalid(message: str) -> InvalidError:
-    """Make the error of data that is not as it should be."""
-    return InvalidError(message, fields={"data": [message]})
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    survey: str | None = None
+    filters: Mapping[str, int] = field(default_factory=dict)
+    filter: str | None = None

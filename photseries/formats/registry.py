@@ -11,8 +11,9 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.extras import is_installed, needs, require
-from photseries.formats import arrow, csv, ecsv, fits, hdf5, json_columns, parquet, votable
-from photseries.formats.reading import Reading, ReadOptions, invalid
+from photseries.formats import arrow, csv, ecsv, excel, fits, hdf5, json_columns, parquet, text, votable
+from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.reading import Table
 from photseries.text import escape_unprintable
 
 __all__ = ["EXPORTS", "FORMATS", "HDF5", "READERS", "WRITERS", "Export", "Format", "Reader", "Writer", "with_suffix"]
@@ -25,20 +26,23 @@ class Reader:
     Parameters
     ----------
     read : callable
-        Makes a reading of the content of a file; raises InvalidError, or whatever the package that parses it raises,
+        Reads a table from the content of a file; raises InvalidError, or whatever the package that parses it raises,
         when the content is something else.
     sentence : str
         For the documentation.
     package : str, optional
         What has to be installed.
-    signature : bytes
-        How the content of such a file begins.
+    signatures : tuple of bytes
+        How the content of such a file begins: with one of these.
+    is_of : callable, optional
+        Tells whether the content is of this format, where no signature does.
     """
 
-    read: Callable[[bytes, ReadOptions], Reading]
+    read: Callable[[bytes, ReadOptions], Table]
     sentence: str
     package: str | None = None
-    signature: bytes = b""
+    signatures: tuple[bytes, ...] = ()
+    is_of: Callable[[bytes], bool] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,10 +130,13 @@ class Format:
         require(self.package, self.name)
 
     def is_of(self, content: bytes) -> bool:
-        """Tell whether the beginning of a file says that it has this format; of some formats none does."""
-        return self.reader is not None and self.reader.signature != b"" and content.startswith(self.reader.signature)
+        """Return whether the beginning of a file says that it has this format; of some formats none does."""
+        reader = self.reader
+        if reader is None:
+            return False
+        return content.startswith(reader.signatures) if reader.is_of is None else reader.is_of(content)
 
-    def read(self, content: bytes, options: ReadOptions, file: str) -> Reading:
+    def read(self, content: bytes, options: ReadOptions, file: str) -> Table:
         """Read a file.
 
         Parameters
@@ -149,7 +156,7 @@ class Format:
         reader = self.reader
         if reader is None:
             raise ValueError(f"{self.name} is only written")
-        if not content.startswith(reader.signature):
+        if reader.signatures and not content.startswith(reader.signatures):
             raise invalid(f"{file} is no {self.name} file.")
         if reader.package is not None:
             needs(reader.package)
@@ -203,7 +210,11 @@ HDF5: Final = Format(
     name="hdf5",
     suffixes=(".h5", ".hdf5", ".hdf"),
     media_type="application/x-hdf5",
-    reader=Reader(read=hdf5.read, sentence="one table that pandas wrote, metadata included", signature=b"\x89HDF"),
+    reader=Reader(
+        read=hdf5.read,
+        sentence="a table that pandas wrote, metadata included, or astropy or h5py",
+        signatures=(b"\x89HDF",),
+    ),
     writer=Writer(
         write=hdf5.write,
         types="all",
@@ -239,7 +250,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             name="csv",
             suffixes=(".csv",),
             media_type="text/csv; charset=utf-8; header=present",
-            reader=Reader(read=csv.read, sentence="columns with commas between, names in the first line"),
+            reader=Reader(read=text.read, sentence="columns with commas or semicolons between"),
             writer=Writer(
                 write=csv.write,
                 types="no",
@@ -256,15 +267,16 @@ FORMATS: Final[Mapping[str, Format]] = {
             name="tsv",
             suffixes=(".tsv",),
             media_type="text/tab-separated-values; charset=utf-8",
-            reader=Reader(read=csv.read_tabs, sentence="columns with tabs between, names in the first line"),
+            reader=Reader(read=text.read, sentence="columns with tabs between, also as VizieR writes them"),
         ),
         Format(
             name="text",
-            suffixes=(".txt", ".dat", ".mjd", ".lc"),
+            suffixes=(".txt", ".dat", ".mjd", ".lc", ".tbl", ".mrt", ".asc"),
             media_type="text/plain; charset=utf-8",
             reader=Reader(
-                read=csv.read_spaced,
-                sentence="columns with spaces between; names in the first line or in the last one that begins with #",
+                read=text.read,
+                sentence="columns with spaces between, of fixed width, tables of IPAC, CDS and AAS; names in the first "
+                "line or in a line before it that begins with #",
             ),
         ),
         Format(
@@ -275,7 +287,7 @@ FORMATS: Final[Mapping[str, Format]] = {
                 read=ecsv.read,
                 sentence="astropy's CSV with units",
                 package="astropy",
-                signature=b"# %ECSV",
+                signatures=(b"# %ECSV",),
             ),
             writer=Writer(
                 write=ecsv.write,
@@ -295,7 +307,7 @@ FORMATS: Final[Mapping[str, Format]] = {
                 read=parquet.read,
                 sentence="Apache Parquet",
                 package="pyarrow",
-                signature=b"PAR1",
+                signatures=(b"PAR1",),
             ),
             writer=Writer(
                 write=parquet.write,
@@ -318,6 +330,7 @@ FORMATS: Final[Mapping[str, Format]] = {
                 read=arrow.read,
                 sentence="a stream, or a file, of Apache Arrow",
                 package="pyarrow",
+                is_of=arrow.looks_like_arrow,
             ),
             writer=Writer(
                 write=arrow.write,
@@ -333,8 +346,9 @@ FORMATS: Final[Mapping[str, Format]] = {
             media_type="application/x-votable+xml",
             reader=Reader(
                 read=votable.read,
-                sentence="the first table of a VOTable",
+                sentence="a table of a VOTable",
                 package="astropy",
+                is_of=votable.looks_like_votable,
             ),
             writer=Writer(
                 write=votable.write,
@@ -353,9 +367,9 @@ FORMATS: Final[Mapping[str, Format]] = {
             package="astropy",
             reader=Reader(
                 read=fits.read,
-                sentence="light curves of TESS, Kepler and K2, or the first table of the file",
+                sentence="light curves of missions and their pipelines, and other tables",
                 package="astropy",
-                signature=b"SIMPLE  =",
+                signatures=(b"SIMPLE  =",),
             ),
             writer=Writer(
                 write=fits.write,
@@ -365,6 +379,17 @@ FORMATS: Final[Mapping[str, Format]] = {
                 loses="text that is missing is empty; in a column with characters beyond ASCII or spaces at the end of "
                 "text these are written \\xe9 and \\x20; int8 becomes int16, float16 float32; "
                 "datetimes are text, durations seconds [s]",
+            ),
+        ),
+        Format(
+            name="excel",
+            suffixes=(".xlsx", ".xls", ".xlsm", ".xlsb", ".ods"),
+            media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            reader=Reader(
+                read=excel.read,
+                sentence="a sheet of a workbook of Excel or LibreOffice",
+                package="python_calamine",
+                signatures=(b"PK\x03\x04", b"\xd0\xcf\x11\xe0"),
             ),
         ),
         Format(

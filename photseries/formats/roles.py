@@ -1,216 +1,258 @@
-"""The roles of columns, times, brightnesses and their errors, in tables of every origin."""
+"""The roles of columns, times, brightnesses and their errors, in tables of every origin: decided here alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any, Final
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
-import numpy as np
 import pandas as pd
 
-from photseries.formats.numpy_types import plain_frame
-from photseries.formats.own_files import is_stored
-from photseries.formats.reading import Reading, ReadOptions, Unit, invalid
-from photseries.formats.times import require_mjd, with_mjd
-from photseries.formats.zero_points import zero_point_of
-from photseries.lightcurve.meaning import meaning
-from photseries.lightcurve.photometry import AB_ZERO_POINT
+from photseries.formats.moments import is_clock
+from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.reading import Role, Table
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present
-from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
+from photseries.lightcurve.units import flux_unit_of
+from photseries.surveys import Survey
 
-__all__ = ["canonical", "roles_of", "time_column", "without_fluxes"]
+__all__ = ["GUESSED", "KNOWN", "TIME_ROLE", "named_unit", "renamed", "roles_of", "usual_time"]
 
-#: Usual names in lower case, beside those that the service knows.
-_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "mjd": (*TIME, "time", "times", "jd", "bjd", "hjd", "btjd", "bkjd", "bjd_tdb", "unix", "date", "datetime"),
-    "flux": FLUX,
-    "mag": (*MAG, "magnitude"),
-    FLUXERR: (FLUXERR, "flux_err", "flux_error", "e_flux"),
-    MAGERR: (MAGERR, "mag_err", "mag_error", "e_mag", "magnitude_err"),
-}
-_ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty")
+TIME_ROLE: Final = "mjd"
+
+#: Why a column has a role, where its name is only like that of its role or of its value.
+GUESSED: Final = "guessed by its name"
 
 #: What the service takes a column for by its name alone.
-_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
-    "mjd": TIME, "flux": FLUX, "mag": MAG, FLUXERR: (FLUXERR,), MAGERR: (MAGERR,),
+KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    TIME_ROLE: TIME, "flux": FLUX, "mag": MAG, FLUXERR: (FLUXERR,), MAGERR: (MAGERR,),
 }  # fmt: skip
 
+#: Usual names in lower case, beside those that the service knows. Names that tell the format of times come first.
+_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
+    TIME_ROLE: (
+        *TIME, "obsmjd", "mjd_obs", "bjd_tdb", "bjd", "jd", "bmjd", "btjd", "bkjd", "hjd", "hmjd", "rjd", "jd_utc",
+        "time", "times", "unix", "datetime", "date", "date-obs", "date_obs",
+    ),
+    "flux": (*FLUX, "rate"),
+    "mag": (*MAG, "magnitude"),
+    FLUXERR: (FLUXERR, "flux_err", "flux_error", "e_flux"),
+    MAGERR: (MAGERR, "mag_err", "mag_error", "e_mag", "magnitude_err", "merr", "emag"),
+}  # fmt: skip
+_ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "e")
+#: A magnitude in a named filter, such as Vmag and mag_g.
+_ANY_MAG: Final = re.compile(r"[a-z]{1,2}'?_?mag|mag_[a-z]{1,2}", re.IGNORECASE)
+#: A flux density by its unit alone.
+_UNIT_NAMES: Final = ("uJy", "µJy", "mJy", "nJy", "Jy")
+
 _OPTIONS: Final = {
-    "mjd": "time_col",
+    TIME_ROLE: "time_col",
     "flux": "flux_col",
     FLUXERR: "fluxerr_col",
     "mag": "mag_col",
     MAGERR: "magerr_col",
 }
+_VALUE_OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
-#: What altdata say of the fluxes.
-_OF_FLUXES: Final = (
-    "flux_calibrated",
-    "flux_unit",
-    "flux_zero_point",
-    "flux_zero_point_error",
-    "flux_zero_point_source",
-)
+_BRACKETS: Final = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\])]+)[\])]")
+_SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?Jy)")
 
 
-def canonical(reading: Reading, options: ReadOptions, unit: Unit = None) -> Reading:
-    """Give the columns the names, and the times the format, that the service expects.
+def named_unit(name: str) -> tuple[str, str | None]:
+    """Return the name of a column without the unit of flux in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``.
 
     Parameters
     ----------
-    reading : Reading
-        The table as it was read.
-    options : ReadOptions
-    unit : str, optional
-        That of the fluxes and their errors, which are kept in it unless there is a zero point; None: nothing says.
+    name : str
 
     Returns
     -------
-    Reading
-        With every other column as it was; names that the service knows already are left alone.
+    str
+    str or None
+    """
+    if name in _UNIT_NAMES or name.removeprefix("d") in _UNIT_NAMES:
+        return name, name.removeprefix("d")
+    found = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
+    if found is None:
+        return name, None
+    try:
+        return found["name"], flux_unit_of(found["unit"].replace("µ", "u").replace("μ", "u")).name
+    except ValueError:
+        return found["name"], None
+
+
+def roles_of(
+    frame: pd.DataFrame, table: Table, options: ReadOptions, survey: Survey | None, *, usual: bool
+) -> dict[str, Role]:
+    """Find the column of each role.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    table : Table
+    options : ReadOptions
+        A column that they name has the role.
+    survey : Survey or None
+        Its columns come next.
+    usual : bool
+        Whether usual names count beside those of the service.
+
+    Returns
+    -------
+    dict of str to Role
+        By ``mjd``, ``flux``, ``mag``, ``fluxerr``, ``magerr``; an error only beside its value.
 
     Raises
     ------
     InvalidError
-        When a named column is not there, there is no time or brightness, or the times cannot be what they are said to
-        be.
+        When a named column is not there, or there is no time or no brightness.
     """
-    if not len(reading.frame):
-        raise invalid("The table has no rows.")
-    plain, kept = plain_frame(reading.frame)
-    roles = roles_of(plain, options, usual=not is_stored(reading.file_metadata, plain))
-    frame = _renamed(plain, roles)
-    names = {role: (column if column in _KNOWN[role] else role) for role, column in roles.items()}
-    frame, fields = with_mjd(frame, names["mjd"], roles["mjd"], options.time_format)
-    suggested = {**fields, **reading.fields}
-    frame, flags, warnings = _calibrated(frame, names, unit, options.zero_point, suggested.get("filter"))
-    require_mjd(frame[names["mjd"]].to_numpy(), options.time_format)
-    if "flux" in names and (unit is not None or flags):
-        known, unknown = (MICROJANSKY, []) if flags else _known_unit(str(unit))
-        warnings += unknown
-        if known != MICROJANSKY or "flux_unit" in reading.file_metadata:
-            suggested["flux_unit"] = known
-    if flags:
-        carried = without_fluxes(reading.file_metadata.get("altdata"))
-        suggested["altdata"] = {**carried, **suggested.get("altdata", {}), **flags}
-    renamed = dict(zip(plain.columns, frame.columns, strict=False))
-    if "column_units" in suggested:
-        suggested |= _further_units(suggested.pop("column_units"), renamed, reading.file_metadata)
-    same = frame is reading.frame
-    return replace(
-        reading,
-        frame=frame,
-        fields=suggested,
-        warnings=(*reading.warnings, *kept, *warnings),
-        blob=reading.blob if same else None,
-    )
-
-
-def roles_of(frame: pd.DataFrame, options: ReadOptions, *, usual: bool = True) -> dict[str, str]:
-    """Find the column of each role: the one that was named, one that the service knows, or one of a ``usual`` name."""
-    roles: dict[str, str] = {}
+    names = [str(name) for name in frame.columns]
+    if frame.columns.is_unique:  # columns without a value come last
+        names.sort(key=lambda name: name in frame and bool(frame[name].isna().all()))
+        names = [name for name in names if name not in frame or not is_clock(frame[name])]
+    roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
         named = getattr(options, option)
         if named is not None and named not in frame.columns:
             raise invalid(f"There is no column {named!r} ({option}); there are {_listed(frame)}.")
-        found = named or first_present(frame, _KNOWN[role]) or (_usual(frame, _NAMES[role]) if usual else None)
+        found = Role(named, option) if named is not None else None
+        if found is None and role in _VALUE_OF:
+            found = _error(role, roles, frame, names, survey, usual)
+        elif found is None:
+            found = _value(role, frame, names, table, survey, usual)
         if found is not None:
             roles[role] = found
-    if "mjd" not in roles:
+    _require(roles, options, frame)
+    return roles
+
+
+def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
+    if TIME_ROLE not in roles:
         raise invalid(f"No column is known to be the time: name it (time_col); there are {_listed(frame)}.")
     if options.mag_col and not options.flux_col:
         roles.pop("flux", None)
+    if options.flux_col and not options.mag_col and roles["flux"] == roles.get("mag"):
+        roles.pop("mag")
     if "flux" not in roles and "mag" not in roles:
         raise invalid(
             f"No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are {_listed(frame)}."
         )
-    error = FLUXERR if "flux" in roles else MAGERR
-    if usual and error not in roles and (lone := _usual(frame, _ANY_ERROR)) is not None:
-        roles[error] = lone
-    return roles
+    for error, value in _VALUE_OF.items():
+        if value not in roles:
+            roles.pop(error, None)
+            if option := options.given(_OPTIONS[error]):
+                raise invalid(f"{option[0]} names the errors of a {value}, but no {value} is read.")
 
 
-def time_column(names: Iterable[str], options: ReadOptions) -> str | None:
-    """Find the column of the times by the names of all columns; None where no name is a usual one."""
-    table = pd.DataFrame(columns=list(names))
-    return options.time_col or first_present(table, TIME) or _usual(table, _NAMES["mjd"])
+def _value(
+    role: str, frame: pd.DataFrame, names: list[str], table: Table, survey: Survey | None, usual: bool
+) -> Role | None:
+    """Find the times, the fluxes or the magnitudes: the first source that names a column."""
+    is_time = role == TIME_ROLE
+    sources = [
+        (table.time if is_time and table.time in frame.columns else None, "the file says so"),
+        (_declared(role, frame, survey), "" if survey is None else survey.name),
+        (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
+        (first_present(frame[names], KNOWN[role]), "name"),
+        *(((_usual(names, _NAMES[role]), "usual name"), (_guessed(role, names), GUESSED)) if usual else ()),
+    ]
+    return next((Role(column, why) for column, why in sources if column is not None), None)
 
 
-def _further_units(
-    units: Mapping[str, str], renamed: Mapping[Any, Any], file_metadata: Mapping[str, Any]
-) -> dict[str, dict[str, str]]:
-    """Return the units of columns that the service has none for, unless the file says the same."""
-    named = {str(renamed[name]): unit for name, unit in units.items() if name in renamed}
-    further = {name: unit for name, unit in named.items() if meaning(name, {}).unit is None}
-    return {} if further == file_metadata.get("column_units", {}) else {"column_units": further}
+def _guessed(role: str, names: list[str]) -> str | None:
+    """Find a column whose name is only like a usual one; of brightnesses it must be the only one."""
+    if role == TIME_ROLE:
+        return next(filter(_like_time, names), None)
+    if role == "mag":
+        like = [name for name in names if _ANY_MAG.fullmatch(name)]
+        found = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
+    else:
+        found = [name for name in names if name in _UNIT_NAMES or named_unit(name)[0].lower() in FLUX]
+    return found[0] if len(found) == 1 else None
+
+
+def _like_time(name: str) -> bool:
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD"))
+    return not {"mjd", "bjd", "hjd", "jd", "hmjd", "bmjd"}.isdisjoint(map(str.lower, words))
+
+
+def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | None:
+    if survey is None:
+        return None
+    candidates = {TIME_ROLE: (survey.time,), "flux": survey.flux, "mag": (survey.mag,)}[role]
+    present = [name for name in candidates if name in frame.columns]
+    return next((name for name in present if frame[name].notna().any()), next(iter(present), None))
+
+
+def _error(
+    role: str, roles: Mapping[str, Role], frame: pd.DataFrame, names: list[str], survey: Survey | None, usual: bool
+) -> Role | None:
+    """Find the errors of a brightness by their name; a column that is only called an error belongs to a lone value."""
+    value = roles.get(_VALUE_OF[role])
+    if value is None:
+        return None
+    declared = None if survey is None else survey.errors.get(value.column)
+    is_own = value.column in KNOWN[_VALUE_OF[role]] or not usual
+    sources = [
+        (declared if declared in frame.columns else None, "" if survey is None else survey.name),
+        (role if is_own and role in frame.columns else None, "name"),
+    ]
+    if usual:
+        plain = _usual(names, _NAMES[role])
+        own = _usual((name for name in names if name != value.column), tuple(_error_names(value.column)))
+        is_plain = own is not None and (own == plain or _is_suffixed(own, value.column))
+        is_alone = survey is None and ("mag" not in roles or "flux" not in roles)
+        sources += [
+            (own, "usual name" if is_plain else GUESSED),
+            (plain, "usual name"),
+            (_usual(names, _ANY_ERROR) if is_alone else None, "usual name"),
+        ]
+    return next((Role(column, why) for column, why in sources if column is not None), None)
+
+
+def _is_suffixed(error: str, value: str) -> bool:
+    return error.lower().removeprefix(value.lower()) in ("_err", "err", "_error", "error")
+
+
+def _error_names(value: str) -> Iterator[str]:
+    """Yield names, in lower case, that the error of a value may have: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
+    for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
+        stem, _, rest = name.rpartition("_")
+        for word in ("err", "error", "unc", "uncertainty", "sigma"):
+            yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
+        yield from (f"e_{name}", f"d{name}", f"d_{name}", f"s{name}", f"s_{name}", f"sig_{name}")
+
+
+def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
+    """Return the column with the first of some names, in any case, with or without a unit of flux in it."""
+    given = list(columns)
+    lower = {re.sub(r"\s+", "_", named_unit(column)[0].lower()): column for column in reversed(given)}
+    lower |= {column.lower(): column for column in reversed(given)}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def usual_time(columns: Iterable[str]) -> str | None:
+    """Return the column with a usual name of times, or None."""
+    return _usual(columns, _NAMES[TIME_ROLE])
 
 
 def _listed(frame: pd.DataFrame) -> str:
     return ", ".join(map(str, frame.columns[:30])) + (" ..." if len(frame.columns) > 30 else "")
 
 
-def _usual(frame: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    lower = {str(column).lower(): str(column) for column in reversed(list(frame.columns))}
-    return next((lower[name] for name in names if name in lower), None)
-
-
-def _renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
-    """Rename the columns of the roles; a column that would be taken for one of them steps aside."""
-    new = {column: role for role, column in roles.items() if column not in _KNOWN[role]}
-    taken = {
-        name: f"{name}_as_read" for role in _KNOWN for name in _KNOWN[role] if _stands_in_the_way(name, role, roles)
-    }
-    renamed = {**{name: other for name, other in taken.items() if name in frame.columns}, **new}
-    return frame.rename(columns=renamed) if renamed else frame
+def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:
+    """Return the new names of columns: those of their roles; a column that would be taken for one steps aside."""
+    new = {column: role for role, column in roles.items() if column not in KNOWN[role]}
+    aside = {name: f"{name}_as_read" for role in KNOWN for name in KNOWN[role] if _stands_in_the_way(name, role, roles)}
+    return {**{name: other for name, other in aside.items() if name in frame.columns}, **new}
 
 
 def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
     """Tell whether a column of this name would be taken for the role, or for the brightness, in another's place."""
-    if name == roles.get(role):
+    if name == roles.get(role) or name in roles.values():
         return False
-    known = _KNOWN[role]
+    known = KNOWN[role]
     chosen = roles.get(role)
     if chosen is None:
-        return role == "flux" and "mag" in roles
+        return (role == "flux" and "mag" in roles) or (role in _VALUE_OF and _VALUE_OF[role] in roles)
     return chosen not in known or known.index(name) < known.index(chosen)
-
-
-def _calibrated(
-    frame: pd.DataFrame, names: Mapping[str, str], unit: Unit, zero_point: float | str | None, bandpass: Any
-) -> tuple[pd.DataFrame, dict[str, Any], list[str]]:
-    """Bring fluxes to uJy where a zero point says how."""
-    if "flux" not in names:
-        if zero_point is not None:
-            raise invalid("A zero point brings fluxes to uJy, and there is no flux.")
-        return frame, {}, []
-    if zero_point is not None:
-        magnitude, flags = zero_point_of(zero_point, unit, bandpass)
-        factor = 10 ** (0.4 * (AB_ZERO_POINT - magnitude))
-        columns = [names[role] for role in ("flux", FLUXERR) if role in names]
-        scaled = {name: frame[name].to_numpy(np.float64) * factor for name in columns}
-        return frame.assign(**scaled), flags, []
-    return frame, {}, []
-
-
-def _known_unit(text: str) -> tuple[str, list[str]]:
-    """Give the unit of fluxes as the service knows it, and a warning where they do not become magnitudes."""
-    try:
-        unit = flux_unit_of(text)
-        warnings = []
-    except ValueError:
-        unit = FluxUnit(RELATIVE, None, None)
-        warnings = [f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."]
-    if unit.microjansky is None:
-        what = "have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
-        warnings.append(
-            f"The fluxes {what}: the series has no magnitudes. An AB zero point (zero_point) converts them to uJy."
-        )
-    return unit.name, warnings
-
-
-def without_fluxes(altdata: Any) -> dict[str, Any]:
-    """Give the altdata of a file without what they say of its fluxes: these are others now, or their unit says it."""
-    if not isinstance(altdata, Mapping):
-        return {}
-    return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from photseries.formats.reading import invalid
+from photseries.formats.options import invalid
 
 __all__ = ["MJD_ZERO", "TimeFrame", "as_alignment", "as_refpos", "as_scale", "frame_of_header"]
 
@@ -22,6 +22,11 @@ _SCALES: Final[Mapping[str, str]] = {
 }  # fmt: skip
 _CONVERTED: Final = {"tcb": "tdb", "tcg": "tt"}
 
+#: By how much the rates of TCB and TCG differ from those of TDB and TT, and TDB_0 [d], which define these scales
+#: (IAU 2006 resolution B3, IAU 2000 resolution B1.9); all agree at 1977-01-01T00:00:00 TAI.
+_RATES: Final = {"tcb": (1.550519768e-8, -6.55e-5 / 86_400), "tcg": (6.969290134e-10, 0.0)}
+_MJD_OF_1977: Final = 43_144.0003725
+
 #: How the names of places begin, of which FITS compares eight characters. ``TIMEREF`` has names of its own.
 _PLACES: Final = {
     "TOPOCEN": "topocenter", "LOCAL": "topocenter", "GEOCEN": "geocenter", "HELIOCEN": "heliocenter",
@@ -31,8 +36,14 @@ _PLACES: Final = {
 #: The values of ``TIMEPIXR`` that have a name.
 _ALIGNMENTS: Final = {0.0: "start", 0.5: "middle", 1.0: "end"}
 
+#: Keywords of what times count from, and the MJD of their zero; ``JD_REF`` is SuperWASP's.
+_ORIGINS: Final = (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO), ("JD_REF", -MJD_ZERO))
+
 #: Days in a unit of time.
-_DAYS: Final = {"d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000}
+_DAYS: Final = {
+    "d": 1.0, "day": 1.0, "h": 1 / 24, "min": 1 / 1440, "s": 1 / 86_400, "ms": 1 / 86_400_000, "days": 1.0,
+    "hr": 1 / 24, "sec": 1 / 86_400, "seconds": 1 / 86_400,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -97,15 +108,8 @@ class TimeFrame:
 
     def converted(self, mjd: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return MJD of TCB as TDB and of TCG as TT; others as they are."""
-        target = _CONVERTED.get(self.scale or "")
-        if target is None:
-            return mjd
-        from astropy.time import Time
-
-        finite = np.isfinite(mjd)
-        made = mjd.copy()
-        made[finite] = getattr(Time(mjd[finite], format="mjd", scale=self.scale), target).mjd
-        return made
+        rate, constant = _RATES.get(self.scale or "", (0.0, 0.0))
+        return mjd if rate == 0 else mjd - rate * (mjd - _MJD_OF_1977) + constant
 
 
 def as_scale(text: Any) -> tuple[str | None, tuple[str, ...]]:
@@ -159,7 +163,7 @@ def frame_of_header(header: Mapping[str, Any], column: int | None = None) -> Tim
 
 
 def _origin(header: Mapping[str, Any]) -> tuple[float, ...] | None:
-    for name, zero in (("MJDREF", 0.0), ("JDREF", -MJD_ZERO), ("BJDREF", -MJD_ZERO)):
+    for name, zero in _ORIGINS:
         keys = [key for key in (f"{name}I", f"{name}F") if key in header] or [key for key in (name,) if key in header]
         if keys:
             # The whole days first, so that the sum is as exact as the header.

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.reading import Unit, invalid
+from photseries.formats.options import Unit, invalid
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
@@ -21,7 +21,7 @@ _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
 
 def in_known_units(
-    frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, Any], *, zero_point: bool
+    frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, Any]
 ) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
     """Bring flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds and positions to degrees.
 
@@ -34,8 +34,6 @@ def in_known_units(
         The columns of the times, the brightnesses and their errors.
     units : mapping of str to astropy unit
         By column; an error without one has that of its brightness.
-    zero_point : bool
-        Whether the fluxes are to be brought to uJy by a zero point.
 
     Returns
     -------
@@ -50,16 +48,16 @@ def in_known_units(
     Raises
     ------
     InvalidError
-        When a unit is known to be something else, or a zero point is given for fluxes that are flux densities.
+        When a unit is known to be something else.
     """
+    if not units:
+        return frame, None, None, ()
     from astropy import units as known
 
     columns = {**{field: first_present(frame, names) for field, names in INFERRED.items()}, **roles}
     given = {role: _unit(units.get(name)) for role, name in columns.items() if name is not None}
     flux = units.get(roles.get("flux", ""))
     is_density = flux is not None and flux.is_equivalent(known.uJy)
-    if is_density and zero_point:
-        raise invalid(f"The fluxes are in {flux}, which is a flux density: leave the zero point (zero_point) out.")
     text = None if flux is None else str(flux) or RELATIVE
     of_fluxes = known.uJy if flux is None or (is_density and not _is_known(str(text))) else flux
     magsys = _magsys(given.get("mag"))
@@ -77,7 +75,7 @@ def in_known_units(
         else:
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
     unit = text if text is None or of_fluxes is flux else MICROJANSKY
-    return frame.assign(**brought), unit, magsys, tuple(warnings)
+    return frame.assign(**brought) if brought else frame, unit, magsys, tuple(warnings)
 
 
 def _is_known(text: str) -> bool:
@@ -127,6 +125,8 @@ def _is(unit: Any, text: str) -> bool:
     """Tell whether a text is a unit. astropy's reader of VOTable makes an electron that is none of its others."""
     from astropy import units as known
 
+    if isinstance(unit, known.StructuredUnit):
+        return False
     named = known.Unit(text, parse_strict="silent")
     return bool(unit == named) or str(unit) in (text, str(named))
 

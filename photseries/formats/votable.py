@@ -13,25 +13,26 @@ import numpy as np
 import pandas as pd
 
 from photseries.extras import quiet
-from photseries.formats.astropy_tables import Beside, from_table
+from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, Column, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
+from photseries.formats.options import ReadOptions, chosen
 from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
-from photseries.formats.reading import Reading, ReadOptions
-from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_system
+from photseries.formats.reading import Table
+from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_systems
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, param
 from photseries.lightcurve.bandpasses import profile_of
 from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.photometry import AB_ZERO_POINT
-from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import TableElement, VOTableFile
-    from astropy.table import Table
+    from astropy.table import Table as AstropyTable
 
-__all__ = ["read", "without_data", "write"]
+__all__ = ["looks_like_votable", "read", "without_data", "write"]
 
 _COOSYS, _TIMESYS = "_icrs", "_times"
 
@@ -66,31 +67,38 @@ _TYPES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
-def read(content: bytes, options: ReadOptions) -> Reading:
-    """Read the first table of a VOTable."""
+def looks_like_votable(content: bytes) -> bool:
+    """Return whether the beginning of a file is that of a VOTable."""
+    return b"<VOTABLE" in content[:4096].upper()
+
+
+def read(content: bytes, options: ReadOptions) -> Table:
+    """Read a table of a VOTable: its only one with rows, or the one that the options name."""
     from astropy.io.votable import parse
     from astropy.io.votable.exceptions import VOWarning
 
     # Most VOTables break some rule of the standard that does not matter here.
     with quiet(VOWarning):
-        file = parse(io.BytesIO(content), table_number=0)
-        parsed = file.get_first_table()
+        file = parse(io.BytesIO(content))
+        found = [one for one in file.iter_tables() if len(one.array)]
+        names = [str(one.name or one.ID or number) for number, one in enumerate(found, 1)]
+        parsed = found[chosen(names, options)] if found else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
-    return from_table(table, options, _beside(file, parsed, table, options))
+    return table_of(table, uses=("table",), **_beside(file, parsed, table))
 
 
-def _beside(file: VOTableFile, parsed: TableElement, table: Table, options: ReadOptions) -> Beside:
+def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, Any]:
     """Return what the file says: one of the service, all fields; others, the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
     said = fields_in(own.get(_METADATA))
     if said:
-        return Beside(file_metadata=said, notes=notes_in(own.get(_NOTES)))
+        return {"file_metadata": said, "notes": notes_in(own.get(_NOTES))}
     params = params_of(file, parsed)
     fields, warnings = fields_of_params(params)
-    wanted = options.time_col or next((name for name in TIME if name in table.colnames), None)
-    name, times = time_system(file, parsed, wanted)
+    frames = time_systems(file, parsed)
     icrs, doubts = position_in_icrs(file, [*params, *parsed.fields], fields, table)
-    return Beside(fields={**fields, **icrs}, times=times, time_column=name, warnings=(*warnings, *doubts))
+    time = next(iter(frames), None)
+    return {"fields": {**fields, **icrs}, "frames": frames, "time": time, "warnings": (*warnings, *doubts)}
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:

@@ -16,10 +16,10 @@ from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile
 from photseries.lightcurve.metadata import INFERRED, circular_median
 
 if TYPE_CHECKING:
-    from astropy.io.votable.tree import Param, Resource, TableElement, VOTableFile
+    from astropy.io.votable.tree import Param, Resource, TableElement, TimeSys, VOTableFile
     from astropy.table import Table
 
-__all__ = ["fields_of_params", "params_of", "position_in_icrs", "time_system"]
+__all__ = ["fields_of_params", "params_of", "position_in_icrs", "time_systems"]
 
 _FILTER_UTYPE: Final = "PhotometryFilter.identifier"
 
@@ -111,27 +111,18 @@ def _bandpass(value: Any) -> str:
     return known
 
 
-def time_system(file: VOTableFile, table: TableElement, wanted: str | None) -> tuple[str | None, TimeFrame | None]:
-    """Return the column whose times have a TIMESYS, and what that says.
-
-    Parameters
-    ----------
-    file : VOTableFile
-    table : TableElement
-    wanted : str or None
-        The column of the times, where it is known.
-    """
+def time_systems(file: VOTableFile, table: TableElement) -> dict[str, TimeFrame]:
+    """Return the columns whose times have a TIMESYS, and what that says."""
     systems = {str(system.ID): system for system in file.iter_timesys()}
-    timed = {str(field.name): systems[str(field.ref)] for field in table.fields if str(field.ref) in systems}
-    name = wanted if wanted in timed else next(iter(timed), None)
-    if name is None or (wanted is not None and name != wanted):
-        return None, None
-    scale, warnings = as_scale(timed[name].timescale)
-    origin = timed[name].timeorigin
+    return {str(field.name): _frame(systems[str(field.ref)]) for field in table.fields if str(field.ref) in systems}
+
+
+def _frame(system: TimeSys) -> TimeFrame:
+    scale, warnings = as_scale(system.timescale)
     zeros = {None: None, "MJD-origin": (0.0,), "JD-origin": (-MJD_ZERO,)}
+    origin = system.timeorigin
     parts = zeros[origin] if origin in zeros else (float(origin) - MJD_ZERO,)
-    refpos = as_refpos(timed[name].refposition)
-    return name, TimeFrame(scale=scale, refpos=refpos, origin=parts, unit="d", warnings=warnings)
+    return TimeFrame(scale=scale, refpos=as_refpos(system.refposition), origin=parts, unit="d", warnings=warnings)
 
 
 def position_in_icrs(

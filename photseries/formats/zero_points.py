@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from photseries.formats.reading import Unit, invalid
+from photseries.formats.options import Unit, invalid
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 
 __all__ = ["ZERO_POINTS", "ZeroPoint", "zero_point_of"]

@@ -55,7 +55,8 @@ def check_filters(filters: Sequence[Filter]) -> None:
     for code in codes:
         if code not in FILTERS:
             known = ", ".join(name for name, _ in FILTERS.values())
-            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {code}; known are {known}")
+            name = f"{code} ({_UNREAD[code]})" if code in _UNREAD else code
+            raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {known}")
     if len(codes) > MOST_FILTERS or len(set(codes)) < len(codes):
         raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MOST_FILTERS} different ones are read")
 
@@ -201,3 +202,6 @@ FILTERS: Final[Mapping[int, tuple[str, Callable[[Any, Filter, int], Any]]]] = {
     307: ("bzip2", _bunzip),
     32001: ("blosc", _unblosc),
 }
+
+#: Names of registered filters that are not read, for messages.
+_UNREAD: Final = {32000: "lzf", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd", 32026: "blosc2"}

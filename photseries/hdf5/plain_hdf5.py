@@ -30,10 +30,12 @@ __all__ = ["read"]
 LONGEST_ATTRIBUTE: Final = 64 * 1024  # [bytes]; what libhdf5 stores in an object header
 
 #: What h5py raises for the errors of libhdf5.
-_DAMAGE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError)
+_DAMAGE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
-def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle", "json"] = "pickle") -> RawTable:
+def read(
+    blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle", "json"] = "pickle", key: str | None = None
+) -> RawTable:
     """Read the one table of a file.
 
     Parameters
@@ -44,6 +46,8 @@ def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle"
     metadata : {"pickle", "json"}
         Which of the attributes ``metadata`` and ``metadata_json`` to read. A stranger's file may have had the first
         edited by pandas, so it wins there, and the second is for files without; in our own files both say the same.
+    key : str, optional
+        The table of a file with several.
 
     Returns
     -------
@@ -55,7 +59,7 @@ def read(blob: bytes | memoryview, limits: Limits, *, metadata: Literal["pickle"
         When the file is damaged, is not one table as pandas writes it, or goes beyond a limit; the message says which.
     """
     try:
-        return _read(memoryview(blob), limits, metadata)
+        return _read(memoryview(blob), limits, metadata, key)
     except _DAMAGE as error:
         raise UnreadableFileError("The HDF5 file cannot be read: it is damaged.") from error
     except UnreadableFileError as error:
@@ -67,7 +71,7 @@ def _sentence(message: str) -> str:
     return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
 
 
-def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
+def _read(image: memoryview, limits: Limits, metadata: str, wanted: str | None) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
@@ -80,7 +84,7 @@ def _read(image: memoryview, limits: Limits, metadata: str) -> RawTable:
         content.seal()
         if file.get_create_plist().get_userblock():
             raise UnreadableFileError("it starts with a user block")
-        key, group = _only_table(file, limits)
+        key, group = _only_table(file, limits, wanted)
         attributes = Attributes(group)
         pandas_table.check_kind(attributes)
         dataset = h5d.open(group, b"table")
@@ -137,12 +141,14 @@ class Attributes:
         raise UnreadableFileError(f"its attribute {name!r} is neither a text of fixed length nor an integer")
 
 
-def _only_table(file: Any, limits: Limits) -> tuple[str, Any]:
-    """Find the group of the one table, as ``HDFStore.keys`` would name it."""
+def _only_table(file: Any, limits: Limits, wanted: str | None) -> tuple[str, Any]:
+    """Find the group of the one table, or of the one that is wanted, as ``HDFStore.keys`` would name it."""
     found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
     paths = {path for path, _ in found}
     # The categories of categorical columns lie below their own table.
     own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
+    if wanted is not None:
+        own = [(path, group) for path, group in own if path.strip("/") == wanted.strip("/")]
     if not own:
         raise UnreadableFileError(
             "Must supply a non-empty DataFrame. Expected 1 table in HDF5 file, got 0 (pandas writes no table for an "

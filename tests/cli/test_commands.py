@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from photseries.cli import main
 from photseries.cli.commands import SECTIONS
 from photseries.cli.find import find
-from photseries.cli.reading import _OPTIONS
+from photseries.cli.reading import _OPTIONS, _SHARED
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
 from photseries.fields import SETTABLE
@@ -86,7 +86,7 @@ def test_every_criterion_is_an_option_spelled_as_the_keyword_of_the_client(crite
 
 def test_every_field_and_every_option_of_the_readers_is_an_option():
     names = {*SETTABLE, *vars(ReadOptions())}
-    assert set(_OPTIONS) == set(vars(ReadOptions()))
+    assert {*_OPTIONS, *_SHARED} == set(vars(ReadOptions()))
     assert {f"--{name.replace('_', '-')}" for name in names} <= set(options(upload))
 
 
@@ -108,7 +108,7 @@ def test_long_helps_have_sections():
         (["upload", "--set", "ra=500", "x.csv"], "ra: Must be in [0, 360) deg."),
         (["upload", "--altdata", "{", "x.csv"], "is not JSON"),
         (["upload", "--stream-ids", "1,b", "x.csv"], "'b', must be an integer"),
-        (["upload", "--time-format", "sundial", "x.csv"], "'sundial' is not one of"),
+        (["upload", "--time-format", "sundial", "x.csv"], "There is no time format 'sundial'"),
         (["upload"], "Missing argument 'FILES...'"),
         (["show", "0"], "is not in the range"),
         (["update", "one"], "is not a valid integer"),

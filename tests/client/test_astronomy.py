@@ -85,10 +85,10 @@ def test_other_units_scales_and_masks(client, fields):
         "There are no errors; the noise is estimated from the differences of successive values.",
     )
     series = client.get(uploaded.id)
-    assert series.data["flux"].tolist() == [1.0, 2.0]
-    assert series.metadata["flux_unit"] == "mJy"
+    assert series.data["flux"].tolist() == [1000.0, 2000.0]
+    assert series.metadata["flux_unit"] == "uJy"
     assert series.metadata["mean_flux"] == pytest.approx(1500)
-    assert series.to_timeseries()["flux"].unit == units.mJy
+    assert series.to_timeseries()["flux"].unit == units.uJy
     derived = client.get(series.id, derive="flux").to_timeseries()["flux"]
     assert (derived.unit, derived.value.tolist()) == (units.uJy, [1000.0, 2000.0])
     assert series.metadata["time_scale"] == "tdb"

@@ -184,7 +184,7 @@ def test_the_warnings_of_the_service_are_those_of_the_upload(client, fields):
     for status in ("valid", "created", "replaced"):
         uploaded = client.upload(late, dry_run=status == "valid", if_exists="replace", **fields)
         assert (uploaded.status, uploaded.warnings) == (status, (text,))
-    with pytest.raises(InvalidError, match=r"'filter' has 'ztfg' .3 rows., 'ztfr' .2 rows."):
+    with pytest.raises(InvalidError, match=r"'filter' has several filters: ztfg .3 rows., ztfr .2 rows."):
         client.upload(frame(5, filter=["ztfg"] * 3 + ["ztfr"] * 2), **fields)
 
 

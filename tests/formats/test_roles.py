@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from photseries.errors import InvalidError
-from photseries.formats import TIME_FORMATS, Reading, ReadOptions
-from photseries.formats.roles import canonical
+from photseries.formats import TIME_FORMATS, ReadOptions, one_of
+from photseries.formats.reading import Table
+from photseries.formats.series import series_of
 
 
 def mapped(columns, unit=None, **options):
-    return canonical(Reading(pd.DataFrame(columns)), ReadOptions(**options), unit)
+    units = {} if unit is None else dict.fromkeys(("flux", "fluxerr"), unit)
+    return one_of(series_of(Table(frame=pd.DataFrame(columns), units=units), ReadOptions(**options)))
 
 
 MJD = Time([58000.25, 59000.123456], format="mjd", scale="utc")
@@ -25,6 +27,10 @@ TIMES = {
     "btjd": MJD.mjd - 56999.5,
     "bkjd": MJD.mjd - 54832.5,
     "unix": MJD.unix,
+    "rjd": MJD.jd - 2400000,
+    "bmjd": MJD.mjd,
+    "hmjd": MJD.mjd,
+    "gaia": MJD.tdb.tcb.jd - 2455197.5,
     "iso": MJD.isot,
 }
 
@@ -33,7 +39,10 @@ TIMES = {
 def test_every_time_format(name):
     got = mapped({"when": TIMES[name], "flux": [1.0, 2.0]}, time_col="when", time_format=name)
     assert list(got.frame) == ["mjd", "flux"]
-    np.testing.assert_allclose(got.frame["mjd"], MJD.mjd, rtol=0, atol=2e-8)
+    expected = MJD.tdb.mjd if name == "gaia" else MJD.mjd
+    np.testing.assert_allclose(got.frame["mjd"], expected, rtol=0, atol=2e-8)
+    if name == "gaia":  # no column is called so
+        return
     named = mapped({name.upper() if name != "iso" else "date": TIMES[name], "flux": [1.0, 2.0]})
     np.testing.assert_array_equal(named.frame["mjd"], got.frame["mjd"])
     assert named.fields == got.fields
@@ -42,7 +51,8 @@ def test_every_time_format(name):
 def test_what_formats_say_of_times():
     assert mapped({"btjd": [1325.0], "flux": [1.0]}).fields == {"time_scale": "tdb", "time_refpos": "barycenter"}
     assert mapped({"mjd": [59000.0], "flux": [1.0]}).fields == {}
-    assert mapped({"hjd": [2459000.0], "flux": [1.0]}).fields == {"time_refpos": "heliocenter"}
+    assert mapped({"hjd": [2459000.0], "flux": [1.0]}).fields == {"time_scale": "utc", "time_refpos": "heliocenter"}
+    assert mapped({"bjd_utc": [2459000.0], "flux": [1.0]}, time_col="bjd_utc").fields["time_scale"] == "utc"
 
 
 def test_datetimes_need_no_format():
@@ -116,10 +126,10 @@ def test_times_that_the_service_refuses_are_refused_before_they_are_sent(options
     "names", [("mjds", "mags", "magerr"), ("mjd", "fluxes", "fluxerr"), ("mjd", "magnitudes", "x")]
 )
 def test_names_that_the_service_knows_stay(names):
-    frame = pd.DataFrame({name: [59000.0] for name in names})
-    reading = Reading(frame, blob=b"file")
-    assert canonical(reading, ReadOptions()).frame is frame
-    assert canonical(reading, ReadOptions()).blob == b"file"
+    frame = pd.DataFrame({name: [59000.0 if name.startswith("mjd") else 18.5] for name in names})
+    reading = one_of(series_of(Table(frame=frame, blob=b"file"), ReadOptions()))
+    assert reading.frame is frame
+    assert reading.blob == b"file"
 
 
 def test_usual_names():
@@ -129,14 +139,14 @@ def test_usual_names():
 
 
 def test_chosen_columns_make_others_step_aside():
-    columns = {"mjd": [59000.0], "flux": [1.0], "fluxerr": [2.0], "better": [3.0], "mag": [4.0]}
+    columns = {"mjd": [59000.0], "flux": [1.0], "fluxerr": [2.0], "better": [3.0], "mag": [22.7]}
     got = mapped(columns, flux_col="better").frame
     assert got.to_dict("list") == {
         "mjd": [59000.0],
         "flux_as_read": [1.0],
         "fluxerr": [2.0],
         "flux": [3.0],
-        "mag": [4.0],
+        "mag": [22.7],
     }
     got = mapped(columns, mag_col="mag").frame
     assert list(got) == ["mjd", "flux_as_read", "fluxerr", "better", "mag"]
@@ -151,7 +161,7 @@ def test_zero_points_and_units():
     assert counts.fields == {"flux_unit": "ct/s"}
     assert [text[:24] for text in counts.warnings] == ["The fluxes are in ct/s: "]
     density = mapped(columns, "mJy")
-    assert (density.fields, density.warnings) == ({"flux_unit": "mJy"}, ())
+    assert (density.fields, density.warnings, density.frame["flux"][0]) == ({}, (), 10_000)
     assert mapped(columns, "uJy").fields == {}
     unknown = mapped(columns, "furlong")
     assert unknown.fields == {"flux_unit": "relative"}

@@ -1,0 +1,98 @@
+"""``photseries inspect``: what files are taken for, and the command that uploads them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from photseries.cli.fields import field_options, given_fields
+from photseries.cli.options import Failure, json_option, safe
+from photseries.cli.reading import given_reading, in_options, reading_options
+from photseries.cli.sections import SectionedCommand
+from photseries.cli.table import shown, table_lines
+from photseries.errors import InvalidError, StartError
+from photseries.formats import ReadOptions
+from photseries.formats.inspection import described, inspect
+
+__all__ = ["COMMANDS"]
+
+
+@click.command("inspect", cls=SectionedCommand)
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@field_options
+@reading_options
+@json_option
+def inspect_files(files: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+    """Print what files are taken for, and the command that uploads each; nothing is sent.
+
+    Exit status: 0 every file can be read, 2 one cannot.
+    """
+    reading, fields = given_reading(options), given_fields(options)
+    refused = False
+    for file in files:
+        try:
+            found, needed = inspect(file, reading)
+        except (InvalidError, StartError) as error:
+            refused = True
+            click.echo(f"photseries: {in_options(safe(error.message))}", err=True)
+            continue
+        about = [described(one, fields) for one in found]
+        if as_json:
+            click.echo(orjson.dumps({"file": str(file), "series": about}, option=orjson.OPT_SERIALIZE_NUMPY))
+            continue
+        for line in (*_lines(file, about), "", f"  {_command(file, about, needed, fields)}", ""):
+            click.echo(safe(line))
+    if refused:
+        raise Failure("Not all files can be read.") if len(files) > 1 else click.exceptions.Exit(2)
+
+
+def _lines(file: Path, about: list[dict[str, Any]]) -> Iterator[str]:
+    """Write what a file is taken for."""
+    several = f", {len(about)} series" if len(about) > 1 else ""
+    yield f"{file}: {about[0]['survey'] or 'no known survey'}{several}"
+    yield from (f"  {line}" for line in table_lines(about[0]["columns"], ["role", "column", "why"], None))
+    if about[0]["filters"]:
+        yield f"  filters (rows)  {', '.join(f'{name} ({rows})' for name, rows in about[0]['filters'].items())}"
+    for one in about:
+        name = f" {one['fields']['filter']}" if len(about) > 1 and "filter" in one["fields"] else ""
+        yield f"  rows{name}  {one['rows']} from {one['first']} to {one['last']}"
+    told = {name: value for name, value in about[0]["fields"].items() if value not in (None, {}, [])}
+    if told:
+        yield f"  fields  {', '.join(f'{name}={shown(value)}' for name, value in told.items())}"
+    if about[0]["missing"]:
+        yield f"  missing  {', '.join(about[0]['missing'])}"
+    for warning in dict.fromkeys(warning for one in about for warning in one["warnings"]):
+        yield f"  warning  {in_options(warning)}"
+
+
+def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fields: dict[str, Any]) -> str:
+    """Write the command that uploads a file; what is missing stands in capitals."""
+    words = ["photseries", "upload", str(file)]
+    for name in options.__dataclass_fields__:
+        value = getattr(options, name)
+        if value is not None and options.given(name):
+            texts = value if name == "where" and not isinstance(value, str) else [value]
+            words += [word for text in texts for word in (f"--{name.replace('_', '-')}", _text(text))]
+    maps = [one["filter_map"] for one in about if one["filter_map"]]
+    if maps and options.filter_map is None and "filter" not in fields:
+        known = [f"{value}={one['fields']['filter']}" for one in about for value in one["known"]]
+        words += ["--filter-map", ",".join([*known, *maps])]
+    words += [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", _text(value))]
+    mapped = {"filter"} if maps else set()
+    missing = [name for name in about[0]["missing"] if name not in mapped]
+    words += [word for name in missing for word in (f"--{name.replace('_', '-')}", name.upper())]
+    return shlex.join(words)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, dict):
+        return ",".join(f"{name}={one}" for name, one in value.items())
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+
+
+COMMANDS = (inspect_files,)

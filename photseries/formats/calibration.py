@@ -1,0 +1,271 @@
+"""The unit of fluxes and the system of magnitudes, from all that says it: options, file, survey, and both together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from photseries.formats.options import ReadOptions, Unit, invalid
+from photseries.formats.selection import counts_of
+from photseries.formats.zero_points import zero_point_of
+from photseries.lightcurve.photometry import AB_ZERO_POINT
+from photseries.lightcurve.table import FLUXERR
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
+
+__all__ = ["SCALED", "Fluxes", "calibrated", "in_stored_unit", "system_of", "zero_point_of_header"]
+
+#: Columns with a zero point for each row, and with the system of magnitudes, in lower case.
+_ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
+_SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
+_KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
+
+#: mag + 2.5 log10(flux) for fluxes in these units, and how far from it a file may be [mag].
+_OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
+_NEAR: Final = 0.1
+
+#: Fluxes with a median and a scatter (1.4826 MAD) like these, and without a unit, are relative.
+_AROUND_1: Final = (0.8, 1.2)
+_SCATTER: Final = 0.2
+
+
+@dataclass(frozen=True)
+class Fluxes:
+    """What becomes of fluxes and their errors.
+
+    Parameters
+    ----------
+    factor : float or ndarray of float64, shape (n,)
+        They are multiplied by it.
+    fields : mapping
+        Fields of the series.
+    altdata : mapping
+    warnings : tuple of str
+    why : str
+        How the unit was found.
+    """
+
+    factor: float | npt.NDArray[np.float64] = 1.0
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    altdata: Mapping[str, Any] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    why: str = ""
+
+
+def calibrated(
+    frame: pd.DataFrame,
+    roles: Mapping[str, str],
+    unit: Unit,
+    options: ReadOptions,
+    bandpass: Any,
+    declared: str | float | None,
+) -> Fluxes:
+    """Decide the unit of fluxes, and what brings them to uJy.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With numbers in the columns of the roles.
+    roles : mapping of str to str
+        Columns by role.
+    unit : str or None
+        What the file or its survey says.
+    options : ReadOptions
+    bandpass : str or None
+        The filter of the series.
+    declared : str, float or None
+        The column with zero points that the survey has, or the zero point in the header of the file.
+
+    Raises
+    ------
+    InvalidError
+        When fluxes and magnitudes differ by no known unit, or an option does not fit.
+    """
+    if "flux" not in roles:
+        ignored = options.given("zero_point", "flux_unit")
+        if ignored:
+            what = "A zero point brings fluxes to uJy" if ignored[0] == "zero_point" else "flux_unit is given"
+            raise invalid(f"{what}, and there is no flux.")
+        return Fluxes()
+    zero = options.zero_point if options.zero_point is not None else _zero_column(frame, unit, options, declared)
+    if isinstance(zero, str) and zero in frame.columns:
+        return _by_column(frame, zero, told=options.zero_point is None)
+    if zero is not None:
+        return _by_zero_point(zero, options.flux_unit or unit, bandpass, told=options.zero_point is None)
+    if options.flux_unit is not None:
+        return _in_unit(_known(options.flux_unit), "flux_unit")
+    return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
+
+
+def _by_zero_point(zero: float | str, unit: Unit, bandpass: Any, *, told: bool) -> Fluxes:
+    if unit is not None and _density(unit) is not None:
+        raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
+    magnitude, flags = zero_point_of(zero, None if unit is None else _spelt(unit), bandpass)
+    warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if told else ()
+    return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
+
+
+def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions) -> Fluxes:
+    """Decide the unit of fluxes that nothing says: by magnitudes beside them, or by values around 1."""
+    offset = _offset(frame, roles)
+    if offset is not None and not (options.mag_col and not options.flux_col):
+        return _by_offset(offset)
+    if not _is_relative(frame[roles["flux"]].to_numpy(np.float64)):
+        return Fluxes(why="no unit: taken as uJy")
+    warning = (
+        f"The fluxes have no unit and are around 1: they are taken as {RELATIVE}, and have no magnitudes. flux_unit "
+        "states another unit."
+    )
+    return Fluxes(fields={"flux_unit": RELATIVE}, warnings=(warning,), why="no unit, values around 1")
+
+
+def system_of(frame: pd.DataFrame, options: ReadOptions, unit: str | None, declared: str | None) -> str | None:
+    """Return the system of magnitudes; None where nothing says.
+
+    Raises
+    ------
+    InvalidError
+        When the rows have two systems.
+    """
+    if options.magsys is not None:
+        if options.magsys.lower() not in _KNOWN_SYSTEMS:
+            raise invalid(f"magsys must be one of {', '.join(_KNOWN_SYSTEMS)}, not {options.magsys!r:.40}.")
+        return options.magsys.lower()
+    if unit is not None:
+        return unit
+    name = _first(frame, _SYSTEMS)
+    if name is not None:
+        systems = {value.lower(): count for value, count in counts_of(frame[name]).items()}
+        known = {system: count for system, count in systems.items() if system in _KNOWN_SYSTEMS}
+        if len(known) > 1:
+            shown = ", ".join(f"{system} ({count} rows)" for system, count in known.items())
+            raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
+        if known:
+            return next(iter(known))
+    return declared
+
+
+def _first(frame: pd.DataFrame, names: tuple[str, ...]) -> str | None:
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    return next((lower[name] for name in names if name in lower), None)
+
+
+def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
+    """Return the zero point that the header of a file states."""
+    texts = (header.get(name.upper()) for name in _ZERO_POINTS)
+    try:
+        return next((float(text) for text in texts if text is not None), None)
+    except (TypeError, ValueError):
+        return None
+
+
+def _zero_column(
+    frame: pd.DataFrame, unit: Unit, options: ReadOptions, declared: str | float | None
+) -> str | float | None:
+    """Return a column of zero points that nobody named, or the zero point of the header."""
+    if options.flux_unit is not None or unit is not None:
+        return None
+    name = declared if declared in frame.columns else _first(frame, _ZERO_POINTS)
+    if isinstance(name, str) and frame[name].dtype.kind in "fi":
+        return name
+    return declared if isinstance(declared, float) else None
+
+
+def _by_column(frame: pd.DataFrame, name: str, *, told: bool) -> Fluxes:
+    if frame[name].dtype.kind not in "fi":
+        raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
+    system = _first(frame, _SYSTEMS)
+    systems = {} if system is None else counts_of(frame[system])
+    if any(value.lower() != "ab" for value in systems):
+        shown = ", ".join(systems)
+        raise invalid(f"The zero points of {name!r} are in the system {shown}: only those of AB bring fluxes to uJy.")
+    zeros = frame[name].to_numpy(np.float64)
+    warning = f"The fluxes were brought to uJy by the AB zero points of the column {name}."
+    return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if told else (), f"zero points of {name}")
+
+
+def _known(text: str) -> FluxUnit:
+    try:
+        return flux_unit_of(text)
+    except ValueError as error:
+        raise invalid(str(error)) from error
+
+
+def _spelt(text: str) -> str:
+    """Return a unit in the spelling of the service, where it knows it."""
+    try:
+        return flux_unit_of(text).name
+    except ValueError:
+        return text
+
+
+def _density(text: str) -> float | None:
+    try:
+        return flux_unit_of(text).microjansky
+    except ValueError:
+        return None
+
+
+def _of_file(text: str) -> Fluxes:
+    try:
+        return _in_unit(flux_unit_of(text), f"the file says {text}" if text != RELATIVE else "relative")
+    except ValueError:
+        found = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
+        warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
+        return Fluxes(found.factor, found.fields, found.altdata, (warning, *found.warnings), found.why)
+
+
+def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
+    """Bring flux densities to uJy; other fluxes stay, and have no magnitudes."""
+    if unit.microjansky is not None:
+        return Fluxes(unit.microjansky, {"flux_unit": MICROJANSKY}, why=why)
+    what = f"are {RELATIVE} and have no unit" if unit.name == RELATIVE else f"are in {unit.name}"
+    warning = f"The fluxes {what}: the series has no magnitudes. An AB zero point (zero_point) converts them to uJy."
+    return Fluxes(fields={"flux_unit": unit.name}, warnings=(warning,), why=why)
+
+
+def in_stored_unit(text: str) -> Fluxes:
+    """Keep fluxes in the unit that a file of the service states."""
+    found = _of_file(text)
+    return found if _density(text) is None else Fluxes(fields={"flux_unit": flux_unit_of(text).name}, why=found.why)
+
+
+def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
+    """Return the median of mag + 2.5 log10(flux); None where there are not both [mag]."""
+    if "mag" not in roles:
+        return None
+    mag, flux = (frame[roles[role]].to_numpy(np.float64) for role in ("mag", "flux"))
+    both = np.isfinite(mag) & (flux > 0)
+    return float(np.median(mag[both] + 2.5 * np.log10(flux[both]))) if both.any() else None
+
+
+def _by_offset(offset: float) -> Fluxes:
+    name = next((name for name, zero in _OFFSETS.items() if math.isclose(offset, zero, abs_tol=_NEAR)), None)
+    if name is None:
+        raise invalid(
+            f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "
+            "of the fluxes (flux_unit, zero_point), or read the magnitudes alone (mag_col)."
+        )
+    found = _in_unit(_known(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
+    if name == MICROJANSKY:
+        return found
+    warning = f"The fluxes are taken as {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
+    return Fluxes(found.factor, found.fields, {}, (warning,), found.why)
+
+
+def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:
+    finite = fluxes[np.isfinite(fluxes)]
+    if finite.size < 2:
+        return False
+    middle = float(np.median(finite))
+    scatter = 1.4826 * float(np.median(np.abs(finite - middle)))
+    return _AROUND_1[0] < middle < _AROUND_1[1] and scatter < _SCATTER
+
+
+#: The roles whose columns are multiplied.
+SCALED: Final = ("flux", FLUXERR)

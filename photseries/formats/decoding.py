@@ -1,0 +1,73 @@
+"""Bytes of a file: decompressed, and decoded as text."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from photseries.formats.options import invalid
+
+__all__ = ["MOST_INFLATED", "SUFFIXES", "decoded", "inflated"]
+
+#: The largest content of a compressed file that is read [bytes].
+MOST_INFLATED: Final = 2**31
+
+#: How the names of compressed files end.
+SUFFIXES: Final = (".gz", ".bz2", ".xz")
+
+_OPENED: Final[Mapping[bytes, Callable[[Any], Any]]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+_MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
+
+
+def inflated(content: bytes, most: int = MOST_INFLATED) -> bytes:
+    """Return the content of a file that gzip, bzip2 or xz compressed; other content as it is.
+
+    Raises
+    ------
+    InvalidError
+        When it is damaged, or larger than ``most`` bytes.
+    """
+    opened = next((opened for mark, opened in _OPENED.items() if content.startswith(mark)), None)
+    if opened is None:
+        return content
+    try:
+        with opened(io.BytesIO(content)) as file:
+            found: bytes = file.read(most + 1)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise invalid(f"it is damaged, and cannot be decompressed: {error}.") from error
+    if len(found) > most:
+        raise invalid(f"it has more than {most:,} bytes when it is decompressed.")
+    return found
+
+
+def decoded(content: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the text of a file, and a warning where it is not in Unicode.
+
+    Raises
+    ------
+    InvalidError
+        When it is no text.
+    """
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), "utf-8")
+    try:
+        text = content.decode(encoding)
+        warnings: tuple[str, ...] = ()
+    except UnicodeDecodeError as error:
+        if encoding == "utf-16" or b"\0" in content:
+            raise invalid("it is no text.") from error
+        line = content.count(b"\n", 0, error.start) + 1
+        text = content.decode("latin-1")
+        warnings = (f"Line {line} is not UTF-8: the file was read as Latin-1.",)
+    if "\0" in text:
+        raise invalid("it is no text: it contains NUL characters.")
+    return text, warnings

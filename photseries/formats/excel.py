@@ -1,0 +1,54 @@
+"""Workbooks of Excel and LibreOffice, through python-calamine, which is imported when one is read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from typing import Any
+
+import pandas as pd
+
+from photseries.formats.options import ReadOptions, chosen, invalid, names_of
+from photseries.formats.reading import Table
+
+__all__ = ["read"]
+
+
+def read(content: bytes, options: ReadOptions) -> Table:
+    """Read a sheet of a workbook: its only one with cells, or the one that the options name.
+
+    Raises
+    ------
+    InvalidError
+        When it is no workbook, has several sheets, or a row has cells beyond the names.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets = {name: rows for name in book.sheet_names if (rows := book.get_sheet_by_name(name).to_python())}
+    except (CalamineError, OSError, ValueError) as error:
+        raise invalid(f"it is no workbook: {error}") from error
+    if not sheets:
+        raise invalid("there is no table in it")
+    names = list(sheets)
+    rows = [row for row in sheets[names[chosen(names, options)]] if any(cell != "" for cell in row)]
+    head = names_of(options.names) or [str(cell).strip() for cell in rows[0]]
+    body = rows if options.names else rows[1:]
+    while head and not head[-1]:
+        head.pop()
+    for number, row in enumerate(body, 1 if options.names else 2):
+        if any(cell != "" for cell in row[len(head) :]):
+            raise invalid(f"line {number} has {len(row)} cells, but there are {len(head)} names.")
+    columns = {name or f"Unnamed: {n}": _column([row[n] for row in body]) for n, name in enumerate(head)}
+    return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
+
+
+def _column(cells: list[Any]) -> Any:
+    """Return numbers as numbers, dates as datetimes, and everything else as text."""
+    there = [cell for cell in cells if cell != ""]
+    if there and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in there):
+        return [float("nan") if cell == "" else cell for cell in cells]
+    if there and all(isinstance(cell, dt.datetime | dt.date) for cell in there):
+        return pd.Series([pd.NaT if cell == "" else pd.Timestamp(cell) for cell in cells])
+    return pd.Series([None if cell == "" else str(cell) for cell in cells], dtype=object)

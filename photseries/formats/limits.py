@@ -1,0 +1,194 @@
+"""Cells of brightness that are no measurements: upper limits, and values that stand for none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from photseries.formats.options import invalid
+from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, is_text
+
+__all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
+
+LIMITING_MAG: Final = "limiting_mag"
+
+#: Columns with the limiting magnitude of each row, in lower case, beside those that the service knows.
+_LIMITS: Final = (
+    LIMITING_MAG, "limitmag", "diffmaglim", "limit", "maglim", "mag_lim", "mag_limit", "lim_mag", "limmag",
+    "i:diffmaglim", "limiting_magnitude", "magulim", "upper_limit_mag",
+)  # fmt: skip
+#: Columns that mark upper limits, in lower case.
+_FLAGS: Final = (
+    "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
+    "non_detection", "limit_flag", "ul", "d:tag", "l_mag", "l_vmag", "upperlim",
+)  # fmt: skip
+_TRUE: Final = ("t", "true", "1", "y", "yes", "<", ">", "upperlim", "upperlimit", "ul")
+
+_NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
+_LIMIT: Final = re.compile(rf"[<>]=?\s*({_NUMBER})\s*:?")
+_VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
+_NULLS: Final = ("", "indef", "na", "n/a", "null", "none", "nan", "-", "--", "---", "...", "masked")
+
+#: Magnitudes and fluxes that stand for none, where they are far from all others [mag], [any unit].
+_MAGNITUDES: Final = (99.0, 99.9, 99.99, 99.999, -99.0, -99.9, -999.0, 100.0, 29.999)
+_FLUXES: Final = (-99.0, -999.0, -9999.0)
+_FAR: Final = 5.0  # from all others [mag]
+_TOO_FAR: Final = 25.0  # from the median of the others [mag]
+_FAR_FLUX: Final = 3.0  # in ranges of the others
+#: An error of a magnitude of at least this size is none [mag].
+_NO_ERROR: Final = 90.0
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A column of brightness and its errors.
+
+    Parameters
+    ----------
+    values, errors : ndarray of float, shape (n,)
+        NaN where there is no measurement; ``errors`` is None without a column of errors.
+    limits : ndarray of float64, shape (n,)
+        Upper limits in the unit of the values, NaN elsewhere.
+    warnings : tuple of str
+    changed : bool
+        Whether they differ from the column.
+    """
+
+    values: npt.NDArray[Any]
+    errors: npt.NDArray[Any] | None
+    limits: npt.NDArray[np.float64]
+    warnings: tuple[str, ...] = ()
+    changed: bool = False
+
+
+def measured(
+    frame: pd.DataFrame, role: Literal["mag", "flux"], column: str, error: str | None, *, keeps: bool
+) -> Measured:
+    """Separate measurements from upper limits and from values that stand for none.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    role : {"mag", "flux"}
+    column : str
+    error : str or None
+        The column with the errors.
+    keeps : bool
+        Whether rows with a limit are kept, for the warning.
+
+    Raises
+    ------
+    InvalidError
+        When a cell is neither a number nor a limit.
+    """
+    values, limits = _numbers(frame[column], column)
+    errors = None if error is None else _numbers(frame[error], error)[0]
+    marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column)
+    if role == "mag" and errors is not None:
+        with np.errstate(invalid="ignore"):
+            marked |= np.isfinite(values) & (errors < 0)
+    none = _no_values(values, role)
+    marked &= ~none
+    limits = np.where(marked, values, limits)
+    kept = np.isfinite(limits)
+    absent = none | kept
+    warnings = _told(values[none], column, int(kept.sum()), role if keeps else "")
+    if errors is not None:
+        no_error = _no_errors(errors, MAGERR if role == "mag" else FLUXERR) & ~absent
+        if no_error.any():
+            warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
+        errors = _without(errors, absent | no_error)
+    is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
+    changed = is_new or bool(absent.any()) or len(warnings) > 0
+    return Measured(_without(values, absent), errors, limits, warnings, changed)
+
+
+def limit_column(frame: pd.DataFrame) -> str | None:
+    """Return the column with a limiting magnitude for each row, or None."""
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    found = (lower[name] for name in _LIMITS if name in lower)
+    return next((name for name in found if frame[name].dtype.kind in "fi"), None)
+
+
+def _numbers(column: pd.Series[Any], name: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+    """Read cells as numbers, and those such as ``>14.8`` as limits."""
+    none = np.full(len(column), np.nan)
+    if not is_text(column):
+        if column.dtype.kind not in "fiu":
+            raise invalid(f"The column {name!r} is of type {column.dtype}; it must hold numbers.")
+        return column.to_numpy(), none
+    values, limits = none.copy(), none.copy()
+    for row, cell in enumerate(column.tolist()):
+        text = cell.strip() if isinstance(cell, str) else ""
+        if found := _VALUE.fullmatch(text):
+            values[row] = float((found[1] or found[0]).lower().replace("d", "e"))
+        elif found := _LIMIT.fullmatch(text):
+            limits[row] = float(found[1].lower().replace("d", "e"))
+        elif text.lower() not in _NULLS:
+            raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
+    return values, limits
+
+
+def _flagged(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
+    """Return the rows that a column of flags marks as limits."""
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    name = next((lower[one] for one in (f"l_{column.lower()}", *_FLAGS) if one in lower), None)
+    if name is None or name == column:
+        return np.zeros(len(frame), bool)
+    texts = frame[name].map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
+    found: npt.NDArray[np.bool_] = texts.isin(_TRUE).to_numpy(bool)
+    return found
+
+
+def _no_values(values: npt.NDArray[Any], role: str) -> Any:
+    """Return the rows whose value stands for none."""
+    finite = np.isfinite(values)
+    if role == "flux":
+        usual = np.isin(values, _FLUXES)
+        others = values[finite & ~usual]
+        if not usual.any() or not others.size:
+            return np.zeros(len(values), bool)
+        away = np.maximum(others.min() - values, values - others.max())
+        return usual & (away > _FAR_FLUX * np.ptp(others.astype(np.float64)))
+    with np.errstate(invalid="ignore"):
+        none = finite & (np.abs(values) >= SENTINEL_MAG)
+        usual = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
+    others = values[finite & ~none & ~usual]
+    if not others.size:
+        return none
+    away = np.maximum(others.min() - values, values - others.max())
+    with np.errstate(invalid="ignore"):
+        return none | (usual & (away > _FAR)) | (finite & (np.abs(values - np.median(others)) > _TOO_FAR))
+
+
+def _no_errors(errors: npt.NDArray[Any], role: str) -> Any:
+    if role != MAGERR or errors.dtype.kind != "f":
+        return np.zeros(len(errors), bool)
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(errors) & (np.abs(errors) >= _NO_ERROR)
+
+
+def _without(values: npt.NDArray[Any], absent: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+    if not absent.any():
+        return values
+    made = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
+    made[absent] = np.nan
+    return made
+
+
+def _told(none: npt.NDArray[Any], column: str, limits: int, role: str) -> tuple[str, ...]:
+    warnings = []
+    if none.size:
+        shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
+        warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
+    if limits:
+        kept = {"mag": f"are null; their limits are in the column {LIMITING_MAG}", "": "their rows are left out"}
+        warnings.append(
+            f"{limits} values of {column} are upper limits (fainter than), and {kept.get(role, 'are null')}."
+        )
+    return tuple(warnings)

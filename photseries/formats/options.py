@@ -1,0 +1,126 @@
+"""The options of reading, and the error of data that is not as it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from photseries.errors import InvalidError
+
+__all__ = ["ReadOptions", "Unit", "chosen", "conditions_of", "invalid", "map_of", "names_of"]
+
+#: The unit of a column as it is written, None where nothing says.
+Unit = str | None
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a file is read, and which columns mean what.
+
+    Parameters
+    ----------
+    format : str, optional
+        The name of a format, instead of the one that the content and the name of the file tell.
+    table : str, optional
+        The table of a file with several: its key, name or sheet.
+    names : str or sequence of str, optional
+        The names of the columns of a text file without a header line; a text has commas between them.
+    time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
+        The columns; default: those with the usual names.
+    time_format : str, optional
+        One of :data:`photseries.formats.TIME_FORMATS`, or one with an offset, such as ``jd-2450000``; default: what
+        the file, or the name of the column, says.
+    time_scale, time_refpos : str, optional
+        Scale and place of the times, where the file does not say them.
+    flux_unit : str, optional
+        The unit of the fluxes; flux densities become uJy.
+    zero_point : float or str, optional
+        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag]; the name
+        of a column with it; or the name of a published one in :data:`photseries.formats.ZERO_POINTS`.
+    magsys : str, optional
+        The system of the magnitudes: ``ab``, ``vega`` or ``instrumental``.
+    filter_col : str, optional
+        The column with the filters.
+    filter_map : mapping or str, optional
+        Bandpasses by the filters of the file; a text is ``zg=ztfg,zr=ztfr``.
+    where : str or sequence of str, optional
+        Conditions ``COLUMN=VALUE``; rows that do not meet all of them are left out.
+    split_by : str, optional
+        A column; each of its values becomes a series.
+    limit : {"keep", "drop"}
+        Whether rows with an upper limit instead of a brightness are kept.
+    """
+
+    format: str | None = None
+    table: str | None = None
+    names: str | Sequence[str] | None = None
+    time_col: str | None = None
+    flux_col: str | None = None
+    fluxerr_col: str | None = None
+    mag_col: str | None = None
+    magerr_col: str | None = None
+    time_format: str | None = None
+    time_scale: str | None = None
+    time_refpos: str | None = None
+    flux_unit: str | None = None
+    zero_point: float | str | None = None
+    magsys: str | None = None
+    filter_col: str | None = None
+    filter_map: Mapping[str, str] | str | None = None
+    where: str | Sequence[str] | None = None
+    split_by: str | None = None
+    limit: Literal["keep", "drop"] = "keep"
+
+    def given(self, *names: str) -> list[str]:
+        """Return those of some options that are not at their default."""
+        return [one.name for one in fields(self) if one.name in names and getattr(self, one.name) != one.default]
+
+
+def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidError:
+    """Return the error of data that is not as it should be: one line."""
+    line = " ".join(message.splitlines())
+    return InvalidError(line, fields={"data": [line]}, details=details)
+
+
+def names_of(given: str | Sequence[str] | None) -> list[str]:
+    """Return the names of columns; a text has commas between them."""
+    names = given.split(",") if isinstance(given, str) else list(given or ())
+    return [name.strip() for name in names]
+
+
+def conditions_of(given: str | Sequence[str] | None) -> list[tuple[str, str]]:
+    """Return conditions ``COLUMN=VALUE`` as pairs."""
+    return [_pair("where", text) for text in ([given] if isinstance(given, str) else given or ())]
+
+
+def map_of(given: Mapping[str, str] | str | None) -> dict[str, str]:
+    """Return bandpasses by the filters of a file."""
+    if isinstance(given, Mapping):
+        return {str(name): str(value) for name, value in given.items()}
+    return dict(_pair("filter_map", text) for text in (given.split(",") if given else ()))
+
+
+def chosen(names: Sequence[str], options: ReadOptions) -> int:
+    """Return the place of the table that is read, of those of a file.
+
+    Raises
+    ------
+    InvalidError
+        When there are several and none is named, or there is none of that name.
+    """
+    if options.table is not None:
+        place = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
+        if place is None:
+            raise invalid(f"There is no table {options.table!r:.60} (table); there are {', '.join(names[:30])}.")
+        return place
+    if len(names) > 1:
+        raise invalid(f"It has {len(names)} tables: {', '.join(names[:30])}. Name one (table).")
+    return 0
+
+
+def _pair(option: str, text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    if not name.strip() or not value.strip():
+        raise invalid(f"{option} must be NAME=VALUE, not {text!r:.60}.")
+    return name.strip(), value.strip()

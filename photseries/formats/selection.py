@@ -1,0 +1,162 @@
+"""The rows of a file that become a series: conditions, one series for each filter, and refusal of several filters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pandas as pd
+
+from photseries.formats.options import ReadOptions, conditions_of, invalid, map_of
+from photseries.lightcurve.bandpasses import BANDPASSES
+from photseries.surveys import Survey
+
+__all__ = ["Part", "bandpass", "counts_of", "filter_column", "parts_of", "suggested_filter"]
+
+#: Usual names of the column with the filters, in lower case.
+_FILTERS: Final = (
+    "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
+    "photfilter", "filter_code", "fid", "filterid", "filter_id",
+)  # fmt: skip
+_LISTED: Final = 10
+
+#: Bandpasses that a filter of this name is likely to be.
+_LIKELY: Final[Mapping[str, tuple[str, ...]]] = {
+    "zg": ("ztfg",), "zr": ("ztfr",), "zi": ("ztfi",), "o": ("atlaso",), "c": ("atlasc",), "G": ("gaia::g",),
+    "BP": ("gaia::gbp",), "RP": ("gaia::grp",), "CV": ("bessellv",), "TG": ("bessellv",), "Vis.": ("bessellv",),
+    **{band: (f"bessell{band.lower()}",) for band in "BVRI"},
+    **{band: (f"sdss{band}", f"ztf{band}", f"ps1::{band}", f"lsst{band}") for band in "gri"},
+    **{band: (f"sdss{band}", f"lsst{band}") for band in "uz"},
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Part:
+    """The rows of one series.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    filter_col : str, optional
+    filters : mapping of str to int
+        The filters of the file before rows were selected, and their numbers of rows.
+    value : str, optional
+        The one filter of the rows, as the file has it.
+    """
+
+    frame: pd.DataFrame
+    filter_col: str | None = None
+    filters: Mapping[str, int] = field(default_factory=dict)
+    value: str | None = None
+
+
+def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> list[Part]:
+    """Select the rows of each series.
+
+    Raises
+    ------
+    InvalidError
+        When a condition names no column or leaves no row, or the rows of a series have several filters.
+    """
+    column = filter_column(frame, options, survey, usual=usual)
+    filters = {} if column is None else counts_of(frame[column])
+    rows = frame
+    for name, value in conditions_of(options.where):
+        rows = _where(rows, name, value)
+    if options.split_by is not None:
+        _require_column(frame, options.split_by, "split_by")
+        column = options.filter_col or options.split_by
+        texts = _texts(rows[options.split_by])
+        groups = [rows[texts == value] for value in counts_of(rows[options.split_by])]
+    else:
+        groups = [rows]
+    if not usual and not options.given("filter_col", "filter_map", "split_by"):
+        return [Part(group) for group in groups]
+    return [Part(group, column, filters, _one(group, column)) for group in groups]
+
+
+def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
+    """Return the column with the filters, or None."""
+    if options.filter_col is not None:
+        _require_column(frame, options.filter_col, "filter_col")
+        return options.filter_col
+    if survey is not None and survey.filter_col in frame.columns:
+        return survey.filter_col
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    found = next((lower[name] for name in _FILTERS if name in lower), None) if usual else None
+    return None if found is None or frame[found].isna().all() else found
+
+
+def counts_of(column: pd.Series[Any]) -> dict[str, int]:
+    """Return the values of a column as text and their numbers of rows, the most frequent first."""
+    counts = _texts(column).dropna().value_counts()
+    return {str(value): int(count) for value, count in counts.items()}
+
+
+def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | None:
+    """Return the bandpass of the rows; None where nothing says.
+
+    Raises
+    ------
+    InvalidError
+        When a map of filters does not have the filter of the rows.
+    """
+    given = map_of(options.filter_map)
+    if given and part.value is None:
+        raise invalid("filter_map is given, but no column has the filters: name it (filter_col).")
+    if given and part.value not in given:
+        raise invalid(f"filter_map has no entry for {part.value!r} of the column {part.filter_col!r}.")
+    if given:
+        return given[str(part.value)]
+    known = {} if survey is None else survey.filters
+    if part.value is not None:
+        return known.get(part.value) or (part.value if part.value in BANDPASSES else None)
+    return None if survey is None else survey.filter
+
+
+def suggested_filter(value: str) -> str | None:
+    """Return the bandpass that a filter of this name is most likely to be."""
+    return next(iter(_LIKELY.get(value, ())), None)
+
+
+def _one(rows: pd.DataFrame, column: str | None) -> str | None:
+    """Return the one filter of the rows."""
+    if column is None:
+        return None
+    counts = counts_of(rows[column])
+    if len(counts) > 1:
+        first = next(iter(counts))
+        raise invalid(
+            f"The column {column!r} has several filters: {_shown(counts)}. A series has one: select it "
+            f"(where={column}={first}), or make one series of each (split_by={column}).",
+            details={"split_by": column},
+        )
+    return next(iter(counts), None)
+
+
+def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
+    _require_column(frame, name, "where")
+    texts = _texts(frame[name])
+    rows = frame[texts == value]
+    if rows.empty:
+        raise invalid(f"No row has {name}={value} (where); there are {_shown(counts_of(frame[name]))}.")
+    return rows
+
+
+def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the cells as text; whole numbers without a point."""
+    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
+        column = column.astype("Int64")
+    return column.map(lambda cell: None if pd.isna(cell) else str(cell).strip(), na_action="ignore").astype(object)
+
+
+def _shown(counts: Mapping[str, int]) -> str:
+    listed = [f"{value} ({count} rows)" for value, count in list(counts.items())[:_LISTED]]
+    return ", ".join(listed) + (f" and {len(counts) - _LISTED} more" if len(counts) > _LISTED else "")
+
+
+def _require_column(frame: pd.DataFrame, name: str, option: str) -> None:
+    if name not in frame.columns:
+        listed = ", ".join(map(str, frame.columns[:30])) + (" ..." if len(frame.columns) > 30 else "")
+        raise invalid(f"There is no column {name!r} ({option}); there are {listed}.")

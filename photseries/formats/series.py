@@ -1,0 +1,292 @@
+"""The pipeline from a table as it was read to the series in it.
+
+The steps, each in a module of its own: rows and filters (:mod:`~photseries.formats.selection`), roles of columns
+(:mod:`~photseries.formats.roles`), times (:mod:`~photseries.formats.times`), units of astropy
+(:mod:`~photseries.formats.units`), limits and values that stand for none (:mod:`~photseries.formats.limits`), unit of
+the fluxes and system of the magnitudes (:mod:`~photseries.formats.calibration`), fields of the header
+(:mod:`~photseries.formats.headers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from photseries.formats.calibration import SCALED, Fluxes, calibrated, in_stored_unit, system_of, zero_point_of_header
+from photseries.formats.headers import fields_of
+from photseries.formats.limits import LIMITING_MAG, limit_column, measured
+from photseries.formats.numpy_types import plain_frame
+from photseries.formats.options import ReadOptions, Unit, invalid
+from photseries.formats.own_files import is_stored, names_series, restored
+from photseries.formats.reading import Reading, Role, Table
+from photseries.formats.roles import GUESSED, KNOWN, TIME_ROLE, named_unit, renamed, roles_of, usual_time
+from photseries.formats.selection import Part, bandpass, parts_of
+from photseries.formats.times import Times, require_mjd, times_of
+from photseries.formats.units import in_known_units, units_to_bring
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.meaning import meaning
+from photseries.lightcurve.metadata import INFERRED
+from photseries.lightcurve.table import FLUXERR, MAGERR
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE
+from photseries.surveys import Survey, recognise
+
+__all__ = ["series_of"]
+
+_BRIGHTNESSES: Final[tuple[tuple[Literal["mag", "flux"], str], ...]] = (("mag", MAGERR), ("flux", FLUXERR))
+
+#: What altdata say of the fluxes.
+_OF_FLUXES: Final = (
+    "flux_calibrated",
+    "flux_unit",
+    "flux_zero_point",
+    "flux_zero_point_error",
+    "flux_zero_point_source",
+)
+
+
+def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
+    """Make the series of a table.
+
+    Parameters
+    ----------
+    table : Table
+    options : ReadOptions
+
+    Returns
+    -------
+    tuple of Reading
+        One, or one for each value of the column ``split_by``, the most frequent first. Columns without a role are as
+        they were; names that the service knows already are left alone.
+
+    Raises
+    ------
+    InvalidError
+        When a named column is not there, there is no time or brightness, the times cannot be what they are said to be,
+        or an option does not fit the table.
+    """
+    for option in options.given("table", "names"):
+        if option not in table.uses:
+            raise invalid(f"{option} is given, but this {'table has names' if option == 'names' else 'is one table'}.")
+    if not len(table.frame):
+        raise invalid("The table has no rows.")
+    plain, kept = plain_frame(restored(table.frame, table.notes))
+    frame = _with_index(plain)
+    usual = not is_stored(table.file_metadata, frame)
+    survey = recognise(table.header, map(str, frame.columns)) if usual else None
+    parts = parts_of(frame, options, survey, usual=usual)
+    table = replace(table, warnings=(*table.warnings, *kept))
+    return tuple(
+        _Series(table, part, options, survey, usual).reading(whole=part.frame is table.frame) for part in parts
+    )
+
+
+def _without_fluxes(altdata: Any) -> dict[str, Any]:
+    """Return the altdata of a file without what they say of its fluxes: these are others now, or their unit says it."""
+    if not isinstance(altdata, Mapping):
+        return {}
+    return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
+
+
+def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """Turn an index of times into a column."""
+    index = frame.index
+    is_time = isinstance(index, pd.DatetimeIndex) or usual_time([str(index.name)]) is not None
+    if not is_time or usual_time(map(str, frame.columns)) is not None:
+        return frame
+    named: pd.DataFrame = frame.rename_axis(str(index.name or "time")).reset_index()
+    return named
+
+
+@dataclass(frozen=True)
+class _Series:
+    """One series on its way."""
+
+    table: Table
+    part: Part
+    options: ReadOptions
+    survey: Survey | None
+    usual: bool
+
+    def reading(self, *, whole: bool) -> Reading:
+        """Go through all steps."""
+        frame, table, options, survey = self.part.frame, self.table, self.options, self.survey
+        roles = roles_of(frame, table, options, survey, usual=self.usual)
+        columns = {role: found.column for role, found in roles.items()}
+        times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
+        given, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
+        texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
+        brought, unit, magsys, doubts = in_known_units(frame, columns, given)
+        clean, limits, told = self._measured(brought, columns)
+        filter_name = bandpass(self.part, options, survey)
+        unit = self._unit(unit, columns)
+        fluxes = self._fluxes(clean, columns, unit, filter_name)
+        scaled = (
+            {}
+            if np.ndim(fluxes.factor) == 0 and fluxes.factor == 1.0
+            else {
+                columns[role]: clean[columns[role]].to_numpy(np.float64) * fluxes.factor
+                for role in SCALED
+                if role in columns
+            }
+        )
+        made = clean.assign(**scaled) if scaled else clean
+        made = self._with_times(made, columns, times)
+        made, new = self._renamed(made, columns, limits)
+        fields = self._fields(made, times, fluxes, magsys, filter_name, columns)
+        fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
+        kept = made
+        if options.limit == "drop" and limits is not None:
+            kept = made[~np.isfinite(limits)]
+        require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
+        guessed = [
+            f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
+        ]
+        return Reading(
+            kept if kept is made else kept.reset_index(drop=True),
+            fields,
+            table.file_metadata,
+            (*table.warnings, *times.warnings, *doubts, *told, *fluxes.warnings, *guessed),
+            table.blob if whole and kept is table.frame else None,
+            {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
+            | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),
+            None if survey is None else survey.name,
+            self.part.filters,
+            self.part.value,
+        )
+
+    def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:
+        """Return units of astropy by the names that columns have in the restored table; durations there have none."""
+        notes = self.table.notes
+        named = {
+            str(notes.get(name, {}).get("name") or name): unit
+            for name, unit in self.table.units.items()
+            if not isinstance(unit, str) and name != columns[TIME_ROLE]
+        }
+        return {name: unit for name, unit in named.items() if name in frame and frame[name].dtype.kind != "m"}
+
+    def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
+        """Return the unit of the fluxes that the file or its survey says."""
+        name = columns.get("flux")
+        if name is None or unit is not None:
+            return unit
+        text = self.table.units.get(name)
+        if isinstance(text, str):
+            return text
+        if (named := named_unit(name)[1]) is not None:
+            return named
+        if self.survey is not None:
+            usual = RELATIVE if self.survey.mission is not None else None
+            return self.survey.flux_unit.get(name, self.survey.flux_unit.get("*", usual))
+        return None
+
+    def _measured(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
+        """Take limits and values that stand for none out of the brightnesses."""
+        if not self.usual:
+            return frame, None, ()
+        limits, new = None, {}
+        told: list[str] = []
+        for role, error in _BRIGHTNESSES:
+            if role in columns:
+                found = measured(frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep")
+                told += found.warnings
+                if found.changed:
+                    new[columns[role]] = found.values
+                    new |= {} if found.errors is None else {columns[error]: found.errors}
+                if np.isfinite(found.limits).any():
+                    limits = found.limits if limits is None or role == "mag" else limits
+                    if role == "mag":
+                        new[_LIMITS] = found.limits
+        return (frame.assign(**new) if new else frame), limits, tuple(told)
+
+    def _fluxes(self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit, filter_name: str | None) -> Fluxes:
+        said = self.table.file_metadata
+        is_said = not self.usual or "flux_unit" in said or names_series(said)
+        if is_said and not self.options.given("zero_point", "flux_unit"):
+            return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
+        name = filter_name or said.get("filter")
+        column = None if self.survey is None else self.survey.zero_point
+        return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(self.table.header))
+
+    def _with_times(self, frame: pd.DataFrame, columns: Mapping[str, str], times: Times) -> pd.DataFrame:
+        return frame if times.mjd is None else frame.assign(**{columns[TIME_ROLE]: times.mjd})
+
+    def _renamed(
+        self, frame: pd.DataFrame, columns: Mapping[str, str], limits: Any
+    ) -> tuple[pd.DataFrame, dict[str, str]]:
+        """Give the columns the names that the service knows."""
+        new = renamed(frame, columns)
+        if self.survey is not None:
+            new |= {name: other for name, other in self.survey.rename.items() if other not in frame.columns}
+        if _LIMITS in frame.columns:
+            free = LIMITING_MAG if LIMITING_MAG not in frame.columns else "mag_limit"
+            new[_LIMITS] = free
+            if self.options.limit == "drop":
+                frame = frame.drop(columns=_LIMITS)
+        new = {name: other for name, other in new.items() if name in frame.columns}
+        return (frame.rename(columns=new) if new else frame), new
+
+    def _fields(
+        self,
+        frame: pd.DataFrame,
+        times: Times,
+        fluxes: Fluxes,
+        magsys: str | None,
+        filter_name: str | None,
+        columns: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Return the fields of the series, the more certain source last."""
+        table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata
+        fields = {} if survey is None else fields_of(table.header, survey)
+        of_columns = self._of_columns() if self.usual else {}
+        asked = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
+        fields |= {**of_columns, **times.fields, **table.fields, **asked}
+        fields |= {} if filter_name is None else {"filter": filter_name}
+        declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
+        system = system_of(self.part.frame, options, magsys, declared) if "mag" in columns else options.magsys
+        if system is not None and (system != "ab" or options.magsys is not None):
+            fields["magsys"] = system
+        if "flux" in columns:
+            flux_unit = fluxes.fields.get("flux_unit")
+            if flux_unit is not None and (flux_unit != MICROJANSKY or "flux_unit" in said):
+                fields["flux_unit"] = flux_unit
+            altdata = dict(fields.get("altdata", {}))
+            if survey is not None and survey.mission is not None and columns["flux"] not in KNOWN["flux"]:
+                altdata["flux_column"] = columns["flux"]
+            if fluxes.altdata:
+                altdata = {**_without_fluxes(said.get("altdata")), **altdata, **fluxes.altdata}
+                fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in said else {}
+            fields |= {"altdata": altdata} if altdata else {}
+        if self.usual and {"flux", "mag"} <= columns.keys() and not calibration_of({**said, **fields}).converts:
+            of_fluxes = options.given("flux_col", "flux_unit", "zero_point")
+            fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
+        return {name: value for name, value in fields.items() if value is not None}
+
+    def _of_columns(self) -> dict[str, Any]:
+        """Return fields from columns that the service does not look at, or that contain limits now."""
+        frame = self.part.frame
+        fields: dict[str, Any] = {}
+        name = limit_column(frame)
+        if name is not None and name not in INFERRED[LIMITING_MAG]:
+            values = frame[name].to_numpy(np.float64)
+            values = values[np.isfinite(values) & (np.abs(values) < 40)]
+            fields |= {LIMITING_MAG: float(np.median(values))} if values.size else {}
+        if "obj_id" in frame.columns and frame["obj_id"].nunique() == 1:
+            fields["obj_id"] = str(frame["obj_id"].dropna().iloc[0])
+        return fields
+
+
+#: The name of the column with limits until columns are renamed: no file has it.
+_LIMITS: Final = "\0limits"
+
+
+def _further_units(
+    units: Mapping[str, str], new: Mapping[Any, Any], file_metadata: Mapping[str, Any]
+) -> dict[str, dict[str, str]]:
+    """Return the units of columns that the service has none for, unless the file says the same."""
+    named = {str(new.get(name, name)): unit for name, unit in units.items()}
+    further = {name: unit for name, unit in named.items() if meaning(name, {}).unit is None}
+    return {} if further == file_metadata.get("column_units", {}) else {"column_units": further}

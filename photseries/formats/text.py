@@ -1,0 +1,333 @@
+"""Text with columns: CSV and its relatives by pandas; tables of IPAC, CDS, AAS and fixed width by astropy.
+
+What separates the columns, and which line names them, is found in the content. A row whose number of cells is not the
+number of names is refused with its line, because nobody can say which cell is missing.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import InvalidError
+from photseries.extras import needs
+from photseries.formats.astropy_tables import table_of
+from photseries.formats.decoding import decoded
+from photseries.formats.numpy_types import EXACT
+from photseries.formats.options import ReadOptions, invalid, names_of
+from photseries.formats.reading import Table
+
+__all__ = ["looks_like_text", "read"]
+
+#: Before pandas 3.1 decimals are read to the last bit only when asked.
+_EXACT: Final[dict[str, Any]] = (
+    {"float_precision": "round_trip"} if tuple(map(int, pd.__version__.split(".")[:2])) < (3, 1) else {}
+)
+
+#: Cells without a value, beside those that pandas knows.
+_NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...", "*", "masked", "nodata")
+
+_NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
+_FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+#: A cell of a line under the names that is no value: dashes, or a type of RDB such as 10N.
+_DASHES: Final = re.compile(r"[-=+|:]*-{2,}[-=+|:]*|\d*[NS]")
+_OPENED: Final = re.compile(r'(?:^|[,;|\t])\s*"')
+_SPACES: Final = r"\s+"
+#: What may separate columns, the more telling one first.
+_SEPARATORS: Final = ("\t", ";", ",", "|", _SPACES)
+_COMMENTS: Final = ("#", "@", "%", "!", "//", "\\")
+#: Units that may stand in a line of their own under the names, in lower case.
+_UNITS: Final = (
+    "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
+    "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
+)  # fmt: skip
+_SAMPLE: Final = 50  # rows that decide what separates the columns
+
+
+@dataclass(frozen=True)
+class _Line:
+    number: int
+    text: str
+
+
+def looks_like_text(content: bytes) -> bool:
+    """Return whether the beginning of a file may be text with columns."""
+    start = content[:1024]
+    return bool(start.strip()) and (b"\0" not in start or start[:2] in (b"\xff\xfe", b"\xfe\xff"))
+
+
+def read(content: bytes, options: ReadOptions) -> Table:
+    """Read a table of text.
+
+    Raises
+    ------
+    InvalidError
+        When there is no table, no line names its columns, or a row has more or fewer cells than names; the message
+        says which line.
+    """
+    text, warnings = decoded(content)
+    known = _known_layout(text)
+    if known is not None:
+        needs("astropy")
+        return _by_astropy(text, known, warnings)
+    lines = list(_lines(text))
+    comments = [line for line in lines if _is_comment(line.text)]
+    rows = [line for line in lines if not _is_comment(line.text)]
+    if not rows:
+        raise invalid("there is no table in it: no line has cells.")
+    header = _keywords(comments)
+    separator = _separator(rows, names_of(options.names), header.get("DELIM"))
+    first = _split(rows[:1], separator)[0]
+    names, rows = _named(rows, comments, first, separator, options)
+    rows, units = _without_units(rows, names, separator)
+    if not rows:
+        raise invalid("The table has no rows.")
+    names, width = _checked(names, rows, separator)
+    frame = _parsed(names, width, rows, separator)
+    return Table(frame=frame, header=header, units=units, warnings=warnings, uses=("names",) if options.names else ())
+
+
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the lines that are not empty; a cell in quotes may contain line breaks."""
+    waiting: _Line | None = None
+    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+        is_odd = line.count('"') % 2 == 1
+        if waiting is not None:
+            waiting = _Line(waiting.number, f"{waiting.text}\n{line}")
+            if is_odd:
+                yield waiting
+                waiting = None
+        elif is_odd and _OPENED.search(line) and not _is_comment(line):
+            waiting = _Line(number, line)
+        elif line.strip():
+            yield _Line(number, line)
+    if waiting is not None:
+        raise invalid(f"line {waiting.number} has a quote that is not closed.")
+
+
+def _is_comment(line: str) -> bool:
+    return line.lstrip().startswith(_COMMENTS)
+
+
+def _known_layout(text: str) -> str | None:
+    """Return the format of astropy for a layout that is not one line a row with a separator."""
+    if re.search(r"^Byte-by-byte Description of file", text, re.MULTILINE):
+        return "ascii.cds"
+    lines = [line for line in islice(text.splitlines(), 2000) if line.strip() and line[0] not in "\\#"]
+    bars = [line.lstrip().startswith("|") for line in lines[:5]]
+    if not bars or not bars[0]:
+        return None
+    return "ascii.ipac" if len(bars) > 1 and bars[1] and not bars[-1] else "ascii.fixed_width"
+
+
+def _require_aligned(text: str) -> None:
+    """Refuse rows whose cells do not stand between the bars of the header: they would be cut."""
+    lines = [_Line(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] not in "\\#"]
+    bars = [place for place, letter in enumerate(lines[0].text) if letter == "|"]
+    for line in lines:
+        here = {line.text[place : place + 1] for place in bars}
+        if not here <= {"|", ""} and not here <= {" ", ""}:
+            raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
+
+
+def _by_astropy(text: str, form: str, warnings: tuple[str, ...]) -> Table:
+    from astropy.io.ascii import InconsistentTableError
+    from astropy.table import Table as AstropyTable
+
+    if form != "ascii.cds":
+        _require_aligned(text)
+    try:
+        table = AstropyTable.read(text.splitlines(), format=form, guess=False)
+    except (InconsistentTableError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        raise invalid(f"its table of the layout {form.removeprefix('ascii.')} is damaged: {error}") from error
+    return table_of(table, warnings=warnings)
+
+
+def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
+    """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
+    found = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
+    return {(match[1] or match[2]).upper(): match[3] for match in found if match}
+
+
+def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) -> str:
+    """Return what separates the columns: it gives the sampled rows as many cells as their first line, or the names."""
+    words = {"comma": ",", "tab": "\t", "semicolon": ";", "space": _SPACES}
+    if told is not None and (known := words.get(told.lower(), told)) in _SEPARATORS:
+        return known
+    sample = rows[: _SAMPLE + 1]
+    best, best_score = _SPACES, 0.0
+    for separator in _SEPARATORS:
+        try:
+            counts = [len(cells) for cells in _split(sample, separator)]
+        except InvalidError:  # a line break in a cell that is in quotes under another separator
+            continue
+        rest = counts[1:] or counts
+        named = len(names) or counts[0]
+        usual = named if named in rest else max(set(rest), key=rest.count)
+        if usual < 2:
+            continue
+        score = rest.count(usual) / len(rest) + (named == usual)
+        if score > best_score:
+            best, best_score = separator, score
+    return best
+
+
+def _split(lines: Iterable[_Line], separator: str) -> list[list[str]]:
+    """Split lines into cells, each without the spaces around it; cells in quotes may contain separators."""
+    texts = (line.text for line in lines)
+    if separator == _SPACES:
+        reader = csv.reader((text.replace("\t", " ").strip() for text in texts), delimiter=" ", skipinitialspace=True)
+    else:
+        reader = csv.reader(texts, delimiter=separator, skipinitialspace=separator != "\t")
+    try:
+        return [[cell.strip() for cell in row] for row in reader]
+    except csv.Error as error:
+        raise invalid(f"its cells cannot be told apart: {error}.") from error
+
+
+def _is_number(cell: str) -> bool:
+    return _NUMBER.fullmatch(cell) is not None
+
+
+def _named(
+    rows: list[_Line], comments: list[_Line], first: list[str], separator: str, options: ReadOptions
+) -> tuple[list[str], list[_Line]]:
+    """Return the names of the columns, and the rows below them."""
+    is_header = not any(map(_is_number, first))
+    if options.names:
+        return names_of(options.names), rows[1:] if is_header else rows
+    if is_header:
+        names, rows = first, rows[1:]
+        if separator == _SPACES and len(names) > 1 and all(name.endswith(",") for name in names[:-1]):
+            names = [name.rstrip(",") for name in names]
+        return names, rows
+    before = [line for line in comments if line.number < rows[0].number]
+    counts = []
+    for line in reversed(before):
+        bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
+        for one in dict.fromkeys((separator, ",", _SPACES)):
+            (names,) = _split([bare], one) or [[]]
+            if len(names) == len(first) and not any(map(_is_number, names)):
+                return names, rows
+            counts.append(len(names))
+    last = f", and the comment before it {counts[0]}" if counts else ""
+    raise invalid(
+        f"no line names its columns: line {rows[0].number} has {len(first)} cells{last}. Give their names (names)."
+    )
+
+
+def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> tuple[list[_Line], dict[str, str]]:
+    """Take lines of units, and of dashes, from above the rows."""
+    top = _split(rows[:4], separator)
+    dashes = next((n for n, cells in enumerate(top) if cells and all(map(_DASHES.fullmatch, cells))), -1)
+    is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
+    units = {}
+    if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
+        units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}
+    return rows[max(dashes, 0 if is_units else -1) + 1 :], units
+
+
+def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
+    """Refuse rows with more or fewer cells than names; return the names, and the most cells of a row.
+
+    Empty cells behind all names are no cells.
+    """
+    cells = _split(rows, separator)
+    if len(cells) != len(rows):
+        raise invalid("its cells cannot be told apart: a quote is not closed.")
+    while names and not names[-1] and not any(map(any, (row[len(names) - 1 :] for row in cells))):
+        names = names[:-1]
+    many = len(names)
+    for line, row in zip(rows, cells, strict=True):
+        if len(row) != many and (any(row[many:]) or len(row) < many or separator == _SPACES):
+            raise invalid(f"line {line.number} has {len(row)} cells, but there are {many} names: {_shown(names)}.")
+    return _distinct(names), max(map(len, cells))
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """Give names to columns without one, and numbers to those that occur again, as pandas does."""
+    given: dict[str, None] = {}
+    for place, name in enumerate(names):
+        base = name or f"Unnamed: {place}"
+        free = next(
+            one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
+        )
+        given[free] = None
+    return list(given)
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
+
+
+def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:
+    sample = [cell for cells in _split(rows[:_SAMPLE], separator) for cell in cells]
+    decimal = "," if separator != "," and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
+    text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
+    frame = _by_pandas(text, names, width, separator, decimal)
+    if len(frame) != len(rows):
+        raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
+    texts = {str(name): column for name, column in frame.items() if column.dtype.kind in "OT" or not _is_plain(column)}
+    frame = frame.assign(**{name: _fortran(column) for name, column in texts.items()})
+    rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
+    if rounded:
+        cells = _by_pandas(text, names, width, separator, decimal, dtype=str)
+        frame = frame.assign(**{name: _integers(cells[name], frame[name]) for name in rounded})
+    return frame
+
+
+def _is_plain(column: pd.Series[Any]) -> bool:
+    return isinstance(column.dtype, np.dtype)
+
+
+def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal: str, **more: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = pd.read_csv(
+        io.StringIO(text),
+        sep=separator,
+        names=[*names, *(f"beyond {n}" for n in range(width - len(names)))],
+        usecols=range(len(names)),
+        header=None,
+        index_col=False,
+        skipinitialspace=True,
+        na_values=list(_NULLS),
+        decimal=decimal,
+        low_memory=False,
+        **_EXACT,
+        **more,
+    )
+    return frame
+
+
+def _fortran(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
+    cells = column.map(lambda cell: str(cell).strip(), na_action="ignore").astype(object)
+    there = cells.notna()
+    if not there.any() or not cells[there].str.fullmatch(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}").all():
+        return cells
+    if not cells[there].str.fullmatch(_FORTRAN).any():
+        return cells
+    return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
+
+
+def _may_be_rounded(column: pd.Series[Any]) -> bool:
+    """Tell whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
+    return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
+
+
+def _integers(cells: pd.Series[Any], numbers: pd.Series[Any]) -> pd.Series[Any]:
+    """Read cells as integers and null; what was written otherwise stays as numbers."""
+    there = cells.notna()
+    if not cells[there].str.fullmatch("[+-]?[0-9]+").all():
+        return numbers
+    return pd.Series(
+        pd.array([int(cell) if known else None for cell, known in zip(cells, there, strict=True)], "Int64")
+    )

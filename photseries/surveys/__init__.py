@@ -1,0 +1,47 @@
+"""Surveys and products whose files are recognised, each one a declaration of data.
+
+A package adds its own with an entry point of the group ``photseries.surveys``, which names a :class:`Survey` or a
+sequence of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from photseries.surveys import ground, space
+from photseries.surveys.survey import Mission, Survey, first_of
+
+__all__ = ["GROUP", "Mission", "Survey", "first_of", "known_surveys", "recognise"]
+
+#: The group of entry points that add surveys.
+GROUP = "photseries.surveys"
+
+
+@lru_cache(maxsize=1)
+def known_surveys() -> tuple[Survey, ...]:
+    """Return all declarations: those of installed packages first, then the ones of photseries."""
+    added: list[Survey] = []
+    for entry in entry_points(group=GROUP):
+        found = entry.load()
+        added.extend([found] if isinstance(found, Survey) else found)
+    return (*added, *ground.SURVEYS, *space.SURVEYS)
+
+
+def recognise(header: Mapping[str, Any], columns: Iterable[str]) -> Survey | None:
+    """Return the most specific survey that a file matches, or None.
+
+    Parameters
+    ----------
+    header : mapping
+        Keywords of the file.
+    columns : iterable of str
+    """
+    names = list(columns)
+    return max(
+        (survey for survey in known_surveys() if survey.matches(header, names)),
+        key=lambda survey: survey.weight,
+        default=None,
+    )

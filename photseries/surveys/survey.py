@@ -1,0 +1,117 @@
+"""The declaration of a survey or product: data that says how its files are recognised and what they contain."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Mission", "Survey", "first_of"]
+
+
+def first_of(header: Mapping[str, Any], keywords: Iterable[str]) -> Any:
+    """Return the value of the first of some keywords that is present; None if none is."""
+    return next((header[keyword] for keyword in keywords if header.get(keyword) not in (None, "")), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mission:
+    """A space mission, by the keywords of its light curves.
+
+    Parameters
+    ----------
+    catalogue : str
+        Prefix of the star's number, such as ``TIC``.
+    identity : tuple of str
+        Keywords that contain the number, the first one present is used.
+    part : str
+        Keyword of the sector, quarter or campaign.
+    series_name : str
+        Name of the series of a part, with a place for its number.
+    """
+
+    catalogue: str
+    identity: tuple[str, ...]
+    part: str
+    series_name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """A survey or product.
+
+    Parameters
+    ----------
+    name : str
+    source : str
+        Where its format is defined.
+    line : str
+        Options of ``photseries upload`` for such a file, for the documentation.
+    header : mapping of str to str
+        Keywords, and the regular expressions that their values match, in any case; of keywords with ``|`` between
+        them the first one present counts.
+    columns : tuple of str
+        Columns that such a file has.
+    time, mag, filter_col, zero_point : str, optional
+        Columns with a meaning.
+    flux : tuple of str
+        Columns with fluxes, the best one first.
+    errors : mapping of str to str
+        Columns with errors, by the column with the values.
+    time_format : str, optional
+        Format of the times, where the file does not say.
+    times : mapping of str to str
+        Fields of the series about its times, where the file does not say.
+    flux_unit : mapping of str to str
+        Units of columns that the file does not say; ``*`` stands for all others.
+    magsys : mapping of str to str
+        System of the magnitudes, by filter as the file has it; ``*`` stands for all others.
+    filter : str, optional
+        Bandpass of all its files.
+    filters : mapping of str to str
+        Bandpasses by filter as the file has it.
+    rename : mapping of str to str
+        Further columns that get the name that the service has for them.
+    fields : mapping of str to str
+        Fields of the series, and the keywords that contain them.
+    constants : mapping
+        Fields of the series that are the same in all its files.
+    mission : Mission, optional
+    """
+
+    name: str
+    source: str
+    line: str = ""
+    header: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    time: str | None = None
+    flux: tuple[str, ...] = ()
+    mag: str | None = None
+    errors: Mapping[str, str] = field(default_factory=dict)
+    zero_point: str | None = None
+    filter_col: str | None = None
+    time_format: str | None = None
+    times: Mapping[str, str] = field(default_factory=dict)
+    flux_unit: Mapping[str, str] = field(default_factory=dict)
+    magsys: Mapping[str, str] = field(default_factory=dict)
+    filter: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+    rename: Mapping[str, str] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    mission: Mission | None = None
+
+    def matches(self, header: Mapping[str, Any], columns: Iterable[str]) -> bool:
+        """Return whether a file with this header and these columns is of the survey."""
+        if not set(self.columns) <= set(columns):
+            return False
+        return all(
+            re.fullmatch(pattern, str(first_of(header, keywords.split("|")) or "").strip(), re.IGNORECASE)
+            for keywords, pattern in self.header.items()
+        )
+
+    @property
+    def weight(self) -> int:
+        """How specific the declaration is: the number of its conditions."""
+        return len(self.header) + len(self.columns)

@@ -1,0 +1,180 @@
+"""Every known survey: a file of it is recognised, and read with no more options than its line in docs/readers.md."""
+
+import io
+import shlex
+from importlib.metadata import EntryPoint
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from click.testing import CliRunner
+
+from photseries import surveys
+from photseries.cli import main
+from photseries.formats import ReadOptions, one_of, read_bytes
+from photseries.formats.inspection import described
+from photseries.lightcurve.bandpasses import BANDPASSES
+from photseries.lightcurve.units import flux_unit_of
+from photseries.surveys import Survey, known_surveys, recognise
+from tests.formats import mission_files
+from tests.support import DATA, TOP
+
+CASES = DATA / "cases"
+
+
+def table(primary, extension="LIGHTCURVE", **columns):
+    made = [fits.Column(name, "D", unit, array=np.array(values)) for name, (unit, values) in columns.items()]
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made, name=extension)])
+    hdus[0].header.update(primary)
+    content = io.BytesIO()
+    hdus.writeto(content)
+    return content.getvalue()
+
+
+TIMES = [1325.5, 1325.6]
+SAMPLES = {
+    "ASAS-SN Sky Patrol V1": "csv/asassn_v1.csv",
+    "ASAS-SN Sky Patrol V2": b"jd,flux,flux_err,mag,mag_err,limit,fwhm,image_id,camera,quality,phot_filter\n"
+    b"2458000.5,4.45,0.48,14.78,0.12,15.5,1.8,a,be,G,V\n2458001.5,4.79,0.39,14.70,0.09,15.7,1.8,b,be,G,g\n"
+    b"2458002.5,4.69,0.39,14.72,0.09,15.7,1.8,b,be,G,g\n",
+    "ASAS-3": "text/asas3.txt",
+    "ATLAS forced photometry": "text/atlas.txt",
+    "ZTF light curves of IRSA": "csv/ztf_irsa.csv",
+    "ZTF forced photometry": "text/ztf_fp.txt",
+    "Fink": "csv/fink.csv",
+    "Gaia epoch photometry": "csv/gaia_epoch.csv",
+    "Catalina Surveys": "csv/crts.csv",
+    "AAVSO extended format": "text/aavso_ext.txt",
+    "AAVSO visual format": b"#TYPE=VISUAL\n#DELIM=,\n#DATE=JD\n#NAME,DATE,MAG,COMMENTCODE,COMP1,COMP2,CHART,NOTES\n"
+    b"SS CYG,2450702.1234,<11.1,na,110,113,070613,na\nSS CYG,2450703.1234,8.2,na,81,86,070613,na\n",
+    "AAVSO download": "csv/aavsodata.csv",
+    "Pan-STARRS1 detections": "csv/ps1.csv",
+    "Rubin DP0.2 forced sources": "csv/lsst.csv",
+    "Rubin DP1 forced sources": "parquet/lsst.parquet",
+    "AstroImageJ": "csv/aij.tbl",
+    "TESS": mission_files.tess()[0],
+    "QLP": "fits/qlp.fits",
+    "TASOC": "fits/tasoc.fits",
+    "TGLC": "fits/tglc.fits",
+    "eleanor": "fits/eleanor.fits",
+    "CDIPS": "fits/cdips.fits",
+    "PATHOS": table(
+        {"TELESCOP": "TESS", "TICID": 7, "SECTOR": 2},
+        TIME=("d", TIMES),
+        PSF_FLUX_RAW=(None, [500.0, 501.0]),
+        PSF_FLUX_COR=(None, [510.0, 511.0]),
+    ),
+    "Kepler": mission_files.kepler()[0],
+    "K2": mission_files.k2()[0],
+    "K2 (without MISSION)": table(
+        {"TELESCOP": "Kepler", "KEPLERID": 201, "CAMPAIGN": 3},
+        TIME=("d", [1975.5, 1975.6]),
+        FLUX=("e-/s", [10.0, 11.0]),
+    ),
+    "EVEREST": "fits/everest.fits",
+    "K2SFF": table(
+        {"TELESCOP": "Kepler", "KEPLERID": 201, "OBJECT": "EPIC 201", "CAMPAIGN": 1},
+        T=("BJD - 2454833", [1975.5, 1975.6]),
+        FRAW=(None, [1.01, 1.02]),
+        FCOR=(None, [1.001, 0.999]),
+    ),
+    "CHEOPS": "fits/cheops.fits",
+    "SuperWASP": "fits/wasp.fits",
+    "X-ray light curves (OGIP)": "fits/xray.fits",
+}
+
+
+def sample(name):
+    given = SAMPLES[name]
+    return ("curve", given) if isinstance(given, bytes) else (given.rpartition("/")[2], (CASES / given).read_bytes())
+
+
+@pytest.mark.parametrize("survey", known_surveys(), ids=lambda survey: survey.name)
+def test_a_file_of_a_survey_needs_only_its_line(tmp_path, survey):
+    name, content = sample(survey.name)
+    (tmp_path / name).write_bytes(content)
+    words = shlex.split(survey.line)
+    shown = CliRunner().invoke(main, ["inspect", str(tmp_path / name), *words, "--obj-id", "S"], catch_exceptions=False)
+    assert shown.exit_code == 0, shown.output
+    assert survey.name in shown.output.splitlines()[0]
+    command = shlex.split(next(line for line in shown.output.splitlines() if line.startswith("  photseries upload ")))
+    assert command[3 : 3 + len(words)] == words or set(words) <= set(command)
+    assert "--filter-map" not in command, "the survey knows the filters that the line selects"
+
+
+@pytest.mark.parametrize("survey", known_surveys(), ids=lambda survey: survey.name)
+def test_a_declaration_names_what_there_is(survey):
+    assert survey.source
+    assert set(survey.filters.values()) | {survey.filter or "ztfg"} <= {*BANDPASSES, "tess::red"}
+    assert set(survey.magsys.values()) <= {"ab", "vega", "instrumental"}
+    for unit in survey.flux_unit.values():
+        assert flux_unit_of(unit)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "mjd", "flux", "fields"),
+    [
+        (
+            "ASAS-SN Sky Patrol V2",
+            {"where": "phot_filter=g"},
+            [58001.0, 58002.0],
+            [4790, 4690],
+            {"filter": "sdssg", "limiting_mag": 15.7},
+        ),
+        (
+            "PATHOS",
+            {},
+            [58325.0, 58325.1],
+            [510, 511],
+            {"obj_id": "TIC 7", "series_name": "TESS/sector-02", "filter": "tess::red", "flux_unit": "electron/s"},
+        ),
+        (
+            "K2SFF",
+            {},
+            [56808.0, 56808.1],
+            [1.001, 0.999],
+            {"obj_id": "EPIC 201", "series_name": "K2/campaign-01", "filter": "kepler", "flux_unit": "relative"},
+        ),
+        ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
+        ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
+    ],
+)
+def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux, fields):
+    """By hand: mJy are 1000 uJy; BTJD + 56999.5, BKJD + 54832.5; nJy / 1000; 10^(0.4 (23.9 - zpdiff))."""
+    file, content = sample(name)
+    reading = one_of(read_bytes(content, file, ReadOptions(**options)))
+    np.testing.assert_allclose(reading.frame["mjd"], mjd, rtol=0, atol=2e-9)
+    np.testing.assert_allclose(reading.frame["flux"], flux, rtol=1e-9)
+    assert {field: reading.fields[field] for field in fields} == fields
+
+
+def test_a_package_adds_a_survey(monkeypatch):
+    """An entry point names a declaration, which wins over less specific ones."""
+    added = Survey(name="Mine", source="me", columns=("when", "bright"), time="when", mag="bright", time_format="jd")
+    monkeypatch.setattr(surveys, "MINE", added, raising=False)
+    entry = EntryPoint("mine", "photseries.surveys:MINE", "photseries.surveys")
+    monkeypatch.setattr(surveys, "entry_points", lambda group: [entry] if group == "photseries.surveys" else [])
+    known_surveys.cache_clear()
+    try:
+        assert recognise({}, ["when", "bright", "x"]) is added
+        reading = one_of(read_bytes(b"when,bright\n2459000.5,15.5\n", "x.csv", ReadOptions()))
+        assert reading.survey == "Mine"
+        assert reading.frame.to_dict("list") == {"mjd": [59000.0], "mag": [15.5]}
+    finally:
+        known_surveys.cache_clear()
+
+
+def test_the_page_has_every_survey():
+    page = (TOP / "docs/readers.md").read_text("utf-8")
+    assert all(f"\n| {survey.name} |" in page for survey in known_surveys())
+
+
+def test_a_description_says_what_is_missing():
+    file, content = sample("ATLAS forced photometry")
+    about = described(one_of(read_bytes(content, file, ReadOptions(where="F=o"))), {"obj_id": "S"})
+    assert about["filters"] == {"o": 3, "c": 1}
+    assert about["missing"] == ["instrument_id", "series_name", "series_obj_id"]
+    assert {one["role"]: one["column"] for one in about["columns"]} == {
+        "mjd": "MJD", "flux": "uJy", "mag": "m", "fluxerr": "duJy", "magerr": "dm",
+    }  # fmt: skip
+    assert about["first"] == "2018-10-23T15:22:43"
