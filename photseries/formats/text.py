@@ -206,16 +206,13 @@ def _named(
     if options.names:
         return names_of(options.names), rows[1:] if is_header else rows
     if is_header:
-        names, rows = first, rows[1:]
-        if separator == _SPACES and len(names) > 1 and all(name.endswith(",") for name in names[:-1]):
-            names = [name.rstrip(",") for name in names]
-        return names, rows
+        return _without_commas(first), rows[1:]
     before = [line for line in comments if line.number < rows[0].number]
     counts = []
     for line in reversed(before):
         bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
         for one in dict.fromkeys((separator, ",", _SPACES)):
-            (names,) = _split([bare], one) or [[]]
+            names = _without_commas(*(_split([bare], one) or [[]]))
             if len(names) == len(first) and not any(map(_is_number, names)):
                 return names, rows
             counts.append(len(names))
@@ -223,6 +220,12 @@ def _named(
     raise invalid(
         f"no line names its columns: line {rows[0].number} has {len(first)} cells{last}. Give their names (names)."
     )
+
+
+def _without_commas(names: list[str]) -> list[str]:
+    """Return names with spaces between without the commas behind them."""
+    commas = len(names) > 1 and all(name.endswith(",") for name in names[:-1])
+    return [name.rstrip(",") for name in names] if commas else names
 
 
 def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> tuple[list[_Line], dict[str, str]]:

@@ -1,13 +1,16 @@
 """Damaged files of every format are read, or refused in one line that begins with their names."""
 
 import random
+import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from photseries.errors import InvalidError
-from photseries.formats import FORMATS, READERS, ReadOptions
+from photseries.formats import FORMATS, READERS, ReadOptions, read_bytes
+from photseries.formats.reading import Table
 from tests.formats.test_reading import write
 
 FRAME = pd.DataFrame({"mjd": 59000 + np.arange(6.0), "flux": [1.5, np.nan, 3, 4, 5, 6], "note": list("abcdef")})
@@ -49,7 +52,7 @@ def test_a_damaged_file_is_read_or_refused_in_one_line(known, tmp_path):
     for number in range(MUTATIONS):
         content = damaged(valid[number % len(valid)], draw)
         try:
-            known.read(content, ReadOptions(), "curve.x")
+            read_bytes(content, "curve.x", ReadOptions(format=known.name))
         except InvalidError as error:
             messages.append(error.message)
     assert len(messages) > MUTATIONS / 10
@@ -76,11 +79,14 @@ COLUMNS = b"# datatype:\n# - {name: mjd, datatype: float64}\n# - {name: flux, da
 )
 def test_ecsv_with_a_damaged_header(head):
     with pytest.raises(InvalidError, match=r"^curve\.ecsv") as caught:
-        FORMATS["ecsv"].read(ECSV % head, ReadOptions(), "curve.ecsv")
+        read_bytes(ECSV % head, "curve.ecsv", ReadOptions())
     assert caught.value.message.isprintable()
 
 
 def test_what_a_parser_warns_of_is_a_warning_of_the_reading():
-    content = b"mjd,flux\n59000.5,1.5,2.5\n59001.5,1.5,2.5\n"
-    (warning,) = FORMATS["csv"].read(content, ReadOptions(), "curve.csv").warnings
-    assert warning.startswith("Length of header or names does not match length of data")
+    def read(content, options):
+        warnings.warn("the parser\nhas doubts", UserWarning, stacklevel=1)
+        return Table(frame=FRAME, warnings=("before",))
+
+    known = replace(FORMATS["csv"], reader=replace(FORMATS["csv"].reader, read=read))
+    assert known.read(b"", ReadOptions(), "curve.csv").warnings == ("before", "the parser")

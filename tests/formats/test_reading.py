@@ -13,6 +13,7 @@ from astropy.time import Time
 from photseries.errors import InvalidError, StartError
 from photseries.formats import FORMATS, READERS, ReadOptions, read
 from tests.formats import mission_files
+from tests.formats.workbooks import workbook
 from tests.support import DATA, TESS, recipe_write
 
 FRAME = pd.DataFrame(
@@ -26,27 +27,28 @@ def astropy_table(**more):
     return table
 
 
+def with_arrow(path):
+    table = pyarrow.Table.from_pandas(FRAME)
+    with pyarrow.ipc.new_stream(path, table.schema) as stream:
+        stream.write_table(table)
+
+
+WRITE = {
+    "csv": lambda path: FRAME.to_csv(path, index=False),
+    "tsv": lambda path: FRAME.to_csv(path, index=False, sep="\t"),
+    "text": lambda path: path.write_text("# a comment\n\n" + FRAME.to_csv(index=False, sep=" ", na_rep="nan")),
+    "ecsv": lambda path: astropy_table().write(path, format="ascii.ecsv"),
+    "fits": lambda path: astropy_table().write(path, format="fits"),
+    "votable": lambda path: astropy_table().write(path, format="votable"),
+    "hdf5": lambda path: path.write_bytes(recipe_write(FRAME, {"filter": "ztfg"})),
+    "arrow": with_arrow,
+    "parquet": lambda path: pyarrow.parquet.write_table(pyarrow.Table.from_pandas(FRAME), path),
+    "excel": lambda path: path.write_bytes(workbook([list(FRAME), *FRAME.to_numpy().tolist()])),
+}
+
+
 def write(format_, path):
-    if format_ == "csv":
-        FRAME.to_csv(path, index=False)
-    elif format_ == "tsv":
-        FRAME.to_csv(path, index=False, sep="\t")
-    elif format_ == "text":
-        path.write_text("# a comment\n\n" + FRAME.to_csv(index=False, sep=" ", na_rep="nan"))
-    elif format_ == "ecsv":
-        astropy_table().write(path, format="ascii.ecsv")
-    elif format_ == "fits":
-        astropy_table().write(path, format="fits")
-    elif format_ == "votable":
-        astropy_table().write(path, format="votable")
-    elif format_ == "hdf5":
-        path.write_bytes(recipe_write(FRAME, {"filter": "ztfg"}))
-    elif format_ == "arrow":
-        table = pyarrow.Table.from_pandas(FRAME)
-        with pyarrow.ipc.new_stream(path, table.schema) as stream:
-            stream.write_table(table)
-    else:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pandas(FRAME), path)
+    WRITE[format_](path)
 
 
 BINARY = [known for known in READERS.values() if known.name not in ("csv", "tsv", "text", "ecsv")]

@@ -1,0 +1,168 @@
+"""Text with columns: what separates them, which line names them, and rows that do not fit."""
+
+import bz2
+import gzip
+import io
+import lzma
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from photseries.errors import InvalidError
+from photseries.formats import ReadOptions, one_of, read_bytes
+from photseries.formats.decoding import inflated
+from tests.formats.workbooks import workbook
+
+TIMES, MAGS, ERRORS = [59000.1, 59000.2], [15.25, 15.5], [0.01, 0.02]
+
+
+def read(text, name="curve.txt", **options):
+    return one_of(read_bytes(text if isinstance(text, bytes) else text.encode(), name, ReadOptions(**options)))
+
+
+def assert_is_the_curve(frame):
+    assert frame[["mjd", "mag", "magerr"]].to_dict("list") == {"mjd": TIMES, "mag": MAGS, "magerr": ERRORS}
+
+
+ROWS = "59000.1,15.25,0.01\n59000.2,15.5,0.02\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        (f"mjd,mag,magerr\n{ROWS}", {}),
+        (f"mjd , mag , magerr\n{ROWS.replace(',', ' , ')}", {}),
+        (f"mjd\tmag\tmagerr\n{ROWS.replace(',', chr(9))}", {}),
+        (f"mjd|mag|magerr\n{ROWS.replace(',', '|')}", {}),
+        (f"mjd;mag;magerr\n{ROWS.replace(',', ';')}", {}),
+        (f"mjd;mag;magerr\n{ROWS.replace(',', ';').replace('.', ',')}", {}),
+        (f"mjd\tmag\tmagerr\n{ROWS.replace(',', chr(9)).replace('.', ',')}", {}),
+        (f"mjd mag magerr\n{ROWS.replace(',', '   ')}", {}),
+        (f"# mjd mag magerr\n{ROWS.replace(',', ' ')}", {}),
+        (f"# mjd, mag, magerr\n{ROWS.replace(',', ' ')}", {}),
+        (f"#mjd,mag,magerr\n# more words\n{ROWS}", {}),
+        (f"! a comment\n% another\nmjd,mag,magerr\n{ROWS}", {}),
+        (f"mjd,mag,magerr\nd,mag,mag\n{ROWS}", {}),
+        (f"mjd\tmag\tmagerr\n10N\t10N\t10N\n{ROWS.replace(',', chr(9))}", {}),
+        (f"mjd,mag,magerr,\n{ROWS}", {}),
+        (f"mjd,mag,magerr\n{ROWS}".replace("\n", ",\n").replace("magerr,", "magerr"), {}),
+        (f"mjd,mag,magerr\r\n\r\n{ROWS}".replace("\n", "\r\n"), {}),
+        (f"mjd,mag,magerr,note\n{ROWS}".replace("0.01", '0.01,"a, b"').replace("0.02", '0.02,"two\nlines"'), {}),
+        (ROWS, {"names": "mjd,mag,magerr"}),
+        (ROWS, {"names": ["mjd", "mag", "magerr"]}),
+        (f"a,b,c\n{ROWS}", {"names": "mjd,mag,magerr"}),
+    ],
+)
+def test_the_layout_is_found(text, options):
+    for name in ("curve.csv", "curve.tsv", "curve.txt", "curve.unknown"):
+        assert_is_the_curve(read(text, name, **options).frame)
+
+
+@pytest.mark.parametrize("form", ["basic", "commented_header", "csv", "tab", "rdb", "ipac", "mrt", "fixed_width"])
+def test_what_astropy_writes_is_read(form):
+    content = io.StringIO()
+    Table({"mjd": TIMES, "mag": MAGS, "magerr": ERRORS}).write(content, format=f"ascii.{form}")
+    assert_is_the_curve(read(content.getvalue()).frame)
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_compressed_and_encoded(compress, encoding):
+    content = f"mjd,mag,magerr\n{ROWS}".encode(encoding)
+    assert_is_the_curve(read(compress(content), "curve.csv").frame)
+
+
+def test_the_size_of_decompressed_content_is_limited():
+    content = gzip.compress(bytes(10_000))
+    assert inflated(content, 10_000) == bytes(10_000)
+    with pytest.raises(InvalidError, match="more than 9,999 bytes when it is decompressed"):
+        inflated(content, 9_999)
+    for damaged in (content[:20], b"BZh9 not", b"\xfd7zXZ\x00 not"):
+        with pytest.raises(InvalidError, match="cannot be decompressed"):
+            inflated(damaged)
+
+
+def test_latin_1_is_read_with_a_warning():
+    got = read("mjd,mag,who\n59000.1,15,Bj\xf6rn\n".encode("latin-1"))
+    assert got.frame["who"].tolist() == ["Bj\xf6rn"]
+    assert got.warnings == ("Line 2 is not UTF-8: the file was read as Latin-1.",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("mjd mag magerr\n59000.1 15\n", "line 2 has 2 cells, but there are 3 names: mjd, mag, magerr"),
+        ("mjd,mag\n59000.1,15\n\n# x\n59000.2,15,1\n", "line 5 has 3 cells, but there are 2 names"),
+        ("mjd,mag\n59000.1,15\n59000.2\n", "line 3 has 1 cells"),
+        ("HJD UT Date mag\n2459000.1 59000.1 15\n", "line 2 has 3 cells, but there are 4 names"),
+        ("59000.1 15\n", r"no line names its columns: line 1 has 2 cells. Give their names \(names\)"),
+        ("# one\n59000.1 15\n", "line 2 has 2 cells, and the comment before it 1"),
+        ('mjd,mag,note\n59000.1,15,"a\n59000.2,15,b\n', "line 2 has a quote that is not closed"),
+        ("|mjd    |mag |\n|double |char|\n 59000.1215.0\n", "the cells of line 3 do not stand under the bars"),
+        ("mjd,mag\n59000.1,cloudy\n", "The column 'mag' holds 'cloudy' in row 1, which is no number"),
+        ("mjd,mag\n", "The table has no rows"),
+        ("# nothing\n", "no line has cells"),
+        (b"mjd,mag\n59000.1,1\0\n", "it is no text"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_line(text, message):
+    with pytest.raises(InvalidError, match=message):
+        read(text, "curve.csv")
+
+
+def test_cells_without_a_value():
+    words = ("", "nan", "NaN", "null", "INDEF", "na", "N/A", "None", "-", "--", "...")
+    rows = "".join(f"{59000 + row},{word}\n" for row, word in enumerate(words))
+    frame = read(f"mjd,mag\n{rows}58999,15\n", "curve.csv").frame
+    assert frame["mag"].isna().tolist() == [True] * len(words) + [False]
+
+
+def test_exponents_of_fortran():
+    frame = read("mjd mag magerr\n0.590001D+05 1.525d1 1.0D-02\n0.590002D+05 1.55D+01 2.0D-02\n").frame
+    np.testing.assert_allclose(frame.to_numpy(), np.transpose([TIMES, MAGS, ERRORS]), rtol=1e-15)
+
+
+def test_names_that_are_missing_or_occur_twice():
+    frame = read(",mjd,mag,flag,flag\n0,59000.1,15,1,2\n", "curve.csv").frame
+    assert list(frame) == ["Unnamed: 0", "mjd", "mag", "flag", "flag.1"]
+
+
+def test_workbooks():
+    rows = [["mjd", "mag", "magerr", "note"], [*(59000.1, 15.25, 0.01), "a"], [*(59000.2, 15.5, 0.02), "b"]]
+    got = read(workbook(rows), "curve.xlsx")
+    assert_is_the_curve(got.frame)
+    assert got.frame["note"].tolist() == ["a", "b"]
+    with pytest.raises(InvalidError, match=r"It has 2 tables: s1, s2\. Name one"):
+        read(workbook([["x"], [1]], rows), "curve.xlsx")
+    assert_is_the_curve(read(workbook([["x"], [1]], rows), "curve.xlsx", table="s2").frame)
+    with pytest.raises(InvalidError, match="line 3 has 3 cells, but there are 2 names"):
+        read(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 15, 1]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match="no workbook"):
+        read(b"PK\x03\x04 damaged", "curve.xlsx")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"table": "A"}, "table is given, but this is one table"),
+        ({"zero_point": 25.0}, "there is no flux"),
+        ({"flux_unit": "mJy"}, "there is no flux"),
+        ({"fluxerr_col": "magerr"}, "fluxerr_col names the errors of a flux, but no flux is read"),
+        ({"filter_map": "g=sdssg"}, "filter_map is given, but no column has the filters"),
+        ({"where": "band=g"}, r"There is no column 'band' \(where\)"),
+        ({"split_by": "band"}, r"There is no column 'band' \(split_by\)"),
+        ({"where": "band"}, "where must be NAME=VALUE"),
+        ({"magsys": "east"}, "magsys must be one of ab, vega, instrumental"),
+    ],
+)
+def test_an_option_that_does_not_fit_is_an_error(options, message):
+    with pytest.raises(InvalidError, match=message):
+        read(f"mjd,mag,magerr\n{ROWS}", "curve.csv", **options)
+
+
+def test_names_are_for_text():
+    content = io.BytesIO()
+    Table({"mjd": TIMES, "mag": MAGS}).write(content, format="fits")
+    with pytest.raises(InvalidError, match="names is given, but this table has names"):
+        read(content.getvalue(), names="a,b")
