@@ -187,8 +187,7 @@ def _told(none: npt.NDArray[Any], column: str, limits: int, role: str) -> tuple[
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
         warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
     if limits:
-        kept = {"mag": f"are null; their limits are in the column {LIMITING_MAG}", "": "their rows are left out"}
-        warnings.append(
-            f"{limits} values of {column} are upper limits (fainter than), and {kept.get(role, 'are null')}."
-        )
+        kept = {"mag": f"became null, with the limit in {LIMITING_MAG}", "": "were left out with their rows"}
+        became = kept.get(role, "became null")
+        warnings.append(f"{limits} of the values of {column} are upper limits (fainter than), and {became}.")
     return tuple(warnings)

@@ -1,0 +1,273 @@
+"""The steps from a table to its series: units, limits, values that stand for none, times and filters."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from photseries.errors import InvalidError
+from photseries.formats import ReadOptions, collect, one_of, read_bytes
+
+NAN = float("nan")
+
+
+def made(columns, index=None, **options):
+    return one_of(collect(pd.DataFrame(columns, index=index), ReadOptions(**options)))
+
+
+def read(text, **options):
+    return one_of(read_bytes(text.encode(), "curve.csv", ReadOptions(**options)))
+
+
+def curve(**columns):
+    rows = len(next(iter(columns.values())))
+    return {"mjd": 59000.0 + np.arange(rows), **columns}
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "flux", "words"),
+    [
+        ({"flux(mJy)": [1.5, 2]}, {}, [1500, 2000], ""),
+        ({"Flux [nJy]": [1500.0, 2000]}, {}, [1.5, 2], ""),
+        ({"flux_Jy": [1e-6, 2e-6]}, {}, [1, 2], ""),
+        ({"uJy": [150.0, 200]}, {}, [150, 200], "flux was taken from the column uJy"),
+        ({"flux": [1.5, 2]}, {"flux_unit": "mJy"}, [1500, 2000], ""),
+        ({"flux": [1.5, 2]}, {"flux_unit": "uJy"}, [1.5, 2], ""),
+        ({"flux": [10.0, 20]}, {"zero_point": 26.4}, [1, 2], ""),
+        ({"flux": [10.0, 10], "zp": [26.4, 23.9]}, {}, [1, 10], "AB zero points of the column zp"),
+        ({"flux": [10.0, 10], "z": [26.4, 23.9]}, {"zero_point": "z"}, [1, 10], ""),
+        ({"flux": [1.0, 10], "mag": [16.4, 13.9]}, {}, [1000, 10_000], "taken as mJy, because .* is 16.40"),
+        ({"flux": [1.0, 10], "mag": [31.34, 28.84]}, {}, [1e-3, 1e-2], "taken as nJy"),
+        ({"flux": [1.0, 10], "mag": [8.95, 6.45]}, {}, [1e6, 1e7], "taken as Jy"),
+        ({"flux": [1.0, 10], "mag": [23.95, 21.45]}, {}, [1, 10], ""),
+    ],
+)
+def test_fluxes_are_brought_to_microjansky(columns, options, flux, words):
+    """By hand: 10^(0.4 (23.9 - 26.4)) = 0.1; mag + 2.5 log10(flux) of one unit is 16.4, 31.4, 8.9 and 23.9."""
+    got = made(curve(**columns), **options)
+    np.testing.assert_allclose(got.frame["flux"], flux, rtol=1e-12)
+    assert "flux_unit" not in got.fields
+    assert len(got.warnings) == bool(words)
+    assert re.search(words, " ".join(got.warnings))
+
+
+@pytest.mark.parametrize(
+    ("columns", "options", "unit"),
+    [
+        ({"flux": [0.99, 1.01]}, {}, "relative"),
+        ({"flux": [1.0, 1.0, 0.5, 1.0]}, {}, "relative"),
+        ({"flux": [99.0, 101.0]}, {}, None),
+        ({"flux": [0.1, 1.9]}, {}, None),
+        ({"flux": [1.0]}, {}, None),
+        ({"flux (counts)": [99.0, 101.0]}, {}, "count"),
+        ({"flux": [99.0, 101.0]}, {"flux_unit": "electron/s"}, "electron/s"),
+    ],
+)
+def test_fluxes_without_a_flux_density(columns, options, unit):
+    got = made(curve(**columns), **options)
+    assert got.fields.get("flux_unit") == unit
+    assert bool(got.warnings) == (unit is not None)
+
+
+def test_fluxes_and_magnitudes_that_disagree_are_refused():
+    columns = curve(flux=[100.0, 1000], mag=[20.68, 18.18])
+    with pytest.raises(InvalidError, match=r"mag \+ 2.5 log10\(flux\) is 25.68, not 23.90"):
+        made(columns)
+    assert list(made(columns, mag_col="mag").frame) == ["mjd", "flux_as_read", "mag"]
+    counted = made(columns, flux_unit="ct")
+    assert (counted.fields["flux_unit"], counted.fields["brightness"]) == ("ct", "flux")
+
+
+def test_a_zero_point_of_vega_brings_nothing_to_microjansky():
+    with pytest.raises(InvalidError, match="The zero points of 'zp' are in the system Vega"):
+        made(curve(flux=[10.0], zp=[25.0], zpsys=["Vega"]))
+
+
+@pytest.mark.parametrize(
+    ("mags", "expected"),
+    [
+        ([15, 15.2, 99.999, -99, 100, 40], [15, 15.2, NAN, NAN, NAN, NAN]),
+        ([15, 29.999, 15.1], [15, NAN, 15.1]),
+        ([29.5, 29.999, 29.8], [29.5, 29.999, 29.8]),
+        ([15, -20.5, 15.1], [15, NAN, 15.1]),
+        ([-9.5, -10.1], [-9.5, -10.1]),
+    ],
+)
+def test_magnitudes_that_stand_for_none(mags, expected):
+    got = made(curve(mag=np.array(mags, float), magerr=np.full(len(mags), 0.1)))
+    np.testing.assert_array_equal(got.frame["mag"], expected)
+    np.testing.assert_array_equal(got.frame["magerr"], np.where(np.isnan(expected), NAN, 0.1))
+    absent = int(np.isnan(expected).sum())
+    assert [one[:2] for one in got.warnings] == ([f"{absent} "] if absent else [])
+
+
+@pytest.mark.parametrize(
+    ("flux", "expected"),
+    [
+        ([100, 110, -999], [100, 110, NAN]),
+        ([100, 110, -99, -9999], [100, 110, NAN, NAN]),
+        ([-60, -99, 50], [-60, -99, 50]),
+        ([-999, -999], [-999, -999]),
+    ],
+)
+def test_fluxes_that_stand_for_none(flux, expected):
+    np.testing.assert_array_equal(made(curve(flux=np.array(flux, float))).frame["flux"], expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "mag", "limits"),
+    [
+        ("mjd,mag\n1,15\n2,>14.8\n3,<13.2\n4,> 14\n", [15, NAN, NAN, NAN], [NAN, 14.8, 13.2, 14]),
+        ("mjd,mag,magerr\n1,15,0.1\n2,18,-1\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,magerr\n1,15,0.1\n2,99.9,-1\n", [15, NAN], None),
+        ("mjd,mag,magerr,upperlimit\n1,15,0.1,F\n2,18,0,T\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,magerr,is_limit\n1,15,0.1,False\n2,18,0,True\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,l_mag\n1,15,\n2,18,>\n", [15, NAN], [NAN, 18]),
+        ("mjd,mag,magerr\n1,15,0\n2,18,0\n", [15, 18], None),
+    ],
+)
+def test_upper_limits_are_kept_beside(text, mag, limits):
+    got = read(text)
+    np.testing.assert_array_equal(got.frame["mag"], mag)
+    assert ("limiting_mag" in got.frame) == (limits is not None)
+    if limits is not None:
+        np.testing.assert_array_equal(got.frame["limiting_mag"], limits)
+        assert f"{np.isfinite(limits).sum()} of the values of mag are upper limits" in got.warnings[0]
+        dropped = read(text, limit="drop")
+        assert dropped.frame["mag"].tolist() == [15]
+        assert "limiting_mag" not in dropped.frame
+
+
+def test_limiting_magnitudes_of_rows_give_the_field():
+    got = read("mjd,mag,diffmaglim\n1,15,20.5\n2,16,20.7\n3,>14,99\n")
+    assert got.fields["limiting_mag"] == pytest.approx(20.6)
+    assert got.frame["limiting_mag"].tolist()[2] == 14
+
+
+@pytest.mark.parametrize(
+    ("columns", "error"),
+    [
+        ({"flux": [90.0, 95], "err": [1, 2]}, "err"),
+        ({"flux": [90.0, 95], "dflux": [1, 2], "err": [0, 0]}, "dflux"),
+        ({"flux": [90.0, 95], "e_flux": [1, 2], "mag": [19.0, 18.94], "magerr": [0.1, 0.1]}, "e_flux"),
+        ({"psfFlux": [90.0, 95], "psfFluxErr": [1, 2]}, "psfFluxErr"),
+        ({"rel_flux_T1": [90.0, 95], "rel_flux_err_T1": [1, 2]}, "rel_flux_err_T1"),
+        ({"flux": [90.0, 95], "fluxunc": [1, 2]}, "fluxunc"),
+        ({"psfFlux": [90.0, 95], "fluxerr": [1, 2], "psfFlux_err": [3, 4]}, "psfFlux_err"),
+    ],
+)
+def test_an_error_belongs_to_its_value_by_name(columns, error):
+    value = next(iter(columns))
+    got = made(curve(**columns), flux_col=value, flux_unit="uJy")
+    assert got.roles["fluxerr"].column == error
+    assert got.frame["fluxerr"].tolist() == columns[error]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "options", "mjd", "fields"),
+    [
+        ("t", 9000.5, {"time_format": "jd-2450000"}, 59000.0, {}),
+        ("t", 9000.5, {"time_format": "hjd-2450000"}, 59000.0, {"time_refpos": "heliocenter", "time_scale": "utc"}),
+        ("t", 59000.25, {"time_format": "hjd-2400000.5"}, 59000.25, {"time_refpos": "heliocenter"}),
+        ("RJD", 59000.5, {}, 59000.0, {}),
+        ("BJD - 2457000", 2000.5, {}, 59000.0, {"time_scale": "tdb", "time_refpos": "barycenter"}),
+        ("HJD(2400000+)", 59000.5, {}, 59000.0, {"time_refpos": "heliocenter"}),
+        ("J.D.-2400000", 59000.5, {}, 59000.0, {}),
+        ("BJD_UTC", 2459000.5, {}, 59000.0, {"time_scale": "utc", "time_refpos": "barycenter"}),
+        ("expMidptMJD", 59000.5, {}, 59000.5, {}),
+        ("MJD_TAI", 59000.5, {}, 59000.5, {"time_scale": "tai"}),
+    ],
+)
+def test_times_with_any_origin(name, value, options, mjd, fields):
+    got = made({name: [value], "mag": [15.0]}, time_col=name, **options)
+    assert got.frame["mjd"][0] == pytest.approx(mjd, abs=1e-9)
+    assert {field: got.fields.get(field) for field in fields} == fields
+    with pytest.raises(InvalidError, match="no time format 'jd-x'"):
+        made({name: [value], "mag": [15.0]}, time_col=name, time_format="jd-x")
+
+
+def test_dates_and_times_of_day():
+    """2024-01-02 is MJD 60311; 03:00 is an eighth of a day."""
+    expected = [60311.125, 60311.25]
+    both = read("Date,Time,mag\n2024-01-02,03:00:00,15\n2024-01-02,6:00:00,15\n")
+    one = read("DATE-OBS,mag\n2024/01/02 03:00:00,15\n2024/01/02 06:00:00,15\n")
+    assert both.frame["mjd"].tolist() == one.frame["mjd"].tolist() == expected
+    assert both.fields["time_scale"] == "utc"
+    assert read("Date,Time,JD,mag\n2024-01-02,03:22,2460311.64,15\n").frame["mjd"][0] == pytest.approx(60311.14)
+
+
+def test_times_of_single_precision_are_told():
+    got = made({"mjd": np.array([59000.1, 59000.2], "f4"), "mag": [15.0, 15.1]})
+    assert got.frame["mjd"].dtype == np.float64
+    assert got.warnings == ("The times are float32: their precision is only 0.0039 of their unit.",)
+
+
+def test_an_index_of_times():
+    stamps = pd.date_range("2020-01-01", periods=2)  # MJD 58849
+    for index in (stamps, stamps.tz_localize("UTC"), pd.Index([2458849.5, 2458850.5], name="JD")):
+        assert made({"mag": [15.0, 15.1]}, index=index).frame["mjd"].tolist() == [58849, 58850]
+    kept = made(curve(mag=[15.0, 15.1]), index=stamps).frame
+    assert kept.index.equals(stamps)
+
+
+#: In a process of its own, because the service keeps pandas from seeing pyarrow.
+ARROW = """
+import numpy as np, pandas as pd, pyarrow as pa
+from photseries.formats import ReadOptions, collect, one_of
+
+arrow = pd.DataFrame(
+    {
+        "mjd": pd.array([59000.0, 59001.0], pd.ArrowDtype(pa.float64())),
+        "mag": pd.array([15.0, None], pd.ArrowDtype(pa.float32())),
+        "n": pd.array([2**60 + 1, 3], pd.ArrowDtype(pa.int64())),
+        "band": pd.array(["V", "V"], pd.ArrowDtype(pa.string())),
+        "chip": pd.Categorical([3, 4]),
+    }
+)
+got = one_of(collect(arrow, ReadOptions()))
+assert got.frame["mjd"].dtype == np.float64
+assert np.isnan(got.frame["mag"][1])
+assert got.frame["n"].tolist() == [2**60 + 1, 3]
+assert got.filter == "V"
+assert got.frame["chip"].tolist() == [3, 4]
+assert got.warnings == ()
+"""
+
+
+def test_columns_of_pyarrow_and_categories():
+    outcome = subprocess.run([sys.executable, "-c", ARROW], capture_output=True, text=True, check=False)
+    assert outcome.returncode == 0, outcome.stderr
+
+
+BANDS = "mjd,mag,band\n1,15,g\n2,16,r\n3,17,r\n"
+
+
+def test_several_filters_are_refused_selected_or_split():
+    with pytest.raises(InvalidError, match=r"several filters: r \(2 rows\), g \(1 rows\).*where=band=r.*split_by=band"):
+        read(BANDS)
+    one = read(BANDS, where="band=g", filter_map={"g": "sdssg"})
+    assert (one.frame["mag"].tolist(), one.fields["filter"]) == ([15], "sdssg")
+    readings = read_bytes(BANDS.encode(), "x.csv", ReadOptions(split_by="band", filter_map="g=sdssg,r=sdssr"))
+    assert {one.fields["filter"]: one.frame["mag"].tolist() for one in readings} == {"sdssr": [16, 17], "sdssg": [15]}
+    with pytest.raises(InvalidError, match=r"split_by makes 2 series: upload_many\(\) stores them"):
+        one_of(readings)
+    with pytest.raises(InvalidError, match="filter_map has no entry for 'g'"):
+        read(BANDS, where="band=g", filter_map="r=sdssr")
+    with pytest.raises(InvalidError, match=r"No row has band=i \(where\); there are r \(2 rows\), g \(1 rows\)"):
+        read(BANDS, where="band=i")
+
+
+def test_several_conditions_on_text_and_numbers():
+    text = "mjd,mag,fid,good\n1,15,1,True\n2,16,1,False\n3,17,2,True\n"
+    assert read(text, where=["fid=1", "good=True"]).frame["mag"].tolist() == [15]
+
+
+def test_several_systems_of_magnitudes_are_refused():
+    text = "mjd,mag,magsys\n1,15,AB\n2,16,Vega\n"
+    with pytest.raises(InvalidError, match=r"several systems of magnitudes: ab \(1 rows\), vega \(1 rows\)"):
+        read(text)
+    assert read(text, where="magsys=Vega").fields["magsys"] == "vega"
+    assert read(text, magsys="instrumental").fields["magsys"] == "instrumental"
