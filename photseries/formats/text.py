@@ -10,9 +10,8 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,8 +52,7 @@ _UNITS: Final = (
 _SAMPLE: Final = 50  # rows that decide what separates the columns
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(NamedTuple):
     number: int
     text: str
 
@@ -79,9 +77,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if known is not None:
         needs("astropy")
         return _by_astropy(text, known, warnings)
-    lines = list(_lines(text))
-    comments = [line for line in lines if _is_comment(line.text)]
-    rows = [line for line in lines if not _is_comment(line.text)]
+    comments: list[_Line] = []
+    rows: list[_Line] = []
+    for line in _lines(text):
+        (comments if _is_comment(line.text) else rows).append(line)
     if not rows:
         raise invalid("there is no table in it: no line has cells.")
     header = _keywords(comments)
@@ -100,7 +99,7 @@ def _lines(text: str) -> Iterator[_Line]:
     """Yield the lines that are not empty; a cell in quotes may contain line breaks."""
     waiting: _Line | None = None
     for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
-        is_odd = line.count('"') % 2 == 1
+        is_odd = '"' in line and line.count('"') % 2 == 1
         if waiting is not None:
             waiting = _Line(waiting.number, f"{waiting.text}\n{line}")
             if is_odd:
@@ -108,7 +107,7 @@ def _lines(text: str) -> Iterator[_Line]:
                 waiting = None
         elif is_odd and _OPENED.search(line) and not _is_comment(line):
             waiting = _Line(number, line)
-        elif line.strip():
+        elif line and not line.isspace():
             yield _Line(number, line)
     if waiting is not None:
         raise invalid(f"line {waiting.number} has a quote that is not closed.")
@@ -120,7 +119,7 @@ def _is_comment(line: str) -> bool:
 
 def _known_layout(text: str) -> str | None:
     """Return the format of astropy for a layout that is not one line a row with a separator."""
-    if re.search(r"^Byte-by-byte Description of file", text, re.MULTILINE):
+    if "\nByte-by-byte Description of file" in text:
         return "ascii.cds"
     lines = [line for line in islice(text.splitlines(), 2000) if line.strip() and line[0] not in "\\#"]
     bars = [line.lstrip().startswith("|") for line in lines[:5]]
@@ -244,16 +243,25 @@ def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[
 
     Empty cells behind all names are no cells.
     """
-    cells = _split(rows, separator)
-    if len(cells) != len(rows):
+    counts = _counts(rows, separator)
+    if len(counts) != len(rows):
         raise invalid("its cells cannot be told apart: a quote is not closed.")
-    while names and not names[-1] and not any(map(any, (row[len(names) - 1 :] for row in cells))):
+    if names and not names[-1] and len(names) - 1 in counts:  # a separator behind the names that no row has
         names = names[:-1]
     many = len(names)
-    for line, row in zip(rows, cells, strict=True):
-        if len(row) != many and (any(row[many:]) or len(row) < many or separator == _SPACES):
-            raise invalid(f"line {line.number} has {len(row)} cells, but there are {many} names: {_shown(names)}.")
-    return _distinct(names), max(map(len, cells))
+    for line, count in zip(rows, counts, strict=True):
+        if count != many and (count < many or separator == _SPACES or any(_split([line], separator)[0][many:])):
+            raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {_shown(names)}.")
+    return _distinct(names), max(counts)
+
+
+def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
+    """Return the number of cells of each row."""
+    if any('"' in line.text for line in rows):
+        return [len(cells) for cells in _split(rows, separator)]
+    if separator == _SPACES:
+        return [len(line.text.split()) for line in rows]
+    return [line.text.count(separator) + 1 for line in rows]
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
