@@ -33,7 +33,7 @@ def imported(module):
 
 def test_only_the_plain_reader_and_the_writers_import_h5py():
     using = {module.name for module in MODULES if "h5py" in {name.split(".")[0] for name in imported(module)}}
-    assert using == {"plain_hdf5.py", "write_hdf5.py", "outline.py"}
+    assert using == {"plain_hdf5.py", "write_hdf5.py", "outline.py", "other_layouts.py"}
 
 
 def test_nobody_unpickles_or_opens_files_with_pandas():

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import pandas as pd
 
 from photseries.formats.moments import is_clock
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Role, Table
-from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME, first_present
+from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import flux_unit_of
 from photseries.surveys import Survey
 
@@ -108,8 +108,9 @@ def roles_of(
     """
     names = [str(name) for name in frame.columns]
     if frame.columns.is_unique:  # columns without a value come last
-        names.sort(key=lambda name: name in frame and bool(frame[name].isna().all()))
-        names = [name for name in names if name not in frame or not is_clock(frame[name])]
+        columns = {str(name): column for name, column in frame.items()}
+        names.sort(key=lambda name: not _has_values(columns[name]))
+        names = [name for name in names if not is_clock(columns[name])]
     roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
         named = getattr(options, option)
@@ -124,6 +125,10 @@ def roles_of(
             roles[role] = found
     _require(roles, options, frame)
     return roles
+
+
+def _has_values(column: pd.Series[Any]) -> bool:
+    return bool(column[:1].notna().any() or column.notna().any())
 
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
@@ -153,7 +158,7 @@ def _value(
         (table.time if is_time and table.time in frame.columns else None, "the file says so"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
-        (first_present(frame[names], KNOWN[role]), "name"),
+        (next((name for name in KNOWN[role] if name in names), None), "name"),
         *(((_usual(names, _NAMES[role]), "usual name"), (_guessed(role, names), GUESSED)) if usual else ()),
     ]
     return next((Role(column, why) for column, why in sources if column is not None), None)
@@ -181,7 +186,7 @@ def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | No
         return None
     candidates = {TIME_ROLE: (survey.time,), "flux": survey.flux, "mag": (survey.mag,)}[role]
     present = [name for name in candidates if name in frame.columns]
-    return next((name for name in present if frame[name].notna().any()), next(iter(present), None))
+    return next((name for name in present if _has_values(frame[name])), next(iter(present), None))
 
 
 def _error(

@@ -1,0 +1,103 @@
+"""HDF5 files that pandas did not write as a table: pandas' ``fixed``, compound datasets, a dataset for each column.
+
+This is for the client and for a process that can do nothing else: unlike :mod:`~photseries.hdf5.plain_hdf5` it lets
+libhdf5 read the data.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+__all__ = ["read_columns", "tables_in"]
+
+#: What h5py raises for the errors of libhdf5.
+_DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
+
+
+def tables_in(content: bytes) -> list[str]:
+    """Return the paths of the tables in a file."""
+    found: list[str] = []
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            for path, node in _nodes(file):
+                if any(path.startswith(f"{key}/") for key in found):
+                    continue
+                if (isinstance(node, h5py.Group) and (_is_pandas(node) or _columns(node))) or _is_compound(node):
+                    found.append(path)
+    except _DAMAGE:
+        return []
+    return [path.strip("/") or "/" for path in found]
+
+
+def _nodes(file: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the groups and datasets that lie in a file, over hard links alone, parents first."""
+    waiting = [("/", file)]
+    for _ in range(10_000):
+        if not waiting:
+            return
+        path, node = waiting.pop(0)
+        yield path, node
+        if isinstance(node, h5py.Group):
+            inside = [name for name in node if isinstance(node.get(name, getlink=True), h5py.HardLink)]
+            waiting += [(f"{path.rstrip('/')}/{name}", node[name]) for name in inside]
+
+
+def _is_pandas(group: Any) -> bool:
+    return "pandas_type" in group.attrs
+
+
+def _is_compound(node: Any) -> bool:
+    return isinstance(node, h5py.Dataset) and node.dtype.names is not None and node.ndim == 1 and len(node) > 0
+
+
+def _columns(group: Any) -> dict[str, Any]:
+    """Return the datasets of a group that are columns: of one dimension and equally long, at least two."""
+    found = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
+    lengths = {len(node) for node in found.values()}
+    return found if len(found) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in found.values()) else {}
+
+
+def read_columns(content: bytes, key: str) -> pd.DataFrame | None:
+    """Read what pandas wrote as ``fixed``, a compound dataset, or a dataset for each column; None for others."""
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            node = file[key]
+            if _is_compound(node):
+                rows = node[()]
+                columns = {name: rows[name] for name in rows.dtype.names}
+            elif node.attrs.get("pandas_type") in (b"frame", "frame"):
+                columns = _fixed(node)
+            else:
+                columns = {name: one[()] for name, one in _columns(node).items()}
+    except _DAMAGE:
+        return None
+    plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
+    return pd.DataFrame(plain) if plain else None
+
+
+def _fixed(group: Any) -> dict[str, Any]:
+    """Return the columns of a frame in pandas' layout ``fixed``; those of objects, which are pickled, are left out."""
+    columns: dict[str, Any] = {}
+    order = [name.decode() if isinstance(name, bytes) else str(name) for name in group["axis0"][()]]
+    for number in range(int(group.attrs.get("nblocks", 0))):
+        values, items = group[f"block{number}_values"], group[f"block{number}_items"][()]
+        if values.dtype.kind in "biuf" and values.ndim == 2:
+            block = values[()]
+            names = [name.decode() if isinstance(name, bytes) else str(name) for name in items]
+            columns |= dict(zip(names, block.T if block.shape[1] == len(names) else block, strict=True))
+    return {name: columns[name] for name in order if name in columns}
+
+
+def _plain(values: Any) -> Any:
+    values = values.astype(values.dtype.newbyteorder("="), copy=False)
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8").astype(object)
+    if values.dtype.kind == "O":
+        return np.array([one.decode() if isinstance(one, bytes) else one for one in values.tolist()], object)
+    return values
