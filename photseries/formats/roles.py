@@ -34,7 +34,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
         "time", "times", "unix", "datetime", "date", "date-obs", "date_obs",
     ),
     "flux": (*FLUX, "rate"),
-    "mag": (*MAG, "magnitude"),
+    "mag": (*MAG, "magnitude", "magpsf"),
     FLUXERR: (FLUXERR, "flux_err", "flux_error", "e_flux"),
     MAGERR: (MAGERR, "mag_err", "mag_error", "e_mag", "magnitude_err", "merr", "emag"),
 }  # fmt: skip
@@ -225,7 +225,15 @@ def _error_names(value: str) -> Iterator[str]:
         stem, _, rest = name.rpartition("_")
         for word in ("err", "error", "unc", "uncertainty", "sigma"):
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
-        yield from (f"e_{name}", f"d{name}", f"d_{name}", f"s{name}", f"s_{name}", f"sig_{name}")
+        yield from (
+            f"sigma{name.removeprefix('mag')}",
+            f"e_{name}",
+            f"d{name}",
+            f"d_{name}",
+            f"s{name}",
+            f"s_{name}",
+            f"sig_{name}",
+        )
 
 
 def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:

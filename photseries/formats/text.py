@@ -37,6 +37,9 @@ _NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...",
 _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 _FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
+_DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
+#: The first line of a file that Excel wrote, which says what separates the columns.
+_EXCELS: Final = re.compile(r"sep=(.)", re.IGNORECASE)
 #: A cell of a line under the names that is no value: dashes, or a type of RDB such as 10N.
 _DASHES: Final = re.compile(r"[-=+|:]*-{2,}[-=+|:]*|\d*[NS]")
 _OPENED: Final = re.compile(r'(?:^|[,;|\t])\s*"')
@@ -84,6 +87,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
     if not rows:
         raise invalid("there is no table in it: no line has cells.")
     header = _keywords(comments)
+    told = _EXCELS.fullmatch(rows[0].text.strip())
+    if told is not None and len(rows) > 1:
+        rows, header["DELIM"] = rows[1:], told[1]
     separator = _separator(rows, names_of(options.names), header.get("DELIM"))
     first = _split(rows[:1], separator)[0]
     names, rows = _named(rows, comments, first, separator, options)
@@ -282,7 +288,8 @@ def _shown(names: Sequence[str]) -> str:
 
 def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:
     sample = [cell for cells in _split(rows[:_SAMPLE], separator) for cell in cells]
-    decimal = "," if separator != "," and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
+    has_points = any(map(_DECIMAL_POINT.fullmatch, sample))
+    decimal = "," if not has_points and any(map(_DECIMAL_COMMA.fullmatch, sample)) else "."
     text = "\n".join(line.text.strip() if separator == _SPACES else line.text for line in rows)
     frame = _by_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):

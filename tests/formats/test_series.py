@@ -154,6 +154,7 @@ def test_limiting_magnitudes_of_rows_give_the_field():
         ({"flux": [90.0, 95], "dflux": [1, 2], "err": [0, 0]}, "dflux"),
         ({"flux": [90.0, 95], "e_flux": [1, 2], "mag": [19.0, 18.94], "magerr": [0.1, 0.1]}, "e_flux"),
         ({"psfFlux": [90.0, 95], "psfFluxErr": [1, 2]}, "psfFluxErr"),
+        ({"fluxpsf": [90.0, 95], "sigmafluxpsf": [1, 2]}, "sigmafluxpsf"),
         ({"rel_flux_T1": [90.0, 95], "rel_flux_err_T1": [1, 2]}, "rel_flux_err_T1"),
         ({"flux": [90.0, 95], "fluxunc": [1, 2]}, "fluxunc"),
         ({"psfFlux": [90.0, 95], "fluxerr": [1, 2], "psfFlux_err": [3, 4]}, "psfFlux_err"),

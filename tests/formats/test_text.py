@@ -39,6 +39,8 @@ ROWS = "59000.1,15.25,0.01\n59000.2,15.5,0.02\n"
         (f"mjd;mag;magerr\n{ROWS.replace(',', ';').replace('.', ',')}", {}),
         (f"mjd\tmag\tmagerr\n{ROWS.replace(',', chr(9)).replace('.', ',')}", {}),
         (f"mjd mag magerr\n{ROWS.replace(',', '   ')}", {}),
+        (f"sep=;\nmjd;mag;magerr\n{ROWS.replace(',', ';')}", {}),
+        ('mjd,mag,magerr\n"59000,1","15,25","0,01"\n"59000,2","15,5","0,02"\n', {}),
         (f"# mjd mag magerr\n{ROWS.replace(',', ' ')}", {}),
         (f"# mjd, mag, magerr\n{ROWS.replace(',', ' ')}", {}),
         (f"#mjd,mag,magerr\n# more words\n{ROWS}", {}),
