@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.errors import InvalidError
 from photseries.formats import text
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.decoding import SUFFIXES, inflated
+from photseries.formats.decoding import MOST_INFLATED, SUFFIXES, inflated
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
 from photseries.formats.registry import READERS, Format, with_suffix
@@ -91,7 +91,9 @@ def collect(data: Any, options: ReadOptions) -> tuple[Reading, ...]:
     )
 
 
-def read_bytes(content: bytes, name: str, options: ReadOptions) -> tuple[Reading, ...]:
+def read_bytes(
+    content: bytes, name: str, options: ReadOptions, *, most_inflated: int = MOST_INFLATED
+) -> tuple[Reading, ...]:
     """Read the series in the content of a file.
 
     Parameters
@@ -101,6 +103,8 @@ def read_bytes(content: bytes, name: str, options: ReadOptions) -> tuple[Reading
     name : str
         The name of the file, for messages, and for the format where the content does not tell it.
     options : ReadOptions
+    most_inflated : int
+        The largest decompressed content that is read [bytes].
 
     Raises
     ------
@@ -108,7 +112,7 @@ def read_bytes(content: bytes, name: str, options: ReadOptions) -> tuple[Reading
         When it is no table of a known format; the message begins with the name.
     """
     try:
-        plain = inflated(content)
+        plain = inflated(content, most_inflated)
         form = _format_to_read(Path(name), plain, options)
     except InvalidError as error:
         raise invalid(f"{name}: {error.message}") from error

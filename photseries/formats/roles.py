@@ -107,10 +107,9 @@ def roles_of(
         When a named column is not there, or there is no time or no brightness.
     """
     names = [str(name) for name in frame.columns]
-    if frame.columns.is_unique:  # columns without a value come last
-        columns = {str(name): column for name, column in frame.items()}
-        names.sort(key=lambda name: not _has_values(columns[name]))
-        names = [name for name in names if not is_clock(columns[name])]
+    columns = {str(name): column for name, column in frame.items()}
+    names.sort(key=lambda name: not _has_values(columns[name]))  # columns without a value come last
+    names = [name for name in names if not is_clock(columns[name])]
     roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
         named = getattr(options, option)

@@ -43,12 +43,14 @@ class Part:
         The filters of the file before rows were selected, and their numbers of rows.
     value : str, optional
         The one filter of the rows, as the file has it.
+    warnings : tuple of str
     """
 
     frame: pd.DataFrame
     filter_col: str | None = None
     filters: Mapping[str, int] = field(default_factory=dict)
     value: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> list[Part]:
@@ -69,11 +71,13 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         column = options.filter_col or options.split_by
         texts = _texts(rows[options.split_by])
         groups = [rows[texts == value] for value in counts_of(rows[options.split_by])]
+        absent = int(texts.isna().sum())
+        told = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
     else:
-        groups = [rows]
+        groups, told = [rows], ()
     if not usual and not options.given("filter_col", "filter_map", "split_by"):
         return [Part(group) for group in groups]
-    return [Part(group, column, filters, _one(group, column)) for group in groups]
+    return [Part(group, column, filters, _one(group, column), told) for group in groups]
 
 
 def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
@@ -148,7 +152,7 @@ def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
     """Return the cells as text; whole numbers without a point."""
     if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")
-    return column.map(lambda cell: None if pd.isna(cell) else str(cell).strip(), na_action="ignore").astype(object)
+    return column.map(lambda cell: str(cell).strip() or None, na_action="ignore").astype(object)
 
 
 def _shown(counts: Mapping[str, int]) -> str:

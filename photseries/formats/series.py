@@ -73,6 +73,9 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
             raise invalid(f"{option} is given, but this {'table has names' if option == 'names' else 'is one table'}.")
     if not len(table.frame):
         raise invalid("The table has no rows.")
+    if not table.frame.columns.is_unique:
+        twice = table.frame.columns[table.frame.columns.duplicated()][0]
+        raise invalid(f"The column name {str(twice)!r:.80} occurs more than once.")
     plain, kept = plain_frame(restored(table.frame, table.notes))
     frame = _with_index(plain)
     usual = not is_stored(table.file_metadata, frame)
@@ -149,7 +152,7 @@ class _Series:
             kept if kept is made else kept.reset_index(drop=True),
             fields,
             table.file_metadata,
-            (*table.warnings, *times.warnings, *doubts, *told, *fluxes.warnings, *guessed),
+            (*table.warnings, *self.part.warnings, *times.warnings, *doubts, *told, *fluxes.warnings, *guessed),
             table.blob if whole and kept is table.frame else None,
             {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
             | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),

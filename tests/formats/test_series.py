@@ -261,6 +261,17 @@ def test_several_filters_are_refused_selected_or_split():
         read(BANDS, where="band=i")
 
 
+def test_rows_without_a_filter_are_told():
+    readings = read_bytes(f"{BANDS}4,18,\n5,19, \n".encode(), "x.csv", ReadOptions(split_by="band"))
+    assert [one.warnings for one in readings] == [("2 rows have no value in band, and were left out.",)] * 2
+
+
+def test_names_of_columns():
+    with pytest.raises(InvalidError, match="The column name 'mag' occurs more than once"):
+        collect(pd.DataFrame([[59000.0, 15, 15]], columns=["mjd", "mag", "mag"]), ReadOptions())
+    assert list(made({"mjd": [59000.0], "mag": [15.0], 7: [1]}).frame) == ["mjd", "mag", 7]
+
+
 def test_several_conditions_on_text_and_numbers():
     text = "mjd,mag,fid,good\n1,15,1,True\n2,16,1,False\n3,17,2,True\n"
     assert read(text, where=["fid=1", "good=True"]).frame["mag"].tolist() == [15]
