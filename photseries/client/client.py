@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -367,7 +368,8 @@ class Client:
         options : ReadOptions, optional
             Which columns mean what, and in which format the times are.
         **fields
-            The metadata; they win over what the data itself says.
+            The metadata; they win over what the data itself says. ``flux_unit`` and ``magsys`` are those of the data:
+            flux densities are stored in uJy.
 
         Returns
         -------
@@ -382,8 +384,8 @@ class Client:
         InDoubtError
             When it is unknown whether the series was stored; with ``if_exists="skip"`` the same call settles it.
         """
-        reading = one_of(collect(data, options or ReadOptions()))
-        return self._uploader.upload(reading, fields, if_exists, dry_run)
+        reading_options, rest = _divided(options, fields)
+        return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
 
     def upload_many(
         self,
@@ -425,9 +427,10 @@ class Client:
         reached, fields = Reached(), {"batch": new_batch(), **fields}
 
         def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
-            for reading in collect(data, options or ReadOptions()):
+            reading_options, rest = _divided(options, {**fields, **own})
+            for reading in collect(data, reading_options):
                 try:
-                    yield self._uploader.upload(reading, {**fields, **own}, if_exists, dry_run, reached)
+                    yield self._uploader.upload(reading, rest, if_exists, dry_run, reached)
                 except PhotseriesError as error:
                     yield error
 
@@ -593,3 +596,10 @@ def _if_match(series_id: int, revision: int | None) -> dict[str, str]:
 def _names(names: str | Sequence[str]) -> Sequence[str]:
     """Take one name as a list of it, not of its letters."""
     return [names] if isinstance(names, str) else names
+
+
+def _divided(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, Any]]:
+    """Move the fields that say what the numbers of a table are to the options of reading it."""
+    moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
+    rest = {name: value for name, value in fields.items() if name not in moved}
+    return replace(options or ReadOptions(), **moved), rest
