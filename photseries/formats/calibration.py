@@ -18,7 +18,10 @@ from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUXERR
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
-__all__ = ["SCALED", "Fluxes", "calibrated", "in_stored_unit", "system_of", "zero_point_of_header"]
+__all__ = ["NO_UNIT", "SCALED", "Fluxes", "calibrated", "in_stored_unit", "system_of", "zero_point_of_header"]
+
+#: Why fluxes are in uJy that nothing says a unit of.
+NO_UNIT: Final = "no unit: taken as uJy"
 
 #: Columns with a zero point for each row, and with the system of magnitudes, in lower case.
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
@@ -116,7 +119,7 @@ def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions
     if offset is not None and not (options.mag_col and not options.flux_col):
         return _by_offset(offset)
     if not _is_relative(frame[roles["flux"]].to_numpy(np.float64)):
-        return Fluxes(why="no unit: taken as uJy")
+        return Fluxes(why=NO_UNIT)
     warning = (
         f"The fluxes have no unit and are around 1: they are taken as {RELATIVE}, and have no magnitudes. flux_unit "
         "states another unit."

@@ -157,10 +157,18 @@ def _value(
         (table.time if is_time and table.time in frame.columns else None, "the file says so"),
         (_declared(role, frame, survey), "" if survey is None else survey.name),
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
+        (_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
         (next((name for name in KNOWN[role] if name in names), None), "name"),
         *(((_usual(names, _NAMES[role]), "usual name"), (_guessed(role, names), GUESSED)) if usual else ()),
     ]
     return next((Role(column, why) for column, why in sources if column is not None), None)
+
+
+def _with_unit(names: list[str]) -> str | None:
+    """Return the one column of fluxes with its unit in its name, such as ``flux(mJy)``, also beside one without."""
+    parts = {name: named_unit(name) for name in names}
+    found = [name for name, (base, unit) in parts.items() if unit is not None and base.lower() in FLUX]
+    return found[0] if len(found) == 1 else None
 
 
 def _guessed(role: str, names: list[str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,6 +11,7 @@ import pandas as pd
 
 from photseries.formats.options import ReadOptions, conditions_of, invalid, map_of
 from photseries.lightcurve.bandpasses import BANDPASSES
+from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
 
 __all__ = ["Part", "bandpass", "counts_of", "filter_column", "parts_of", "suggested_filter"]
@@ -19,6 +21,8 @@ _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
     "photfilter", "filter_code", "fid", "filterid", "filter_id",
 )  # fmt: skip
+#: Words in the name of a column of text that has the filters.
+_LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
 _LISTED: Final = 10
 
 #: Bandpasses that a filter of this name is likely to be.
@@ -88,8 +92,15 @@ def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | No
     if survey is not None and survey.filter_col in frame.columns:
         return survey.filter_col
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    found = next((lower[name] for name in _FILTERS if name in lower), None) if usual else None
+    if not usual:
+        return None
+    like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
+    found = next((lower[name] for name in _FILTERS if name in lower), None) or next(like, None)
     return None if found is None or frame[found].isna().all() else found
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 def counts_of(column: pd.Series[Any]) -> dict[str, int]:

@@ -16,7 +16,15 @@ from typing import Any, Final, Literal
 import numpy as np
 import pandas as pd
 
-from photseries.formats.calibration import SCALED, Fluxes, calibrated, in_stored_unit, system_of, zero_point_of_header
+from photseries.formats.calibration import (
+    NO_UNIT,
+    SCALED,
+    Fluxes,
+    calibrated,
+    in_stored_unit,
+    system_of,
+    zero_point_of_header,
+)
 from photseries.formats.headers import fields_of
 from photseries.formats.limits import LIMITING_MAG, limit_column, measured
 from photseries.formats.numpy_types import plain_frame
@@ -145,6 +153,9 @@ class _Series:
         if options.limit == "drop" and limits is not None:
             kept = made[~np.isfinite(limits)]
         require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
+        is_ours = all(columns.get(role, known[0]) in known for role, known in KNOWN.items() if role in ("mjd", "flux"))
+        if fluxes.why == NO_UNIT and not is_ours:
+            told = (*told, f"The column {columns['flux']} has no unit, and was taken as uJy: flux_unit states another.")
         guessed = [
             f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
         ]

@@ -33,6 +33,7 @@ def curve(**columns):
         ({"flux(mJy)": [1.5, 2]}, {}, [1500, 2000], ""),
         ({"Flux [nJy]": [1500.0, 2000]}, {}, [1.5, 2], ""),
         ({"flux_Jy": [1e-6, 2e-6]}, {}, [1, 2], ""),
+        ({"flux_nJy": [1500.0, 2000], "flux": [7.0, 8.0]}, {}, [1.5, 2], ""),
         ({"uJy": [150.0, 200]}, {}, [150, 200], "flux was taken from the column uJy"),
         ({"flux": [1.5, 2]}, {"flux_unit": "mJy"}, [1500, 2000], ""),
         ({"flux": [1.5, 2]}, {"flux_unit": "uJy"}, [1.5, 2], ""),
@@ -259,6 +260,18 @@ def test_several_filters_are_refused_selected_or_split():
         read(BANDS, where="band=g", filter_map="r=sdssr")
     with pytest.raises(InvalidError, match=r"No row has band=i \(where\); there are r \(2 rows\), g \(1 rows\)"):
         read(BANDS, where="band=i")
+
+
+def test_fluxes_of_others_without_a_unit_are_told():
+    got = read("JD,flux\n2459000.5,150\n2459001.5,170\n")
+    assert got.warnings == ("The column flux has no unit, and was taken as uJy: flux_unit states another.",)
+    assert made(curve(flux=[150.0, 170])).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["Filter", "FILT", "phot_filter", "obsFilter", "FILTER_NAME", "Passband", "band"])
+def test_a_column_of_filters_is_known_by_its_name(name):
+    with pytest.raises(InvalidError, match=rf"The column '{name}' has several filters: r \(2 rows\), g \(1 rows\)"):
+        read(BANDS.replace("band", name))
 
 
 def test_rows_without_a_filter_are_told():
