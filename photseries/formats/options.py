@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Any, Literal
 
 from photseries.errors import InvalidError
 
-__all__ = ["ReadOptions", "Unit", "chosen", "conditions_of", "invalid", "map_of", "names_of"]
+__all__ = [
+    "ReadOptions",
+    "Unit",
+    "chosen",
+    "conditions_of",
+    "invalid",
+    "listed",
+    "map_of",
+    "names_of",
+    "require_column",
+]
 
 #: The unit of a column as it is written, None where nothing says.
 Unit = str | None
@@ -112,11 +122,30 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
     if options.table is not None:
         place = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
         if place is None:
-            raise invalid(f"There is no table {options.table!r:.60} (table); there are {', '.join(names[:30])}.")
+            raise invalid(f"There is no table {options.table!r:.60} (table); there are {listed(names)}.")
         return place
     if len(names) > 1:
-        raise invalid(f"It has {len(names)} tables: {', '.join(names[:30])}. Name one (table).")
+        raise invalid(f"It has {len(names)} tables: {listed(names)}. Name one (table).")
     return 0
+
+
+def require_column(columns: Iterable[Any], name: str, option: str) -> None:
+    """Refuse an option that names a column which is not there.
+
+    Raises
+    ------
+    InvalidError
+        With the columns that there are.
+    """
+    there = list(columns)
+    if name not in there:
+        raise invalid(f"There is no column {name!r} ({option}); there are {listed(there)}.")
+
+
+def listed(names: Iterable[Any]) -> str:
+    """Return the first 30 of some names as text."""
+    shown = list(map(str, names))
+    return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")
 
 
 def _pair(option: str, text: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import pandas as pd
 
 from photseries.formats.moments import is_clock
-from photseries.formats.options import ReadOptions, invalid
+from photseries.formats.options import ReadOptions, invalid, listed, require_column
 from photseries.formats.reading import Role, Table
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import flux_unit_of
@@ -113,8 +113,8 @@ def roles_of(
     roles: dict[str, Role] = {}
     for role, option in _OPTIONS.items():
         named = getattr(options, option)
-        if named is not None and named not in frame.columns:
-            raise invalid(f"There is no column {named!r} ({option}); there are {_listed(frame)}.")
+        if named is not None:
+            require_column(frame.columns, named, option)
         found = Role(named, option) if named is not None else None
         if found is None and role in _VALUE_OF:
             found = _error(role, roles, frame, names, survey, usual)
@@ -132,14 +132,15 @@ def _has_values(column: pd.Series[Any]) -> bool:
 
 def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) -> None:
     if TIME_ROLE not in roles:
-        raise invalid(f"No column is known to be the time: name it (time_col); there are {_listed(frame)}.")
+        raise invalid(f"No column is known to be the time: name it (time_col); there are {listed(frame.columns)}.")
     if options.mag_col and not options.flux_col:
         roles.pop("flux", None)
     if options.flux_col and not options.mag_col and roles["flux"] == roles.get("mag"):
         roles.pop("mag")
     if "flux" not in roles and "mag" not in roles:
         raise invalid(
-            f"No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are {_listed(frame)}."
+            "No column is known to be a flux or a magnitude: name it (flux_col, mag_col); there are "
+            f"{listed(frame.columns)}."
         )
     for error, value in _VALUE_OF.items():
         if value not in roles:
@@ -254,10 +255,6 @@ def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:
 def usual_time(columns: Iterable[str]) -> str | None:
     """Return the column with a usual name of times, or None."""
     return _usual(columns, _NAMES[TIME_ROLE])
-
-
-def _listed(frame: pd.DataFrame) -> str:
-    return ", ".join(map(str, frame.columns[:30])) + (" ..." if len(frame.columns) > 30 else "")
 
 
 def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, conditions_of, invalid, map_of
+from photseries.formats.options import ReadOptions, conditions_of, invalid, map_of, require_column
 from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
@@ -71,7 +71,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     for name, value in conditions_of(options.where):
         rows = _where(rows, name, value)
     if options.split_by is not None:
-        _require_column(frame, options.split_by, "split_by")
+        require_column(frame.columns, options.split_by, "split_by")
         column = options.filter_col or options.split_by
         texts = _texts(rows[options.split_by])
         groups = [rows[texts == value] for value in counts_of(rows[options.split_by])]
@@ -87,7 +87,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
 def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
     """Return the column with the filters, or None."""
     if options.filter_col is not None:
-        _require_column(frame, options.filter_col, "filter_col")
+        require_column(frame.columns, options.filter_col, "filter_col")
         return options.filter_col
     if survey is not None and survey.filter_col in frame.columns:
         return survey.filter_col
@@ -151,7 +151,7 @@ def _one(rows: pd.DataFrame, column: str | None) -> str | None:
 
 
 def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
-    _require_column(frame, name, "where")
+    require_column(frame.columns, name, "where")
     texts = _texts(frame[name])
     rows = frame[texts == value]
     if rows.empty:
@@ -169,9 +169,3 @@ def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
 def _shown(counts: Mapping[str, int]) -> str:
     listed = [f"{value} ({count} rows)" for value, count in list(counts.items())[:_LISTED]]
     return ", ".join(listed) + (f" and {len(counts) - _LISTED} more" if len(counts) > _LISTED else "")
-
-
-def _require_column(frame: pd.DataFrame, name: str, option: str) -> None:
-    if name not in frame.columns:
-        listed = ", ".join(map(str, frame.columns[:30])) + (" ..." if len(frame.columns) > 30 else "")
-        raise invalid(f"There is no column {name!r} ({option}); there are {listed}.")

@@ -21,7 +21,7 @@ from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.decoding import decoded
 from photseries.formats.numpy_types import EXACT
-from photseries.formats.options import ReadOptions, invalid, names_of
+from photseries.formats.options import ReadOptions, invalid, listed, names_of
 from photseries.formats.reading import Table
 
 __all__ = ["looks_like_text", "read"]
@@ -257,7 +257,7 @@ def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[
     many = len(names)
     for line, count in zip(rows, counts, strict=True):
         if count != many and (count < many or separator == _SPACES or any(_split([line], separator)[0][many:])):
-            raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {_shown(names)}.")
+            raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {listed(names)}.")
     return _distinct(names), max(counts)
 
 
@@ -280,10 +280,6 @@ def _distinct(names: Iterable[str]) -> list[str]:
         )
         given[free] = None
     return list(given)
-
-
-def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:12]) + (" ..." if len(names) > 12 else "")
 
 
 def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:
