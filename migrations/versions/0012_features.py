@@ -3,7 +3,9 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
+from photseries.server.catalogue.migrations import create_index
+
+revision = "0012"
 down_revision = "0011"
 
 NUMBERS = (
@@ -25,11 +27,11 @@ INDEXED = ("von_neumann", "chi2_dof", "amplitude")
 
 def upgrade():
     for name in PLACE:
-        op.add_column("instruments", sa.Column(name, sa.Double()))
+        op.add_column("instruments", sa.Column(name, sa.Double()), if_not_exists=True)
     for name, kind in COLUMNS.items():
-        op.add_column("photometric_series", sa.Column(name, kind))
+        op.add_column("photometric_series", sa.Column(name, kind), if_not_exists=True)
     for name in INDEXED:
-        op.create_index(f"ix_photometric_series_{name}_id", "photometric_series", [name, "id"])
+        create_index(f"ix_photometric_series_{name}_id", "photometric_series", [name, "id"])
 
 
 def downgrade():
