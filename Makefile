@@ -33,12 +33,14 @@ test: check ## Run the checks, then all tests; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-check: setup ## Check format, style, types and who imports whom.
+check: setup ## Check format, style, types, imports, spelling and prose.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/mypy --platform win32 --cache-dir .mypy_cache/windows -p photseries --exclude /server/
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/python tools/prose.py
 
 fix: setup ## Format, and mend the style where ruff can.
 	$(BIN)/ruff format .

@@ -21,12 +21,12 @@ def is_installed(package: str) -> bool:
 
 
 def extra_of(package: str) -> str:
-    """Give what to install for a package: ``photseries[...]``."""
+    """Return what to install for a package: ``photseries[...]``."""
     return f"photseries[{({'pyarrow': 'parquet', 'python_calamine': 'excel'}).get(package, package)}]"
 
 
 def needs(package: str) -> None:
-    """Refuse to go on without a package that is not always installed.
+    """Require a package that is not always installed.
 
     Raises
     ------

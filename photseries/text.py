@@ -15,7 +15,7 @@ _MOST_NAMES, _LONGEST_NAME = 10, 60
 
 
 def is_unicode(text: str) -> bool:
-    """Tell whether a text can be written as UTF-8: JSON and Python let halves of surrogate pairs stand alone."""
+    """Return whether a text can be written as UTF-8: JSON and Python let halves of surrogate pairs stand alone."""
     try:
         text.encode()
     except UnicodeEncodeError:

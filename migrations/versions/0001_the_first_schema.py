@@ -255,7 +255,7 @@ def upgrade():
     op.create_index(
         op.f("ix_series_streams_stream_id_series_id"), "series_streams", ["stream_id", "series_id"], unique=False
     )
-    # The public group, of which every user is a member.
+    # The public group; every user is a member.
     op.execute("INSERT INTO groups (name) VALUES ('Sitewide Group')")
 
 

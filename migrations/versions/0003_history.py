@@ -1,4 +1,4 @@
-"""History: who changed what of which series, and the files of earlier revisions."""
+"""History: who changed what in each series, and the files of earlier revisions."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -18,7 +18,7 @@ __all__ = ["connected"]
 
 
 def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[..., None]:
-    """Give a command the options ``--url`` and ``--retries``, and pass it a client as first argument.
+    """Add the options ``--url`` and ``--retries`` to a command, and pass it a client as first argument.
 
     There is no option for the token: the arguments of a process can be read by everybody on its machine.
     """

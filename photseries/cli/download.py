@@ -38,7 +38,7 @@ def download(
     A long table, where the name of FILE ends in .h5 or .parquet; a zip of the stored files, where it ends in .zip.
     """
     if file.exists() and not force:
-        raise Failure(f"{file} is there already; --force replaces it.")
+        raise Failure(f"{file} exists already; --force replaces it.")
     names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
         click.echo(client.export(file, columns=names, derive=more, **given(criteria)))

@@ -58,7 +58,7 @@ class _Setting(click.ParamType[tuple[str, Any]]):
 
 
 def field_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command an option for each field of a series, and ``--set``; they come as the argument ``settings``."""
+    """Add an option for each field of a series, and ``--set``, to a command; they come as the argument ``settings``."""
     command = option(
         "Fields of the series",
         "--set",

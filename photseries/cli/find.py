@@ -76,7 +76,7 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
 
 
 def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options of parameters, by sections of its help; they come by the names of the table."""
+    """Add the options of parameters to a command, by sections of its help; they come by the names of the table."""
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         for section, parameters in sections.items():
@@ -88,7 +88,7 @@ def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]
 
 
 def given(criteria: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the options that were given, as the client takes them."""
+    """Return the options that were given, as the client takes them."""
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
     return {name: value for name, value in lists.items() if value not in (None, [])}
 
@@ -140,7 +140,7 @@ def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterato
 
 
 def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:
-    """Give the columns that hold anything, the one that orders the rows among the first."""
+    """Return the columns that hold anything, the one that orders the rows among the first."""
     columns = dict.fromkeys((*COLUMNS[:2], *filter(None, [sort_by]), *COLUMNS))
     return [name for name in columns if any(row.get(name) is not None for row in rows)]
 

@@ -25,7 +25,7 @@ class Failure(click.ClickException):
 
 
 def safe(text: str) -> str:
-    """Give a text without what a terminal would take as a command: it may come from anybody."""
+    """Return a text without control sequences of terminals."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
@@ -41,7 +41,7 @@ def reported() -> Iterator[None]:
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option ``--json``."""
+    """Add the option ``--json`` to a command."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
 
 

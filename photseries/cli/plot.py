@@ -43,12 +43,12 @@ class Axis:
         return cls(high, low, dots) if reverse else cls(low, high, dots)
 
     def dot(self, values: FloatArray) -> NDArray[np.intp]:
-        """Give the dots at which values lie, cut to the axis."""
+        """Return the dots at which values lie, cut to the axis."""
         place = (values - self.first) / (self.last - self.first) * (self.dots - 1)
         return np.rint(np.clip(place, 0, self.dots - 1)).astype(np.intp)
 
     def ticks(self, most: int) -> list[tuple[int, str]]:
-        """Give the dots of about so many round numbers at most, and the numbers as text."""
+        """Return the dots of at most ``most`` round numbers, and the numbers as text."""
         low, high = sorted((self.first, self.last))
         rough = (high - low) / max(most, 1)
         power = 10.0 ** math.floor(math.log10(rough))

@@ -65,7 +65,7 @@ _OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
     "filter_col": (str, "The column with the filters."),
     "filter_map": (str, "The filters by their names in the files: zg=ztfg,zr=ztfr."),
     "where": (str, "COLUMN=VALUE: only these rows; several options must all hold."),
-    "split_by": (str, "A column, each value of which becomes a series."),
+    "split_by": (str, "A column; each of its values becomes a series."),
     "limit": (click.Choice(("keep", "drop")), "What becomes of rows with an upper limit; default: keep."),
 }
 
@@ -77,7 +77,7 @@ _PLAIN = re.compile(r"(?<=\()(names|where|table|limit|format)(?=\))|(?<![\w-])(w
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of :class:`~photseries.formats.ReadOptions`."""
+    """Add the options of :class:`~photseries.formats.ReadOptions` to a command."""
     for name, (kind, sentence) in reversed(list(_OPTIONS.items())):
         several = {"multiple": True} if name == "where" else {}
         command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=sentence, **several)(command)

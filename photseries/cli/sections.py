@@ -35,5 +35,5 @@ class SectionedCommand(click.Command):
 
 
 def option(section: str, *names: str, **about: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command an option in a section of its help; the rest as :func:`click.option`."""
+    """Add an option to a command, in a section of its help; the rest as :func:`click.option`."""
     return click.option(*names, cls=_Option, section=section, **about)

@@ -52,7 +52,7 @@ def get(
         form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
     path = output or Path(f"series-{series_id}{WRITERS[form].suffixes[0]}")
     if path != _STDOUT and path.exists() and not force:
-        raise Failure(f"{path} is there already; --force replaces it, -o names another.")
+        raise Failure(f"{path} exists already; --force replaces it, -o names another.")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)

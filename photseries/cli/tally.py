@@ -1,4 +1,4 @@
-"""What became of the files of an upload: a line each, for people or machines, and what is to be said in the end."""
+"""The outcomes of an upload: a line for each file, for people or machines, and a summary."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _NAMED = 5
 #: And so many reasons.
 _REASONS = 20
 
-#: How the statuses of uploads are called in the end, in this order.
+#: The names of the statuses of uploads in the summary, in this order.
 _CALLED = {
     "created": "created",
     "replaced": "replaced",
-    "skipped": "skipped (there already)",
+    "skipped": "skipped (exist already)",
     "valid": "valid",
-    "exists": "there already",
+    "exists": "exist already",
     "failed": "failed",
 }
 

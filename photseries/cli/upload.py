@@ -70,8 +70,8 @@ def upload(
 ) -> None:
     """Upload files as series, many at a time.
 
-    FILES are files, patterns in quotes, and folders with all the light curves that they hold. What is there already is
-    skipped, so the same command goes on where it was interrupted. Options win over what a file says of itself.
+    FILES are files, patterns in quotes, and folders with all the light curves that they hold. Series that exist
+    already are skipped, so the same command continues where it was interrupted. Options win over metadata in files.
 
     Exit status: 0 every file has its series, 1 some failed, 2 all failed, or the command could not be done.
     """
@@ -117,7 +117,7 @@ def update(client: Client, *, series_id: int, data: Path | None, if_match: int |
 
 
 def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Give the files with the fields of their names; those whose names do not fit have failed."""
+    """Yield the files with the fields of their names; those whose names do not fit have failed."""
     for file in files:
         try:
             yield file, template.fields(file.name) if template else {}

@@ -60,7 +60,7 @@ def answer_of(response: httpx.Response) -> Answer:
     PhotseriesError
         The exception that the service raised, with its message, fields and details.
     UnreachableError
-        When whoever answered is not photseries, or a version that this client does not understand.
+        When photseries did not answer, or a version that this client does not understand.
     """
     response.read()
     envelope = _envelope(response)
@@ -115,7 +115,7 @@ def _envelope(response: httpx.Response) -> dict[str, Any] | None:
 
 
 def _stranger(response: httpx.Response) -> PhotseriesError:
-    """Say who answered that is not photseries."""
+    """Return the error for an answer that photseries did not send."""
     status, host = response.status_code, response.url.host
     what = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
     kind = {**_OF_PROXIES, **_IN_DOUBT}.get(status)

@@ -37,9 +37,9 @@ class Client:
     """A photseries service, from Python.
 
     Every method raises the exceptions of :mod:`photseries.errors`: those that the service raised, and
-    :class:`~photseries.errors.UnreachableError` when there is no service, or one of another version. What was refused
-    for now (429, 503) is sent again after a while, and so is what a broken connection swallowed, if doing it twice is
-    doing it once. A client may be used by several threads; as a context manager it closes its connections.
+    :class:`~photseries.errors.UnreachableError` when there is no service, or one of another version. Requests
+    that were refused for now (429, 503) are retried with a back-off, and after a broken connection those that are
+    idempotent. A client may be used by several threads; as a context manager it closes its connections.
 
     Parameters
     ----------
@@ -85,11 +85,11 @@ class Client:
         self._transport.close()
 
     def check(self) -> str:
-        """Give the version of the service, which answers and which this client understands."""
+        """Return the version of the service, which answers and which this client understands."""
         return self._transport.version()
 
     def whoami(self) -> dict[str, Any]:
-        """Say whose token this is and what it may do: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
+        """Return the user and the rights of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
         found: dict[str, Any] = self._transport.read("/api/whoami")
         return found
 
@@ -147,9 +147,9 @@ class Client:
         Raises
         ------
         NotFoundError
-            When there is none, or none that the token may see.
+            When there is none, or the token may not see it.
         InvalidError
-            When a part of an earlier revision is asked for; that there is no such column is said by ``data``.
+            When a part of an earlier revision is asked for; an unknown column raises it when ``data`` is read.
         """
         part = {
             "columns": None if columns is None else joined(_names(columns)),
@@ -198,7 +198,7 @@ class Client:
         Raises
         ------
         NotFoundError
-            When there is no such series, or none that the token may see.
+            When there is no such series, or the token may not see it.
         InvalidError
             When there is no such format, or the path does not end in one.
         AlteredError
@@ -402,7 +402,7 @@ class Client:
         Parameters
         ----------
         items : iterable
-            What :meth:`upload` takes as data, or pairs of it and a dict of fields; taken as the uploads go on, so that
+            What :meth:`upload` takes as data, or pairs of it and a dict of fields; taken as uploads end, so that
             no more than about ``in_flight`` of them need be in memory.
         in_flight : int
             How many uploads are on their way at once.

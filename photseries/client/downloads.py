@@ -38,7 +38,7 @@ def require_hash(received: str, stored: str | None) -> None:
 
 @contextmanager
 def partial(target: Path) -> Iterator[IO[bytes]]:
-    """Give a file to write to, which takes the place of another when all went well, and is removed otherwise."""
+    """Yield a file to write to; it replaces the target on success and is removed otherwise."""
     path = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
         with path.open("wb") as file:

@@ -37,7 +37,7 @@ Arguments = Mapping[str, Sequence[str]]
 
 
 def path_of(series_id: int | str) -> str:
-    """Give the path of a series.
+    """Return the path of a series.
 
     Raises
     ------
@@ -106,7 +106,7 @@ class Finder:
         return Series(metadata, functools.partial(self.file, metadata, part))
 
     def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
-        """Give the fields of all series that match, by cursor: each page costs as little as the first."""
+        """Yield the fields of all series that match, by cursor: each page costs as little as the first."""
         page: dict[str, Any] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
         while True:
             answer = self._transport.read(SERIES, page)
@@ -116,7 +116,7 @@ class Finder:
             page["cursor"] = answer["cursor"]
 
     def near(self, positions: Any, radius: float, asked: Arguments) -> Iterator[dict[str, Any]]:
-        """Give the fields of all series around positions."""
+        """Yield the fields of all series around positions."""
         pairs = _pairs(positions)
         criteria = {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
         for first in range(0, len(pairs), MOST_POSITIONS):
@@ -136,7 +136,7 @@ class Finder:
                 body["cursor"] = answer["cursor"]
 
     def entries(self, kind: str) -> Iterator[dict[str, Any]]:
-        """Give the entries of a registry."""
+        """Yield the entries of a registry."""
         for page in itertools.count(1):
             asked = {"numPerPage": MOST_PER_PAGE, "pageNumber": page}
             answer = self._transport.read(f"/api/{quote(kind, safe='')}", asked)
@@ -146,7 +146,7 @@ class Finder:
 
 
 def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Make a frame of fields; without any it has columns all the same."""
+    """Make a frame of fields; without any it has columns, too."""
     rows = list(found)
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(LISTED))
 

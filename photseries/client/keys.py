@@ -31,7 +31,7 @@ _PAGE: Final = 4096
 
 
 def key_of(fields: Mapping[str, Any], reading: Reading | None = None) -> Key | None:
-    """Give the key of a series, None where not all of it is known on this side.
+    """Return the key of a series, None where not all of it is known on this side.
 
     Parameters
     ----------

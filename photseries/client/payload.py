@@ -83,7 +83,7 @@ def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
 
 
 def is_of(known: str, reading: Reading) -> bool:
-    """Tell whether a content hash that the service gave is that of a table."""
+    """Return whether a content hash that the service gave is that of a table."""
     if content_hash(reading.frame) == known:
         return True
     # What a file makes of a frame may have another hash, as datetimes do that become nanoseconds.
@@ -137,7 +137,7 @@ def _json(fields: Mapping[str, Any]) -> bytes:
 
 
 def _keeps_columns(frame: pd.DataFrame) -> bool:
-    """Tell whether JSON columns bring a table back as it is, and are not too many."""
+    """Return whether JSON columns bring a table back as it is, and are not too many."""
     index = frame.index
     return (
         0 < frame.size <= MOST_IN_JSON
@@ -160,7 +160,7 @@ def _is_kept(column: pd.Series[Any]) -> bool:
 
 
 def _keeps_values(said: Mapping[str, Any]) -> bool:
-    """Tell whether JSON brings the fields of a file to the service as they are in it."""
+    """Return whether JSON brings the fields of a file to the service as they are in it."""
     try:
         return bool(orjson.loads(orjson.dumps(said)) == said)
     except (TypeError, ValueError):

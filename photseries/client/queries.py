@@ -73,7 +73,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
 
 
 def _is_time(value: Any) -> bool:
-    """Tell whether a value is a Time of astropy, which need not be installed."""
+    """Return whether a value is a Time of astropy, which need not be installed."""
     return hasattr(value, "scale") and hasattr(value, "tdb") and hasattr(value, "mjd")
 
 

@@ -104,14 +104,14 @@ class Series:
         return target
 
     def to_timeseries(self) -> TimeSeries:
-        """Give an astropy ``TimeSeries``.
+        """Return an astropy ``TimeSeries``.
 
         Returns
         -------
         astropy.timeseries.TimeSeries
             ``time`` in the scale that the series names (astropy's ``local`` when it names none); fluxes in the unit of
-            the table (``flux_unit``), magnitudes in mag; the other columns as they are, of which
-            one named ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
+            the table (``flux_unit``), magnitudes in mag; the other columns as they are, but a
+            column ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
 
         Raises
         ------
@@ -121,7 +121,7 @@ class Series:
         return time_series(self.data, self._described)
 
     def to_lightkurve(self) -> LightCurve:
-        """Give a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
+        """Return a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
 
         Returns
         -------

@@ -105,7 +105,7 @@ def save(settings: Settings, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Give the path of the file, as the XDG base directory specification says; it need not exist."""
+    """Return the path of the file, as the XDG base directory specification says; it need not exist."""
     folder = environ.get("XDG_CONFIG_HOME", "")
     base = Path(folder) if folder.startswith("/") else Path(environ.get("HOME") or Path.home()) / ".config"
     return base / "photseries" / "config.yaml"

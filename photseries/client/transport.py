@@ -1,7 +1,7 @@
 """Requests over kept-alive connections, and when one is sent again.
 
 A request is repeated when it surely did not reach the service, or was refused for now (429, 503); when its outcome is
-unknown, because the connection broke, only if the caller says that doing it twice is doing it once.
+unknown, because the connection broke, only if the caller says that it is idempotent.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ class Transport:
         method, path : str
         message : Message, optional
         repeatable : bool
-            Whether doing it twice is doing it once.
+            Whether the request is idempotent.
         doubt : Doubt, optional
             Told when an attempt may have done its work although no answer came.
         params, headers : mapping, optional
@@ -193,7 +193,7 @@ class Transport:
             attempt += 1
 
     def _lost(self, broken: httpx.RequestError, method: str, repeatable: bool) -> tuple[PhotseriesError, bool]:
-        """Say what a broken connection means, and whether to try again.
+        """Return what a broken connection means, and whether to try again.
 
         A URL at which nobody was met yet is more likely wrong than restarting, so that is not tried again.
         """

@@ -72,7 +72,7 @@ class Outcome:
     item : object
         The item as it was given.
     uploaded : Uploaded or None
-        What was uploaded, or is there already.
+        What was uploaded, or exists already.
     error : PhotseriesError or None
         Why it was not.
     """
@@ -239,7 +239,7 @@ def many(
 
 
 def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
-    """Give what became of some uploads; what ends them all is raised when the others are told."""
+    """Yield the outcomes of uploads; raise what ends all of them after the others."""
     fatal = None
     for outcome in chain.from_iterable(future.result() for future in ended):
         if isinstance(outcome.error, _FATAL):

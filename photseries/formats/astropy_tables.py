@@ -77,12 +77,12 @@ def table_of(table: AstropyTable, **beside: Any) -> Table:
 
 
 def _is_plain(column: Any) -> bool:
-    """Tell whether a row holds one plain value: neither an array nor a position."""
+    """Return whether a row holds one plain value: neither an array nor a position."""
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind != "V"
 
 
 def _moments(table: AstropyTable, name: str) -> Any:
-    """Give the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
+    """Return the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
     from astropy.time import TimeDelta
 
     if name != _BIN_START or _BIN_SIZE not in table.colnames:
@@ -92,7 +92,7 @@ def _moments(table: AstropyTable, name: str) -> Any:
 
 
 def _mjd(times: Any) -> tuple[npt.NDArray[np.float64], str | None]:
-    """Give times as MJD, and the scale that they are in."""
+    """Return times as MJD, and the scale that they are in."""
     scale = _SCALES.get(times.scale)
     in_scale = times if scale is None else getattr(times, scale)
     values: npt.NDArray[np.float64] = plain_column(in_scale.mjd)

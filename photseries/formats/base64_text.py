@@ -14,7 +14,7 @@ _WHITESPACE = string.whitespace.encode()
 
 
 def decode(text: str) -> bytes:
-    """Give the bytes of standard base64 with padding; line breaks and spaces are allowed.
+    """Return the bytes of standard base64 with padding; line breaks and spaces are allowed.
 
     Raises
     ------

@@ -43,7 +43,7 @@ class Column:
 
 
 def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the table with its index as the first column, when that is not 0..n-1."""
+    """Return the table with its index as the first column, when that is not 0..n-1."""
     if isinstance(frame.index, pd.RangeIndex):
         return frame
     name = str(frame.index.name or "index")
@@ -53,7 +53,7 @@ def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]:
-    """Give the columns of a table in their order, an index before them.
+    """Return the columns of a table in their order, an index before them.
 
     Parameters
     ----------
@@ -78,6 +78,6 @@ def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any], index: pd.Index[A
 
 
 def field_meaning(name: str) -> Meaning:
-    """Tell what a field of the metadata means."""
+    """Return what a field of the metadata means."""
     field = FIELDS.get(name)
     return Meaning() if field is None else Meaning(field.unit, field.ucd, field.description)

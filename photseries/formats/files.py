@@ -137,7 +137,7 @@ def one_of(readings: tuple[Reading, ...]) -> Reading:
 
 
 def format_of(path: Path, formats: Mapping[str, Format]) -> str:
-    """Tell the format from the name of a file that is to be written.
+    """Return the format from the name of a file that is to be written.
 
     Raises
     ------

@@ -175,7 +175,7 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
 
 
 def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, Any]) -> None:
-    """Say what a column means, and that it is a time where the scale is known: readers take a missing one for UTC."""
+    """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
     own = framed(column.name, metadata)
@@ -202,7 +202,7 @@ def _lost(column: Column) -> Note:
 
 
 def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | None]:
-    """Give the format of a column, its unit, its values as they are written, and what stands for their zero."""
+    """Return the format of a column, its unit, its values as they are written, and what stands for their zero."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":
         values = np.array(jsonable(pd.Series(values)), object)
@@ -216,7 +216,7 @@ def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | 
 
 
 def _ascii(value: Any) -> Any:
-    """Give what FITS can hold, the characters from space to ~; a text with others is written as Python would."""
+    """Return what FITS can hold, the characters from space to ~; a text with others is written as Python would."""
     if not isinstance(value, str) or (value.isascii() and value.isprintable()):
         return value
     return value.encode("unicode_escape").decode("ascii")

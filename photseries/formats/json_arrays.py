@@ -127,7 +127,7 @@ def _values(values: list[Any]) -> list[Any]:
 
 
 def _numbers(values: Any) -> npt.NDArray[Any] | None:
-    """Give an array of the values if all are numbers and there are any; in nested lists as well, which it flattens."""
+    """Return the values as an array if all are numbers and there are any; nested lists are flattened."""
     for kind, dtype in (("i", np.int64), ("d", np.float64)):
         try:
             return np.frombuffer(values.as_buffer(of_type=kind), dtype) if len(values) else None

@@ -142,7 +142,7 @@ def _require_few(what: str, number: int, most: int) -> None:
 
 
 def _file_in(body: bytes) -> range:
-    """Tell where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
+    """Return where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
     found = _FILE.match(body, place) if (place := body.find(b'"data"')) >= 0 else None
     if found is None:
         return range(0)
@@ -327,7 +327,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
 
 
 def jsonable(column: pd.Series[Any]) -> Any:
-    """Give a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
+    """Return a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
     dtype = column.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind == "O":
         return _with_nulls(column.astype(object).tolist(), column.isna().to_numpy())

@@ -48,7 +48,7 @@ class Series:
 
 
 def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what the rows of a series share, by the names of :data:`SHARED`; None is unknown.
+    """Return what the rows of a series share, by the names of :data:`SHARED`; None is unknown.
 
     ``flux_unit`` is the unit of ``flux`` in the long table: uJy for every flux density.
 
@@ -85,7 +85,7 @@ class Layout:
         return tuple(dict.fromkeys((*self.columns, *self.derive)))
 
     def values(self, series: Series) -> dict[str, FloatArray]:
-        """Give the values of these columns for the rows of a series, in their order."""
+        """Return the values of these columns for the rows of a series, in their order."""
         frame, curve = series.frame, light_curve(series.frame, calibration_of(series.metadata))
         made = derived(self.derive, curve, frame, series.metadata)
 
@@ -102,7 +102,7 @@ class Layout:
         return {name: column(name) for name in self.measured}
 
     def units(self) -> dict[str, str | None]:
-        """Give the unit of each of these columns, where all series have the same: that of fluxes is ``flux_unit``."""
+        """Return the unit of each of these columns, where all series have the same: that of fluxes is ``flux_unit``."""
         return {name: meaning(name, _ANY_FLUX).unit for name in self.measured}
 
 

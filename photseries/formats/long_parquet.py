@@ -34,7 +34,7 @@ class _Sink(io.RawIOBase):
         return len(self._written[-1])
 
     def take(self) -> bytes:
-        """Give what was written since the last time."""
+        """Return what was written since the last time."""
         content = b"".join(self._written)
         self._written.clear()
         return content

@@ -16,7 +16,7 @@ _Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.Floating
 
 
 def plain_column(column: Any) -> Any:
-    """Give the values of a column of astropy's as a frame holds them.
+    """Return the values of a column of astropy's as a frame holds them.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     DataFrame
         The same one where there is nothing to do.
     tuple of str
-        What whoever uploads it should know.
+        Warnings for the uploader.
     """
     if not frame.columns.is_unique:
         return frame, ()

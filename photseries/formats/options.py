@@ -117,7 +117,7 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
     Raises
     ------
     InvalidError
-        When there are several and none is named, or there is none of that name.
+        When there are several and none is named, or no table has that name.
     """
     if options.table is not None:
         place = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)

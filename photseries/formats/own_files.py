@@ -51,12 +51,12 @@ _NANOSECONDS: Final = 10**9  # in a second
 
 
 def names_series(metadata: Mapping[str, Any]) -> bool:
-    """Tell whether metadata are those of a series, and not of something else that has some of the keys."""
+    """Return whether metadata are those of a series, and not of something else that has some of the keys."""
     return all(metadata.get(name) is not None for name in _ALWAYS)
 
 
 def is_stored(file_metadata: Mapping[str, Any], frame: pd.DataFrame) -> bool:
-    """Tell whether a table was stored by the service, which alone writes an owner: then its columns have their names.
+    """Return whether a table was stored by the service, which alone writes an owner: then its columns have their names.
 
     A pipeline's file may say as much of its series, and call its errors ``flux_err``.
     """
@@ -108,7 +108,7 @@ def noted(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Colum
     Returns
     -------
     dict
-        By name in the file. Columns of which nothing is lost are left out.
+        By name in the file. Columns that lose nothing are left out.
     """
     notes = {name: _note(column, name, lost(column)) for column, name in zip(columns, names, strict=True)}
     return {name: note for name, note in notes.items() if note}

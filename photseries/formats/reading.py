@@ -1,4 +1,4 @@
-"""A table as a reader returns it, and the series that is made of it."""
+"""A table as a reader returns it, and the series that it becomes."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class Writer:
     types, units, metadata, loses : str
         For the documentation: what of the columns' types and units, and of the metadata, is kept; what is lost.
     warning : str
-        What whoever saves a series should know, because a file of this format does not make the series again.
+        A warning for the user who saves a series: a file of this format does not make the series again.
     """
 
     write: Callable[[pd.DataFrame, Mapping[str, Any]], bytes]
@@ -202,7 +202,7 @@ def _first_line(error: Exception | Warning | str) -> str:
 
 
 def with_suffix(suffix: str, formats: Mapping[str, Format]) -> Format | None:
-    """Give the format whose files' names end in a suffix, in lower or upper case."""
+    """Return the format whose files' names end in a suffix, in lower or upper case."""
     return next((one for one in formats.values() if suffix.lower() in one.suffixes), None)
 
 

@@ -265,7 +265,7 @@ def renamed(frame: pd.DataFrame, roles: Mapping[str, str]) -> dict[str, str]:
 
 
 def _stands_in_the_way(name: str, role: str, roles: Mapping[str, str]) -> bool:
-    """Tell whether a column of this name would be taken for the role, or for the brightness, in another's place."""
+    """Return whether a column of this name would be taken for the role, or for the brightness, in another's place."""
     if name == roles.get(role) or name in roles.values():
         return False
     known = KNOWN[role]

@@ -231,7 +231,7 @@ class _Series:
     def _renamed(
         self, frame: pd.DataFrame, columns: Mapping[str, str], limits: Any
     ) -> tuple[pd.DataFrame, dict[str, str]]:
-        """Give the columns the names that the service knows."""
+        """Rename the columns to the names that the service knows."""
         new = renamed(frame, columns)
         if self.survey is not None:
             new |= {name: other for name, other in self.survey.rename.items() if other not in frame.columns}

@@ -271,7 +271,7 @@ def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """Give names to columns without one, and numbers to those that occur again, as pandas does."""
+    """Name columns without a name, and number names that occur again, as pandas does."""
     given: dict[str, None] = {}
     for place, name in enumerate(names):
         base = name or f"Unnamed: {place}"
@@ -333,7 +333,7 @@ def _fortran(column: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def _may_be_rounded(column: pd.Series[Any]) -> bool:
-    """Tell whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
+    """Return whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
     return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
 
 

@@ -27,7 +27,7 @@ _CONVERTED: Final = {"tcb": "tdb", "tcg": "tt"}
 _RATES: Final = {"tcb": (1.550519768e-8, -6.55e-5 / 86_400), "tcg": (6.969290134e-10, 0.0)}
 _MJD_OF_1977: Final = 43_144.0003725
 
-#: How the names of places begin, of which FITS compares eight characters. ``TIMEREF`` has names of its own.
+#: How the names of places begin: FITS compares eight characters. ``TIMEREF`` has names of its own.
 _PLACES: Final = {
     "TOPOCEN": "topocenter", "LOCAL": "topocenter", "GEOCEN": "geocenter", "HELIOCEN": "heliocenter",
     "BARYCEN": "barycenter", "SOLARSYS": "barycenter",
@@ -102,7 +102,7 @@ class TimeFrame:
         """
         days = _DAYS.get((unit or self.unit).strip())
         if days is None:
-            raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is none of {', '.join(_DAYS)}.")
+            raise invalid(f"The unit of the times, {unit or self.unit!r:.40}, is not one of {', '.join(_DAYS)}.")
         whole = sum(self.origin or (0.0,))
         return self.converted((np.asarray(times, np.float64) + self.offset) * days + whole)
 
@@ -117,7 +117,7 @@ def as_scale(text: Any) -> tuple[str | None, tuple[str, ...]]:
     name = str(text or "").strip().upper()
     scale = _SCALES.get(name.partition("(")[0])
     if scale is None and name not in ("", "UNKNOWN", "LOCAL"):
-        return None, (f"The time scale {name:.40} is none that a series can have: time_scale is left unknown.",)
+        return None, (f"The time scale {name:.40} is not one that a series can have: time_scale is left unknown.",)
     return scale, ()
 
 

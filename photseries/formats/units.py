@@ -43,7 +43,7 @@ def in_known_units(
     str or None
         "vega" or "instrumental" where the unit of the magnitudes says so.
     tuple of str
-        What whoever uploads it should know.
+        Warnings for the uploader.
 
     Raises
     ------
@@ -122,7 +122,7 @@ def units_to_bring(units: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[d
 
 
 def _is(unit: Any, text: str) -> bool:
-    """Tell whether a text is a unit. astropy's reader of VOTable makes an electron that is none of its others."""
+    """Return whether a text is a unit. The electron that astropy's reader of VOTable makes equals no other unit."""
     from astropy import units as known
 
     if isinstance(unit, known.StructuredUnit):

@@ -192,7 +192,7 @@ def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
 
 
 def _identities(columns: Iterable[Column]) -> list[str]:
-    """Give each column an XML name of its own, the column's where that is one: readers take these for names."""
+    """Return a unique XML name for each column, its own where that is valid: readers use these as names."""
     given = [_COOSYS, _TIMESYS, *_FRAMES.values()]
     for column in columns:
         identity = _NO_NAME.sub("_", column.name)
@@ -222,7 +222,7 @@ def _lost(column: Column) -> Note:
 
 
 def _typed(column: Column) -> tuple[dict[str, Any], Array]:
-    """Give the type of a column, and its values as they are written."""
+    """Return the type of a column, and its values as they are written."""
     values = column.values
     if values.dtype.kind == "b":
         return {"datatype": "boolean"}, np.where(values, b"T", b"F")

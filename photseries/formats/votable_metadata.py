@@ -1,4 +1,4 @@
-"""What a VOTable says beside its table: TIMESYS, COOSYS and PARAMs, of whoever wrote it."""
+"""The metadata of a VOTable: TIMESYS, COOSYS and PARAMs of any writer."""
 
 from __future__ import annotations
 
@@ -100,14 +100,14 @@ def _value(param: Param, name: str) -> Any:
     try:
         return float(Quantity(value, param.unit).to_value(target))
     except (UnitConversionError, TypeError) as error:
-        raise ValueError(f"its unit {param.unit} is none of {name}.") from error
+        raise ValueError(f"its unit {param.unit} is not one of {name}.") from error
 
 
 def _bandpass(value: Any) -> str:
     name = str(value)
     known = name if name in BANDPASSES else bandpass_of_profile(name)
     if known is None:
-        raise ValueError(f"the filter {name!r:.60} is none that the service has a name for: give it.")
+        raise ValueError(f"the filter {name!r:.60} is unknown to the service: give its filter.")
     return known
 
 

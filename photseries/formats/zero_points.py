@@ -1,6 +1,6 @@
 """What brings fluxes to uJy: an AB zero point that is given, or one that has been published, by its name.
 
-A published one is never taken by itself: whoever uploads a series asks for it.
+A published one is used only when the uploader asks for it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
 
 
 def zero_point_of(given: float | str, unit: Unit, bandpass: Any) -> tuple[float, dict[str, Any]]:
-    """Give the AB zero point that was asked for, and what altdata is to say of it.
+    """Return the AB zero point that was asked for, and what altdata is to say of it.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ class Zip:
         return head
 
     def end(self) -> Iterator[bytes]:
-        """Give the end of the zip: its directory."""
+        """Yield the end of the zip: its directory."""
         length = self._directory.tell()
         self._directory.seek(0)
         while piece := self._directory.read(_PIECE):

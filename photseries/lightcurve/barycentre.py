@@ -61,7 +61,7 @@ def require_frames(names: Iterable[str], metadata: Mapping[str, Any]) -> None:
 
 
 def _problem(name: str, metadata: Mapping[str, Any]) -> str | None:
-    """Say why a column of times cannot be derived, or None."""
+    """Return why a column of times cannot be derived, or None."""
     target, place = FRAMES[name][1], metadata.get("time_refpos")
     if metadata.get("time_scale") is None:
         return "the time_scale of the series is unknown."

@@ -120,7 +120,7 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
 
 
 def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Tell which values are farther from the median than ``limit`` times 1.4826 median absolute deviations."""
+    """Return which values are farther from the median than ``limit`` times 1.4826 median absolute deviations."""
     finite = value[np.isfinite(value)]
     if not finite.size:
         return np.zeros(len(value), bool)

@@ -81,7 +81,7 @@ class LightCurve:
         )
 
     def masked(self, good: Rows | None) -> LightCurve:
-        """Give the same rows, of which those that are not good have no brightness; None: all are good."""
+        """Return the same rows without the brightness of those that are not good; None: all are good."""
         if good is None:
             return self
         kept = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
@@ -93,7 +93,7 @@ MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
 def good_rows(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Rows | None:
-    """Tell which rows are good by the flag column of a series, bool, shape (n,); None where it has none.
+    """Return which rows are good by the flag column of a series, bool, shape (n,); None where it has none.
 
     Raises
     ------

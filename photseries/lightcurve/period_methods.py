@@ -151,8 +151,8 @@ class _Boxes:
     ) -> None:
         if not is_installed("astropy"):
             raise NotInstalledError(
-                "This service cannot compute box least squares, because astropy is not installed. Whoever runs it can "
-                "change that: pip install 'photseries[astropy]'."
+                "This service cannot compute box least squares, because astropy is not installed. Ask the operator to "
+                "install it: pip install 'photseries[astropy]'."
             )
         from astropy.timeseries import BoxLeastSquares
 

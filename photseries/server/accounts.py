@@ -28,7 +28,7 @@ __all__ = ["KINDS", "OPERATOR", "PREFIX_LENGTH", "Accounts"]
 #: The kinds of entries, as they stand in paths and on the command line.
 KINDS: tuple[str, ...] = tuple(registries.TABLES)
 
-#: Whoever runs commands on the machine: may do everything, belongs to nothing.
+#: The user of the commands on the machine: may do everything, belongs to nothing.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
 
 #: What of a token is no secret: it stands beside its hash, in lists and in the log.
@@ -51,7 +51,7 @@ class Accounts:
         self._token_lifetime = token_lifetime
 
     def authenticate(self, secret: str) -> Principal:
-        """Give the principal that a token stands for.
+        """Return the principal that a token stands for.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class Accounts:
             return _principal(connection, _owner(connection, secret))
 
     def sign_in(self, secret: str, lifetime: float) -> str:
-        """Begin a session for whoever has a token; give its secret. It ends after a lifetime [s], or with the token.
+        """Begin a session for the owner of a token; return its secret. It ends after a lifetime [s], or with the token.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class Accounts:
         return session
 
     def recognize(self, session: str) -> Principal:
-        """Give the principal whose session has a secret.
+        """Return the principal whose session has a secret.
 
         Raises
         ------
@@ -140,7 +140,7 @@ class Accounts:
             return created
 
     def get(self, principal: Principal, kind: str, identity: str) -> dict[str, Any]:
-        """Give one entry.
+        """Return one entry.
 
         Raises
         ------
@@ -155,7 +155,7 @@ class Accounts:
         return entry
 
     def find(self, principal: Principal, kind: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
-        """Give a page of the visible entries, and how many there are."""
+        """Return a page of the visible entries, and how many there are."""
         with self._catalogue.reading() as connection:
             entries = registries.find(connection, principal, kind, per_page, (page - 1) * per_page)
             return entries, registries.count(connection, principal, kind)
@@ -223,7 +223,7 @@ class Accounts:
             return audit.find(connection, per_page, (page - 1) * per_page)
 
     def id_of(self, kind: str, name: str) -> int:
-        """Give the id of a user, group or stream by its name.
+        """Return the id of a user, group or stream by its name.
 
         Raises
         ------
@@ -282,7 +282,7 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 
 
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
-    """Refuse a token with more permissions, or a later end, than those of the token that makes it.
+    """Refuse a token with more permissions, or a later end, than the token that makes it.
 
     Raises
     ------
@@ -327,7 +327,7 @@ def _change_entry(connection: Connection, kind: str, key: int, values: Mapping[s
 
 @contextmanager
 def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = "users") -> Iterator[None]:
-    """Refuse a change, in the transaction of which this is, after which nobody has a token of an admin.
+    """Refuse a change of this transaction that would leave nobody with a token of an admin.
 
     The operator may, who makes such tokens on the machine.
 

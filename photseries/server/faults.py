@@ -79,7 +79,7 @@ _armed: tuple[_Fault, ...] = ()
 
 
 def reached(point: str) -> None:
-    """Say that a point of :data:`POINTS` is reached: nothing happens unless it is armed."""
+    """Act on a point of :data:`POINTS` if it is armed."""
     if _armed:
         for fault in [fault for fault in _armed if fault.is_due(point)]:
             fault.act()

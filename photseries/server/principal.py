@@ -84,12 +84,12 @@ class Principal:
         return self.user_id == 0 and not self.is_admin
 
     def may(self, permission: str) -> bool:
-        """Tell whether the token carries a permission, or ``System admin``."""
+        """Return whether the token carries a permission, or ``System admin``."""
         return self.is_admin or permission in self.permissions
 
 
 def anonymous(public: int) -> Principal:
-    """Give the principal of those who show no token: it sees what the public group shares, and may do nothing.
+    """Return the principal of those who show no token: it sees what the public group shares, and may do nothing.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ class Requirement:
         return f"{', '.join(ways)}, or `{ADMIN}`" if self.is_scoped else " or ".join(ways)
 
     def allows(self, principal: Principal) -> bool:
-        """Tell whether the token alone satisfies the requirement, or may satisfy it, depending on the series."""
+        """Return whether the token alone satisfies the requirement, or may satisfy it, depending on the series."""
         return not self.grants or any(principal.may(grant.permission) for grant in self.grants)
 
     def refusal(self) -> ForbiddenError:

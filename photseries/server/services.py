@@ -137,7 +137,7 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
     ----------
     config : Config
     existing : bool
-        Whether an archive must be there already, for who only looks; see :func:`require_archive`.
+        Whether an archive must exist already; see :func:`require_archive`.
 
     Raises
     ------

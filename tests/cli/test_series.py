@@ -110,7 +110,7 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert run("get", series[0]).stdout == f"series-{series[0]}.h5\n"
     frame, _ = recipe_read((tmp_path / f"series-{series[0]}.h5").read_bytes())
     pd.testing.assert_frame_equal(frame, pd.DataFrame(columns(rows=50)))
-    assert "is there already" in run("get", series[0], status=2).stderr
+    assert "exists already" in run("get", series[0], status=2).stderr
     run("get", series[0], "--force")
     lost = run("get", series[0], "-o", "a.csv").stderr
     assert lost.startswith("Warning: CSV holds the columns of the table alone: no source, filter")

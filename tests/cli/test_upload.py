@@ -202,7 +202,7 @@ def test_a_dry_run_stores_nothing(run, world, tmp_path):
     assert run.lines("find", "--series-name", "dry") == []
     run(*words)
     for line in run.lines(*words, "--dry-run"):
-        assert line["status"] == "exists" or "is there already" in " ".join(line["warnings"])
+        assert line["status"] == "exists" or "exists already" in " ".join(line["warnings"])
 
 
 def test_two_files_of_one_key_and_a_file_that_was_corrected(run, world, tmp_path):

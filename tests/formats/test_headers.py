@@ -102,7 +102,7 @@ def test_coordinate_times_are_converted(scale, target):
     ("keywords", "unit", "message"),
     [
         ({"MJDREF": "yesterday"}, "d", "MJDREF of its header is no number"),
-        ({"MJDREF": 58000.0}, "yr", "The unit of the times, 'yr', is none of d, day, h"),
+        ({"MJDREF": 58000.0}, "yr", "The unit of the times, 'yr', is not one of d, day, h"),
         ({"DATEREF": "yesterday"}, "d", "DATEREF of its header is no date"),
         ({}, "d", "In which format is the column 'TIME'"),
     ],

@@ -376,6 +376,6 @@ class Archive:
 
 
 def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
-    """Tell whether the statistics of a series change because its numbers, flags or nights mean something else."""
+    """Return whether the statistics of a series change because its numbers, flags or nights mean something else."""
     deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values", "instrument_id")
     return any(before.get(name) != after.get(name) for name in deciding)

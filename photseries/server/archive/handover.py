@@ -26,7 +26,7 @@ __all__ = ["Handover"]
 
 
 class Handover:
-    """Gives the series of a user to another one, each as a revision of its own: the file names its owner.
+    """Hands the series of a user over to another, each as a new revision: the file names its owner.
 
     Parameters
     ----------

@@ -125,7 +125,7 @@ def _check(points: Samples, time: str) -> None:
 
 
 def _position(mjd: FloatArray, time: str) -> tuple[FloatArray, str]:
-    """Give where times lie on the axis, and what that is."""
+    """Return where times lie on the axis, and what that is."""
     match time:
         case "days":
             start = math.floor(mjd[0])

@@ -25,7 +25,7 @@ _LIGHT_CURVE = ("mag", "magerr", "flux", "fluxerr")
 
 
 def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
-    """Tell what a new series would be.
+    """Return a preview of a new series.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
     """
     calibration = calibration_of(new.metadata)
     taken = finding.taken_by(connection, principal, new.values)
-    exists = () if taken is None else (f"A series with this key is there already: {taken}. It would be refused.",)
+    exists = () if taken is None else (f"A series with this key exists already: {taken}. This one would be refused.",)
     return {
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},

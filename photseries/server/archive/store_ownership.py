@@ -36,7 +36,7 @@ OWNER_KEY = "photseries.archive"
 #: How many blobs of a store without an owner are looked up in the catalogue.
 _LOOKED_UP = 1000
 
-#: The length of a mark [bytes], less than that of a sector.
+#: The length of a mark [bytes], less than a sector.
 _LENGTH = 256
 #: How long a mark that was right is not read again before a write [s].
 _TRUSTED = 30.0

@@ -36,7 +36,7 @@ VISIBLE = or_(
 
 
 def seeing(principal: Principal) -> dict[str, Any]:
-    """Give what :data:`VISIBLE` binds for a principal."""
+    """Return what :data:`VISIBLE` binds for a principal."""
     return {
         "everything": principal.is_admin,
         "listeners": audience(principal.group_ids, principal.stream_ids),

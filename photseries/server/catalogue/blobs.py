@@ -55,7 +55,7 @@ class Blob:
     format: int
 
     def columns(self) -> dict[str, Any]:
-        """Give the columns that describe it."""
+        """Return the columns that describe it."""
         return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
 
     @property
@@ -94,7 +94,7 @@ def take_back(connection: Connection, filename: str, grace: float) -> bool:
 
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
-    """Give, of some blobs, those that no row names, with the seconds since a change unlinked them (None: none did)."""
+    """Return those of some blobs that no row names, with the seconds since they were unlinked (None: never)."""
     candidate = (
         func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
     )
@@ -139,7 +139,7 @@ def forget(connection: Connection, filenames: Sequence[str]) -> None:
 
 
 def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
-    """Give, of some blobs, those that a row names, or named once."""
+    """Return those of some blobs that a row names, or named once."""
     statement = union(
         *(select(table.filename).where(table.filename.in_(filenames)) for table in (Series, SeriesHistory))
     )
@@ -147,13 +147,13 @@ def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
 
 
 def archive(connection: Connection) -> str:
-    """Give what tells this archive from any other: when its first group was made, which a dump keeps."""
+    """Return the identity of this archive: the time of its first group, which a dump keeps."""
     made = connection.execute(select(Group.created_at).where(Group.name == EVERYONE)).scalar_one()
     return made.astimezone(UTC).isoformat()
 
 
 def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
-    """Give the blob of every series, ordered by the series' id."""
+    """Yield the blob of every series, ordered by the series' id."""
     last = 0
     while True:
         columns = [getattr(Series, name) for name in BLOB]
@@ -167,7 +167,7 @@ def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
 
 
 def unlinked_blobs(connection: Connection) -> Iterator[Blob]:
-    """Give the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
+    """Yield the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
     columns = [getattr(SeriesHistory, name) for name in BLOB]
     statement = select(SeriesHistory.series_id, *columns).join(
         UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename
@@ -185,12 +185,12 @@ def kept_count(connection: Connection) -> int:
 
 
 def blob_of(connection: Connection, series_id: int) -> Blob | None:
-    """Give the blob that a series has now; None when it is gone."""
+    """Return the blob that a series has now; None when it is gone."""
     columns = [getattr(Series, name) for name in BLOB]
     row = connection.execute(select(*columns).where(Series.id == series_id)).mappings().one_or_none()
     return None if row is None else of_row(series_id, row)
 
 
 def of_row(series_id: int, row: Mapping[str, Any] | RowMapping) -> Blob:
-    """Give the blob that a row describes."""
+    """Return the blob that a row describes."""
     return Blob(series_id, *(row[name] for name in BLOB))

@@ -61,7 +61,7 @@ FINENESS = 4.0
 
 
 def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
-    """Give the conditions of a query for a principal: visible, all criteria, inside the cone."""
+    """Return the conditions of a query for a principal: visible, all criteria, inside the cone."""
     conditions = [
         visible(principal),
         *(_condition(principal, restriction) for restriction in query.restrictions),
@@ -72,7 +72,7 @@ def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
 
 
 def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
-    """Give the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
+    """Return the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
     x, y, z = sky.unit_vector(ra, dec).tolist()
     return _square(SERIES.unit_x - x) + _square(SERIES.unit_y - y) + _square(SERIES.unit_z - z)
 
@@ -80,7 +80,7 @@ def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
 def order(
     principal: Principal, query: Query
 ) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
-    """Give what orders the rows, the value that does so first, and the conditions of the query's cursor.
+    """Return the order of the rows, its first value, and the conditions of the query's cursor.
 
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
     """
@@ -212,7 +212,7 @@ _OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement
 
 
 def _wide(column: ColumnElement[Any]) -> TypeEngine[Any]:
-    """Give the type of values to compare a column with: an integer that it could not hold equals none of its own."""
+    """Return the type of values to compare a column with: an integer that it could not hold equals none of its own."""
     return BigInteger() if isinstance(column.type, Integer) else column.type
 
 

@@ -165,7 +165,7 @@ class Catalogue:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Give a connection in autocommit, for single statements that change nothing.
+        """Yield a connection in autocommit, for single statements that change nothing.
 
         Raises
         ------
@@ -178,7 +178,7 @@ class Catalogue:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Give a connection in a transaction that commits on leaving, or rolls back when an exception leaves.
+        """Yield a connection in a transaction that commits on leaving, or rolls back when an exception leaves.
 
         Raises
         ------
@@ -245,7 +245,7 @@ class Catalogue:
 
     @contextmanager
     def elected(self, task: int, *, shared: bool = False) -> Iterator[bool]:
-        """Tell whether this process holds the advisory lock of a task, without waiting for it.
+        """Yield whether this process holds the advisory lock of a task, without waiting for it.
 
         Parameters
         ----------
@@ -338,7 +338,7 @@ def _require_open(connection: Any, *_: Any) -> None:
 
 
 def _session(settings: Database) -> dict[str, Any]:
-    """Give the settings of every session: those that the statements here were measured with."""
+    """Return the settings of every session: those that the statements here were measured with."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),
         "lock_timeout": int(settings.statement_timeout * 500),  # half, or the other timeout would hide the cause
@@ -398,6 +398,6 @@ def _outcome_unknown(error: DBAPIError) -> bool:
 
 
 def _state(error: DBAPIError, prefixes: tuple[str, ...] = ("",)) -> str | None:
-    """Give the SQLSTATE when the server answered with one that starts with a prefix, else None."""
+    """Return the SQLSTATE when the server answered with one that starts with a prefix, else None."""
     state = getattr(error.orig, "pgcode", None)
     return state if isinstance(state, str) and state.startswith(prefixes) else None

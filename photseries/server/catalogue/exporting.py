@@ -101,7 +101,7 @@ def cells(
 
 
 def members(connection: Connection, principal: Principal, low: int, high: int, *, by_source: bool) -> list[Member]:
-    """Give the visible series that lie between two numbers of order 29, in their order, those of a source together."""
+    """Yield the visible series between two numbers of order 29, sorted by them, those of a source together."""
     here = SERIES.healpix.between(low, high)
     place: ColumnElement[int] = SERIES.healpix
     chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*EXPORTED, *BLOB))))
@@ -118,12 +118,12 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
 
 
 def fingerprint(marks: Iterable[int]) -> int:
-    """Give the fingerprint of some series: any that comes, goes or has another revision makes another one."""
+    """Return the fingerprint of some series: any that comes, goes or has another revision makes another one."""
     return reduce(xor, marks, 0)
 
 
 def _placed(principal: Principal, *, by_source: bool) -> Subquery:
-    """Give the place, the weight and the mark of each series, or of all series of a source together."""
+    """Return the place, the weight and the mark of each series, or of all series of a source together."""
     seen, weight = visible(principal), SERIES.num_exp + METADATA_WEIGHT
     if not by_source:
         return select(SERIES.healpix, weight.label("weight"), _mark().label("mark")).where(seen).subquery()
@@ -133,7 +133,7 @@ def _placed(principal: Principal, *, by_source: bool) -> Subquery:
 
 
 def _mark() -> ColumnElement[int]:
-    """Give the part of a series in a fingerprint."""
+    """Return the part of a series in a fingerprint."""
     return func.hashint8extended(SERIES.id, cast(SERIES.revision, BigInteger), type_=BigInteger)
 
 
@@ -142,5 +142,5 @@ def _pixel(place: ColumnElement[int], order: int) -> ColumnElement[int]:
 
 
 def _plain(value: Any) -> Any:
-    """Give a JSON object as text."""
+    """Return a JSON object as text."""
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

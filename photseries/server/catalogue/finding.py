@@ -104,13 +104,13 @@ class Page:
 
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
-    """Give one series, or None when it is absent or not visible."""
+    """Return one series, or None when it is absent or not visible."""
     row = _ONE.execute(connection, series_id=series_id, **_seeing(principal)).one_or_none()
     return None if row is None else found_of(row)
 
 
 def find(connection: Connection, principal: Principal, query: Query) -> Page:
-    """Give one page of the series that match a query and are visible; in a cone with their separation [arcsec].
+    """Return one page of the series that match a query and are visible; in a cone with their separation [arcsec].
 
     The rows of the page are found first, from the indexes alone where these hold all that is compared, and only those
     are read: a row is wide, and most that are looked at on the way to a page are not on it.
@@ -125,7 +125,7 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
 
 
 def arcsec(squared_chord: float) -> float:
-    """Give the angle [arcsec] of a squared chord."""
+    """Return the angle [arcsec] of a squared chord."""
     return float(separation(math.sqrt(squared_chord)))
 
 
@@ -154,7 +154,7 @@ def page_of(
     place: Callable[[Row[Any]], Any],
     more: Callable[[Row[Any]], Mapping[str, Any]] = lambda row: NOTHING,
 ) -> Page:
-    """Make a page of rows, of which there is one more than the page holds when there is a next one.
+    """Make a page of rows; one row more than the page holds means that there is a next page.
 
     Parameters
     ----------
@@ -186,7 +186,7 @@ def totals(connection: Connection) -> tuple[int, int]:
 
 
 def taken_by(connection: Connection, principal: Principal, values: Mapping[str, Any]) -> int | None:
-    """Give the id of the series that holds a unique key, when the principal may see it."""
+    """Return the id of the series that holds a unique key, when the principal may see it."""
     same = [SERIES[name].is_not_distinct_from(values[name]) for name in KEY]
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
@@ -198,7 +198,7 @@ def shown(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Sele
 
 
 def _seeing(principal: Principal) -> dict[str, Any]:
-    """Give what a statement binds so that a principal sees no more than is open to it."""
+    """Return what a statement binds so that a principal sees no more than is open to it."""
     return {
         **seeing(principal),
         "joined_groups": sorted(principal.group_ids),

@@ -99,7 +99,7 @@ def create_index(name: str, table: str, columns: Sequence[str], **options: Any) 
 
 
 def is_empty(engine: Engine) -> bool:
-    """Tell whether the database has no schema of ours yet."""
+    """Return whether the database has no schema of ours yet."""
     with engine.connect() as connection:
         return _revision(connection) is None
 
@@ -155,14 +155,14 @@ def _configuration() -> Config:
 
 
 def _folder() -> Path:
-    """Give the migrations' folder: inside an installed package, at the top of a checkout."""
+    """Return the migrations' folder: inside an installed package, at the top of a checkout."""
     server = Path(str(resources.files("photseries.server")))
     installed = server / "migrations"
     return installed if installed.is_dir() else server.parents[1] / "migrations"
 
 
 def _revisions() -> list[str]:
-    """Give the revisions, oldest first: they are numbered, and their numbers begin the names of their files."""
+    """Return the revisions, oldest first: they are numbered, and their numbers begin the names of their files."""
     return sorted(script.name.partition("_")[0] for script in (_folder() / "versions").glob("[0-9]*.py"))
 
 

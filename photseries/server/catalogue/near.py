@@ -177,7 +177,7 @@ def _too_much(what: str) -> InvalidError:
 
 
 def _comes_after(pairs: _Pairs, position: int, chord: float, series_id: int) -> NDArray[np.bool_]:
-    """Tell which pairs come after the place of a cursor."""
+    """Return which pairs come after the place of a cursor."""
     further = (pairs.squared_chord > chord) | ((pairs.squared_chord == chord) & (pairs.id > series_id))
     return np.asarray((pairs.position > position) | ((pairs.position == position) & further))
 

@@ -180,14 +180,14 @@ def remove(connection: Connection, kind: str, identity: int | str) -> bool:
 
 
 def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, Any] | None:
-    """Give an entry that the principal may see, or None."""
+    """Return an entry that the principal may see, or None."""
     table = TABLES[kind].__table__
     row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
 def place(connection: Connection, instrument_id: int) -> dict[str, Any]:
-    """Give the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
+    """Return the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
     columns = [TABLES["instrument"].__table__.c[name] for name in PLACE]
     row = (
         connection.execute(select(*columns).where(TABLES["instrument"].__table__.c.id == instrument_id))
@@ -198,7 +198,7 @@ def place(connection: Connection, instrument_id: int) -> dict[str, Any]:
 
 
 def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:
-    """Give a page of the entries that the principal may see, ordered by id."""
+    """Return a page of the entries that the principal may see, ordered by id."""
     statement = shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
     return [dict(row) for row in connection.execute(statement.limit(limit).offset(offset)).mappings()]
 
@@ -209,7 +209,7 @@ def count(connection: Connection, principal: Principal, kind: str) -> int:
 
 
 def by_name(connection: Connection, kind: str, name: str) -> int | None:
-    """Give the id of a user, group or stream by its name."""
+    """Return the id of a user, group or stream by its name."""
     table = TABLES[kind].__table__
     return connection.scalar(select(table.c.id).where(table.c["username" if kind == "users" else "name"] == name))
 

@@ -75,7 +75,7 @@ class Changeable:
 
 
 def for_change(connection: Connection, principal: Principal, series_id: int) -> Changeable | None:
-    """Give what a change of a series needs, or None when it is absent or not visible."""
+    """Return what a change of a series needs, or None when it is absent or not visible."""
     owners_group = select(Group.id).where(Group.single_user_id == Series.owner_id).scalar_subquery()
     statement = select(
         Series.__table__, changeable(principal).label("allowed"), owners_group.label("owners_group_id")
@@ -246,7 +246,7 @@ def remove(connection: Connection, series_id: int, revision: int) -> bool:
 def _sharing(
     group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
 ) -> tuple[tuple[type[SeriesGroup] | type[SeriesStream], str, Sequence[int] | None], ...]:
-    """Give the tables that say with whom a series is shared, with the column and the ids for each."""
+    """Return the tables that say with whom a series is shared, with the column and the ids for each."""
     return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
 
 

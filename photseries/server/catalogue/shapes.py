@@ -21,7 +21,7 @@ class Shape(NamedTuple):
 
 
 def entry_shapes(kind: str) -> Mapping[str, Shape]:
-    """Give the shapes of the fields of an entry of a registry."""
+    """Return the shapes of the fields of an entry of a registry."""
     return {str(column.key): _shape(column) for column in shown(kind).selected_columns}
 
 

@@ -42,7 +42,7 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
 
     DIR gets a dump of the database, and the files of the store that it does not have yet.
     The service may run meanwhile. Files that DIR already has are compared, not copied again, so a backup that was
-    broken off goes on when the command is given again. The dump of the backup before is replaced at the end. Exit
+    broken off continues when the command is given again. The dump of the backup before is replaced at the end. Exit
     status 2 when a file could not be copied.
 
     With --hold a COMMAND makes the backup; the exit status is the command's.

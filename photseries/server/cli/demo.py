@@ -33,7 +33,7 @@ __all__ = ["COMMANDS"]
 def demo(directory: Path | None, host: str, port: int) -> None:
     """Serve sample light curves from a temporary archive, deleted on exit.
 
-    No configuration is read and no archive touched: what there is in config.yaml, or in ./data, stays as it is.
+    No configuration is read and no archive touched: config.yaml and ./data stay as they are.
     """
     with reported(), ExitStack() as stack:
         if directory is None:

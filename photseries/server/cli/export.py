@@ -46,7 +46,7 @@ def export() -> None:
     help="Measurements in a partition, above which it is divided.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers then write the partitions.")
-@click.option("--adopt", is_flag=True, help="Go on with the export of another copy of this database.")
+@click.option("--adopt", is_flag=True, help="Continue the export of another copy of this database.")
 @json_option
 @configured()
 def hats(
@@ -60,9 +60,9 @@ def hats(
     adopt: bool,
     as_json: bool,
 ) -> None:
-    """Export every series of the archive, whoever may see it, as a HATS catalogue with nested light curves.
+    """Export every series of the archive, whatever its sharing, as a HATS catalogue with nested light curves.
 
-    TARGET is a folder or s3://BUCKET/PREFIX. An export that is there already is brought up to date.
+    TARGET is a folder or s3://BUCKET/PREFIX. An existing export is brought up to date.
     """
     layout = Layout(by_source=rows == "source", columns=columns)
     patient = dataclasses.replace(config.database, statement_timeout=STATEMENT_TIMEOUT)

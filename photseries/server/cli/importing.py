@@ -38,8 +38,8 @@ INTERVAL = 10.0
 
 _CALLED = {
     Status.TAKEN: "taken over",
-    Status.THERE: "were there already",
-    Status.CHANGED: "were there already, and are different now",
+    Status.THERE: "existed already",
+    Status.CHANGED: "existed already, and are different now",
     Status.EXCLUDED: "left out as asked",
     Status.MISSING: "have no file",
     Status.UNREADABLE: "have a file that cannot be read",
@@ -102,7 +102,7 @@ def skyportal(
     """Take the photometric series of a SkyPortal over, with everything they refer to; all ids are kept.
 
     Files are read as uploads are, and every statistic is computed anew: the report names what was different, and why.
-    What an earlier import has taken is left as it is, so the same command goes on where it was interrupted.
+    What an earlier import has taken is left as it is, so the same command continues where it was interrupted.
 
     Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
     """
@@ -136,8 +136,8 @@ def skyportal(
 def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, dry_run: bool, as_json: bool) -> None:
     """Take a tree of HDF5 files in that were written by the how-to's recipe, each as a series.
 
-    The mapping says whose they become, and what their paths and they themselves do not say. What is there already is
-    left as it is, so the same command goes on where it was interrupted.
+    The mapping says whose they become, and what their paths and they themselves do not say. What exists already is
+    left as it is, so the same command continues where it was interrupted.
 
     Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
     """
@@ -166,7 +166,7 @@ def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
 
 @contextmanager
 def _steps(total: int) -> Iterator[Callable[[], None]]:
-    """Give what is to be called for each series: a bar on a terminal, else a line now and then."""
+    """Yield the function to call for each series: it moves a bar on a terminal, else prints a line now and then."""
     if sys.stderr.isatty():
         with progress(total) as advance:
             yield advance

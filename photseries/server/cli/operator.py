@@ -55,7 +55,7 @@ def serve(config: Config, listening: tuple[int, ...]) -> None:
 
 
 def _like_this(listening: list[int]) -> list[str]:
-    """Give the command of one process of several."""
+    """Return the command of one process of several."""
     context = click.get_current_context()
     given = {"config": context.params["file"], "data": context.params["directory"], "processes": 1}
     options = [word for name, value in given.items() if value is not None for word in (f"--{name}", str(value))]
@@ -114,7 +114,7 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
     """Bring the database's schema to this version's revision.
 
     Make a backup before: only a backup leads back to an older version. Large tables get their indexes while the
-    service goes on. A command that was interrupted continues when it is given again.
+    service keeps running. A command that was interrupted continues when it is given again.
     """
     if check:
         require_archive(config)

@@ -26,7 +26,7 @@ DEFAULT_FILE = Path("config.yaml")
 
 
 def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the options ``--config`` and ``--data``, and pass it the configuration as first argument.
+    """Add the options ``--config`` and ``--data`` to a command, and pass it the configuration as first argument.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ class _Lines(logging.Formatter):
 
 
 def jobs_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the option ``--jobs``."""
+    """Add the option ``--jobs`` to a command."""
     help_ = "How many files at a time."
     return click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help=help_)(command)
 

@@ -133,7 +133,7 @@ def audit(config: Config, last: int, as_json: bool) -> None:
 
 
 def _with_fields(command: Callable[..., None], kind: str, argument: str | None) -> Callable[..., None]:
-    """Give a command the fields of a kind's schema as options, and one of them as argument."""
+    """Add the fields of a kind's schema to a command, as options, and one of them as argument."""
     for name, field in reversed(CREATIONS[kind].fields.items()):
         if name == argument:
             command = click.argument(name, metavar=name.removesuffix("_id").upper())(command)

@@ -41,7 +41,7 @@ def copy(config: Config, source: str, target: str, trust_sizes: bool, jobs: int,
     """Copy the files of the archive from one store to another, and check each.
 
     FROM and TO are addresses as in store.url: s3://BUCKET/PREFIX or file:///FOLDER. Nothing in TO is replaced; a copy
-    that was broken off goes on when the command is given again. The service may run meanwhile. Exit status 2 when a
+    that was broken off continues when the command is given again. The service may run meanwhile. Exit status 2 when a
     file could not be copied.
     """
     _require_apart(source, target)
@@ -96,14 +96,14 @@ def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
 
 
 def _require_apart(source: str, target: str) -> None:
-    """Refuse two places of which one lies in the other: a sweep of the outer one would empty the inner one."""
+    """Refuse two places where one lies in the other: a sweep of the outer one would empty the inner one."""
     one, other = _place(source), _place(target)
     if one.startswith(other) or other.startswith(one):
         raise StartError(f"{source} and {target} are one place, or one lies in the other.")
 
 
 def _place(url: str) -> str:
-    """Give the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
+    """Return the address of a store with a slash at its end; of a folder the real one, whatever links lead there."""
     parts = urlsplit(url)
     path = str(Path(parts.path).resolve()) if parts.scheme == "file" else parts.path
     return parts._replace(path=f"{path.rstrip('/')}/").geturl()

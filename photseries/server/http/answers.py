@@ -58,7 +58,7 @@ class ProtocolError(PhotseriesError):
 
 
 def presentable(exception: BaseException | None, request_id: str) -> PhotseriesError:
-    """Give what a client may know of an exception: of one that nobody expected, the request's id alone."""
+    """Return the error that a client gets for an exception: for an unexpected one only the request's id."""
     if isinstance(exception, PhotseriesError):
         return exception
     if isinstance(exception, HTTPError) and exception.status_code < 500:

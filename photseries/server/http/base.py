@@ -1,4 +1,4 @@
-"""The base of all handlers: who asks, what the body is, and the one place where an error becomes an answer.
+"""The base of all handlers: credentials, body, and the one place where an error becomes an answer.
 
 A request is admitted, or refused, before its body is read: token, permission, media type and length are known from the
 headers. Work runs in a pool of threads, JSON included, so that the event loop only moves bytes.
@@ -195,7 +195,7 @@ class BaseHandler(RequestHandler):
             raise self._too_large()
 
     def given_credential(self) -> Credential:
-        """Give what the request shows of who asks; see :func:`photseries.server.http.credentials.shown`."""
+        """Return the credential of the request; see :func:`photseries.server.http.credentials.shown`."""
         return shown(self.request, self.services.config, public=self.public and self.verb == "GET")
 
     def _has_body(self) -> bool:
@@ -262,7 +262,7 @@ class BaseHandler(RequestHandler):
             return json_columns.parse(content, self.services.config.limits)
 
     def arguments(self) -> dict[str, list[str]]:
-        """Give the query arguments as text."""
+        """Return the query arguments as text."""
         return texts_of(self.request.query_arguments)
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False) -> T:

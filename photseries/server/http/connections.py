@@ -147,7 +147,7 @@ class _Stream(IOStream):
     forget: Callable[[_Stream], None]
 
     def is_idle_since(self, time: float) -> bool:
-        """Tell whether the last answer was sent before a time of the loop, and the client has sent nothing since."""
+        """Return whether the last answer was sent before a time of the loop, and the client has sent nothing since."""
         waits = self._reads_head and self.reading() and not self.writing()
         if not waits or self._waits_since > time:
             return False

@@ -1,4 +1,4 @@
-"""How a request shows who asks: with a token in a header, or with the session of a browser in a cookie.
+"""The credentials of a request: a token in a header, or the session of a browser in a cookie.
 
 A browser sends its cookies along with what any page makes it send. So the cookie alone counts only for looking at
 pages; the API, and every change, wants a second secret beside it, which only our own pages know.
@@ -70,7 +70,7 @@ ANONYMOUS = Credential("", lambda accounts, _: anonymous(accounts.id_of("groups"
 
 
 def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Credential:
-    """Give the credential of a request to the API: a token, or a session together with its CSRF token.
+    """Return the credential of a request to the API: a token, or a session together with its CSRF token.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
 
 
 def session_of(request: HTTPServerRequest, settings: Server) -> str:
-    """Give the secret of a request's session, which is empty when there is none."""
+    """Return the secret of a request's session, which is empty when there is none."""
     # The cookies property of the request makes an object of each cookie, at ten times the cost.
     cookies = parse_cookie(request.headers.get("Cookie", ""))
     return cookies.get(cookie_name(is_https(request, settings)), "")
@@ -135,17 +135,17 @@ def cookie_name(https: bool) -> str:
 
 
 def is_https(request: HTTPServerRequest, settings: Server) -> bool:
-    """Tell whether the browser speaks https, to a proxy before us."""
+    """Return whether the browser speaks https, to a proxy before us."""
     return came_by_https(request.remote_ip or "", request.headers.get("X-Forwarded-Proto", ""), settings)
 
 
 def origin_of(request: HTTPServerRequest, settings: Server) -> str:
-    """Give the URL of the service as the client has it."""
+    """Return the URL of the service as the client has it."""
     return f"{'https' if is_https(request, settings) else 'http'}://{request.host}"
 
 
 def csrf_token(session: str) -> str:
-    """Give the CSRF token that goes with a session; it tells nothing of the session's secret."""
+    """Return the CSRF token that goes with a session; it tells nothing of the session's secret."""
     return hmac.new(session.encode("utf-8", "surrogateescape"), b"csrf", hashlib.sha256).hexdigest()
 
 

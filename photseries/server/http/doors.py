@@ -22,7 +22,7 @@ WINDOW = 60.0  # [s]
 
 
 def client_address(peer: str, forwarded: str, settings: Server) -> str:
-    """Give the address of a client.
+    """Return the address of a client.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
 
 
 def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
-    """Tell whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
+    """Return whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
     return forwarded.strip().lower() == "https" and _is_trusted(_address(peer), settings)
 
 

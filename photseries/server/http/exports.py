@@ -35,7 +35,7 @@ class ExportHandler(BaseHandler):
         fails=(DamagedError, NotInstalledError, BusyError),
     )
     async def get(self) -> None:
-        """Give every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
+        """Return every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
         form, pieces = await self.run(self._asked)
         if self.shared.exports.locked():
             raise UnavailableError("Too many exports are running. Try again later.")

@@ -110,7 +110,7 @@ class FileHandler(BaseHandler):
 
     @_FILE
     async def get(self, identity: str) -> None:
-        """Give a series, or a part of its table, as a file: whole, or a range of its bytes."""
+        """Return a series, or a part of its table, as a file: whole, or a range of its bytes."""
         await self.send_file(identity)
 
     async def send_file(self, identity: str, extension: str | None = None) -> None:
@@ -190,5 +190,5 @@ class ExtensionHandler(FileHandler):
 
     @_BY_EXTENSION
     async def get(self, identity: str, extension: str) -> None:  # type: ignore[override]
-        """Give a series, or a part of its table, as a file of a format: whole, or a range of its bytes."""
+        """Return a series, or a part of its table, as a file of a format: whole, or a range of its bytes."""
         await self.send_file(identity, extension)

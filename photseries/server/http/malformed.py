@@ -28,12 +28,12 @@ log = logging.getLogger(__name__)
 class Courteous(HTTPMessageDelegate):
     """Passes a request on, and answers it when the request line or the headers cannot be made sense of.
 
-    Among these are more than a thousand query arguments or 200 headers, and a Host that is none.
+    Among these are more than a thousand query arguments or 200 headers, and a Host that is not one.
 
     Parameters
     ----------
     within : HTTPMessageDelegate
-        Whoever makes sense of it.
+        The delegate that reads the message.
     connection : HTTPConnection
     metrics : Metrics
     """

@@ -23,17 +23,17 @@ _BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", 
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:
-    """Tell what the body is."""
+    """Return what the body is."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def encoding_of(headers: Mapping[str, str]) -> str:
-    """Tell what the body is compressed by."""
+    """Return what the body is compressed by."""
     return headers.get("Content-Encoding", "identity").strip().lower()
 
 
 def announced(headers: Mapping[str, str]) -> int:
-    """Tell how long the body will be [bytes], as far as that is said.
+    """Return the announced length of the body [bytes].
 
     Raises
     ------
@@ -48,7 +48,7 @@ def announced(headers: Mapping[str, str]) -> int:
 
 
 def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
-    """Give query arguments as text; Tornado reads names as Latin-1."""
+    """Return query arguments as text; Tornado reads names as Latin-1."""
     return {
         name if name.isascii() else name.encode("latin-1").decode("utf-8", "replace"): [
             value.decode("utf-8", "replace") for value in values

@@ -45,7 +45,7 @@ class LivenessHandler(BaseHandler):
 
     @Contract(gives="Alive")
     async def get(self) -> None:
-        """Say that the process answers."""
+        """Return that the process answers."""
         await self.send([success({"alive": True})])  # from the event loop: it says what it does while all else waits
 
 
@@ -56,7 +56,7 @@ class ReadyHandler(BaseHandler):
 
     @Contract(query=READY, gives="Ready", fails=(UnavailableError,))
     async def get(self) -> None:
-        """Say that every part is there; 503 names those that are away."""
+        """Return whether every part is available; 503 names those that are not."""
         await self.reply(self._parts)
 
     def _parts(self) -> dict[str, Any]:
@@ -95,7 +95,7 @@ class MetricsHandler(BaseHandler):
 
     @Contract(gives=Raw(("text/plain",)))
     async def get(self) -> None:
-        """Give the metrics of the service in Prometheus' format; without a token to a client on its machine."""
+        """Return the metrics of the service in Prometheus' format; a client on its machine needs no token."""
         content = await self.run(self.shared.metrics.text)
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         await self.send([content])
@@ -108,7 +108,7 @@ class WhoAmIHandler(BaseHandler):
 
     @Contract(gives="WhoAmI")
     async def get(self) -> None:
-        """Say whose token it is, what it permits, and what its user belongs to."""
+        """Return the user of the token, its permissions, and the user's groups and streams."""
         await self.reply(
             lambda: {
                 "user_id": self.principal.user_id,
@@ -140,7 +140,7 @@ class EnumTypesHandler(BaseHandler):
 
     @Contract(gives="EnumTypes")
     async def get(self) -> None:
-        """Give the values that listed fields allow: filters, alignments, time scales, permissions."""
+        """Return the values that listed fields allow: filters, alignments, time scales, permissions."""
         await self.reply(
             lambda: {
                 "ALLOWED_BANDPASSES": self.services.archive.filters,

@@ -76,7 +76,7 @@ def supervise(
                     mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
                     processes[place] = _start(command, descriptors, folder)
         for one in sockets:
-            one.close()  # or the system would go on to queue connections for processes that accept no more
+            one.close()  # or the system would still queue connections for processes that accept no more
 
 
 @contextlib.contextmanager

@@ -93,7 +93,7 @@ class EntryHandler(_KindHandler):
 
     @Contract(gives="{kind}")
     async def get(self, identity: str) -> None:
-        """Give the entry."""
+        """Return the entry."""
         await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
 
     @Contract(fails=(InUseError, InDoubtError))

@@ -211,7 +211,7 @@ class OneSeriesHandler(UploadHandler):
         fails=(DamagedError, BusyError, ForbiddenError),
     )
     async def get(self, identity: str) -> None:
-        """Give the series, with its table as JSON columns, as HDF5 or without, also as it was at a revision."""
+        """Return the series, with its table as JSON columns, as HDF5 or without, also as it was at a revision."""
 
         def get() -> tuple[str | None, list[bytes]]:
             values = parameters.read(self.arguments(), ONE_SERIES)

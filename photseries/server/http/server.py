@@ -144,7 +144,7 @@ def listen(settings: Server) -> list[socket.socket]:
 
 
 def url_of(sockets: Sequence[socket.socket]) -> str:
-    """Give the URL of what is served."""
+    """Return the URL of what is served."""
     host, port, *_ = sockets[0].getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 

@@ -15,7 +15,7 @@ from photseries.server.settings import Server
 
 __all__ = ["Body", "Spool"]
 
-#: A body that grows longer than this goes on in a file [bytes]; the first while bodies hold much of the memory.
+#: A body that grows longer than this continues in a file [bytes]; the first while bodies hold much of the memory.
 SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
 #: The share of the memory that is much.
 CROWD = 0.25
@@ -44,7 +44,7 @@ class Spool:
         return self._held["memory"] > CROWD * self._budget["memory"]
 
     def held(self, place: str) -> int:
-        """Give the bytes that bodies hold in ``memory`` or on ``disk``."""
+        """Return the bytes that bodies hold in ``memory`` or on ``disk``."""
         return self._held[place]
 
     def take(self, place: str, size: int) -> None:
@@ -61,13 +61,13 @@ class Spool:
             self._held[place] += size
 
     def give(self, place: str, size: int) -> None:
-        """Give back to a budget."""
+        """Return bytes to a budget."""
         with self._lock:
             self._held[place] -= size
 
     @contextlib.contextmanager
     def borrowed(self, place: str, size: int) -> Iterator[None]:
-        """Take from a budget, and give back in the end."""
+        """Take from a budget, and give back at the end of the block."""
         self.take(place, size)
         try:
             yield
@@ -91,7 +91,7 @@ class Body:
         self.size = 0
 
     def goes_to_disk(self, size: int) -> bool:
-        """Tell whether a part of so many bytes goes to a file."""
+        """Return whether a part of so many bytes goes to a file."""
         if self._file is not None:
             return True
         after = self.size + size
@@ -127,7 +127,7 @@ class Body:
 
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
-        """Give the whole body, once; it counts as memory for as long as it is used."""
+        """Yield the whole body, once; it counts as memory for as long as it is used."""
         with self._spool.borrowed("memory", self._taken["disk"]):
             content = self._whole()
             yield content

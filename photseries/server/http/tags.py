@@ -42,7 +42,7 @@ def tag_of(found: Found, form: str, content: bytes = b"") -> str:
 
 
 def is_known(headers: Mapping[str, str], tag: str) -> bool:
-    """Tell whether If-None-Match names an answer, or any (RFC 9110, 13.1.2: what is weak is as good)."""
+    """Return whether If-None-Match names an answer, or any (RFC 9110, 13.1.2: what is weak is as good)."""
     return "*" in _listed(headers) or _as_listed(headers, tag) is not None
 
 
@@ -56,7 +56,7 @@ def _as_listed(headers: Mapping[str, str], tag: str) -> str | None:
 
 
 def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | None:
-    """Give the revisions of a series that If-Match names, in any format; None when it is absent or names any."""
+    """Return the revisions of a series that If-Match names, in any format; None when it is absent or names any."""
     text = headers.get("If-Match", "*").strip()
     if text == "*":
         return None
@@ -64,14 +64,14 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
 
 
 def may_be_kept(handler: BaseHandler, tag: str, *others: str) -> None:
-    """Say of an answer that a client may keep it, and ask about it again.
+    """Set the headers of an answer that a client may cache and revalidate.
 
     Parameters
     ----------
     handler : BaseHandler
     tag : str
     others : str
-        Headers of the request on which the answer depends, beside those that say who asks.
+        Headers of the request on which the answer depends, beside the credentials.
     """
     handler.set_header("ETag", _as_listed(handler.request.headers, tag) or tag)
     handler.set_header("Cache-Control", "private, no-cache")

@@ -49,11 +49,11 @@ class _QueryHandler(BaseHandler):
         return _LONGEST_FORM
 
     def given_credential(self) -> Credential:
-        """Give what the request shows of who asks; nobody may ask by POST, too, which changes nothing here."""
+        """Return the credential of the request; a POST may have none, as it changes nothing here."""
         return shown(self.request, self.services.config, public=True)
 
     def arguments(self) -> dict[str, list[str]]:
-        """Give the parameters of the query and of the form; call it in a thread.
+        """Return the parameters of the query and of the form; call it in a thread.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class ConeSearchHandler(_QueryHandler):
         yield from _joined(conesearch.answer(observations, verbosity, most, service))
 
     def _instruments(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
-        """Give what looks up the instrument of a series, each once."""
+        """Return what looks up the instrument of a series, each once."""
 
         @lru_cache(1000)
         def entry(instrument_id: int) -> Mapping[str, Any]:
@@ -105,7 +105,7 @@ class DataLinkHandler(_QueryHandler):
     """DataLink."""
 
     async def get(self) -> None:
-        """List what there is of series (ID, several times): the light curve in every format, its metadata."""
+        """List the links of series (ID, several times): the light curve in every format, its metadata."""
         content = await self.run(lambda: datalink.document(list(self._links())))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
         await self.send([content.encode()])

@@ -59,11 +59,11 @@ class Store(ABC):
 
     @abstractmethod
     def read(self, key: str) -> bytes | None:
-        """Give the whole blob, None when there is none."""
+        """Return the whole blob, None when there is none."""
 
     @abstractmethod
     def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
-        """Give a blob, or a range of its bytes, in pieces, so that it need not fit into memory.
+        """Yield a blob, or a range of its bytes, in pieces, so that it need not fit into memory.
 
         Parameters
         ----------
@@ -81,7 +81,7 @@ class Store(ABC):
 
     @abstractmethod
     def size(self, key: str) -> int | None:
-        """Give the length of the blob [bytes], None when there is none."""
+        """Return the length of the blob [bytes], None when there is none."""
 
     @abstractmethod
     def delete(self, key: str) -> None:

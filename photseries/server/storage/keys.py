@@ -65,7 +65,7 @@ def check_key(key: str) -> tuple[list[str], str]:
     Raises
     ------
     ValueError
-        When it is no key: it might lead out of the store, or to a file that is none of ours.
+        When it is no key: it might lead out of the store, or to a file that is not ours.
     """
     *folders, name = key.split("/")
     if len(key) > LONGEST_KEY or not all(map(_FOLDER.fullmatch, folders)) or not _FILE.fullmatch(name):

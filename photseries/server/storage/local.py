@@ -73,7 +73,7 @@ class LocalStore(Store):
             raise UnavailableError("The store is too busy. Try again.")
 
     def read(self, key: str) -> bytes | None:
-        """Give the whole blob, None when there is none."""
+        """Return the whole blob, None when there is none."""
         with _translated():
             file = self._opened(key)
             if file is None:
@@ -82,13 +82,13 @@ class LocalStore(Store):
                 return file.readall()
 
     def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
-        """Give a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
+        """Return a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
         with _translated():
             file = self._opened(key)
         return None if file is None else _pieces(file, start, stop)
 
     def size(self, key: str) -> int | None:
-        """Give the length of the blob [bytes], None when there is none."""
+        """Return the length of the blob [bytes], None when there is none."""
         folders, name = check_key(key)
         with _translated():
             try:
@@ -167,7 +167,7 @@ class LocalStore(Store):
         return io.FileIO(descriptor)
 
     def _now(self) -> float:
-        """Give the time by the clock that stamps the files, which is another machine's for a network disk.
+        """Return the time by the clock that stamps the files, which is another machine's for a network disk.
 
         Nothing is written for it: who sweeps a disk that is full needs it, too.
         """
@@ -177,7 +177,7 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _partial(self, blob: bytes | memoryview) -> Iterator[tuple[int, str]]:
-        """Write a synchronized file that is removed in the end; give the descriptor of its folder, and its name."""
+        """Write a synchronized file that is removed at the end; yield the descriptor of its folder, and its name."""
         name = secrets.token_hex(16)
         with self._walk([PARTIAL], make=True) as (*_, folder):
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -90,14 +90,14 @@ class ObjectStore(Store):
         reached("store: object put")
 
     def read(self, key: str) -> bytes | None:
-        """Give the whole blob, None when there is none."""
+        """Return the whole blob, None when there is none."""
         check_key(key)
         with contextlib.suppress(FileNotFoundError), _translated():
             return obstore.get(self._backend, key).bytes().to_bytes()
         return None
 
     def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
-        """Give a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
+        """Return a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
         check_key(key)
         # An empty object has no range at all, so the whole of one is asked for without.
         bounds: Any = {"range": {"offset": start} if stop is None else (start, stop)} if start or stop else None
@@ -107,7 +107,7 @@ class ObjectStore(Store):
         return None
 
     def size(self, key: str) -> int | None:
-        """Give the length of the blob [bytes], None when there is none."""
+        """Return the length of the blob [bytes], None when there is none."""
         check_key(key)
         with contextlib.suppress(FileNotFoundError), _translated():
             try:
@@ -193,7 +193,7 @@ class ObjectStore(Store):
 
     @contextlib.contextmanager
     def _probe(self) -> Iterator[str]:
-        """Write an object that is removed in the end; give its name."""
+        """Write an object that is removed at the end; yield its name."""
         probe = f"{PARTIAL}/{secrets.token_hex(16)}"
         self._put(probe, b"probe")
         try:
@@ -202,7 +202,7 @@ class ObjectStore(Store):
             self._remove(probe)
 
     def _now(self) -> datetime:
-        """Give the time by the clock that stamps the objects."""
+        """Return the time by the clock that stamps the objects."""
         with self._probe() as probe, _translated():
             return obstore.head(self._backend, probe)["last_modified"]
 

@@ -215,7 +215,7 @@ def test_an_import_goes_on_where_it_was_killed(resumed, peer):
 
 
 def test_a_repeated_import_takes_nothing(repeated, peer):
-    assert any(f"{len(peer.rows) - len(FAILED)}  were there already" in line for line in repeated)
+    assert any(f"{len(peer.rows) - len(FAILED)}  existed already" in line for line in repeated)
     assert sum(line.startswith(("missing: ", "unreadable: ", "refused: ")) for line in repeated) == len(FAILED)
 
 

@@ -33,7 +33,7 @@ class AssetHandler(BaseHandler):
     reads: ClassVar = ()  # compressed once, not for each answer
 
     async def get(self, version: str, name: str) -> None:
-        """Give an asset of the pages: a style, a module of JavaScript, BokehJS."""
+        """Return an asset of the pages: a style, a module of JavaScript, BokehJS."""
         packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
         content = await self.run(lambda: _content(name, packed))
         tag = f'"{_version()}{"-gzip" if packed else ""}"'
@@ -50,7 +50,7 @@ class AssetHandler(BaseHandler):
 
 
 def address_of(name: str) -> str:
-    """Give the path at which an asset is served."""
+    """Return the path at which an asset is served."""
     return f"/static/{_version()}/{name}"
 
 

@@ -137,7 +137,7 @@ def _inputs(
 
 
 def _link(given: Mapping[str, Sequence[str]], changed: Mapping[str, Any]) -> str:
-    """Give the address of this search with some parameters changed; whatever else changes, it begins at page 1."""
+    """Return the address of this search with some parameters changed; whatever else changes, it begins at page 1."""
     kept = {name: texts for name, texts in given.items() if name not in ("pageNumber", "cursor")}
     text = urlencode({**kept, **changed}, doseq=True)
     return f"/?{text}" if text else "/"

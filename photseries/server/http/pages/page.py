@@ -77,7 +77,7 @@ class PageHandler(BaseHandler):
         return session_of(self.request, self.services.config.server)
 
     def given_credential(self) -> Credential:
-        """Give the session, which alone is enough to look.
+        """Return the session, which alone is enough to look.
 
         Raises
         ------
@@ -136,7 +136,7 @@ class PageHandler(BaseHandler):
         return {"path": "/", "httponly": True, "secure": self.https, "samesite": "Lax"}
 
     def error_body(self, error: PhotseriesError) -> bytes:
-        """Write the page about an error; whoever is not signed in is sent to the page for that."""
+        """Write the page about an error; visitors who are not signed in are sent to the sign-in page."""
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         if error.status != 401:
             return self.page("error.html", error=error)

@@ -44,7 +44,7 @@ class SeriesPageHandler(PageHandler):
             await self.show("deleted.html", lambda: {"series_id": series_id})
 
     def values(self, series_id: int) -> Mapping[str, Any]:
-        """Give the values of the template; call it in a thread."""
+        """Return the values of the template; call it in a thread."""
         fields = self.services.reader.get(self.principal, series_id).fields
         instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
         return {
@@ -62,7 +62,7 @@ class SeriesPageHandler(PageHandler):
         }
 
     def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Give what the script needs: numbers of the series, and which of its columns are what."""
+        """Return what the script needs: numbers of the series, and which of its columns are what."""
         numeric = list(fields["medians"])
         time = next(name for name in TIME if name in numeric)
         spellings = brightness_spellings(calibration_of(fields))
@@ -95,5 +95,5 @@ class SeriesFileHandler(PageHandler, FileHandler):
     needs: ClassVar = {"GET": ANY}
 
     async def get(self, identity: str) -> None:
-        """Give a file of a series."""
+        """Return a file of a series."""
         await self.send_file(identity)

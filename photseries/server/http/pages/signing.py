@@ -20,12 +20,12 @@ class SignInHandler(PageHandler):
     async def get(self) -> None:
         """Ask for a token."""
         ended = self.get_query_argument("ended", "") == "1"
-        said = "Your session has ended. Sign in again to go on." if ended else ""
+        said = "Your session has ended. Sign in again to continue." if ended else ""
         following = _own(self.get_query_argument("next", "/"))
         await self.show("sign_in.html", lambda: {"following": following, "said": said, "failed": False})
 
     async def post(self) -> None:
-        """Begin a session for whoever has a token."""
+        """Begin a session for the owner of a token."""
         self.require_own_origin()
         form = await self.run(self.form)
         token, following = form.get("token", "").strip(), _own(form.get("next", "/"))
@@ -60,5 +60,5 @@ class SignOutHandler(PageHandler):
 
 
 def _own(path: str) -> str:
-    """Give a path of ours, whatever somebody wrote into an address."""
+    """Return a path of this service, whatever an address contains."""
     return path if path.startswith("/") and path.isprintable() and not path.startswith(("//", "/\\")) else "/"

@@ -79,7 +79,7 @@ def _place_of(axis: Axis) -> tuple[bool, bool]:
 
 
 def source_path(name: str) -> str:
-    """Give the address of the page of a source; a browser takes ``..`` in a path for a step, however it is written."""
+    """Return the address of the page of a source; a browser takes ``..`` in a path as a step, however written."""
     return f"/sources?{urlencode({'name': name})}" if name in (".", "..") else f"/sources/{quote(name, safe='')}"
 
 

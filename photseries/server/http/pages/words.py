@@ -56,7 +56,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def date_of(mjd: float | None) -> str:
-    """Write an MJD as a date, which is empty when it is none that a calendar has."""
+    """Write an MJD as a date, which is empty when no calendar has it."""
     try:
         return "" if mjd is None else f"{_MJD_EPOCH + timedelta(days=mjd):%Y-%m-%d}"
     except OverflowError:

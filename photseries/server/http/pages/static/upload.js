@@ -104,7 +104,7 @@ async function dry() {
     if (mine.signal.aborted) return;
     say(null);
     element("store").disabled = found.exists !== null;
-    element("state").textContent = found.exists === null ? "Nothing is stored yet." : "A series with these names is there already.";
+    element("state").textContent = found.exists === null ? "Nothing is stored yet." : "A series with these names exists already.";
   } catch (error) {
     if (error.name === "AbortError") return;
     mark(error.fields ?? {});
