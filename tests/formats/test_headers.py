@@ -85,7 +85,7 @@ def test_a_column_of_mjd_stays_so():
 def test_a_scale_that_no_series_has():
     got = in_fits({"MJDREF": 58000.0, "TIMESYS": "GPS"})
     assert "time_scale" not in got.fields
-    assert got.warnings == ("The time scale GPS is none that a series can have: time_scale is left unknown.",)
+    assert got.warnings == ("The time scale GPS is not one that a series can have: time_scale is left unknown.",)
 
 
 @pytest.mark.parametrize(("scale", "target"), [("tcb", "tdb"), ("tcg", "tt")])
