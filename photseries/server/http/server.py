@@ -23,6 +23,7 @@ from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
 from photseries.server.http.malformed import Courteous
+from photseries.server.http.memory import return_freed_memory
 from photseries.server.http.openapi.handlers import Documents, OpenApiHandler
 from photseries.server.http.operation import (
     EnumTypesHandler,
@@ -170,6 +171,7 @@ def serve(
         Whether all work has ended; False when a thread still computes after ``server.stop_timeout``.
     """
     settings = services.config.server
+    return_freed_memory()
     pools = (
         Threads(settings.threads, "light"),
         Threads(settings.table_threads, "heavy"),
