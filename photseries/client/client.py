@@ -166,7 +166,9 @@ class Client:
         asked = {name: str(value) for name, value in part.items() if value is not None}
         if revision is not None:
             if asked:
-                raise InvalidError("Of an earlier revision only the whole table can be had.")
+                raise InvalidError(
+                    "Only the whole table of an earlier revision is available: leave out columns, times and derive."
+                )
             return self._finder.past(series_id, revision)
         return self._finder.series(self._finder.metadata(series_id), asked)
 

@@ -31,8 +31,8 @@ def require_hash(received: str, stored: str | None) -> None:
     """
     if received != stored:
         raise AlteredError(
-            f"The file that came has the MD5 {received}, the stored one {stored!s:.40}: something between the archive "
-            "and here has altered it, or the series has just been changed. Nothing was kept; try again."
+            f"The downloaded file has the MD5 {received}, the stored file {stored!s:.40}. Either the series has "
+            "just changed, or a proxy has altered the file. Nothing was kept; try again."
         )
 
 

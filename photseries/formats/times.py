@@ -158,7 +158,9 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
     about = {} if usual is None else usual.times
     known = given or _format(times, column, table, stated, usual)
     if known is None and stated.origin is None:
-        raise invalid(f"In which format is the column {column!r}? Name it (time_format): {', '.join(TIME_FORMATS)}.")
+        raise invalid(
+            f"The format of the times in {column!r} is unknown. State it (time_format): {', '.join(TIME_FORMATS)}."
+        )
     if known == "iso":
         return Times(
             mjd_of_texts(_with_clock(frame, times), column), {**TIME_FORMATS[known].fields, **about}, "ISO dates"

@@ -120,7 +120,7 @@ def chosen(
     good = good_rows(frame, metadata)
     rows, count = _rows(curve if part.max_points is None else curve.masked(good), part)
     if not rows.size:
-        raise InvalidError("No row of this series is in the part that is asked for.")
+        raise InvalidError("No row of this series matches the requested times and rows.")
     if part.bin is not None:
         return _binned(frame, part, metadata, good)
     names = list(frame.columns) if part.columns is None else list(part.columns)

@@ -342,7 +342,7 @@ def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = 
     before = credentials.admin_tokens(connection)
     yield
     if before and not credentials.admin_tokens(connection):
-        raise InUseError("Nobody would be an admin any more. Give another user a token of an admin first.")
+        raise InUseError("This is the last System admin. Give another user a System admin token first.")
 
 
 def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:

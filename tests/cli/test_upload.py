@@ -86,7 +86,7 @@ def test_what_failed_and_why(run, world, tmp_path):
     assert outcome.stdout.count("created") == 2
     assert "failed: liar.fits is no fits file.\n" in outcome.stderr
     assert "failed: No column is known to be a flux or a magnitude" in outcome.stderr
-    assert "failed (7 files): In which format is the column 'time'?" in outcome.stderr
+    assert "failed (7 files): The format of the times in 'time' is unknown." in outcome.stderr
     assert outcome.stderr.count("without-") == 5
     assert "    and 2 more\n" in outcome.stderr
     assert outcome.stderr.splitlines()[-1].startswith("2 created, 9 failed (")
@@ -115,7 +115,11 @@ def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
             "mjd,x\n59000,1\n",
             "a.csv: No column is known to be a flux or a magnitude: name it (--flux-col, --mag",
         ),
-        ("a.csv", "time,flux\n1,2\n", "a.csv: In which format is the column 'time'? Name it (--time-format): mjd, jd,"),
+        (
+            "a.csv",
+            "time,flux\n1,2\n",
+            "a.csv: The format of the times in 'time' is unknown. State it (--time-format): mjd, jd,",
+        ),
         ("a.csv", "mjd,flux\n2459000.5,1\n", "a.csv: The times, around 2.459e+06 as MJD, cannot be right. They look "),
     ],
 )

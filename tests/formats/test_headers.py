@@ -104,7 +104,7 @@ def test_coordinate_times_are_converted(scale, target):
         ({"MJDREF": "yesterday"}, "d", "MJDREF of its header is no number"),
         ({"MJDREF": 58000.0}, "yr", "The unit of the times, 'yr', is not one of d, day, h"),
         ({"DATEREF": "yesterday"}, "d", "DATEREF of its header is no date"),
-        ({}, "d", "In which format is the column 'TIME'"),
+        ({}, "d", "The format of the times in 'TIME'"),
     ],
 )
 def test_headers_that_do_not_say_it(keywords, unit, message):

@@ -111,7 +111,7 @@ def test_times_that_cannot_be(times, options, message):
 
 
 def test_times_of_no_known_format():
-    with pytest.raises(InvalidError, match=r"In which format is the column 'time'.*time_format"):
+    with pytest.raises(InvalidError, match=r"The format of the times in 'time' is unknown.*time_format"):
         mapped({"time": [1325.0], "flux": [1.0]})
 
 

@@ -200,4 +200,6 @@ class _Export:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file
         except OSError as error:
-            raise UnavailableError("The disk of the service has no room for what an export has to note.") from error
+            raise UnavailableError(
+                "The disk of the service is full, so the export cannot store its list of series."
+            ) from error

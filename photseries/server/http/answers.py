@@ -63,4 +63,4 @@ def presentable(exception: BaseException | None, request_id: str) -> PhotseriesE
         return exception
     if isinstance(exception, HTTPError) and exception.status_code < 500:
         return ProtocolError(exception)
-    return PhotseriesError("Something went wrong on our side.", details={"request_id": request_id})
+    return PhotseriesError("Internal error. Report the request id to the operator.", details={"request_id": request_id})

@@ -121,7 +121,9 @@ class Body:
             for one in waiting:
                 self._file.write(one)
         except OSError as error:
-            raise UnavailableError("There is no room for uploads. Try again.") from error
+            raise UnavailableError(
+                "The disk of the service is full, so the upload cannot be stored. Try again later."
+            ) from error
         self._short = io.BytesIO()
         self._give("memory")
 

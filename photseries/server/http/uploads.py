@@ -129,7 +129,7 @@ def _gunzipped(content: bytes, most: int) -> bytes:
     if len(found) < most and not stream.eof:
         raise EOFError
     if stream.unused_data:
-        raise InvalidError("The body has more behind the end of its gzip: compress it as one piece.")
+        raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
     return found
 
 

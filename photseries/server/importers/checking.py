@@ -62,7 +62,7 @@ class Checked:
         if self.obstacles:
             more = self.obstacles - len(self.problems)
             rest = f"; and {more:,} more" if more else ""
-            raise ConflictError(f"Nothing was taken over. {'; '.join(self.problems)}{rest}.")
+            raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{rest}.")
 
 
 def take_registries(source: SkyPortal, there: Connection, here: Connection, checked: Checked) -> None:

@@ -66,7 +66,7 @@ class DirectoryImport:
                 leading_out.append(error.message)
         if leading_out:
             more = f"; and {len(leading_out) - NAMED:,} more" if len(leading_out) > NAMED else ""
-            raise ConflictError(f"Nothing was taken over. {'; '.join(leading_out[:NAMED])}{more}.")
+            raise ConflictError(f"Nothing was imported. {'; '.join(leading_out[:NAMED])}{more}.")
         return count
 
     def series(self) -> Iterator[Outcome]:

@@ -173,7 +173,7 @@ class ObjectStore(Store):
                 with contextlib.suppress(AlreadyExistsError, PreconditionError):
                     obstore.put(self._backend, probe, b"another", mode=mode, use_multipart=False)
                     raise UnavailableError(
-                        f"The object storage replaces what is there: it lacks conditional writes ({header}). It "
+                        f"The object storage overwrites existing objects: it lacks conditional writes ({header}). It "
                         "cannot be a store."
                     )
 

@@ -59,7 +59,7 @@ def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *
         from photseries.server.storage.objects import ObjectStore, s3_backend
     except ModuleNotFoundError as error:
         raise StartError(
-            "A store in object storage needs the package obstore: pip install 'photseries[server,s3]'"
+            "A store in object storage needs the package obstore: pip install 'photseries[server,s3]'."
         ) from error
     store = ObjectStore(s3_backend(bucket, prefix, settings))
     try:

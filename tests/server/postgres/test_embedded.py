@@ -340,7 +340,7 @@ def test_an_interrupted_first_start_is_begun_again(tmp_path: Path, start_service
 def test_a_failing_first_start_says_why_and_is_begun_again(tmp_path: Path, start_service: StartService) -> None:
     service = start_service(tmp_path, limit=4 * 1024 * 1024)  # stands for a full disk
     answer, _ = service.process.communicate(timeout=60)
-    assert answer.startswith("refused: The embedded PostgreSQL cluster could not be made")
+    assert answer.startswith("refused: The embedded PostgreSQL cluster could not be initialised")
     assert "File too large" in answer
     with EmbeddedServer(tmp_path) as server:
         assert ask(server.ensure(), "SELECT 1") == 1

@@ -82,9 +82,8 @@ def choose(folder: Path, program: Path) -> Identity:
     if _can_run(identity, folder, program):
         return identity
     raise KeeperError(
-        "PostgreSQL does not run as root, no other account can reach both the data directory and the installation of "
-        "PostgreSQL, and this system has no user namespaces. Run as an ordinary user, or place the data directory and "
-        "the Python environment where the account 'nobody' may enter (all folders above them with mode o+x)."
+        "PostgreSQL does not run as root, and no other account can reach the data directory and the installation of "
+        "PostgreSQL. Run as an ordinary user, or move both below folders that the account 'nobody' may enter (o+x)."
     )
 
 

@@ -148,7 +148,7 @@ class Server:
         sql = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
         for command, text in ((initdb, ""), (single, sql)):
             if not run(identity, command, folder=unfinished, output=self._log, text=text, inherited=[files.fileno()]):
-                raise KeeperError(f"The embedded PostgreSQL cluster could not be made:\n{self.complaint()}")
+                raise KeeperError(f"The embedded PostgreSQL cluster could not be initialised:\n{self.complaint()}")
         (data / "pg_hba.conf").write_text(ACCESS_RULES)
         (unfinished / "password").write_text(password)
         for path in (data / "pg_hba.conf", unfinished / "password", unfinished):

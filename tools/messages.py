@@ -1,0 +1,61 @@
+"""List the messages that users meet: the texts of raised errors and of warnings, found in the code."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, NamedTuple
+
+ROOT = Path(__file__).parent.parent
+
+#: Functions that take a message, by name, beside the classes whose names end in Error.
+FUNCTIONS: Final = frozenset({"invalid", "_invalid", "UsageError", "BadParameter", "ClickException"})
+#: Errors that never reach a user: their message is for whoever calls the function wrongly.
+INTERNAL: Final = frozenset(
+    {"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError", "NotImplementedError", "AttributeError"}
+)
+
+
+class Message(NamedTuple):
+    """A message; what is only known at run time stands in it as ``{...}``."""
+
+    path: Path
+    line: int
+    raised: str
+    text: str
+
+
+def messages() -> Iterator[Message]:
+    """Yield all messages of the package."""
+    for path in sorted((ROOT / "photseries").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args:
+                name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+                is_error = name.endswith("Error") and name not in INTERNAL
+                text = _text(node.args[0]) if is_error or name in FUNCTIONS else ""
+                if text.strip("{.} "):
+                    yield Message(path.relative_to(ROOT), node.lineno, name, text)
+
+
+def _text(node: ast.expr) -> str:
+    """Return a text of the code; an expression is ``{...}``."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return text
+        case ast.JoinedStr(values=values):
+            return "".join(_text(one) for one in values)
+        case ast.BinOp(left=left, op=ast.Add(), right=right):
+            return _text(left) + _text(right)
+    return "{...}"
+
+
+def main() -> None:
+    """Print every message with its place."""
+    for one in messages():
+        sys.stdout.write(f"{one.path}:{one.line}: {one.raised}: {one.text}\n")
+
+
+if __name__ == "__main__":
+    main()
