@@ -36,6 +36,7 @@ _NULLS: Final = ("INDEF", "na", "Null", "none", "NONE", "-", "--", "---", "...",
 
 _NUMBER: Final = re.compile(r"[<>]?=?[+-]?(\d+[.,]?\d*|[.,]\d+)([eEdD][+-]?\d+)?|[+-]?(nan|inf)", re.IGNORECASE)
 _FORTRAN: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[dD][+-]?\d+")
+_FORTRAN_OR_PLAIN: Final = re.compile(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}", re.IGNORECASE)
 _DECIMAL_COMMA: Final = re.compile(r"[+-]?\d*,\d+")
 _DECIMAL_POINT: Final = re.compile(r"[+-]?\d*\.\d+")
 #: The first line of a file that Excel wrote, which says what separates the columns.
@@ -323,11 +324,11 @@ def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal:
 
 def _fortran(column: pd.Series[Any]) -> pd.Series[Any]:
     """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
-    cells = column.map(lambda cell: str(cell).strip(), na_action="ignore").astype(object)
-    there = cells.notna()
-    if not there.any() or not cells[there].str.fullmatch(rf"{_FORTRAN.pattern}|{_NUMBER.pattern}").all():
+    cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
+    there = cells.dropna()
+    if not there.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
         return cells
-    if not cells[there].str.fullmatch(_FORTRAN).any():
+    if there.empty or not there.str.fullmatch(_FORTRAN).any():
         return cells
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 

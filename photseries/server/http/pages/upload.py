@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from photseries.fields import FIELDS, METADATA
+from photseries.formats.registry import READERS
 from photseries.server.archive import Archive
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.principal import requirement_of
@@ -13,6 +14,9 @@ from photseries.server.principal import requirement_of
 __all__ = ["UploadPageHandler"]
 
 _MOST_LISTED = 500
+
+#: The formats that the page takes.
+_TAKEN = ("hdf5", "csv", "tsv", "text")
 
 
 class UploadPageHandler(PageHandler):
@@ -34,6 +38,7 @@ class UploadPageHandler(PageHandler):
         return {
             "needed": [FIELDS[name] for name in METADATA if FIELDS[name].required],
             "others": [FIELDS[name] for name in METADATA if not FIELDS[name].required],
+            "accepted": ",".join(suffix for name in _TAKEN for suffix in READERS[name].suffixes),
             "filters": self.services.archive.filters,
             "instruments": listed["instrument"],
             "sources": listed["sources"],

@@ -5,7 +5,6 @@ import { Stage } from "./stage.js";
 import { columnsOf, object } from "./table.js";
 
 const HDF5 = "\x89HDF\r\n\x1a\n"; // how such a file begins
-const TEXT = /\.(csv|tsv|txt|dat|mjd|lc)$/i;
 const element = (id) => document.getElementById(id);
 const fields = element("fields");
 let file = null;
@@ -143,7 +142,8 @@ async function choose(given) {
 async function taken(given) {
   const begin = String.fromCharCode(...new Uint8Array(await given.slice(0, HDF5.length).arrayBuffer()));
   if (begin === HDF5) return null;
-  if (TEXT.test(given.name)) return columnsOf(given);
+  const endings = element("file").accept.split(",").filter((ending) => !/^\.h/.test(ending));
+  if (endings.some((ending) => given.name.toLowerCase().endsWith(ending))) return columnsOf(given);
   throw new Error(`${given.name} is no HDF5, nor text by its name. The command photseries upload reads more: FITS, Parquet, ECSV, VOTable, gzip.`);
 }
 
