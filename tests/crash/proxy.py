@@ -59,10 +59,14 @@ class Proxy:
         """Let a message go on its way."""
         server.sendall(message)
 
-    def lose(self, words, fate):
-        """Let the next message that contains some words meet a fate, once."""
+    def lose(self, words, fate, times=1):
+        """Let the next messages that contain some words meet a fate."""
         self.released.clear()
-        self._fates[words] = fate
+        self._fates[words] = [fate] * times
+
+    def awaits(self, words):
+        """Whether messages with some words have still to meet their fate."""
+        return bool(self._fates[words])
 
     def close(self):
         self.released.set()
@@ -119,9 +123,9 @@ class Proxy:
             return
 
     def _fate(self, message):
-        for words in list(self._fates):
-            if words in message:
-                return self._fates.pop(words, None)
+        for words, fates in self._fates.items():
+            if fates and words in message:
+                return fates.pop()
         return None
 
     @staticmethod

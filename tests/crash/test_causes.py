@@ -1,6 +1,11 @@
 """Why the database cannot do something: each cause has its code, its words, and its reason in the log."""
 
 import contextlib
+import random
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg2
 import pytest
@@ -9,7 +14,7 @@ from photseries.errors import UnavailableError
 from photseries.server.http import readiness
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
-from tests.support import columns
+from tests.support import PATIENCE, columns
 
 PATH = "/api/photometric_series"
 #: Of the services here [s]; a lock is waited for half as long.
@@ -122,6 +127,39 @@ def test_connections_that_the_server_has_closed_are_replaced(owner, admin, world
     assert admin.get(PATH).status_code == 200
     drop_connections(owner)
     assert admin.post(PATH, json=body(world, "after a restart of the server")).status_code == 200
+
+
+def test_requests_whose_connections_are_ended_meanwhile(owner, admin, world, service):
+    """Readers never notice; what is posted is there once. Between two ends a request is answered at least."""
+    answered, over = Counter(), threading.Event()
+
+    def end_connections():
+        seen, moments = -1, random.Random(1)
+        while not over.wait(moments.uniform(0, 0.03)):
+            if answered.total() > seen:
+                seen = answered.total()
+                drop_connections(owner)
+
+    with ThreadPoolExecutor(1) as pool:
+        ending = pool.submit(end_connections)
+        try:
+            deadline = time.monotonic() + PATIENCE
+            while service.log.read_text().count("its work is repeated") < 10 or min(answered.values()) < 20:
+                assert time.monotonic() < deadline
+                reply = admin.get(PATH, params={"seriesName": "ended"})
+                assert reply.status_code == 200, reply.text
+                assert reply.json()["data"]["totalMatches"] == answered["POST"]
+                answered["GET"] += 1
+                one = world.fields(series_name="ended", channel=str(answered["POST"]), data=columns())
+                reply = admin.post(PATH, json=one)
+                if reply.status_code == 503:
+                    assert reply.json()["data"]["code"] == "in_doubt", reply.text
+                    reply = admin.post(PATH, json=one)
+                assert reply.status_code in (200, 409), reply.text
+                answered["POST"] += 1
+        finally:
+            over.set()
+        ending.result(PATIENCE)
 
 
 def test_a_connection_that_broke_while_it_was_idle_is_replaced(services):

@@ -11,7 +11,7 @@ import pytest
 
 from photseries.errors import UnavailableError
 from photseries.server.archive import Archive
-from photseries.server.catalogue import migrations
+from photseries.server.catalogue import engine, migrations
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.postgres.keeper.folder import Folder
@@ -80,12 +80,37 @@ def test_commit_was_sent_and_its_answer_never_came(name, fate, proxy, place, adm
 
 
 @pytest.mark.parametrize("name", VERBS)
+@pytest.mark.parametrize("fate", [BEFORE, AFTER], ids=["before it", "after it"])
+@pytest.mark.parametrize("words", [b"series_history", b"FROM tokens"], ids=["in the transaction", "before that"])
+def test_the_connection_breaks_once(words, fate, name, proxy, place, admin, world):
+    """Nothing was committed: the service repeats the work, and the client learns nothing of it."""
+    verb = VERBS[name](admin, world, f"{name} {words.decode()} once {fate == AFTER}")
+    proxy.lose(words, fate)
+    answer = verb.send(admin)
+    assert answer.status_code == 200, answer.text
+    assert not proxy.awaits(words)
+    verb.check(admin, True)
+    assert place.files() == place.named() | place.noted(), "the blob of the first attempt is taken back"
+
+
+def test_the_connection_breaks_under_a_list(proxy, admin, world):
+    assert Create(admin, world, "listed").send(admin).status_code == 200
+    for path in (PATH, f"{PATH}/export", "/vo/scs?RA=10&DEC=-20&SR=1"):
+        before = admin.get(path).raise_for_status()
+        proxy.lose(b"FROM photometric_series", AFTER)
+        after = admin.get(path)
+        assert not proxy.awaits(b"FROM photometric_series")
+        assert (after.status_code, len(after.content)) == (200, len(before.content)), path
+
+
+@pytest.mark.parametrize("name", VERBS)
 @pytest.mark.parametrize("words", [b"series_history", b"FROM tokens"], ids=["in the transaction", "before it"])
-def test_the_connection_breaks(words, name, proxy, place, admin, world):
+def test_the_connection_breaks_again_and_again(words, name, proxy, place, admin, world):
     verb = VERBS[name](admin, world, f"{name} {words.decode()}")
     files = place.files()
-    proxy.lose(words, BEFORE)
+    proxy.lose(words, BEFORE, 1 + engine._REPEATS)
     check_refused(verb.send(admin), "database_away")
+    assert not proxy.awaits(words)
     assert place.files() == files, "what was certainly not committed is taken back"
     place.check_invariant()
     verb.check(admin, False)

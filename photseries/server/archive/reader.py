@@ -101,8 +101,7 @@ class SeriesReader:
     def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
         """Yield all visible series that match; one page at a time is in memory."""
         while True:
-            with self._catalogue.reading() as connection:
-                page = finding.find(connection, principal, query)
+            page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
             yield from page.found
             if page.next is None:
                 return
@@ -122,8 +121,12 @@ class SeriesReader:
         """Return metadata with the place of the instrument, where a part of the table needs it."""
         if FRAMES.keys().isdisjoint(part.derive) and part.bin != "night":
             return metadata
-        with self._catalogue.reading() as connection:
-            return {**metadata, **registries.place(connection, metadata["instrument_id"])}
+
+        def place() -> Mapping[str, Any]:
+            with self._catalogue.reading() as connection:
+                return registries.place(connection, metadata["instrument_id"])
+
+        return {**metadata, **self._catalogue.repeated(place)}
 
     def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
@@ -215,7 +218,7 @@ class SeriesReader:
         except DamagedError:
             if found.is_past:
                 raise
-            again = self.get(principal, found.blob.series_id)
+            again = self._catalogue.repeated(lambda: self.get(principal, found.blob.series_id))
             if again.blob == found.blob:
                 raise
             return again, read(again)

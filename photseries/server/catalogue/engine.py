@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import logging
 import select as select_
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import psycopg2
@@ -49,6 +50,12 @@ __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
 log = logging.getLogger(__name__)
 
 LEAST_VERSION = 15
+
+#: How often work whose connection breaks is repeated, and how long the server has to answer again before [s].
+_REPEATS = 3
+_COMES_BACK = 2.0
+
+T = TypeVar("T")
 
 # A server whose machine or network is gone without a word is given up within a minute; the system's limit is hours.
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
@@ -138,6 +145,7 @@ class Catalogue:
         event.listen(self.engine, "before_cursor_execute", self._begin)
         event.listen(self.engine, "after_cursor_execute", self._end)
         self._slow = settings.slow_statement
+        self._commits = _Commits()
 
     def _connect(
         self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
@@ -194,6 +202,7 @@ class Catalogue:
             except BaseException:
                 transaction.close()  # rolls back; a dead connection has done so by itself
                 raise
+            self._commits.sent += 1
             try:
                 transaction.commit()
             except DBAPIError as error:
@@ -203,6 +212,44 @@ class Catalogue:
                         "happened: look before you repeat the request."
                     ) from error
                 raise
+
+    def repeated(self, function: Callable[[], T], *, harmless: bool = False) -> T:
+        """Call a function; again, a few times, when a connection breaks in it and the server answers again soon.
+
+        Parameters
+        ----------
+        function : callable
+            It may be called again as long as it has sent no COMMIT.
+        harmless : bool
+            Whether it may be called again after that too.
+
+        Raises
+        ------
+        UnavailableError
+        """
+        sent = self._commits.sent
+        for _ in range(_REPEATS):
+            try:
+                return function()
+            except (DatabaseAwayError, InDoubtError) as error:
+                cause = error.__cause__
+                broke = isinstance(cause, DBAPIError) and cause.connection_invalidated
+                if not broke or not (harmless or self._commits.sent == sent):
+                    raise
+                log.warning("a connection to the database broke, its work is repeated (%s)", cause)
+                self._wait()
+        return function()
+
+    def _wait(self) -> None:
+        """Wait a moment for a server that is restarted."""
+        deadline = time.monotonic() + _COMES_BACK
+        while True:
+            try:
+                return self.ping()
+            except DatabaseAwayError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
 
     def connections_in_use(self) -> int:
         """Count the connections that are checked out of the pool."""
@@ -281,6 +328,12 @@ class Catalogue:
                 connection.execute(select(1))
             finally:
                 connection.invalidate()  # the end of the session gives the lock back
+
+
+class _Commits(threading.local):
+    """How many COMMITs a thread has sent."""
+
+    sent = 0
 
 
 class CompiledStatement:

@@ -265,7 +265,7 @@ class BaseHandler(RequestHandler):
         """Return the query arguments as text."""
         return texts_of(self.request.query_arguments)
 
-    async def run(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+    async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
         """Call a function in a thread; the first time, find out before whose request this is.
 
         One way to a thread and back costs as much as a small query, so that a request without a body goes once.
@@ -275,13 +275,19 @@ class BaseHandler(RequestHandler):
         function : callable
         heavy : bool
             Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
+        repeats : bool
+            Whether it may be called again when a connection to the database breaks before COMMIT was sent.
         """
+        work = functools.partial(self._repeated, function) if repeats else function
         try:
-            return await self._identified(function, heavy=heavy)
+            return await self._identified(work, heavy=heavy)
         except HeavyWork:
             self._heavy_place = AsyncExitStack()
             await self._heavy_place.enter_async_context(self.shared.heavy_requests.place(self.client_key))
-            return await self._in_thread(function, heavy=True)
+            return await self._in_thread(work, heavy=True)
+
+    def _repeated(self, function: Callable[[], T]) -> T:
+        return self.services.catalogue.repeated(function, harmless=self.request.method in self.reads)
 
     def weigh(self, is_heavy: bool = True) -> None:
         """Let a heavy request continue only when it has one of the places that its user has for them.
@@ -307,7 +313,7 @@ class BaseHandler(RequestHandler):
             return await self._in_thread(function, heavy=heavy)
 
         def identified() -> T:
-            self.principal = credential.principal(self.services.accounts)
+            self.principal = self._repeated(lambda: credential.principal(self.services.accounts))
             self._prefix = credential.prefix
             if requirement := self.needs[self.verb]:
                 requirement.check(self.principal)
@@ -382,7 +388,7 @@ class BaseHandler(RequestHandler):
         begun = False
         try:
             with self.shared.outbox.held(self, self.client_key, 0) as answer:
-                while (piece := await self.run(following, heavy=heavy)) is not None:
+                while (piece := await self.run(following, heavy=heavy, repeats=False)) is not None:
                     if encoding is not None and not begun:
                         self._set_encoding(encoding)
                     if self.request.method == "HEAD":

@@ -129,15 +129,14 @@ class Body:
 
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
-        """Yield the whole body, once; it counts as memory for as long as it is used."""
+        """Yield the whole body; it counts as memory for as long as it is used."""
         with self._spool.borrowed("memory", self._taken["disk"]):
             content = self._whole()
             yield content
 
     def _whole(self) -> bytes:
         if self._file is None:
-            short, self._short = self._short, io.BytesIO()
-            return short.getvalue()
+            return self._short.getvalue()
         self._file.seek(0)
         return self._file.read()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Final
 from urllib.parse import parse_qs
 
@@ -96,7 +96,8 @@ class ConeSearchHandler(_QueryHandler):
         @lru_cache(1000)
         def entry(instrument_id: int) -> Mapping[str, Any]:
             # Not as the principal: a change may have hidden the series since it was found.
-            return self.services.accounts.get(OPERATOR, "instrument", str(instrument_id))
+            get = partial(self.services.accounts.get, OPERATOR, "instrument", str(instrument_id))
+            return self.services.catalogue.repeated(get)
 
         return lambda fields: entry(fields["instrument_id"])
 
