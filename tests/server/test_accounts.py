@@ -1,6 +1,7 @@
 """Accounts: who may make and remove what, what is noted, and what an operator can put right."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import orjson
 import pytest
@@ -206,6 +207,32 @@ def test_series_are_handed_over(services, accounts, person):
     assert list(services.upkeep.verify()) == []
     event, _ = (event for event in accounts.audit(OPERATOR, 1, 100)[0] if event["action"] == "hand over")
     assert (event["username"], event["entry"], event["details"]) == ("operator", str(anna), {"to": ben})
+
+
+def test_the_old_owner_of_a_series_keeps_no_right(services, person):
+    anna, _, as_anna = person("anna", UPLOAD)
+    ben, _, as_ben = person("ben", UPLOAD)
+    gone, kept = (services.archive.create(as_anna, body(series_obj_id=name, batch="b")).id for name in "12")
+    for series_id in (gone, kept):
+        services.archive.update(as_anna, series_id, {"origin": "earlier"})
+    list(Handover(services.catalogue, services.store, services.config).run(OPERATOR, anna, ben))
+    services.archive.delete(as_ben, gone)
+    used = {one.owner_id: one.kept_bytes for one in services.reader.usage(OPERATOR)}
+    assert used[anna] == 0 < used[ben]
+    for series_id in (gone, kept):
+        for refused in (
+            partial(services.archive.purge, as_anna, series_id),
+            partial(services.restorer.restore, as_anna, series_id, 1),
+            partial(services.reader.history, as_anna, series_id),
+            partial(services.reader.past, as_anna, series_id, 1),
+            partial(services.batch_undo.undo, as_anna, "b"),
+        ):
+            with pytest.raises(NotFoundError):
+                refused()
+        assert services.reader.past(as_ben, series_id, 1).fields.get("origin") is None
+        assert services.restorer.restore(as_ben, series_id, 2) == {gone: 5, kept: 4}[series_id]
+        assert services.reader.get(as_ben, series_id).fields["origin"] == "earlier"
+        services.archive.purge(as_ben, series_id)
 
 
 @pytest.mark.parametrize("case", ["nobody", "themselves", "deactivated"])

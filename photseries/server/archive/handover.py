@@ -15,7 +15,7 @@ from photseries.server.archive.changes import (
     ensure_current_revision,
 )
 from photseries.server.archive.upkeep import Upkeep
-from photseries.server.catalogue import audit, blobs, registries, series
+from photseries.server.catalogue import audit, blobs, history, registries, series
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
@@ -89,4 +89,5 @@ class Handover:
             series.share(connection, series_id, groups, None)
             earlier = blobs.unlink(connection, seen.blob, owner_id)
             append_history(connection, owner, series_id, seen, "update", changed, **blob)
+            history.hand_over(connection, series_id, owner_id)
         self._upkeep.prune(series_id, earlier)

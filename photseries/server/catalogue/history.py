@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, case, func, insert, or_, selec
 
 from photseries.server.catalogue.access import changeable, visible
 from photseries.server.catalogue.blobs import BLOB, Blob, of_row
-from photseries.server.catalogue.models import Series, SeriesHistory, User
+from photseries.server.catalogue.models import Series, SeriesHistory, UnlinkedBlob, User
 from photseries.server.principal import Principal
 
-__all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "purge", "record"]
+__all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "hand_over", "purge", "record"]
 
 #: What can be done to a series; import: it came from another archive; purge: earlier values and files were removed.
 Action = Literal["create", "update", "share", "delete", "restore", "import", "purge"]
@@ -105,6 +105,12 @@ def purge(connection: Connection, series_id: int, deleted_by: int | None = None)
     owned = true() if deleted_by is None else SeriesHistory.owner_id == deleted_by
     cleared = update(SeriesHistory).where(SeriesHistory.series_id == series_id, owned)
     return connection.execute(cleared.values(changed=changed, **dict.fromkeys(BLOB))).rowcount > 0
+
+
+def hand_over(connection: Connection, series_id: int, owner_id: int) -> None:
+    """Make a user the owner of the history of a series, and of its earlier blobs: rights follow the present owner."""
+    for table in (SeriesHistory, UnlinkedBlob):
+        connection.execute(update(table).where(table.series_id == series_id).values(owner_id=owner_id))
 
 
 def _open(principal: Principal) -> ColumnElement[bool]:
