@@ -62,6 +62,7 @@ def exported(services):
     """The names of the samples that the service exports."""
     with Threads(1) as threads:
         text = Shared(services, threads, threads, threads).metrics.text().decode()
+    assert 'photseries_refusals_total{code="damaged"} 0.0' in text, "the first one is an increase"
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
     assert len(kinds) > 25
     endings = {"histogram": ("_bucket", "_count", "_sum")}
@@ -94,11 +95,68 @@ def test_there_is_an_alert_for_each_trouble():
         assert rule["annotations"]["summary"]
 
 
-def test_the_alerts_are_valid():
-    outcome = subprocess.run(
-        [program("promtool", "prometheus"), "check", "rules", RULES], capture_output=True, text=True
+@pytest.fixture(scope="module")
+def promtool():
+    return program("promtool", "prometheus")
+
+
+def test_the_alerts_and_the_dashboard_are_valid(promtool, tmp_path):
+    dashboard = json.loads((DEPLOY / "grafana-dashboard.json").read_text())
+    expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+    panels = [{"record": f"panel{number}", "expr": expr} for number, expr in enumerate(expressions)]
+    (tmp_path / "panels.yaml").write_text(yaml.safe_dump({"groups": [{"name": "panels", "rules": panels}]}))
+    for rules in (RULES, tmp_path / "panels.yaml"):
+        outcome = subprocess.run([promtool, "check", "rules", rules], capture_output=True, text=True)
+        assert outcome.returncode == 0, outcome.stderr
+
+
+#: What a service without troubles exports for a day, a value each minute.
+HEALTHY = {
+    "up": "1x1500",
+    "photseries_database_up": "1x1500",
+    'photseries_requests_total{route="Series",status="200"}': "0+60x1500",
+    'photseries_requests_total{route="Ready",status="503"}': "0+60x1500",
+    "photseries_threads_waiting": "2x1500",
+    "photseries_database_connections_in_use": "3x1500",
+    "photseries_database_connections_max": "19x1500",
+    "photseries_disk_free_bytes": "900000000000-100000000x1500",
+    "photseries_disk_size_bytes": "1000000000000x1500",
+    "photseries_sweep_success_timestamp_seconds": "0+60x1500",
+    "photseries_verify_timestamp_seconds": "0x1500",
+    "photseries_verify_damaged_files": "0x1500",
+    'photseries_refusals_total{code="damaged"}': "0x1500",
+}
+#: What differs when an alert is to fire, which it does after a day.
+TROUBLES = {
+    "NotScraped": {"up": "1x1400 0x100"},
+    "DatabaseAway": {"photseries_database_up": "1x1400 0x100"},
+    "Errors": {'photseries_requests_total{route="Series",status="500"}': "0x1400 0+4x100"},
+    "Queue": {"photseries_threads_waiting": "2x1400 30x100"},
+    "Connections": {"photseries_database_connections_in_use": "3x1400 18x100"},
+    "DiskFillsWithinADay": {"photseries_disk_free_bytes": "900000000000-400000000x1500"},
+    "SweepNotRun": {"photseries_sweep_success_timestamp_seconds": "0+60x1200 72000x300"},
+    "VerifyFailed": {'photseries_refusals_total{code="damaged"}': "0x1410 1x90"},
+    "VerifyNotRun": {"photseries_verify_timestamp_seconds": f"{-40 * 86400}x1500"},
+}
+
+
+def test_an_alert_fires_at_its_trouble_alone(promtool, tmp_path):
+    assert {f"Photseries{name}" for name in TROUBLES} == set(alerts())
+    tests = []
+    for trouble in (None, *TROUBLES):
+        series = []
+        for one, values in (HEALTHY | TROUBLES.get(trouble, {})).items():
+            name, _, labels = one.partition("{")
+            own = ['job="photseries"', 'instance="one"', *labels.removesuffix("}").split(",")]
+            series.append({"series": f"{name}{{{','.join(filter(None, own))}}}", "values": values})
+        fired = [] if trouble is None else [{"labels": f'{{alertname="Photseries{trouble}"}}', "value": 1}]
+        firing = {"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "1d", "exp_samples": fired}
+        tests.append({"interval": "1m", "input_series": series, "promql_expr_test": [firing]})
+    (tmp_path / "tests.yaml").write_text(
+        yaml.safe_dump({"rule_files": [str(RULES)], "evaluation_interval": "5m", "tests": tests})
     )
-    assert outcome.returncode == 0, outcome.stderr
+    outcome = subprocess.run([promtool, "test", "rules", tmp_path / "tests.yaml"], capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
 
 
 def test_the_balancer_takes_the_longest_body():

@@ -76,6 +76,7 @@ class Metrics:
         )
         self._received = self._counter("received_bytes", "Request bodies read.", "route")
         self._refused = self._counter("refusals", "Requests refused or failed, by code.", "code")
+        self._refused.labels("damaged")  # an alert watches its first increase
         self._uploads = self._counter("uploads", "Series stored.")
         self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by what became of them.", "outcome")
         self._swept = self._counter("swept_files", "Files that sweeps removed.")
