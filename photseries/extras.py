@@ -12,6 +12,9 @@ from photseries.errors import NotInstalledError, StartError
 
 __all__ = ["extra_of", "is_installed", "needs", "quiet", "require"]
 
+#: Extras that are not named after their package.
+_EXTRAS = {"matplotlib": "plots", "pyarrow": "parquet", "python_calamine": "excel"}
+
 _FILTERING = threading.Lock()
 
 
@@ -22,7 +25,7 @@ def is_installed(package: str) -> bool:
 
 def extra_of(package: str) -> str:
     """Return what to install for a package: ``photseries[...]``."""
-    return f"photseries[{({'pyarrow': 'parquet', 'python_calamine': 'excel'}).get(package, package)}]"
+    return f"photseries[{_EXTRAS.get(package, package)}]"
 
 
 def needs(package: str) -> None:

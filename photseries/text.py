@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import quote
 
-__all__ = ["escape_unprintable", "first_names", "is_unicode", "new_batch", "one_line", "suggestion"]
+__all__ = [
+    "escape_unprintable",
+    "file_name",
+    "file_stem",
+    "first_names",
+    "is_unicode",
+    "new_batch",
+    "one_line",
+    "suggestion",
+]
 
 #: How many names, and how much of each, a message repeats of what a client sent.
 _MOST_NAMES, _LONGEST_NAME = 10, 60
+
+#: How long the name of a file may be without its suffix; file systems allow 255 bytes.
+_LONGEST_STEM = 200
 
 
 def is_unicode(text: str) -> bool:
@@ -31,6 +45,25 @@ def one_line(text: str) -> str:
 def escape_unprintable(text: str) -> str:
     """Return a text with backslash escapes for line ends and whatever else is not printable."""
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def file_stem(fields: Mapping[str, Any]) -> str:
+    """Return the name of a file of a series without its suffix: the source, the filter, the series and its id."""
+    return "_".join(str(fields[field]) for field in ("obj_id", "filter", "series_name", "id"))
+
+
+def file_name(fields: Mapping[str, Any], suffix: str) -> str:
+    """Return the name of a file of a series, in the letters that file systems and headers allow.
+
+    Parameters
+    ----------
+    fields : mapping
+        With ``obj_id``, ``filter``, ``series_name`` and ``id``.
+    suffix : str
+        With its dot.
+    """
+    stem = re.sub(r"[^A-Za-z0-9.+-]+", "_", file_stem(fields)).strip("_.")
+    return f"{stem if len(stem) <= _LONGEST_STEM else stem[-_LONGEST_STEM:].lstrip('_.')}{suffix}"
 
 
 def new_batch() -> str:

@@ -22,6 +22,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
             "photseries.cli.login", "Check a service and a token, and remember them for the other commands."
         ),
         "whoami": Entry("photseries.cli.login", "Print the user and the permissions of the token."),
+        "doctor": Entry(
+            "photseries.cli.doctor", "Print what a report of a problem needs: versions, the service, the user."
+        ),
         "usage": Entry(
             "photseries.cli.login",
             "Print the series and bytes of the user, for System admin of every user, and the quotas (0: none).",
@@ -33,6 +36,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "upload": Entry("photseries.cli.upload", "Upload files as series, many at a time."),
         "find": Entry("photseries.cli.find", "Find series and print them."),
         "show": Entry("photseries.cli.series", "Draw the light curve, and print the metadata and the statistics."),
+        "open": Entry("photseries.cli.series", "Open the page of a series in a browser, or print its address."),
         "get": Entry("photseries.cli.series", "Download a series into a file; - is standard output."),
         "download": Entry("photseries.cli.download", "Download all matching series into one file."),
         "update": Entry(

@@ -16,7 +16,7 @@ from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
-from photseries.fields import FEATURES
+from photseries.fields import FEATURES, OVERVIEW
 from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
 from photseries.parameters import kinds as kind
 from photseries.parameters.kinds import Kind
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from photseries.client import Client
 
 __all__ = ["COMMANDS", "given", "options_of"]
-
-#: The columns of the table, the more important first: a terminal shows as many as it has room for.
-COLUMNS = (
-    "id", "obj_id", "separation", "filter", "series_name", "series_obj_id", "num_exp", "mjd_first", "mjd_last",
-    "mean_mag", "rms_mag", "median_snr", "instrument_id", "exp_time", "ra", "dec", "channel", "origin",
-)  # fmt: skip
 
 EXAMPLES = """\b
 photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
@@ -132,7 +126,7 @@ def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterato
     first = next(walked, None)
     if first is None:
         return
-    unknown = next((name for name in names if name not in {*first, *COLUMNS}), None)
+    unknown = next((name for name in names if name not in {*first, *OVERVIEW}), None)
     if unknown is not None:
         raise Failure(f"Series have no field {unknown!r:.80} (--columns).{suggestion(unknown, first)}")
     yield first
@@ -141,7 +135,7 @@ def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterato
 
 def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:
     """Return the columns that hold anything, the one that orders the rows among the first."""
-    columns = dict.fromkeys((*COLUMNS[:2], *filter(None, [sort_by]), *COLUMNS))
+    columns = dict.fromkeys((*OVERVIEW[:2], *filter(None, [sort_by]), *OVERVIEW))
     return [name for name in columns if any(row.get(name) is not None for row in rows)]
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
+import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
+from typing import Any, Final
 
 import click
 
@@ -20,6 +23,9 @@ GROUP = "photseries.commands"
 
 #: The server's commands need what the server is made of, and hold text as it does.
 SERVER = "photseries.server."
+
+#: The exit status of a program that writes to a pipe which nobody reads, as shells report it.
+SIGPIPE_STATUS: Final = 141
 
 
 class Commands(click.Group):
@@ -59,6 +65,16 @@ class Commands(click.Group):
                 f"'{cmd_name}' needs the server (no {error.name}): pip install 'photseries[server]'"
             ) from error
         return next(command for command in commands if command.name == cmd_name)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; end quietly, as programs of the shell do, when the reader of the output has gone away."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  written to at exit, too
+            ctx.exit(SIGPIPE_STATUS)
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the help, a section for each purpose."""

@@ -1,4 +1,4 @@
-"""``photseries get | show | delete | purge | restore | undo``: one series, or one batch."""
+"""``photseries get | show | open | delete | purge | restore | undo``: one series, or one batch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+import webbrowser
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +19,11 @@ from photseries.cli.options import Failure, json_option
 from photseries.cli.table import shown, table_lines
 from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
-from photseries.lightcurve.calibration import calibration_of, unit_in
+from photseries.lightcurve.calibration import unit_in
+from photseries.text import file_name
 
 if TYPE_CHECKING:
     from photseries.client import Client, Series
-    from photseries.lightcurve.calibration import Unit
 
 __all__ = ["COMMANDS"]
 
@@ -36,7 +37,10 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
 @click.command()
 @identity
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), help="Default: series-ID.h5."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    help="Default: named after the source, the filter and the series.",
 )
 @click.option(
     "--format", "form", type=click.Choice(list(WRITERS)), help="Default: as the name of the file says, or hdf5."
@@ -50,13 +54,15 @@ def get(
     """Download a series into a file; - is standard output."""
     if form is None:
         form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
-    path = output or Path(f"series-{series_id}{WRITERS[form].suffixes[0]}")
+    path = output or Path(file_name(client.get(series_id).metadata, WRITERS[form].suffixes[0]))
     if path != _STDOUT and path.exists() and not force:
         raise Failure(f"{path} exists already; --force replaces it, -o names another.")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             _save(client, series_id, path, form, revision)
+    except BrokenPipeError:
+        raise  # the reader of standard output has gone, as `head` does
     except OSError as error:
         raise Failure(f"Cannot write {path}: {error.strerror}.") from error
     for warning in caught:
@@ -92,6 +98,18 @@ def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, heigh
         click.echo()
     for line in _facts(series.metadata):
         click.echo(line)
+
+
+@click.command("open")
+@identity
+@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
+@connected
+def open_page(client: Client, series_id: int, only_print: bool) -> None:
+    """Open the page of a series in a browser, or print its address."""
+    client.get(series_id)  # refuses a series that the token cannot see
+    address = f"{client.url}/series/{series_id}"
+    if only_print or not webbrowser.open(address):
+        click.echo(address)
 
 
 @click.command()
@@ -161,23 +179,12 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
-    from photseries.lightcurve.curve import good_rows, light_curve, require_derivable
-    from photseries.lightcurve.samples import unit_of
+    from photseries.client.curves import curve_of
 
-    frame, calibration = series.data, calibration_of(series.metadata)
-    unit: Unit = unit_of(frame, calibration) if flux is None else "flux" if flux else "mag"
-    require_derivable((unit,), frame, calibration)
-    curve = light_curve(frame, calibration).masked(good_rows(frame, series.metadata))
-    in_flux = unit == "flux"
-    yield calibration.label(unit)
-    yield from drawn(
-        curve.mjd,
-        curve.flux if in_flux else curve.mag,
-        curve.fluxerr if in_flux else curve.magerr,
-        width=shutil.get_terminal_size().columns,
-        height=height,
-        reverse=not in_flux,
-    )
+    curve = curve_of(series.data, series.metadata, None if flux is None else "flux" if flux else "mag")
+    yield curve.label
+    width = shutil.get_terminal_size().columns
+    yield from drawn(curve.mjd, curve.value, curve.error, width=width, height=height, reverse=curve.is_mag)
 
 
 #: Statistics of every column, and the heads of their columns.
@@ -201,4 +208,4 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
 
 
-COMMANDS = (get, show, delete, purge, restore, undo)
+COMMANDS = (get, show, open_page, delete, purge, restore, undo)

@@ -14,8 +14,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from photseries import __version__
 from photseries.client import settings
 from photseries.client.criteria import ConeCriteria, Criteria
+from photseries.client.display import client_html
 from photseries.client.finding import SERIES, Finder, framed, path_of
 from photseries.client.keys import Reached
 from photseries.client.payload import message, payload_of
@@ -26,7 +28,7 @@ from photseries.client.uploads import Outcome, Uploaded, Uploader, many
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError
 from photseries.formats import EXPORTS, WRITERS, ReadOptions, collect, format_of, one_of
 from photseries.parameters.kinds import joined
-from photseries.text import new_batch
+from photseries.text import file_name, new_batch
 
 __all__ = ["Client"]
 
@@ -79,6 +81,15 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self.url}>"
+
+    def _repr_html_(self) -> str:
+        return client_html(self.url, __version__)
+
+    def __getitem__(self, series_id: int) -> Series:
+        """Get a series, as :meth:`get` does."""
+        return self.get(series_id)
+
+    __iter__: None = None  # else Python would count from series 0 until one is missing
 
     def close(self) -> None:
         """Close the connections."""
@@ -175,7 +186,7 @@ class Client:
     def save(
         self,
         series_id: int,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] = ".",
         *,
         format: str | None = None,
         revision: int | None = None,
@@ -186,9 +197,11 @@ class Client:
         ----------
         series_id : int
         path : str or path
-            An existing file is replaced when all is there.
+            An existing file is replaced once the new one is complete. In a folder, by default the current one, the file
+            is named after its source, filter and series.
         format : str, optional
-            One of the formats of docs/formats.md, "hdf5" being the stored file; default: as the path ends.
+            One of the formats of docs/formats.md, "hdf5" being the stored file; default: as the path ends, or "hdf5" in
+            a folder.
         revision : int, optional
             The series as it was at this revision, while the file of that time is kept; default: the current one.
 
@@ -212,7 +225,12 @@ class Client:
             When the format cannot hold what an upload of the file would need.
         """
         target = Path(path)
-        form = format_of(target, WRITERS) if format is None else format
+        if target.is_dir():
+            form = format or "hdf5"
+            suffix = WRITERS[form].suffixes[0] if form in WRITERS else ""  # the service refuses what it does not write
+            target /= file_name(self._finder.metadata(series_id), suffix)
+        else:
+            form = format_of(target, WRITERS) if format is None else format
         asked = {} if revision is None else {"revision": revision}
         stored = (lambda: self._finder.metadata(series_id).get("hash")) if form == "hdf5" and not asked else None
         self._transport.save(f"{path_of(series_id)}/data", {"format": form, **asked}, target, stored)
@@ -231,7 +249,9 @@ class Client:
         **criteria
             The keywords of :class:`~photseries.client.criteria.ConeCriteria`, or the names of the query parameters
             (``minMedianSNR`` for ``min_median_snr``). A list matches any of its values. Times are MJD, ISO texts,
-            datetimes (UTC unless they have a time zone) or astropy Times.
+            datetimes (UTC unless they have a time zone) or astropy Times. ``obj_id`` is the whole name of a source,
+            ``object_id`` a part of it. ``position`` is an astropy SkyCoord, or a pair of ra and dec [deg], instead of
+            ``ra`` and ``dec``; numbers with a unit may be Quantities.
 
         Returns
         -------
@@ -318,14 +338,14 @@ class Client:
         found: dict[str, Any] = self._transport.read(f"{SERIES}/summary", arguments(criteria))
         return found
 
-    def positions(self, positions: Any, radius: float, **criteria: Unpack[Criteria]) -> pd.DataFrame:
+    def positions(self, positions: Any, radius: Any, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
 
         Parameters
         ----------
         positions : array_like of shape (n, 2), or astropy SkyCoord of shape (n,)
             Right ascension and declination, ICRS [deg].
-        radius : float
+        radius : float or Quantity
             [deg]
         **criteria
             As in :meth:`find`, without an order.

@@ -23,6 +23,8 @@ class Criteria(TypedDict, total=False):
     # criteria
     object_id: str | None
     """Series whose obj_id contains this text; % and _ are plain characters."""
+    obj_id: str | Sequence[str] | None
+    """Series of this source; upper and lower case differ."""
     rejected_object_ids: str | Sequence[str] | None
     """Series of none of these sources."""
     instrument_id: int | Sequence[int] | None
@@ -269,3 +271,5 @@ class ConeCriteria(Criteria, total=False):
     radius: float | None
     """Radius of a cone; ra, dec and radius come together."""
     # end
+    position: Any
+    """Centre of a cone instead of ra and dec: an astropy SkyCoord, or a pair of numbers [deg]."""

@@ -12,8 +12,10 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from photseries.client.display import SearchResult
 from photseries.client.downloads import require_hash
 from photseries.client.payload import message
+from photseries.client.queries import coordinates, in_unit
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import ConflictError, InvalidError
@@ -28,6 +30,9 @@ __all__ = ["SERIES", "Finder", "framed", "path_of"]
 SERIES: Final = "/api/photometric_series"
 
 _WHOLE: Final[Mapping[str, str]] = {}
+
+#: The part of a long table that a small plot needs.
+_PREVIEW: Final[Mapping[str, str]] = {"maxPoints": "1000"}
 
 #: How often to look for a moment at which the fields and the file of a series belong together.
 _ATTEMPTS: Final = 5
@@ -103,7 +108,8 @@ class Finder:
 
     def series(self, metadata: dict[str, Any], part: Mapping[str, str] = _WHOLE) -> Series:
         """Make a series of fields that were found."""
-        return Series(metadata, functools.partial(self.file, metadata, part))
+        preview = None if part else functools.partial(self.file, metadata, _PREVIEW)
+        return Series(metadata, functools.partial(self.file, metadata, part), preview)
 
     def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Yield the fields of all series that match, by cursor: each page costs as little as the first."""
@@ -115,7 +121,7 @@ class Finder:
                 return
             page["cursor"] = answer["cursor"]
 
-    def near(self, positions: Any, radius: float, asked: Arguments) -> Iterator[dict[str, Any]]:
+    def near(self, positions: Any, radius: Any, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Yield the fields of all series around positions."""
         pairs = _pairs(positions)
         criteria = {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
@@ -123,7 +129,7 @@ class Finder:
             body: dict[str, Any] = {
                 "numPerPage": MOST_PER_PAGE,
                 **criteria,
-                "radius": float(radius),
+                "radius": float(in_unit(radius, "deg", "radius")),
                 "positions": pairs[first : first + MOST_POSITIONS],
                 "includeTotal": False,
             }
@@ -148,7 +154,7 @@ class Finder:
 def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns, too."""
     rows = list(found)
-    return pd.DataFrame(rows) if rows else pd.DataFrame(columns=list(LISTED))
+    return SearchResult(rows) if rows else SearchResult(columns=list(LISTED))
 
 
 def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:
@@ -159,7 +165,7 @@ def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:
 def _pairs(positions: Any) -> list[list[float]]:
     """Read positions as pairs of right ascension and declination [deg]."""
     if hasattr(positions, "icrs"):
-        positions = np.column_stack([positions.icrs.ra.deg, positions.icrs.dec.deg])
+        positions = np.column_stack(coordinates(positions))
     try:
         pairs = np.asarray(positions, np.float64)
     except (TypeError, ValueError):

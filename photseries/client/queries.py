@@ -14,7 +14,7 @@ from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, tex
 from photseries.parameters.kinds import MOMENT
 from photseries.text import suggestion
 
-__all__ = ["KEYWORDS", "arguments", "snake_case"]
+__all__ = ["KEYWORDS", "arguments", "coordinates", "in_unit", "snake_case"]
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
 _SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage", "features")
@@ -29,6 +29,9 @@ _TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if kno
 #: The criteria that are times.
 _TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 
+#: The units that the service compares with, by criterion.
+_UNITS: Mapping[str, str | None] = {known.name: known.unit for known in CRITERIA}
+
 #: The name of every keyword in the table of query parameters.
 KEYWORDS: Mapping[str, str] = _keywords(_TABLE)
 
@@ -40,7 +43,8 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     ----------
     criteria : Criteria or mapping of str to object
         Texts, numbers, booleans, dates and times, and lists or arrays of these; None is left out. A time of astropy is
-        sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one.
+        sent as MJD with its scale as ``timeScale``, and then every time of the criteria has to be one. A Quantity is
+        sent in the unit of its criterion, and the SkyCoord ``position`` as ``ra`` and ``dec``.
 
     Returns
     -------
@@ -55,6 +59,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     """
     problems: dict[str, list[str]] = {}
     body: dict[str, Any] = {}
+    criteria = _with_position(criteria)
     scale, is_stated = _time_scale(criteria)
     for keyword, value in criteria.items():
         name = KEYWORDS.get(keyword, keyword)
@@ -65,11 +70,60 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
             problems[keyword] = [f"{keyword} is given twice, in two spellings."]
         elif scale is not None and not is_stated and name in _TIMES and value is not None and not _is_time(value):
             problems[keyword] = [f"{keyword} has no time scale, but another time has: give a Time, or time_scale."]
+        elif keyword == "obj_id" and isinstance(value, str):
+            body[name] = [value]  # the name of a source may contain commas, which would make a text a list
         elif value is not None:
-            body[name] = _plain(value, scale)
+            body[name] = _plain(in_unit(value, _UNITS.get(name), keyword), scale)
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
     return texts_of(body if scale is None else {"timeScale": scale, **body})
+
+
+def in_unit(value: Any, unit: str | None, keyword: str) -> Any:
+    """Return the number of a Quantity of astropy in a unit; any other value as it is.
+
+    Raises
+    ------
+    InvalidError
+        When the Quantity has a unit of another kind.
+    """
+    if not (hasattr(value, "to_value") and hasattr(value, "unit")):
+        return value
+    try:
+        return value.to_value(unit or "")
+    except ValueError as error:  # astropy's UnitConversionError is one
+        wanted = f"a Quantity in {unit}" if unit else "a plain number"
+        problem = f"{keyword} must be {wanted}, not in {str(value.unit) or 'no unit'}."
+        raise InvalidError(problem, fields={keyword: [problem]}) from error
+
+
+def coordinates(position: Any) -> tuple[Any, Any]:
+    """Return right ascension and declination of a SkyCoord, ICRS [deg]."""
+    return position.icrs.ra.deg, position.icrs.dec.deg
+
+
+def _with_position(criteria: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``.
+
+    Raises
+    ------
+    InvalidError
+        When it is not one position, or ``ra`` or ``dec`` is given as well.
+    """
+    rest = {name: value for name, value in criteria.items() if name != "position"}
+    position = criteria.get("position")
+    if position is None:
+        return rest
+    try:
+        ra, dec = coordinates(position) if hasattr(position, "icrs") else position
+        found = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
+    except (TypeError, ValueError) as error:
+        problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
+        raise InvalidError(problem, fields={"position": [problem]}) from error
+    if not found.keys().isdisjoint(rest):
+        problem = "position and ra or dec are given: leave one out."
+        raise InvalidError(problem, fields={"position": [problem]})
+    return found | rest
 
 
 def _is_time(value: Any) -> bool:

@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from photseries.client.curves import curve_of, draw
+from photseries.client.display import series_html
 from photseries.client.downloads import partial
+from photseries.errors import PhotseriesError
 from photseries.fields.stored import with_defaults
 from photseries.formats.astropy_tables import light_curve, time_series
 from photseries.hdf5 import Decoded, frames, plain_hdf5
 from photseries.hdf5.limits import Limits
+from photseries.lightcurve.calibration import Unit
+from photseries.text import file_name
 
 if TYPE_CHECKING:
     import pandas as pd
     from astropy.timeseries import TimeSeries
     from lightkurve import LightCurve
+    from matplotlib.axes import Axes
 
 __all__ = ["Series", "read_file"]
 
 #: What a service may be configured to accept at most, as far as this client is concerned: it may be hostile, too.
 _LIMITS: Final = Limits(rows=2**31, columns=2**14, table=2**34, chunk=2**28)
+
+#: A table of more rows is not fetched for the small plot of a notebook; the service sends a part of it.
+_PREVIEWED: Final = 20_000
 
 
 def read_file(blob: bytes) -> Decoded:
@@ -40,17 +49,29 @@ def read_file(blob: bytes) -> Decoded:
 class Series:
     """A stored series: its metadata, and its table, which is fetched when it is asked for.
 
+    Every field of :attr:`metadata` is an attribute (``series.obj_id``), every column of :attr:`data` an item
+    (``series["flux"]``); ``len(series)`` is the number of rows.
+
     Parameters
     ----------
     metadata : dict
         The fields as the service gave them.
     fetch : callable
         Gives the file, and the fields of the same moment.
+    preview : callable, optional
+        The same for a part of the table that is enough for a small plot; None: ``fetch`` gives a part, or an earlier
+        revision.
     """
 
-    def __init__(self, metadata: dict[str, Any], fetch: Callable[[], tuple[dict[str, Any], bytes]]) -> None:
+    def __init__(
+        self,
+        metadata: dict[str, Any],
+        fetch: Callable[[], tuple[dict[str, Any], bytes]],
+        preview: Callable[[], tuple[dict[str, Any], bytes]] | None = None,
+    ) -> None:
         self.metadata = metadata
         self._fetch = fetch
+        self._preview = preview
 
     @property
     def id(self) -> int:
@@ -60,6 +81,49 @@ class Series:
     def __repr__(self) -> str:
         facts = (str(self.metadata.get(name)) for name in ("obj_id", "filter", "series_name"))
         return f"<Series {self.id}: {', '.join(facts)}, {self.metadata.get('num_exp')} rows>"
+
+    def _repr_html_(self) -> str:
+        """Return the series for a notebook: a small plot and the main fields; long tables are fetched in part."""
+        try:
+            is_partial = self._preview is not None and len(self) > _PREVIEWED and "blob" not in vars(self)
+            table = read_file(self._preview()[1]) if self._preview is not None and is_partial else self._decoded
+            curve = curve_of(table.frame, _described(table, self.metadata))
+        except PhotseriesError as error:
+            return series_html(self.metadata, None, error.message)
+        return series_html(self.metadata, curve)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a field of the metadata."""
+        metadata = vars(self).get("metadata", {})
+        if name in metadata:
+            return metadata[name]
+        raise AttributeError(f"A series has no attribute or field {name!r}.")
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self.metadata]
+
+    def __getitem__(self, column: str) -> pd.Series[Any]:
+        """Return a column of the table.
+
+        Raises
+        ------
+        KeyError
+            When the table does not have it.
+        """
+        if column not in self.data:
+            raise KeyError(f"The table has no column {column!r}, only {', '.join(map(str, self.data))}")
+        return self.data[column]
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the columns."""
+        return iter(map(str, self.data))
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.data
+
+    def __len__(self) -> int:
+        """Return the number of rows; of a part of the table it is known when the part has been fetched."""
+        return int(self.metadata["num_exp"]) if self._preview is not None else len(self.data)
 
     @cached_property
     def blob(self) -> bytes:
@@ -90,15 +154,40 @@ class Series:
     def _decoded(self) -> Decoded:
         return read_file(self.blob)
 
-    @property
-    def _described(self) -> dict[str, Any]:
-        """The metadata, with the unit of the fluxes in the table: those that were derived are in uJy."""
-        table = self._decoded
-        return {**self.metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}
+    def plot(self, ax: Axes | None = None, *, unit: Unit | None = None, **style: Any) -> Axes:
+        """Draw the light curve with matplotlib.
 
-    def to_hdf5(self, path: str | os.PathLike[str]) -> Path:
-        """Write :attr:`blob`; gives its path. An existing file is replaced when all is there."""
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Default: those of a new figure.
+        unit : {"flux", "mag"}, optional
+            Default: the brightness that the table has. Magnitudes grow downwards.
+        **style
+            Passed on to matplotlib's ``errorbar``, or to ``plot`` for a long table.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+
+        Raises
+        ------
+        InvalidError
+            When the table does not have this brightness and it cannot be derived.
+        StartError
+            When matplotlib is not installed: ``pip install 'photseries[plots]'``.
+        """
+        title = f"{self.metadata.get('obj_id')}, {self.metadata.get('filter')}"
+        return draw(curve_of(self.data, _described(self._decoded, self.metadata), unit), ax, title, style)
+
+    def to_hdf5(self, path: str | os.PathLike[str] = ".") -> Path:
+        """Write :attr:`blob` to a file, or into a folder under the name of the series; return its path.
+
+        An existing file is replaced once the new one is complete.
+        """
         target = Path(path)
+        if target.is_dir():
+            target /= file_name(self.metadata, ".h5")
         with partial(target) as file:
             file.write(self.blob)
         return target
@@ -118,7 +207,7 @@ class Series:
         StartError
             When astropy is not installed.
         """
-        return time_series(self.data, self._described)
+        return time_series(self.data, _described(self._decoded, self.metadata))
 
     def to_lightkurve(self) -> LightCurve:
         """Return a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
@@ -133,4 +222,9 @@ class Series:
         StartError
             When lightkurve is not installed.
         """
-        return light_curve(self.data, self._described)
+        return light_curve(self.data, _described(self._decoded, self.metadata))
+
+
+def _described(table: Decoded, metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata with the unit of the fluxes in the table: those that were derived are in uJy."""
+    return {**metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}

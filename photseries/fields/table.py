@@ -34,6 +34,7 @@ __all__ = [
     "KEY",
     "LISTED",
     "METADATA",
+    "OVERVIEW",
     "PER_COLUMN",
     "REFERENCES",
     "SETTABLE",
@@ -98,6 +99,9 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=(
             Comparison(
                 "objectID", Operator.CONTAINS, "Series whose obj_id contains this text; % and _ are plain characters."
+            ),
+            Comparison(
+                "objID", Operator.ONE_OF, "Series of this source; upper and lower case differ.", "Sources"
             ),
             Comparison(
                 "rejectedObjectIDs", Operator.NONE_OF, "Series of none of these sources.", "Not these sources",
@@ -422,6 +426,12 @@ ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not S
 
 #: Fields of every series in a list.
 LISTED: Final = tuple(name for name in ANSWERED if name not in FEATURES)
+
+#: Fields by which people tell the series of a list apart, the more important first.
+OVERVIEW: Final = (
+    "id", "obj_id", "separation", "filter", "series_name", "series_obj_id", "num_exp", "mjd_first", "mjd_last",
+    "mean_mag", "rms_mag", "median_snr", "instrument_id", "exp_time", "ra", "dec", "channel", "origin",
+)  # fmt: skip
 
 #: Fields of a series in a HATS export.
 EXPORTED: Final = tuple(

@@ -125,7 +125,7 @@ def light_curve(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> LightCurve:
         time=_times(rows, metadata),
         flux=units.Quantity(curve.flux, unit),
         flux_err=units.Quantity(curve.fluxerr, unit),
-        meta=dict(metadata),
+        meta=dict(metadata) | {name: str(metadata.get("obj_id", "")) for name in ("LABEL", "OBJECT")},
     )
     _add_columns(made, rows.drop(columns=[name for name in _FLUXES if name in rows]), metadata)
     return made

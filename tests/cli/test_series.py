@@ -107,8 +107,9 @@ def test_a_series_that_is_not_there(run, series, verb, tmp_path, monkeypatch):
 
 def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert run("get", series[0]).stdout == f"series-{series[0]}.h5\n"
-    frame, _ = recipe_read((tmp_path / f"series-{series[0]}.h5").read_bytes())
+    name = f"star_ztfg_a_{series[0]}.h5"
+    assert run("get", series[0]).stdout == f"{name}\n"
+    frame, _ = recipe_read((tmp_path / name).read_bytes())
     pd.testing.assert_frame_equal(frame, pd.DataFrame(columns(rows=50)))
     assert "exists already" in run("get", series[0], status=2).stderr
     run("get", series[0], "--force")
@@ -116,9 +117,9 @@ def test_get_writes_a_file(run, series, tmp_path, monkeypatch):
     assert lost.startswith("Warning: CSV holds the columns of the table alone: no source, filter")
     pd.testing.assert_frame_equal(pd.read_csv("a.csv"), frame)
     assert run("get", series[0], "-o", "-", "--format", "csv").stdout == (tmp_path / "a.csv").read_text()
-    assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / f"series-{series[0]}.h5").read_bytes()
+    assert run("get", series[0], "-o", "-").stdout_bytes == (tmp_path / name).read_bytes()
     assert "Cannot write nowhere/a.h5" in run("get", series[0], "-o", "nowhere/a.h5", status=2).stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", f"series-{series[0]}.h5"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", name]
 
 
 def test_get_writes_every_format_that_the_service_has(run, series, tmp_path):

@@ -35,6 +35,7 @@ from photseries.server.catalogue.finding import Found
 from photseries.server.catalogue.summary import column_counts
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
+from photseries.text import file_name
 
 __all__ = ["EVERY_COLUMN", "MANIFEST", "Exporter"]
 
@@ -182,7 +183,7 @@ class _Export:
                     found, content = self.reader.file(self.principal, found)
                 except NotFoundError:
                     continue
-                name = f"photometric_series_{found.blob.series_id}.{HDF5.extension}"
+                name = file_name(found.fields, f".{HDF5.extension}")
                 line = found.document + b"\n"
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)

@@ -28,6 +28,7 @@ from photseries.server.http.media import accepted
 from photseries.server.http.series import number_of
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
 from photseries.server.http.turns import MANY_ROWS
+from photseries.text import file_name, file_stem
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
@@ -87,9 +88,8 @@ def byte_range(headers: Mapping[str, str], length: int, tag: str) -> tuple[int, 
 
 def _disposition(fields: Mapping[str, Any], extension: str) -> str:
     """Return the header that names a file after its source, filter and series (RFC 6266)."""
-    name = "_".join(str(fields[field]) for field in ("obj_id", "filter", "series_name", "id"))
-    plain = re.sub(r"[^A-Za-z0-9.+-]+", "_", name).strip("_.") + f".{extension}"
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(f'{name}.{extension}', safe='')}"
+    plain, full = file_name(fields, f".{extension}"), f"{file_stem(fields)}.{extension}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(full, safe='')}"
 
 
 _BY_EXTENSION = Contract(

@@ -1,0 +1,64 @@
+"""What notebooks show: HTML of the client, of search results and of a series. Every value is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from photseries.client.curves import Curve, svg
+from photseries.fields import FIELDS, OVERVIEW
+from photseries.lightcurve.calibration import unit_in
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["SearchResult", "client_html", "series_html"]
+
+#: The fields below the plot of a series.
+_FACTS: Final = tuple(name for name in OVERVIEW if name not in ("separation",))
+
+
+class SearchResult(pd.DataFrame):
+    """The frame that a search returns: a plain one, of which notebooks show the columns that tell series apart."""
+
+    @property
+    def _constructor(self) -> Callable[..., pd.DataFrame]:
+        return pd.DataFrame
+
+    def _repr_html_(self) -> str | None:
+        """Return the main columns as a table."""
+        names = [name for name in ("position", *OVERVIEW) if name in self and (self.empty or self[name].notna().any())]
+        table = pd.DataFrame(self)[names].to_html(max_rows=20, border=0)
+        return f"<p>{len(self):,} series, {len(self.columns)} fields each</p>{table}"
+
+
+def client_html(url: str, version: str) -> str:
+    """Return a client as HTML: which service, and what to type next."""
+    address = escape(url)
+    return (
+        f'<p><strong>photseries</strong> client {escape(version)} of <a href="{address}">{address}</a></p>'
+        "<p><code>client.find(...)</code> searches, <code>client[1]</code> is a series, "
+        "<code>client.upload(...)</code> stores one.</p>"
+    )
+
+
+def series_html(metadata: Mapping[str, Any], curve: Curve | None, problem: str = "") -> str:
+    """Return a series as HTML: its plot, or why there is none, and its main fields."""
+    rows = "".join(
+        f"<tr><th>{escape(FIELDS[name].label)}</th><td>{_cell(name, metadata)}</td></tr>"
+        for name in _FACTS
+        if metadata.get(name) is not None
+    )
+    title = escape(f"{metadata.get('obj_id')}, {metadata.get('filter')}, {metadata.get('series_name')}")
+    picture = f"<p>{escape(problem)}</p>" if curve is None else svg(curve)
+    return f"<p><strong>{title}</strong></p>{picture}<table>{rows}</table>"
+
+
+def _cell(name: str, metadata: Mapping[str, Any]) -> str:
+    value, unit = metadata[name], unit_in(FIELDS[name], metadata)
+    digits = FIELDS[name].digits
+    text = f"{value:.{digits}f}" if digits is not None and isinstance(value, int | float) else str(value)
+    return escape(f"{text} {unit}" if unit else text)

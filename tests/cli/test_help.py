@@ -1,0 +1,85 @@
+"""``photseries open | doctor``, completion in the shell, and a reader of the output that goes away."""
+
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.support import PATIENCE, columns
+
+
+@pytest.fixture(scope="module")
+def series(admin, world):
+    body = world.fields(series_name="help", data=columns(20_000))
+    return admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+
+
+def test_open_prints_the_page_of_a_series(run, admin, series, service):
+    address = f"{service.url}/series/{series}"
+    assert run("open", series, "--print").stdout == f"{address}\n"
+    assert admin.get(address, headers={"Accept": "text/html"}, follow_redirects=False).status_code == 303, "to sign in"
+    assert "999999" in run("open", 999_999, "--print", status=2).stderr
+
+
+def test_open_opens_a_browser_or_else_prints(run, series, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+    assert run("open", series).stdout == ""
+    assert opened == [run("open", series, "--print").stdout.strip()]
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    assert run("open", series).stdout.strip() == opened[0]
+
+
+def test_doctor_tells_what_a_report_needs_and_no_secret(run, service):
+    shown = run("doctor").stdout
+    for words in (service.url, platform.python_version(), "numpy", "PHOTSERIES_TOKEN", "System admin"):
+        assert words in shown
+    assert service.token not in shown
+    report = json.loads(run("doctor", "--json").stdout)
+    assert report["URL"] == service.url
+    assert "problem" not in report
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"PHOTSERIES_URL": "http://127.0.0.1:1"}, "127.0.0.1"),
+        ({"PHOTSERIES_TOKEN": "wrong-token-0123456789"}, "token"),
+        ({"PHOTSERIES_URL": "", "PHOTSERIES_TOKEN": ""}, "photseries login"),
+    ],
+)
+def test_doctor_reports_problems_and_exits_with_0(run, environment, words):
+    shown = run("doctor", **environment).stdout
+    (problem,) = (line for line in shown.splitlines() if line.startswith("problem"))
+    assert words in problem
+    assert "wrong-token-0123456789" not in shown
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_completes_commands_and_options(shell):
+    program = [sys.executable, "-c", "from photseries.cli import main; main(prog_name='photseries')"]
+    environment = {**os.environ, "_PHOTSERIES_COMPLETE": f"{shell}_complete"}
+    for words, current, expected in (("photseries do", "1", "doctor"), ("photseries find --obj", "2", "--obj-id")):
+        last = words.split()[-1]
+        asked = {"COMP_WORDS": words, "COMP_CWORD": current if shell != "fish" else last}
+        outcome = subprocess.run(program, env=environment | asked, capture_output=True, text=True, timeout=PATIENCE)
+        assert expected in outcome.stdout, (outcome.stdout, outcome.stderr)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+@pytest.mark.parametrize(
+    "words",
+    [("get", "{id}", "-o", "-"), ("show", "{id}", "--json"), ("find", "--csv"), ("find", "--json"), ("find", "-h")],
+)
+def test_a_reader_that_goes_away_is_no_error(run, series, words):
+    command = [sys.executable, "-m", "photseries", *(word.format(id=series) for word in words)]
+    environment = {**os.environ, **run.environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        process.stdout.close()
+        problem = process.stderr.read()
+        status = process.wait(PATIENCE)
+    assert (status, problem) == (128 + signal.SIGPIPE, b"")

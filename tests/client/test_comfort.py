@@ -1,0 +1,173 @@
+"""What makes the client pleasant: attributes, items, plots, notebooks, coordinates, names of files."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+
+import photseries
+from photseries.client.queries import arguments
+from photseries.errors import InvalidError, NotFoundError, StartError
+from tests.support import columns
+
+NASTY = "<script>alert('x')</script>&\""
+
+
+@pytest.fixture(autouse=True)
+def _closed_figures():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+@pytest.fixture
+def uploaded(client, fields):
+    return client.upload(columns(30), **fields)
+
+
+def test_a_series_has_its_fields_and_columns_at_hand(client, fields, uploaded):
+    series = client[uploaded.id]
+    assert (series.id, series.obj_id, series.filter) == (uploaded.id, "star", "ztfg")
+    assert (series.mean_flux, series.num_exp) == (series.metadata["mean_flux"], 30)
+    assert len(series) == 30
+    assert "blob" not in vars(series), "nothing was fetched for that"
+    assert np.array_equal(series["flux"], columns(30)["flux"])
+    assert list(series) == ["mjd", "flux", "fluxerr"]
+    assert "flux" in series
+    assert "mag" not in series
+    assert {"obj_id", "plot"} <= set(dir(series))
+    with pytest.raises(AttributeError, match="'nothing'"):
+        _ = series.nothing
+    with pytest.raises(KeyError, match="'mag', only mjd, flux, fluxerr"):
+        _ = series["mag"]
+    with pytest.raises(NotFoundError):
+        _ = client[10**9]
+    with pytest.raises(TypeError):
+        iter(client)
+
+
+def test_a_part_has_the_length_of_the_part(client, uploaded):
+    assert len(client.get(uploaded.id, row_max=4)) == 5
+
+
+def test_a_source_is_found_by_its_whole_name(client, fields, world):
+    for name in ("part", "part of a name", "a part, with a comma"):
+        world.make("sources", id=name, ra=10.0, dec=-20.0)
+        client.upload(columns(), **{**fields, "obj_id": name})
+    assert list(client.find(obj_id="part")["obj_id"]) == ["part"]
+    assert list(client.find(obj_id="a part, with a comma")["obj_id"]) == ["a part, with a comma"]
+    assert set(client.find(objID="part,part of a name")["obj_id"]) == {"part", "part of a name"}
+    assert len(client.find(object_id="part")) == 3
+    assert client.find(obj_id="Part").empty
+    assert client.count(obj_id="part") == 1
+
+
+def test_positions_and_quantities_of_astropy(client, fields, world):
+    # 10 arcsec north of the position, and 3600 arcsec.
+    for name, dec in (("near", -45 + 10 / 3600), ("far", -44.0)):
+        world.make("sources", id=name, ra=123.0, dec=dec)
+        client.upload(columns(), **{**fields, "obj_id": name, "ra": 123.0, "dec": dec})
+    centre = SkyCoord(123.0, -45.0, unit="deg")
+    for position in (centre, centre.galactic, (123.0, -45.0), (123.0 * units.deg, -45 * 60 * units.arcmin)):
+        assert list(client.find(position=position, radius=11 * units.arcsec)["obj_id"]) == ["near"]
+    assert client.find(position=centre, radius=9 * units.arcsec).empty
+    assert set(client.find(position=centre, radius=1.1)["obj_id"]) == {"near", "far"}
+    several = client.positions(SkyCoord([123.0, 10.0], [-45.0, 10.0], unit="deg"), 0.2 * units.arcmin)
+    assert several[["position", "obj_id"]].to_numpy().tolist() == [[0, "near"]]
+    assert arguments({"min_exp_time": 2 * units.min, "max_rms": 30 * units.mmag}) == {
+        "minExpTime": ["120.0"],
+        "maxRMS": ["0.03"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("criteria", "words"),
+    [
+        ({"position": SkyCoord([1, 2], [3, 4], unit="deg"), "radius": 1}, r"client\.positions"),
+        ({"position": "Vega", "radius": 1}, "one SkyCoord"),
+        ({"position": (1, 2), "ra": 1, "radius": 1}, "leave one out"),
+        ({"position": (1, 2), "radius": 5 * units.s}, "radius must be a Quantity in deg, not in s"),
+        ({"min_num_exposures": 5 * units.s}, "min_num_exposures must be a plain number"),
+    ],
+)
+def test_what_is_no_position_or_has_no_fitting_unit_is_refused(criteria, words):
+    with pytest.raises(InvalidError, match=words):
+        arguments(criteria)
+
+
+def test_a_series_is_drawn_with_matplotlib(client, uploaded):
+    series = client[uploaded.id]
+    axes = series.plot()
+    assert isinstance(axes, Axes)
+    assert (axes.get_ylabel(), axes.get_xlabel(), axes.get_title()) == ("flux [µJy]", "MJD [d]", "star, ztfg")
+    (drawn,) = axes.containers
+    assert np.array_equal(drawn[0].get_ydata(), series["flux"])
+    inverted = series.plot(plt.subplots()[1], unit="mag", color="red")
+    assert inverted.yaxis_inverted()
+    assert inverted.containers[0][0].get_color() == "red"
+    assert np.allclose(inverted.containers[0][0].get_ydata(), 23.9 - 2.5 * np.log10(series["flux"]))
+
+
+def test_a_plot_needs_matplotlib(client, uploaded, monkeypatch):
+    monkeypatch.setattr("photseries.extras.is_installed", lambda name: name != "matplotlib")
+    with pytest.raises(StartError, match=r"photseries\[plots\]"):
+        client[uploaded.id].plot()
+
+
+def test_notebooks_show_clients_searches_and_series_escaped(client, fields, world):
+    world.make("sources", id=NASTY, ra=10.0, dec=-20.0)
+    made = client.upload(columns(50), **{**fields, "obj_id": NASTY, "time_scale": "tdb"})
+    series = client[made.id]
+    shown = {"client": client, "search": client.find(obj_id=NASTY), "series": series}
+    pages = {name: one._repr_html_() for name, one in shown.items()}
+    for name, page in pages.items():
+        assert "<script" not in page, name
+        assert "http://www.w3.org/2000/svg" in page or name != "series"
+        assert not re.search(r'(src|href)="(?!http://127\.0\.0\.1)', page), name
+    assert client.url in pages["client"]
+    assert "&lt;script&gt;" in pages["series"]
+    assert "&lt;script&gt;" in pages["search"]
+    assert pages["series"].count("h0M") == 49, "50 points"
+    assert "MJD (TDB) [d], 50 points" in pages["series"]
+    assert "1 series" in pages["search"]
+    assert "0 series" in client.find(obj_id="nothing")._repr_html_()
+
+
+def test_a_search_result_is_a_plain_frame(client, uploaded):
+    found = client.find(limit=1)
+    assert isinstance(found, pd.DataFrame)
+    assert type(found[["id"]]) is type(found.copy()) is pd.DataFrame
+
+
+def test_a_long_series_is_shown_by_a_part_of_it(client, fields):
+    made = client.upload(columns(20_001), **fields)
+    series = client[made.id]
+    page = series._repr_html_()
+    assert "blob" not in vars(series)
+    assert 500 < page.count("h0M") < 1000
+    assert len(series.data) == 20_001
+    assert client.get(made.id, columns=["mjd"])._repr_html_().count("<svg") == 0, "a part without a brightness"
+
+
+def test_files_have_one_name_everywhere(client, admin, fields, tmp_path, monkeypatch):
+    made = client.upload(columns(), **{**fields, "series_name": "field 1/night:3"})
+    name = f"star_ztfg_field_1_night_3_{made.id}"
+    monkeypatch.chdir(tmp_path)
+    assert client.save(made.id).name == client[made.id].to_hdf5().name == f"{name}.h5"
+    assert client.save(made.id, tmp_path, format="fits").name == f"{name}.fits"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.fits", f"{name}.h5"]
+    answer = admin.get(f"/api/photometric_series/{made.id}/data")
+    assert f'filename="{name}.h5"' in answer.headers["Content-Disposition"]
+    with pytest.raises(InvalidError):
+        client.save(made.id, tmp_path, format="dvd")
+
+
+def test_the_service_is_not_asked_to_show_the_client():
+    with photseries.Client("http://127.0.0.1:1", "token") as client:
+        assert "http://127.0.0.1:1" in client._repr_html_()
+        assert "token" not in client._repr_html_().replace("photseries", "")
