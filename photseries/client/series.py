@@ -14,7 +14,7 @@ from photseries.client.downloads import partial
 from photseries.errors import PhotseriesError
 from photseries.fields.stored import with_defaults
 from photseries.formats.astropy_tables import light_curve, time_series
-from photseries.hdf5 import Decoded, frames, plain_hdf5
+from photseries.hdf5 import Decoded, frames, stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.calibration import Unit
 from photseries.text import file_name
@@ -35,14 +35,14 @@ _PREVIEWED: Final = 20_000
 
 
 def read_file(blob: bytes) -> Decoded:
-    """Read a file that a service sent, with the careful reader: nothing in it is ever executed.
+    """Read a file that a service sent; nothing in it is ever executed.
 
     Raises
     ------
     UnreadableFileError
         When it is damaged, or not one table.
     """
-    raw = plain_hdf5.read(blob, _LIMITS, metadata="json")
+    raw = stored_file.read(blob, _LIMITS)
     return Decoded(frames.build(raw), raw.metadata)
 
 

@@ -1,7 +1,8 @@
 """The stored file: one pandas 'table', written so that every pandas since 1.5 reads the same from it.
 
-Both ways go through h5py's low level; pandas and PyTables, the format's own authority, write the files that the tests
-hold ours against. A file that somebody else wrote is read only in a worker process.
+Files are written through h5py's low level, and read through it where :mod:`~photseries.hdf5.own_files` does not know
+their header. pandas and PyTables, the format's own authority, write the files that the tests hold ours against. A file
+that somebody else wrote is read only in a worker process.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.hdf5 import Decoded, frames, plain_hdf5, write_hdf5
+from photseries.hdf5 import Decoded, frames, own_files, plain_hdf5, write_hdf5
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import plain, to_json, to_pickle
 from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
+from photseries.hdf5.raw import RawTable
 
-__all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "sample"]
+__all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "read", "sample"]
 
 #: Version of the layout that :func:`encode` writes; a row of the catalogue records its file's.
 BLOB_FORMAT: Final = 1
@@ -96,5 +98,20 @@ def decode(blob: bytes | memoryview) -> Decoded:
     UnreadableFileError
         When it is another file, or altered.
     """
-    raw = plain_hdf5.read(blob, _UNLIMITED, metadata="json")
+    raw = read(blob)
     return Decoded(frames.build(raw), raw.metadata)
+
+
+def read(blob: bytes | memoryview, limits: Limits = _UNLIMITED) -> RawTable:
+    """Read a file as :func:`decode` does, its columns as plain arrays.
+
+    Raises
+    ------
+    UnreadableFileError
+    """
+    known = own_files.read(blob, limits)
+    if known is not None:
+        return known
+    found = plain_hdf5.read(blob, limits, metadata="json")
+    own_files.learn(blob, found)
+    return found

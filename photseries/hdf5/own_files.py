@@ -1,0 +1,316 @@
+"""Files that :mod:`photseries.hdf5.write_hdf5` wrote, recognised by their header and read without libhdf5.
+
+libhdf5 lays such a file out in one order: the root group, the group of the key with its attributes (the metadata last),
+the table's header, the index of its chunks, and the chunks one after the other. The header of the first file of a kind
+is learned after the careful reader has read it. A later file is read here only if its header equals that one in every
+byte but those that depend on the number of rows and on the metadata, and these are what they must be.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from photseries.hdf5.metadata import from_json
+from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
+from photseries.hdf5.raw import RawColumn, RawTable
+
+if TYPE_CHECKING:
+    from photseries.hdf5.limits import Limits
+
+__all__ = ["learn", "read"]
+
+#: Where the attributes of the key begin, behind both groups' own headers, and where those state their length.
+_ATTRIBUTES: Final = 2056
+_LENGTH: Final = 1024 + 16 + 8 + 8
+#: Where the file states its length, and the place of the node that names the table.
+_END_OF_FILE: Final = 40
+_NAMES: Final = 1064 + 32
+#: The length of that node, behind which the rest of the table's header lies.
+_NAMES_SIZE: Final = 328
+
+#: Messages of object headers (HDF5 File Format Specification, IV.A.2).
+_SPACE, _LAYOUT, _ATTRIBUTE, _CONTINUATION = 0x1, 0x8, 0xC, 0x10
+_MESSAGE: Final = struct.Struct("<HHB3x")
+_NAMED: Final = struct.Struct("<BxHHH")
+
+#: A space of one value, and texts that end with it: of bytes and of UTF-8.
+_ONE_VALUE: Final = b"\1\0\0\0\0\0\0\0"
+_TEXTS: Final = (b"\x13\0\0\0", b"\x13\x10\0\0")
+
+#: A leaf of the index of chunks, and its most entries.
+_NODE: Final = struct.Struct("<4sBBHqq")
+_ENTRY: Final = np.dtype([("size", "<u4"), ("mask", "<u4"), ("row", "<u8"), ("byte", "<u8"), ("place", "<u8")])
+_MOST_CHUNKS: Final = 64
+
+#: Kinds of files that are remembered, by the attributes of their key; and of each so many kinds of tables.
+_MOST_KINDS, _MOST_TABLES = 256, 16
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: its field in a row, its place in the field, the type of its values, and what :class:`RawColumn` has."""
+
+    name: str
+    field: str
+    place: int
+    dtype: np.dtype[Any]
+    null: str | None
+    encoding: str
+
+    def of(self, records: np.ndarray[Any, np.dtype[Any]]) -> RawColumn:
+        values = np.ascontiguousarray(records[self.field][:, self.place])
+        values = values.view(np.uint8) != 0 if self.dtype.kind == "b" else values.view(self.dtype)
+        return RawColumn(self.name, values, self.null, self.encoding)
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of file.
+
+    Attributes
+    ----------
+    key : str
+    head : bytes
+        What precedes the attributes of the key, without what depends on lengths.
+    table : bytes
+        What lies between them and the index of chunks, without what depends on rows and lengths.
+    places : tuple of tuple of int
+        Where in it these are, and how long: see :func:`_places`.
+    row : numpy.dtype
+    columns : tuple of _Column
+    """
+
+    key: str
+    head: bytes
+    table: bytes
+    places: tuple[tuple[int, int], ...]
+    row: np.dtype[Any]
+    columns: tuple[_Column, ...]
+
+
+_kinds: OrderedDict[bytes, tuple[_Kind, ...]] = OrderedDict()
+_lock = Lock()
+
+
+def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
+    """Read a file whose kind is known.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+        The whole file. Whatever is in it, nothing is read but its bytes.
+    limits : Limits
+        For the metadata.
+
+    Returns
+    -------
+    RawTable or None
+        What :func:`photseries.hdf5.plain_hdf5.read` returns; None if it has to read the file.
+    """
+    content = bytes(blob)
+    split = _split(content)
+    if split is None:
+        return None
+    attributes, text, table = split
+    for kind in _kinds.get(attributes, ()):
+        records = _records(content, table, kind)
+        if records is not None:
+            columns = tuple(column.of(records) for column in kind.columns)
+            return RawTable(kind.key, columns, None, from_json(text, limits))
+    return None
+
+
+def learn(blob: bytes | memoryview, found: RawTable) -> None:
+    """Remember the kind of a file that the careful reader has read, if the file is laid out as ours are.
+
+    Parameters
+    ----------
+    blob : bytes or memoryview
+    found : RawTable
+        What the careful reader found in it.
+    """
+    content = bytes(blob)
+    split = _split(content)
+    if split is None or found.index is not None:
+        return
+    attributes, _, table = split
+    kind = _kind(content, table, found)
+    if kind is None or not _same(content, table, kind, found):
+        return
+    with _lock:
+        known = _kinds.pop(attributes, ())
+        _kinds[attributes] = (kind, *known)[:_MOST_TABLES]
+        while len(_kinds) > _MOST_KINDS:
+            _kinds.popitem(last=False)
+
+
+def _split(content: bytes) -> tuple[bytes, bytes, int] | None:
+    """Return the attributes of the key before the metadata, the metadata as JSON, and where the table's header is."""
+    if len(content) < _ATTRIBUTES or int.from_bytes(content[_END_OF_FILE : _END_OF_FILE + 8], "little") != len(content):
+        return None
+    end = _ATTRIBUTES + int.from_bytes(content[_LENGTH : _LENGTH + 8], "little")
+    start = content.find(METADATA.encode() + b"\0", _ATTRIBUTES, end) - _MESSAGE.size - _NAMED.size
+    if start < _ATTRIBUTES:
+        return None
+    pickled, text = _text(content, start, METADATA), b""
+    if pickled is not None:
+        text, last = _text(content, pickled[1], METADATA_JSON) or (b"", 0)
+        if last == end:
+            return content[_ATTRIBUTES:start], text, end
+    return None
+
+
+def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
+    """Return the text of an attribute, and where the next message begins."""
+    if start + _MESSAGE.size + _NAMED.size > len(content):
+        return None
+    kind, length, flags = _MESSAGE.unpack_from(content, start)
+    version, of_name, of_type, of_space = _NAMED.unpack_from(content, start + _MESSAGE.size)
+    begin = start + _MESSAGE.size + _NAMED.size
+    encoded = name.encode() + b"\0"
+    if (kind, flags, version, of_name, of_type, of_space) != (_ATTRIBUTE, 0, 1, len(encoded), 8, 8):
+        return None
+    described = begin + -(-of_name // 8) * 8
+    size = int.from_bytes(content[described + 4 : described + 8], "little")
+    value, after = described + 16, start + _MESSAGE.size + length
+    if content[begin : begin + of_name] != encoded or content[described + 8 : value] != _ONE_VALUE:
+        return None
+    if content[described : described + 4] not in _TEXTS:
+        return None
+    return (content[value : value + size], after) if value + size <= after <= len(content) else None
+
+
+def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
+    """List the messages of an object header: type, place and length of each."""
+    found = []
+    waiting = [(start + 16, int.from_bytes(content[start + 8 : start + 12], "little"))]
+    while waiting:
+        place, length = waiting.pop(0)
+        end = place + length
+        while place + _MESSAGE.size <= end <= len(content):
+            kind, size, _ = _MESSAGE.unpack_from(content, place)
+            place += _MESSAGE.size
+            found.append((kind, place, size))
+            if kind == _CONTINUATION:
+                waiting.append(struct.unpack_from("<QQ", content, place))
+            place += size
+    return found
+
+
+def _places(content: bytes, start: int) -> list[int] | None:
+    """Find what depends on rows and lengths in the header of a table that libhdf5 has read.
+
+    Returns
+    -------
+    list of int
+        The places of: the rest of the header, the rows, the index of chunks, the rows of a chunk, and the rows again.
+    """
+    found: dict[int, list[tuple[int, int]]] = {}
+    for kind, place, size in _messages(content, start):
+        is_rows = kind == _ATTRIBUTE and content[place + 8 : place + 14] == b"NROWS\0"
+        if kind in (_SPACE, _LAYOUT, _CONTINUATION) or is_rows:
+            found.setdefault(kind, []).append((place, size))
+    if set(map(len, found.values())) != {1} or len(found) != 4:
+        return None
+    (rest, _), (space, _), (layout, _), (rows, size) = (
+        found[kind][0] for kind in (_CONTINUATION, _SPACE, _LAYOUT, _ATTRIBUTE)
+    )
+    return [rest, space + 8, layout + 3, layout + 11, rows + size - 8]
+
+
+def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
+    places = _places(content, start)
+    if places is None:
+        return None
+    rest, _, index, _, _ = places
+    chunks = int.from_bytes(content[index : index + 8], "little")
+    # The entry of the key that names the table stands between the two parts of its header.
+    entry = content.find(b"SNOD", start, int.from_bytes(content[rest : rest + 8], "little")) + 16
+    if entry < 16 or chunks <= start:
+        return None
+    widths = (8, 8, 8, 4, 8, 8)
+    relative = tuple((place - start, width) for place, width in zip((*places, entry), widths, strict=True))
+    row, columns = _columns(found)
+    return _Kind(found.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
+
+
+def _columns(found: RawTable) -> tuple[np.dtype[Any], tuple[_Column, ...]]:
+    """Return the type of a row and the places of the columns in it: those of one type, and all text, are one field."""
+    fields: dict[Any, list[RawColumn]] = {}
+    for column in found.columns:
+        fields.setdefault("S" if column.values.dtype.kind == "S" else column.values.dtype, []).append(column)
+    types: list[Any] = [("index", "<i8")]
+    places = {}
+    for number, several in enumerate(fields.values()):
+        name, dtype = f"values_block_{number}", several[0].values.dtype
+        types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(several),)))
+        for place, column in enumerate(several):
+            places[column.name] = _Column(column.name, name, place, dtype, column.null, column.encoding)
+    return np.dtype(types), tuple(places[column.name] for column in found.columns)
+
+
+def _head(content: bytes) -> bytes:
+    return _without(content[:_ATTRIBUTES], ((_END_OF_FILE, 8), (_NAMES, 8), (_LENGTH, 8)))
+
+
+def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
+    cleared = bytearray(content)
+    for place, width in places:
+        cleared[place : place + width] = bytes(width)
+    return bytes(cleared)
+
+
+def _records(content: bytes, start: int, kind: _Kind) -> np.ndarray[Any, np.dtype[Any]] | None:
+    """Return the rows of a file if its header is that of a kind."""
+    stop = start + len(kind.table)
+    if _without(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:
+        return None
+    rest, rows, index, chunk, again, entry = (
+        int.from_bytes(content[start + place : start + place + width], "little") for place, width in kind.places
+    )
+    data = stop + _NODE.size + _MOST_CHUNKS * _ENTRY.itemsize + 24
+    names = start + kind.places[5][0] - 16
+    if (rest, index, again, entry) != (names + _NAMES_SIZE, stop, rows, start):
+        return None
+    if int.from_bytes(content[_NAMES : _NAMES + 8], "little") != names:
+        return None
+    if not rows or not chunk or not _is_index(content, stop, data, rows, chunk, kind.row.itemsize):
+        return None
+    records = np.frombuffer(content, kind.row, rows, data)
+    return records if np.array_equal(records["index"], np.arange(rows)) else None
+
+
+def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, width: int) -> bool:
+    """Return whether the index of chunks says that they lie one after the other, to the end of the file."""
+    number = -(-rows // chunk)
+    if number > _MOST_CHUNKS or len(content) != data + number * chunk * width:
+        return False
+    if _NODE.unpack_from(content, start) != (b"TREE", 1, 0, number, -1, -1):
+        return False
+    entries = np.frombuffer(content, _ENTRY, number + 1, start + _NODE.size)
+    begins = np.arange(number, dtype=np.uint64) * np.uint64(chunk)
+    expected = np.zeros(number + 1, _ENTRY)
+    expected["size"][:-1], expected["row"][:-1] = chunk * width, begins
+    expected["place"][:-1] = data + begins * np.uint64(width)
+    # Behind the entries stands what libhdf5 takes for the end of the last one.
+    expected[-1] = (0, 0, begins[-1] or chunk, width, 0)
+    return bool(np.array_equal(entries, expected))
+
+
+def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
+    """Return whether a kind gives what the careful reader has found."""
+    records = _records(content, start, kind)
+    if records is None:
+        return False
+    return all(
+        (one := column.of(records)).values.dtype == other.values.dtype
+        and one.values.tobytes() == other.values.tobytes()
+        for column, other in zip(kind.columns, found.columns, strict=True)
+    )
