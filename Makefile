@@ -8,7 +8,7 @@ PARALLEL := -n $$(($$(nproc) + 1)) --maxprocesses=4 --dist=loadscope --no-loadsc
 export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
-.PHONY: help setup server run demo test check fix migrate migration test-client test-extras test-hats test-readers test-scale \
+.PHONY: help setup server run demo test check fix migrate migration test-slow test-client test-extras test-hats test-readers test-scale \
 	hostile fuzz interface bench crash docs coverage changelog dist clean
 
 help:
@@ -29,9 +29,12 @@ run: server ## Serve on http://127.0.0.1:5000, with a database and a store in ./
 demo: server ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
 	$(BIN)/photseries demo $(ARGS)
 
-test: check ## Run the checks, then all tests; brings a browser, where it may.
+test: check ## Run the checks, then the tests that are not slow; brings a browser, where it may.
 	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(ARGS)
+
+test-slow: setup ## Run the slow tests: drills, the hostile suite, the benchmark's parts.
+	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
 check: setup ## Check format, style, types, imports, spelling and prose.
 	$(BIN)/ruff format --check .

@@ -11,6 +11,8 @@ from bench.figures import Plan
 from bench.processes import Tree
 from bench.samples import made
 
+pytestmark = pytest.mark.slow
+
 # A process with a child that has ended, whose own child has ended, and one that lives; it tells what all have used.
 FAMILY = """
 import os, resource, time

@@ -22,7 +22,7 @@ _FACTS: Final = tuple(name for name in OVERVIEW if name not in ("separation",))
 
 
 class SearchResult(pd.DataFrame):
-    """The frame that a search returns; it is a plain frame, but notebooks show only the columns that tell series apart."""
+    """The frame that a search returns; notebooks show only the columns that tell series apart."""
 
     @property
     def _constructor(self) -> Callable[..., pd.DataFrame]:

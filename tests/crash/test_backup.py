@@ -20,6 +20,8 @@ from tests.support import PATIENCE, RunningService, columns
 from tests.test_docs import blocks
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 
 class Writers:
     """Clients that create series, change each, and delete some, until they are told to stop."""

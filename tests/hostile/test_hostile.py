@@ -13,6 +13,8 @@ from tests.hostile.cases import CANARY, Traps
 from tests.support import RunningService, recipe_read
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def service(database_url, directory):
