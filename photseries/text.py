@@ -39,7 +39,7 @@ def is_unicode(text: str) -> bool:
 
 def one_line(text: str) -> str:
     """Make a text that a client chose fit for a line of the log: no spaces, nothing unprintable, not endless."""
-    return quote(text[:200], safe="/:@+,=-._~")
+    return quote(text[:200], safe="/:@+,&=-._~")
 
 
 def escape_unprintable(text: str) -> str:

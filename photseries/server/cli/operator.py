@@ -93,10 +93,10 @@ def serve_on(
     with opened(config) as services:
         token = services.accounts.bootstrap(services.token_file)
         if token is not None:
-            # Journals and the logs of containers keep what others may read.
-            shown = f"\n{token}" if sys.stderr.isatty() else ""
             path = shlex.quote(str(services.token_file.absolute()))
-            click.echo(f"First start: made the user admin. To read its token: cat {path}{shown}", err=True)
+            log.warning("First start: made the user admin. To read its token: cat %s", path)
+            if sys.stderr.isatty():  # journals and the logs of containers keep what others may read
+                click.echo(token, err=True)
         services.sandbox.start()
         prepare(services)
         ended = serve_http(services, sockets, announce, orphaned)
