@@ -13,11 +13,11 @@ from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
 from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Restorer, SeriesReader, Upkeep
 from photseries.server.archive.store_ownership import claim_store
-from photseries.server.catalogue import migrations
+from photseries.server.catalogue import migrations, vo_views
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.sandbox.pool import Sandbox
-from photseries.server.settings import Config
+from photseries.server.settings import VO, Config
 from photseries.server.storage import LocalStore, Store, open_store
 
 __all__ = [
@@ -33,8 +33,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 #: Connections beside those of the request threads: the sweep holds two for its locks and works through another, the
-#: metrics count series through one, and the first in the queue of those who change one series holds one for its lock.
-SPARE_CONNECTIONS = 5
+#: metrics count series through one, the first in the queue of those who change one series holds one for its lock, and
+#: so does each job of TAP.
+SPARE_CONNECTIONS = 5 + VO.jobs
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,9 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
     make_folder(config.directory)
     with opened_catalogue(config) as catalogue, ExitStack() as stack:
         if config.database.url is None and migrations.is_empty(catalogue.engine):
-            migrations.upgrade(catalogue.engine)
+            migrations.upgrade(catalogue.engine, config.vo.database_role)
         migrations.check(catalogue.engine)
+        vo_views.ensure(catalogue.engine, config.vo.database_role)
         store = opened_store(config, catalogue)
         sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
         stack.callback(sandbox.close)

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, text
 
 from photseries.errors import StartError
+from photseries.server.catalogue import vo_views
 from photseries.server.faults import reached
+from photseries.server.settings import VO
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -30,11 +32,18 @@ LARGE = 100_000_000
 _PAUSE = 0.2
 
 
-def upgrade(engine: Engine) -> tuple[str | None, str]:
+def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str | None, str]:
     """Bring the schema to the newest revision, one process at a time.
 
     All revisions are one transaction, unless the table of series is large. Then each revision has its own, and after a
-    kill the next call continues; see :func:`create_index`.
+    kill the next call continues; see :func:`create_index`. The views of TAP, which keep columns from being changed, are
+    removed before and made anew after.
+
+    Parameters
+    ----------
+    engine : Engine
+    reading_role : str
+        The role that reads the views.
 
     Returns
     -------
@@ -51,12 +60,14 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         connection.execute(text("SET idle_in_transaction_session_timeout = 0"))
         before = _revision(connection)
         size = connection.scalar(text("SELECT pg_table_size(to_regclass('photometric_series'))")) or 0
+        vo_views.drop(connection)
         connection.commit()
         configuration.attributes["connection"] = connection
         with nullcontext() if size > LARGE else connection.begin():
             command.upgrade(configuration, "head")
             reached("migrate: upgraded")
         connection.invalidate()  # no other use has these settings
+    vo_views.ensure(engine, reading_role)
     reached("migrate: committed")
     return before, _revisions()[-1]
 

@@ -370,3 +370,34 @@ class AuditEvent(Base):
     kind: Mapped[str]
     entry: Mapped[str]
     details: Mapped[Document]
+
+
+class VOJob(Base):
+    """An asynchronous query of TAP: its parameters, its phase, and the connection that runs it.
+
+    ``owner_id`` is 0 for jobs without a token. A job that says EXECUTING and whose backend is gone was abandoned.
+    """
+
+    __tablename__ = "vo_jobs"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(index=True)
+    phase: Mapped[str]
+    parameters: Mapped[Document]
+    created_at: Mapped[Moment]
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    duration: Mapped[float]
+    destruction: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
+    error: Mapped[str | None]
+    media_type: Mapped[str | None]
+    backend: Mapped[int | None]
+
+
+class VOPiece(Base):
+    """A piece of an uploaded table or of the result of a job."""
+
+    __tablename__ = "vo_pieces"
+    job_id: Mapped[str] = mapped_column(ForeignKey(VOJob.id, ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes] = mapped_column(LargeBinary)

@@ -123,7 +123,7 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
             state = migrations.difference(catalogue.engine)
             printed({"current": state is None, "reason": state}, as_json)
             sys.exit(0 if state is None else 1)
-        before, after = migrations.upgrade(catalogue.engine)
+        before, after = migrations.upgrade(catalogue.engine, config.vo.database_role)
     printed({"before": before, "after": after}, as_json)
 
 

@@ -7,6 +7,7 @@ the commented reference; a test holds it against the defaults.
 
 from photseries.server.settings.loading import load, shown
 from photseries.server.settings.sections import (
+    VO,
     Config,
     Data,
     Database,
@@ -21,6 +22,7 @@ from photseries.server.settings.sections import (
 )
 
 __all__ = [
+    "VO",
     "Config",
     "Data",
     "Database",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -23,9 +24,13 @@ __all__ = [
     "Sandbox",
     "Server",
     "Store",
+    "VO",
 ]
 
 MIB = 1024 * 1024
+
+_ROLE = re.compile("[a-z_][a-z0-9_]{0,62}")
+_AUTHORITY = re.compile("[A-Za-z0-9][A-Za-z0-9.-]{2,}")
 
 
 @dataclass(frozen=True)
@@ -211,6 +216,43 @@ class Access:
 
 
 @dataclass(frozen=True)
+class VO:
+    """The services of the Virtual Observatory, and what a registry says of the archive."""
+
+    database_role: str = "photseries_vo"
+    timeout: float = 60.0  # [s], of a query that a client waits for
+    job_timeout: float = 600.0  # [s]
+    job_lifetime: float = 7 * 24 * 3600.0  # [s]
+    jobs_per_user: int = 100
+    rows: int = 20_000
+    most_rows: int = 1_000_000
+    result: int = 256 * MIB  # [bytes]
+    query: int = 64 * 1024  # [bytes]
+    upload: int = 32 * MIB  # [bytes], all tables of a request together
+    upload_rows: int = 200_000
+    authority: str = "photseries.example"
+    title: str = "Photometric series"
+    description: str = "Light curves: metadata, statistics and tables of photometric series."
+    creator: str = "Unknown"
+    publisher: str = "Unknown"
+    contact_name: str = "Unknown"
+    contact_email: str | None = None
+    reference_url: str | None = None
+    subjects: tuple[str, ...] = ("light-curves", "time-domain-astronomy", "photometry")
+
+    jobs: ClassVar[int] = 2  # that run at once, per process
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "job_timeout", "job_lifetime", "jobs_per_user", "most_rows", "result", "query"):
+            _require(getattr(self, name) > 0, f"vo.{name}", "must be positive")
+        for name in ("upload", "upload_rows"):
+            _require(getattr(self, name) >= 0, f"vo.{name}", "must not be negative")
+        _require(0 <= self.rows <= self.most_rows, "vo.rows", "must lie between 0 and vo.most_rows")
+        _require(bool(_ROLE.fullmatch(self.database_role)), "vo.database_role", "must match [a-z_][a-z0-9_]{0,62}")
+        _require(bool(_AUTHORITY.fullmatch(self.authority)), "vo.authority", "must match [A-Za-z0-9][A-Za-z0-9.-]{2,}")
+
+
+@dataclass(frozen=True)
 class Log:
     """What is written to standard error."""
 
@@ -232,6 +274,7 @@ class Config:
     photometry: Photometry = field(default_factory=Photometry)
     periodogram: Periodogram = field(default_factory=Periodogram)
     access: Access = field(default_factory=Access)
+    vo: VO = field(default_factory=VO)
     log: Log = field(default_factory=Log)
 
     @property

@@ -16,6 +16,7 @@ from .identity import KeeperError, choose, named, run, spawn
 __all__ = ["NAME", "Server"]
 
 NAME = "photseries"  # of the database and of the role that owns it
+READING_ROLE = "photseries_vo"  # may become the user of queries by strangers; see catalogue/vo_views.py
 LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept beside
 SOCKET_PATH_LIMIT = 107  # [bytes], of sun_path without its final NUL
 SOCKET_NAME = ".s.PGSQL.5432"
@@ -86,6 +87,7 @@ class Server:
                 self._initialise(files)
             self._hand_over(self._folder.cluster)
             self._forget_dead_postmaster()
+            self._make_reading_role(files)
             self._socket = self._socket_folder()
             for left_over in self._socket.iterdir():
                 left_over.unlink()
@@ -141,12 +143,8 @@ class Server:
             *(self._programs / "initdb", "-D", data, "--username=postgres", "--auth=reject", "--encoding=UTF8"),
             *("--data-checksums", "--no-instructions", "--locale=C", f"--lc-ctype={_character_type()}"),
         ]
-        single: list[str | Path] = [
-            *(self._programs / "postgres", "--single", "-D", data),
-            *("-c", "exit_on_error=true", "-c", "log_statement=none", "template1"),
-        ]
         sql = f"CREATE ROLE {NAME} LOGIN CREATEDB PASSWORD '{password}'\nCREATE DATABASE {NAME} OWNER {NAME}\n"
-        for command, text in ((initdb, ""), (single, sql)):
+        for command, text in ((initdb, ""), (self._single(data), sql)):
             if not run(identity, command, folder=unfinished, output=self._log, text=text, inherited=[files.fileno()]):
                 raise KeeperError(f"The embedded PostgreSQL cluster could not be initialised:\n{self.complaint()}")
         (data / "pg_hba.conf").write_text(ACCESS_RULES)
@@ -155,6 +153,28 @@ class Server:
             _synchronize(path)
         unfinished.rename(self._folder.cluster)
         _synchronize(self._folder.root)
+
+    def _single(self, data: Path) -> list[str | Path]:
+        """Return the command of a server that runs statements of its standard input and ends."""
+        words = ("-c", "exit_on_error=true", "-c", "log_statement=none", "template1")
+        return [self._programs / "postgres", "--single", "-D", data, *words]
+
+    def _make_reading_role(self, files: Lock) -> None:
+        """Make the role that runs queries of strangers, once; only a superuser may, which the service is not.
+
+        Without it the service works, less the queries that need the role.
+        """
+        done = self._folder.cluster / "reading-role"
+        if done.exists():
+            return
+        sql = (
+            f"DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{READING_ROLE}') "
+            f"THEN CREATE ROLE {READING_ROLE} NOLOGIN; END IF; END$$\nGRANT {READING_ROLE} TO {NAME}\n"
+        )
+        command = self._single(self._folder.data)
+        folder, inherited = self._folder.cluster, [files.fileno()]
+        if run(named(self._identity), command, folder=folder, output=self._log, text=sql, inherited=inherited):
+            done.touch()
 
     def _hand_over(self, path: Path) -> None:
         """Change the owner of the files to the user of the server, which may differ from that of the last start."""

@@ -1,0 +1,46 @@
+"""Jobs of TAP. The views that its queries read follow the table of fields: catalogue/vo_views.py makes them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0013"
+down_revision = "0012"
+
+
+def upgrade():
+    op.create_table(
+        "vo_jobs",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("phase", sa.Text(), nullable=False),
+        sa.Column("parameters", sa.JSON(), nullable=False),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), server_default=sa.text("clock_timestamp()"), nullable=False
+        ),
+        sa.Column("started_at", sa.DateTime(timezone=True)),
+        sa.Column("ended_at", sa.DateTime(timezone=True)),
+        sa.Column("duration", sa.Double(), nullable=False),
+        sa.Column("destruction", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("error", sa.Text()),
+        sa.Column("media_type", sa.Text()),
+        sa.Column("backend", sa.Integer()),
+        sa.PrimaryKeyConstraint("id", name="pk_vo_jobs"),
+        if_not_exists=True,
+    )
+    for name in ("owner_id", "destruction"):
+        op.create_index(f"ix_vo_jobs_{name}", "vo_jobs", [name], if_not_exists=True)
+    op.create_table(
+        "vo_pieces",
+        sa.Column("job_id", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["vo_jobs.id"], name="fk_vo_pieces_job_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", "name", "place", name="pk_vo_pieces"),
+        if_not_exists=True,
+    )
+
+
+def downgrade():
+    op.drop_table("vo_pieces")
+    op.drop_table("vo_jobs")

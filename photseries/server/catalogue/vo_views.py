@@ -1,0 +1,242 @@
+"""What TAP queries read: views that show a session what it may see, and a role that can read nothing else.
+
+The views follow the table of fields, so they are made from it, at the end of every migration and at the start of a
+service that finds others. Each is a security barrier: PostgreSQL evaluates nothing of a query on a row, where an error
+would betray it, before the row is known to be visible. What may be seen is in settings of the transaction, which a
+query cannot change, as :mod:`photseries.server.vo.adql` prints none of the functions that could.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import erfa
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
+
+from photseries.fields import ANSWERED, FIELDS, PER_COLUMN
+from photseries.lightcurve.wavelengths import WAVELENGTHS
+from photseries.server.catalogue.models import SERIES
+
+__all__ = ["SCHEMA", "SETTINGS", "create", "drop", "ensure", "problem"]
+
+log = logging.getLogger(__name__)
+
+#: The schema of the views in PostgreSQL; clients know them by other names.
+SCHEMA: Final = "photseries_vo"
+
+#: The settings of a transaction that the views read.
+SETTINGS: Final = ("everything", "everyone_reads", "listeners", "service", "did")
+
+_LOCK: Final = 7_302_013
+_TT_TAI: Final = 32.184  # [s]
+
+#: Fluxes in other units are not calibrated; :mod:`photseries.lightcurve.units` knows more exactly.
+_DENSITY: Final = r"Jy|Hz|maggy|mgy|AB|(erg|W|J).*(cm|m)"
+
+
+def create(connection: Connection, role: str) -> None:
+    """Make the views, and the role that reads them where the service may; a role that is there gets its rights."""
+    exists = bool(connection.scalar(text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": role}))
+    may = connection.scalar(text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"))
+    if may and not exists:
+        connection.exec_driver_sql(f'CREATE ROLE "{role}" NOLOGIN')
+        connection.exec_driver_sql(f'GRANT "{role}" TO CURRENT_USER')
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    drop(connection)
+    for name, query in _views().items():
+        connection.exec_driver_sql(f"CREATE VIEW {SCHEMA}.{name} WITH (security_barrier) AS {query}".replace("%", "%%"))
+    if may or exists:
+        connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{role}"')
+        connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO "{role}"')
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_stamp()}'")
+
+
+def drop(connection: Connection) -> None:
+    """Remove the views, which keep columns from being changed."""
+    for name in _NAMES:
+        connection.exec_driver_sql(f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
+
+
+def ensure(engine: Engine, role: str) -> None:
+    """Make the views anew unless they are those of this version, and the role can read them."""
+    try:
+        with engine.begin() as connection:
+            if _stamped(connection) and problem(connection, role) is None:
+                return
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+            if not _stamped(connection) or problem(connection, role) is not None:
+                create(connection, role)
+            if (words := problem(connection, role)) is not None:
+                log.warning("TAP is off: %s", words)
+    except DBAPIError as error:
+        log.warning("TAP is off: its views cannot be made: %s", " ".join(str(error.orig).split()))
+
+
+def problem(connection: Connection, role: str) -> str | None:
+    """Return why queries cannot run as a role; None when they can."""
+    row = connection.execute(_STATE, {"role": role, "view": f"{SCHEMA}.obscore"}).one()
+    mend = "see docs/vo.md, then run `photseries migrate`"
+    if not row.views:
+        return "the database has no views for it: run `photseries migrate`."
+    if not row.exists:
+        return f"the database has no role {role}: {mend}."
+    if not row.member or not row.readable:
+        return f"the service cannot read as the role {role}: {mend}."
+    return None
+
+
+_STATE = text("""
+    SELECT to_regclass(:view) IS NOT NULL AS views, count(oid) > 0 AS exists,
+        coalesce(bool_and(pg_has_role(current_user, oid, 'MEMBER')), false) AS member,
+        coalesce(bool_and(has_table_privilege(oid, to_regclass(:view), 'SELECT')), false) AS readable
+    FROM pg_roles WHERE rolname = :role
+""")
+
+_NAMES: Final = ("series", "obscore", "source", "instrument")
+
+
+def _stamped(connection: Connection) -> bool:
+    found = connection.scalar(
+        text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
+    )
+    return bool(found == _stamp())
+
+
+def _stamp() -> str:
+    return hashlib.sha256(json.dumps(_views()).encode()).hexdigest()
+
+
+def _setting(name: str, type_: str) -> str:
+    """Read a setting of the transaction once for a query; where it is not set, nothing is visible."""
+    return f"(SELECT CAST(nullif(current_setting('photseries.{name}', true), '') AS {type_}))"
+
+
+_EVERYTHING: Final = _setting("everything", "boolean")
+_VISIBLE: Final = f"({_EVERYTHING} OR audience && {_setting('listeners', 'integer[]')})"
+_ACCESS_URL: Final = f"({_setting('service', 'text')} || '/vo/datalink?ID=' || id)"
+_HIDDEN: Final = "healpix, unit_x, unit_y, unit_z"
+
+
+def _views() -> Mapping[str, str]:
+    """Return the query of each view."""
+    fields = ", ".join(f"{_value(name)} AS {name}" for name in ANSWERED)
+    obscore = ", ".join(f"{value} AS {name}" for name, value in _obscore().items())
+    rows = f"FROM public.photometric_series AS s WHERE {_VISIBLE}"
+    return {
+        "series": f"SELECT {fields}, {_ACCESS_URL} AS access_url, {_HIDDEN} {rows}",
+        "obscore": f"SELECT {obscore}, {_HIDDEN} {rows}",
+        "source": f"SELECT id, ra, dec, created_at AT TIME ZONE 'UTC' AS created_at "
+        f"FROM public.sources AS r WHERE {_named('obj_id')}",
+        "instrument": "SELECT id, name, telescope, array_to_string(filters, ' ') AS filters, longitude, latitude, height, "
+        f"created_at AT TIME ZONE 'UTC' AS created_at FROM public.instruments AS r WHERE {_named('instrument_id')}",
+    }
+
+
+def _named(column: str) -> str:
+    """Restrict to what every token sees, and those without a token where a visible series names it."""
+    series = f"SELECT 1 FROM public.photometric_series AS s WHERE s.{column} = r.id AND {_VISIBLE}"
+    return f"({_setting('everyone_reads', 'boolean')} OR EXISTS ({series}))"
+
+
+def _value(name: str) -> str:
+    """Return the expression of a field: objects and lists as JSON, moments in UTC."""
+    field = FIELDS[name]
+    if name in _SHARED:
+        return _SHARED[name]
+    if field.type == "moment":
+        return f"{name} AT TIME ZONE 'UTC'"
+    if name in PER_COLUMN or field.type in ("object", "units", "values"):
+        return f"nullif(CAST({name} AS text), 'null')"
+    return str(SERIES[name].name)
+
+
+def _shared_with(table: str, sign: str, content: str) -> str:
+    """Write with which groups, or streams, a series is shared, of those that the session sees, as JSON."""
+    seen = f"({_EVERYTHING} OR ARRAY[number] && {_setting('listeners', 'integer[]')})"
+    return (
+        f"(SELECT CAST(coalesce(json_agg({content} ORDER BY g.id), '[]') AS text) FROM unnest(s.audience) AS number "
+        f"JOIN public.{table} AS g ON g.id = {sign}number WHERE {seen})"
+    )
+
+
+_ENTRY: Final = "json_build_object('id', g.id, 'name', g.name)"
+_SHARED: Final[Mapping[str, str]] = {
+    "group_ids": _shared_with("groups", "", "g.id"),
+    "stream_ids": _shared_with("streams", "-", "g.id"),
+    "groups": _shared_with("groups", "", _ENTRY),
+    "streams": _shared_with("streams", "-", _ENTRY),
+}
+
+
+def _utc(column: str) -> str:
+    """Write a time in UTC where its scale is known, else as it is; TDB counts as TT, which is never 2 ms away."""
+    leaps = [
+        (float(erfa.cal2jd(row["year"], row["month"], 1)[1]), float(row["tai_utc"]))
+        for row in erfa.leap_seconds.get()
+        if row["year"] >= 1972
+    ]
+
+    def shifted(beyond: float) -> str:
+        steps = " ".join(
+            f"WHEN {column} >= {day + (leap + beyond) / 86400!r} THEN {leap + beyond}" for day, leap in reversed(leaps)
+        )
+        return f"{column} - CAST(CASE {steps} ELSE {leaps[0][1] + beyond} END AS float8) / 86400"
+
+    terrestrial = shifted(_TT_TAI)
+    scales = {"tai": shifted(0), "tt": terrestrial, "tdb": terrestrial}
+    cases = " ".join(f"WHEN '{scale}' THEN {value}" for scale, value in scales.items())
+    return f"CASE time_scale {cases} ELSE {column} END"
+
+
+def _of_instrument(column: str) -> str:
+    return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"
+
+
+def _wavelength(place: int) -> str:
+    bands = json.dumps({name: [low * 1e-9, high * 1e-9] for name, (low, high) in WAVELENGTHS.items()})
+    return f"CAST(CAST('{bands}' AS jsonb) -> s.filter ->> {place} AS float8)"
+
+
+def _obscore() -> Mapping[str, str]:
+    """Return the expression of each column of ObsCore 1.1, and of two more."""
+    is_density = f"(mean_mag IS NOT NULL OR flux_unit ~ '{_DENSITY}')"
+    return {
+        "dataproduct_type": "CAST('timeseries' AS text)",
+        "calib_level": f"CASE WHEN magsys = 'instrumental' OR NOT {is_density} THEN 1 ELSE 2 END",
+        "obs_collection": "series_name",
+        "obs_id": "series_name || '/' || series_obj_id",
+        "obs_publisher_did": f"{_setting('did', 'text')} || '?' || id",
+        "access_url": _ACCESS_URL,
+        "access_format": "CAST('application/x-votable+xml;content=datalink' AS text)",
+        "access_estsize": "(blob_size + 999) / 1000",
+        "target_name": "obj_id",
+        "s_ra": "ra",
+        "s_dec": "dec",
+        "s_fov": "CAST(NULL AS float8)",
+        "s_region": "'CIRCLE ICRS ' || ra || ' ' || dec || ' 0.000278'",
+        "s_resolution": "CAST(NULL AS float8)",
+        "s_xel1": "CAST(NULL AS bigint)",
+        "s_xel2": "CAST(NULL AS bigint)",
+        "t_min": _utc("mjd_first"),
+        "t_max": _utc("mjd_last"),
+        "t_exptime": "exp_time * num_exp",
+        "t_resolution": "exp_time",
+        "t_xel": "CAST(num_exp AS bigint)",
+        "em_min": _wavelength(0),
+        "em_max": _wavelength(1),
+        "em_res_power": "CAST(NULL AS float8)",
+        "em_xel": "CAST(1 AS bigint)",
+        "o_ucd": "CASE WHEN mean_flux IS NULL THEN 'phot.mag' "
+        f"WHEN {is_density} THEN 'phot.flux.density' ELSE 'phot.flux' END",
+        "pol_states": "CAST(NULL AS text)",
+        "pol_xel": "CAST(NULL AS bigint)",
+        "facility_name": _of_instrument("telescope"),
+        "instrument_name": _of_instrument("name"),
+        "filter": "filter",
+        "series_id": "id",
+    }
