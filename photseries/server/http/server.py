@@ -54,10 +54,11 @@ from photseries.server.http.series import (
     SummaryHandler,
 )
 from photseries.server.http.shared import Shared, Threads
+from photseries.server.http.tap import TAP_ROUTES
 from photseries.server.http.vo import ConeSearchHandler, DataLinkHandler
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
-from photseries.server.settings import Server
+from photseries.server.settings import VO, Server
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
 
@@ -96,12 +97,13 @@ API: tuple[Route, ...] = (
 )
 
 #: The protocols of the Virtual Observatory, which its standards describe.
-VO: tuple[Route, ...] = (
+VO_ROUTES: tuple[Route, ...] = (
     (r"/vo/scs", ConeSearchHandler, {}),
     (r"/vo/datalink", DataLinkHandler, {}),
+    *TAP_ROUTES,
 )
 
-ROUTES: tuple[Route, ...] = (*API, *VO, *PAGES)
+ROUTES: tuple[Route, ...] = (*API, *VO_ROUTES, *PAGES)
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62
@@ -176,6 +178,7 @@ def serve(
         Threads(settings.threads, "light"),
         Threads(settings.table_threads, "heavy"),
         Threads(settings.quick_threads, "quick"),
+        Threads(VO.jobs, "jobs"),
         Threads(2, "upkeep"),
     )
     deadline = 0.0
@@ -191,7 +194,7 @@ async def _serve(
     sockets: list[socket.socket],
     announce: Callable[[], None],
     orphaned: int | None,
-    pools: tuple[Threads, Threads, Threads, Threads],
+    pools: tuple[Threads, Threads, Threads, Threads, Threads],
 ) -> float:
     """Serve until the end; return the time by which threads must have ended, on the monotonic clock."""
     settings = services.config.server

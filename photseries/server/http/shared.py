@@ -75,12 +75,17 @@ class Shared:
     services : Services
     light, heavy, quick : Threads
         For work that waits for the database; for work on tables and of heavy requests; for quick handlers.
+    jobs : Threads, optional
+        For jobs of TAP, which no request waits for.
     """
 
-    def __init__(self, services: Services, light: Threads, heavy: Threads, quick: Threads) -> None:
+    def __init__(
+        self, services: Services, light: Threads, heavy: Threads, quick: Threads, jobs: Threads | None = None
+    ) -> None:
         settings = services.config.server
         self.services = services
-        self.light, self.heavy, self.quick = light, heavy, quick
+        self.light, self.heavy, self.quick, self.jobs = light, heavy, quick, jobs or heavy
+        self.queued_jobs: set[str] = set()
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
         self.scrapers: set[bytes] = set()

@@ -13,6 +13,7 @@ from photseries.errors import StartError
 from photseries.hdf5 import limits as hdf5
 
 __all__ = [
+    "VO",
     "Config",
     "Data",
     "Database",
@@ -24,7 +25,6 @@ __all__ = [
     "Sandbox",
     "Server",
     "Store",
-    "VO",
 ]
 
 MIB = 1024 * 1024

@@ -1,0 +1,155 @@
+"""The statements about jobs of TAP: what they ask, their phase, and the pieces of their uploads and results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Text, and_, case, column, delete, func, insert, select, table, update
+
+from photseries.errors import ForbiddenError
+from photseries.server.catalogue.models import VOJob, VOPiece
+
+__all__ = ["ENDED", "RESULT", "Job"]
+
+#: The phases after which nothing more happens.
+ENDED: Final = ("COMPLETED", "ERROR", "ABORTED")
+
+#: The name of the result among the pieces of a job.
+RESULT: Final = "result"
+
+_UPLOAD: Final = "upload "
+_ABANDONED: Final = "The service stopped while the job was running. Create it again."
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job, as it is now."""
+
+    id: str
+    owner_id: int
+    phase: str
+    parameters: Mapping[str, str]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration: float
+    destruction: datetime
+    error: str | None
+    media_type: str | None
+    backend: int | None
+
+
+_JOBS: Final = VOJob.__table__.c
+_OWN: Final = [_JOBS[name] for name in Job.__dataclass_fields__]
+
+
+def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[str, bytes], most: int) -> None:
+    """Insert a job with its uploaded tables; jobs whose time is over make room for it.
+
+    Raises
+    ------
+    ForbiddenError
+        When the owner has so many jobs that have not ended.
+    """
+    mine = VOJob.owner_id == values["owner_id"]
+    connection.execute(delete(VOJob).where(VOJob.destruction < func.clock_timestamp()))
+    kept = select(VOJob.id).where(mine).order_by(VOJob.created_at.desc()).limit(most - 1)
+    connection.execute(delete(VOJob).where(mine, VOJob.phase.in_(ENDED), VOJob.id.not_in(kept)))
+    if (connection.scalar(select(func.count()).select_from(VOJob).where(mine)) or 0) >= most:
+        raise ForbiddenError(f"You have {most} jobs, which is the limit. Delete one that you no longer need.")
+    connection.execute(insert(VOJob).values(**values))
+    for name, content in uploads.items():
+        add_pieces(connection, values["id"], f"{_UPLOAD}{name}", [content])
+
+
+def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
+    """Return a job of an owner; one that was abandoned has failed."""
+    mine = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
+    found = connection.execute(select(*_OWN).where(mine, VOJob.destruction >= func.clock_timestamp())).one_or_none()
+    if found is not None and found.phase == "EXECUTING" and not _is_alive(connection, found):
+        finish(connection, job_id, "ERROR", error=_ABANDONED)
+        found = connection.execute(select(*_OWN).where(mine)).one_or_none()
+    return None if found is None else Job(**found._mapping)
+
+
+def find(connection: Connection, owner_id: int) -> list[Job]:
+    """Return the jobs of an owner, the latest first."""
+    mine = (VOJob.owner_id == owner_id, VOJob.destruction >= func.clock_timestamp())
+    rows = connection.execute(select(*_OWN).where(*mine).order_by(VOJob.created_at.desc()))
+    return [Job(**row._mapping) for row in rows]
+
+
+def change(connection: Connection, job_id: str, values: Mapping[str, Any], *phases: str) -> bool:
+    """Set columns of a job that is in one of some phases; tell whether it was."""
+    one = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
+    return connection.execute(one).rowcount == 1
+
+
+def start(connection: Connection, job_id: str, backend: int) -> bool:
+    """Note that a backend begins to execute a job; tell whether it still waits."""
+    now = func.clock_timestamp()
+    return change(connection, job_id, {"phase": "EXECUTING", "started_at": now, "backend": backend}, "QUEUED")
+
+
+def finish(
+    connection: Connection, job_id: str, phase: str, *, error: str | None = None, media_type: str | None = None
+) -> bool:
+    """End a job that is executed; tell whether it was."""
+    now = func.clock_timestamp()
+    values = {"phase": phase, "ended_at": now, "backend": None, "error": error, "media_type": media_type}
+    return change(connection, job_id, values, "EXECUTING", "QUEUED")
+
+
+def abort(connection: Connection, job_id: str) -> None:
+    """Abort a job that has not ended, and cancel its query.
+
+    The row is locked meanwhile, so that the backend cannot have ended it and work for somebody else.
+    """
+    backend = connection.scalar(select(VOJob.backend).where(VOJob.id == job_id).with_for_update())
+    now = func.clock_timestamp()
+    ended = case((VOJob.started_at.is_not(None), now), else_=None)
+    values = {"phase": "ABORTED", "ended_at": ended, "backend": None}
+    if change(connection, job_id, values, "PENDING", "QUEUED", "EXECUTING", "HELD") and backend is not None:
+        connection.execute(select(func.pg_cancel_backend(backend)))
+
+
+def remove(connection: Connection, job_id: str) -> None:
+    """Abort a job and delete it."""
+    abort(connection, job_id)
+    connection.execute(delete(VOJob).where(VOJob.id == job_id))
+
+
+def add_pieces(connection: Connection, job_id: str, name: str, pieces: Iterable[bytes]) -> None:
+    """Add the pieces of an upload or of a result."""
+    for place, content in enumerate(pieces):
+        connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=place, content=content))
+
+
+def piece(connection: Connection, job_id: str, name: str, place: int) -> bytes | None:
+    """Return a piece, or None after the last one."""
+    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == name, VOPiece.place == place)
+    content = connection.scalar(one)
+    return None if content is None else bytes(content)
+
+
+def size(connection: Connection, job_id: str, name: str) -> int:
+    """Return the length of an upload or of a result [bytes]."""
+    total = select(func.sum(func.octet_length(VOPiece.content)))
+    return int(connection.scalar(total.where(VOPiece.job_id == job_id, VOPiece.name == name)) or 0)
+
+
+def uploads(connection: Connection, job_id: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the uploaded tables of a job."""
+    mine = (VOPiece.job_id == job_id, VOPiece.name.startswith(_UPLOAD))
+    for name, content in connection.execute(select(VOPiece.name, VOPiece.content).where(*mine)):
+        yield name.removeprefix(_UPLOAD), bytes(content)
+
+
+def _is_alive(connection: Connection, job: Row[Any]) -> bool:
+    """Return whether the backend of a job still works."""
+    activity = table("pg_stat_activity", column("pid"), column("datname", Text))
+    here = select(func.count()).select_from(activity)
+    return bool(connection.scalar(here.where(activity.c.pid == job.backend)))

@@ -1,0 +1,177 @@
+"""Queries that were translated from ADQL: as the role that can only read, in a transaction of their own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import CursorResult, bindparam, func, select
+from sqlalchemy.exc import DBAPIError
+
+from photseries.errors import InvalidError, UnavailableError
+from photseries.server.catalogue import vo_views
+from photseries.server.catalogue.access import audience
+from photseries.server.catalogue.engine import Catalogue, CompiledStatement, Connection
+from photseries.server.principal import Principal
+
+__all__ = ["BATCH", "Context", "TemporaryTable", "opened", "require_role"]
+
+#: The rows that are fetched at a time.
+BATCH: Final = 1000
+
+#: SQLSTATE classes of queries that are wrong: data, cardinality, syntax and types, limits of a program, no feature.
+_WRONG: Final = ("22", "21", "42", "54", "0A")
+
+
+@dataclass(frozen=True)
+class Context:
+    """For whom a query runs, and how long.
+
+    Parameters
+    ----------
+    principal : Principal
+    role : str
+        The database role.
+    service : str
+        The URL of the service.
+    did : str
+        What identifiers of series begin with.
+    timeout : float
+        [s].
+    """
+
+    principal: Principal
+    role: str
+    service: str
+    did: str
+    timeout: float
+
+
+@dataclass(frozen=True)
+class TemporaryTable:
+    """A table that lives as long as the transaction: its columns, with their types in SQL, and its rows."""
+
+    name: str
+    columns: Mapping[str, str]
+    rows: Iterator[Sequence[Any]] = field(repr=False)
+
+
+def require_role(connection: Connection, role: str) -> None:
+    """Refuse queries where the role that runs them is not there.
+
+    Raises
+    ------
+    UnavailableError
+    """
+    if (words := vo_views.problem(connection, role)) is not None:
+        raise UnavailableError(f"TAP is off: {words}")
+
+
+@contextmanager
+def opened(
+    catalogue: Catalogue,
+    context: Context,
+    tables: Sequence[TemporaryTable],
+    sql: str,
+    values: Mapping[str, Any],
+    *,
+    begun: Callable[[int], None] = lambda _: None,
+) -> Iterator[CursorResult[Any]]:
+    """Run a query and yield its rows, which come from the database as they are asked for.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    context : Context
+    tables : sequence of TemporaryTable
+        Made before.
+    sql : str
+    values : mapping
+    begun : callable
+        Called with the number of the backend before the query runs.
+
+    Raises
+    ------
+    InvalidError
+        When the database refuses the query, or ends it as it takes too long.
+    UnavailableError
+        When the database is away, or has no such role.
+    """
+    with catalogue.transaction() as connection, _refused(context.timeout):
+        for table in tables:
+            _make(connection, table, context.role)
+        begun(connection.connection.dbapi_connection.info.backend_pid)  # type: ignore[union-attr]
+        try:
+            _ENTER.execute(connection, **_entering(context))
+        except DBAPIError as error:
+            require_role_after(error)
+            raise
+        yield connection.execution_options(stream_results=True, max_row_buffer=BATCH).exec_driver_sql(sql, dict(values))
+
+
+def require_role_after(error: DBAPIError) -> None:
+    """Turn the error about a role that is not there, or not the service's, into one for clients."""
+    if getattr(error.orig, "pgcode", None) in ("22023", "42501", "42704"):
+        raise UnavailableError("TAP is off: the service cannot read as its database role. Ask the operator.") from error
+
+
+def _entering(context: Context) -> dict[str, Any]:
+    principal = context.principal
+    listeners = ",".join(map(str, audience(principal.group_ids, principal.stream_ids)))
+    known = {
+        "everything": str(principal.is_admin).lower(),
+        "everyone_reads": str(not principal.is_anonymous).lower(),
+        "listeners": "{%s}" % listeners,
+        "service": context.service,
+        "did": context.did,
+    }
+    return {**known, "timeout": str(int(context.timeout * 1000)), "role": context.role}
+
+
+def _setting(name: str, value: Any) -> Any:
+    return func.set_config(name, value, True)
+
+
+_ENTER: Final = CompiledStatement(
+    select(
+        *(_setting(f"photseries.{name}", bindparam(name)) for name in vo_views.SETTINGS),
+        _setting("statement_timeout", bindparam("timeout")),
+        _setting("cursor_tuple_fraction", "1"),
+        _setting("transaction_read_only", "on"),
+        _setting("role", bindparam("role")),
+    )
+)
+
+
+def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
+    columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
+    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerows(table.rows)
+    text.seek(0)
+    cursor: Any = connection.connection.cursor()
+    cursor.copy_expert(f"COPY {table.name} FROM STDIN (FORMAT csv)", text)
+    connection.exec_driver_sql(f'GRANT SELECT ON {table.name} TO "{role}"')
+    connection.exec_driver_sql(f"ANALYZE {table.name}")
+
+
+@contextmanager
+def _refused(timeout: float) -> Iterator[None]:
+    """Turn the database's refusal of a query into an error for the one who wrote it."""
+    try:
+        yield
+    except DBAPIError as error:
+        state = getattr(error.orig, "pgcode", None) or ""
+        if state == "57014":
+            raise InvalidError(
+                f"The query was ended: it took longer than {timeout:g} s. Select fewer rows, or run it as a job."
+            ) from error
+        if state.startswith(_WRONG) and state != "42501":
+            reason = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "it is not valid"
+            raise InvalidError(f"The database refuses the query: {reason}."[:290]) from error
+        raise

@@ -1,0 +1,387 @@
+"""The handlers of TAP: queries that a client waits for, jobs, and what the service says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any, ClassVar, Final
+from urllib.parse import parse_qs
+
+from tornado.httputil import HTTPInputError, parse_multipart_form_data
+
+from photseries.errors import InvalidError, NotFoundError, PhotseriesError, UnavailableError, UnsupportedMediaTypeError
+from photseries.server.catalogue import vo_queries
+from photseries.server.catalogue.vo_jobs import ENDED, Job
+from photseries.server.catalogue.vo_queries import Context
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.contract import Route
+from photseries.server.http.credentials import Credential, origin_of, shown
+from photseries.server.http.media import FORM, media_type_of
+from photseries.server.principal import Requirement
+from photseries.server.vo import examples, results, tap, uws, vosi
+
+__all__ = ["TAP_ROUTES", "VOHandler"]
+
+_URLENCODED: Final = "application/x-www-form-urlencoded"
+_XML: Final = "text/xml; charset=utf-8"
+#: What the other parameters of a request take [bytes].
+_OTHERS: Final = 64 * 1024
+_PIECE: Final = 256 * 1024
+#: A result that is longer goes to disk while it is made [bytes].
+_SHORT: Final = 8 * 1024 * 1024
+_MOST_FIELDS: Final = 200
+#: How long a request may wait for a job to change [s], and how often it looks.
+_LONGEST_WAIT: Final = 60.0
+_PAUSES: Final = (0.05, 1.0)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """The parameters of a request, their names in capitals, and the parts of a form that are files."""
+
+    texts: Mapping[str, list[str]]
+    files: Mapping[str, bytes]
+
+    @property
+    def last(self) -> dict[str, str]:
+        """The parameters with one value each."""
+        return {name: texts[-1] for name, texts in self.texts.items()}
+
+
+class VOHandler(BaseHandler):
+    """The base of handlers of the Virtual Observatory: forms, errors as VOTables, tokens by Basic or ivoa_bearer."""
+
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
+    reads: ClassVar = ("GET", "HEAD", "POST")
+    takes_files: ClassVar[bool] = True
+
+    @property
+    def longest_body(self) -> int:
+        """How long a form may be [bytes]."""
+        settings = self.services.config.vo
+        return settings.upload + settings.query + _OTHERS
+
+    @property
+    def origin(self) -> str:
+        """The URL of the service."""
+        return origin_of(self.request, self.services.config.server)
+
+    def given_credential(self) -> Credential:
+        """Return the credential of the request; a POST may have none, as it changes nothing of the archive."""
+        return shown(self.request, self.services.config, public=True)
+
+    def _challenges(self) -> str:
+        bearer = f'ivoa_bearer standard_id="ivo://ivoa.net/sso#BasicAA", access_url="{self.origin}/vo/login"'
+        return f"{super()._challenges()}, {bearer}"
+
+    def error_body(self, error: PhotseriesError) -> bytes:
+        """Write an error as a VOTable."""
+        self.set_header("Content-Type", "application/x-votable+xml")
+        return results.error_document(error.message)
+
+    def given(self) -> _Given:
+        """Return the parameters of the query and of the form; call it in a thread.
+
+        Raises
+        ------
+        InvalidError, UnsupportedMediaTypeError
+        """
+        if hasattr(self, "principal") and not self.principal.is_anonymous:
+            self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
+        found: dict[str, list[str]] = {}
+        files: dict[str, bytes] = {}
+        pairs: dict[str, list[str]] = {}
+        with self._body.content() as content:
+            kind = media_type_of(self.request.headers)
+            if kind == FORM:
+                pairs, files = _parts(self.request.headers["Content-Type"], content)
+            elif content and kind != _URLENCODED:
+                raise UnsupportedMediaTypeError(
+                    f"Parameters come in the query, or in a body of {_URLENCODED} or {FORM}."
+                )
+            elif content:
+                try:
+                    text = content.decode("utf-8", "replace")
+                    pairs = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+                except ValueError:
+                    raise InvalidError(f"The form has more than {_MOST_FIELDS} parameters.") from None
+        for source in (self.arguments(), pairs):
+            for name, texts in source.items():
+                found.setdefault(name.upper(), []).extend(texts)
+        return _Given(found, files)
+
+    def context(self, timeout: float) -> Context:
+        """Return for whom a query runs."""
+        settings = self.services.config.vo
+        did = f"ivo://{settings.authority}/photseries"
+        return Context(self.principal, settings.database_role, self.origin, did, timeout)
+
+    async def send_text(self, make: Callable[[], str], media_type: str = _XML) -> None:
+        """Send a document that is made in a thread."""
+        content = await self.run(lambda: make().encode())
+        self.set_header("Content-Type", media_type)
+        await self.send([content])
+
+
+def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dict[str, bytes]]:
+    """Read a form with files."""
+    boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
+    texts: dict[str, list[bytes]] = {}
+    files: dict[str, list[Any]] = {}
+    try:
+        parse_multipart_form_data(boundary.encode(), content, texts, files)
+    except (HTTPInputError, UnicodeDecodeError) as error:
+        raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
+    if len(texts) + len(files) > _MOST_FIELDS:
+        raise InvalidError(f"The form has more than {_MOST_FIELDS} parts.")
+    plain = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
+    # A part without a file name can be a table too.
+    tables = {name: values[-1] for name, values in texts.items()} | {
+        name: one[-1]["body"] for name, one in files.items()
+    }
+    return plain, tables
+
+
+class SyncHandler(VOHandler):
+    """A query whose result the client waits for."""
+
+    async def get(self) -> None:
+        """Run a query in ADQL; its result has the format that RESPONSEFORMAT names."""
+        media_type, file = await self.run(self._result, heavy=True)
+        self.set_header("Content-Type", media_type)
+        with file:
+            length = file.seek(0, 2)
+            file.seek(0)
+            if length <= _PIECE:
+                await self.send([file.read()])
+            else:
+                await self.stream(_pieces(file))
+
+    post = get
+
+    def _result(self) -> tuple[str, IO[bytes]]:
+        self.weigh()
+        settings, given = self.services.config.vo, self.given()
+        uploads = tap.uploads_of(given.texts.get("UPLOAD", ()), given.files, settings)
+        request = tap.parse_request(given.last, uploads, settings)
+        file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=self.shared.spool.folder)  # noqa: SIM115
+        try:
+            pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
+            for piece in pieces:
+                file.write(piece)
+        except BaseException:
+            file.close()
+            raise
+        return request.form.media_type, file
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    return iter(lambda: file.read(_PIECE), b"")
+
+
+class JobsHandler(VOHandler):
+    """The jobs of a client."""
+
+    async def get(self) -> None:
+        """List the jobs; PHASE, AFTER and LAST choose among them."""
+        url = f"{self.origin}/vo/tap/async"
+        await self.send_text(lambda: uws.list_document(self.jobs.find(self.principal), url, self.given().texts))
+
+    async def post(self) -> None:
+        """Create a job; with PHASE=RUN it is executed at once."""
+
+        def create() -> str:
+            settings, given = self.services.config.vo, self.given()
+            uploads = tap.uploads_of(given.texts.get("UPLOAD", ()), given.files, settings)
+            job_id = self.jobs.create(self.principal, given.last, uploads)
+            if given.last.get("PHASE", "").upper() == "RUN":
+                self.jobs.queue(self.principal, job_id)
+                self.submit(job_id)
+            return job_id
+
+        self.see_other(await self.run(create))
+
+    @property
+    def jobs(self) -> uws.Jobs:
+        """The use cases of jobs."""
+        return uws.Jobs(self.services.catalogue, self.services.config.vo)
+
+    def see_other(self, job_id: str = "") -> None:
+        """Send the client to a job, or to the list of jobs."""
+        self.set_status(303)
+        self.set_header("Location", f"{self.origin}/vo/tap/async{'/' + job_id if job_id else ''}")
+        self.clear_header("Content-Type")
+        self.finish()
+
+    def submit(self, job_id: str) -> None:
+        """Let a thread for jobs execute one that is queued, once."""
+        if job_id in self.shared.queued_jobs:
+            return
+        self.shared.queued_jobs.add(job_id)
+        job, jobs = self.jobs.get(self.principal, job_id), self.jobs
+        context = self.context(job.duration)
+
+        def work() -> None:
+            try:
+                jobs.execute(job, context)
+            finally:
+                self.shared.queued_jobs.discard(job_id)
+
+        self.shared.jobs.submit(work)
+
+
+class JobHandler(JobsHandler):
+    """A job and its parts."""
+
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY, "DELETE": ANY}
+
+    async def get(self, job_id: str, part: str = "") -> None:  # type: ignore[override]
+        """Return a job, or a part of it; WAIT and PHASE let the answer wait until the job changes."""
+        job = await self.run(lambda: self._job(job_id))
+        if part == "results/result":
+            await self._send_result(job)
+        elif part == "error" and job.phase == "ERROR":
+            content = results.error_document(job.error or "unknown")
+            self.set_header("Content-Type", "application/x-votable+xml")
+            await self.send([content])
+        elif part in _DOCUMENTS:
+            if not part:
+                job = await self._wait(job)
+            media_type, write = _DOCUMENTS[part]
+            await self.send_text(
+                lambda: write(job, f"{self.origin}/vo/tap/async/{job.id}", self.principal.username), media_type
+            )
+        else:
+            raise NotFoundError(f"A job has no {part[:40]!r}.")
+
+    async def post(self, job_id: str, part: str = "") -> None:  # type: ignore[override]
+        """Run, abort or delete a job, or set its parameters, execution duration or destruction."""
+
+        def change() -> bool:
+            given = self.given()
+            last, phase = given.last, given.last.get("PHASE", "").upper()
+            if last.get("ACTION", "").upper() == "DELETE":
+                self.jobs.remove(self.principal, job_id)
+                return True
+            if phase not in ("", "RUN", "ABORT"):
+                raise InvalidError(f"PHASE {phase[:40]!r} must be RUN or ABORT.")
+            self.jobs.change(self.principal, job_id, last)
+            if phase == "RUN":
+                self.jobs.queue(self.principal, job_id)
+                self.submit(job_id)
+            elif phase == "ABORT":
+                self.jobs.abort(self.principal, job_id)
+            return False
+
+        self.see_other("" if await self.run(change) else job_id)
+
+    async def delete(self, job_id: str, part: str = "") -> None:
+        """Delete a job with its result."""
+        await self.run(lambda: self.jobs.remove(self.principal, job_id))
+        self.see_other()
+
+    def _job(self, job_id: str) -> Job:
+        job = self.jobs.get(self.principal, job_id)
+        if job.phase == "QUEUED":
+            self.submit(job_id)  # the process that queued it may have ended
+        return job
+
+    async def _send_result(self, job: Job) -> None:
+        self.set_header("Content-Type", job.media_type or "application/octet-stream")
+        await self.stream(self.jobs.result(job), heavy=False)
+
+    async def _wait(self, job: Job) -> Job:
+        """Wait until a job leaves its phase, as UWS 1.1 lets a client ask."""
+        given = (await self.run(self.given)).last
+        text = given.get("WAIT", "0").strip()
+        if not text.removeprefix("-").isdecimal() or len(text) > 9:
+            raise InvalidError(f"WAIT {text[:40]!r} must be a whole number of seconds.")
+        wait = _LONGEST_WAIT if int(text) < 0 else min(float(text), _LONGEST_WAIT)
+        phase = given.get("PHASE", job.phase)
+        deadline, pause = time.monotonic() + wait, _PAUSES[0]
+        while job.phase == phase and job.phase not in ENDED and (left := deadline - time.monotonic()) > 0:
+            await asyncio.sleep(min(pause, left))
+            pause = min(pause * 1.5, _PAUSES[1])
+            if self._is_gone or self.shared.stopping:
+                break
+            job = await self.run(lambda: self._job(job.id))
+        return job
+
+
+#: The documents of a job: their media type, and what writes them of a job, its URL and the name of its owner.
+_DOCUMENTS: Final[Mapping[str, tuple[str, Callable[[Job, str, str], str]]]] = {
+    "": (_XML, uws.job_document),
+    "phase": ("text/plain", lambda job, url, owner: job.phase),
+    "executionduration": ("text/plain", lambda job, url, owner: str(round(job.duration))),
+    "destruction": ("text/plain", lambda job, url, owner: uws.moment_text(job.destruction)),
+    "quote": ("text/plain", lambda job, url, owner: ""),
+    "owner": ("text/plain", lambda job, url, owner: owner if job.owner_id else ""),
+    "error": ("text/plain", lambda job, url, owner: ""),
+    "parameters": (_XML, lambda job, url, owner: uws.parameters_document(job)),
+    "results": (_XML, lambda job, url, owner: uws.results_document(job, url)),
+}
+
+
+class _OpenHandler(VOHandler):
+    """What everybody may read: it says nothing about series."""
+
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": None}
+
+
+class CapabilitiesHandler(_OpenHandler):
+    """What the service can do."""
+
+    async def get(self) -> None:
+        """Describe TAP."""
+        url = f"{self.origin}/vo/tap"
+        await self.send_text(lambda: vosi.capabilities(vosi.tap_capabilities(url, self.services.config.vo)))
+
+
+class AvailabilityHandler(_OpenHandler):
+    """Whether the service is available."""
+
+    async def get(self) -> None:
+        """Tell whether queries can run."""
+        await self.send_text(lambda: vosi.availability(self._reason()))
+
+    def _reason(self) -> str | None:
+        try:
+            with self.services.catalogue.reading() as connection:
+                vo_queries.require_role(connection, self.services.config.vo.database_role)
+        except UnavailableError as error:
+            return error.message
+        return None
+
+
+class TablesHandler(_OpenHandler):
+    """The tables and their columns."""
+
+    async def get(self, name: str | None = None) -> None:
+        """List the tables, or describe one."""
+        detail = self.arguments().get("detail", ["max"])[-1]
+        await self.send_text(lambda: vosi.tableset(name, detail=detail))
+
+
+class ExamplesHandler(_OpenHandler):
+    """The examples of queries."""
+
+    async def get(self) -> None:
+        """Show the examples."""
+        await self.send_text(lambda: examples.document(f"{self.origin}/vo/tap"), "application/xhtml+xml")
+
+
+TAP_ROUTES: Final[tuple[Route, ...]] = (
+    (r"/vo/tap/sync", SyncHandler, {}),
+    (r"/vo/tap/async", JobsHandler, {}),
+    (r"/vo/tap/async/([^/]+)", JobHandler, {}),
+    (r"/vo/tap/async/([^/]+)/(.+)", JobHandler, {}),
+    (r"/vo/tap/capabilities", CapabilitiesHandler, {}),
+    (r"/vo/tap/availability", AvailabilityHandler, {}),
+    (r"/vo/tap/tables", TablesHandler, {}),
+    (r"/vo/tap/tables/(.+)", TablesHandler, {}),
+    (r"/vo/tap/examples", ExamplesHandler, {}),
+    (r"/vo/tap", CapabilitiesHandler, {}),
+)

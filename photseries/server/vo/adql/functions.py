@@ -1,0 +1,85 @@
+"""The functions and the types of casts that queries may use, each with what it is in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from sqlglot import exp
+
+from photseries.server.vo.adql.grammar import refused
+
+__all__ = ["AGGREGATES", "FUNCTIONS", "Function", "type_of"]
+
+
+class Function(NamedTuple):
+    """How many arguments a function takes, and its template in SQL, ``{0}`` for the first one, ``{all}`` for all."""
+
+    least: int
+    most: int
+    template: str
+
+
+def _numbers(name: str, number: int = 1) -> Function:
+    casts = ", ".join(f"CAST({{{place}}} AS float8)" for place in range(number))
+    return Function(number, number, f"{name}({casts})")
+
+
+_ROUND: Final = "CAST({name}(CAST({{0}} AS numeric), {{1}}) AS float8)"
+
+FUNCTIONS: Final[Mapping[str, Function]] = {
+    **{
+        name: _numbers(name.lower())
+        for name in ("ACOS", "ASIN", "ATAN", "COS", "COT", "DEGREES", "EXP", "RADIANS", "SIN", "SQRT", "TAN")
+    },
+    "ABS": Function(1, 1, "abs({0})"),
+    "ATAN2": _numbers("atan2", 2),
+    "CEILING": _numbers("ceil"),
+    "COALESCE": Function(1, 100, "coalesce({all})"),
+    "FLOOR": _numbers("floor"),
+    "LOG": _numbers("ln"),
+    "LOG10": _numbers("log"),
+    "LOWER": Function(1, 1, "lower({0})"),
+    "MOD": Function(2, 2, "CAST(mod(CAST({0} AS numeric), CAST({1} AS numeric)) AS float8)"),
+    "PI": Function(0, 0, "pi()"),
+    "POWER": _numbers("power", 2),
+    "RAND": Function(0, 0, "random()"),
+    "ROUND": Function(1, 2, _ROUND.format(name="round")),
+    "TRUNCATE": Function(1, 2, _ROUND.format(name="trunc")),
+    "UPPER": Function(1, 1, "upper({0})"),
+}
+
+#: Functions of many rows; one of one column keeps its unit where it says so.
+AGGREGATES: Final[Mapping[str, bool]] = {"COUNT": False, "AVG": True, "MAX": True, "MIN": True, "SUM": True}
+
+_TYPES: Final[Mapping[exp.DType, str]] = {
+    exp.DType.SMALLINT: "smallint",
+    exp.DType.INT: "integer",
+    exp.DType.BIGINT: "bigint",
+    exp.DType.FLOAT: "real",
+    exp.DType.DOUBLE: "float8",
+    exp.DType.CHAR: "text",
+    exp.DType.VARCHAR: "text",
+    exp.DType.TIMESTAMP: "timestamp",
+}
+
+_LONGEST_TEXT: Final = 10_000
+
+
+def type_of(target: exp.DataType) -> tuple[str, int | None]:
+    """Return the type of a cast in SQL, and the length to cut a text to.
+
+    Raises
+    ------
+    InvalidError
+    """
+    name = _TYPES.get(target.this)
+    if name is None or set(target.args) - {"this", "nested", "expressions", "values"} or target.args.get("nested"):
+        raise refused("CAST accepts SMALLINT, INTEGER, BIGINT, REAL, DOUBLE PRECISION, CHAR, VARCHAR and TIMESTAMP.")
+    sizes = target.expressions
+    if not sizes:
+        return name, 1 if target.this is exp.DType.CHAR else None
+    size = sizes[0].this.name if len(sizes) == 1 and isinstance(sizes[0], exp.DataTypeParam) else ""
+    if name != "text" or not (size.isascii() and size.isdigit() and 0 < len(size) < 6 and int(size) <= _LONGEST_TEXT):
+        raise refused(f"The length in CAST must be a whole number of at most {_LONGEST_TEXT:,}, of CHAR or VARCHAR.")
+    return name, int(size)

@@ -1,0 +1,181 @@
+"""Geometry on the sphere: points, circles and convex polygons, and the conditions that hold between them, as SQL.
+
+A condition is two: ranges of HEALPix numbers, for which the position of the archive has an index, and an exact test on
+unit vectors. Chords tell small angles apart, where cosines do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from photseries.lightcurve import sky
+from photseries.server.vo.adql.grammar import refused
+from photseries.server.vo.adql.relations import Relation
+
+__all__ = ["Circle", "Pair", "Point", "Polygon", "distance", "inside_polygon", "polygon", "within"]
+
+#: A cone is covered with pixels of a fraction of its radius, as in the cone search of the API.
+FINENESS: Final = 4.0
+#: A point that is so near to an edge of a polygon lies on it.
+_ROUNDING: Final = 1e-15
+
+Bind = Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A position as SQL [deg], and what is known of it.
+
+    Parameters
+    ----------
+    lon, lat : str
+    constant : tuple of float, optional
+        The position where it is the same for all rows.
+    relation, places : Relation, tuple of int, optional
+        Where it consists of two columns of one relation.
+    """
+
+    lon: str
+    lat: str
+    constant: tuple[float, float] | None = None
+    relation: Relation | None = None
+    places: tuple[int, int] | None = None
+
+    @property
+    def indexed(self) -> str | None:
+        """The name in SQL of the relation whose indexed position this is."""
+        known = self.relation is not None and self.relation.position is not None
+        return self.relation.alias if known and self.relation and self.places == self.relation.position else None
+
+    def vector(self, bind: Bind) -> tuple[str, str, str]:
+        """Return its unit vector as SQL."""
+        if self.constant is not None:
+            x, y, z = (bind(value) for value in sky.unit_vector(*self.constant).tolist())
+            return x, y, z
+        if self.indexed:
+            return f"{self.indexed}.unit_x", f"{self.indexed}.unit_y", f"{self.indexed}.unit_z"
+        lon, lat = f"radians(CAST({self.lon} AS float8))", f"radians(CAST({self.lat} AS float8))"
+        return f"cos({lat}) * cos({lon})", f"cos({lat}) * sin({lon})", f"sin({lat})"
+
+
+@dataclass(frozen=True)
+class Circle:
+    """A circle: its radius as SQL [deg], and as a number where that is known."""
+
+    centre: Point
+    radius: str
+    constant: float | None = None
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A convex polygon: inside lies what all normals of its edges point at; and a circle around it [deg]."""
+
+    normals: NDArray[np.float64]
+    centre: tuple[float, float]
+    radius: float
+
+
+@dataclass(frozen=True)
+class Pair:
+    """That an indexed position lies within a radius of the position of a row of an upload."""
+
+    near: Relation
+    upload: Relation
+    places: tuple[int, int]
+    radius: float
+
+
+def polygon(vertices: Sequence[tuple[float, float]]) -> Polygon:
+    """Return the polygon of some vertices [deg], in either direction.
+
+    Raises
+    ------
+    InvalidError
+        When it is not convex, or as large as half the sky.
+    """
+    corners = sky.unit_vector([ra for ra, _ in vertices], [dec for _, dec in vertices])
+    middle = corners.sum(axis=0)
+    normals = np.cross(corners, np.roll(corners, -1, axis=0))
+    normals *= np.sign(normals @ middle).sum() or 1.0
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-300
+    length = float(np.linalg.norm(middle))
+    if length < 1e-9 or (normals @ corners.T < -1e-12).any():
+        raise refused("POLYGON and BOX must be convex, smaller than half the sky, and without repeated vertices.")
+    x, y, z = (middle / length).tolist()
+    chords = np.linalg.norm(corners - middle / length, axis=1)
+    radius = float(sky.separation(chords.max())) / 3600
+    centre = float(np.degrees(np.arctan2(y, x))) % 360, float(np.degrees(np.arcsin(np.clip(z, -1, 1))))
+    return Polygon(normals, centre, radius)
+
+
+def inside_polygon(point: Point, region: Polygon, bind: Bind) -> str:
+    """Return the condition that a point lies in a polygon."""
+    vector = point.vector(bind)
+    tests = [
+        f"{' + '.join(f'{bind(part)} * ({axis})' for part, axis in zip(normal, vector, strict=True))} >= {-_ROUNDING}"
+        for normal in region.normals.tolist()
+    ]
+    return " AND ".join((*_ranges(point, region.centre, region.radius * 1.000001 + 1e-9, bind), *tests))
+
+
+def distance(one: Point, other: Point, bind: Bind) -> str:
+    """Return the angle between two points [deg] as SQL."""
+    return f"degrees(2 * asin(least(sqrt({_squared_chord(one, other, bind)}) / 2, 1.0)))"
+
+
+def within(
+    one: Point, other: Point, radius: str, constant: float | None, bind: Bind, *, strict: bool = False
+) -> tuple[str, Pair | None]:
+    """Return the condition that two points are not farther apart than a radius, and what may speed it up.
+
+    Parameters
+    ----------
+    one, other : Point
+    radius : str
+        As SQL [deg].
+    constant : float, optional
+        The same where it is a number.
+    bind : callable
+    strict : bool
+        Whether a point at exactly the radius lies outside.
+
+    Raises
+    ------
+    InvalidError
+        When the radius is negative.
+    """
+    sign = "<" if strict else "<="
+    if constant is None:
+        return f"{distance(one, other, bind)} {sign} {radius}", None
+    if constant < 0:
+        raise refused("The radius of a circle must not be negative.")
+    if constant >= 180:
+        return "TRUE", None
+    test = f"{_squared_chord(one, other, bind)} {sign} {bind(sky.chord(constant) ** 2)}"
+    for near, far in ((one, other), (other, one)):
+        if near.indexed and far.constant is not None:
+            return " AND ".join((*_ranges(near, far.constant, constant, bind), test)), None
+        if near.indexed and near.relation and far.relation and far.relation.upload is not None and far.places:
+            return test, Pair(near.relation, far.relation, far.places, constant)
+    return test, None
+
+
+def _squared_chord(one: Point, other: Point, bind: Bind) -> str:
+    pairs = zip(one.vector(bind), other.vector(bind), strict=True)
+    differences = [f"({first} - {second})" for first, second in pairs]
+    return "(" + " + ".join(f"{difference} * {difference}" for difference in differences) + ")"
+
+
+def _ranges(point: Point, centre: tuple[float, float], radius: float, bind: Bind) -> list[str]:
+    if not point.indexed or radius >= 180:
+        return []
+    cover = sky.cover(*centre, radius, fineness=FINENESS)
+    ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
+    either = (f"{point.indexed}.healpix BETWEEN {bind(low)} AND {bind(high)}" for low, high in ranges)
+    return [f"({' OR '.join(either)})"]

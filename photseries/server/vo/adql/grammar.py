@@ -1,0 +1,89 @@
+"""The grammar: sqlglot's, less what ADQL has not. What passes it may still be refused by the translator."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlglot import exp, parser, tokens
+from sqlglot.dialects.dialect import Dialect
+from sqlglot.errors import SqlglotError
+from sqlglot.tokens import Token, TokenType
+
+from photseries.errors import InvalidError
+from photseries.text import escape_unprintable
+
+__all__ = ["parse", "refused"]
+
+#: How deep parentheses and the like may nest, and how many words a query may have.
+DEEPEST: Final = 60
+MOST_TOKENS: Final = 20_000
+
+_OPENS: Final = (TokenType.L_PAREN, TokenType.CASE)
+_CLOSES: Final = (TokenType.R_PAREN, TokenType.END)
+
+
+class ADQL(Dialect):
+    """Functions have no meaning here, the translator gives it to them; only CAST and CASE have a syntax of their own."""
+
+    class Tokenizer(tokens.Tokenizer):
+        """Words: comments are those that begin with two hyphens."""
+
+        COMMENTS = ["--"]  # noqa: RUF012  (as sqlglot declares it)
+        KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": TokenType.TOP}  # noqa: RUF012
+
+    class Parser(parser.Parser):
+        """Sentences."""
+
+        FUNCTIONS: Any = {}  # noqa: RUF012
+        FUNCTION_PARSERS: Any = {"CAST": lambda self: self._parse_cast(True)}  # noqa: RUF012
+        NO_PAREN_FUNCTIONS: Any = {}  # noqa: RUF012
+        SET_OP_MODIFIERS: Any = {"order", "offset"}  # noqa: RUF012
+        NO_PAREN_FUNCTION_PARSERS: Any = {"CASE": lambda self: self._parse_case()}  # noqa: RUF012
+
+
+def refused(message: str) -> InvalidError:
+    """Make the error about a query; unprintable characters of it are escaped, and the whole is short."""
+    return InvalidError(escape_unprintable(message)[:290])
+
+
+def parse(query: str) -> exp.Expr:
+    """Parse one query.
+
+    Raises
+    ------
+    InvalidError
+        When it is not one, or too long or too deep.
+    """
+    if "\0" in query:
+        raise refused("The query contains a NUL character.")
+    dialect = ADQL()
+    try:
+        words = dialect.tokenize(query)
+        _require_bounds(words)
+        trees = dialect.parser().parse(words, query)
+    except SqlglotError as error:
+        raise refused(f"This is not ADQL: {_plain(error)}") from error
+    except RecursionError as error:
+        raise refused("The query is nested too deeply.") from error
+    if len(trees) != 1 or trees[0] is None:
+        raise refused(f"QUERY must be one SELECT statement; it has {len(trees)} statements.")
+    return trees[0]
+
+
+def _require_bounds(words: list[Token]) -> None:
+    if len(words) > MOST_TOKENS:
+        raise refused(f"The query has {len(words):,} words and signs; at most {MOST_TOKENS:,} are accepted.")
+    depth = 0
+    for word in words:
+        depth += (word.token_type in _OPENS) - (word.token_type in _CLOSES)
+        if depth > DEEPEST:
+            raise refused(f"The query is nested more than {DEEPEST} levels deep.")
+
+
+def _plain(error: SqlglotError) -> str:
+    """Return what the parser found, without the part of the query that it prints in colours."""
+    first = (getattr(error, "errors", None) or [{}])[0]
+    if "description" not in first:
+        return str(error).partition("\n")[0]
+    where = f" (line {first.get('line')}, column {first.get('col')}, near {first.get('highlight')!r})"
+    return first["description"].partition("\n")[0].replace("<class 'sqlglot.expressions.", "").rstrip(".") + where + "."

@@ -1,0 +1,161 @@
+"""What a FROM clause makes available: relations and their columns, found by the rules for names of ADQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from photseries.server.vo.adql.grammar import refused
+from photseries.server.vo.tables import Column
+
+__all__ = ["Cone", "Relation", "Scope", "Upload", "Visible"]
+
+
+@dataclass(frozen=True)
+class Cone:
+    """A search around each row of an upload: by two of its columns, within a radius [deg]."""
+
+    ra: int
+    dec: int
+    radius: float
+
+
+@dataclass
+class Upload:
+    """An uploaded table; in the database its columns are c0, c1, ... and those of its cones low0, high0, ...
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of Column
+    rows : sequence of sequence
+        None for a missing value.
+    cones : list of Cone
+        What the translation of a query wants to find quickly.
+    """
+
+    name: str
+    columns: tuple[Column, ...]
+    rows: Sequence[Sequence[Any]] = ()
+    cones: list[Cone] = field(default_factory=list)
+
+    def cone(self, ra: int, dec: int, radius: float) -> int:
+        """Return the number of a cone, which is added unless it is there."""
+        wanted = Cone(ra, dec, radius)
+        if wanted not in self.cones:
+            self.cones.append(wanted)
+        return self.cones.index(wanted)
+
+
+@dataclass(frozen=True)
+class Visible:
+    """A column that a query may name: as SQL, and what is known of it."""
+
+    sql: str
+    column: Column
+
+
+@dataclass(eq=False)
+class Relation:
+    """A table, an upload or a subquery in a FROM clause.
+
+    Parameters
+    ----------
+    name : str or None
+        What the query calls it.
+    quoted : bool
+        Whether that is case-sensitive.
+    alias : str
+        Its name in SQL.
+    columns : list of Visible
+    sql : str
+        Its declaration in SQL.
+    position : tuple of int, optional
+        The places of its columns of an indexed position.
+    source : str
+        The view that it reads.
+    upload : Upload, optional
+    """
+
+    name: str | None
+    quoted: bool
+    alias: str
+    columns: list[Visible]
+    sql: str
+    position: tuple[int, int] | None = None
+    source: str = ""
+    upload: Upload | None = None
+
+    def find(self, name: exp.Identifier) -> list[int]:
+        """Return the places of the columns that a name means."""
+        return [place for place, one in enumerate(self.columns) if _same(name, one.column.name)]
+
+    def is_called(self, name: exp.Identifier) -> bool:
+        """Return whether a name means it."""
+        if self.name is None:
+            return False
+        return name.name == self.name if name.quoted and self.quoted else name.name.lower() == self.name.lower()
+
+
+def _same(name: exp.Identifier, column: str) -> bool:
+    plain = column.strip('"')
+    return name.name == plain if name.quoted else name.name.lower() == plain.lower()
+
+
+@dataclass(eq=False)
+class Scope:
+    """The relations of one SELECT, and those of the queries around it; ``merged`` are columns of USING."""
+
+    relations: list[Relation] = field(default_factory=list)
+    outer: Scope | None = None
+    merged: dict[str, Visible] = field(default_factory=dict)
+
+    def around(self) -> Iterator[Scope]:
+        """Yield this scope and those around it, inside out."""
+        scope: Scope | None = self
+        while scope is not None:
+            yield scope
+            scope = scope.outer
+
+    def relation(self, name: exp.Identifier) -> Relation:
+        """Return the relation that a name means.
+
+        Raises
+        ------
+        InvalidError
+        """
+        for scope in self.around():
+            found = [one for one in scope.relations if one.is_called(name)]
+            if len(found) > 1:
+                raise refused(f"The table name {name.name!r} is ambiguous.")
+            if found:
+                return found[0]
+        raise refused(f"The query uses the table {name.name!r}, which its FROM does not name.")
+
+    def resolve(self, column: exp.Column) -> tuple[Relation | None, int, Visible]:
+        """Return the relation, the place and the column that a reference means.
+
+        Raises
+        ------
+        InvalidError
+        """
+        name, table = column.this, column.args.get("table")
+        if table is not None:
+            relation = self.relation(table)
+            places = relation.find(name)
+            if len(places) != 1:
+                raise refused(f"{'No' if not places else 'More than one'} column {name.name!r} in {table.name!r}.")
+            return relation, places[0], relation.columns[places[0]]
+        for scope in self.around():
+            if (merged := scope.merged.get(name.name.lower())) is not None:
+                return None, 0, merged
+            found = [(relation, place) for relation in scope.relations for place in relation.find(name)]
+            if len(found) > 1:
+                raise refused(f"The column name {name.name!r} is ambiguous: put the table before it.")
+            if found:
+                relation, place = found[0]
+                return relation, place, relation.columns[place]
+        raise refused(f"There is no column {name.name!r}. TAP_SCHEMA.columns lists the columns of each table.")

@@ -1,0 +1,334 @@
+"""The result of a query in each format that RESPONSEFORMAT can name, as pieces that follow the rows."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import dataclasses
+import io
+import math
+import struct
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import chain
+from typing import Any, Final
+
+import orjson
+
+from photseries.errors import InvalidError
+from photseries.extras import require
+from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field
+from photseries.server.vo.tables import Column
+
+__all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
+
+#: The types of the database, by their numbers, in VOTable; others are text.
+_TYPES: Final[Mapping[int, str]] = {
+    16: "boolean", 20: "long", 21: "short", 23: "int", 700: "float", 701: "double", 1700: "double",
+    1082: "char", 1114: "char", 1184: "char",
+}  # fmt: skip
+_TIMES: Final = (1082, 1114, 1184)
+
+#: The most cells of a result in a format that is written when all rows are there.
+MOST_CELLS: Final = 20_000_000
+
+Row = Sequence[Any]
+
+
+@dataclass
+class Answer:
+    """What a format writes: columns, batches of rows, and whether there are more than were asked for.
+
+    ``overflow`` is known when the rows have been taken.
+    """
+
+    columns: Sequence[Column]
+    batches: Iterable[Sequence[Row]]
+    query: str = ""
+    overflow: bool = False
+
+
+@dataclass(frozen=True)
+class ResultFormat:
+    """A format of results: its media type, what RESPONSEFORMAT may call it, and what writes it."""
+
+    media_type: str
+    names: tuple[str, ...]
+    write: Callable[[Answer], Iterator[bytes]]
+    package: str | None = None
+
+
+def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
+    """Give each column the type that the database says; a text in ASCII stays one."""
+    found = []
+    for column, code in zip(columns, codes, strict=True):
+        datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
+        xtype = "timestamp" if code in _TIMES else column.xtype
+        found.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
+    return found
+
+
+def chosen(name: str | None) -> ResultFormat:
+    """Return the format that RESPONSEFORMAT names; VOTable where it says nothing.
+
+    Raises
+    ------
+    InvalidError
+    NotInstalledError
+        When the package for it is not there.
+    """
+    if name is None or not name.strip():
+        return FORMATS["votable"]
+    plain = name.replace(" ", "").lower()
+    for called, one in FORMATS.items():
+        if plain in (called, one.media_type.lower(), *one.names):
+            require(one.package, called)
+            return one
+    raise InvalidError(f"RESPONSEFORMAT {name[:60]!r} is none of: {', '.join(FORMATS)}.")
+
+
+def error_document(message: str) -> bytes:
+    """Write an error as a VOTable, as DALI 1.1 describes it."""
+    status = element("INFO", escaped(message), name="QUERY_STATUS", value="ERROR")
+    return f'{HEAD}<RESOURCE type="results">\n{status}</RESOURCE>\n{FOOT}'.encode()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of the database as one of JSON; times are in UTC."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime):
+        moment = value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+        return moment.isoformat(timespec="milliseconds")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+_LOOKS_PLAIN: Final = (int, float, str, bool, type(None))
+
+
+def _values(batch: Sequence[Row]) -> Iterator[list[Any]]:
+    for row in batch:
+        yield [value if type(value) in _LOOKS_PLAIN else _plain(value) for value in row]
+
+
+# VOTable
+
+
+def _votable_head(answer: Answer) -> str:
+    status = element("INFO", name="QUERY_STATUS", value="OK")
+    query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
+    system = element("COOSYS", ID="icrs", system="ICRS")
+    fields = "".join(
+        field(
+            one.description,
+            ID=f"c{place}",
+            name=clean(one.name.strip('"')) or "value",
+            datatype=one.datatype,
+            arraysize=one.size,
+            unit=one.unit,
+            ucd=one.ucd,
+            utype=one.utype,
+            xtype=one.xtype,
+            ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
+        )
+        for place, one in enumerate(answer.columns)
+    )
+    return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
+
+
+def _votable_foot(answer: Answer) -> str:
+    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if answer.overflow else ""
+    return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{FOOT}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "<TD/>"
+    if type(value) is str:
+        return f"<TD>{escaped(value)}</TD>"
+    if type(value) is float and not math.isfinite(value):
+        return f"<TD>{'NaN' if value != value else '+Inf' if value > 0 else '-Inf'}</TD>"
+    return f"<TD>{str(value).lower() if type(value) is bool else value}</TD>"
+
+
+def _votable(answer: Answer) -> Iterator[bytes]:
+    yield f"{_votable_head(answer)}<TABLEDATA>\n".encode()
+    for batch in answer.batches:
+        yield "".join(f"<TR>{''.join(map(_cell, row))}</TR>\n" for row in _values(batch)).encode()
+    yield f"</TABLEDATA>{_votable_foot(answer)}".encode()
+
+
+_PACKED: Final[Mapping[str, struct.Struct]] = {
+    name: struct.Struct(code)
+    for name, code in (("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"))
+}
+
+
+def _packer(datatype: str) -> Callable[[Any], bytes]:
+    """Return what writes a value in BINARY2; a missing one has a bit before the row, and any content."""
+    if datatype in _PACKED:
+        packed = _PACKED[datatype]
+        empty = packed.pack(0)
+        return lambda value: empty if value is None else packed.pack(value)
+    if datatype == "boolean":
+        return lambda value: b"?" if value is None else b"T" if value else b"F"
+    encoding, width = ("utf-16-be", 2) if datatype == "unicodeChar" else ("ascii", 1)
+    length = struct.Struct(">I")
+
+    def text(value: Any) -> bytes:
+        content = str("" if value is None else value).encode(encoding, "replace")
+        return length.pack(len(content) // width) + content
+
+    return text
+
+
+def _binary2(answer: Answer) -> Iterator[bytes]:
+    yield f'{_votable_head(answer)}<BINARY2><STREAM encoding="base64">'.encode()
+    packers = [_packer(one.datatype) for one in answer.columns]
+    width = -(-len(packers) // 8)
+    left = b""
+    for batch in answer.batches:
+        parts = [left]
+        for row in _values(batch):
+            missing = sum(1 << (8 * width - 1 - place) for place, value in enumerate(row) if value is None)
+            parts.append(missing.to_bytes(width, "big"))
+            parts += [pack(value) for pack, value in zip(packers, row, strict=True)]
+        content = b"".join(parts)
+        whole = len(content) - len(content) % 3
+        left = content[whole:]
+        yield base64.b64encode(content[:whole])
+    yield base64.b64encode(left) + f"</STREAM></BINARY2>{_votable_foot(answer)}".encode()
+
+
+# Text
+
+
+def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
+    def write(answer: Answer) -> Iterator[bytes]:
+        names = [[one.name.strip('"') for one in answer.columns]]
+        for rows in chain([names], map(_values, answer.batches)):
+            text = io.StringIO()
+            csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+            yield text.getvalue().encode()
+
+    return write
+
+
+def _json(answer: Answer) -> Iterator[bytes]:
+    names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
+    metadata = [
+        {"name": one.name.strip('"'), "arraysize": one.size, **{name: getattr(one, name) for name in names}}
+        for one in answer.columns
+    ]
+    known = [{name: value for name, value in one.items() if value is not None} for one in metadata]
+    yield b'{"metadata":' + orjson.dumps(known) + b',"data":['
+    comma = b""
+    for batch in answer.batches:
+        if batch:
+            yield comma + orjson.dumps(list(_values(batch)))[1:-1]
+            comma = b","
+    yield b'],"overflow":true}' if answer.overflow else b"]}"
+
+
+# Formats that are written when all rows are there
+
+
+def _gathered(answer: Answer) -> list[list[Any]]:
+    """Return the values of each column."""
+    rows: list[list[Any]] = []
+    for batch in answer.batches:
+        rows += _values(batch)
+        if len(rows) * len(answer.columns) > MOST_CELLS:
+            raise InvalidError(f"The result has more than {MOST_CELLS:,} cells: choose votable, csv or json for it.")
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in answer.columns]
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    given: list[str] = []
+    for name in names:
+        plain, number = name.strip('"') or "value", 1
+        while plain.lower() in (one.lower() for one in given):
+            number += 1
+            plain = f"{name}_{number}"
+        given.append(plain)
+    return given
+
+
+_NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
+
+
+def _fits(answer: Answer) -> Iterator[bytes]:
+    import numpy as np
+    from astropy.io import fits
+
+    columns = []
+    names = _distinct(one.name.encode("ascii", "replace").decode() for one in answer.columns)
+    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        if one.datatype.endswith("har"):
+            texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
+            width = max(1, *map(len, texts), 1)
+            columns.append(fits.Column(name, f"{width}A", one.unit, array=np.array(texts, f"S{width}")))
+        elif one.datatype == "boolean":
+            codes = np.array([b"T"[0] if value else 0 if value is None else b"F"[0] for value in values], "u1")
+            columns.append(fits.Column(name, "L", array=codes.view("i1")))
+        else:
+            kind = _NUMPY[one.datatype]
+            is_float = kind.startswith("f")
+            missing = math.nan if is_float else -(2 ** (8 * int(kind[1]) - 1))
+            array = np.array([missing if value is None else value for value in values], kind)
+            null = {} if is_float or None not in values else {"null": missing}
+            code = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[kind]
+            columns.append(fits.Column(name, code, one.unit, array=array, **null))
+    table = fits.BinTableHDU.from_columns(columns, nrows=None)
+    for number, one in enumerate(answer.columns, 1):
+        if one.ucd:
+            table.header[f"TUCD{number}"] = one.ucd
+    if answer.overflow:
+        table.header["OVERFLOW"] = (True, "there are more rows")
+    content = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(content)
+    yield content.getvalue()
+
+
+def _parquet(answer: Answer) -> Iterator[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {
+        "short": pa.int16(), "int": pa.int32(), "long": pa.int64(), "float": pa.float32(), "double": pa.float64(),
+        "boolean": pa.bool_(),
+    }  # fmt: skip
+    arrays, fields = [], []
+    names = _distinct(one.name for one in answer.columns)
+    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        kind = types.get(one.datatype, pa.string())
+        known = {"unit": one.unit, "ucd": one.ucd, "description": one.description}
+        arrays.append(pa.array(values, kind))
+        fields.append(pa.field(name, kind, metadata={key: text for key, text in known.items() if text}))
+    content = io.BytesIO()
+    metadata = {"overflow": str(answer.overflow).lower()}
+    pq.write_table(pa.Table.from_arrays(arrays, schema=pa.schema(fields, metadata=metadata)), content)
+    yield content.getvalue()
+
+
+#: Every format by its name, the default first.
+FORMATS: Final[Mapping[str, ResultFormat]] = {
+    "votable": ResultFormat(
+        "application/x-votable+xml",
+        ("votable/td", "votable/tabledata", "text/xml", "application/xml",
+         "application/x-votable+xml;serialization=tabledata"),
+        _votable,
+    ),
+    "votable/b2": ResultFormat(
+        "application/x-votable+xml;serialization=BINARY2", ("votable/binary2", "votable/b"), _binary2
+    ),
+    "csv": ResultFormat("text/csv;header=present", ("text/csv"), _separated(",")),
+    "tsv": ResultFormat("text/tab-separated-values", (), _separated("\t")),
+    "fits": ResultFormat("application/fits", ("image/fits",), _fits, "astropy"),
+    "parquet": ResultFormat(
+        "application/vnd.apache.parquet", ("application/parquet", "application/x-parquet"), _parquet, "pyarrow"
+    ),
+    "json": ResultFormat("application/json", (), _json),
+}  # fmt: skip

@@ -1,0 +1,360 @@
+"""The tables that queries may name, and their columns: from the table of fields, from ObsCore, and TAP_SCHEMA itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Final
+
+from photseries.fields import ANSWERED, FIELDS
+from photseries.lightcurve.barycentre import PLACE
+
+__all__ = ["SCHEMAS", "TABLES", "Column", "Table", "tap_schema"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a table or of a result, in the words of VOTable."""
+
+    name: str
+    datatype: str = "unicodeChar"
+    arraysize: str | None = None
+    unit: str | None = None
+    ucd: str | None = None
+    utype: str | None = None
+    xtype: str | None = None
+    description: str | None = None
+    principal: bool = False
+    indexed: bool = False
+    std: bool = False
+
+    @property
+    def size(self) -> str | None:
+        """The arraysize: that of a text is variable unless it says otherwise."""
+        return self.arraysize or ("*" if self.datatype.endswith("har") else None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table that queries may name.
+
+    Parameters
+    ----------
+    schema, name, description : str
+    columns : tuple of Column
+    source : str
+        The view in the database; empty for TAP_SCHEMA, whose rows come from here.
+    position : tuple of str, optional
+        Its columns of right ascension and declination that have an index.
+    utype : str, optional
+    """
+
+    schema: str
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    source: str = ""
+    position: tuple[str, str] | None = None
+    utype: str | None = None
+
+    @property
+    def full_name(self) -> str:
+        """The name with its schema."""
+        return f"{self.schema}.{self.name}"
+
+
+_TYPES: Final[Mapping[str, dict[str, Any]]] = {
+    "number": {"datatype": "double"},
+    "mjd": {"datatype": "double"},
+    "integer": {"datatype": "int"},
+    "id": {"datatype": "int"},
+    "boolean": {"datatype": "boolean"},
+    "moment": {"datatype": "char", "xtype": "timestamp"},
+}
+_INDEXED: Final = ("id", "obj_id", "instrument_id", "filter", "ra", "dec", "mjd_last", "batch", "hash", "content_hash")
+_PRINCIPAL: Final = (
+    "id", "obj_id", "ra", "dec", "filter", "series_name", "mjd_first", "mjd_last", "num_exp", "mean_mag", "rms_mag",
+)  # fmt: skip
+
+_ACCESS: Final = Column(
+    name="access_url",
+    datatype="char",
+    ucd="meta.ref.url",
+    description="the links of the series: its light curve in every format, and services on it",
+    principal=True,
+)
+
+
+def _field(name: str) -> Column:
+    field = FIELDS[name]
+    kind = _TYPES.get(field.type, {})
+    return Column(
+        name=name,
+        **({"datatype": "long"} if name == "id" else kind),
+        unit=field.unit,
+        ucd=field.ucd,
+        description=field.description + ("" if kind or field.is_text else ", as JSON"),
+        principal=name in _PRINCIPAL,
+        indexed=name in _INDEXED,
+    )
+
+
+def _obscore(name: str, datatype: str, unit: str, ucd: str, path: str, description: str, **more: Any) -> Column:
+    return Column(
+        name=name,
+        datatype=datatype,
+        unit=unit or None,
+        ucd=ucd or None,
+        utype=f"obscore:{path}" if path else None,
+        description=description,
+        **{"std": True, **more},
+    )
+
+
+_P: Final = "Char.SpatialAxis"
+_T: Final = "Char.TimeAxis"
+_EM: Final = "Char.SpectralAxis"
+_MAIN: Final = {"principal": True}
+_NEVER: Final = "always null"
+
+#: ObsCore 1.1, table 6; the last two columns are ours.
+_OBSCORE: Final = (
+    _obscore("dataproduct_type", "char", "", "meta.code.class", "ObsDataset.dataProductType", "always timeseries", **_MAIN),
+    _obscore(
+        "calib_level", "int", "", "meta.code;obs.calib", "ObsDataset.calibLevel", "1: not calibrated, 2: calibrated", **_MAIN
+    ),
+    _obscore("obs_collection", "unicodeChar", "", "meta.id", "DataID.Collection", "series_name", **_MAIN),
+    _obscore("obs_id", "unicodeChar", "", "meta.id", "DataID.observationID", "series_name/series_obj_id", **_MAIN),
+    _obscore(
+        "obs_publisher_did", "char", "", "meta.ref.uri;meta.curation", "Curation.PublisherDID", "identifier of the series",
+        **_MAIN,
+    ),
+    _obscore("access_url", "char", "", "meta.ref.url", "Access.Reference", _ACCESS.description or "", **_MAIN),
+    _obscore("access_format", "char", "", "meta.code.mime", "Access.Format", "media type of access_url", **_MAIN),
+    _obscore(
+        "access_estsize", "long", "kbyte", "phys.size;meta.file", "Access.Size", "size of the stored file", **_MAIN
+    ),
+    _obscore("target_name", "unicodeChar", "", "meta.id;src", "Target.Name", "obj_id", **_MAIN),
+    _obscore(
+        "s_ra", "double", "deg", "pos.eq.ra", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C1", "right ascension, ICRS",
+        indexed=True, **_MAIN,
+    ),
+    _obscore(
+        "s_dec", "double", "deg", "pos.eq.dec", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C2", "declination, ICRS",
+        indexed=True, **_MAIN,
+    ),
+    _obscore("s_fov", "double", "deg", "phys.angSize;instr.fov", f"{_P}.Coverage.Bounds.Extent.diameter", _NEVER),
+    _obscore(
+        "s_region", "char", "", "pos.outline;obs.field", f"{_P}.Coverage.Support.Area",
+        "a circle of 1 arcsec around the position; in geometry the position itself", xtype="adql:REGION",
+    ),
+    _obscore("s_resolution", "double", "arcsec", "pos.angResolution", f"{_P}.Resolution.Refval.value", _NEVER),
+    _obscore("s_xel1", "long", "", "meta.number", f"{_P}.numBins1", _NEVER),
+    _obscore("s_xel2", "long", "", "meta.number", f"{_P}.numBins2", _NEVER),
+    _obscore(
+        "t_min", "double", "d", "time.start;obs.exposure", f"{_T}.Coverage.Bounds.Limits.StartTime",
+        "MJD of the first row, UTC; as it is where the time scale is unknown", **_MAIN,
+    ),
+    _obscore(
+        "t_max", "double", "d", "time.end;obs.exposure", f"{_T}.Coverage.Bounds.Limits.StopTime",
+        "MJD of the last row, UTC; as it is where the time scale is unknown", **_MAIN,
+    ),
+    _obscore("t_exptime", "double", "s", "time.duration;obs.exposure", f"{_T}.Coverage.Support.Extent", "all exposures together", **_MAIN),
+    _obscore("t_resolution", "double", "s", "time.resolution", f"{_T}.Resolution.Refval.value", "one exposure"),
+    _obscore("t_xel", "long", "", "meta.number", f"{_T}.numBins", "rows of the table"),
+    _obscore(
+        "em_min", "double", "m", "em.wl;stat.min", f"{_EM}.Coverage.Bounds.Limits.LoLimit",
+        "shortest wavelength of the filter, where a publication states it", **_MAIN,
+    ),
+    _obscore(
+        "em_max", "double", "m", "em.wl;stat.max", f"{_EM}.Coverage.Bounds.Limits.HiLimit",
+        "longest wavelength of the filter, where a publication states it", **_MAIN,
+    ),
+    _obscore("em_res_power", "double", "", "spect.resolution", f"{_EM}.Resolution.ResolPower.refVal", _NEVER),
+    _obscore("em_xel", "long", "", "meta.number", f"{_EM}.numBins", "always 1"),
+    _obscore("o_ucd", "char", "", "meta.ucd", "Char.ObservableAxis.ucd", "UCD of the brightness"),
+    _obscore("pol_states", "char", "", "meta.code;phys.polarization", "Char.PolarizationAxis.stateList", _NEVER),
+    _obscore("pol_xel", "long", "", "meta.number", "Char.PolarizationAxis.numBins", _NEVER),
+    _obscore("facility_name", "unicodeChar", "", "meta.id;instr.tel", "Provenance.ObsConfig.Facility.name", "the telescope"),
+    _obscore(
+        "instrument_name", "unicodeChar", "", "meta.id;instr", "Provenance.ObsConfig.Instrument.name", "the instrument",
+        **_MAIN,
+    ),
+    _obscore("filter", "unicodeChar", "", "meta.id;instr.filter", "", "the bandpass", std=False, indexed=True),
+    _obscore("series_id", "long", "", "meta.id", "", "id in photseries.series", std=False, indexed=True),
+)  # fmt: skip
+
+_CREATED: Final = _field("created_at")
+
+
+def _text(name: str, description: str, **more: Any) -> Column:
+    return Column(name=name, description=description, **more)
+
+
+def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table:
+    """Describe a table of TAP_SCHEMA, by the description of each column; some are integers."""
+    integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
+    described = (
+        Column(
+            name=one, datatype="int" if one in integers else "unicodeChar", description=words, std=True, principal=True
+        )
+        for one, words in columns.items()
+    )
+    return Table(schema="TAP_SCHEMA", name=name, description=description, columns=tuple(described))
+
+
+_UTYPE: Final = {"utype": "utype", "description": "description"}
+
+TABLES: Final[Mapping[str, Table]] = {
+    table.full_name.lower(): table
+    for table in (
+        Table(
+            schema="ivoa",
+            name="obscore",
+            description="The series as observations, ObsCore 1.1",
+            columns=_OBSCORE,
+            source="photseries_vo.obscore",
+            position=("s_ra", "s_dec"),
+            utype="ivo://ivoa.net/std/obscore#core-1.1",
+        ),
+        Table(
+            schema="photseries",
+            name="series",
+            description="The series: metadata and statistics, named as the fields of the API",
+            columns=(*map(_field, ANSWERED), _ACCESS),
+            source="photseries_vo.series",
+            position=("ra", "dec"),
+        ),
+        Table(
+            schema="photseries",
+            name="source",
+            description="The sources that series name by obj_id",
+            columns=(
+                _text("id", "obj_id of its series", ucd="meta.id;meta.main", principal=True, indexed=True),
+                replace(_field("ra"), indexed=False),
+                replace(_field("dec"), indexed=False),
+                replace(_CREATED, description="when the source was created"),
+            ),
+            source="photseries_vo.source",
+        ),
+        Table(
+            schema="photseries",
+            name="instrument",
+            description="The instruments that series name by instrument_id",
+            columns=(
+                Column(name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True),
+                _text("name", "the instrument", ucd="meta.id;instr", principal=True),
+                _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
+                _text("filters", "its filters, with spaces between", ucd="meta.id;instr.filter"),
+                *(
+                    Column(name=name, datatype="double", unit=unit, ucd="pos.earth", description=f"{name} of the telescope")
+                    for name, unit in zip(PLACE, ("deg", "deg", "m"), strict=True)
+                ),
+                replace(_CREATED, description="when the instrument was created"),
+            ),
+            source="photseries_vo.instrument",
+        ),
+        _of_schema(
+            "schemas",
+            {"schema_name": "name", **_UTYPE, "schema_index": "order"},
+            "The schemas",
+        ),
+        _of_schema(
+            "tables",
+            {
+                "schema_name": "its schema", "table_name": "name with the schema", "table_type": "table or view",
+                **_UTYPE, "table_index": "order",
+            },
+            "The tables",
+        ),
+        _of_schema(
+            "columns",
+            {
+                "table_name": "its table", "column_name": "name", "datatype": "as in VOTable",
+                "arraysize": "as in VOTable", "xtype": "as in VOTable", '"size"': "length, null where it varies",
+                **_UTYPE, "unit": "unit", "ucd": "UCD", "principal": "1: one of the most important",
+                "indexed": "1: has an index", "std": "1: defined by a standard", "column_index": "order",
+            },
+            "The columns",
+        ),
+        _of_schema(
+            "keys",
+            {"key_id": "name", "from_table": "refers", "target_table": "is referred to", **_UTYPE},
+            "The references",
+        ),
+        _of_schema(
+            "key_columns",
+            {"key_id": "name of the reference", "from_column": "refers", "target_column": "is referred to"},
+            "The columns of references",
+        ),
+    )
+}  # fmt: skip
+
+SCHEMAS: Final[Mapping[str, str]] = {
+    "ivoa": "Tables of the standards of the Virtual Observatory",
+    "photseries": "The archive in its own words",
+    "TAP_SCHEMA": "The tables and columns of this service",
+}
+
+#: key_id -> from_table, from_column, target_table, target_column.
+_KEYS: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "series_source": ("photseries.series", "obj_id", "photseries.source", "id"),
+    "series_instrument": ("photseries.series", "instrument_id", "photseries.instrument", "id"),
+    "obscore_series": ("ivoa.obscore", "series_id", "photseries.series", "id"),
+}
+
+
+def _columns() -> Iterator[dict[str, Any]]:
+    for table in TABLES.values():
+        for number, column in enumerate(table.columns):
+            flags = {name: int(getattr(column, name)) for name in ("principal", "indexed", "std")}
+            names = ("datatype", "xtype", "utype", "description", "unit", "ucd")
+            known = {name: getattr(column, name) for name in names}
+            yield {
+                "table_name": table.full_name,
+                "column_name": column.name,
+                "arraysize": column.size,
+                "size": None,
+                "column_index": number,
+                **known,
+                **flags,
+            }
+
+
+@cache
+def tap_schema(name: str) -> str:
+    """Return the rows of a table of TAP_SCHEMA, as JSON."""
+    rows: list[dict[str, Any]]
+    match name:
+        case "schemas":
+            rows = [
+                {"schema_name": schema, "description": words, "schema_index": number}
+                for number, (schema, words) in enumerate(SCHEMAS.items())
+            ]
+        case "tables":
+            rows = [
+                {
+                    "schema_name": table.schema,
+                    "table_name": table.full_name,
+                    "table_type": "table" if not table.source else "view",
+                    "utype": table.utype,
+                    "description": table.description,
+                    "table_index": number,
+                }
+                for number, table in enumerate(TABLES.values())
+            ]
+        case "columns":
+            rows = list(_columns())
+        case "keys":
+            rows = [
+                {"key_id": key, "from_table": origin, "target_table": target}
+                for key, (origin, _, target, _) in _KEYS.items()
+            ]
+        case _:
+            rows = [
+                {"key_id": key, "from_column": origin, "target_column": target}
+                for key, (_, origin, _, target) in _KEYS.items()
+            ]
+    return json.dumps(rows)

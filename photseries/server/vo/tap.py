@@ -1,0 +1,175 @@
+"""TAP 1.1: the parameters of a query, and the query itself, from ADQL to the pieces of its result."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from photseries.errors import InvalidError, TooLargeError
+from photseries.server.catalogue import vo_queries
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.vo_queries import BATCH, Context
+from photseries.server.settings import VO
+from photseries.server.vo import results
+from photseries.server.vo.adql import translate
+from photseries.server.vo.results import Answer, ResultFormat
+from photseries.server.vo.uploads import read_votable, temporary_table
+
+__all__ = ["LANGUAGES", "Request", "execute", "parse_request", "uploads_of"]
+
+LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
+
+_UPLOAD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,62}),(.+)", re.DOTALL)
+_MOST_UPLOADS: Final = 10
+
+
+@dataclass(frozen=True)
+class Request:
+    """A query as it was asked for.
+
+    Parameters
+    ----------
+    query : str
+        ADQL.
+    form : ResultFormat
+    rows : int
+        The most rows of the result.
+    uploads : mapping of str to bytes
+        VOTables by their names.
+    """
+
+    query: str
+    form: ResultFormat
+    rows: int
+    uploads: Mapping[str, bytes]
+
+
+def parse_request(given: Mapping[str, str], files: Mapping[str, bytes], settings: VO) -> Request:
+    """Read the parameters of a query; their names are in capitals, others are ignored.
+
+    Parameters
+    ----------
+    given : mapping
+    files : mapping of str to bytes
+        The uploaded tables by their names; see :func:`uploads_of`.
+    settings : VO
+
+    Raises
+    ------
+    InvalidError, TooLargeError, NotInstalledError
+    """
+    request = given.get("REQUEST", "doQuery")
+    if request.lower() != "doquery":
+        raise InvalidError(f"REQUEST {request[:40]!r} is not known: it must be doQuery.")
+    language = given.get("LANG", LANGUAGES[0])
+    if language.upper() not in LANGUAGES:
+        raise InvalidError(f"LANG {language[:40]!r} is not known: it must be ADQL, ADQL-2.0 or ADQL-2.1.")
+    query = given.get("QUERY", "")
+    if not query.strip():
+        raise InvalidError("QUERY is missing: TAP needs a query in ADQL.")
+    if len(query.encode("utf-8", "replace")) > settings.query:
+        raise TooLargeError(f"QUERY has more than {settings.query:,} bytes. Upload long lists as a table (UPLOAD).")
+    form = results.chosen(given.get("RESPONSEFORMAT") or given.get("FORMAT"))
+    return Request(query, form, _rows(given.get("MAXREC"), settings), files)
+
+
+def _rows(text: str | None, settings: VO) -> int:
+    if text is None or not text.strip():
+        return settings.rows
+    plain = text.strip()
+    if not (plain.isascii() and plain.isdigit()):
+        raise InvalidError(f"MAXREC {plain[:40]!r} must be a whole number of at least 0.")
+    return min(int(plain[:18]), settings.most_rows)
+
+
+def uploads_of(texts: Sequence[str], files: Mapping[str, bytes], settings: VO) -> dict[str, bytes]:
+    """Return the content of each table that UPLOAD names: a part of the form, ``NAME,param:PART``.
+
+    Raises
+    ------
+    InvalidError, TooLargeError
+    """
+    found: dict[str, bytes] = {}
+    for one in (part for text in texts for part in text.split(";") if part.strip()):
+        named = _UPLOAD.fullmatch(one.strip())
+        if named is None:
+            raise InvalidError(f"UPLOAD {one[:60]!r} must be NAME,param:PART with a name of letters, digits and _.")
+        name, address = named.groups()
+        scheme, _, part = address.partition(":")
+        if scheme != "param":
+            raise InvalidError(f"UPLOAD {name}: send the table in the form, with param:PART; URLs are not fetched.")
+        if part not in files:
+            raise InvalidError(f"UPLOAD {name}: the form has no part {part[:60]!r}.")
+        if name.lower() in (one.lower() for one in found):
+            raise InvalidError(f"UPLOAD: two tables are called {name}.")
+        found[name] = files[part]
+    if len(found) > _MOST_UPLOADS:
+        raise InvalidError(f"UPLOAD names {len(found)} tables; at most {_MOST_UPLOADS} are accepted.")
+    if sum(map(len, found.values())) > settings.upload:
+        raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")
+    return found
+
+
+def execute(
+    catalogue: Catalogue,
+    context: Context,
+    request: Request,
+    settings: VO,
+    *,
+    begun: Callable[[int], None] = lambda _: None,
+) -> Iterator[bytes]:
+    """Run a query and yield the pieces of its result.
+
+    The query runs while the pieces are taken; take them all, or close the iterator.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    context : Context
+    request : Request
+    settings : VO
+    begun : callable
+        Called with the number of the database's backend.
+
+    Raises
+    ------
+    InvalidError
+        When the query, or an upload, is not valid, or the query takes too long.
+    TooLargeError
+        When the result, or an upload, is too large.
+    """
+    uploads = [read_votable(name, content, settings.upload_rows) for name, content in request.uploads.items()]
+    translation = translate(request.query, uploads, request.rows + 1)
+    tables = [temporary_table(number, one) for number, one in enumerate(uploads)]
+    size = 0
+    with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
+        answer = Answer(translation.columns, (), request.query)
+        answer.batches = _batches(found, answer, request.rows)
+        for piece in _typed(answer, found, request.form):
+            size += len(piece)
+            if size > settings.result:
+                raise TooLargeError(
+                    f"The result has more than {settings.result:,} bytes. Select fewer rows or columns."
+                )
+            yield piece
+
+
+def _typed(answer: Answer, found: Any, form: ResultFormat) -> Iterator[bytes]:
+    answer.columns = results.typed(answer.columns, [one[1] for one in found.cursor.description])
+    return form.write(answer)
+
+
+def _batches(found: Any, answer: Answer, most: int) -> Iterator[Sequence[Sequence[Any]]]:
+    """Yield the rows in batches; one more than were asked for is noted and left out."""
+    left = most
+    for batch in found.partitions(BATCH):
+        if len(batch) > left:
+            answer.overflow = True
+            batch = batch[:left]
+        left -= len(batch)
+        if batch:
+            yield batch
+        if answer.overflow:
+            return

@@ -1,0 +1,285 @@
+"""Tables that a query brings along: the first table of a VOTable, by a reader that expands no entities.
+
+It knows TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. Numbers of rows and columns are bounded while it
+reads, so that a stranger's document takes no more memory than its own length and those bounds allow.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+import struct
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from xml.parsers import expat
+
+import numpy as np
+
+from photseries.errors import InvalidError, TooLargeError
+from photseries.lightcurve import sky
+from photseries.server.catalogue.vo_queries import TemporaryTable
+from photseries.server.vo.adql import Cone, Upload
+from photseries.server.vo.tables import Column
+from photseries.text import escape_unprintable
+
+__all__ = ["read_votable", "temporary_table"]
+
+MOST_COLUMNS: Final = 200
+
+#: The types of columns in the database.
+_TYPES: Final[Mapping[str, str]] = {
+    "boolean": "boolean", "unsignedByte": "smallint", "short": "smallint", "int": "integer", "long": "bigint",
+    "float": "real", "double": "float8", "char": "text", "unicodeChar": "text",
+}  # fmt: skip
+_PACKED: Final[Mapping[str, struct.Struct]] = {
+    name: struct.Struct(code)
+    for name, code in (
+        ("unsignedByte", ">B"), ("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"),
+    )
+}  # fmt: skip
+_BOOLEANS: Final[Mapping[str, bool | None]] = {
+    **dict.fromkeys(("t", "true", "1"), True), **dict.fromkeys(("f", "false", "0"), False),
+    **dict.fromkeys(("", " ", "?", "\0"), None),
+}  # fmt: skip
+
+
+@dataclass
+class _Reading:
+    """What has been read of a VOTable; ``data`` is the element with the rows, once that has begun."""
+
+    name: str
+    most_rows: int
+    columns: list[Column] = field(default_factory=list)
+    nulls: list[str | None] = field(default_factory=list)
+    rows: list[list[Any]] = field(default_factory=list)
+    data: str = ""
+    encoding: str = ""
+    row: list[Any] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    stream: list[str] = field(default_factory=list)
+    done: bool = False
+
+    def refused(self, message: str) -> InvalidError:
+        """Make the error about this table."""
+        return InvalidError(escape_unprintable(f"UPLOAD {self.name}: {message}")[:290])
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Take the beginning of an element."""
+        if self.done:
+            return
+        tag = tag.rpartition(":")[2]
+        if tag == "FIELD":
+            self._field(attributes)
+        elif tag == "VALUES" and self.columns and not self.data:
+            self.nulls[-1] = attributes.get("null")
+        elif tag in ("TABLEDATA", "BINARY", "BINARY2"):
+            self.data = tag
+        elif tag == "FITS":
+            raise self.refused("FITS inside a VOTable is not accepted: use TABLEDATA or BINARY2.")
+        elif tag == "STREAM":
+            if "href" in attributes:
+                raise self.refused("a STREAM elsewhere (href) is not accepted.")
+            self.encoding = attributes.get("encoding", "")
+        elif tag == "TR":
+            self.row = []
+        elif tag == "TD":
+            self.text = []
+
+    def characters(self, text: str) -> None:
+        """Take text."""
+        (self.stream if self.data.startswith("BINARY") else self.text).append(text)
+
+    def end(self, tag: str) -> None:
+        """Take the end of an element."""
+        tag = tag.rpartition(":")[2]
+        if self.done:
+            return
+        if tag == "TD" and self.data == "TABLEDATA":
+            self._cell("".join(self.text))
+        elif tag == "TR" and self.data == "TABLEDATA":
+            if len(self.row) != len(self.columns):
+                raise self.refused(
+                    f"row {len(self.rows) + 1} has {len(self.row)} cells for {len(self.columns)} fields."
+                )
+            self.add(self.row)
+        elif tag == "STREAM" and self.data.startswith("BINARY"):
+            self._binary()
+        elif tag == "TABLE":
+            self.done = True
+
+    def add(self, row: list[Any]) -> None:
+        """Add a row.
+
+        Raises
+        ------
+        TooLargeError
+        """
+        if len(self.rows) >= self.most_rows:
+            raise TooLargeError(f"UPLOAD {self.name}: the table has more than {self.most_rows:,} rows.")
+        self.rows.append(row)
+
+    def _field(self, attributes: dict[str, str]) -> None:
+        name, datatype = attributes.get("name") or attributes.get("ID") or "", attributes.get("datatype", "")
+        size = attributes.get("arraysize")
+        if len(self.columns) >= MOST_COLUMNS:
+            raise self.refused(f"the table has more than {MOST_COLUMNS} columns.")
+        if datatype not in _TYPES or not name or len(name) > 200:
+            raise self.refused(f"the column {name[:40]!r} of type {datatype[:40]!r} is not accepted.")
+        if size not in (None, "1") and (not datatype.endswith("har") or "x" in (size or "")):
+            raise self.refused(f"the column {name[:40]!r} is an array: only texts may be.")
+        if any(one.name.lower() == name.lower() for one in self.columns):
+            raise self.refused(f"two columns are called {name[:40]!r}.")
+        known = {key: attributes.get(key) for key in ("unit", "ucd", "utype", "xtype")}
+        self.columns.append(Column(name=name, datatype=datatype, arraysize=size, **known))
+        self.nulls.append(None)
+
+    def _cell(self, text: str) -> None:
+        place = len(self.row)
+        if place >= len(self.columns):
+            raise self.refused(f"row {len(self.rows) + 1} has more cells than there are fields.")
+        column = self.columns[place]
+        try:
+            value = None if text == self.nulls[place] else _PARSERS[column.datatype](text)
+        except (KeyError, ValueError):
+            where = f"row {len(self.rows) + 1}, column {column.name[:40]!r}"
+            raise self.refused(f"{where}: {text[:40]!r} is no {column.datatype}.") from None
+        self.row.append(value)
+
+    def _binary(self) -> None:
+        if self.encoding != "base64":
+            raise self.refused("the encoding of STREAM must be base64.")
+        try:
+            content = base64.b64decode("".join(self.stream))
+            for row in self._unpacked(memoryview(content)):
+                self.add(row)
+        except (binascii.Error, struct.error, UnicodeDecodeError, KeyError, IndexError) as error:
+            raise self.refused("the STREAM is damaged.") from error
+
+    def _unpacked(self, content: memoryview) -> Iterator[list[Any]]:
+        flags = -(-len(self.columns) // 8) if self.data == "BINARY2" else 0
+        readers = [_reader(one) for one in self.columns]
+        place = 0
+        while place < len(content) and readers:
+            missing = int.from_bytes(content[place : place + flags], "big")
+            place += flags
+            row = []
+            for number, read in enumerate(readers):
+                value, place = read(content, place)
+                is_null = missing >> (8 * flags - 1 - number) & 1 if flags else str(value) == self.nulls[number]
+                row.append(None if is_null or value != value else value)
+            yield row
+
+
+def _whole(text: str) -> int | None:
+    plain = text.strip()
+    if not plain:
+        return None
+    value = int(plain, 16) if plain[:2].lower() == "0x" else int(plain)
+    if abs(value) >= 2**63:
+        raise ValueError
+    return value
+
+
+def _real(text: str) -> float | None:
+    value = float(text) if text.strip() else math.nan
+    return None if math.isnan(value) else value
+
+
+_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(("unsignedByte", "short", "int", "long"), _whole),
+    **dict.fromkeys(("float", "double"), _real),
+    **dict.fromkeys(("char", "unicodeChar"), lambda text: text.replace("\0", "") or None),
+    "boolean": lambda text: _BOOLEANS[text.strip().lower()],
+}
+
+
+def _reader(column: Column) -> Callable[[memoryview, int], tuple[Any, int]]:
+    """Return what reads a value of BINARY at a place, and gives the place after it."""
+    if column.datatype in _PACKED:
+        packed = _PACKED[column.datatype]
+        return lambda content, place: (packed.unpack_from(content, place)[0], place + packed.size)
+    if column.datatype == "boolean":
+        return lambda content, place: (_BOOLEANS[chr(content[place]).lower()], place + 1)
+    width, encoding = (2, "utf-16-be") if column.datatype == "unicodeChar" else (1, "utf-8")
+    size = column.arraysize or "1"
+    fixed = int(size) if size.isdigit() else None
+
+    def text(content: memoryview, place: int) -> tuple[str | None, int]:
+        length = fixed
+        if length is None:
+            length, place = struct.unpack_from(">I", content, place)[0], place + 4
+        end = place + length * width
+        if end > len(content):
+            raise IndexError
+        return bytes(content[place:end]).decode(encoding).rstrip("\0 ") or None, end
+
+    return text
+
+
+def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
+    """Read the first table of a VOTable.
+
+    Parameters
+    ----------
+    name : str
+        The name of the table in queries, after TAP_UPLOAD.
+    content : bytes
+    most_rows : int
+
+    Raises
+    ------
+    InvalidError
+        When it is no VOTable, or declares entities or a document type.
+    TooLargeError
+        When it has too many rows.
+    """
+    reading = _Reading(name, most_rows)
+    parser = expat.ParserCreate()
+
+    def refuse(*_: Any) -> None:
+        raise reading.refused("a document type or entities are not accepted.")
+
+    parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
+    parser.StartElementHandler = reading.start
+    parser.EndElementHandler = reading.end
+    parser.CharacterDataHandler = reading.characters
+    try:
+        parser.Parse(content, True)
+    except expat.ExpatError as error:
+        raise reading.refused(f"this is not XML: {error}.") from error
+    if not reading.columns:
+        raise reading.refused("the VOTable has no table with fields.")
+    return Upload(name, tuple(reading.columns), reading.rows)
+
+
+def temporary_table(number: int, upload: Upload) -> TemporaryTable:
+    """Return an upload as a table of the database, with the ranges of the cones that the query wants."""
+    columns = {f"c{place}": _TYPES[one.datatype] for place, one in enumerate(upload.columns)}
+    ranges: list[Sequence[str]] = []
+    for place, cone in enumerate(upload.cones):
+        columns |= {f"low{place}": "bigint[]", f"high{place}": "bigint[]"}
+        ranges += _ranges(upload, cone)
+    rows = ((*row, *(one[number] for one in ranges)) if ranges else row for number, row in enumerate(upload.rows))
+    return TemporaryTable(f"vo_upload_{number}", columns, rows)
+
+
+def _ranges(upload: Upload, cone: Cone) -> tuple[list[str], list[str]]:
+    """Return the beginnings and the ends of the ranges of HEALPix numbers around each row, as arrays of the database."""
+    values = [[row[place] for row in upload.rows] for place in (cone.ra, cone.dec)]
+    try:
+        ra, dec = (np.array(one, dtype=float) for one in values)
+    except ValueError as error:
+        raise InvalidError(f"UPLOAD {upload.name}: the columns of a position must be numbers.") from error
+    good = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))
+    found = sky.cover(ra[good] % 360, dec[good], cone.radius, fineness=1.0)
+    bounds = np.searchsorted(found.position, np.arange(len(good) + 1))
+    low, high = ["{}"] * len(ra), ["{}"] * len(ra)
+    for place, (first, last) in zip(
+        good.tolist(), zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True), strict=True
+    ):
+        low[place] = f"{{{','.join(map(str, found.low[first:last].tolist()))}}}"
+        high[place] = f"{{{','.join(map(str, found.high[first:last].tolist()))}}}"
+    return low, high

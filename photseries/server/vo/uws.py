@@ -1,0 +1,318 @@
+"""Universal Worker Service 1.1: jobs that run a query while the client does something else, and their documents."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from photseries.errors import InvalidError, NotFoundError, PhotseriesError
+from photseries.formats.xml import element, escaped
+from photseries.server.catalogue import vo_jobs
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
+from photseries.server.catalogue.vo_queries import Context
+from photseries.server.principal import Principal
+from photseries.server.settings import VO
+from photseries.server.vo import tap
+
+__all__ = ["PHASES", "Jobs", "job_document", "list_document", "moment_text", "parameters_document", "results_document"]
+
+PHASES: Final = ("PENDING", "QUEUED", "EXECUTING", *ENDED)
+
+_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_SPACES: Final = (
+    'xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+)
+_PIECE: Final = 1024 * 1024
+_KNOWN: Final = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID", "UPLOAD")
+_LONGEST: Final = 100_000
+
+
+class _GoneError(Exception):
+    """A job was aborted or deleted, or runs elsewhere."""
+
+
+class Jobs:
+    """The use cases of jobs.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    settings : VO
+    """
+
+    def __init__(self, catalogue: Catalogue, settings: VO) -> None:
+        self._catalogue = catalogue
+        self._settings = settings
+
+    def create(self, principal: Principal, given: Mapping[str, str], uploads: Mapping[str, bytes]) -> str:
+        """Create a job that waits; return its id.
+
+        Raises
+        ------
+        InvalidError, TooLargeError, ForbiddenError
+        """
+        parameters = self._known(given)
+        now = datetime.now(UTC)
+        values = {
+            "id": secrets.token_hex(12),
+            "owner_id": principal.user_id,
+            "phase": "PENDING",
+            "parameters": parameters,
+            "created_at": now,
+            "duration": self._settings.job_timeout,
+            "destruction": now + timedelta(seconds=self._settings.job_lifetime),
+        }
+        with self._catalogue.transaction() as connection:
+            vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user)
+        return str(values["id"])
+
+    def _known(self, given: Mapping[str, str]) -> dict[str, str]:
+        parameters = {name: given[name] for name in _KNOWN if name in given}
+        if parameters.get("QUERY", "").strip():
+            tap.parse_request(parameters, {}, self._settings)
+        if sum(map(len, parameters.values())) > _LONGEST:
+            raise InvalidError("The parameters of a job are too long.")
+        return parameters
+
+    def get(self, principal: Principal, job_id: str) -> Job:
+        """Return a job of the principal.
+
+        Raises
+        ------
+        NotFoundError
+            When it is absent, or somebody else's.
+        """
+        with self._catalogue.transaction() as connection:
+            job = vo_jobs.get(connection, principal.user_id, job_id) if job_id.isalnum() else None
+        if job is None:
+            raise NotFoundError(f"No job {job_id[:40]!r} of yours.")
+        return job
+
+    def find(self, principal: Principal) -> list[Job]:
+        """Return the jobs of the principal; of those without a token only who knows its id sees a job."""
+        if principal.is_anonymous:
+            return []
+        with self._catalogue.reading() as connection:
+            return vo_jobs.find(connection, principal.user_id)
+
+    def change(self, principal: Principal, job_id: str, given: Mapping[str, str]) -> None:
+        """Set parameters of a job that waits, its execution duration or its destruction.
+
+        Raises
+        ------
+        NotFoundError, InvalidError
+        """
+        job = self.get(principal, job_id)
+        values: dict[str, Any] = {}
+        if "DESTRUCTION" in given:
+            values["destruction"] = self._destruction(given["DESTRUCTION"])
+        if "EXECUTIONDURATION" in given:
+            values["duration"] = self._duration(given["EXECUTIONDURATION"])
+        phases = PHASES
+        if known := self._known({**job.parameters, **given}) if set(given) & set(_KNOWN) else {}:
+            values["parameters"], phases = known, PHASES[:1]
+        if values:
+            with self._catalogue.transaction() as connection:
+                if not vo_jobs.change(connection, job.id, values, *phases):
+                    raise InvalidError(f"The job is {job.phase}: parameters can be set while it is PENDING.")
+
+    def _destruction(self, text: str) -> datetime:
+        try:
+            moment = datetime.fromisoformat(text.strip())
+        except ValueError:
+            raise InvalidError(
+                f"DESTRUCTION {text[:40]!r} must be a date and time, e.g. 2030-01-01T00:00:00Z."
+            ) from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return min(moment, datetime.now(UTC) + timedelta(seconds=self._settings.job_lifetime))
+
+    def _duration(self, text: str) -> float:
+        plain = text.strip()
+        if not (plain.isascii() and plain.isdigit() and len(plain) < 10):
+            raise InvalidError(f"EXECUTIONDURATION {text[:40]!r} must be a whole number of seconds.")
+        return min(float(plain) or self._settings.job_timeout, self._settings.job_timeout)
+
+    def queue(self, principal: Principal, job_id: str) -> None:
+        """Let a job that waits be executed.
+
+        Raises
+        ------
+        NotFoundError
+        InvalidError
+            When it waits no longer, or has no query.
+        """
+        job = self.get(principal, job_id)
+        if not job.parameters.get("QUERY"):
+            raise InvalidError("The job has no QUERY. Set it before PHASE=RUN.")
+        with self._catalogue.transaction() as connection:
+            if not vo_jobs.change(connection, job.id, {"phase": "QUEUED"}, "PENDING"):
+                raise InvalidError(f"The job is {job.phase}: only a PENDING one can be run.")
+
+    def abort(self, principal: Principal, job_id: str) -> None:
+        """Abort a job; one that has ended stays as it is."""
+        job = self.get(principal, job_id)
+        with self._catalogue.transaction() as connection:
+            vo_jobs.abort(connection, job.id)
+
+    def remove(self, principal: Principal, job_id: str) -> None:
+        """Abort a job and delete it with its result."""
+        job = self.get(principal, job_id)
+        with self._catalogue.transaction() as connection:
+            vo_jobs.remove(connection, job.id)
+
+    def execute(self, job: Job, context: Context) -> None:
+        """Run the query of a job that is queued, unless another process does; its end is noted in the job."""
+
+        def begun(backend: int) -> None:
+            with self._catalogue.transaction() as connection:
+                if not vo_jobs.start(connection, job.id, backend):
+                    raise _GoneError
+
+        try:
+            with self._catalogue.reading() as connection:
+                uploads = dict(vo_jobs.uploads(connection, job.id))
+            request = tap.parse_request(job.parameters, uploads, self._settings)
+            with tempfile.TemporaryFile() as file:
+                for piece in tap.execute(self._catalogue, context, request, self._settings, begun=begun):
+                    file.write(piece)
+                file.seek(0)
+                self._complete(job, iter(lambda: file.read(_PIECE), b""), request.form.media_type)
+        except _GoneError:
+            return
+        except PhotseriesError as error:
+            self._fail(job, error.message)
+        except Exception:
+            self._fail(job, "Something went wrong on our side.")
+            raise
+
+    def _complete(self, job: Job, pieces: Iterable[bytes], media_type: str) -> None:
+        with self._catalogue.transaction() as connection:
+            if vo_jobs.finish(connection, job.id, "COMPLETED", media_type=media_type):
+                vo_jobs.add_pieces(connection, job.id, RESULT, pieces)
+
+    def _fail(self, job: Job, message: str) -> None:
+        with contextlib.suppress(PhotseriesError), self._catalogue.transaction() as connection:
+            vo_jobs.finish(connection, job.id, "ERROR", error=message)
+
+    def result(self, job: Job) -> Iterator[bytes]:
+        """Yield the pieces of the result of a job.
+
+        Raises
+        ------
+        NotFoundError
+            When it has none.
+        """
+        if job.phase != "COMPLETED":
+            raise NotFoundError(f"The job has no result: it is {job.phase}.")
+        place = 0
+        while True:
+            with self._catalogue.reading() as connection:
+                content = vo_jobs.piece(connection, job.id, RESULT, place)
+            if content is None:
+                return
+            yield content
+            place += 1
+
+
+def moment_text(moment: datetime | None) -> str:
+    """Write a moment as UWS does; nothing for none."""
+    return (
+        ""
+        if moment is None
+        else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
+    )
+
+
+def _maybe(tag: str, text: str) -> str:
+    return element(tag, escaped(text)) if text else element(tag, **{"xsi:nil": "true"})
+
+
+def job_document(job: Job, url: str, owner: str) -> str:
+    """Write a job as UWS describes it.
+
+    Parameters
+    ----------
+    job : Job
+    url : str
+        Of the job.
+    owner : str
+        The name of its owner; empty for nobody.
+    """
+    parameters = "".join(element("uws:parameter", escaped(text), id=name) for name, text in job.parameters.items())
+    result = element(
+        "uws:result", None, id=RESULT, **{"xlink:href": f"{url}/results/{RESULT}", "mime-type": job.media_type}
+    )
+    parts = (
+        element("uws:jobId", job.id),
+        element("uws:runId", escaped(job.parameters["RUNID"])) if "RUNID" in job.parameters else "",
+        _maybe("uws:ownerId", owner),
+        element("uws:phase", job.phase),
+        element("uws:quote", **{"xsi:nil": "true"}),
+        element("uws:creationTime", moment_text(job.created_at)),
+        _maybe("uws:startTime", moment_text(job.started_at)),
+        _maybe("uws:endTime", moment_text(job.ended_at)),
+        element("uws:executionDuration", str(round(job.duration))),
+        element("uws:destruction", moment_text(job.destruction)),
+        element("uws:parameters", parameters),
+        element("uws:results", result if job.phase == "COMPLETED" else ""),
+        _error(job),
+    )
+    return f'{_HEAD}<uws:job {_SPACES} version="1.1">\n{"".join(parts)}</uws:job>\n'
+
+
+def _error(job: Job) -> str:
+    if job.phase != "ERROR":
+        return ""
+    message = element("uws:message", escaped(job.error or "unknown"))
+    return element("uws:errorSummary", message, type="fatal", hasDetail="true")
+
+
+def parameters_document(job: Job) -> str:
+    """Write the parameters of a job."""
+    parameters = "".join(element("uws:parameter", escaped(text), id=name) for name, text in job.parameters.items())
+    return f"{_HEAD}<uws:parameters {_SPACES}>{parameters}</uws:parameters>\n"
+
+
+def results_document(job: Job, url: str) -> str:
+    """Write the list of results of a job."""
+    one = element("uws:result", None, id=RESULT, **{"xlink:href": f"{url}/results/{RESULT}"})
+    return f"{_HEAD}<uws:results {_SPACES}>{one if job.phase == 'COMPLETED' else ''}</uws:results>\n"
+
+
+def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]]) -> str:
+    """Write the list of jobs; PHASE, AFTER and LAST choose among them.
+
+    Raises
+    ------
+    InvalidError
+    """
+    chosen = [job for job in jobs if "PHASE" not in filters or job.phase in filters["PHASE"]]
+    if after := filters.get("AFTER"):
+        try:
+            moment = datetime.fromisoformat(after[-1])
+        except ValueError:
+            raise InvalidError(f"AFTER {after[-1][:40]!r} must be a date and time.") from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        chosen = [job for job in chosen if job.created_at > moment]
+    if last := filters.get("LAST"):
+        if not (last[-1].isascii() and last[-1].isdigit() and 0 < len(last[-1]) < 10 and int(last[-1])):
+            raise InvalidError(f"LAST {last[-1][:40]!r} must be a positive whole number.")
+        chosen = chosen[: int(last[-1])]
+    entries = "".join(
+        element(
+            "uws:jobref",
+            element("uws:phase", job.phase)
+            + (element("uws:runId", escaped(job.parameters["RUNID"])) if "RUNID" in job.parameters else "")
+            + element("uws:creationTime", moment_text(job.created_at)),
+            id=job.id,
+            **{"xlink:href": f"{url}/{job.id}"},
+        )
+        for job in chosen
+    )
+    return f'{_HEAD}<uws:jobs {_SPACES} version="1.1">\n{entries}</uws:jobs>\n'

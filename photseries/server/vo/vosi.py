@@ -1,0 +1,176 @@
+"""VOSI 1.1 of TAP: what the service can do, which tables it has, and whether it is available."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from photseries.errors import NotFoundError
+from photseries.formats.xml import element, escaped
+from photseries.server.settings import VO
+from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS
+from photseries.server.vo.results import FORMATS
+from photseries.server.vo.tables import SCHEMAS, TABLES, Column, Table
+
+__all__ = ["availability", "capabilities", "capability", "interface", "tableset", "tap_capabilities"]
+
+_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
+_XSI: Final = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
+_NAMESPACES: Final = (
+    f'{_XSI} xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"'
+    ' xmlns:vr="http://www.ivoa.net/xml/VOResource/v1.0" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
+    ' xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0"'
+)
+_FEATURES: Final = "ivo://ivoa.net/std/TAPRegExt#features"
+
+#: What the language has beyond SQL-92, by the names of TAPRegExt 1.0 and ADQL 2.1.
+_LANGUAGE_FEATURES: Final = (
+    ("adqlgeo", ("BOX", "CIRCLE", "CONTAINS", "COORD1", "COORD2", "DISTANCE", "INTERSECTS", "POINT", "POLYGON")),
+    ("adql-string", ("LOWER", "UPPER", "ILIKE")),
+    ("adql-sets", ("UNION", "EXCEPT", "INTERSECT")),
+    ("adql-common-table", ("WITH",)),
+    ("adql-type", ("CAST",)),
+    ("adql-conditional", ("COALESCE",)),
+    ("adql-offset", ("OFFSET",)),
+)
+
+
+def interface(url: str, *, secured: bool = True, version: str | None = None, kind: str = "vs:ParamHTTP") -> str:
+    """Write an interface at a URL, and how a client may sign in there."""
+    methods = "".join(
+        element("securityMethod", standardID=f"ivo://ivoa.net/sso#{name}") for name in ("BasicAA", "OAuth")
+    )
+    base = element("accessURL", escaped(url), use="full" if kind == "vs:ParamHTTP" and not secured else "base")
+    known = {"xsi:type": kind, "role": "std", "version": version}
+    return element("interface", base + ("<securityMethod/>" + methods if secured else ""), **known)
+
+
+def capability(standard: str | None, content: str, kind: str | None = None) -> str:
+    """Write a capability of a standard."""
+    return element("capability", content, **{"standardID": standard, "xsi:type": kind})
+
+
+def _unsecured(url: str) -> str:
+    return element(
+        "interface", element("accessURL", escaped(url), use="full"), **{"xsi:type": "vs:ParamHTTP", "role": "std"}
+    )
+
+
+def tap_capabilities(url: str, settings: VO) -> str:
+    """Write the capabilities of TAP at a URL, without the element around them."""
+    features = "".join(
+        element(
+            "languageFeatures",
+            "".join(element("feature", element("form", name)) for name in names),
+            type=f"ivo://ivoa.net/std/TAPRegExt#features-{kind}",
+        )
+        for kind, names in _LANGUAGE_FEATURES
+    )
+    versions = "".join(
+        element("version", version, **{"ivo-id": f"ivo://ivoa.net/std/ADQL#v{version}"}) for version in ("2.0", "2.1")
+    )
+    functions = ", ".join((*FUNCTIONS, *AGGREGATES))
+    language = element("name", "ADQL") + versions + element("description", f"ADQL with {functions}") + features
+    formats = "".join(
+        element("outputFormat", element("mime", one.media_type) + element("alias", name))
+        for name, one in FORMATS.items()
+    )
+    parts = (
+        interface(url, version="1.1"),
+        element("dataModel", "ObsCore-1.1", **{"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"}),
+        element("language", language),
+        formats,
+        element("uploadMethod", **{"ivo-id": "ivo://ivoa.net/std/TAPRegExt#upload-inline"}),
+        _limits("retentionPeriod", settings.job_lifetime, settings.job_lifetime),
+        _limits("executionDuration", settings.job_timeout, settings.job_timeout),
+        _limits("outputLimit", settings.rows, settings.most_rows, unit="row"),
+        _limits("uploadLimit", settings.upload, settings.upload, unit="byte"),
+    )
+    vosi = "".join(
+        capability(f"ivo://ivoa.net/std/VOSI#{name}", _unsecured(f"{url}/{path}"))
+        for name, path in (
+            ("capabilities", "capabilities"), ("availability", "availability"), ("tables-1.1", "tables"),
+        )
+    )  # fmt: skip
+    examples = capability("ivo://ivoa.net/std/DALI#examples", element(
+        "interface", element("accessURL", escaped(f"{url}/examples"), use="full"), **{"xsi:type": "vr:WebBrowser"}
+    ))  # fmt: skip
+    return capability("ivo://ivoa.net/std/TAP", "".join(parts), "tr:TableAccess") + vosi + examples
+
+
+def _limits(name: str, usual: float, most: float, unit: str | None = None) -> str:
+    known = {} if unit is None else {"unit": unit}
+    return element(name, element("default", str(round(usual)), **known) + element("hard", str(round(most)), **known))
+
+
+def capabilities(content: str) -> str:
+    """Write a document of capabilities."""
+    return f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{content}</vosi:capabilities>\n"
+
+
+def availability(reason: str | None) -> str:
+    """Write whether the service is available, and why not."""
+    note = "" if reason is None else element("vosi:note", escaped(reason))
+    available = element("vosi:available", str(reason is None).lower())
+    return (
+        f'{_HEAD}<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">\n'
+        f"{available}{note}</vosi:availability>\n"
+    )
+
+
+def _column(column: Column) -> str:
+    flags = (("indexed", column.indexed), ("principal", column.principal))
+    datatype = element("dataType", column.datatype, **{
+        "xsi:type": "vs:VOTableType", "arraysize": column.size, "extendedType": column.xtype,
+    })  # fmt: skip
+    parts = (
+        element("name", escaped(column.name)),
+        element("description", escaped(column.description or "")),
+        element("unit", escaped(column.unit)) if column.unit else "",
+        element("ucd", escaped(column.ucd)) if column.ucd else "",
+        element("utype", escaped(column.utype)) if column.utype else "",
+        datatype,
+        "".join(element("flag", name) for name, is_set in flags if is_set),
+    )
+    return element("column", "".join(parts), std=str(column.std).lower())
+
+
+def _table(table: Table, *, with_columns: bool = True) -> str:
+    parts = (
+        element("name", table.full_name),
+        element("description", escaped(table.description)),
+        element("utype", table.utype) if table.utype else "",
+        "".join(map(_column, table.columns)) if with_columns else "",
+    )
+    return element("table", "".join(parts), type="table" if not table.source else "view")
+
+
+def tableset(name: str | None = None, *, detail: str = "max") -> str:
+    """Write all tables, or one.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    namespaces = f'xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" {_NAMESPACES.partition(" xmlns:tr")[0]}'
+    namespaces = namespaces.replace(' xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"', "")
+    if name is not None:
+        if name.lower() not in TABLES:
+            raise NotFoundError(f"There is no table {name[:60]!r}.")
+        document = _table(TABLES[name.lower()]).replace("<table ", f"<vosi:table {namespaces} ", 1)
+        return _HEAD + document.rstrip().removesuffix("</table>") + "</vosi:table>\n"
+    return f"{_HEAD}<vosi:tableset {namespaces}>\n{schemas(with_columns=detail != 'min')}</vosi:tableset>\n"
+
+
+def schemas(*, with_columns: bool = True) -> str:
+    """Write the schemas with their tables."""
+    return "".join(element("schema", _schema(name, words, with_columns)) for name, words in SCHEMAS.items())
+
+
+def _schema(name: str, words: str, with_columns: bool) -> str:
+    mine: Iterable[Table] = (table for table in TABLES.values() if table.schema == name)
+    return (
+        element("name", name)
+        + element("description", escaped(words))
+        + "".join(_table(table, with_columns=with_columns) for table in mine)
+    )
