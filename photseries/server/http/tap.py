@@ -113,6 +113,12 @@ class VOHandler(BaseHandler):
                 found.setdefault(name.upper(), []).extend(texts)
         return _Given(found, files)
 
+    def uploads(self, given: _Given) -> dict[str, bytes]:
+        """Return the tables that a request brings along; URLs are fetched for those who have a token."""
+        fetches = not self.principal.is_anonymous
+        texts = given.texts.get("UPLOAD", ())
+        return tap.uploads_of(texts, given.files, self.services.config.vo, fetches=fetches)
+
     def context(self, timeout: float) -> Context:
         """Return for whom a query runs."""
         settings = self.services.config.vo
@@ -132,7 +138,8 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dic
     texts: dict[str, list[bytes]] = {}
     files: dict[str, list[Any]] = {}
     try:
-        parse_multipart_form_data(boundary.encode(), content, texts, files)
+        # STILTS sends an empty line before the first boundary, which Tornado would take for a part.
+        parse_multipart_form_data(boundary.encode(), content.lstrip(b"\r\n"), texts, files)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
     if len(texts) + len(files) > _MOST_FIELDS:
@@ -165,8 +172,7 @@ class SyncHandler(VOHandler):
     def _result(self) -> tuple[str, IO[bytes]]:
         self.weigh()
         settings, given = self.services.config.vo, self.given()
-        uploads = tap.uploads_of(given.texts.get("UPLOAD", ()), given.files, settings)
-        request = tap.parse_request(given.last, uploads, settings)
+        request = tap.parse_request(given.last, self.uploads(given), settings)
         file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=self.shared.spool.folder)  # noqa: SIM115
         try:
             pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
@@ -194,8 +200,8 @@ class JobsHandler(VOHandler):
         """Create a job; with PHASE=RUN it is executed at once."""
 
         def create() -> str:
-            settings, given = self.services.config.vo, self.given()
-            uploads = tap.uploads_of(given.texts.get("UPLOAD", ()), given.files, settings)
+            given = self.given()
+            uploads = self.uploads(given)
             job_id = self.jobs.create(self.principal, given.last, uploads)
             if given.last.get("PHASE", "").upper() == "RUN":
                 self.jobs.queue(self.principal, job_id)
@@ -345,9 +351,9 @@ class AvailabilityHandler(_OpenHandler):
 
     async def get(self) -> None:
         """Tell whether queries can run."""
-        await self.send_text(lambda: vosi.availability(self._reason()))
+        await self.send_text(lambda: vosi.availability(self._refusal()))
 
-    def _reason(self) -> str | None:
+    def _refusal(self) -> str | None:
         try:
             with self.services.catalogue.reading() as connection:
                 vo_queries.require_role(connection, self.services.config.vo.database_role)

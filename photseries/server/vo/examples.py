@@ -110,7 +110,6 @@ def document(url: str) -> str:
     parts = "".join(
         f'<div id="{one.name}" resource="#{one.name}" typeof="example">\n'
         f'<h2 property="name">{escaped(one.title)}</h2>\n'
-        f'<p><em property="capability" content="ivo://ivoa.net/std/TAP">Query</em></p>\n'
         f'<pre property="query">{_preformatted(one.query)}</pre>\n</div>\n'
         for one in EXAMPLES
     )

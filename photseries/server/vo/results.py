@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import io
 import math
+import re
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ _TIMES: Final = (1082, 1114, 1184)
 
 #: The most cells of a result in a format that is written when all rows are there.
 MOST_CELLS: Final = 20_000_000
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 Row = Sequence[Any]
 
@@ -61,10 +64,11 @@ class ResultFormat:
 
 
 def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
-    """Give each column the type that the database says; a text in ASCII stays one."""
+    """Give each column the type that the database says; a text in ASCII stays one, and an int that is stored as short."""
     found = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
+        datatype = "int" if (datatype, column.datatype) == ("short", "int") else datatype
         xtype = "timestamp" if code in _TIMES else column.xtype
         found.append(dataclasses.replace(column, datatype=datatype, xtype=xtype, arraysize=None))
     return found
@@ -123,7 +127,7 @@ def _votable_head(answer: Answer) -> str:
     fields = "".join(
         field(
             one.description,
-            ID=f"c{place}",
+            ID=identity,
             name=clean(one.name.strip('"')) or "value",
             datatype=one.datatype,
             arraysize=one.size,
@@ -133,9 +137,21 @@ def _votable_head(answer: Answer) -> str:
             xtype=one.xtype,
             ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
         )
-        for place, one in enumerate(answer.columns)
+        for one, identity in zip(answer.columns, _identities(answer.columns), strict=True)
     )
     return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
+
+
+def _identities(columns: Sequence[Column]) -> list[str]:
+    """Return a unique XML name for each column, its own where that is one: astropy names columns by them."""
+    given = ["icrs"]
+    for column in columns:
+        plain = _NO_NAME.sub("_", column.name.strip('"'))
+        plain = plain if plain[:1].isalpha() else f"_{plain}"
+        while plain in given:
+            plain += "_"
+        given.append(plain)
+    return given[1:]
 
 
 def _votable_foot(answer: Answer) -> str:
@@ -205,12 +221,16 @@ def _binary2(answer: Answer) -> Iterator[bytes]:
 # Text
 
 
+def _with_small_booleans(row: Row) -> Row:
+    return [str(value).lower() if type(value) is bool else value for value in row]
+
+
 def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
     def write(answer: Answer) -> Iterator[bytes]:
         names = [[one.name.strip('"') for one in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
-            csv.writer(text, delimiter=separator, lineterminator="\n").writerows(rows)
+            csv.writer(text, delimiter=separator, lineterminator="\n").writerows(map(_with_small_booleans, rows))
             yield text.getvalue().encode()
 
     return write
@@ -263,16 +283,17 @@ def _fits(answer: Answer) -> Iterator[bytes]:
     import numpy as np
     from astropy.io import fits
 
-    columns = []
-    names = _distinct(one.name.encode("ascii", "replace").decode() for one in answer.columns)
+    columns, unknown = [], {}
+    names = _distinct(_NO_NAME.sub("_", one.name.strip('"')).replace(".", "_").replace("-", "_") for one in answer.columns)
     for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
         if one.datatype.endswith("har"):
             texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
             width = max(1, *map(len, texts), 1)
             columns.append(fits.Column(name, f"{width}A", one.unit, array=np.array(texts, f"S{width}")))
         elif one.datatype == "boolean":
-            codes = np.array([b"T"[0] if value else 0 if value is None else b"F"[0] for value in values], "u1")
-            columns.append(fits.Column(name, "L", array=codes.view("i1")))
+            columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))
+            if None in values:
+                unknown[name] = [value is None for value in values]
         else:
             kind = _NUMPY[one.datatype]
             is_float = kind.startswith("f")
@@ -281,7 +302,9 @@ def _fits(answer: Answer) -> Iterator[bytes]:
             null = {} if is_float or None not in values else {"null": missing}
             code = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[kind]
             columns.append(fits.Column(name, code, one.unit, array=array, **null))
-    table = fits.BinTableHDU.from_columns(columns, nrows=None)
+    table = fits.BinTableHDU.from_columns(columns)
+    for name, places in unknown.items():
+        table.data.view(np.ndarray)[name][places] = 0  # neither T nor F
     for number, one in enumerate(answer.columns, 1):
         if one.ucd:
             table.header[f"TUCD{number}"] = one.ucd

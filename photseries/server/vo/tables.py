@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from photseries.fields import ANSWERED, FIELDS
 from photseries.lightcurve.barycentre import PLACE
 
-__all__ = ["SCHEMAS", "TABLES", "Column", "Table", "tap_schema"]
+__all__ = ["KEYS", "SCHEMAS", "TABLES", "Column", "Key", "Table", "tap_schema"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +128,7 @@ _OBSCORE: Final = (
     _obscore("obs_collection", "unicodeChar", "", "meta.id", "DataID.Collection", "series_name", **_MAIN),
     _obscore("obs_id", "unicodeChar", "", "meta.id", "DataID.observationID", "series_name/series_obj_id", **_MAIN),
     _obscore(
-        "obs_publisher_did", "char", "", "meta.ref.uri;meta.curation", "Curation.PublisherDID", "identifier of the series",
+        "obs_publisher_did", "char", "", "meta.ref.ivoid", "Curation.PublisherDID", "identifier of the series",
         **_MAIN,
     ),
     _obscore("access_url", "char", "", "meta.ref.url", "Access.Reference", _ACCESS.description or "", **_MAIN),
@@ -198,7 +198,7 @@ def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
         Column(
-            name=one, datatype="int" if one in integers else "unicodeChar", description=words, std=True, principal=True
+            name=one, datatype="int" if one.strip('"') in integers else "unicodeChar", description=words, std=True, principal=True
         )
         for one, words in columns.items()
     )
@@ -298,11 +298,26 @@ SCHEMAS: Final[Mapping[str, str]] = {
     "TAP_SCHEMA": "The tables and columns of this service",
 }
 
-#: key_id -> from_table, from_column, target_table, target_column.
-_KEYS: Final[Mapping[str, tuple[str, str, str, str]]] = {
-    "series_source": ("photseries.series", "obj_id", "photseries.source", "id"),
-    "series_instrument": ("photseries.series", "instrument_id", "photseries.instrument", "id"),
-    "obscore_series": ("ivoa.obscore", "series_id", "photseries.series", "id"),
+
+class Key(NamedTuple):
+    """A reference: from a column of a table to a column of another."""
+
+    origin: str
+    column: str
+    target: str
+    target_column: str
+
+
+#: The references between tables, by their names.
+KEYS: Final[Mapping[str, Key]] = {
+    "series_source": Key("photseries.series", "obj_id", "photseries.source", "id"),
+    "series_instrument": Key("photseries.series", "instrument_id", "photseries.instrument", "id"),
+    "obscore_series": Key("ivoa.obscore", "series_id", "photseries.series", "id"),
+    "tables_schema": Key("TAP_SCHEMA.tables", "schema_name", "TAP_SCHEMA.schemas", "schema_name"),
+    "columns_table": Key("TAP_SCHEMA.columns", "table_name", "TAP_SCHEMA.tables", "table_name"),
+    "keys_from": Key("TAP_SCHEMA.keys", "from_table", "TAP_SCHEMA.tables", "table_name"),
+    "keys_target": Key("TAP_SCHEMA.keys", "target_table", "TAP_SCHEMA.tables", "table_name"),
+    "key_columns_key": Key("TAP_SCHEMA.key_columns", "key_id", "TAP_SCHEMA.keys", "key_id"),
 }
 
 
@@ -349,12 +364,11 @@ def tap_schema(name: str) -> str:
             rows = list(_columns())
         case "keys":
             rows = [
-                {"key_id": key, "from_table": origin, "target_table": target}
-                for key, (origin, _, target, _) in _KEYS.items()
+                {"key_id": name, "from_table": key.origin, "target_table": key.target} for name, key in KEYS.items()
             ]
         case _:
             rows = [
-                {"key_id": key, "from_column": origin, "target_column": target}
-                for key, (_, origin, _, target) in _KEYS.items()
+                {"key_id": name, "from_column": key.column, "target_column": key.target_column}
+                for name, key in KEYS.items()
             ]
     return json.dumps(rows)

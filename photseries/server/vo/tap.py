@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from photseries.errors import InvalidError, TooLargeError
+from photseries.errors import ForbiddenError, InvalidError, TooLargeError
 from photseries.server.catalogue import vo_queries
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_queries import BATCH, Context
 from photseries.server.settings import VO
 from photseries.server.vo import results
 from photseries.server.vo.adql import translate
+from photseries.server.vo.fetching import fetch
 from photseries.server.vo.results import Answer, ResultFormat
 from photseries.server.vo.uploads import read_votable, temporary_table
 
@@ -84,32 +85,45 @@ def _rows(text: str | None, settings: VO) -> int:
     return min(int(plain[:18]), settings.most_rows)
 
 
-def uploads_of(texts: Sequence[str], files: Mapping[str, bytes], settings: VO) -> dict[str, bytes]:
-    """Return the content of each table that UPLOAD names: a part of the form, ``NAME,param:PART``.
+def uploads_of(
+    texts: Sequence[str], files: Mapping[str, bytes], settings: VO, *, fetches: bool = False
+) -> dict[str, bytes]:
+    """Return the content of each table that UPLOAD names: a part of the form, ``NAME,param:PART``, or at a URL.
 
     Raises
     ------
     InvalidError, TooLargeError
+    ForbiddenError
+        When a URL must not be fetched for this client.
     """
+    named = [_named(part) for text in texts for part in text.split(";") if part.strip()]
+    if len(named) > _MOST_UPLOADS:
+        raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MOST_UPLOADS} are accepted.")
     found: dict[str, bytes] = {}
-    for one in (part for text in texts for part in text.split(";") if part.strip()):
-        named = _UPLOAD.fullmatch(one.strip())
-        if named is None:
-            raise InvalidError(f"UPLOAD {one[:60]!r} must be NAME,param:PART with a name of letters, digits and _.")
-        name, address = named.groups()
-        scheme, _, part = address.partition(":")
-        if scheme != "param":
-            raise InvalidError(f"UPLOAD {name}: send the table in the form, with param:PART; URLs are not fetched.")
-        if part not in files:
-            raise InvalidError(f"UPLOAD {name}: the form has no part {part[:60]!r}.")
+    left = settings.upload
+    for name, address in named:
         if name.lower() in (one.lower() for one in found):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
-        found[name] = files[part]
-    if len(found) > _MOST_UPLOADS:
-        raise InvalidError(f"UPLOAD names {len(found)} tables; at most {_MOST_UPLOADS} are accepted.")
-    if sum(map(len, found.values())) > settings.upload:
-        raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")
+        scheme, _, part = address.partition(":")
+        if scheme in ("http", "https"):
+            if not fetches:
+                raise ForbiddenError(f"UPLOAD {name}: URLs are fetched for those who show a token. Send it in the form.")
+            found[name] = fetch(address, left)
+        elif scheme == "param" and part in files:
+            found[name] = files[part]
+        else:
+            raise InvalidError(f"UPLOAD {name}: {address[:60]!r} is neither a URL nor param:PART with a part of the form.")
+        left -= len(found[name])
+        if left < 0:
+            raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")
     return found
+
+
+def _named(text: str) -> tuple[str, str]:
+    named = _UPLOAD.fullmatch(text.strip())
+    if named is None:
+        raise InvalidError(f"UPLOAD {text[:60]!r} must be NAME,param:PART with a name of letters, digits and _.")
+    return named[1], named[2]
 
 
 def execute(

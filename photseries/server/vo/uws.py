@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from photseries.errors import InvalidError, NotFoundError, PhotseriesError
+from photseries.errors import InvalidError, NotFoundError, PhotseriesError, TooLargeError
 from photseries.formats.xml import element, escaped
 from photseries.server.catalogue import vo_jobs
 from photseries.server.catalogue.engine import Catalogue
@@ -30,7 +30,8 @@ _SPACES: Final = (
 )
 _PIECE: Final = 1024 * 1024
 _KNOWN: Final = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID", "UPLOAD")
-_LONGEST: Final = 100_000
+#: What other parameters than QUERY take [bytes].
+_OTHERS: Final = 4096
 
 
 class _GoneError(Exception):
@@ -74,10 +75,8 @@ class Jobs:
 
     def _known(self, given: Mapping[str, str]) -> dict[str, str]:
         parameters = {name: given[name] for name in _KNOWN if name in given}
-        if parameters.get("QUERY", "").strip():
-            tap.parse_request(parameters, {}, self._settings)
-        if sum(map(len, parameters.values())) > _LONGEST:
-            raise InvalidError("The parameters of a job are too long.")
+        if sum(len(text.encode("utf-8", "replace")) for text in parameters.values()) > self._settings.query + _OTHERS:
+            raise TooLargeError(f"QUERY has more than {self._settings.query:,} bytes. Upload long lists as a table.")
         return parameters
 
     def get(self, principal: Principal, job_id: str) -> Job:

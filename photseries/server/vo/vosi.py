@@ -10,7 +10,7 @@ from photseries.formats.xml import element, escaped
 from photseries.server.settings import VO
 from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS
 from photseries.server.vo.results import FORMATS
-from photseries.server.vo.tables import SCHEMAS, TABLES, Column, Table
+from photseries.server.vo.tables import KEYS, SCHEMAS, TABLES, Column, Key, Table
 
 __all__ = ["availability", "capabilities", "capability", "interface", "tableset", "tap_capabilities"]
 
@@ -30,7 +30,6 @@ _LANGUAGE_FEATURES: Final = (
     ("adql-sets", ("UNION", "EXCEPT", "INTERSECT")),
     ("adql-common-table", ("WITH",)),
     ("adql-type", ("CAST",)),
-    ("adql-conditional", ("COALESCE",)),
     ("adql-offset", ("OFFSET",)),
 )
 
@@ -80,7 +79,10 @@ def tap_capabilities(url: str, settings: VO) -> str:
         element("dataModel", "ObsCore-1.1", **{"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"}),
         element("language", language),
         formats,
-        element("uploadMethod", **{"ivo-id": "ivo://ivoa.net/std/TAPRegExt#upload-inline"}),
+        *(
+            element("uploadMethod", **{"ivo-id": f"ivo://ivoa.net/std/TAPRegExt#upload-{kind}"})
+            for kind in ("inline", "http", "https")
+        ),
         _limits("retentionPeriod", settings.job_lifetime, settings.job_lifetime),
         _limits("executionDuration", settings.job_timeout, settings.job_timeout),
         _limits("outputLimit", settings.rows, settings.most_rows, unit="row"),
@@ -135,12 +137,18 @@ def _column(column: Column) -> str:
     return element("column", "".join(parts), std=str(column.std).lower())
 
 
+def _key(key: Key) -> str:
+    columns = element("fromColumn", key.column) + element("targetColumn", key.target_column)
+    return element("foreignKey", element("targetTable", key.target) + element("fkColumn", columns))
+
+
 def _table(table: Table, *, with_columns: bool = True) -> str:
     parts = (
         element("name", table.full_name),
         element("description", escaped(table.description)),
         element("utype", table.utype) if table.utype else "",
         "".join(map(_column, table.columns)) if with_columns else "",
+        "".join(_key(key) for key in KEYS.values() if key.origin == table.full_name) if with_columns else "",
     )
     return element("table", "".join(parts), type="table" if not table.source else "view")
 

@@ -1,0 +1,63 @@
+"""Tables that UPLOAD names by a URL: fetched from public addresses only, within bounds of time and length."""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from photseries.errors import InvalidError, TooLargeError
+
+__all__ = ["fetch"]
+
+_DEADLINE: Final = 20.0  # [s]
+_TIMEOUT: Final = 5.0  # [s], of a step
+_PIECE: Final = 64 * 1024
+
+
+def fetch(url: str, most: int) -> bytes:
+    """Return what is at a URL; redirections are not followed.
+
+    The address is looked up once and checked before the connection is made to that address, so that no name can lead
+    into the network of the service.
+
+    Raises
+    ------
+    InvalidError
+        When it cannot be had, or its address is not public.
+    TooLargeError
+        When it is longer than ``most`` bytes.
+    """
+    try:
+        return _fetched(url, most)
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise InvalidError(f"UPLOAD: the table at {url[:100]!r} cannot be fetched. Send it in the form.") from error
+
+
+def _fetched(url: str, most: int) -> bytes:
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
+    if not ipaddress.ip_address(address).is_global:
+        raise InvalidError(f"UPLOAD: {host[:100]!r} is not a public address. Send the table in the form.")
+    deadline = time.monotonic() + _DEADLINE
+    connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
+    with socket.create_connection((address, port), _TIMEOUT) as plain:
+        secured = parts.scheme == "https"
+        connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secured else plain
+        connection.request("GET", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise ValueError
+        content = bytearray()
+        while piece := answer.read(_PIECE):
+            content += piece
+            if len(content) > most:
+                raise TooLargeError(f"UPLOAD: the table at {url[:100]!r} has more than {most:,} bytes.")
+            if time.monotonic() > deadline:
+                raise TimeoutError
+        return bytes(content)
