@@ -13,12 +13,13 @@ from sqlalchemy import CursorResult, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
 from photseries.errors import InvalidError, UnavailableError
+from photseries.lightcurve.sky import ORDER
 from photseries.server.catalogue import vo_views
 from photseries.server.catalogue.access import audience
 from photseries.server.catalogue.engine import Catalogue, CompiledStatement, Connection
 from photseries.server.principal import Principal
 
-__all__ = ["BATCH", "Context", "TemporaryTable", "opened", "require_role"]
+__all__ = ["BATCH", "Context", "TemporaryTable", "opened", "pixels", "require_role"]
 
 #: The rows that are fetched at a time.
 BATCH: Final = 1000
@@ -117,6 +118,13 @@ def require_role_after(error: DBAPIError) -> None:
     """Turn the error about a role that is not there, or not the service's, into one for clients."""
     if getattr(error.orig, "pgcode", None) in ("22023", "42501", "42704"):
         raise UnavailableError("TAP is off: the service cannot read as its database role. Ask the operator.") from error
+
+
+def pixels(catalogue: Catalogue, context: Context, order: int) -> list[int]:
+    """Return the HEALPix numbers of an order in which visible series lie."""
+    sql = f"SELECT DISTINCT healpix >> %(bits)s AS pixel FROM {vo_views.SCHEMA}.series"  # noqa: S608
+    with opened(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as found:
+        return [pixel for (pixel,) in found]
 
 
 def _entering(context: Context) -> dict[str, Any]:

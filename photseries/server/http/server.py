@@ -55,7 +55,7 @@ from photseries.server.http.series import (
 )
 from photseries.server.http.shared import Shared, Threads
 from photseries.server.http.tap import TAP_ROUTES
-from photseries.server.http.vo import ConeSearchHandler, DataLinkHandler
+from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
 from photseries.server.settings import VO, Server
@@ -96,14 +96,8 @@ API: tuple[Route, ...] = (
     (r"/api/openapi.json", OpenApiHandler, {}),
 )
 
-#: The protocols of the Virtual Observatory, which its standards describe.
-VO_ROUTES: tuple[Route, ...] = (
-    (r"/vo/scs", ConeSearchHandler, {}),
-    (r"/vo/datalink", DataLinkHandler, {}),
-    *TAP_ROUTES,
-)
-
-ROUTES: tuple[Route, ...] = (*API, *VO_ROUTES, *PAGES)
+#: Everything; the protocols of the Virtual Observatory are described by its standards.
+ROUTES: tuple[Route, ...] = (*API, *VO_ROUTES, *TAP_ROUTES, *PAGES)
 
 # The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62

@@ -9,16 +9,22 @@ from urllib.parse import parse_qs
 
 from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
 from photseries.formats.registry import WRITERS
-from photseries.server.accounts import OPERATOR
+from photseries.parameters import FOLDED, PERIODOGRAM
+from photseries.server.accounts import OPERATOR, Accounts
+from photseries.server.catalogue import vo_queries
+from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler
 from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.contract import Route
 from photseries.server.http.credentials import Credential, origin_of, shown
 from photseries.server.http.media import media_type_of
 from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
-from photseries.server.vo import conesearch, datalink
+from photseries.server.http.tap import VOHandler
+from photseries.server.http.turns import MANY_ROWS
+from photseries.server.vo import conesearch, datalink, moc, registry, soda
 from photseries.server.vo.observations import Observation
 
-__all__ = ["ConeSearchHandler", "DataLinkHandler"]
+__all__ = ["VO_ROUTES"]
 
 
 _FORM: Final = "application/x-www-form-urlencoded"
@@ -106,21 +112,138 @@ class DataLinkHandler(_QueryHandler):
     """DataLink."""
 
     async def get(self) -> None:
-        """List the links of series (ID, several times): the light curve in every format, its metadata."""
-        content = await self.run(lambda: datalink.document(list(self._links())))
+        """List the links of series (ID, several times): the light curve in every format, its metadata, services on it."""
+        service = origin_of(self.request, self.services.config.server)
+        content = await self.run(lambda: datalink.document(list(self._links(service)), service))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
         await self.send([content.encode()])
 
     post = get
 
-    def _links(self) -> Iterator[Mapping[str, Any]]:
-        service = origin_of(self.request, self.services.config.server)
+    def _links(self, service: str) -> Iterator[Mapping[str, Any]]:
         given = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
         if len(given) > datalink.MOST:
             raise InvalidError(f"{len(given):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
         for identity in given:
+            number = soda.series_number(identity)
             try:
-                found = self.services.reader.get(self.principal, number_of(identity))
-                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{identity}", found.blob.size)
+                found = self.services.reader.get(self.principal, number_of(number))
+                yield from datalink.links_of(identity, f"{service}/api/photometric_series/{number}", found.blob.size)
             except NotFoundError as error:
                 yield datalink.fault_of(identity, error.message)
+
+
+class SodaHandler(VOHandler):
+    """Cut-outs of a series."""
+
+    async def get(self) -> None:
+        """Return the rows between two times (TIME) and some columns (COLUMN) of a series (ID), as SODA 1.0 does."""
+
+        def cut() -> tuple[str, bytes]:
+            identity, part, form = soda.parse(self.given().texts)
+            found = self.services.reader.get(self.principal, number_of(identity))
+            self.weigh(found.fields["num_exp"] > MANY_ROWS)
+            return form.media_type, self.services.reader.file(self.principal, found, part, form)[1]
+
+        media_type, content = await self.run(cut, heavy=True)
+        self.set_header("Content-Type", media_type)
+        await self.send([content])
+
+    post = get
+
+
+class _OfSeriesHandler(BaseHandler):
+    """An analysis of the series that the parameter ID names, for service descriptors."""
+
+    def arguments(self) -> dict[str, list[str]]:
+        """Return the query arguments without ID, and without those that a client left empty."""
+        given = super().arguments()
+        return {name: texts for name, texts in given.items() if name.upper() != "ID" and any(texts)}
+
+    @property
+    def identity(self) -> str:
+        """The number of the series."""
+        given = [texts for name, texts in super().arguments().items() if name.upper() == "ID"]
+        if len(given) != 1 or len(given[0]) != 1:
+            raise InvalidError("The parameter ID must name one series.")
+        return soda.series_number(given[0][0])
+
+
+class VOPeriodogramHandler(_OfSeriesHandler, PeriodogramHandler):
+    """The periodogram of a series."""
+
+    async def get(self) -> None:  # type: ignore[override]
+        """Compute the periodogram of a series (ID)."""
+        await self.answer(self.identity, PERIODOGRAM, self._compute)
+
+
+class VOFoldedHandler(_OfSeriesHandler, FoldedHandler):
+    """The folded light curve of a series."""
+
+    async def get(self) -> None:  # type: ignore[override]
+        """Fold the light curve of a series (ID) on a period."""
+        await self.answer(self.identity, FOLDED, self._compute)
+
+
+class MocHandler(VOHandler):
+    """The coverage of the archive."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self) -> None:
+        """Return the map of the positions of all series that are visible, as MOC 2.0."""
+
+        def make() -> tuple[str, bytes]:
+            given = self.given().last
+            form, order = moc.chosen(given.get("RESPONSEFORMAT") or given.get("FORMAT"), given.get("ORDER"))
+            self.weigh()
+            context = self.context(self.services.config.vo.timeout)
+            pixels = vo_queries.pixels(self.services.catalogue, context, order)
+            return moc.FORMATS[form], moc.write(moc.cells_of(pixels, order), form, order)
+
+        media_type, content = await self.run(make, heavy=True)
+        self.set_header("Content-Type", media_type)
+        await self.send([content])
+
+
+class RegistryHandler(VOHandler):
+    """The records for registries."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self, name: str) -> None:
+        """Return a record in VOResource."""
+        await self.send_text(lambda: registry.record(name, self.origin, self.services.config.vo))
+
+
+class LoginHandler(VOHandler):
+    """The sign-in of clients that know ``ivoa_bearer``: their token comes by Basic and goes back as a bearer token."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    def given_credential(self) -> Credential:
+        """Return the credential of the request, which must have one."""
+        return shown(self.request, self.services.config, public=False)
+
+    async def get(self) -> None:
+        """Return the token that came as the password."""
+        credential = self._credential
+        await self.run(lambda: None)
+        if credential is not None and credential.recognize is Accounts.authenticate:
+            self.set_header("X-VO-Bearer-Token", credential.secret)
+        self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
+        self.set_header("Cache-Control", "no-store")
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        await self.send([b"OK\n"])
+
+
+VO_ROUTES: Final[tuple[Route, ...]] = (
+    (r"/vo/scs", ConeSearchHandler, {}),
+    (r"/vo/datalink", DataLinkHandler, {}),
+    (r"/vo/soda", SodaHandler, {}),
+    (r"/vo/periodogram", VOPeriodogramHandler, {}),
+    (r"/vo/folded", VOFoldedHandler, {}),
+    (r"/vo/moc", MocHandler, {}),
+    (r"/vo/registry/(.+)\.xml", RegistryHandler, {}),
+    (r"/vo/login", LoginHandler, {}),
+)

@@ -1,15 +1,15 @@
-"""DataLink 1.1: for each series the light curve in every format, a picture of it, and its metadata."""
+"""DataLink 1.1: for each series the light curve in every format, a picture of it, its metadata, and services on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field
 
-__all__ = ["MEDIA_TYPE", "MOST", "document", "fault_of", "links_of"]
+__all__ = ["MEDIA_TYPE", "MOST", "SERVICES", "document", "fault_of", "links_of"]
 
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
@@ -29,6 +29,78 @@ _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
 )
 
 
+class Input(NamedTuple):
+    """A parameter of a service: attributes of its PARAM, and what it means; ``options`` are the values it accepts."""
+
+    attributes: Mapping[str, str]
+    words: str
+    options: tuple[str, ...] = ()
+
+
+class Service(NamedTuple):
+    """A service on a series, as a descriptor tells of it."""
+
+    name: str
+    path: str
+    semantics: str
+    words: str
+    content_type: str
+    inputs: tuple[Input, ...]
+    standard: str | None = None
+
+
+def _number(name: str, unit: str | None, words: str, **more: str) -> Input:
+    known = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
+    return Input(known, words)
+
+
+#: The light curve that opens as such in readers of the Virtual Observatory comes first.
+_FORMATS: Final = (WRITERS["votable"], *(one for one in WRITERS.values() if one.name != "votable"))
+
+SERVICES: Final = (
+    Service(
+        "cutout",
+        "/vo/soda",
+        "#cutout",
+        "rows between two times, and some columns",
+        WRITERS["votable"].plain_type,
+        (
+            Input(
+                {"name": "TIME", "datatype": "double", "arraysize": "2", "xtype": "interval", "unit": "d",
+                 "ucd": "time.interval;obs.exposure", "value": ""},
+                "interval of MJD in the time scale of the series",
+            ),
+            Input({"name": "COLUMN", "datatype": "char", "arraysize": "*", "value": ""}, "columns, with commas between"),
+            Input(
+                {"name": "RESPONSEFORMAT", "datatype": "char", "arraysize": "*", "value": ""},
+                "format of the answer",
+                tuple(one.name for one in _FORMATS),
+            ),
+        ),
+        "ivo://ivoa.net/std/SODA#sync-1.0",
+    ),
+    Service(
+        "periodogram",
+        "/vo/periodogram",
+        "#proc",
+        "periodogram of the light curve",
+        "application/json",
+        (
+            _number("minPeriod", "d", "the shortest period", ucd="time.period"),
+            _number("maxPeriod", "d", "the longest period", ucd="time.period"),
+        ),
+    ),
+    Service(
+        "fold",
+        "/vo/folded",
+        "#proc",
+        "light curve folded on a period",
+        "application/json",
+        (_number("period", "d", "the period", ucd="time.period"), _number("epoch", "d", "MJD of phase 0", ucd="time.epoch")),
+    ),
+)  # fmt: skip
+
+
 def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
     """Yield the links of a series.
 
@@ -41,7 +113,7 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
     size : int
         Of its stored file [bytes].
     """
-    for one in WRITERS.values():
+    for one in _FORMATS:
         if one.is_installed:
             yield {
                 "ID": identity,
@@ -66,6 +138,14 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
         "description": "the metadata and the statistics",
         "content_type": "application/json",
     }
+    for service in SERVICES:
+        yield {
+            "ID": identity,
+            "service_def": service.name,
+            "semantics": service.semantics,
+            "description": service.words,
+            "content_type": service.content_type,
+        }
 
 
 def fault_of(identity: str, message: str) -> dict[str, Any]:
@@ -73,14 +153,41 @@ def fault_of(identity: str, message: str) -> dict[str, Any]:
     return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
 
 
-def document(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Write links as a VOTable."""
+def document(rows: Iterable[Mapping[str, Any]], service: str) -> str:
+    """Write links as a VOTable, with the descriptors of the services on series.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+    service : str
+        The URL of the archive.
+    """
     text = {"datatype": "char", "arraysize": "*"}
-    fields = "".join(field(name=name, ucd=ucd, **(other or text)) for name, ucd, other in _COLUMNS)
+    fields = "".join(field(ID=name, name=name, ucd=ucd, **(other or text)) for name, ucd, other in _COLUMNS)
     lines = "".join(
         element("TR", "".join(f"<TD>{escaped(str(row.get(name) or ''))}</TD>" for name, *_ in _COLUMNS)) for row in rows
     )
     status = element("INFO", name="QUERY_STATUS", value="OK")
     standard = element("INFO", name="standardID", value="ivo://ivoa.net/std/DataLink#links-1.1")
     table = element("TABLE", f"{fields}<DATA><TABLEDATA>\n{lines}</TABLEDATA></DATA>\n")
-    return f'{HEAD}<RESOURCE type="results">\n{standard}{status}{table}</RESOURCE>\n{FOOT}'
+    described = "".join(_descriptor(one, service) for one in SERVICES)
+    return f'{HEAD}<RESOURCE type="results">\n{standard}{status}{table}</RESOURCE>\n{described}{FOOT}'
+
+
+def _descriptor(one: Service, service: str) -> str:
+    """Describe a service: its ID is that of the row that names it."""
+    text = {"datatype": "char", "arraysize": "*"}
+    identity = element("PARAM", name="ID", ref="ID", value="", ucd="meta.id;meta.main", **text)
+    parts = (
+        "" if one.standard is None else element("PARAM", name="standardID", value=one.standard, **text),
+        element("PARAM", name="accessURL", value=f"{service}{one.path}", **text),
+        element("GROUP", identity + "".join(map(_param, one.inputs)), name="inputParams"),
+    )
+    words = element("DESCRIPTION", escaped(one.words))
+    return element("RESOURCE", words + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
+
+
+def _param(given: Input) -> str:
+    options = "".join(element("OPTION", value=value) for value in given.options)
+    content = element("DESCRIPTION", escaped(given.words)) + (element("VALUES", options) if options else "")
+    return element("PARAM", content, **given.attributes)

@@ -284,7 +284,9 @@ def _fits(answer: Answer) -> Iterator[bytes]:
     from astropy.io import fits
 
     columns, unknown = [], {}
-    names = _distinct(_NO_NAME.sub("_", one.name.strip('"')).replace(".", "_").replace("-", "_") for one in answer.columns)
+    names = _distinct(
+        _NO_NAME.sub("_", one.name.strip('"')).replace(".", "_").replace("-", "_") for one in answer.columns
+    )
     for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
         if one.datatype.endswith("har"):
             texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]

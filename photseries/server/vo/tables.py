@@ -198,7 +198,11 @@ def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
         Column(
-            name=one, datatype="int" if one.strip('"') in integers else "unicodeChar", description=words, std=True, principal=True
+            name=one,
+            datatype="int" if one.strip('"') in integers else "unicodeChar",
+            description=words,
+            std=True,
+            principal=True,
         )
         for one, words in columns.items()
     )

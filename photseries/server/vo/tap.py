@@ -107,12 +107,16 @@ def uploads_of(
         scheme, _, part = address.partition(":")
         if scheme in ("http", "https"):
             if not fetches:
-                raise ForbiddenError(f"UPLOAD {name}: URLs are fetched for those who show a token. Send it in the form.")
+                raise ForbiddenError(
+                    f"UPLOAD {name}: URLs are fetched for those who show a token. Send it in the form."
+                )
             found[name] = fetch(address, left)
         elif scheme == "param" and part in files:
             found[name] = files[part]
         else:
-            raise InvalidError(f"UPLOAD {name}: {address[:60]!r} is neither a URL nor param:PART with a part of the form.")
+            raise InvalidError(
+                f"UPLOAD {name}: {address[:60]!r} is neither a URL nor param:PART with a part of the form."
+            )
         left -= len(found[name])
         if left < 0:
             raise TooLargeError(f"The uploaded tables have more than {settings.upload:,} bytes.")

@@ -1,0 +1,123 @@
+"""Records for the registries of the Virtual Observatory, in VOResource 1.1: the services, and the data behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from photseries.errors import NotFoundError
+from photseries.formats.xml import element, escaped
+from photseries.server.settings import VO
+from photseries.server.vo import vosi
+from photseries.server.vo.conesearch import MOST
+
+__all__ = ["RECORDS", "record"]
+
+_NAMESPACES: Final = " ".join(
+    f'xmlns:{prefix}="http://www.ivoa.net/xml/{name}"'
+    for prefix, name in (
+        ("ri", "RegistryInterface/v1.0"), ("vr", "VOResource/v1.0"), ("vs", "VODataService/v1.1"),
+        ("tr", "TAPRegExt/v1.0"), ("cs", "ConeSearch/v1.0"),
+    )
+)  # fmt: skip
+#: The day on which this description was written; a registry asks for it.
+_CREATED: Final = "2026-11-29T00:00:00Z"
+
+#: The records: what each describes.
+RECORDS: Final[Mapping[str, str]] = {
+    "tap": "TAP service", "scs": "cone search", "data": "data collection", "authority": "naming authority and publisher",
+}  # fmt: skip
+
+
+def record(name: str, url: str, settings: VO) -> str:
+    """Write a record.
+
+    Parameters
+    ----------
+    name : str
+        A key of :data:`RECORDS`.
+    url : str
+        Of the service.
+    settings : VO
+
+    Raises
+    ------
+    NotFoundError
+    """
+    if name not in RECORDS:
+        raise NotFoundError(f"There is no record {name[:40]!r}: there are {', '.join(RECORDS)}.")
+    authority = f"ivo://{settings.authority}"
+    content = {
+        "tap": lambda: vosi.tap_capabilities(f"{url}/vo/tap", settings) + _tables(),
+        "scs": lambda: _cone_search(f"{url}/vo/scs"),
+        "data": lambda: _tables(),
+        "authority": lambda: "",
+    }[name]()
+    kind = {"tap": "vs:CatalogService", "scs": "vs:CatalogService", "data": "vs:CatalogResource"}
+    identity = f"{authority}/{'photseries' if name == 'data' else name}"
+    related = {
+        "tap": _related("IsServiceFor", "data collection", f"{authority}/photseries"),
+        "scs": _related("IsServiceFor", "data collection", f"{authority}/photseries"),
+        "data": _related("IsServedBy", "TAP", f"{authority}/tap")
+        + _related("IsServedBy", "cone search", f"{authority}/scs"),
+    }
+    text = _described(name, identity, url, settings, related.get(name, "")) + content
+    known = {
+        "xsi:type": kind.get(name, "vr:Organisation"),
+        "created": _CREATED,
+        "updated": _CREATED,
+        "status": "active",
+    }
+    written = "".join(f' {key}="{value}"' for key, value in known.items())
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        f"{_NAMESPACES}{written}>\n{text}</ri:Resource>\n"
+    )
+
+
+def _described(name: str, identity: str, url: str, settings: VO, related: str) -> str:
+    titles = {"tap": " (TAP)", "scs": " (cone search)", "authority": " (publisher)"}
+    contact = element("name", escaped(settings.contact_name))
+    contact += element("email", escaped(settings.contact_email)) if settings.contact_email else ""
+    curation = (
+        element("publisher", escaped(settings.publisher))
+        + element("creator", element("name", escaped(settings.creator)))
+        + element("contact", contact)
+    )
+    content = (
+        "".join(element("subject", escaped(subject)) for subject in settings.subjects)
+        + element("description", escaped(settings.description))
+        + element("referenceURL", escaped(settings.reference_url or url))
+        + element("type", "Organisation" if name == "authority" else "Catalog")
+        + element("contentLevel", "Research")
+        + related
+    )
+    return (
+        element("title", escaped(settings.title + titles.get(name, "")))
+        + element("shortName", escaped(name.upper()[:16]))
+        + element("identifier", escaped(identity))
+        + element("curation", curation)
+        + element("content", content)
+    )
+
+
+def _related(kind: str, words: str, identity: str) -> str:
+    resource = element("relatedResource", words, **{"ivo-id": identity})
+    return element("relationship", element("relationshipType", kind) + resource)
+
+
+def _tables() -> str:
+    return element("tableset", vosi.schemas())
+
+
+def _cone_search(url: str) -> str:
+    test = "".join(element(name, value) for name, value in (("ra", "10"), ("dec", "-20"), ("sr", "0.1")))
+    base = element("accessURL", escaped(url), use="base")
+    parts = (
+        element("interface", base, **{"xsi:type": "vs:ParamHTTP", "role": "std"}),
+        element("maxSR", "180"),
+        element("maxRecords", str(MOST)),
+        element("verbosity", "true"),
+        element("testQuery", test),
+    )
+    return vosi.capability("ivo://ivoa.net/std/ConeSearch", "".join(parts), "cs:ConeSearch")

@@ -1,0 +1,60 @@
+"""SODA 1.0 of series: the rows between two times and some columns, in any format."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from photseries.errors import InvalidError
+from photseries.formats.registry import WRITERS, Format
+from photseries.lightcurve.part import Part
+
+__all__ = ["parse", "series_number"]
+
+_OURS: Final = re.compile(r"(?:ivo://[^?]*\?)?([0-9]{1,18})")
+
+
+def series_number(identity: str) -> str:
+    """Return the number of a series from its number, or from its identifier ``ivo://...?NUMBER``."""
+    found = _OURS.fullmatch(identity.strip())
+    return identity if found is None else found[1]
+
+
+def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Part, Format]:
+    """Read the parameters ID, TIME, COLUMN and RESPONSEFORMAT; their names are in capitals, others are ignored.
+
+    Returns
+    -------
+    identity, part, form : str, Part, Format
+
+    Raises
+    ------
+    InvalidError
+    """
+    identities = given.get("ID", ())
+    if len(identities) != 1:
+        raise InvalidError(f"A cut-out needs one ID, not {len(identities)}.")
+    times = given.get("TIME", ())
+    if len(times) > 1:
+        raise InvalidError(f"A cut-out takes one TIME, not {len(times)}.")
+    low, high = _interval(times[0]) if times else (None, None)
+    columns = tuple(name.strip() for text in given.get("COLUMN", ()) for name in text.split(",") if name.strip())
+    name = (given.get("RESPONSEFORMAT") or given.get("FORMAT") or ["votable"])[-1]
+    plain = name.strip().lower()
+    form = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
+    if form is None:
+        raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is none of: {', '.join(WRITERS)}.")
+    return series_number(identities[0]), Part(columns=columns or None, mjd_min=low, mjd_max=high), form
+
+
+def _interval(text: str) -> tuple[float | None, float | None]:
+    """Read an interval of DALI 1.1; an end that is infinite is none."""
+    try:
+        low, high = map(float, text.split())
+    except ValueError:
+        raise InvalidError(f"TIME {text[:60]!r} must be two numbers [MJD], e.g. 59000 59001 or -Inf 59001.") from None
+    if math.isnan(low) or math.isnan(high) or low > high:
+        raise InvalidError(f"TIME {text[:60]!r}: the first number must not be greater than the second.")
+    return None if math.isinf(low) else low, None if math.isinf(high) else high
