@@ -133,7 +133,7 @@ def _entering(context: Context) -> dict[str, Any]:
     known = {
         "everything": str(principal.is_admin).lower(),
         "everyone_reads": str(not principal.is_anonymous).lower(),
-        "listeners": "{%s}" % listeners,
+        "listeners": f"{{{listeners}}}",
         "service": context.service,
         "did": context.did,
     }

@@ -119,6 +119,7 @@ def _setting(name: str, type_: str) -> str:
 _EVERYTHING: Final = _setting("everything", "boolean")
 _VISIBLE: Final = f"({_EVERYTHING} OR audience && {_setting('listeners', 'integer[]')})"
 _ACCESS_URL: Final = f"({_setting('service', 'text')} || '/vo/datalink?ID=' || id)"
+_CREATED: Final = "created_at AT TIME ZONE 'UTC' AS created_at"
 _HIDDEN: Final = "healpix, unit_x, unit_y, unit_z"
 
 
@@ -127,19 +128,19 @@ def _views() -> Mapping[str, str]:
     fields = ", ".join(f"{_value(name)} AS {name}" for name in ANSWERED)
     obscore = ", ".join(f"{value} AS {name}" for name, value in _obscore().items())
     rows = f"FROM public.photometric_series AS s WHERE {_VISIBLE}"
+    filters = "array_to_string(filters, ' ') AS filters"
+    instrument = f"id, name, telescope, {filters}, longitude, latitude, height, {_CREATED}"
     return {
         "series": f"SELECT {fields}, {_ACCESS_URL} AS access_url, {_HIDDEN} {rows}",
         "obscore": f"SELECT {obscore}, {_HIDDEN} {rows}",
-        "source": f"SELECT id, ra, dec, created_at AT TIME ZONE 'UTC' AS created_at "
-        f"FROM public.sources AS r WHERE {_named('obj_id')}",
-        "instrument": "SELECT id, name, telescope, array_to_string(filters, ' ') AS filters, longitude, latitude, height, "
-        f"created_at AT TIME ZONE 'UTC' AS created_at FROM public.instruments AS r WHERE {_named('instrument_id')}",
+        "source": f"SELECT id, ra, dec, {_CREATED} FROM public.sources AS r WHERE {_named('obj_id')}",  # noqa: S608
+        "instrument": f"SELECT {instrument} FROM public.instruments AS r WHERE {_named('instrument_id')}",  # noqa: S608
     }
 
 
 def _named(column: str) -> str:
     """Restrict to what every token sees, and those without a token where a visible series names it."""
-    series = f"SELECT 1 FROM public.photometric_series AS s WHERE s.{column} = r.id AND {_VISIBLE}"
+    series = f"SELECT 1 FROM public.photometric_series AS s WHERE s.{column} = r.id AND {_VISIBLE}"  # noqa: S608
     return f"({_setting('everyone_reads', 'boolean')} OR EXISTS ({series}))"
 
 
@@ -158,10 +159,8 @@ def _value(name: str) -> str:
 def _shared_with(table: str, sign: str, content: str) -> str:
     """Write with which groups, or streams, a series is shared, of those that the session sees, as JSON."""
     seen = f"({_EVERYTHING} OR ARRAY[number] && {_setting('listeners', 'integer[]')})"
-    return (
-        f"(SELECT CAST(coalesce(json_agg({content} ORDER BY g.id), '[]') AS text) FROM unnest(s.audience) AS number "
-        f"JOIN public.{table} AS g ON g.id = {sign}number WHERE {seen})"
-    )
+    source = f"unnest(s.audience) AS number JOIN public.{table} AS g ON g.id = {sign}number WHERE {seen}"
+    return f"(SELECT CAST(coalesce(json_agg({content} ORDER BY g.id), '[]') AS text) FROM {source})"  # noqa: S608
 
 
 _ENTRY: Final = "json_build_object('id', g.id, 'name', g.name)"
@@ -194,7 +193,7 @@ def _utc(column: str) -> str:
 
 
 def _of_instrument(column: str) -> str:
-    return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"
+    return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"  # noqa: S608
 
 
 def _wavelength(place: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -173,7 +174,7 @@ class SyncHandler(VOHandler):
         self.weigh()
         settings, given = self.services.config.vo, self.given()
         request = tap.parse_request(given.last, self.uploads(given), settings)
-        file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=self.shared.spool.folder)  # noqa: SIM115
+        file: IO[bytes] = tempfile.SpooledTemporaryFile(_SHORT, dir=str(self.shared.spool.folder))  # noqa: SIM115
         try:
             pieces = tap.execute(self.services.catalogue, self.context(settings.timeout), request, settings)
             for piece in pieces:
@@ -308,12 +309,13 @@ class JobHandler(JobsHandler):
         wait = _LONGEST_WAIT if int(text) < 0 else min(float(text), _LONGEST_WAIT)
         phase = given.get("PHASE", job.phase)
         deadline, pause = time.monotonic() + wait, _PAUSES[0]
+        look = functools.partial(self._job, job.id)
         while job.phase == phase and job.phase not in ENDED and (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _PAUSES[1])
             if self._is_gone or self.shared.stopping:
                 break
-            job = await self.run(lambda: self._job(job.id))
+            job = await self.run(look)
         return job
 
 

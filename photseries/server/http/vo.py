@@ -112,7 +112,7 @@ class DataLinkHandler(_QueryHandler):
     """DataLink."""
 
     async def get(self) -> None:
-        """List the links of series (ID, several times): the light curve in every format, its metadata, services on it."""
+        """List the links of series (ID, several times): the light curve in every format, metadata, services."""
         service = origin_of(self.request, self.services.config.server)
         content = await self.run(lambda: datalink.document(list(self._links(service)), service))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)

@@ -54,6 +54,10 @@ def _number(name: str, unit: str | None, words: str, **more: str) -> Input:
     return Input(known, words)
 
 
+def _text(name: str, words: str, options: tuple[str, ...] = ()) -> Input:
+    return Input({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, words, options)
+
+
 #: The light curve that opens as such in readers of the Virtual Observatory comes first.
 _FORMATS: Final = (WRITERS["votable"], *(one for one in WRITERS.values() if one.name != "votable"))
 
@@ -70,12 +74,8 @@ SERVICES: Final = (
                  "ucd": "time.interval;obs.exposure", "value": ""},
                 "interval of MJD in the time scale of the series",
             ),
-            Input({"name": "COLUMN", "datatype": "char", "arraysize": "*", "value": ""}, "columns, with commas between"),
-            Input(
-                {"name": "RESPONSEFORMAT", "datatype": "char", "arraysize": "*", "value": ""},
-                "format of the answer",
-                tuple(one.name for one in _FORMATS),
-            ),
+            _text("COLUMN", "columns, with commas between"),
+            _text("RESPONSEFORMAT", "format of the answer", tuple(one.name for one in _FORMATS)),
         ),
         "ivo://ivoa.net/std/SODA#sync-1.0",
     ),
@@ -96,7 +96,10 @@ SERVICES: Final = (
         "#proc",
         "light curve folded on a period",
         "application/json",
-        (_number("period", "d", "the period", ucd="time.period"), _number("epoch", "d", "MJD of phase 0", ucd="time.epoch")),
+        (
+            _number("period", "d", "the period", ucd="time.period"),
+            _number("epoch", "d", "MJD of phase 0", ucd="time.epoch"),
+        ),
     ),
 )  # fmt: skip
 

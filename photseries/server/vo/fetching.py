@@ -46,7 +46,7 @@ def _fetched(url: str, most: int) -> bytes:
         raise InvalidError(f"UPLOAD: {host[:100]!r} is not a public address. Send the table in the form.")
     deadline = time.monotonic() + _DEADLINE
     connection = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
-    with socket.create_connection((address, port), _TIMEOUT) as plain:
+    with socket.create_connection((str(address), port), _TIMEOUT) as plain:
         secured = parts.scheme == "https"
         connection.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=host) if secured else plain
         connection.request("GET", f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}")

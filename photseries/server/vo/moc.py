@@ -89,8 +89,8 @@ def _ranges(numbers: list[int]) -> list[str]:
 def _fits(cells: dict[int, list[int]], order: int) -> bytes:
     """Write a table of NUNIQ numbers, 4 * 4**order + number (MOC 2.0, section 4.3.1)."""
     numbers = sorted(4 * 4**one + number for one, several in cells.items() for number in several)
-    primary = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}
-    table = {
+    primary: dict[str, str | int] = {"SIMPLE": "T", "BITPIX": 8, "NAXIS": 0, "EXTEND": "T"}
+    table: dict[str, str | int] = {
         "XTENSION": "'BINTABLE'", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 8, "NAXIS2": len(numbers), "PCOUNT": 0,
         "GCOUNT": 1, "TFIELDS": 1, "TFORM1": "'1K      '", "TTYPE1": "'UNIQ    '", "MOCVERS": "'2.0     '",
         "MOCDIM": "'SPACE   '", "ORDERING": "'NUNIQ   '", "COORDSYS": "'C       '", "MOCORD_S": order,

@@ -25,8 +25,11 @@ _CREATED: Final = "2026-11-29T00:00:00Z"
 
 #: The records: what each describes.
 RECORDS: Final[Mapping[str, str]] = {
-    "tap": "TAP service", "scs": "cone search", "data": "data collection", "authority": "naming authority and publisher",
-}  # fmt: skip
+    "tap": "TAP service",
+    "scs": "cone search",
+    "data": "data collection",
+    "authority": "publisher",
+}
 
 
 def record(name: str, url: str, settings: VO) -> str:
@@ -47,12 +50,13 @@ def record(name: str, url: str, settings: VO) -> str:
     if name not in RECORDS:
         raise NotFoundError(f"There is no record {name[:40]!r}: there are {', '.join(RECORDS)}.")
     authority = f"ivo://{settings.authority}"
-    content = {
-        "tap": lambda: vosi.tap_capabilities(f"{url}/vo/tap", settings) + _tables(),
-        "scs": lambda: _cone_search(f"{url}/vo/scs"),
-        "data": lambda: _tables(),
-        "authority": lambda: "",
-    }[name]()
+    content = ""
+    if name == "tap":
+        content = vosi.tap_capabilities(f"{url}/vo/tap", settings) + _tables()
+    elif name == "scs":
+        content = _cone_search(f"{url}/vo/scs")
+    elif name == "data":
+        content = _tables()
     kind = {"tap": "vs:CatalogService", "scs": "vs:CatalogService", "data": "vs:CatalogResource"}
     identity = f"{authority}/{'photseries' if name == 'data' else name}"
     related = {

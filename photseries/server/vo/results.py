@@ -64,7 +64,7 @@ class ResultFormat:
 
 
 def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
-    """Give each column the type that the database says; a text in ASCII stays one, and an int that is stored as short."""
+    """Give each column the type that the database says; ASCII and int stay what they were declared as."""
     found = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
@@ -349,7 +349,7 @@ FORMATS: Final[Mapping[str, ResultFormat]] = {
     "votable/b2": ResultFormat(
         "application/x-votable+xml;serialization=BINARY2", ("votable/binary2", "votable/b"), _binary2
     ),
-    "csv": ResultFormat("text/csv;header=present", ("text/csv"), _separated(",")),
+    "csv": ResultFormat("text/csv;header=present", ("text/csv",), _separated(",")),
     "tsv": ResultFormat("text/tab-separated-values", (), _separated("\t")),
     "fits": ResultFormat("application/fits", ("image/fits",), _fits, "astropy"),
     "parquet": ResultFormat(

@@ -1,4 +1,4 @@
-"""The tables that queries may name, and their columns: from the table of fields, from ObsCore, and TAP_SCHEMA itself."""
+"""The tables that queries may name, and their columns: of the table of fields, of ObsCore, and TAP_SCHEMA itself."""
 
 from __future__ import annotations
 
@@ -121,9 +121,12 @@ _NEVER: Final = "always null"
 
 #: ObsCore 1.1, table 6; the last two columns are ours.
 _OBSCORE: Final = (
-    _obscore("dataproduct_type", "char", "", "meta.code.class", "ObsDataset.dataProductType", "always timeseries", **_MAIN),
     _obscore(
-        "calib_level", "int", "", "meta.code;obs.calib", "ObsDataset.calibLevel", "1: not calibrated, 2: calibrated", **_MAIN
+        "dataproduct_type", "char", "", "meta.code.class", "ObsDataset.dataProductType", "always timeseries", **_MAIN
+    ),
+    _obscore(
+        "calib_level", "int", "", "meta.code;obs.calib", "ObsDataset.calibLevel", "1: not calibrated, 2: calibrated",
+        **_MAIN,
     ),
     _obscore("obs_collection", "unicodeChar", "", "meta.id", "DataID.Collection", "series_name", **_MAIN),
     _obscore("obs_id", "unicodeChar", "", "meta.id", "DataID.observationID", "series_name/series_obj_id", **_MAIN),
@@ -138,12 +141,12 @@ _OBSCORE: Final = (
     ),
     _obscore("target_name", "unicodeChar", "", "meta.id;src", "Target.Name", "obj_id", **_MAIN),
     _obscore(
-        "s_ra", "double", "deg", "pos.eq.ra", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C1", "right ascension, ICRS",
-        indexed=True, **_MAIN,
+        "s_ra", "double", "deg", "pos.eq.ra", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C1",
+        "right ascension, ICRS", indexed=True, **_MAIN,
     ),
     _obscore(
-        "s_dec", "double", "deg", "pos.eq.dec", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C2", "declination, ICRS",
-        indexed=True, **_MAIN,
+        "s_dec", "double", "deg", "pos.eq.dec", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C2",
+        "declination, ICRS", indexed=True, **_MAIN,
     ),
     _obscore("s_fov", "double", "deg", "phys.angSize;instr.fov", f"{_P}.Coverage.Bounds.Extent.diameter", _NEVER),
     _obscore(
@@ -161,7 +164,10 @@ _OBSCORE: Final = (
         "t_max", "double", "d", "time.end;obs.exposure", f"{_T}.Coverage.Bounds.Limits.StopTime",
         "MJD of the last row, UTC; as it is where the time scale is unknown", **_MAIN,
     ),
-    _obscore("t_exptime", "double", "s", "time.duration;obs.exposure", f"{_T}.Coverage.Support.Extent", "all exposures together", **_MAIN),
+    _obscore(
+        "t_exptime", "double", "s", "time.duration;obs.exposure", f"{_T}.Coverage.Support.Extent",
+        "all exposures together", **_MAIN,
+    ),
     _obscore("t_resolution", "double", "s", "time.resolution", f"{_T}.Resolution.Refval.value", "one exposure"),
     _obscore("t_xel", "long", "", "meta.number", f"{_T}.numBins", "rows of the table"),
     _obscore(
@@ -175,9 +181,13 @@ _OBSCORE: Final = (
     _obscore("em_res_power", "double", "", "spect.resolution", f"{_EM}.Resolution.ResolPower.refVal", _NEVER),
     _obscore("em_xel", "long", "", "meta.number", f"{_EM}.numBins", "always 1"),
     _obscore("o_ucd", "char", "", "meta.ucd", "Char.ObservableAxis.ucd", "UCD of the brightness"),
-    _obscore("pol_states", "char", "", "meta.code;phys.polarization", "Char.PolarizationAxis.stateList", _NEVER),
+    _obscore(
+        "pol_states", "char", "", "meta.code;phys.polarization", "Char.PolarizationAxis.stateList", _NEVER
+    ),
     _obscore("pol_xel", "long", "", "meta.number", "Char.PolarizationAxis.numBins", _NEVER),
-    _obscore("facility_name", "unicodeChar", "", "meta.id;instr.tel", "Provenance.ObsConfig.Facility.name", "the telescope"),
+    _obscore(
+        "facility_name", "unicodeChar", "", "meta.id;instr.tel", "Provenance.ObsConfig.Facility.name", "the telescope"
+    ),
     _obscore(
         "instrument_name", "unicodeChar", "", "meta.id;instr", "Provenance.ObsConfig.Instrument.name", "the instrument",
         **_MAIN,
@@ -253,7 +263,7 @@ TABLES: Final[Mapping[str, Table]] = {
                 _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
                 _text("filters", "its filters, with spaces between", ucd="meta.id;instr.filter"),
                 *(
-                    Column(name=name, datatype="double", unit=unit, ucd="pos.earth", description=f"{name} of the telescope")
+                    Column(name=name, datatype="double", unit=unit, ucd="pos.earth", description="of the telescope")
                     for name, unit in zip(PLACE, ("deg", "deg", "m"), strict=True)
                 ),
                 replace(_CREATED, description="when the instrument was created"),

@@ -1,7 +1,7 @@
 """Tables that a query brings along: the first table of a VOTable, by a reader that expands no entities.
 
-It knows TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. Numbers of rows and columns are bounded while it
-reads, so that a stranger's document takes no more memory than its own length and those bounds allow.
+It knows TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. Rows and columns are bounded while it reads, so
+that a stranger's document takes no more memory than its own length and those bounds allow.
 """
 
 from __future__ import annotations
@@ -82,10 +82,8 @@ class _Reading:
             if "href" in attributes:
                 raise self.refused("a STREAM elsewhere (href) is not accepted.")
             self.encoding = attributes.get("encoding", "")
-        elif tag == "TR":
-            self.row = []
-        elif tag == "TD":
-            self.text = []
+        elif tag in ("TR", "TD"):
+            self.row, self.text = [] if tag == "TR" else self.row, []
 
     def characters(self, text: str) -> None:
         """Take text."""
@@ -131,7 +129,7 @@ class _Reading:
             raise self.refused(f"the column {name[:40]!r} is an array: only texts may be.")
         if any(one.name.lower() == name.lower() for one in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
-        known = {key: attributes.get(key) for key in ("unit", "ucd", "utype", "xtype")}
+        known: dict[str, Any] = {key: attributes.get(key) for key in ("unit", "ucd", "utype", "xtype")}
         self.columns.append(Column(name=name, datatype=datatype, arraysize=size, **known))
         self.nulls.append(None)
 
@@ -267,7 +265,7 @@ def temporary_table(number: int, upload: Upload) -> TemporaryTable:
 
 
 def _ranges(upload: Upload, cone: Cone) -> tuple[list[str], list[str]]:
-    """Return the beginnings and the ends of the ranges of HEALPix numbers around each row, as arrays of the database."""
+    """Return the first and last HEALPix numbers of the ranges around each row, as arrays of the database."""
     values = [[row[place] for row in upload.rows] for place in (cone.ra, cone.dec)]
     try:
         ra, dec = (np.array(one, dtype=float) for one in values)

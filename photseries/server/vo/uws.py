@@ -113,7 +113,7 @@ class Jobs:
             values["destruction"] = self._destruction(given["DESTRUCTION"])
         if "EXECUTIONDURATION" in given:
             values["duration"] = self._duration(given["EXECUTIONDURATION"])
-        phases = PHASES
+        phases: tuple[str, ...] = PHASES
         if known := self._known({**job.parameters, **given}) if set(given) & set(_KNOWN) else {}:
             values["parameters"], phases = known, PHASES[:1]
         if values:

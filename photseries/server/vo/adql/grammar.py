@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from sqlglot import exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
@@ -23,7 +23,7 @@ _CLOSES: Final = (TokenType.R_PAREN, TokenType.END)
 
 
 class ADQL(Dialect):
-    """Functions have no meaning here, the translator gives it to them; only CAST and CASE have a syntax of their own."""
+    """Functions get their meaning from the translator; only CAST and CASE have a syntax of their own."""
 
     class Tokenizer(tokens.Tokenizer):
         """Words: comments are those that begin with two hyphens."""
@@ -32,13 +32,13 @@ class ADQL(Dialect):
         KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": TokenType.TOP}  # noqa: RUF012
 
     class Parser(parser.Parser):
-        """Sentences."""
+        """Sentences. TOP belongs to its own SELECT, also in the last one of a UNION."""
 
-        FUNCTIONS: Any = {}  # noqa: RUF012
-        FUNCTION_PARSERS: Any = {"CAST": lambda self: self._parse_cast(True)}  # noqa: RUF012
-        NO_PAREN_FUNCTIONS: Any = {}  # noqa: RUF012
-        SET_OP_MODIFIERS: Any = {"order", "offset"}  # noqa: RUF012
-        NO_PAREN_FUNCTION_PARSERS: Any = {"CASE": lambda self: self._parse_case()}  # noqa: RUF012
+        FUNCTIONS: ClassVar[Any] = {}
+        FUNCTION_PARSERS: ClassVar[Any] = {"CAST": lambda self: self._parse_cast(True)}
+        NO_PAREN_FUNCTIONS: ClassVar[Any] = {}
+        SET_OP_MODIFIERS: ClassVar[Any] = {"order", "offset"}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar[Any] = {"CASE": lambda self: self._parse_case()}
 
 
 def refused(message: str) -> InvalidError:
@@ -86,4 +86,5 @@ def _plain(error: SqlglotError) -> str:
     if "description" not in first:
         return str(error).partition("\n")[0]
     where = f" (line {first.get('line')}, column {first.get('col')}, near {first.get('highlight')!r})"
-    return first["description"].partition("\n")[0].replace("<class 'sqlglot.expressions.", "").rstrip(".") + where + "."
+    found = str(first["description"]).partition("\n")[0]
+    return found.replace("<class 'sqlglot.expressions.", "").rstrip(".") + where + "."

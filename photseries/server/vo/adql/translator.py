@@ -451,7 +451,7 @@ class _Translator:
 
     def _unary(self, node: exp.Expr, scope: Scope) -> str:
         _require(node, "this")
-        words = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
+        words: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
         return words[type(node)].format(self.sql(node.this, scope))
 
     def _constant(self, node: exp.Expr, scope: Scope) -> str:
@@ -591,7 +591,7 @@ class _Translator:
             f"{name} of these two shapes is not available: use a POINT or CIRCLE in a CIRCLE, BOX or POLYGON."
         )
 
-    def _region(self, node: exp.Expr, scope: Scope) -> Point | Circle | Polygon:
+    def _region(self, node: exp.Expr, scope: Scope) -> Point | Circle | Polygon:  # noqa: PLR0911  (one for each shape)
         """Return the shape that an argument is."""
         node = node.unnest()
         if isinstance(node, exp.Column):
@@ -614,7 +614,7 @@ class _Translator:
         raise refused(f"{name or _name(node)} is no shape with the right number of arguments.")
 
     def _column_point(self, node: exp.Column, scope: Scope) -> Point:
-        relation, place, visible = scope.resolve(node)
+        relation, _, visible = scope.resolve(node)
         if relation is None or relation.position is None or visible.column.xtype != "adql:REGION":
             raise refused(f"The column {node.name!r} is no shape: use POINT(ra, dec).")
         lon, lat = (relation.columns[one].sql for one in relation.position)
@@ -852,6 +852,7 @@ def _looked_up(pair: Pair) -> str:
         raise ValueError("a pair without an upload")
     number = upload.cone(*pair.places, pair.radius)
     alias, source, other = pair.near.alias, pair.near.source, pair.upload.alias
-    inner = f"SELECT * FROM {source} AS v WHERE v.healpix BETWEEN r.low AND r.high OFFSET 0"
+    # Every part of these is a name that was made here.
+    inner = f"SELECT * FROM {source} AS v WHERE v.healpix BETWEEN r.low AND r.high OFFSET 0"  # noqa: S608
     ranges = f"unnest({other}.low{number}, {other}.high{number}) AS r(low, high)"
-    return f"LATERAL (SELECT v.* FROM {ranges} CROSS JOIN LATERAL ({inner}) AS v) AS {alias}"
+    return f"LATERAL (SELECT v.* FROM {ranges} CROSS JOIN LATERAL ({inner}) AS v) AS {alias}"  # noqa: S608
