@@ -7,7 +7,7 @@ from pathlib import Path
 
 from photseries import errors
 from photseries.client.queries import KEYWORDS
-from photseries.fields import ANSWERED, FEATURES, FIELDS, SETTABLE, STATISTICS
+from photseries.fields import ANSWERED, FEATURES, FIELDS, PERIOD, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
 from photseries.server.accounts import KINDS
@@ -176,7 +176,7 @@ DOCUMENTS = {
     "docs/formats.md": {"formats": formats, "exports": exports},
     "docs/readers.md": {"surveys": surveys},
     "docs/import.md": {"reasons": reasons},
-    "docs/variability.md": {"features": lambda: statistics(FEATURES)},
+    "docs/variability.md": {"features": lambda: statistics(FEATURES), "period": lambda: statistics(PERIOD)},
     "docs/vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
     "photseries/client/criteria.py": {"criteria": lambda: criteria(False), "cone": lambda: criteria(True)},
 }

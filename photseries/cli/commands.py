@@ -50,6 +50,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "undo": Entry(
             "photseries.cli.series", "Undo an upload batch: delete what it created, restore what it changed."
         ),
+        "periods": Entry(
+            "photseries.cli.series",
+            "List the periods of a series, store one, or remove your own; the preferred one comes first.",
+        ),
         "restore": Entry("photseries.cli.series", "Bring back a deleted series, or an earlier revision of a series."),
     },
 }

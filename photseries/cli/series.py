@@ -175,6 +175,39 @@ def undo(client: Client, batch: str, dry_run: bool, as_json: bool) -> None:
             click.echo(f"{outcome} ({len(ids):,}): {' '.join(map(str, ids))}")
 
 
+@click.command()
+@identity
+@click.option("--put", "period", metavar="DAYS", type=float, help="Store this period as yours; needs --method.")
+@click.option("--method", help="How it was found, in any words; with --delete: only the period of this method.")
+@click.option("--preferred", is_flag=True, help="With --put: make it the period of the series.")
+@click.option("--delete", is_flag=True, help="Remove your own periods.")
+@json_option
+@connected
+def periods(
+    client: Client,
+    series_id: int,
+    period: float | None,
+    method: str | None,
+    preferred: bool,
+    delete: bool,
+    as_json: bool,
+) -> None:
+    """List the periods of a series, store one, or remove your own; the preferred one comes first."""
+    if period is not None:
+        if method is None or delete:
+            raise click.UsageError("--put needs --method, and goes without --delete.")
+        client.put_period(series_id, period, method, preferred=preferred)
+    elif delete:
+        client.delete_periods(series_id, method)
+    found = client.periods(series_id)
+    if as_json:
+        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
+        return
+    columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
+    for line in table_lines(found, columns, None):
+        click.echo(line)
+
+
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     """Draw the light curve as wide as the terminal."""
     # Here, because they bring pandas, which the other commands and every --help do without.
@@ -208,4 +241,4 @@ def _facts(metadata: Mapping[str, Any]) -> Iterator[str]:
         yield from table_lines(rows, ["column", *_OF_COLUMNS.values()], None)
 
 
-COMMANDS = (get, show, open_page, delete, purge, restore, undo)
+COMMANDS = (get, show, open_page, delete, purge, restore, undo, periods)

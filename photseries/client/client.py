@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -363,6 +364,64 @@ class Client:
         found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
         return found
 
+    def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: Any) -> dict[str, Any]:
+        """Search a series for periods.
+
+        Parameters
+        ----------
+        series_id : int
+        method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
+        **parameters
+            Others of ``GET .../periodogram``: ``min_period``, ``max_period`` [d], ``peaks``, ``brightness`` ...
+
+        Returns
+        -------
+        dict
+            ``peaks``, the highest first, each with its ``period`` and ``power``; ``frequency`` [1/d] and ``power`` as
+            lists; and what was searched (docs/api.md).
+
+        Raises
+        ------
+        InvalidError
+            When the series allows no search, or a parameter is unknown.
+        LateError, NotInstalledError, NotFoundError
+        """
+        found: dict[str, Any] = self._transport.read(
+            f"{path_of(series_id)}/periodogram", {"method": method, **_camel_case(parameters)}
+        )
+        return found
+
+    def periods(self, series_id: int) -> list[dict[str, Any]]:
+        """List the periods of a series, the preferred one first: ``period`` [d], ``method``, ``who``, ``when`` ..."""
+        found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]
+        return found
+
+    def put_period(self, series_id: int, period: float, method: str, *, preferred: bool = False) -> None:
+        """Store a period of a series, in place of one's earlier one of the same method.
+
+        Parameters
+        ----------
+        series_id : int
+        period : float
+            [d]
+        method : str
+            How it was found, in any words.
+        preferred : bool
+            Whether it is to be the ``period`` of the series, which searches compare; for the owner and tokens that may
+            change the series.
+
+        Raises
+        ------
+        ForbiddenError, InvalidError, NotFoundError
+        """
+        written = message(None, {"period": period, "method": method, "preferred": preferred})
+        self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
+
+    def delete_periods(self, series_id: int, method: str | None = None) -> None:
+        """Remove one's own periods of a series, all or that of one method."""
+        asked = {} if method is None else {"method": method}
+        self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=asked)
+
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """List what series can refer to: the entries of a registry that the token may see."""
         return list(self._finder.entries(kind))
@@ -613,6 +672,11 @@ class Client:
 
 def _if_match(series_id: int, revision: int | None) -> dict[str, str]:
     return {} if revision is None else {"If-Match": f'"{series_id}.{revision:d}.none"'}
+
+
+def _camel_case(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
+    return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}
 
 
 def _names(names: str | Sequence[str]) -> Sequence[str]:

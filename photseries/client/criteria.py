@@ -241,6 +241,12 @@ class Criteria(TypedDict, total=False):
     """Series whose points_per_night is at least this."""
     max_points_per_night: float | None
     """Series whose points_per_night is at most this."""
+    min_period: float | None
+    """Series whose period is at least this [d]."""
+    max_period: float | None
+    """Series whose period is at most this [d]."""
+    max_false_alarm: float | None
+    """Series whose period_false_alarm is at most this."""
     stat: str | Sequence[str] | None
     """Series with such a statistic of one of their columns; may be given several times."""
     use_robust_mag_and_rms: bool | None

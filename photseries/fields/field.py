@@ -45,8 +45,8 @@ class Section(Enum):
 
     RECORD and FILE are columns of the catalogue that the service sets. METADATA is set by clients and stands in the
     catalogue and, where ``in_file``, in the stored file. SHARING is set by clients and has tables of its own. STATISTIC
-    is computed from the table of the series when it is stored; so is FEATURE, which a list has only on request. SEARCH
-    is computed for one answer.
+    is computed from the table of the series when it is stored; so is FEATURE, which a list has only on request. PERIOD
+    is computed later, or stated by a user. SEARCH is computed for one answer.
     """
 
     RECORD = "record"
@@ -55,6 +55,7 @@ class Section(Enum):
     FILE = "file"
     STATISTIC = "statistic"
     FEATURE = "feature"
+    PERIOD = "period"
     SEARCH = "search"
 
 

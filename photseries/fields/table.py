@@ -22,6 +22,7 @@ from photseries.fields.field import (
     Section,
     Type,
 )
+from photseries.fields.periods import PERIOD_FIELDS
 
 __all__ = [
     "ANSWERED",
@@ -35,6 +36,7 @@ __all__ = [
     "LISTED",
     "METADATA",
     "OVERVIEW",
+    "PERIOD",
     "PER_COLUMN",
     "REFERENCES",
     "SETTABLE",
@@ -381,6 +383,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     _per_column("maxima", "Maximum", "maximum of each numeric column"),
     _per_column("stds", "Standard deviation", "standard deviation of each numeric column"),
     *FEATURE_FIELDS,
+    *PERIOD_FIELDS,
     _one(
         "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position",
         filled=True,
@@ -415,7 +418,10 @@ IN_FILE: Final = (*(name for name in METADATA if FIELDS[name].in_file), "owner_i
 STATISTICS: Final = _names(Section.STATISTIC)
 FEATURES: Final = _names(Section.FEATURE)
 
-#: Fields that are computed from the table of a series.
+#: Fields of the period of a series.
+PERIOD: Final = _names(Section.PERIOD)
+
+#: Fields that are computed from the table of a series when it is stored.
 COMPUTED: Final = (*STATISTICS, *FEATURES)
 
 #: Statistics that have one value for each numeric column of the table.
@@ -436,7 +442,7 @@ OVERVIEW: Final = (
 #: Fields of a series in a HATS export.
 EXPORTED: Final = tuple(
     name
-    for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC, Section.FEATURE)
+    for name in _names(Section.RECORD, Section.METADATA, Section.STATISTIC, Section.FEATURE, Section.PERIOD)
     if name not in PER_COLUMN and FIELDS[name].in_file
 )
 

@@ -4,7 +4,7 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
-from photseries.parameters.analysis import FOLDED, PERIODOGRAM, PLOT
+from photseries.parameters.analysis import FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT
 from photseries.parameters.kinds import choice
 from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
@@ -39,6 +39,7 @@ __all__ = [
     "MOST_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",
+    "OWN_PERIODS",
     "PART",
     "PERIODOGRAM",
     "PLOT",

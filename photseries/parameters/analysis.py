@@ -8,7 +8,7 @@ from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
 from photseries.parameters.one import PART
 from photseries.parameters.table import Parameter
 
-__all__ = ["FOLDED", "PERIODOGRAM", "PLOT"]
+__all__ = ["FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT"]
 
 _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
@@ -64,6 +64,11 @@ FOLDED: tuple[Parameter, ...] = (
     _UNIT,
     _QUALITY,
     *_TIMES,
+)
+
+#: The parameter that says which of one's own periods to remove.
+OWN_PERIODS: tuple[Parameter, ...] = (
+    Parameter(name="method", kind=TEXT, sentence="Only the period of this method; all of one's own unless given."),
 )
 
 #: The parameters of a plot.

@@ -22,6 +22,7 @@ __all__ = [
     "EVERYONE",
     "MANAGE",
     "PERMISSIONS",
+    "STATE_PERIODS",
     "UPLOAD",
     "Grant",
     "Principal",
@@ -159,6 +160,7 @@ ANY_TOKEN = Requirement()
 CREATE_SERIES = Requirement((Grant(UPLOAD),))
 CREATE_SOURCES = Requirement((Grant(UPLOAD),))
 CHANGE_SERIES = Requirement((Grant(UPLOAD, "own"), Grant(MANAGE, "visible")))
+STATE_PERIODS = Requirement((Grant(UPLOAD), Grant(MANAGE)))
 CHANGE_REGISTRIES = Requirement((Grant(ADMIN),))
 
 

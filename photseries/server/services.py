@@ -11,7 +11,7 @@ from pathlib import Path
 from photseries.errors import StartError, UnavailableError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Restorer, SeriesReader, Upkeep
+from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Periods, Restorer, SeriesReader, Upkeep
 from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations, vo_views
 from photseries.server.catalogue.engine import Catalogue, require_version
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 #: Connections beside those of the request threads: the sweep holds two for its locks and works through another, the
 #: metrics count series through one, the first in the queue of those who change one series holds one for its lock, and
-#: so does each job of TAP, and the one that ends.
+#: each job of TAP one, and the one that ends; the service with the background worker one for its lock.
 SPARE_CONNECTIONS = 6 + VO.jobs
 
 
@@ -52,6 +52,7 @@ class Services:
     reader: SeriesReader
     exporter: Exporter
     analysis: Analysis
+    periods: Periods
     accounts: Accounts
     upkeep: Upkeep
 
@@ -173,6 +174,7 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             reader=reader,
             exporter=Exporter(catalogue, store, reader, config.directory),
             analysis=Analysis(reader, config.periodogram, config.photometry.detection_threshold),
+            periods=Periods(catalogue),
             accounts=Accounts(catalogue, config.access.token_lifetime),
             upkeep=Upkeep(catalogue, store, config),
         )

@@ -19,6 +19,7 @@ from photseries.server.archive.analysis import Analysis
 from photseries.server.archive.archive import Archive, Created
 from photseries.server.archive.batches import BatchUndo
 from photseries.server.archive.exports import Exporter
+from photseries.server.archive.periods import Periods
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.archive.restoring import Restorer
 from photseries.server.archive.upkeep import Damage, Swept, Upkeep
@@ -30,6 +31,7 @@ __all__ = [
     "Created",
     "Damage",
     "Exporter",
+    "Periods",
     "Restorer",
     "SeriesReader",
     "Swept",

@@ -167,6 +167,10 @@ class Catalogue:
         if seconds >= self._slow:
             log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(statement.split()))
 
+    def current_url(self) -> str:
+        """Return the URL of the server, with the password; an embedded server is brought back before."""
+        return self.engine.url.render_as_string(hide_password=False) if self._revive is None else self._revive()
+
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()

@@ -134,7 +134,9 @@ def _placed(principal: Principal, *, by_source: bool) -> Subquery:
 
 def _mark() -> ColumnElement[int]:
     """Return the part of a series in a fingerprint."""
-    return func.hashint8extended(SERIES.id, cast(SERIES.revision, BigInteger), type_=BigInteger)
+    revision = func.hashint8extended(SERIES.id, cast(SERIES.revision, BigInteger), type_=BigInteger)
+    # A period is no new revision; a series without one keeps the mark of earlier exports.
+    return revision.op("#")(func.coalesce(func.hashfloat8extended(SERIES.period, SERIES.id), 0))
 
 
 def _pixel(place: ColumnElement[int], order: int) -> ColumnElement[int]:

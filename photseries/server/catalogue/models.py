@@ -34,7 +34,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, MappedColumn, mapped_column
 from sqlalchemy.types import TypeEngine
 
-from photseries.fields import COMPUTED, FIELDS, KEY, METADATA, Field
+from photseries.fields import COMPUTED, FIELDS, KEY, METADATA, PERIOD, Field
 
 _POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
 
@@ -217,7 +217,8 @@ def _column(field: Field) -> MappedColumn[Any]:
     return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable, server_default=default)
 
 
-_FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in (*METADATA, *COMPUTED)})
+_OF_FIELDS = (*METADATA, *COMPUTED, *PERIOD)
+_FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) for name in _OF_FIELDS})
 
 
 class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
@@ -239,6 +240,8 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
 
     # A process of the previous version, which may still run, inserts rows of the first definitions.
     statistics_version: Mapped[int] = mapped_column(SmallInteger, server_default="1")
+    # The version of the search for the period; 0: is to be searched; -1: failed, or is older than the search.
+    analysis_version: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     # Metadata fields that were inferred from columns: an append infers them again.
     inferred: Mapped[list[str]] = mapped_column(server_default="{}")
     content_hash: Mapped[str]
@@ -258,7 +261,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
         Index(None, "instrument_id"),
         Index(None, "healpix"),
         Index(None, "statistics_version"),
-        *(Index(None, name, "id") for name in ("von_neumann", "chi2_dof", "amplitude")),
+        *(Index(None, name, "id") for name in ("von_neumann", "chi2_dof", "amplitude", "period", "analysis_version")),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "content_hash", postgresql_using="hash"),
         Index(None, "hash", postgresql_using="hash"),
@@ -290,6 +293,34 @@ class SeriesStream(Base):
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id), primary_key=True)
 
     __table_args__ = (Index(None, "stream_id"),)
+
+
+class SeriesPeriod(Base):
+    """A period of a series: one that the service found, which has no user, or one that a user states for a method.
+
+    The fields of the period in the row of the series repeat the preferred one, else that of the service.
+    """
+
+    __tablename__ = "series_periods"
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"))
+    user_id: Mapped[int | None] = mapped_column(ForeignKey(User.id))
+    at: Mapped[Moment]
+    method: Mapped[str]
+    period: Mapped[float]
+    power: Mapped[float | None]
+    false_alarm: Mapped[float | None]
+    error: Mapped[float | None]
+    preferred: Mapped[bool] = mapped_column(server_default="false")
+    # How the service searched.
+    version: Mapped[int | None] = mapped_column(SmallInteger)
+    grid: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+
+    __table_args__ = (
+        UniqueConstraint("series_id", "user_id", "method", postgresql_nulls_not_distinct=True),
+        Index(None, "series_id", unique=True, postgresql_where=text("preferred")),
+        Index(None, "user_id", postgresql_where=text("user_id IS NOT NULL")),
+    )
 
 
 class SeriesHistory(Base):

@@ -46,6 +46,7 @@ from photseries.server.catalogue.models import (
     SeriesStream,
     UnlinkedBlob,
 )
+from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
 __all__ = ["DERIVED", "Changeable", "refused"]
@@ -205,10 +206,11 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
         When something that it refers to has gone.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
+    stale = stale_period() if "statistics_version" in values else {}
     statement = (
         update(Series)
         .where(Series.id == series_id, Series.revision == revision)
-        .values(**values, **moved, revision=revision + 1, modified=func.clock_timestamp())
+        .values(**values, **moved, **stale, revision=revision + 1, modified=func.clock_timestamp())
     )
     with refused(values):
         return connection.execute(statement).rowcount == 1

@@ -23,6 +23,10 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "recompute": Entry(
             "photseries.server.cli.operator", "Recompute the statistics of series that an earlier version stored."
         ),
+        "analyse": Entry(
+            "photseries.server.cli.operator",
+            "Search the periods of the series that have not been searched, or by an earlier version.",
+        ),
         "import": Entry("photseries.server.cli.importing", "Import the series of another archive."),
         "store": Entry("photseries.server.cli.store", "Copy the stored files to another store."),
         "adopt-store": Entry(

@@ -11,6 +11,7 @@ import shlex
 import socket
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
@@ -22,6 +23,7 @@ from photseries.cli.options import json_option, printed
 from photseries.cli.progress import progress
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
+from photseries.server.archive.period_search import PeriodSearcher
 from photseries.server.archive.recompute import Recomputer, Tally
 from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.catalogue import migrations
@@ -210,4 +212,28 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
     sys.exit(2 if failures else 0)
 
 
-COMMANDS = (serve, migrate, show_config, sweep, verify, recompute)
+@click.command()
+@json_option
+@configured()
+def analyse(config: Config, as_json: bool) -> None:
+    """Search the periods of the series that have not been searched, or by an earlier version.
+
+    The service searches new series by itself; this is for the others, and for those whose search failed. A command that
+    was interrupted continues when it is given again. Exit status 2 when a search failed.
+    """
+    outcomes: Counter[str] = Counter()
+    failures = []
+    with opened(config, existing=True) as services:
+        searcher = PeriodSearcher(services.catalogue, services.store, config.analysis)
+        with progress(searcher.total() if sys.stderr.isatty() else None) as advance:
+            for searched in searcher.run_all():
+                outcomes[searched.outcome] += 1
+                if searched.problem is not None:
+                    failures.append({"id": searched.series_id, "problem": searched.problem})
+                advance()
+    summary = {"series": outcomes.total(), "periods": outcomes["period"], "failed": len(failures)}
+    printed({**summary, "failures": failures} if as_json else [*failures, summary], as_json)
+    sys.exit(2 if failures else 0)
+
+
+COMMANDS = (serve, migrate, show_config, sweep, verify, recompute, analyse)

@@ -20,6 +20,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from photseries import __version__
 from photseries.errors import UnavailableError
+from photseries.server.archive.period_search import Searched
 from photseries.server.archive.upkeep import VERIFIED, Swept
 from photseries.server.services import Services
 
@@ -42,6 +43,7 @@ _OF_PROCESS: Mapping[str, tuple[str, str]] = {
 _OF_ARCHIVE: Mapping[str, str] = {
     "series": "Series in the archive.",
     "stored_bytes": "Size of the files of the series.",
+    "analysis_waiting": "New series whose period is not searched yet, at most 10,000.",
     "database_up": "Whether the database answered within the last minute.",
     "disk_free_bytes": "Free space of the disk of the data directory.",
     "disk_size_bytes": "Size of the disk of the data directory.",
@@ -80,6 +82,8 @@ class Metrics:
         self._uploads = self._counter("uploads", "Series stored.")
         self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by what became of them.", "outcome")
         self._swept = self._counter("swept_files", "Files that sweeps removed.")
+        self._analysed = self._counter("analysed_series", "Series whose period was searched, by outcome.", "outcome")
+        self._analysis = self._counter("analysis_seconds", "Time that these searches took.")
         self._cpu = Counter("process_cpu_seconds", "CPU time of all processes that serve.", registry=self._registry)
         self._own = ProcessCollector(registry=None)
         self._of_process = {name: self._gauge(name, *how) for name, how in _OF_PROCESS.items()}
@@ -119,11 +123,17 @@ class Metrics:
         self._swept.inc(swept.removed)
         self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
 
+    def analysed(self, searched: Searched) -> None:
+        """Count a search for a period."""
+        self._analysed.labels(searched.outcome).inc()
+        self._analysis.inc(searched.seconds)
+
     def measure(self) -> None:
         """Read the totals that the database keeps, and what ``photseries verify`` left."""
         found: dict[str, float] = {"database_up": 1}
         try:
             found["series"], found["stored_bytes"] = self._services.upkeep.totals()
+            found["analysis_waiting"] = self._services.periods.number_waiting()
         except UnavailableError:
             found["database_up"] = 0
         with contextlib.suppress(OSError, ValueError):  # it never ran here

@@ -34,6 +34,7 @@ from photseries.server.http.operation import (
     WhoAmIHandler,
 )
 from photseries.server.http.pages import PAGES, NotFoundPageHandler
+from photseries.server.http.periods import PeriodsHandler
 from photseries.server.http.registries import (
     AuditHandler,
     EntriesHandler,
@@ -59,6 +60,7 @@ from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
 from photseries.server.settings import VO, Server
+from photseries.server.worker import Worker
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
 
@@ -81,6 +83,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)/restore", RestoreHandler, {}),
     (r"/api/photometric_series/([^/]+)/data", FileHandler, {}),
     (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
+    (r"/api/photometric_series/([^/]+)/periods", PeriodsHandler, {}),
     (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
     (r"/api/photometric_series/([^/]+)/plot\.png", PlotHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
@@ -213,10 +216,14 @@ async def _serve(
         asyncio.create_task(_sweep_regularly(shared, own)),
         asyncio.create_task(_measure_regularly(shared, own)),
     ]
+    worker = Worker(services, shared.metrics.analysed)
     gc.collect()
     gc.freeze()  # what is there now stays: a full collection need not look at it
     announce()
+    if services.config.analysis.worker:
+        worker.start()
     await stopping.wait()
+    worker.stop()
     if orphaned is not None:
         loop.remove_reader(orphaned)
     log.info("stopping: %d requests in flight", len(shared.in_flight))
@@ -225,6 +232,8 @@ async def _serve(
     for task in upkeep:
         task.cancel()
     await connections.drain(settings.stop_timeout)
+    if worker.is_alive():
+        await loop.run_in_executor(own, worker.join, settings.stop_timeout)
     return deadline
 
 

@@ -8,6 +8,7 @@ the commented reference; a test holds it against the defaults.
 from photseries.server.settings.loading import load, shown
 from photseries.server.settings.sections import (
     VO,
+    Analysis,
     Config,
     Data,
     Database,
@@ -23,6 +24,7 @@ from photseries.server.settings.sections import (
 
 __all__ = [
     "VO",
+    "Analysis",
     "Config",
     "Data",
     "Database",

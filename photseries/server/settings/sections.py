@@ -14,6 +14,7 @@ from photseries.hdf5 import limits as hdf5
 
 __all__ = [
     "VO",
+    "Analysis",
     "Config",
     "Data",
     "Database",
@@ -205,6 +206,21 @@ class Periodogram:
 
 
 @dataclass(frozen=True)
+class Analysis:
+    """The search for the periods of new series, in the background."""
+
+    worker: bool = True
+    deadline: float = 20.0  # [s] per series
+    frequencies: int = 500_000
+    memory: int = 2048 * MIB  # [bytes]
+
+    def __post_init__(self) -> None:
+        for name in ("deadline", "frequencies"):
+            _require(getattr(self, name) > 0, f"analysis.{name}", "must be positive")
+        _require(self.memory >= 512 * MIB, "analysis.memory", f"must be at least {512 * MIB}")
+
+
+@dataclass(frozen=True)
 class Access:
     """What may be done without a token."""
 
@@ -273,6 +289,7 @@ class Config:
     sandbox: Sandbox = field(default_factory=Sandbox)
     photometry: Photometry = field(default_factory=Photometry)
     periodogram: Periodogram = field(default_factory=Periodogram)
+    analysis: Analysis = field(default_factory=Analysis)
     access: Access = field(default_factory=Access)
     vo: VO = field(default_factory=VO)
     log: Log = field(default_factory=Log)

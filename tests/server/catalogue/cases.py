@@ -187,6 +187,8 @@ CASES = [
     *min_max("NumFlagged", "num_flagged", 3),
     *listed("featuresOf", "features_of", "mag", "flux", "Mag"),
     *(case for what, field in FEATURES.items() for case in min_max(what, field, 0.1)),
+    *min_max("Period", "period", 0.1),
+    *same("maxFalseAlarm", "period_false_alarm", ["1e-3"], yes=[0.0, 1e-300, 1e-3], no=[0.0011, 1.0, None]),
     statistic("medians", "bg<600", [BELOW, TINY], [*EQUAL, ABOVE, *ABSENT]),
     statistic("medians", "bg <= 6e2", [*EQUAL, BELOW, TINY], [ABOVE, *ABSENT]),
     statistic("medians", "bg>600.0", [ABOVE, HUGE], [*EQUAL, BELOW, *ABSENT]),

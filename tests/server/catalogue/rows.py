@@ -5,7 +5,7 @@ import itertools
 
 from sqlalchemy import update
 
-from photseries.fields import METADATA, STATISTICS
+from photseries.fields import METADATA, PERIOD, STATISTICS
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue import series
@@ -75,9 +75,9 @@ def values(**fields):
 def insert(connection, *, group_ids=(), stream_ids=(), **fields):
     """Insert a series and give its id."""
     identity = series.create(connection, values(**fields), sorted(group_ids), sorted(stream_ids))
-    moments = {name: fields[name] for name in ("created_at", "modified", "revision") if name in fields}
-    if moments:
-        connection.execute(update(Series).where(SERIES.id == identity).values(moments))
+    later = {name: fields[name] for name in ("created_at", "modified", "revision", *PERIOD) if name in fields}
+    if later:
+        connection.execute(update(Series).where(SERIES.id == identity).values(later))
     return identity
 
 

@@ -101,7 +101,7 @@ def test_a_used_up_pool_is_a_503(services, monkeypatch):
 
 
 def test_every_reference_restricts(services):
-    """Memberships, sharing and sessions go with what they belong to; everything else protects it."""
+    """Memberships, sharing, periods and sessions go with what they belong to; everything else protects it."""
     cascading = {
         (key.parent.table.name, key.column.table.name)
         for table in Base.metadata.tables.values()
@@ -113,6 +113,7 @@ def test_every_reference_restricts(services):
         ("stream_users", "streams"),
         ("series_groups", "photometric_series"),
         ("series_streams", "photometric_series"),
+        ("series_periods", "photometric_series"),
         ("sessions", "tokens"),
     }
 

@@ -121,7 +121,13 @@ _OF_FIELDS: Mapping[str, Schema] = {
 def add_answers(spec: APISpec) -> None:
     """Add the schemas of all answers to a document."""
     fields = _series_fields()
-    for name, schema in (*_about_series(fields), *_about_analyses(), *_about_registries(), *_about_the_service()):
+    for name, schema in (
+        *_about_series(fields),
+        *_about_analyses(),
+        *_periods(),
+        *_about_registries(),
+        *_about_the_service(),
+    ):
         spec.components.schema(name, schema)
 
 
@@ -239,6 +245,8 @@ def _summary() -> Schema:
     return record({"series": INTEGER, "sources": INTEGER, **span, **lists}, example)
 
 
+_OF_PERIOD = ("power", "false_alarm", "error")
+
 _POINTS: Schema = {
     **_DESCRIBED,
     "num_points": INTEGER,
@@ -322,6 +330,26 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
             },
         ),
     )
+
+
+def _periods() -> Iterator[tuple[str, Schema]]:
+    unknown = nullable(NUMBER)
+    period = {
+        "period": {**NUMBER, "description": "[d]"},
+        "method": TEXT,
+        "preferred": {**FLAG, "description": "Whether it is the period of the series."},
+        **{name: {**unknown, "description": FIELDS[f"period_{name}"].sentence} for name in _OF_PERIOD},
+        "who": {**nullable(TEXT), "description": "The user who states it; null: the service found it."},
+        "when": MOMENT,
+        "version": {**nullable(INTEGER), "description": "Of the search by the service."},
+        "grid": {
+            "type": ["object", "null"],
+            "description": "What the service searched: min_period, max_period [d], num_frequencies.",
+        },
+    }
+    example = dict(examples.PERIOD)
+    yield "Periods", record({"periods": several(record(period, example))}, {"periods": [example]})
+    yield "RemovedPeriods", record({"deleted": INTEGER}, {"deleted": 1})
 
 
 def _page() -> dict[str, Schema]:

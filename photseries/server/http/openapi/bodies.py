@@ -16,6 +16,7 @@ from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.accounts import KINDS
 from photseries.server.http.openapi import examples
 from photseries.server.schemas.metadata import MetadataSchema
+from photseries.server.schemas.periods import PERIOD
 from photseries.server.schemas.registries import CHANGES, CREATIONS
 from photseries.server.schemas.restoring import RESTORE, UNDO
 
@@ -57,6 +58,8 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     for name, schema in _about_series(MetadataSchema(filters, Limits().depth).json_schema()):
         spec.components.schema(name, schema)
     spec.components.schema("Restore", {**convert(RESTORE), "example": {"revision": 1}})
+    period = {name: examples.PERIOD[name] for name in ("period", "method", "preferred")}
+    spec.components.schema("Period", {**convert(PERIOD), "example": period})
     undo = {"batch": examples.SERIES["batch"], "dryRun": True}
     spec.components.schema("Undo", {**convert(UNDO), "example": undo})
     for kind in KINDS:

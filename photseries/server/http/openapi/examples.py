@@ -121,6 +121,22 @@ def _series() -> dict[str, Any]:
 #: The example as an answer shows it, without its table.
 SERIES: Mapping[str, Any] = MappingProxyType(_series())
 
+#: A period of it that a user states.
+PERIOD: Mapping[str, Any] = MappingProxyType(
+    {
+        "period": 0.55,
+        "method": "by eye",
+        "preferred": True,
+        "power": None,
+        "false_alarm": None,
+        "error": None,
+        "who": "anna",
+        "when": MOMENT,
+        "version": None,
+        "grid": None,
+    }
+)
+
 #: A change of it, as the history tells.
 EVENT: Mapping[str, Any] = MappingProxyType(
     {

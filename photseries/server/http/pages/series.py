@@ -55,6 +55,7 @@ class SeriesPageHandler(PageHandler):
             "words": written(fields, Section.METADATA),
             "statistics": written(fields, Section.STATISTIC),
             "features": written(fields, Section.FEATURE),
+            "period": written(fields, Section.PERIOD),
             "per_column": [FIELDS[name] for name in PER_COLUMN],
             "history": self.services.reader.history(self.principal, series_id),
             "formats": [one.name for one in WRITERS.values() if one.is_installed],

@@ -1,0 +1,92 @@
+"""The period that the service keeps of a series."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from photseries.lightcurve.periodogram import search_periods
+from photseries.lightcurve.samples import Samples
+
+__all__ = ["LEAST_POINTS", "PERIODS_VERSION", "FoundPeriod", "find_period"]
+
+#: The version of the search below; ``photseries analyse`` searches again what an earlier one has searched.
+PERIODS_VERSION: Final = 1
+
+#: With fewer points noise alone has peaks of great power.
+LEAST_POINTS: Final = 20
+
+#: Peaks that are looked at: those at the edge of the grid are trends.
+_PEAKS: Final = 5
+
+
+@dataclass(frozen=True)
+class FoundPeriod:
+    """The best period of a series.
+
+    Attributes
+    ----------
+    method : str
+    period : float
+        [d]
+    power : float
+        From 0 to 1.
+    false_alarm : float or None
+        The probability that white noise alone has a peak as high.
+    error : float or None
+        The standard deviation of the period [d].
+    grid : dict of str to float
+        What was searched: ``min_period``, ``max_period`` [d] and ``num_frequencies``.
+    """
+
+    method: str
+    period: float
+    power: float
+    false_alarm: float | None
+    error: float | None
+    grid: dict[str, float]
+
+
+def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> FoundPeriod | None:
+    """Find the best Lomb-Scargle period of a light curve.
+
+    Parameters
+    ----------
+    points : Samples
+    most_frequencies : int
+        See :func:`~photseries.lightcurve.periodogram.choose_grid`.
+    seconds : float
+        The time that the search may take, held to about a second.
+
+    Returns
+    -------
+    FoundPeriod or None
+        Of the highest peak that is not at the edge of the searched periods, where a trend has its power. None when
+        there is no such peak, or there are fewer than 20 points.
+
+    Raises
+    ------
+    InvalidError
+        When the light curve allows no search; see :func:`~photseries.lightcurve.periodogram.search_periods`.
+    LateError
+        When it takes too long.
+    """
+    if len(points.mjd) < LEAST_POINTS:
+        return None
+    search = search_periods(
+        points.mjd,
+        points.value,
+        points.error,
+        most_frequencies=most_frequencies,
+        most_peaks=_PEAKS,
+        seconds=seconds,
+    )
+    best = next((peak for peak in search.peaks if not peak.at_edge), None)
+    if best is None:
+        return None
+    grid = {
+        "min_period": 1 / search.grid.last,
+        "max_period": 1 / search.grid.first,
+        "num_frequencies": search.grid.count,
+    }
+    return FoundPeriod("lomb_scargle", best.period, best.power, best.false_alarm, best.period_error, grid)

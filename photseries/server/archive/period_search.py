@@ -1,0 +1,126 @@
+"""Search the periods of series that have none yet, for the background worker and for the operator's command."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from photseries.errors import DamagedError, InvalidError, LateError
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.curve import good_rows
+from photseries.lightcurve.periods import LEAST_POINTS, FoundPeriod, find_period
+from photseries.lightcurve.samples import samples, unit_of
+from photseries.server.archive.blobs import read_table
+from photseries.server.catalogue import periods
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.catalogue.periods import Waiting
+from photseries.server.settings import Analysis
+from photseries.server.storage.contract import Store
+
+__all__ = ["Outcome", "PeriodSearcher", "Searched"]
+
+Outcome = Literal["period", "none", "failed"]
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What became of one series.
+
+    Attributes
+    ----------
+    series_id : int
+    outcome : {"period", "none", "failed"}
+        "none": it has too few points, or no peak that is a period.
+    seconds : float
+    problem : str, optional
+        Why it failed.
+    """
+
+    series_id: int
+    outcome: Outcome
+    seconds: float
+    problem: str | None = None
+
+
+class PeriodSearcher:
+    """Searches the periods of series and stores them.
+
+    A series that changes meanwhile is searched again. So several searches may run at the same time, and one may be
+    killed at any moment.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    settings : Analysis
+    """
+
+    def __init__(self, catalogue: Catalogue, store: Store, settings: Analysis) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._settings = settings
+
+    def total(self) -> int:
+        """Count the series that :meth:`run_all` would search."""
+        with self._catalogue.reading() as connection:
+            return periods.number_waiting(connection, only_new=False)
+
+    def run_new(self) -> Iterator[int | Searched]:
+        """Search the series that are new or have changed, the newest first; yield each id before its search.
+
+        Raises
+        ------
+        UnavailableError
+            When the database or the store is not available.
+        """
+        while (seen := self._next(only_new=True)) is not None:
+            yield seen.blob.series_id
+            yield self._search(seen)
+
+    def run_all(self) -> Iterator[Searched]:
+        """Search the series that this version has not searched, in the order of their ids; raise as :meth:`run_new`."""
+        after = 0
+        while (seen := self._next(only_new=False, after=after)) is not None:
+            after = seen.blob.series_id
+            yield self._search(seen)
+
+    def give_up(self, series_id: int) -> None:
+        """Leave a new series to :meth:`run_all`: its search has killed the worker."""
+        with self._catalogue.transaction() as connection:
+            periods.give_up(connection, series_id)
+
+    def _next(self, *, only_new: bool, after: int = 0) -> Waiting | None:
+        with self._catalogue.reading() as connection:
+            return periods.next_waiting(connection, only_new=only_new, after=after)
+
+    def _search(self, seen: Waiting) -> Searched:
+        begin = time.monotonic()
+        found: FoundPeriod | None = None
+        outcome: Outcome = "none"
+        problem: str | None = None
+        try:
+            found = self._period(seen)
+            outcome = "none" if found is None else "period"
+        except InvalidError:
+            pass  # a light curve without two times, or without variation
+        except (DamagedError, LateError) as error:
+            outcome, problem = "failed", error.message
+        except MemoryError:
+            outcome, problem = "failed", "The search needs more memory than analysis.memory allows."
+        with self._catalogue.transaction() as connection:
+            if outcome == "failed":
+                periods.give_up(connection, seen.blob.series_id)
+            else:
+                periods.finish(connection, seen, found)
+        return Searched(seen.blob.series_id, outcome, time.monotonic() - begin, problem)
+
+    def _period(self, seen: Waiting) -> FoundPeriod | None:
+        if seen.num_exp < LEAST_POINTS:
+            return None
+        frame = read_table(self._store, seen.blob).frame
+        calibration = calibration_of(seen.metadata)
+        points = samples(frame, unit_of(frame, calibration), calibration, good=good_rows(frame, seen.metadata))
+        settings = self._settings
+        return find_period(points, most_frequencies=settings.frequencies, seconds=settings.deadline)

@@ -1,0 +1,173 @@
+"""The statements about the periods of series: those that the service finds, and those that users state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy import Connection, ScalarSelect, Select, and_, delete, func, or_, select, true, update
+from sqlalchemy.dialects.postgresql import insert
+
+from photseries.fields import METADATA
+from photseries.lightcurve.periods import PERIODS_VERSION, FoundPeriod
+from photseries.server.catalogue.access import changeable, visible
+from photseries.server.catalogue.blobs import Blob, of_row
+from photseries.server.catalogue.models import SERIES, Series, SeriesPeriod, User
+from photseries.server.principal import Principal
+
+__all__ = ["Waiting", "stale_period"]
+
+_TABLE = SeriesPeriod.__table__.c
+
+#: Field of the series -> column of the periods.
+_FIELDS = {
+    "period": _TABLE.period,
+    "period_power": _TABLE.power,
+    "period_false_alarm": _TABLE.false_alarm,
+    "period_error": _TABLE.error,
+    "period_method": _TABLE.method,
+}
+
+#: Of a series whose search has failed, or that was stored before there was a search.
+_FAILED = {"analysis_version": -1}
+
+#: Most series that :func:`number_waiting` counts, as metrics ask regularly.
+_MOST_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A series whose period has to be searched."""
+
+    blob: Blob
+    revision: int
+    num_exp: int
+    metadata: Mapping[str, Any]
+
+
+def listed(connection: Connection, series_id: int) -> list[dict[str, Any]]:
+    """Return the periods of a series: the preferred one first, then that of the service, then the latest."""
+    statement = (
+        select(
+            *(_TABLE[name] for name in ("period", "method", "preferred", "power", "false_alarm", "error")),
+            User.username.label("who"),
+            _TABLE.at.label("when"),
+            _TABLE.version,
+            _TABLE.grid,
+        )
+        .outerjoin(User, User.id == _TABLE.user_id)
+        .join(Series, Series.id == _TABLE.series_id)
+        .where(_TABLE.series_id == series_id, or_(_TABLE.user_id.is_not(None), SERIES.analysis_version != 0))
+        .order_by(_TABLE.preferred.desc(), _TABLE.user_id.is_not(None), _TABLE.at.desc())
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def rights(connection: Connection, principal: Principal, series_id: int) -> bool | None:
+    """Return whether the principal may change a series, which stays until the end of the transaction; None if absent.
+
+    Changes of the periods of one series wait for each other.
+    """
+    statement = select(changeable(principal)).select_from(Series.__table__)
+    return connection.scalar(
+        statement.where(SERIES.id == series_id, visible(principal)).with_for_update(key_share=True)
+    )
+
+
+def put(connection: Connection, series_id: int, user_id: int, values: Mapping[str, Any]) -> None:
+    """Store a period of a user, in place of the user's earlier one of the same method."""
+    if values["preferred"]:
+        connection.execute(
+            update(SeriesPeriod).where(_TABLE.series_id == series_id, _TABLE.preferred).values(preferred=False)
+        )
+    _upsert(connection, {"series_id": series_id, "user_id": user_id, **values})
+    _show(connection, series_id)
+
+
+def remove(connection: Connection, series_id: int, user_id: int, method: str | None) -> int:
+    """Remove the periods that a user has stored, all or that of one method; return how many."""
+    own = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
+    if method is not None:
+        own.append(_TABLE.method == method)
+    removed = connection.execute(delete(SeriesPeriod).where(*own)).rowcount
+    if removed:
+        _show(connection, series_id)
+    return removed
+
+
+def number_waiting(connection: Connection, *, only_new: bool) -> int:
+    """Count the series whose period has to be searched; of new ones at most 10,000."""
+    found = select(SERIES.id).where(_is_waiting(only_new=only_new))
+    found = found.limit(_MOST_COUNTED) if only_new else found
+    return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
+
+
+def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> Waiting | None:
+    """Return a series whose period has to be searched: the newest one, or the next after an id; None at the end."""
+    statement = select(Series.__table__).where(_is_waiting(only_new=only_new))
+    order = (SERIES.analysis_version.desc(), SERIES.id.desc()) if only_new else (SERIES.id,)
+    if not only_new:
+        statement = statement.where(SERIES.id > after)
+    row = connection.execute(statement.order_by(*order).limit(1)).mappings().one_or_none()
+    if row is None:
+        return None
+    metadata = {name: row[name] for name in METADATA if row[name] is not None}
+    return Waiting(of_row(row["id"], row), row["revision"], row["num_exp"], metadata)
+
+
+def finish(connection: Connection, seen: Waiting, found: FoundPeriod | None) -> bool:
+    """Store what a search has found; return False when the series has changed since it was read."""
+    series_id = seen.blob.series_id
+    unchanged = (SERIES.id == series_id, SERIES.revision == seen.revision)
+    if connection.scalar(select(SERIES.id).where(*unchanged).with_for_update(key_share=True)) is None:
+        return False
+    connection.execute(delete(SeriesPeriod).where(_TABLE.series_id == series_id, _TABLE.user_id.is_(None)))
+    if found is not None:
+        _upsert(connection, {"series_id": series_id, "user_id": None, **asdict(found), "version": PERIODS_VERSION})
+    _show(connection, series_id, analysis_version=PERIODS_VERSION)
+    return True
+
+
+def give_up(connection: Connection, series_id: int) -> None:
+    """Count a series no longer as new, whose search has failed."""
+    connection.execute(update(Series).where(SERIES.id == series_id, _is_waiting(only_new=True)).values(**_FAILED))
+
+
+def stale_period() -> dict[str, Any]:
+    """Return the columns of a series whose table changes: only a period that is preferred stays."""
+    kept = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
+    return {"analysis_version": 0, **_shown(kept)}
+
+
+def _is_waiting(*, only_new: bool) -> Any:
+    return SERIES.analysis_version == 0 if only_new else SERIES.analysis_version < PERIODS_VERSION
+
+
+def _upsert(connection: Connection, values: Mapping[str, Any]) -> None:
+    statement = insert(SeriesPeriod).values(**values)
+    replaced = {name: value for name, value in values.items() if name not in ("series_id", "user_id", "method")}
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["series_id", "user_id", "method"], set_={**replaced, "at": func.clock_timestamp()}
+        )
+    )
+
+
+def _show(connection: Connection, series_id: int, **values: Any) -> None:
+    """Repeat the preferred period of a series in its row, else that of the service; set more columns of the row."""
+    is_searched = true() if values else SERIES.analysis_version != 0
+    candidates = or_(_TABLE.preferred, and_(_TABLE.user_id.is_(None), is_searched))
+    best = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, candidates)
+    best = best.order_by(_TABLE.preferred.desc()).limit(1)
+    connection.execute(update(Series).where(SERIES.id == series_id).values(**_shown(best), **values))
+
+
+def _shown(chosen: Select[Any]) -> dict[str, ScalarSelect[Any]]:
+    """Return the fields of a period that a statement finds."""
+    best = chosen.correlate(Series.__table__).scalar_subquery()
+    shown = SeriesPeriod.__table__.alias()
+    return {
+        name: select(shown.c[column.key]).where(shown.c.id == best).correlate(Series.__table__).scalar_subquery()
+        for name, column in _FIELDS.items()
+    }

@@ -1,0 +1,24 @@
+"""The body that states a period."""
+
+from __future__ import annotations
+
+from marshmallow import RAISE, Schema, fields
+
+from photseries.fields import POSITIVE
+from photseries.server.schemas.fields import Number, Text
+
+__all__ = ["PERIOD"]
+
+
+class _PeriodSchema(Schema):
+    class Meta:
+        """Other keys are refused."""
+
+        unknown = RAISE
+
+    period = Number(POSITIVE, required=True)
+    method = Text(required=True)
+    preferred = fields.Boolean(load_default=False, truthy={True}, falsy={False})
+
+
+PERIOD = _PeriodSchema()

@@ -1,0 +1,180 @@
+"""The background worker: one process for all services on a database, which searches the periods of new series.
+
+Every serving process has a thread that competes for an advisory lock. The winner runs the worker as a child, at the
+lowest priority and with limits on its memory and on the time for a series. Each result is one transaction, so that the
+worker may be killed at any moment: when the service stops, and by the kernel when the service dies.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import logging
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+
+from photseries.errors import PhotseriesError, StartError
+from photseries.server import settings
+from photseries.server.archive.period_search import PeriodSearcher, Searched
+from photseries.server.catalogue.engine import Catalogue
+from photseries.server.services import Services, unclaimed_store
+from photseries.server.settings import Config
+
+__all__ = ["Worker", "main"]
+
+log = logging.getLogger(__name__)
+
+#: Advisory lock of the service that runs the worker.
+ANALYSIS: Final = 7_302_007
+#: How long the service answers before it competes for the lock, and how often it does so [s].
+BEGIN, RETRY = 1.0, 5.0
+#: How often the worker looks for new series when there were none [s].
+LOOK: Final = 2.0
+#: How often a series may kill the worker.
+DEATHS: Final = 2
+
+_LOWEST_PRIORITY: Final = 19
+_PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+_ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class Worker(threading.Thread):
+    """The thread of a service that runs the worker while it is elected.
+
+    Parameters
+    ----------
+    services : Services
+    count : callable
+        Called with each :class:`~photseries.server.archive.period_search.Searched`.
+    """
+
+    def __init__(self, services: Services, count: Callable[[Searched], None]) -> None:
+        super().__init__(name="analysis", daemon=True)
+        self._config, self._catalogue, self._count = services.config, services.catalogue, count
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._killers: dict[int, int] = {}
+        #: The series that the worker is at.
+        self.running: int | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The id of the worker process; None when this service runs none."""
+        process = self._process
+        return None if process is None else process.pid
+
+    def run(self) -> None:
+        """Compete for the lock until the service stops."""
+        pause = BEGIN
+        while not self._stopping.wait(pause):
+            pause = RETRY
+            try:
+                with self._catalogue.elected(ANALYSIS) as won:
+                    if won:
+                        self._work()
+            except (PhotseriesError, OSError) as error:
+                log.warning("the analysis will be tried again: %s", error)
+
+    def stop(self) -> None:
+        """Kill the worker; do not wait for it."""
+        self._stopping.set()
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+
+    def _work(self) -> None:
+        """Run one worker process to its end."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            # -I would lose a checkout; the settings go through the pipe, as they hold secrets.
+            command = [sys.executable, "-m", "photseries.server.worker"]
+            environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMETHEUS_")}
+            self._process = subprocess.Popen(  # noqa: S603  our own command
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**environment, **_ONE_THREAD}
+            )
+        with self._process as process:
+            given_up = [number for number, deaths in self._killers.items() if deaths >= DEATHS]
+            values = {**_plain(self._config), "database.url": self._catalogue.current_url()}
+            self._follow(process, orjson.dumps({"settings": values, "given_up": given_up}))
+        running, self.running, self._process = self.running, None, None
+        if self._stopping.is_set():
+            return
+        if running is not None:
+            self._killers[running] = self._killers.get(running, 0) + 1
+        log.warning("the analysis worker ended with %d at series %s", process.returncode, running)
+
+    def _follow(self, process: subprocess.Popen[bytes], message: bytes) -> None:
+        """Send a worker its task, and count what it does until it ends."""
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("The worker has pipes.")
+        process.stdin.write(message + b"\n")
+        process.stdin.flush()
+        for line in process.stdout:
+            said = orjson.loads(line)
+            if isinstance(said, int):
+                self.running = said
+                continue
+            self.running = None
+            searched = Searched(**said)
+            self._count(searched)
+            if searched.problem is not None:
+                log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)
+
+
+def _plain(config: Config) -> dict[str, Any]:
+    """Return all settings as :func:`photseries.server.settings.load` takes them."""
+    return {
+        f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)
+        for section in dataclasses.fields(config)
+        for key in dataclasses.fields(getattr(config, section.name))
+    }
+
+
+def main() -> None:
+    """Search the periods of new series, until the service ends or the database is away."""
+    message = orjson.loads(sys.stdin.buffer.readline())
+    config = settings.load(None, {}, message["settings"])
+    _confine(config.analysis.memory)
+    catalogue = Catalogue(str(config.database.url), config.database, connections=1)
+    searcher = PeriodSearcher(catalogue, unclaimed_store(config), config.analysis)
+    for series_id in message["given_up"]:
+        searcher.give_up(series_id)
+    while True:
+        for said in searcher.run_new():
+            sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+            sys.stdout.buffer.flush()
+        time.sleep(LOOK)
+
+
+def _confine(memory: int) -> None:
+    """Limit this process: it yields to all others, and ends with the service."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the service, too, which then ends this process
+    os.nice(_LOWEST_PRIORITY)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    threading.Thread(target=_end_with_the_service, daemon=True).start()
+
+
+def _end_with_the_service() -> None:
+    """End this process when its standard input ends, as it does with the service, also before the signal was set."""
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (PhotseriesError, StartError) as error:
+        sys.exit(str(error))
