@@ -31,7 +31,14 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
 def download(
-    client: Client, *, file: Path, columns: str | None, derive: str | None, force: bool, **criteria: Any
+    client: Client,
+    *,
+    file: Path,
+    columns: str | None,
+    derive: str | None,
+    bin: str | None,
+    force: bool,
+    **criteria: Any,
 ) -> None:
     """Download all matching series into one file.
 
@@ -41,7 +48,7 @@ def download(
         raise Failure(f"{file} exists already; --force replaces it.")
     names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
-        click.echo(client.export(file, columns=names, derive=more, **given(criteria)))
+        click.echo(client.export(file, columns=names, derive=more, bin=bin, **given(criteria)))
     except OSError as error:
         raise Failure(f"Cannot write {file}: {error.strerror}.") from error
 

@@ -291,6 +291,7 @@ class Client:
         format: str | None = None,
         columns: str | Sequence[str] | None = None,
         derive: str | Sequence[str] | None = None,
+        bin: str | None = None,
         **criteria: Unpack[ConeCriteria],
     ) -> Path:
         """Download every series that matches into one file, in memory that does not grow with their number.
@@ -305,6 +306,8 @@ class Client:
             Of a long table: these instead of those of the light curve; ``*`` is all that every series has.
         derive : str or sequence of str, optional
             Of a long table: more columns, as in :meth:`get`.
+        bin : str, optional
+            Means in bins instead of the rows, as in :meth:`get`.
         **criteria
             As in :meth:`find`, without an order.
 
@@ -325,6 +328,7 @@ class Client:
             "format": format_of(target, EXPORTS) if format is None else format,
             "columns": None if columns is None else joined(_names(columns)),
             "derive": None if derive is None else ",".join(_names(derive)),
+            "bin": bin,
         }
         asked = {**arguments(criteria), **{name: text for name, text in shaping.items() if text is not None}}
         self._transport.save(f"{SERIES}/export", asked, target)

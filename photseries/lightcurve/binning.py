@@ -13,7 +13,10 @@ from photseries.lightcurve.part import Bin
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
 
-__all__ = ["BinnedSamples", "binned_in_time", "far_from_median", "running_median"]
+__all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "far_from_median", "running_median"]
+
+#: The columns that tables of bins have beside those of a light curve.
+OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
 
 #: The longest time that a running median spans, which nanoseconds in 64 bits can count [d].
 _LONGEST: Final = 100_000.0

@@ -71,6 +71,11 @@ LONG_TABLE: tuple[Parameter, ...] = (
         "the light curve and every column of numbers that all the tables have. Default: the light curve.",
     ),
     _OF_PART["derive"],
+    replace(
+        _OF_PART["bin"],
+        sentence="Means in bins of this width, or of each night, instead of the rows: a long table has three more "
+        "columns, fluxerr_scatter, magerr_scatter and count; the files of a zip are those of one series in bins.",
+    ),
 )
 
 #: The parameter that asks for an earlier revision.

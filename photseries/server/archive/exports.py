@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import orjson
 
@@ -23,7 +23,11 @@ from photseries.formats.long_hdf5 import long_hdf5, require_narrow
 from photseries.formats.long_parquet import long_parquet
 from photseries.formats.registry import HDF5, Format
 from photseries.formats.zipped import Zip
+from photseries.hdf5 import Decoded
+from photseries.lightcurve.barycentre import PLACE
+from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
+from photseries.lightcurve.cutting import cut, metadata_of_part
 from photseries.lightcurve.part import Part
 from photseries.parameters import MOST_PER_PAGE, Query
 from photseries.server.archive.blobs import read_table
@@ -57,16 +61,21 @@ def _layout(connection: Connection, principal: Principal, query: Query, part: Pa
     InvalidError
         When no series has a requested column.
     """
+    every: tuple[str, ...] = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
     if part.columns is None:
-        return Layout(derive=part.derive)
+        return Layout(every, part.derive)
     asked = tuple(name for name in part.columns if name not in SHARED)
-    if set(asked) <= set(MEASUREMENTS):
+    if set(asked) <= set(every):
         return Layout(asked, part.derive)
-    known, total = column_counts(connection, principal, query), finding.count(connection, principal, query)
-    every = (*MEASUREMENTS, *(name for name, number in known.items() if number == total and name not in SHARED))
-    missing = [name for name in asked if name not in (*MEASUREMENTS, EVERY_COLUMN) and name not in known]
+    known: Mapping[str, int] = {}
+    total = 1
+    if part.bin is None:
+        known, total = column_counts(connection, principal, query), finding.count(connection, principal, query)
+    every = (*every, *(name for name, number in known.items() if number == total and name not in SHARED))
+    missing = [name for name in asked if name not in (*every, EVERY_COLUMN) and name not in known]
     if missing and total:
-        message = f"No table of a series that matches has a column {missing[0]!r:.80} of numbers."
+        tables = "No table of a series that matches has" if part.bin is None else "Tables of bins do not have"
+        message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
     names = [one for name in asked for one in (every if name == EVERY_COLUMN else (name,))]
     return Layout(tuple(dict.fromkeys(names)), part.derive)
@@ -102,7 +111,7 @@ class Exporter:
             Only its criteria count.
         form : Format
         part : Part
-            Only its columns and derived columns count, and only for a long table.
+            Only its columns, derived columns and bins count; for a zip only the bins.
 
         Raises
         ------
@@ -118,7 +127,7 @@ class Exporter:
         form.require_package()
         with self._catalogue.reading() as connection:
             layout = _layout(connection, principal, query, part)
-        export = _Export(self._store, self._reader, principal, query, layout, self._folder)
+        export = _Export(self._store, self._reader, principal, query, layout, part, self._folder)
         if form.name == "hdf5":
             require_narrow(layout)
             return export.hdf5()
@@ -134,7 +143,9 @@ class _Export:
     principal: Principal
     query: Query
     layout: Layout
+    part: Part
     folder: Path
+    places: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
     def _found(self) -> Iterator[Found]:
         """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
@@ -152,15 +163,42 @@ class _Export:
                 found, decoded = self.reader.table(self.principal, found)
             except NotFoundError:
                 continue
-            metadata = self.reader.placed(decoded.metadata, Part(derive=self.layout.derive))
-            yield Series(found.blob.series_id, decoded.frame, metadata)
+            series = self._series(found.blob.series_id, decoded)
+            if series is not None:
+                yield series
+
+    def _series(self, series_id: int, decoded: Decoded) -> Series | None:
+        """Return what a long table has of a series, in bins if these are asked for; None when no bin has a point.
+
+        An instrument has the same place throughout: that of its first series.
+        """
+        asked = Part(derive=self.part.derive, bin=self.part.bin)
+        instrument = decoded.metadata["instrument_id"]
+        if instrument not in self.places:
+            placed = self.reader.placed(decoded.metadata, asked)
+            self.places[instrument] = {name: placed[name] for name in PLACE if name in placed}
+        metadata = {**decoded.metadata, **self.places[instrument]}
+        if self.part.bin is None:
+            return Series(series_id, decoded.frame, metadata)
+        bins = Part(bin=self.part.bin)
+        try:
+            return Series(series_id, cut(decoded.frame, bins, metadata), metadata_of_part(bins, metadata))
+        except InvalidError:
+            return None
 
     def hdf5(self) -> Iterator[bytes]:
         """Yield a long table as HDF5, whose beginning states the number of rows: so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
             for number, found in enumerate(self._found(), 1):
-                extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
+                rows = found.fields["num_exp"]
+                if self.part.bin is not None:
+                    series = self._series(found.blob.series_id, read_table(self.store, found.blob))
+                    if series is None:
+                        continue
+                    rows = len(series.frame)
+                    yield b""
+                extent.add(rows, shared(found.blob.series_id, found.fields))
                 listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
                 if number % MOST_PER_PAGE == 0:
                     yield b""
@@ -170,9 +208,9 @@ class _Export:
     def _read_listed(self, listed: IO[bytes]) -> Iterator[Series]:
         for line in listed:
             blob = Blob(**orjson.loads(line))
-            decoded = read_table(self.store, blob)
-            metadata = self.reader.placed(decoded.metadata, Part(derive=self.layout.derive))
-            yield Series(blob.series_id, decoded.frame, metadata)
+            series = self._series(blob.series_id, read_table(self.store, blob))
+            if series is not None:
+                yield series
 
     def zip(self) -> Iterator[bytes]:
         """Yield a zip of the stored files, and of a file with the fields of their series."""
@@ -180,14 +218,19 @@ class _Export:
             made, length, crc = Zip(directory), 0, 0
             for found in self._found():
                 try:
-                    found, content = self.reader.file(self.principal, found)
+                    found, content = self.reader.file(self.principal, found, Part(bin=self.part.bin))
                 except NotFoundError:
                     continue
+                except InvalidError:
+                    continue  # no bin has a point
                 name = file_name(found.fields, f".{HDF5.extension}")
                 line = found.document + b"\n"
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)
-                yield made.file(name, found.blob.size, found.blob.crc) + content
+                size, checksum = found.blob.size, found.blob.crc
+                if self.part.bin is not None:
+                    size, checksum = len(content), zlib.crc32(content)
+                yield made.file(name, size, checksum) + content
             yield made.file(MANIFEST, length, crc)
             fields.seek(0)
             while piece := fields.read(PIECE):

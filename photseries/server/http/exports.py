@@ -51,7 +51,7 @@ class ExportHandler(BaseHandler):
         shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
         form, part = EXPORTS[values["format"]], parameters.part_of(values)
-        if form.name == "zip" and not part.is_whole:
+        if form.name == "zip" and (part.columns or part.derive):
             message = "'columns' and 'derive' cannot be combined with format=zip, which contains the stored files."
             raise InvalidError(message, fields={"format": [message]})
         return form, self.services.exporter.export(self.principal, query, form, part)
