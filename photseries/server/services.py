@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 #: Connections beside those of the request threads: the sweep holds two for its locks and works through another, the
 #: metrics count series through one, the first in the queue of those who change one series holds one for its lock, and
-#: each job of TAP one, and the one that ends; the service with the background worker one for its lock.
+#: so does each job of TAP, and the one that ends.
 SPARE_CONNECTIONS = 6 + VO.jobs
 
 

@@ -1,8 +1,8 @@
 """The background worker: one process for all services on a database, which searches the periods of new series.
 
-Every serving process has a thread that competes for an advisory lock. The winner runs the worker as a child, at the
-lowest priority and with limits on its memory and on the time for a series. Each result is one transaction, so that the
-worker may be killed at any moment: when the service stops, and by the kernel when the service dies.
+Every serving process has a thread that looks whether a worker is there, by its advisory lock, and else starts one as a
+child, at the lowest priority and with limits on its memory and on the time for a series. Each result is one
+transaction, so that the worker may be killed at any moment: when the service stops, and by the kernel when it dies.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import orjson
 
-from photseries.errors import PhotseriesError, StartError
+from photseries.errors import PhotseriesError
 from photseries.server import settings
 from photseries.server.archive.period_search import PeriodSearcher, Searched
 from photseries.server.catalogue.engine import Catalogue
@@ -33,22 +33,23 @@ __all__ = ["Worker", "main"]
 
 log = logging.getLogger(__name__)
 
-#: Advisory lock of the service that runs the worker.
+#: Advisory lock of the worker.
 ANALYSIS: Final = 7_302_007
-#: How long the service answers before it competes for the lock, and how often it does so [s].
-BEGIN, RETRY = 1.0, 5.0
+#: How long the service answers before it looks for a worker, and how often it looks; at most, after failures [s].
+BEGIN, RETRY, PATIENCE = 1.0, 5.0, 60.0
 #: How often the worker looks for new series when there were none [s].
 LOOK: Final = 2.0
 #: How often a series may kill the worker.
 DEATHS: Final = 2
 
-_LOWEST_PRIORITY: Final = 19
+#: The priority is the lowest one before the imports, which take a second.
+_COMMAND: Final = "import os; os.nice(19); from photseries.server.worker import main; main()"
 _PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Worker(threading.Thread):
-    """The thread of a service that runs the worker while it is elected.
+    """The thread of a service that starts a worker where there is none.
 
     Parameters
     ----------
@@ -74,15 +75,19 @@ class Worker(threading.Thread):
         return None if process is None else process.pid
 
     def run(self) -> None:
-        """Compete for the lock until the service stops."""
+        """Look for a worker until the service stops."""
         pause = BEGIN
         while not self._stopping.wait(pause):
-            pause = RETRY
             try:
-                with self._catalogue.elected(ANALYSIS) as won:
-                    if won:
-                        self._work()
+                with self._catalogue.elected(ANALYSIS) as is_free:
+                    pass
+                if is_free:
+                    self._work()
+                pause = RETRY
             except (PhotseriesError, OSError) as error:
+                if self._stopping.is_set():
+                    return
+                pause = min(2 * max(pause, RETRY), PATIENCE)
                 log.warning("the analysis will be tried again: %s", error)
 
     def stop(self) -> None:
@@ -97,18 +102,20 @@ class Worker(threading.Thread):
         with self._lock:
             if self._stopping.is_set():
                 return
-            # -I would lose a checkout; the settings go through the pipe, as they hold secrets.
-            command = [sys.executable, "-m", "photseries.server.worker"]
             environment = {name: value for name, value in os.environ.items() if not name.startswith("PROMETHEUS_")}
             self._process = subprocess.Popen(  # noqa: S603  our own command
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**environment, **_ONE_THREAD}
+                [sys.executable, "-c", _COMMAND],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env={**environment, **_ONE_THREAD},
             )
         with self._process as process:
             given_up = [number for number, deaths in self._killers.items() if deaths >= DEATHS]
+            # Through the pipe, as they hold secrets.
             values = {**_plain(self._config), "database.url": self._catalogue.current_url()}
             self._follow(process, orjson.dumps({"settings": values, "given_up": given_up}))
         running, self.running, self._process = self.running, None, None
-        if self._stopping.is_set():
+        if self._stopping.is_set() or process.returncode == 0:
             return
         if running is not None:
             self._killers[running] = self._killers.get(running, 0) + 1
@@ -142,25 +149,36 @@ def _plain(config: Config) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Search the periods of new series, until the service ends or the database is away."""
-    message = orjson.loads(sys.stdin.buffer.readline())
+    """Search the periods of new series, until the service ends or the database is away; end where a worker is."""
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return  # the service has died since it started this process
+    message = orjson.loads(line)
     config = settings.load(None, {}, message["settings"])
     _confine(config.analysis.memory)
-    catalogue = Catalogue(str(config.database.url), config.database, connections=1)
+    try:
+        _search(config, message["given_up"])
+    except (PhotseriesError, BrokenPipeError) as error:
+        sys.exit(f"photseries: {error}")
+
+
+def _search(config: Config, given_up: Sequence[int]) -> None:
+    """Search, and print each id before its search and the outcome after it, as JSON lines."""
+    catalogue = Catalogue(str(config.database.url), config.database, connections=2)
     searcher = PeriodSearcher(catalogue, unclaimed_store(config), config.analysis)
-    for series_id in message["given_up"]:
-        searcher.give_up(series_id)
-    while True:
-        for said in searcher.run_new():
-            sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
-            sys.stdout.buffer.flush()
-        time.sleep(LOOK)
+    with catalogue.elected(ANALYSIS) as won:
+        for series_id in given_up:
+            searcher.give_up(series_id)
+        while won:
+            for said in searcher.run_new():
+                sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+                sys.stdout.buffer.flush()
+            time.sleep(LOOK)
 
 
 def _confine(memory: int) -> None:
-    """Limit this process: it yields to all others, and ends with the service."""
+    """Limit the memory of this process, and let it end with the service."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the service, too, which then ends this process
-    os.nice(_LOWEST_PRIORITY)
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -168,13 +186,6 @@ def _confine(memory: int) -> None:
 
 
 def _end_with_the_service() -> None:
-    """End this process when its standard input ends, as it does with the service, also before the signal was set."""
+    """End this process when its standard input ends, as it does with the service, also before the signal is set."""
     sys.stdin.buffer.read()
     os._exit(0)
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except (PhotseriesError, StartError) as error:
-        sys.exit(str(error))

@@ -27,7 +27,7 @@ def workers(service):
 
 def is_worker(process):
     try:
-        return process.status() != psutil.STATUS_ZOMBIE and "photseries.server.worker" in process.cmdline()
+        return process.status() != psutil.STATUS_ZOMBIE and "photseries.server.worker" in " ".join(process.cmdline())
     except psutil.NoSuchProcess:
         return False
 

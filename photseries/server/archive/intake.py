@@ -27,6 +27,7 @@ from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.lightcurve.table import validate
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import References, look_up_references
+from photseries.server.catalogue.registries import place
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.schemas.metadata import MetadataSchema, load_metadata
@@ -210,6 +211,9 @@ class Intake:
         problems = _Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
         problems.raise_any()
+        with self._catalogue.reading() as connection:
+            longitude = place(connection, checked.metadata["instrument_id"]).get("longitude")
+        checked = replace(checked, longitude=longitude or 0.0)
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
     def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> tuple[pd.DataFrame, Mapping[str, Any]]:

@@ -69,6 +69,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "group_photometric_series": ("group_id",),
     "stream_photometric_series": ("stream_id",),
 }
+#: Field of an instrument -> column of its telescope, which older versions may lack.
+_TELESCOPE = {"telescope": "name", "longitude": "lon", "latitude": "lat", "height": "elevation"}
 _SERIES_ID = ("photometric_serie_id", "photometric_series_id")
 _NOT_TAKEN = {"autodelete"}
 _OLDEST = 10
@@ -122,7 +124,10 @@ class SkyPortal:
                 found[name] = {str(known["name"]) for known in inspector.get_columns(name)}
         self._series_id = _require_known(found)
         self._has_expiration = "expiration_date" in found["users"]
-        self._has_telescopes = "telescope_id" in found["instruments"] and "name" in found.get("telescopes", ())
+        mounted = "telescope_id" in found["instruments"]
+        self._of_telescopes = [
+            known for known in _TELESCOPE.values() if mounted and known in found.get("telescopes", ())
+        ]
         #: Columns of photometric_series that another version has added.
         self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
 
@@ -214,13 +219,17 @@ class SkyPortal:
                 return select(named.c.id, named.c.name, named.c.created_at).order_by(named.c.id)
             case "instrument":
                 mounted = _table("instruments", "telescope_id")
-                telescopes = table("telescopes", column("id"), column("name"))
-                name = select(telescopes.c.name).where(telescopes.c.id == mounted.c.telescope_id).scalar_subquery()
+                telescopes = table("telescopes", column("id"), *(column(known) for known in self._of_telescopes))
+                its = telescopes.c.id == mounted.c.telescope_id
+                known = {
+                    name: select(telescopes.c[of]).where(its).scalar_subquery() if of in telescopes.c else null()
+                    for name, of in _TELESCOPE.items()
+                }
                 filters = func.coalesce(cast(mounted.c.filters, ARRAY(Text)), cast(literal("{}"), ARRAY(Text)))
                 return select(
                     mounted.c.id,
                     mounted.c.name,
-                    (name if self._has_telescopes else null()).label("telescope"),
+                    *(value.label(name) for name, value in known.items()),
                     filters.label("filters"),
                     mounted.c.created_at,
                 )

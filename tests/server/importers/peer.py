@@ -31,7 +31,7 @@ CREATE TABLE streams (id serial PRIMARY KEY, created_at timestamp NOT NULL, modi
     name varchar NOT NULL UNIQUE, altdata jsonb);
 CREATE TABLE stream_users (id serial PRIMARY KEY, created_at timestamp, modified timestamp,
     stream_id int NOT NULL REFERENCES streams, user_id int NOT NULL REFERENCES users);
-CREATE TABLE telescopes (id serial PRIMARY KEY, name varchar NOT NULL);
+CREATE TABLE telescopes (id serial PRIMARY KEY, name varchar NOT NULL, lat float, lon float, elevation float);
 CREATE TABLE instruments (id serial PRIMARY KEY, created_at timestamp NOT NULL, modified timestamp NOT NULL,
     name varchar NOT NULL UNIQUE, telescope_id int REFERENCES telescopes, filters bandpasses[] NOT NULL DEFAULT '{}');
 CREATE TABLE objs (id varchar PRIMARY KEY, created_at timestamp NOT NULL, modified timestamp NOT NULL,
@@ -98,7 +98,7 @@ class Peer:
         self.insert("group_users", [{"group_id": group, "user_id": user, "admin": True} for group, user in members])
         self.insert("streams", [{"id": FEED, "name": "feed"}])
         self.insert("stream_users", [{"stream_id": FEED, "user_id": user} for user in (11, 13)])
-        self.cursor.execute("INSERT INTO telescopes VALUES (5, 'Palomar')")
+        self.cursor.execute("INSERT INTO telescopes VALUES (5, 'Siding Spring', -31.2733, 149.07, 1165)")
         self.insert("instruments", [{"id": 77, "name": "ZTF", "telescope_id": 5}])
         self.cursor.execute("UPDATE instruments SET filters = '{ztfg,ztfr}'")
         self.insert("objs", [{"id": f"star {n}", "ra": 10.0 + n, "dec": -20.0} for n in range(5)])

@@ -278,8 +278,9 @@ def test_tables_are_kept(clients):
 def test_the_registries_are_kept(clients):
     admin = clients["admin"]
     instrument = admin.get("/api/instrument/77").json()["data"]
-    assert (instrument["name"], instrument["telescope"]) == ("ZTF", "Palomar")
+    assert (instrument["name"], instrument["telescope"]) == ("ZTF", "Siding Spring")
     assert instrument["filters"] == ["ztfg", "ztfr"]
+    assert [instrument[name] for name in ("longitude", "latitude", "height")] == [149.07, -31.2733, 1165]
     groups = {group["id"]: group for group in admin.get("/api/groups").json()["data"]["groups"]}
     assert groups[CREW]["user_ids"] == [11, 12]
     assert groups[PUBLIC]["name"] == "Sitewide Group"
@@ -287,6 +288,18 @@ def test_the_registries_are_kept(clients):
     assert admin.get("/api/sources/nowhere").json()["data"]["ra"] == 33.0
     assert admin.get("/api/followup_request/900").json()["data"]["obj_id"] == "star 1"
     assert admin.get("/api/sources/star 1").json()["data"]["created_at"].startswith("2023-04-05T06:07:08")
+
+
+def test_nights_are_those_of_the_telescope(clients):
+    table = recipe_read(TESS.read_bytes())[0]
+    flux = next(table[name] for name in ("flux", "fluxes") if name in table)
+    mjd = table["mjd"].to_numpy()[np.isfinite(flux)]
+
+    def per_night(longitude):
+        return len(mjd) / len(np.unique(np.floor(mjd + longitude / 360 - 0.5)))
+
+    assert shown(clients["anna"], REAL)["points_per_night"] == pytest.approx(per_night(149.07), rel=1e-12)
+    assert per_night(149.07) != per_night(0)
 
 
 def test_new_ids_come_after_those_that_were_taken(clients):
