@@ -11,6 +11,7 @@
     ├── NotAcceptableError          406  not_acceptable     none of the formats that a client accepts
     ├── ConflictError               409  conflict           changed by others too often while we tried
     │   ├── DuplicateError          409  duplicate          the unique key is taken
+    │   ├── AbortedError            409  aborted            not stored because another series of its body is not valid
     │   ├── MissingReferenceError   409  missing_reference  a series to restore refers to a deleted entry
     │   └── InUseError              409  in_use             something else still refers to it
     ├── ExpiredError                410  expired            the file of an earlier revision is no longer kept
@@ -127,6 +128,12 @@ class DuplicateError(ConflictError):
     """The unique key is taken."""
 
     code = "duplicate"
+
+
+class AbortedError(ConflictError):
+    """A valid series that was not stored, because another one of its bulk upload is not valid."""
+
+    code = "aborted"
 
 
 class MissingReferenceError(ConflictError):

@@ -6,7 +6,7 @@ messages, the documentation and the parametrised tests all read the same table.
 
 from photseries.parameters.analysis import FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT
 from photseries.parameters.kinds import choice
-from photseries.parameters.one import APPEND, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
+from photseries.parameters.one import APPEND, BULK, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
     Cone,
     Cursor,
@@ -32,6 +32,7 @@ from photseries.parameters.table import (
 
 __all__ = [
     "APPEND",
+    "BULK",
     "CONTROLS",
     "CRITERIA",
     "FOLDED",

@@ -22,7 +22,7 @@ from photseries.parameters.kinds import (
 )
 from photseries.parameters.table import FORMATS, Parameter
 
-__all__ = ["APPEND", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "part_of"]
+__all__ = ["APPEND", "BULK", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "part_of"]
 
 #: The parameters that ask for a part of one table.
 PART: tuple[Parameter, ...] = (
@@ -106,6 +106,29 @@ UPLOAD: tuple[Parameter, ...] = (
         kind=POINTS,
         sentence="With dryRun: give the light curve as well, in at most so many rows.",
     ),
+)
+
+#: The parameters of a bulk upload.
+BULK: tuple[Parameter, ...] = (
+    Parameter(
+        name="by",
+        kind=TEXTS,
+        sentence="The body is long, one row a measurement, and these columns tell its series apart. Without it the "
+        "body is nested: one row a series, with lists as the columns of its table.",
+    ),
+    Parameter(
+        name="ifExists",
+        kind=choice("error", "skip", "replace"),
+        default="error",
+        sentence="What to do with a series that exists already.",
+    ),
+    Parameter(
+        name="onError",
+        kind=choice("continue", "abort"),
+        default="continue",
+        sentence="Whether a series that is refused stops no other one, or nothing is stored then.",
+    ),
+    Parameter(name="dryRun", kind=FLAG, default=False, sentence="Check everything and store nothing."),
 )
 
 #: The parameters of rows that are added to a series.

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Final
 
-__all__ = ["synchronize"]
+__all__ = ["synchronize", "synchronize_all"]
+
+#: Since this version of Linux syncfs reports what could not be written: https://man7.org/linux/man-pages/man2/sync.2.html
+_REPORTS: Final = (5, 8)
 
 
 def synchronize(path: Path) -> None:
@@ -15,3 +22,34 @@ def synchronize(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def synchronize_all(folder: int, names: Iterable[str]) -> None:
+    """Make files in a folder durable; where the system can, with everything else on their file system, at once.
+
+    Parameters
+    ----------
+    folder : int
+        A descriptor of it.
+    names : iterable of str
+    """
+    if _syncfs is not None:
+        if _syncfs(folder):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        return
+    for name in names:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _reporting_syncfs() -> Any:
+    version = re.match(r"(\d+)\.(\d+)", os.uname().release) if hasattr(os, "uname") else None
+    if version is None or (int(version[1]), int(version[2])) < _REPORTS:
+        return None
+    return getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+
+
+_syncfs = _reporting_syncfs()

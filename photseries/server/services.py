@@ -11,11 +11,23 @@ from pathlib import Path
 from photseries.errors import StartError, UnavailableError
 from photseries.hdf5 import stored_file
 from photseries.server.accounts import Accounts
-from photseries.server.archive import Analysis, Archive, BatchUndo, Exporter, Periods, Restorer, SeriesReader, Upkeep
+from photseries.server.archive import (
+    Analysis,
+    Archive,
+    BatchUndo,
+    BulkUpload,
+    Exporter,
+    Periods,
+    Restorer,
+    SeriesReader,
+    Upkeep,
+)
+from photseries.server.archive.bulk import request_of
 from photseries.server.archive.store_ownership import claim_store
 from photseries.server.catalogue import migrations, vo_views
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.postgres.embedded import EmbeddedServer
+from photseries.server.sandbox.bulk_pool import BulkSandbox
 from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import VO, Config
 from photseries.server.storage import LocalStore, Store, open_store
@@ -47,6 +59,7 @@ class Services:
     store: Store
     sandbox: Sandbox
     archive: Archive
+    bulk: BulkUpload
     restorer: Restorer
     batch_undo: BatchUndo
     reader: SeriesReader
@@ -157,6 +170,8 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
         store = opened_store(config, catalogue)
         sandbox = Sandbox(config.sandbox, config.limits, stored_file.sample())
         stack.callback(sandbox.close)
+        bulk_sandbox = BulkSandbox(config.sandbox, config.limits, request_of(config.limits, "arrow"))
+        stack.callback(bulk_sandbox.close)
         archive, restorer = Archive(catalogue, store, sandbox, config), Restorer(catalogue, store, config)
         try:
             archive.ownership.require()
@@ -169,6 +184,7 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             store=store,
             sandbox=sandbox,
             archive=archive,
+            bulk=BulkUpload(catalogue, store, bulk_sandbox, archive, config),
             restorer=restorer,
             batch_undo=BatchUndo(catalogue, archive, restorer, config.store.grace),
             reader=reader,

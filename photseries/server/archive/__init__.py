@@ -1,7 +1,8 @@
 """The archive: the use cases around series, and the order in which blobs and rows change, so that nothing is ever lost.
 
-``Archive`` changes series, ``Restorer`` brings back earlier revisions, ``SeriesReader`` answers questions about them,
-``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and verifies the store.
+``Archive`` changes series, ``BulkUpload`` stores many at once, ``Restorer`` brings back earlier revisions,
+``SeriesReader`` answers questions about them, ``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and
+verifies the store.
 
 **Invariant: every committed row has its blob, complete and matching its hash. A blob without a row is harmless, and is
 swept when it is old.**
@@ -18,6 +19,7 @@ only when its row is certain not to have been committed; when that is unknown, t
 from photseries.server.archive.analysis import Analysis
 from photseries.server.archive.archive import Archive, Created
 from photseries.server.archive.batches import BatchUndo
+from photseries.server.archive.bulk import BulkUpload
 from photseries.server.archive.exports import Exporter
 from photseries.server.archive.periods import Periods
 from photseries.server.archive.reader import SeriesReader
@@ -28,6 +30,7 @@ __all__ = [
     "Analysis",
     "Archive",
     "BatchUndo",
+    "BulkUpload",
     "Created",
     "Damage",
     "Exporter",

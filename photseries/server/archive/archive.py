@@ -35,7 +35,7 @@ from photseries.server.sandbox.pool import Sandbox
 from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 
-__all__ = ["Archive", "Created"]
+__all__ = ["Archive", "Created", "same_table_warning"]
 
 #: The revisions that a caller accepts; None: any.
 Revisions = Set[int] | None
@@ -75,6 +75,11 @@ class Archive:
         self._intake = Intake(catalogue, sandbox, config)
         self.filters = self._intake.filters
 
+    @property
+    def intake(self) -> Intake:
+        """What checks the bodies of requests."""
+        return self._intake
+
     @requires(CREATE_SERIES)
     def create(self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True) -> Created:
         """Store a new series.
@@ -107,7 +112,7 @@ class Archive:
             identity = series.create(connection, {**new.values, **blob}, group_ids, references.stream_ids)
             reached("create: row inserted")
         same = references.same_content
-        stored = () if same is None else (f"The same table is already stored as series {same}.",)
+        stored = () if same is None else (same_table_warning(same),)
         return Created(identity, (*new.warnings, *stored))
 
     @requires(CREATE_SERIES)
@@ -186,7 +191,13 @@ class Archive:
             When others kept changing the series.
         """
         self._changeable(principal, series_id, expected)
-        upload = self._intake.parse_body(principal, body)
+        return self.replace(principal, series_id, self._intake.parse_body(principal, body), expected)
+
+    @requires(CHANGE_SERIES)
+    def replace(
+        self, principal: Principal, series_id: int, upload: Upload, expected: Revisions = None
+    ) -> tuple[str, ...]:
+        """Change a series by a decoded request body; see :meth:`update`."""
         sent = None if upload.frame is None else SentRows.of(upload.frame)
         inferred = {} if sent is None else sent.inferred
         return self._retry(
@@ -373,6 +384,11 @@ class Archive:
         blob = self._blobs.write(frame, values, is_new=is_new)
         with naming_holder(self._catalogue, principal, values), blob as parts:
             yield parts
+
+
+def same_table_warning(series_id: int) -> str:
+    """Return the warning about a table that a series has already."""
+    return f"The same table is already stored as series {series_id}."
 
 
 def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

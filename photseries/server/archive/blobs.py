@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 from photseries.server.storage.keys import new_key
 
-__all__ = ["BlobWriter", "find_problem", "read_blob", "read_range", "read_table"]
+__all__ = ["BlobWriter", "columns_of", "find_problem", "key_of", "read_blob", "read_range", "read_table"]
 
 log = logging.getLogger(__name__)
 
@@ -78,35 +78,79 @@ class BlobWriter:
             When the store refuses the blob, or another copy of the database uses the store, or COMMIT was not reached
             before the write deadline.
         """
-        content = stored_file.encode(
+        content = self.encode(frame, values)
+        self.ownership.require()
+        key = key_of(values)
+        self._store.create(key, content)
+        with self.transaction([key], values["owner_id"], is_new=is_new) as connection:
+            yield connection, columns_of(key, content)
+
+    def encode(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> bytes:
+        """Write the file of a series; raise InvalidError when its table or its metadata cannot be written."""
+        return stored_file.encode(
             frame, file_metadata(values), compression=self._config.store.compression, limits=self._config.limits
         )
+
+    def create_many(self, blobs: Mapping[str, bytes]) -> None:
+        """Store blobs of new series; take them back when the store refuses one.
+
+        Raises
+        ------
+        UnavailableError
+        """
         self.ownership.require()
-        key = new_key(**{name: values[name] for name in KEY if name != "obj_id"})
-        self._store.create(key, content)
+        try:
+            self._store.create_many(blobs)
+        except Exception:
+            self.take_back(blobs)
+            raise
+
+    @contextmanager
+    def transaction(
+        self, keys: Sequence[str], owner_id: int, *, is_new: bool, began: float | None = None
+    ) -> Iterator[Connection]:
+        """Open the transaction of rows whose blobs are stored; take the blobs back when it fails for certain.
+
+        Parameters
+        ----------
+        keys : sequence of str
+            Of the blobs.
+        owner_id : int
+            The owner of the series.
+        is_new : bool
+            Whether the series are new ones.
+        began : float, optional
+            When the first blob was stored, of ``time.monotonic`` [s]; default: now.
+
+        Raises
+        ------
+        QuotaExceededError, UnavailableError
+            As :meth:`write` does.
+        """
         reached("write: blob stored")
-        deadline = time.monotonic() + self._config.store.write_deadline
+        deadline = (time.monotonic() if began is None else began) + self._config.store.write_deadline
         try:
             with self._catalogue.transaction() as connection:
                 reached("write: transaction begun")
-                yield connection, _columns_of(key, content)
-                require_quota(connection, self._config.quotas, values["owner_id"], is_new=is_new)
+                yield connection
+                require_quota(connection, self._config.quotas, owner_id, is_new=is_new)
                 _require_before(deadline)
                 reached("write: before COMMIT")
         except InDoubtError:
             raise
         except Exception:
             reached("write: taking back")
-            self._take_back(key)
+            self.take_back(keys)
             raise
         reached("write: committed")
 
-    def _take_back(self, key: str) -> None:
-        """Remove a blob that no row ever named; the sweep removes it later if the store fails now."""
-        try:
-            self._store.delete(key)
-        except PhotseriesError as error:
-            log.warning("could not remove the blob %s, the sweep will: %s", key, error)
+    def take_back(self, keys: Iterable[str]) -> None:
+        """Remove blobs that no row ever named; the sweep removes them later if the store fails now."""
+        for key in keys:
+            try:
+                self._store.delete(key)
+            except PhotseriesError as error:
+                log.warning("could not remove the blob %s, the sweep will: %s", key, error)
 
 
 def read_blob(store: Store, blob: Blob) -> bytes:
@@ -168,7 +212,13 @@ def find_problem(store: Store, blob: Blob) -> str | None:
     return None if digest.hexdigest() == blob.hash else "has another MD5"
 
 
-def _columns_of(key: str, content: bytes) -> dict[str, Any]:
+def key_of(values: Mapping[str, Any]) -> str:
+    """Make the key of the blob of a series, which was never used before."""
+    return new_key(**{name: values[name] for name in KEY if name != "obj_id"})
+
+
+def columns_of(key: str, content: bytes) -> dict[str, Any]:
+    """Return the columns of a row that describe its blob."""
     return {
         "filename": key,
         "hash": hashlib.md5(content, usedforsecurity=False).hexdigest(),

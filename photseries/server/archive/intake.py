@@ -5,7 +5,7 @@ A refusal names every problem of a body at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, NoReturn
@@ -25,8 +25,9 @@ from photseries.lightcurve.metadata import Merged, complete_reference, infer, me
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.lightcurve.table import validate
+from photseries.server.catalogue.bulk import Reference, look_up_many
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.references import References, look_up_references
+from photseries.server.catalogue.references import NOTHING, References, look_up_references
 from photseries.server.catalogue.registries import place
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
@@ -52,11 +53,12 @@ LAYERS = ("inferred", "file", "body")
 
 @dataclass(frozen=True)
 class Upload:
-    """A decoded request body: its table if it has one, the metadata in its file, and its fields."""
+    """A decoded request body: its table, or why it has none, the metadata in its file, and its fields."""
 
     frame: pd.DataFrame | None
     file: Mapping[str, Any]
     fields: Mapping[str, Any]
+    error: InvalidError | None = None
 
 
 @dataclass(frozen=True)
@@ -84,17 +86,22 @@ class SentRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """Valid metadata, None where there is no value, sharing, warnings, and the longitude of the instrument [deg]."""
+    """Valid metadata, None where there is no value, sharing, warnings, and what the series refers to."""
 
     metadata: dict[str, Any]
     sharing: Sharing
     warnings: tuple[str, ...]
-    longitude: float = 0.0
+    references: References = NOTHING
+
+    @property
+    def longitude(self) -> float:
+        """Of the instrument, to the east [deg]."""
+        return self.references.longitude
 
 
 @dataclass(frozen=True)
 class NewSeries:
-    """A valid new series: table, metadata, sharing, values of its row, source of each field, and warnings."""
+    """A valid new series: table, metadata, sharing, values of its row, source of each field, warnings, references."""
 
     frame: pd.DataFrame
     metadata: Mapping[str, Any]
@@ -102,6 +109,7 @@ class NewSeries:
     values: Mapping[str, Any]
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
+    references: References
 
 
 class Intake:
@@ -169,10 +177,53 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        sent = SentRows.of(frame)
-        merged = merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
+        sent, merged = _merged(frame, upload)
         checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
         return self._new_series(frame, merged, checked, principal.user_id)
+
+    def parse_many(self, principal: Principal, uploads: Sequence[Upload]) -> list[NewSeries | InvalidError]:
+        """Check many new series, as :meth:`parse_create` does one, with one look-up of all their references.
+
+        Parameters
+        ----------
+        principal : Principal
+        uploads : sequence of Upload
+
+        Returns
+        -------
+        list of NewSeries or InvalidError
+            Of each upload: what is to be stored, or all its problems.
+        """
+        begun = [self._begun(one) for one in uploads]
+        references = [
+            Reference(one.checked.metadata, one.checked.sharing.group_ids or [], one.checked.sharing.stream_ids or [])
+            for one in begun
+        ]
+        with self._catalogue.reading() as connection:
+            found = look_up_many(connection, principal, references)
+        return [self._ended(one, known, principal) for one, known in zip(begun, found, strict=True)]
+
+    def _begun(self, upload: Upload) -> _Begun:
+        """Check an upload without the catalogue."""
+        problems = _Problems()
+        if upload.frame is not None:
+            sent, merged = _merged(upload.frame, upload)
+            return _Begun(problems, sent, merged, self._valid(problems, sent, merged, refuse_suspicious=True))
+        problems.errors.append(upload.error or _bad_data("Must supply data."))
+        merged = merge({"file": upload.file, "body": upload.fields})
+        metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
+        if refusal is not None:
+            problems.errors.append(refusal)
+        return _Begun(problems, None, merged, Checked(metadata, _sharing_of(metadata), ()))
+
+    def _ended(self, begun: _Begun, references: References, principal: Principal) -> NewSeries | InvalidError:
+        """Complete an upload that was begun with what it refers to."""
+        _refuse_unknown(begun.problems, begun.checked.metadata, begun.checked.sharing, references)
+        try:
+            checked = _settled(begun.problems, begun.sent, begun.checked, references)
+        except InvalidError as error:
+            return error
+        return self._new_series(begun.frame, begun.merged, checked, principal.user_id)
 
     def parse_imported(
         self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
@@ -268,12 +319,7 @@ class Intake:
         problems = _Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
-        problems.raise_any()
-        checked = replace(checked, longitude=references.longitude)
-        if sent is None:
-            return checked
-        far = distance_warnings(checked.metadata["ra"], checked.metadata["dec"], references.source_position)
-        return replace(checked, warnings=(*checked.warnings, *far))
+        return _settled(problems, sent, checked, references)
 
     def _valid(self, problems: _Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
         """Check a table and its merged metadata, without the catalogue."""
@@ -306,7 +352,9 @@ class Intake:
             "inferred": inferred_fields(merged),
         }
         values = {**derived, **checked.metadata, "owner_id": owner_id}
-        return NewSeries(frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings)
+        return NewSeries(
+            frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings, checked.references
+        )
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
         """Check that a table can be a series, and has the brightness that its metadata speak of.
@@ -364,6 +412,22 @@ def statistics_of(
     return {**statistics, **features(curve, longitude), "statistics_version": STATISTICS_VERSION}
 
 
+def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
+    """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
+    sent = SentRows.of(frame)
+    return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
+
+
+def _settled(problems: _Problems, sent: SentRows | None, checked: Checked, references: References) -> Checked:
+    """Add what the references say of a series; raise all problems if there are any."""
+    problems.raise_any()
+    checked = replace(checked, references=references)
+    if sent is None:
+        return checked
+    far = distance_warnings(checked.metadata["ra"], checked.metadata["dec"], references.source_position)
+    return replace(checked, warnings=(*checked.warnings, *far))
+
+
 def _sharing_of(metadata: dict[str, Any]) -> Sharing:
     """Move the sharing out of validated metadata."""
     return Sharing(metadata.pop("group_ids", None), metadata.pop("stream_ids", None))
@@ -402,6 +466,21 @@ class _Problems:
             for name, texts in error.fields.items():
                 fields.setdefault(name, []).extend(texts)
         raise InvalidError(". ".join(error.message.rstrip(". ") for error in self.errors) + ".", fields=fields)
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """One of many uploads that was checked without the catalogue."""
+
+    problems: _Problems
+    sent: SentRows | None
+    merged: Merged
+    checked: Checked
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table; empty when there is a problem with it."""
+        return pd.DataFrame() if self.sent is None else self.sent.frame
 
 
 def _refuse_unknown(problems: _Problems, metadata: Mapping[str, Any], sharing: Sharing, references: References) -> None:

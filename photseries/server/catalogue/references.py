@@ -21,7 +21,7 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import EVERYONE, Principal
 
-__all__ = ["References", "look_up_references"]
+__all__ = ["NOTHING", "References", "look_up_references"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,10 @@ class References:
     same_content: int | None
     source_position: tuple[float, float] | None
     longitude: float
+
+
+#: Of a series that refers to nothing.
+NOTHING = References({}, [], [], None, None, 0.0)
 
 
 def look_up_references(

@@ -49,7 +49,7 @@ from photseries.server.catalogue.models import (
 from photseries.server.catalogue.periods import stale_period
 from photseries.server.principal import Principal
 
-__all__ = ["DERIVED", "Changeable", "refused"]
+__all__ = ["DERIVED", "Changeable", "duplicate_error", "refused"]
 
 
 #: Columns that follow from what was uploaded, beside the statistics.
@@ -252,6 +252,14 @@ def _sharing(
     return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
 
 
+def duplicate_error(values: Mapping[str, Any]) -> DuplicateError:
+    """Return the error of a series whose unique key is taken."""
+    key = {name: values[name] for name in KEY}
+    shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
+    message = f"A PhotometricSeries with the same hash already exists: {shown}."
+    return DuplicateError(message, details={"key": key})
+
+
 @contextmanager
 def refused(values: Mapping[str, Any]) -> Iterator[None]:
     """Turn a constraint's refusal of some values into the error that a client understands."""
@@ -260,10 +268,7 @@ def refused(values: Mapping[str, Any]) -> Iterator[None]:
     except IntegrityError as error:
         constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None) or ""
         if isinstance(error.orig, pg.UniqueViolation) and constraint == "uq_photometric_series_key":
-            key = {name: values[name] for name in KEY}
-            shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
-            message = f"A PhotometricSeries with the same hash already exists: {shown}."
-            raise DuplicateError(message, details={"key": key}) from error
+            raise duplicate_error(values) from error
         if isinstance(error.orig, pg.ForeignKeyViolation):
             field = constraint.removeprefix("fk_").split("_", 2)[-1]
             raise InvalidError(f"Invalid {field}: it has just been removed.", fields={field: ["Removed."]}) from error

@@ -13,7 +13,7 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["failure", "headers_of", "presentable", "success", "wrapped"]
+__all__ = ["failed", "failure", "headers_of", "presentable", "success", "wrapped"]
 
 
 def success(data: Any = None) -> bytes:
@@ -32,8 +32,13 @@ def wrapped(pieces: Sequence[bytes]) -> list[bytes]:
 
 def failure(error: PhotseriesError) -> bytes:
     """Wrap an error in the envelope of an error, as JSON."""
+    return orjson.dumps(failed(error))
+
+
+def failed(error: PhotseriesError) -> dict[str, Any]:
+    """Return the envelope of an error."""
     data = {"code": error.code, "fields": error.fields, **error.details}
-    return orjson.dumps({"status": "error", "message": error.message, "data": data, "version": __version__})
+    return {"status": "error", "message": error.message, "data": data, "version": __version__}
 
 
 def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) -> dict[str, str]:

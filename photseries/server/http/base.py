@@ -74,7 +74,8 @@ class BaseHandler(RequestHandler):
     """A handler of JSON requests.
 
     ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
-    ``takes_files``, whether a body may be something else than plain JSON; ``public``, whether GET may be nobody's;
+    ``takes_files``, whether a body may be something else than plain JSON; ``media_types``, the only types of a body
+    where that is never JSON; ``public``, whether GET may be nobody's;
     ``reads``, the methods that change nothing, whose answers may be compressed; ``cross_origin``, whether scripts of
     the sites in ``server.cors_origins`` may read answers; ``quick``, whether its work goes to threads of its own, as it
     waits neither for tables nor for queries.
@@ -82,6 +83,7 @@ class BaseHandler(RequestHandler):
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {}
     takes_files: ClassVar[bool] = False
+    media_types: ClassVar[Sequence[str]] = ()
     public: ClassVar[bool] = False
     reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
     cross_origin: ClassVar[bool] = True
@@ -190,7 +192,7 @@ class BaseHandler(RequestHandler):
             return
         if self._credential is not None:
             await self.run(lambda: None)
-        check_media(self.request.headers, takes_files=self.takes_files)
+        check_media(self.request.headers, takes_files=self.takes_files, only=self.media_types)
         if announced(self.request.headers) > self.longest_body:
             raise self._too_large()
 

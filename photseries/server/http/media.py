@@ -57,14 +57,20 @@ def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
     }
 
 
-def check_media(headers: Mapping[str, str], *, takes_files: bool) -> None:
-    """Refuse a body that is neither JSON nor, where files are taken, a file.
+def check_media(headers: Mapping[str, str], *, takes_files: bool, only: Sequence[str] = ()) -> None:
+    """Refuse a body that is neither JSON nor, where files are taken, a file; or not of the ``only`` possible types.
 
     Raises
     ------
     UnsupportedMediaTypeError
     """
     kind = media_type_of(headers)
+    if only:
+        if kind not in only:
+            raise UnsupportedMediaTypeError(f"The Content-Type of the body must be one of: {', '.join(only)}.")
+        if encoding_of(headers) != ENCODINGS[0]:
+            raise UnsupportedMediaTypeError("The body must have no Content-Encoding: compress its columns instead.")
+        return
     if kind.startswith(_BINARY_TYPES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
         raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.")

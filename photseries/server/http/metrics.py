@@ -114,9 +114,9 @@ class Metrics:
         """Count an error by its code."""
         self._refused.labels(code).inc()
 
-    def uploaded(self) -> None:
-        """Count a series that was stored."""
-        self._uploads.inc()
+    def uploaded(self, number: int = 1) -> None:
+        """Count series that were stored."""
+        self._uploads.inc(number)
 
     def swept(self, swept: Swept) -> None:
         """Note a sweep."""

@@ -18,6 +18,7 @@ from tornado.web import Application
 from photseries.errors import PhotseriesError, StartError
 from photseries.server.accounts import KINDS
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
+from photseries.server.http.bulk import BulkHandler
 from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
@@ -75,6 +76,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/query", QueryHandler, {}),
     (r"/api/photometric_series/summary", SummaryHandler, {}),
     (r"/api/photometric_series/export", ExportHandler, {}),
+    (r"/api/photometric_series/bulk", BulkHandler, {}),
     (r"/api/photometric_series/undo", UndoHandler, {}),
     (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),

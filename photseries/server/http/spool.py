@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from photseries.errors import UnavailableError
 from photseries.server.settings import Server
@@ -133,6 +133,24 @@ class Body:
         with self._spool.borrowed("memory", self._taken["disk"]):
             content = self._whole()
             yield content
+
+    @contextlib.contextmanager
+    def descriptor(self) -> Iterator[int]:
+        """Yield the descriptor of a file with the whole body, which is not read into memory for it.
+
+        Raises
+        ------
+        UnavailableError
+            When the disk is full.
+        """
+        if self._file is None:
+            self._to_disk(b"")
+        file: Any = self._file
+        try:
+            file.flush()
+        except OSError as error:
+            raise UnavailableError("There is no room for uploads. Try again.") from error
+        yield file.fileno()
 
     def _whole(self) -> bytes:
         if self._file is None:

@@ -30,7 +30,7 @@ class Gate:
         self._patience: Final = patience
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
-        self._inside: dict[int, float] = {}  # thread -> since when, of time.monotonic [s]
+        self._inside: dict[object, float] = {}  # place -> since when, of time.monotonic [s]
         self._promised = 0  # places given to threads that are on their way in
 
     @contextlib.contextmanager
@@ -45,14 +45,15 @@ class Gate:
         turn = self._ask()
         if turn is not None and not turn.wait(self._patience):
             self._give_up(turn)
+        place = object()  # not the thread: another one may leave
         with self._lock:
             self._promised -= 1
-            self._inside[threading.get_ident()] = time.monotonic()
+            self._inside[place] = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
-                del self._inside[threading.get_ident()]
+                del self._inside[place]
                 if self._waiting:
                     self._promised += 1
                     self._waiting.popleft().set()

@@ -66,6 +66,7 @@ class Sandbox:
     """
 
     worker: ClassVar[str] = "photseries.server.sandbox.worker"
+    called: ClassVar[str] = "HDF5 file"  # in messages
 
     def __init__(self, settings: SandboxSettings, limits: Limits, own: bytes = b"") -> None:
         self.missing: tuple[str, ...] = ()
@@ -159,7 +160,7 @@ class Sandbox:
                     return self._job(upload)
         except TimeoutError as error:
             self._count("busy")
-            raise UnavailableError("All readers of HDF5 files are busy; try again.") from error
+            raise UnavailableError(f"All readers of a {self.called} are busy; try again.") from error
         except EOFError as error:
             self._count("not started")
             raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
@@ -188,19 +189,19 @@ class Sandbox:
         outcome = _ENDS.get(ended, "crashed")
         self._count(outcome)
         if outcome == "not started":
-            return UnavailableError("No reader of HDF5 files can be started; try again.")
+            return UnavailableError(f"No reader of a {self.called} can be started; try again.")
         why = {
             "late": f"reading it took longer than {self._settings.deadline:g} s",
             "out of processor time": f"reading it took more than {self._settings.cpu} s of processor time",
             "crashed": "it is damaged in a way that ended its reader",
         }
-        return UnreadableFileError(f"The HDF5 file cannot be read: {why[outcome]}.")
+        return UnreadableFileError(f"The {self.called} cannot be read: {why[outcome]}.")
 
     def _send(self, numbers: list[int]) -> _Nursery:
         """Send a job to the fork server, to a new one when the last one has ended."""
         with self._lock:
             if not self._started:
-                raise UnavailableError("The readers of HDF5 files are stopped.")
+                raise UnavailableError(f"The readers of a {self.called} are stopped.")
             if self._nursery is None:
                 self._nursery = self._new_nursery()
             try:
@@ -266,6 +267,7 @@ class _Nursery:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others start threads, after which a fork is not safe
         "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is not HDF5
         "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
         "HDF5_USE_FILE_LOCKING": "FALSE",

@@ -17,7 +17,7 @@ import signal
 import socket
 import time
 import warnings
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -58,7 +58,7 @@ class Nursery:
     Parameters
     ----------
     channel : socket.socket
-        A stream from the service; a job is one byte with three descriptors.
+        A stream from the service; a job is one byte with three descriptors, or more that a subclass maps too.
     settings : SandboxSettings
     limits : Limits
     read : callable
@@ -92,8 +92,7 @@ class Nursery:
         warnings.simplefilter("ignore")  # to show one, Python would open the source: the end of a child
         for name in _CODECS:
             codecs.lookup(name)
-        for _ in range(_WARM if self._own else 0):
-            self._read(memoryview(self._own), self._limits)
+        self._warm_up()
         gc.collect()
         gc.freeze()
         gc.disable()  # a collection in a child would copy the pages that it shares
@@ -118,10 +117,10 @@ class Nursery:
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
 
     def _accept(self) -> bool:
-        message, descriptors, _, _ = socket.recv_fds(self._channel, 1, 3)
+        message, descriptors, _, _ = socket.recv_fds(self._channel, 1, 4)
         if not message:
             return False
-        upload, answer, status = descriptors
+        upload, answer, status, *more = descriptors
         nursery = os.getpid()
         try:
             pid = os.fork()
@@ -130,10 +129,10 @@ class Nursery:
             os.close(status)
         else:
             if pid == 0:
-                self._be_child(upload, answer, nursery)
+                self._be_child(upload, answer, nursery, *more)
             self._children[pid] = _Child(time.monotonic() + self._settings.deadline, status)
-        os.close(upload)
-        os.close(answer)
+        for descriptor in (upload, answer, *more):
+            os.close(descriptor)
         return True
 
     def _kill_late(self, *, everyone: bool) -> None:
@@ -159,22 +158,32 @@ class Nursery:
             finally:
                 os.close(child.status)
 
-    def _be_child(self, upload: int, answer: int, nursery: int) -> None:
+    def _be_child(self, upload: int, answer: int, nursery: int, *more: int) -> None:
         """Read, answer and exit; any failure to do so is an exit without an answer."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            _close_all_but({upload, answer})
-            image = _mapped(upload)  # while that is still allowed
+            _close_all_but({upload, answer, *more})
+            images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while that is still allowed
             missing = tuple(confine.lock_down(self._settings))
             if os.getppid() != nursery:
                 return  # it ended before the kernel was told to end this child with it
-            for buffer in wire.pack(self._answer(image, missing)):
+            for buffer in self._answers(missing, *images):
                 _write(answer, buffer)
             code = 0
         finally:
             os._exit(code)
+
+    def _warm_up(self) -> None:
+        """Read a file of the service's own a few times."""
+        for _ in range(_WARM if self._own else 0):
+            self._read(memoryview(self._own), self._limits)
+
+    def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
+        """Yield the buffers that a child answers with."""
+        (image,) = images
+        yield from wire.pack(self._answer(image, missing))
 
     def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.Answer:
         try:

@@ -13,11 +13,11 @@ import io
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from photseries.errors import StartError, UnavailableError
-from photseries.server.disk import synchronize
+from photseries.server.disk import synchronize, synchronize_all
 from photseries.server.faults import reached
 from photseries.server.storage.contract import CHUNK, Store, StoredBlob
 from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
@@ -71,6 +71,39 @@ class LocalStore(Store):
                     continue
                 return
             raise UnavailableError("The store is too busy. Try again.")
+
+    def create_many(self, blobs: Mapping[str, bytes]) -> None:
+        """Write blobs, and make all of them durable at once; see :meth:`Store.create_many`."""
+        names = {key: check_key(key) for key in blobs}
+        with _translated(), self._walk([PARTIAL], make=True) as (*_, partial), contextlib.ExitStack() as written:
+            made = {}
+            for key, blob in blobs.items():
+                made[key] = written.enter_context(_written(partial, blob))
+            synchronize_all(partial, made.values())
+            reached("store: partial file synchronized")
+            folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+            for key, (parts, name) in names.items():
+                folders.setdefault(tuple(parts), []).append((made[key], name))
+            for place, pairs in folders.items():
+                self._link(partial, list(place), pairs)
+
+    def _link(self, partial: int, folders: list[str], pairs: list[tuple[str, str]]) -> None:
+        """Link complete files into a folder, durably; each is a pair of its partial and its final name."""
+        for _ in range(ATTEMPTS):
+            try:
+                with self._walk(folders, make=True) as descriptors:
+                    reached("store: folders made")
+                    while pairs:
+                        os.link(pairs[-1][0], pairs[-1][1], src_dir_fd=partial, dst_dir_fd=descriptors[-1])
+                        pairs.pop()
+                        reached("store: blob linked")
+                    for descriptor in reversed(descriptors):
+                        os.fsync(descriptor)
+                    reached("store: folders synchronized")
+            except FileNotFoundError:
+                continue
+            return
+        raise UnavailableError("The store is too busy. Try again.")
 
     def read(self, key: str) -> bytes | None:
         """Return the whole blob, None when there is none."""
@@ -178,24 +211,9 @@ class LocalStore(Store):
     @contextlib.contextmanager
     def _partial(self, blob: bytes | memoryview) -> Iterator[tuple[int, str]]:
         """Write a synchronized file that is removed at the end; yield the descriptor of its folder, and its name."""
-        name = secrets.token_hex(16)
-        with self._walk([PARTIAL], make=True) as (*_, folder):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
-            try:
-                with os.fdopen(descriptor, "wb", buffering=0) as file:
-                    reached("store: partial file made")
-                    rest = memoryview(blob).cast("B")
-                    while rest:
-                        rest = rest[file.write(rest) :]
-                    reached("store: partial file written")
-                    os.fsync(descriptor)
-                reached("store: partial file synchronized")
-                yield folder, name
-            finally:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(name, dir_fd=folder)
-                reached("store: partial file removed")
+        with self._walk([PARTIAL], make=True) as (*_, folder), _written(folder, blob, synchronized=True) as name:
+            reached("store: partial file synchronized")
+            yield folder, name
 
     @contextlib.contextmanager
     def _walk(self, folders: list[str], *, make: bool = False) -> Iterator[list[int]]:
@@ -214,6 +232,28 @@ class LocalStore(Store):
                 descriptors.append(os.open(folder, flags | os.O_NOFOLLOW, dir_fd=descriptors[-1]))
                 stack.callback(os.close, descriptors[-1])
             yield descriptors
+
+
+@contextlib.contextmanager
+def _written(folder: int, blob: bytes | memoryview, *, synchronized: bool = False) -> Iterator[str]:
+    """Write a file, synchronized or not, that is removed at the end; yield its name."""
+    name = secrets.token_hex(16)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(name, flags, FILE_MODE, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            reached("store: partial file made")
+            rest = memoryview(blob).cast("B")
+            while rest:
+                rest = rest[file.write(rest) :]
+            reached("store: partial file written")
+            if synchronized:
+                os.fsync(descriptor)
+        yield name
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=folder)
+        reached("store: partial file removed")
 
 
 def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:

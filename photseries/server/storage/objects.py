@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,7 @@ __all__ = ["ObjectStore", "s3_backend"]
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
+AT_ONCE = 8  # objects that are put together
 RETRIES = 4  # with the pauses between them a storage that refuses connections is given up after some two seconds
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
 MEDIA_TYPE = "application/x-hdf5"
@@ -88,6 +90,12 @@ class ObjectStore(Store):
         check_key(key)
         self._put(key, blob)
         reached("store: object put")
+
+    def create_many(self, blobs: Mapping[str, bytes]) -> None:
+        """Write blobs, several at a time; see :meth:`Store.create_many`."""
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="put") as threads:
+            for done in [threads.submit(self.create, key, blob) for key, blob in blobs.items()]:
+                done.result()
 
     def read(self, key: str) -> bytes | None:
         """Return the whole blob, None when there is none."""

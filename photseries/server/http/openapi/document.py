@@ -125,7 +125,9 @@ def _described(spec: APISpec, operation: _Operation) -> dict[str, Any]:
         "responses": {**_successes(operation), **failures.responses(spec, errors)},
         "security": [] if requirement is None else [{"token": []}],
     }
-    if stated.body is not None:
+    if handler.media_types:
+        described["requestBody"] = {"required": True, "content": {media: {} for media in handler.media_types}}
+    elif stated.body is not None:
         described["requestBody"] = _body(operation.name(stated.body), files=handler.takes_files)
     return described
 

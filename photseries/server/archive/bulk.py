@@ -1,0 +1,461 @@
+"""Store many series from one body: parse, check and write them in portions, each with one transaction.
+
+A portion is what :class:`~photseries.server.archive.archive.Archive` does for one series, by the same functions: blobs
+first, then the transaction of their rows. What one portion has stored stays when a later one fails.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, Literal
+
+import numpy as np
+import pandas as pd
+
+from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
+from photseries.fields import FIELDS, KEY, SETTABLE
+from photseries.fields.texts import fields_of_texts
+from photseries.lightcurve.calibration import with_fields_of_altdata
+from photseries.lightcurve.metadata import INFERRED
+from photseries.server.archive.archive import Archive, same_table_warning
+from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
+from photseries.server.archive.intake import NewSeries, Upload
+from photseries.server.catalogue.bulk import Holder, Key, create_many, documents, holders, same_contents
+from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.series import duplicate_error
+from photseries.server.faults import reached
+from photseries.server.principal import CREATE_SERIES, Principal, requires
+from photseries.server.sandbox.bulk_pool import BulkSandbox
+from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_wire import Received
+from photseries.server.settings import Config, Limits
+from photseries.server.storage.contract import Store
+
+__all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: How many series a body may have, and one that is stored as a whole or not at all.
+MOST_SERIES: Final = 100_000
+MOST_ABORTED: Final = 10_000
+
+#: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
+PORTION: Final = 250
+PORTION_BYTES: Final = 16 * 1024 * 1024
+
+#: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
+IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
+
+_OTHER_TABLE: Final = "The series that exists has the same key and another table; this one was not stored."
+
+_Outcomes = Generator[list["Outcome"], None, None]
+Status = Literal["created", "skipped", "replaced", "valid", "exists"]
+
+
+@dataclass(frozen=True)
+class BulkOptions:
+    """How a body is to be read and stored.
+
+    Parameters
+    ----------
+    media : {"arrow", "parquet"}
+    by : tuple of str
+        The columns that tell the series of a long body apart; none: the body is nested.
+    if_exists : {"error", "skip", "replace"}
+        What to do with a series whose unique key is taken.
+    abort : bool
+        Store nothing unless all series are right.
+    dry_run : bool
+        Store nothing.
+    fields : mapping
+        Fields that all series share; they win over columns.
+    """
+
+    media: str
+    by: tuple[str, ...] = ()
+    if_exists: str = "error"
+    abort: bool = False
+    dry_run: bool = False
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a series of a body, by its place from 0: its id and a status, or an error."""
+
+    index: int
+    id: int | None = None
+    status: Status | None = None
+    warnings: tuple[str, ...] = ()
+    error: PhotseriesError | None = None
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """A series of a body: its place, its table and its fields."""
+
+    index: int
+    upload: Upload
+
+
+@dataclass(frozen=True)
+class _Valid:
+    """A valid series: its place, what is to be stored, and its unique key."""
+
+    entry: _Entry
+    new: NewSeries
+    key: Key
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """A series whose file is written: the key of the file, and the row to insert."""
+
+    valid: _Valid
+    filename: str
+    row: bytes
+
+
+class BulkUpload:
+    """Stores the series of a body.
+
+    Parameters
+    ----------
+    catalogue : Catalogue
+    store : Store
+    sandbox : BulkSandbox
+        The processes that read bodies.
+    archive : Archive
+        Checks series, and replaces those that exist.
+    config : Config
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, store: Store, sandbox: BulkSandbox, archive: Archive, config: Config
+    ) -> None:
+        self._catalogue = catalogue
+        self._blobs = BlobWriter(catalogue, store, config)
+        self._sandbox = sandbox
+        self._archive = archive
+        self._limits = config.limits
+
+    @requires(CREATE_SERIES)
+    def upload(self, principal: Principal, body: int, options: BulkOptions) -> _Outcomes:
+        """Store the series of a body; yield what became of them in order, portion by portion.
+
+        Parameters
+        ----------
+        principal : Principal
+            Becomes the owner.
+        body : int
+            The descriptor of a file with the body.
+        options : BulkOptions
+
+        Yields
+        ------
+        list of Outcome
+            Empty where there is more to come: at first when the number of series is known.
+
+        Raises
+        ------
+        InvalidError
+            When the body cannot be read; what was yielded before is stored.
+        UnavailableError
+            When a part is not available; the series of the last list that was yielded have this error.
+        """
+        if options.abort and options.if_exists == "replace":
+            message = "ifExists=replace cannot be combined with onError=abort: a replaced series cannot be taken back."
+            raise InvalidError(message, fields={"onError": [message]})
+        run = _Run(self._catalogue, self._blobs, self._archive, principal, options)
+        read = partial(self._portions, body, options)
+        return run.together(read) if options.abort else run.each(read)
+
+    @contextmanager
+    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[_Entry]]]:
+        """Read a body; yield its series in portions."""
+        request = request_of(self._limits, options.media, options.by)
+        with self._sandbox.series(body, request) as (number, received):
+            if options.abort and number > MOST_ABORTED:
+                message = f"onError=abort takes at most {MOST_ABORTED:,} series; the body has {number:,}."
+                raise InvalidError(message, fields={"onError": [message]})
+            yield _portions(received, with_fields_of_altdata(options.fields))
+
+
+def request_of(limits: Limits, media: str, by: tuple[str, ...] = ()) -> Request:
+    """Return what the reader of a body is asked."""
+    return Request(
+        media=media,
+        by=by,
+        fields=frozenset(SETTABLE),
+        lists=frozenset(name for name in SETTABLE if FIELDS[name].type in ("ids", "values")),
+        measured=frozenset(INFERRED),
+        ignored=IGNORED,
+        series=MOST_SERIES,
+        size=limits.bulk,
+        rows=limits.rows,
+        columns=limits.columns,
+        table=limits.table,
+    )
+
+
+class _Run:
+    """One upload under way."""
+
+    def __init__(
+        self, catalogue: Catalogue, blobs: BlobWriter, archive: Archive, principal: Principal, options: BulkOptions
+    ) -> None:
+        self._catalogue = catalogue
+        self._blobs = blobs
+        self._archive = archive
+        self._principal = principal
+        self._options = options
+        self._seen: dict[Key, int] = {}
+
+    def each(self, read: _Read) -> _Outcomes:
+        """Store the portions one after the other; a series that is refused stops no other one."""
+        with read() as portions:
+            yield []
+            for portion in portions:
+                outcomes, valid = self._checked(portion)
+                failure = None
+                if valid and not self._options.dry_run:
+                    failure = self._store(valid, outcomes)
+                yield _in_order(outcomes)
+                if failure is not None:
+                    raise failure
+
+    def together(self, read: _Read) -> _Outcomes:
+        """Store all series in one transaction, once all are known to be right, or nothing."""
+        outcomes: dict[int, Outcome] = {}
+        with read() as portions:
+            yield []
+            for portion in portions:
+                outcomes |= self._checked(portion)[0]
+                yield []
+        if not self._options.dry_run and not any(one.error for one in outcomes.values()):
+            self._seen.clear()
+            outcomes = yield from self._store_all(read)
+        if any(one.error for one in outcomes.values()):
+            aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
+            outcomes = {index: one if one.error else Outcome(index, error=aborted) for index, one in outcomes.items()}
+        yield _in_order(outcomes)
+
+    def _store_all(self, read: _Read) -> Generator[list[Outcome], None, dict[int, Outcome]]:
+        """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
+        outcomes: dict[int, Outcome] = {}
+        encoded: list[_Encoded] = []
+        began = time.monotonic()
+        try:
+            with read() as portions:
+                for portion in portions:
+                    found, valid = self._checked(portion)
+                    outcomes |= found
+                    encoded += self._write_files(valid, outcomes)
+                    if any(one.error for one in outcomes.values()):
+                        break
+                    yield []
+        except BaseException:
+            self._blobs.take_back(one.filename for one in encoded)
+            raise
+        keys = [one.filename for one in encoded]
+        if any(one.error for one in outcomes.values()):
+            self._blobs.take_back(keys)
+            return outcomes
+        with (
+            suppress(_TakenError),
+            self._blobs.transaction(keys, self._principal.user_id, is_new=True, began=began) as connection,
+        ):
+            for start in range(0, len(encoded), PORTION):
+                inserted = self._inserted(connection, encoded[start : start + PORTION])
+                outcomes |= inserted
+                if any(one.error for one in inserted.values()):
+                    raise _TakenError
+        return outcomes
+
+    def _checked(self, portion: Sequence[_Entry]) -> tuple[dict[int, Outcome], list[_Valid]]:
+        """Check series and look for those that exist; return what became of some, and those that are to be stored."""
+        outcomes: dict[int, Outcome] = {}
+        valid: list[_Valid] = []
+        parsed = self._archive.intake.parse_many(self._principal, [entry.upload for entry in portion])
+        for entry, new in zip(portion, parsed, strict=True):
+            if isinstance(new, InvalidError):
+                outcomes[entry.index] = Outcome(entry.index, error=new)
+                continue
+            key: Key = tuple(new.values[name] for name in KEY)
+            first = self._seen.setdefault(key, entry.index)
+            if first == entry.index:
+                valid.append(_Valid(entry, new, key))
+            else:
+                outcomes[entry.index] = Outcome(entry.index, error=_repeated(new.values, first))
+        fresh = self._without_existing(valid, outcomes)
+        if self._options.dry_run or self._options.abort:
+            outcomes |= {one.entry.index: Outcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh}
+        return outcomes, fresh
+
+    def _without_existing(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> list[_Valid]:
+        """Return the series that do not exist, and settle the others."""
+        if not valid:
+            return []
+        with self._catalogue.reading() as connection:
+            taken = holders(connection, self._principal, [one.key for one in valid])
+        fresh = []
+        for one in valid:
+            holder = taken.get(one.key)
+            if holder is None or (self._options.dry_run and not holder.is_visible):
+                fresh.append(one)
+            else:
+                outcomes[one.entry.index] = self._existing(one, holder)
+        return fresh
+
+    def _existing(self, valid: _Valid, holder: Holder) -> Outcome:
+        """Settle a series whose unique key is taken."""
+        index, if_exists = valid.entry.index, self._options.if_exists
+        if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
+            return Outcome(index, holder.id, "exists", valid.new.warnings)
+        if not holder.is_visible or if_exists == "error":
+            error = duplicate_error(valid.new.values)
+            if holder.is_visible:
+                error.details["id"] = holder.id
+            return Outcome(index, error=error)
+        if if_exists == "skip":
+            other = () if holder.content_hash == valid.new.values["content_hash"] else (_OTHER_TABLE,)
+            return Outcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
+        try:
+            warnings = self._archive.replace(self._principal, holder.id, valid.entry.upload)
+        except PhotseriesError as error:
+            return Outcome(index, error=error)
+        return Outcome(index, holder.id, "replaced", warnings)
+
+    def _store(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> PhotseriesError | None:
+        """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
+        try:
+            outcomes |= self._stored(valid, outcomes)
+        except (InvalidError, QuotaExceededError) as error:
+            if len(valid) > 1:
+                failures = [self._store([one], outcomes) for one in valid]
+                return next((failure for failure in failures if failure is not None), None)
+            self._fail(valid, error, outcomes)
+        except PhotseriesError as error:
+            self._fail(valid, error, outcomes)
+            return error
+        return None
+
+    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, Outcome]) -> None:
+        for one in valid:
+            outcomes[one.entry.index] = Outcome(one.entry.index, error=error)
+            self._seen.pop(one.key, None)
+
+    def _stored(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
+        encoded = self._write_files(valid, outcomes)
+        if not encoded:
+            return {}
+        keys = [one.filename for one in encoded]
+        with self._blobs.transaction(keys, self._principal.user_id, is_new=True) as connection:
+            inserted = self._inserted(connection, encoded)
+        lost = [one for one in encoded if inserted[one.valid.entry.index].error]
+        self._blobs.take_back(one.filename for one in lost)  # another upload was faster
+        settled: dict[int, Outcome] = {}
+        self._without_existing([one.valid for one in lost], settled)
+        return inserted | settled
+
+    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> list[_Encoded]:
+        """Store the files of series; those that cannot be written have an error."""
+        written: list[tuple[_Valid, dict[str, Any]]] = []
+        blobs: dict[str, bytes] = {}
+        for one in sorted(valid, key=lambda one: [str(value) for value in one.key]):
+            try:
+                content = self._blobs.encode(one.new.frame, one.new.values)
+            except InvalidError as error:
+                self._fail([one], error, outcomes)
+                continue
+            filename = key_of(one.new.values)
+            blobs[filename] = content
+            group_ids = sorted({*one.new.references.group_ids, self._principal.own_group_id})
+            shared = {"group_ids": group_ids, "stream_ids": one.new.references.stream_ids}
+            written.append((one, {**one.new.values, **columns_of(filename, content), **shared}))
+        if blobs:
+            self._blobs.create_many(blobs)
+        rows = documents([row for _, row in written])
+        return [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)]
+
+    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, Outcome]:
+        """Insert rows; those whose unique key was taken meanwhile have an error."""
+        contents = {one.filename: str(one.valid.new.values["content_hash"]) for one in encoded}
+        same = same_contents(connection, self._principal, contents.values())
+        ids = create_many(connection, [one.row for one in encoded])
+        reached("create: row inserted")
+        outcomes = {}
+        for one in sorted(encoded, key=lambda one: one.valid.entry.index):
+            index, series_id = one.valid.entry.index, ids.get(one.filename)
+            if series_id is None:
+                outcomes[index] = Outcome(index, error=duplicate_error(one.valid.new.values))
+                continue
+            first = same.setdefault(contents[one.filename], series_id)
+            stored = () if first == series_id else (same_table_warning(first),)
+            outcomes[index] = Outcome(index, series_id, "created", (*one.valid.new.warnings, *stored))
+        return outcomes
+
+
+class _TakenError(Exception):
+    """The unique key of a series was taken while all were being stored."""
+
+
+_Read = Callable[[], AbstractContextManager[Iterator[list[_Entry]]]]
+
+
+def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+    return [outcomes[index] for index in sorted(outcomes)]
+
+
+def _repeated(values: Mapping[str, Any], first: int) -> DuplicateError:
+    """Return the error of a series whose key an earlier one of its body has."""
+    error = duplicate_error(values)
+    error.details["index"] = first
+    error.message = f"{error.message.removesuffix('.')} (series {first} of this body)."
+    return error
+
+
+def _portions(received: Iterator[Received], shared: Mapping[str, Any]) -> Iterator[list[_Entry]]:
+    """Put series together until there are enough for a transaction."""
+    portion: list[_Entry] = []
+    size = index = 0
+    for slab in received:
+        for place, table in enumerate(slab.tables()):
+            fields = {name: values[place] for name, values in slab.fields.items()}
+            portion.append(_Entry(index, _uploaded(table, fields, shared, slab.error)))
+            index += 1
+            size += sum(values.nbytes for values in table.values())
+            if len(portion) == PORTION or size > PORTION_BYTES:
+                yield portion
+                portion, size = [], 0
+    if portion:
+        yield portion
+
+
+def _uploaded(
+    table: Mapping[str, Array], fields: Mapping[str, Any], shared: Mapping[str, Any], error: str | None
+) -> Upload:
+    given: dict[str, Any] = {}
+    for name, value in fields.items():
+        known = _given(name, value)
+        if known is not None:
+            given[name] = known
+    said = with_fields_of_altdata(given)
+    if error is not None:
+        return Upload(None, said, shared, InvalidError(error, fields={"data": [error]}))
+    return Upload(pd.DataFrame(table), said, shared)
+
+
+def _given(name: str, value: Any) -> Any:
+    """Read the value of a field: text as in a query; null, and NaN, are not given."""
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        if FIELDS[name].type == "id" and value.is_integer():  # of a column with nulls
+            return int(value)
+    return fields_of_texts({name: [value]})[name] if isinstance(value, str) else value

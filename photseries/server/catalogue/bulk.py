@@ -1,0 +1,269 @@
+"""The statements of a bulk upload: one for many series, where :mod:`..series` has one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    JSON,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    cast,
+    column,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.sql.selectable import TableValuedAlias
+
+from photseries.fields import COMPUTED, KEY, METADATA, REFERENCES
+from photseries.lightcurve.sky import pixel
+from photseries.server.catalogue.access import VISIBLE, audience, seeing
+from photseries.server.catalogue.blobs import BLOB
+from photseries.server.catalogue.engine import CompiledStatement
+from photseries.server.catalogue.models import (
+    SERIES,
+    TABLES,
+    Group,
+    GroupUser,
+    Series,
+    SeriesGroup,
+    SeriesHistory,
+    SeriesStream,
+    Stream,
+    StreamUser,
+)
+from photseries.server.catalogue.references import References
+from photseries.server.catalogue.series import DERIVED, refused
+from photseries.server.principal import EVERYONE, Principal
+
+__all__ = ["Holder", "Key", "Reference", "create_many", "documents", "holders", "look_up_many", "same_contents"]
+
+#: The values of a unique key, in the order of :data:`~photseries.fields.KEY`.
+Key = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a series refers to: by its metadata, and the groups and streams to share it with."""
+
+    metadata: Mapping[str, Any]
+    group_ids: Sequence[int] | str
+    stream_ids: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The series that holds a unique key, whether the principal sees it, and the hash of its table."""
+
+    id: int
+    is_visible: bool
+    content_hash: str
+
+
+def look_up_many(connection: Connection, principal: Principal, series: Sequence[Reference]) -> list[References]:
+    """Look up the references of many series in one statement, as :func:`..references.look_up_references` does for one.
+
+    Series with the same content are not looked up; see :func:`same_contents`.
+    """
+    found = _LOOK_UP.execute(
+        connection,
+        **{name: _ids(one.metadata.get(name) for one in series) for name in REFERENCES},
+        user_id=principal.user_id,
+        everyone=EVERYONE if any(one.group_ids == "all" for one in series) else None,
+        group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
+        stream_ids=_ids(number for one in series for number in one.stream_ids),
+        everything=principal.is_admin,
+    ).one()
+    *entries, groups, streams = tuple[Any, ...](found)
+    known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
+    usable = dict(groups or ())
+    return [_references(one, known, usable, set(streams or ())) for one in series]
+
+
+def _references(
+    one: Reference, entries: Mapping[str, Mapping[Any, Sequence[Any]]], groups: Mapping[int, bool], streams: set[int]
+) -> References:
+    found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
+    position = tuple[Any, ...](found.get("obj_id") or (None, None))
+    (longitude,) = found.get("instrument_id") or (None,)
+    if isinstance(one.group_ids, str):
+        group_ids = [number for number, is_everyone in groups.items() if is_everyone]
+    else:
+        group_ids = sorted(groups.keys() & set(one.group_ids))
+    return References(
+        known={name: row is not None for name, row in found.items()},
+        group_ids=group_ids,
+        stream_ids=sorted(streams & set(one.stream_ids)),
+        same_content=None,
+        source_position=None if None in position else (position[0], position[1]),
+        longitude=longitude or 0.0,
+    )
+
+
+def _ids(values: Iterable[Any]) -> list[Any]:
+    """Return the different ones of some values that can be ids; no id is beyond 32 bits."""
+    return sorted({value for value in values if isinstance(value, str) or (value and 0 < value < 2**31)})
+
+
+def same_contents(connection: Connection, principal: Principal, hashes: Iterable[str]) -> dict[str, int]:
+    """Return the least id of the visible series with each content hash."""
+    rows = _SAME.execute(connection, hashes=list(set(hashes)), **seeing(principal))
+    return {row.content_hash: row.least for row in rows}
+
+
+def holders(connection: Connection, principal: Principal, keys: Iterable[Key]) -> dict[Key, Holder]:
+    """Return the series that hold unique keys."""
+    named = [dict(zip(KEY, key, strict=True)) for key in keys]
+    rows = _HOLDERS.execute(connection, keys=orjson.dumps(named).decode(), **seeing(principal))
+    return {tuple(key): Holder(*holder) for *holder, key in ((*row[:3], row[3:]) for row in rows)}
+
+
+def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
+    """Write rows for :func:`create_many`: the values of :func:`..series.create`, with group_ids and stream_ids."""
+    if not rows:
+        return []
+    pixels = pixel([row["ra"] for row in rows], [row["dec"] for row in rows]).tolist()
+    return [
+        orjson.dumps(
+            {
+                **{name: row[name] for name in _GIVEN},
+                "audience": audience(row["group_ids"], row["stream_ids"]),
+                "healpix": number,
+            }
+        )
+        for row, number in zip(rows, pixels, strict=True)
+    ]
+
+
+def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]:
+    """Insert series with their sharing and history in one statement; leave out those whose unique key is taken.
+
+    Parameters
+    ----------
+    connection : Connection
+    rows : sequence of bytes
+        Of :func:`documents`; always in the order of their keys, or two uploads of the same series end in a deadlock.
+
+    Returns
+    -------
+    dict of str to int
+        The ids of those that were inserted, by filename.
+
+    Raises
+    ------
+    InvalidError
+        When something that one of them refers to has gone.
+    """
+    with refused({}):
+        created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
+        return {row.filename: row.id for row in created}
+
+
+_GIVEN = (*METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED)
+
+
+def _sent(parameter: str, names: Sequence[str]) -> TableValuedAlias:
+    """Return the rows of a bound JSON array of objects, with columns of the table of series."""
+    document = cast(bindparam(parameter, type_=Text), JSON)
+    columns = (column(name, SERIES[name].type) for name in names)
+    return func.json_to_recordset(document).table_valued(*columns).render_derived(name="sent", with_types=True)
+
+
+def _creation() -> CompiledStatement:
+    stored = (*_GIVEN, "audience", "healpix")
+    sent = _sent("rows", stored)
+    new = (
+        postgresql_insert(Series)
+        .from_select(list(stored), select(*(sent.c[name] for name in stored)))
+        .on_conflict_do_nothing(constraint="uq_photometric_series_key")
+        .returning(*(SERIES[name] for name in ("id", "owner_id", *BLOB, "batch", "inferred", "audience")))
+        .cte("new")
+    )
+    spread = select(new.c.id, func.unnest(new.c.audience).label("listener")).cte("spread")
+    shared = [
+        insert(table).from_select(["series_id", name], select(spread.c.id, number).where(number > 0)).cte(f"new_{name}")
+        for table, name, number in (
+            (SeriesGroup, "group_id", spread.c.listener),
+            (SeriesStream, "stream_id", -spread.c.listener),
+        )
+    ]
+    event: dict[str, ColumnElement[Any]] = {
+        "series_id": new.c.id,
+        "revision": literal(1),
+        "user_id": new.c.owner_id,
+        "owner_id": new.c.owner_id,
+        "action": literal("create"),
+        "changed": cast(literal("{}"), JSON),
+        **{name: new.c[name] for name in (*BLOB, "batch", "inferred")},
+    }
+    noted = insert(SeriesHistory).from_select(list(event), select(*event.values())).cte("event")
+    return CompiledStatement(select(new.c.id, new.c.filename).add_cte(*shared, noted))
+
+
+def _look_up() -> CompiledStatement:
+    """Write the look-up of all that many series refer to, each kind as one JSON array."""
+    more = {"sources": ("ra", "dec"), "instrument": ("longitude",)}
+
+    def rows(*columns: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElement[Any]:
+        return select(func.json_agg(func.json_build_array(*columns))).where(where).scalar_subquery()
+
+    named = []
+    for name, kind in REFERENCES.items():
+        table = TABLES[kind].__table__.c
+        wanted = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
+        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=wanted))
+    everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
+    numbers = ARRAY(Integer)
+    is_everyone = Group.name == bindparam("everyone", type_=Text)
+    joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))
+    wanted = or_(is_everyone, Group.id == any_(bindparam("group_ids", type_=numbers)))
+    groups = rows(
+        Group.__table__.c.id,
+        func.coalesce(is_everyone, literal(False)),
+        where=and_(wanted, or_(everything, joined)),
+    )
+    heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
+    listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
+    streams = select(func.json_agg(Stream.id)).where(listed).scalar_subquery()
+    return CompiledStatement(select(*named, groups, streams))
+
+
+def _holders() -> CompiledStatement:
+    sent = _sent("keys", KEY)
+    # NOT DISTINCT FROM uses no index.
+    joined = and_(
+        *(
+            SERIES[name].is_not_distinct_from(sent.c[name]) if SERIES[name].nullable else SERIES[name] == sent.c[name]
+            for name in KEY
+        )
+    )
+    found = select(SERIES.id, VISIBLE, SERIES.content_hash, *(SERIES[name] for name in KEY)).select_from(
+        sent.join(Series, joined)
+    )
+    return CompiledStatement(found)
+
+
+def _same() -> CompiledStatement:
+    wanted = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
+    found = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(wanted, VISIBLE)
+    return CompiledStatement(found.group_by(SERIES.content_hash))
+
+
+_CREATE = _creation()
+_LOOK_UP = _look_up()
+_HOLDERS = _holders()
+_SAME = _same()

@@ -1,0 +1,103 @@
+"""The service's side of the processes that read the bodies of bulk uploads."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterator
+from typing import ClassVar, Final
+
+from photseries.errors import UnavailableError
+from photseries.hdf5.limits import Limits
+from photseries.server.sandbox import bulk_wire, descriptors
+from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_wire import Received
+from photseries.server.sandbox.pool import PATIENCE, Sandbox
+from photseries.server.sandbox.worker import FAILED, LATE
+from photseries.server.settings import Sandbox as SandboxSettings
+
+__all__ = ["BulkSandbox"]
+
+#: How long a child may live, which mostly waits for its series to be stored [s].
+LONGEST: Final = 3600.0
+
+#: Processor time of a child, in ``sandbox.cpu``: a body is larger than a file.
+CPU: Final = 3
+
+
+class BulkSandbox(Sandbox):
+    """Reads the bodies of bulk uploads, one child a body; its fork server is started with the first one.
+
+    Parameters
+    ----------
+    settings : SandboxSettings
+    limits : Limits
+    warm_up : Request
+        The fork server reads small bodies with it before it forks.
+    """
+
+    worker: ClassVar[str] = "photseries.server.sandbox.bulk_worker"
+    called: ClassVar[str] = "body of a bulk upload"
+
+    def __init__(self, settings: SandboxSettings, limits: Limits, warm_up: Request) -> None:
+        self._patience = settings.deadline + PATIENCE
+        longest = dataclasses.replace(settings, deadline=LONGEST, cpu=CPU * settings.cpu)
+        super().__init__(longest, limits, warm_up.to_json())
+        self._started = True
+
+    @contextlib.contextmanager
+    def series(self, body: int, request: Request) -> Iterator[tuple[int, Iterator[Received]]]:
+        """Yield the number of series of a body, and then the series in order, as they are read.
+
+        Parameters
+        ----------
+        body : int
+            The descriptor of a file with the body; it is mapped.
+        request : Request
+
+        Raises
+        ------
+        InvalidError
+            While iterating, when the body is refused, or ends its reader.
+        UnavailableError
+            When no reader became free in time, or none can be started.
+        """
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._gate.entered())
+            except TimeoutError as error:
+                self._count("busy")
+                raise UnavailableError(f"All readers of a {self.called} are busy; try again.") from error
+            asked = stack.enter_context(descriptors.unnamed_file(request.to_json()))
+            frames = self._frames(stack, body, asked)
+            number = next(frames)
+            if not isinstance(number, int):
+                raise self._explained(FAILED)
+            yield number, (frame for frame in frames if isinstance(frame, Received))
+
+    def _frames(self, stack: contextlib.ExitStack, body: int, request: int) -> Iterator[int | Received]:
+        answer, answers = descriptors.pipe(stack)
+        status, statuses = descriptors.pipe(stack)
+        self._send([body, answers.fileno(), statuses.fileno(), request])
+        answers.close()
+        statuses.close()
+
+        def read(size: int) -> bytearray:
+            return descriptors.read(answer, size, time.monotonic() + self._patience)
+
+        while True:
+            try:
+                try:
+                    found = bulk_wire.receive(read, self._limits.table)
+                except EOFError:
+                    ended = descriptors.read(status, 1, time.monotonic() + self._patience)[0]
+                    raise self._explained(ended) from None
+            except (EOFError, TimeoutError):
+                raise self._explained(LATE) from None
+            except ValueError:
+                raise self._explained(FAILED) from None
+            if found is None:
+                self._count("read")
+                return
+            yield found

@@ -1,0 +1,58 @@
+"""What the service asks the reader of a bulk upload."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["Request"]
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a body is, and how large it may be.
+
+    Parameters
+    ----------
+    media : str
+        "arrow" or "parquet".
+    by : tuple of str
+        The columns that tell the series of a long body apart; none: the body is nested.
+    fields, lists : frozenset of str
+        The names of fields, and those of them whose values are lists.
+    measured : frozenset of str
+        The fields that are columns of the table in a long body.
+    ignored : frozenset of str
+        Columns that are left out.
+    series, size, rows, columns, table : int
+        Limits: series, bytes of all tables, and rows, columns and bytes of one table.
+    """
+
+    media: str
+    by: tuple[str, ...]
+    fields: frozenset[str]
+    lists: frozenset[str]
+    measured: frozenset[str]
+    ignored: frozenset[str]
+    series: int
+    size: int
+    rows: int
+    columns: int
+    table: int
+
+    def to_json(self) -> bytes:
+        """Write the request for the process that reads the body."""
+        return json.dumps(vars(self), default=sorted).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes | memoryview) -> Request:
+        """Read what :meth:`to_json` wrote."""
+        known = json.loads(bytes(text))
+        return cls(
+            **{name: frozenset(value) if name in _SETS else value for name, value in known.items()}
+            | {"by": tuple(known["by"])}
+        )
+
+
+_SETS: Final = ("fields", "lists", "measured", "ignored")

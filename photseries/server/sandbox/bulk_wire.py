@@ -1,0 +1,169 @@
+"""What the reader of a bulk upload answers: frames of a JSON header and raw buffers; nothing is unpickled.
+
+The service takes every answer for one that a hostile body wrote: what is not a slab within the limits is an error.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.errors import InvalidError, UnreadableFileError
+
+__all__ = ["Columns", "Received", "pack", "pack_end", "pack_error", "pack_number", "receive"]
+
+LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
+LONGEST_TEXT: Final = 2000
+
+_PREFIX: Final = 8  # bytes that hold the header's length
+_DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Columns = dict[str, tuple[str, list[Array]]]
+
+
+@dataclass(frozen=True)
+class Received:
+    """Consecutive series with the same columns: the length of each, the columns of all, the fields; or a refusal."""
+
+    rows: list[int]
+    columns: Columns
+    fields: dict[str, list[Any]]
+    error: str | None
+
+    def tables(self) -> Iterator[dict[str, Array]]:
+        """Yield the columns of each series; text as objects, NaN for null."""
+        starts = np.concatenate(([0], np.cumsum(self.rows))).tolist()
+        whole = {
+            name: _texts(*buffers) if kind == "text" else buffers[0] for name, (kind, buffers) in self.columns.items()
+        }
+        for start, stop in itertools.pairwise(starts):
+            yield {name: values[start:stop] for name, values in whole.items()}
+
+
+def _texts(lengths: Array, joined: Array) -> Array:
+    content, place = joined.tobytes(), 0
+    cells = np.empty(lengths.size, object)
+    for row, length in enumerate(lengths.tolist()):
+        cells[row] = np.nan if length < 0 else content[place : place + length].decode()
+        place += max(length, 0)
+    return cells
+
+
+def pack_number(series: int, missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
+    """Yield the first frame: how many series there are, and which layers of the sandbox this system lacks."""
+    yield from _header({"series": series, "missing": missing})
+
+
+def pack(
+    rows: list[int], columns: Columns, fields: Mapping[str, list[Any]], error: str | None
+) -> Iterator[bytes | memoryview]:
+    """Yield the buffers of a slab."""
+    described = [
+        {"name": name, "kind": kind, "sizes": [buffer.nbytes for buffer in buffers]}
+        for name, (kind, buffers) in columns.items()
+    ]
+    yield from _header({"rows": rows, "columns": described, "fields": fields, "error": error})
+    for _, buffers in columns.values():
+        for buffer in buffers:
+            yield np.ascontiguousarray(buffer).view(np.uint8).data
+
+
+def pack_error(error: InvalidError) -> Iterator[bytes | memoryview]:
+    """Yield the frame that ends an answer with what is wrong with the body."""
+    yield from _header({"failed": error.message, "unreadable": isinstance(error, UnreadableFileError)})
+
+
+def pack_end() -> Iterator[bytes | memoryview]:
+    """Yield the frame that ends a complete answer."""
+    yield from _header({"end": True})
+
+
+def _header(header: dict[str, Any]) -> Iterator[bytes]:
+    encoded = json.dumps(header).encode()
+    yield len(encoded).to_bytes(_PREFIX, "little") + encoded
+
+
+def receive(read: Callable[[int], bytearray], most: int) -> int | Received | None:
+    """Read and check a frame.
+
+    Parameters
+    ----------
+    read : callable
+        Returns exactly so many bytes, or raises EOFError.
+    most : int
+        The size of a slab at most [bytes].
+
+    Returns
+    -------
+    int, Received or None
+        The number of series, a slab, or None at the end.
+
+    Raises
+    ------
+    EOFError
+        When the answer ends early.
+    ValueError
+        When it is not an answer.
+    InvalidError
+        When the body is refused.
+    """
+    size = int.from_bytes(read(_PREFIX), "little")
+    _require(size <= LONGEST_HEADER)
+    try:
+        header = json.loads(read(size))
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    match header:
+        case {"failed": str(message), "unreadable": bool(unreadable)}:
+            raise (UnreadableFileError if unreadable else InvalidError)(message[:LONGEST_TEXT])
+        case {"end": True}:
+            return None
+        case {"series": int(series)}:
+            _require(series >= 0)
+            return series
+        case {"rows": [_, *_] as rows, "columns": list(described), "fields": dict(fields), "error": error}:
+            _require(all(type(count) is int and count >= 0 for count in rows))
+            _require(all(isinstance(values, list) for values in fields.values()))
+            _require(error is None or (isinstance(error, str) and len(rows) == 1))
+            _require(all(len(values) == len(rows) for values in fields.values()))
+            columns = dict(_columns(described, read, sum(rows), most))
+            _require(len(columns) == len(described))
+            return Received(rows, columns, fields, None if error is None else error[:LONGEST_TEXT])
+    raise _not_an_answer()
+
+
+def _columns(
+    described: list[Any], read: Callable[[int], bytearray], rows: int, most: int
+) -> Iterator[tuple[str, tuple[str, list[Array]]]]:
+    for about in described:
+        match about:
+            case {"name": str(name), "kind": "text", "sizes": [int(first), int(second)]}:
+                _require(first == 8 * rows and 0 <= second <= most)
+                most -= first + second
+                lengths, joined = np.frombuffer(read(first), "<i8"), np.frombuffer(read(second), np.uint8)
+                _require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
+                yield name, ("text", [lengths, joined])
+            case {"name": str(name), "kind": str(kind), "sizes": [int(size)]} if _DTYPE.fullmatch(kind):
+                dtype: np.dtype[Any] = np.dtype(kind)
+                _require(size == rows * dtype.itemsize and size <= most)
+                most -= size
+                values = np.frombuffer(read(size), dtype)
+                yield name, (kind, [values.view(np.uint8) != 0 if dtype.kind == "b" else values])
+            case _:
+                raise _not_an_answer()
+
+
+def _require(condition: bool) -> None:
+    if not condition:
+        raise _not_an_answer()
+
+
+def _not_an_answer() -> ValueError:
+    return ValueError("not an answer of the reader")

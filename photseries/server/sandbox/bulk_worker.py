@@ -1,0 +1,53 @@
+"""The fork server whose children read the bodies of bulk uploads: it has pyarrow loaded, and is started on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+
+from photseries.errors import InvalidError, UnreadableFileError
+from photseries.hdf5.limits import Limits
+from photseries.server.sandbox import bulk_wire
+from photseries.server.sandbox.bulk_reader import slabs, warm_up
+from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.worker import Nursery
+from photseries.server.settings import Sandbox as SandboxSettings
+
+__all__ = ["main"]
+
+
+class _BulkNursery(Nursery):
+    """Its children read a body by a :class:`Request`, which comes as a second image."""
+
+    def _warm_up(self) -> None:
+        pa.set_cpu_count(1)
+        pa.set_io_thread_count(1)
+        warm_up(slabs, Request.from_json(self._own))
+
+    def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
+        body, asked = images
+        try:
+            with contextlib.closing(slabs(body, Request.from_json(asked))) as found:
+                for one in found:
+                    if isinstance(one, int):
+                        yield from bulk_wire.pack_number(one, missing)
+                    else:
+                        yield from bulk_wire.pack(one.rows, one.columns, one.fields, one.error)
+            yield from bulk_wire.pack_end()
+        except InvalidError as error:
+            yield from bulk_wire.pack_error(error)
+        except MemoryError:
+            most = f"{self._settings.memory:,} bytes of memory"
+            yield from bulk_wire.pack_error(UnreadableFileError(f"Reading the body takes more than {most}."))
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Run the fork server as :class:`photseries.server.sandbox.bulk_pool.BulkSandbox` starts it."""
+    channel = socket.socket(fileno=arguments["channel"])
+    confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
+    _BulkNursery(channel, confinement, limits, own=os.pread(0, os.fstat(0).st_size, 0)).run()
