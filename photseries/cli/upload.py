@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,7 +29,7 @@ from photseries.permissions import ADMIN, UPLOAD
 from photseries.text import new_batch
 
 if TYPE_CHECKING:
-    from photseries.client import Client
+    from photseries.client import Client, Outcome
 
 __all__ = ["COMMANDS"]
 
@@ -54,6 +55,8 @@ HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
     help="What to do with a series that is there.",
 )
 @click.option("--dry-run", is_flag=True, help="Have everything checked, and nothing stored.")
+@click.option("--bulk", is_flag=True, help="Send many small files, or the many series of a file, in one request.")
+@click.option("--by", metavar="COLUMNS", help="With --bulk: the columns that tell the series of each file apart.")
 @click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Uploads on their way at once.")
 @json_option
 @connected
@@ -64,6 +67,8 @@ def upload(
     from_name: str | None,
     if_exists: Literal["error", "skip", "replace"],
     dry_run: bool,
+    bulk: bool,
+    by: str | None,
     jobs: int,
     as_json: bool,
     **options: Any,
@@ -75,6 +80,8 @@ def upload(
 
     Exit status: 0 every file has its series, 1 some failed, 2 all failed, or the command could not be done.
     """
+    if by and not bulk:
+        raise click.UsageError("--by goes with --bulk.")
     reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
     template = NameTemplate(from_name) if from_name else None
     files = found_files(paths, any_ending=reading.format is not None)
@@ -84,9 +91,8 @@ def upload(
     items = list(_items(files, template, tally))
     try:
         with progress(len(items) if bar else None) as advance:
-            for outcome in client.upload_many(
-                items, in_flight=jobs, if_exists=if_exists, dry_run=dry_run, options=reading, **fields
-            ):
+            more = {"if_exists": if_exists, "dry_run": dry_run, "options": reading, **fields}
+            for outcome in _outcomes(client, items, bulk=bulk, by=by, jobs=jobs, **more):
                 if isinstance(outcome.error, HOPELESS):
                     raise outcome.error
                 tally.count(outcome)
@@ -114,6 +120,22 @@ def update(client: Client, *, series_id: int, data: Path | None, if_match: int |
         raise click.UsageError("Nothing to change: give a field, or --data.")
     for warning in client.update(series_id, data, if_match=if_match, options=reading, **fields):
         click.echo(f"warning: {in_options(safe(warning))}", err=True)
+
+
+def _outcomes(
+    client: Client, items: Sequence[tuple[Path, dict[str, str]]], *, bulk: bool, by: str | None, jobs: int, **more: Any
+) -> Iterator[Outcome]:
+    """Upload files; those of Arrow and Parquet, in bulk, one by one with all their series."""
+    from photseries.client.bulk import is_body
+
+    bodies = [item for item in items if bulk and is_body(item[0])]
+    columns = by.split(",") if by else None
+    for file, own in bodies:
+        for outcome in client.upload_many(file, by=columns, **{**more, **own}):
+            yield replace(outcome, item=(file, own))
+    others = [item for item in items if item not in bodies]
+    if others:
+        yield from client.upload_many(others, by=columns, bulk=bulk, in_flight=jobs, **more)
 
 
 def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> Iterator[tuple[Path, dict[str, str]]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,16 @@ import pandas as pd
 
 from photseries import __version__
 from photseries.client import settings
+from photseries.client.bulk import (
+    BulkUploader,
+    Together,
+    is_table,
+    is_unparsed,
+    listed,
+    shared_fields,
+    split,
+    with_metadata,
+)
 from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.display import client_html
 from photseries.client.finding import SERIES, Finder, framed, path_of
@@ -25,9 +36,9 @@ from photseries.client.payload import message, payload_of
 from photseries.client.queries import arguments
 from photseries.client.series import Series
 from photseries.client.transport import Doubt, Transport
-from photseries.client.uploads import Outcome, Uploaded, Uploader, many
+from photseries.client.uploads import Outcome, Uploaded, Uploader, many, merged_fields
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError
-from photseries.formats import EXPORTS, WRITERS, ReadOptions, collect, format_of, one_of
+from photseries.formats import EXPORTS, WRITERS, Reading, ReadOptions, collect, format_of, one_of
 from photseries.parameters.kinds import joined
 from photseries.text import file_name, new_batch
 
@@ -472,25 +483,41 @@ class Client:
         reading_options, rest = _divided(options, fields)
         return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
 
-    def upload_many(
+    def upload_many(  # noqa: PLR0913  how many series come
         self,
-        items: Iterable[Any],
+        items: Any,
         *,
+        by: str | Sequence[str] | None = None,
+        metadata: Mapping[str, Any] | pd.DataFrame | None = None,
+        bulk: bool | None = None,
         in_flight: int = 8,
         if_exists: IfExists = "error",
+        on_error: Literal["continue", "abort"] = "continue",
         dry_run: bool = False,
         options: ReadOptions | None = None,
         **fields: Any,
     ) -> Iterator[Outcome]:
-        """Store many series, a few at a time.
+        """Store many series: many in a request where they are small, else a few requests at a time.
 
         Parameters
         ----------
-        items : iterable
+        items : iterable, DataFrame, table of Arrow, or path
             What :meth:`upload` takes as data, or pairs of it and a dict of fields; taken as uploads end, so that
-            no more than about ``in_flight`` of them need be in memory.
+            few of them need be in memory. Or one table with many series, or the path of a Parquet or Arrow file with
+            one, which is sent unparsed unless an option needs its columns.
+        by : str or sequence of str, optional
+            The columns of a table or file that tell its series apart. Without it, each row of it is a series, with
+            lists as the columns of its table.
+        metadata : mapping or DataFrame, optional
+            Fields that all series share, as ``fields``; or, with ``by``, a DataFrame with the fields of each series
+            beside those columns.
+        bulk : bool, optional
+            Whether small series are sent together. Default: tables in memory are, once there are many of them; files
+            are not. It needs pyarrow.
         in_flight : int
-            How many uploads are on their way at once.
+            How many uploads of single series are on their way at once.
+        on_error : {"continue", "abort"}
+            "abort", for a table or a file of many series: store nothing of a body unless all of it is valid.
         if_exists, dry_run, options
             As in :meth:`upload`.
         **fields
@@ -502,24 +529,41 @@ class Client:
         Outcome
             Of each series, in the order in which they end: what was uploaded, or the error. An item is one series, or
             several with ``ReadOptions(split_by=...)``. One with the key of another one is a DuplicateError, whatever
-            ``if_exists`` says.
+            ``if_exists`` says. For a table the item is a dict of the values of ``by``.
 
         Raises
         ------
         UnreachableError, UnauthorizedError
             When no further item can succeed.
         """
-        reached, fields = Reached(), {"batch": new_batch(), **fields}
+        columns = tuple(_names(by or ()))
+        fields = {"batch": new_batch(), **shared_fields(metadata), **fields}
+        sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
+        if is_unparsed(items, options, metadata):
+            return sender.file(items, columns, fields)
+        if is_table(items):
+            return sender.table(with_metadata(items, columns, metadata), columns, fields)
 
-        def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
+        def read(data: Any, own: dict[str, Any]) -> Iterator[tuple[Reading, dict[str, Any]]]:
             reading_options, rest = _divided(options, {**fields, **own})
             for reading in collect(data, reading_options):
+                for part, key in split(reading, columns):
+                    yield part, merged_fields(part, {**rest, **key})
+
+        reached = Reached()
+
+        def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
+            for reading, rest in read(data, own):
                 try:
                     yield self._uploader.upload(reading, rest, if_exists, dry_run, reached)
                 except PhotseriesError as error:
                     yield error
 
-        return many(upload, items, in_flight)
+        alone = partial(many, upload, in_flight=in_flight)
+        several = listed(items)
+        if bulk is False or dry_run:
+            return alone(several)
+        return Together(sender, read, alone, files=bool(bulk)).upload(several)
 
     def update(
         self,

@@ -13,7 +13,7 @@ from photseries.fields import FIELDS, KEY, Operator
 from photseries.formats import Reading
 from photseries.lightcurve.metadata import infer
 
-__all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of"]
+__all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of", "same_key_error"]
 
 #: The fields of the key that a series must have, with the criteria that find it by them.
 CRITERIA_OF_KEY: Final[Mapping[str, str | None]] = {
@@ -76,7 +76,7 @@ class Reached:
             return
         with self._lock:
             if key in self._under_way:
-                raise _twice()
+                raise same_key_error()
             self._under_way.add(key)
         try:
             yield
@@ -94,7 +94,7 @@ class Reached:
         page, bit = divmod(series_id, _PAGE)
         with self._lock:
             if self._bits.get(page, 0) >> bit & 1:
-                raise _twice(id=series_id)
+                raise same_key_error(id=series_id)
 
     def add(self, series_id: int) -> None:
         """Note that an item has reached a series; before its key is free again."""
@@ -103,7 +103,8 @@ class Reached:
             self._bits[page] |= 1 << bit
 
 
-def _twice(**details: int) -> DuplicateError:
+def same_key_error(**details: int) -> DuplicateError:
+    """Return the error of an item whose key another one has."""
     return DuplicateError(
         "Another one that is uploaded with it has the same key: each needs a series_name, series_obj_id, channel or "
         "origin of its own.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.table import is_text
 from photseries.text import is_unicode
 
-__all__ = ["Message", "Payload", "is_of", "message", "payload_of"]
+__all__ = ["Message", "Payload", "is_of", "message", "payload_of", "query_of"]
 
 #: Values above which a file is less work for both sides than JSON.
 MOST_IN_JSON: Final = 20_000
@@ -53,11 +54,12 @@ class Payload:
 
 @dataclass(frozen=True)
 class Message:
-    """The body of a request, its media type, and fields beside it in the query."""
+    """The body of a request, its media type, fields beside it in the query; and the file that it is in, if it is."""
 
     content: bytes
     media_type: str = "application/json"
     query: Mapping[str, str] = field(default_factory=dict)
+    file: Path | None = None
 
 
 def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
@@ -104,13 +106,13 @@ def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
     if payload.columns is not None:
         return Message(_json({**payload.fields, **fields, "data": orjson.Fragment(payload.columns)}))
     blob = payload.blob or b""
-    query = _query(fields)
+    query = query_of(fields)
     if query is not None:
         return Message(blob, HDF5.media_type, query)
     return Message(_json({**fields, "data": orjson.Fragment(b'"' + base64_text.encode(blob) + b'"')}))
 
 
-def _query(fields: Mapping[str, Any]) -> dict[str, str] | None:
+def query_of(fields: Mapping[str, Any]) -> dict[str, str] | None:
     """Write fields as texts that the service reads as the same values; None when it would not."""
     texts = {}
     for name, value in fields.items():

@@ -9,10 +9,11 @@ from __future__ import annotations
 import functools
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx
 
@@ -164,17 +165,21 @@ class Transport:
         PhotseriesError
             The service's own exception.
         """
-        content, query, sent_headers = None, {**(params or {})}, {**(headers or {})}
+        content: bytes | Path | None = None
+        query, sent_headers = {**(params or {})}, {**(headers or {})}
         if message is not None:
-            content, query = message.content, {**message.query, **query}
+            content, query = message.file or message.content, {**message.query, **query}
             sent_headers["Content-Type"] = message.media_type
         attempt = 0
         while True:
             asked = 0.0
             try:
-                with self._http.stream(
-                    method, self.url + path, content=content, params=query, headers=sent_headers
-                ) as response:
+                with (
+                    _opened(content, sent_headers) as sent,
+                    self._http.stream(
+                        method, self.url + path, content=sent, params=query, headers=sent_headers
+                    ) as response,
+                ):
                     asked = _retry_after(response)
                     answer = read(response)
             except httpx.RequestError as broken:
@@ -211,6 +216,17 @@ class Transport:
             return UnreachableError(f"{what}."), met and not late
         failure = InDoubtError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
         return failure, repeatable and not late
+
+
+@contextmanager
+def _opened(content: bytes | Path | None, headers: dict[str, str]) -> Iterator[bytes | IO[bytes] | None]:
+    """Yield what is sent of a body: of a file its pieces, with its length in the headers."""
+    if not isinstance(content, Path):
+        yield content
+        return
+    with content.open("rb") as file:
+        headers["Content-Length"] = str(content.stat().st_size)
+        yield file
 
 
 def _retry_after(response: httpx.Response) -> float:

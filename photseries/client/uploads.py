@@ -25,7 +25,7 @@ from photseries.formats.selection import suggested_filter
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.kinds import joined
 
-__all__ = ["Outcome", "Uploaded", "Uploader", "many"]
+__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "many", "merged_fields"]
 
 #: Of one that was skipped although its table is another: nothing of it is in the archive.
 _OTHER_TABLE: Final = (
@@ -34,7 +34,7 @@ _OTHER_TABLE: Final = (
 )
 
 #: After one of these no other upload can succeed.
-_FATAL: Final = (UnreachableError, UnauthorizedError)
+FATAL: Final = (UnreachableError, UnauthorizedError)
 
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
@@ -106,7 +106,7 @@ class Uploader:
         """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
-        merged = _merged(reading, fields)
+        merged = merged_fields(reading, fields)
         try:
             return self._uploaded(reading, merged, if_exists, dry_run, reached)
         except InvalidError as error:
@@ -207,7 +207,7 @@ def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
 
 
-def _merged(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
+def merged_fields(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Put the caller's fields above those that the data suggests; altdata of both is kept."""
     merged = {**reading.fields, **fields}
     suggested, given = reading.fields.get("altdata"), fields.get("altdata")
@@ -242,7 +242,7 @@ def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
     """Yield the outcomes of uploads; raise what ends all of them after the others."""
     fatal = None
     for outcome in chain.from_iterable(future.result() for future in ended):
-        if isinstance(outcome.error, _FATAL):
+        if isinstance(outcome.error, FATAL):
             fatal = outcome.error
         else:
             yield outcome

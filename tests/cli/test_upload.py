@@ -268,3 +268,30 @@ def test_restore(run, world, tmp_path):
     run("get", line["id"], "--revision", 2, "-o", tmp_path / "old.json")
     assert json.loads((tmp_path / "old.json").read_text())["channel"] == "b"
     assert "is not deleted" in run("restore", line["id"], status=2).stderr
+
+
+def test_bulk_sends_a_file_with_many_series(run, world, admin, tmp_path):
+    file = tmp_path / "night.parquet"
+    pd.concat([pd.DataFrame(columns(9, seed=n)).assign(series_obj_id=f"s{n}") for n in range(5)]).to_parquet(file)
+    words = ("upload", "--bulk", "--by", "series_obj_id", "--series-name", "parquet", *FIELDS)
+    lines = run.lines(*words, file)
+    assert [(line["status"], line["file"]) for line in lines] == [("created", str(file))] * 5
+    assert [stored(admin, line["id"])["series_obj_id"] for line in lines] == [f"s{n}" for n in range(5)]
+    assert {line["status"] for line in run.lines(*words, file)} == {"skipped"}
+    assert "--by goes with --bulk" in run("upload", "--by", "x", file, status=2).stderr
+
+
+def test_bulk_sends_many_small_files_together(run, world, admin, tmp_path):
+    folder = written(tmp_path / "night", [f"{number}.csv" for number in range(40)])
+    before = admin.get("/metrics").text
+    words = ("upload", "--bulk", folder, "--from-name", "{series_obj_id}.csv", "--series-name", "together", *FIELDS)
+    lines = run.lines(*words)
+    assert [line["status"] for line in lines] == ["created"] * 40
+    assert stored(admin, lines[7]["id"])["series_obj_id"] == lines[7]["file"].rsplit("/", 1)[1].removesuffix(".csv")
+    assert requests(admin.get("/metrics").text) == requests(before) + 1
+
+
+def requests(metrics):
+    """The number of bulk uploads."""
+    found = re.findall(r'^photseries_requests_total\{.*route="Bulk".*\} (\S+)', metrics, re.MULTILINE)
+    return sum(map(float, found))

@@ -27,7 +27,7 @@ BINARIES = Path(sys.executable).parent
 VERBS = ("POST", "GET", "PATCH", "DELETE")
 
 # A fuzzer that removes its own user, or its token, learns nothing from then on.
-SPARED = ("delete_users_id", "delete_tokens_id", "patch_users_id")
+SPARED = ("delete_users_id", "delete_tokens_id", "patch_users_id", "post_photometric_series_bulk")
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +134,18 @@ class Caller:
         one = self.document["paths"][path][verb.lower()]
         known = [resolved(self.document, parameter) for parameter in one["parameters"]]
         query = {known["name"]: written(known) for known in known if known["in"] == "query" and "example" in known}
-        if body is None and "requestBody" in one:
-            schema = one["requestBody"]["content"]["application/json"]["schema"]
-            body = resolved(self.document, schema)["example"]
+        media = one.get("requestBody", {}).get("content", {})
+        if body is None and "application/json" in media:
+            body = resolved(self.document, media["application/json"]["schema"])["example"]
+        elif media and "application/json" not in media:
+            more = {"content": b"", "headers": {"Content-Type": next(iter(media))}, **more}
         values = {parameter["name"]: parameter["example"] for parameter in known if parameter["in"] == "path"}
         if kind_of(path) in self.ids:
             values["id"] = self.ids[kind_of(path)]
         url = re.sub(r"{(\w+)}", lambda name: quote(str(values[name[1]])), path)
-        answer = self.client.request(verb, url, params={**query, **dict(params)}, json=body, **more)
+        answer = self.client.request(
+            verb, url, params={**query, **dict(params)}, **({"json": body} if body is not None else {}), **more
+        )
         self.check(one, answer)
         return answer
 
@@ -185,6 +189,8 @@ def caller(document, admin):
 
 def test_every_example_works_and_is_answered_as_documented(document, caller):
     for verb, path in sorted(operations(document), key=in_order):
+        if path.endswith("/bulk"):  # whose bodies are not JSON: see test_bulk.py
+            continue
         answer = caller.send(verb, path)
         assert answer.status_code == 200, (verb, path, answer.text)
         if verb == "POST" and "id" in answer.json()["data"]:

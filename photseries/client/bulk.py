@@ -1,0 +1,492 @@
+"""Bulk uploads: many series in one body of Arrow or Parquet, and what the service answers to each of them.
+
+pyarrow is imported when a body is written.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import numpy as np
+import orjson
+import pandas as pd
+
+from photseries.client.answers import Answer, answer_of, error_of
+from photseries.client.finding import SERIES
+from photseries.client.keys import Key, key_of, same_key_error
+from photseries.client.payload import Message, query_of
+from photseries.client.transport import Transport
+from photseries.client.uploads import FATAL, Outcome, Uploaded
+from photseries.errors import InDoubtError, InvalidError, PhotseriesError
+from photseries.extras import is_installed
+from photseries.fields import FIELDS, SETTABLE
+from photseries.fields.texts import without_ignored
+from photseries.formats import Reading, ReadOptions
+from photseries.lightcurve.metadata import INFERRED
+from photseries.lightcurve.table import is_text
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = [
+    "BulkUploader",
+    "Together",
+    "is_body",
+    "is_table",
+    "is_unparsed",
+    "listed",
+    "shared_fields",
+    "split",
+    "with_metadata",
+]
+
+ARROW: Final = "application/vnd.apache.arrow.stream"
+PARQUET: Final = "application/vnd.apache.parquet"
+
+#: What a body that the client writes holds at most: series, and bytes of their tables.
+MOST_SERIES: Final = 500
+MOST_BYTES: Final = 16 * 1024 * 1024
+#: Of a long table that is cut: the service reads larger bodies, but a lost answer costs less here.
+LONG_BYTES: Final = 64 * 1024 * 1024
+LONG_SERIES: Final = 10_000
+
+#: So many items are many.
+MANY: Final = 32
+
+#: A table with more values is as quickly sent alone.
+MOST_VALUES: Final = 100_000
+
+#: Bodies on their way at once: the next one is written meanwhile.
+IN_FLIGHT: Final = 2
+
+_MAGIC: Final = {b"PAR1": PARQUET, b"\xff\xff\xff\xff": ARROW, b"ARROW1": ARROW}
+_PIECE: Final = 2**20
+
+
+@dataclass(frozen=True)
+class Item:
+    """A series to send: its place and the item that it is of, the table, and the fields that are not of the table."""
+
+    index: int
+    item: Any
+    reading: Reading
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def merged(self) -> dict[str, Any]:
+        """All fields; those of the file have the lowest precedence."""
+        merged = {**without_ignored(self.reading.file_metadata), **self.fields}
+        return {name: value for name, value in merged.items() if value is not None}
+
+    @property
+    def size(self) -> int:
+        """About what the table takes [bytes]."""
+        return int(self.reading.frame.memory_usage(index=False).sum())
+
+
+def is_unparsed(items: Any, options: ReadOptions | None, metadata: Any) -> bool:
+    """Return whether something is a file of Arrow or Parquet that can be sent as it is."""
+    return is_body(items) and (options or ReadOptions()) == ReadOptions() and not isinstance(metadata, pd.DataFrame)
+
+
+def is_table(items: Any) -> bool:
+    """Return whether something is one table, of pandas or of anything that shares its columns through Arrow."""
+    return isinstance(items, pd.DataFrame | Mapping) or hasattr(items, "__arrow_c_stream__")
+
+
+def listed(items: Any) -> Iterable[Any]:
+    """Return the items to upload: one path is one."""
+    return [items] if isinstance(items, str | os.PathLike) else items
+
+
+def shared_fields(metadata: Any) -> Mapping[str, Any]:
+    """Return the fields that all series share."""
+    return metadata if isinstance(metadata, Mapping) else {}
+
+
+def with_metadata(table: Any, by: Sequence[str], metadata: Any) -> Any:
+    """Return a table with the fields of each series, which a DataFrame has beside the columns that tell them apart.
+
+    Raises
+    ------
+    InvalidError
+        When there are no such columns.
+    """
+    if isinstance(table, Mapping):
+        table = pd.DataFrame(dict(table))
+    if not isinstance(metadata, pd.DataFrame):
+        return table
+    if not by or not set(by) <= set(metadata.columns):
+        raise InvalidError("A DataFrame as metadata needs 'by', and the columns that it names.")
+    frame = table if isinstance(table, pd.DataFrame) else table.to_pandas()
+    twice = sorted((set(frame.columns) & set(metadata.columns)) - set(by))
+    if twice:
+        raise InvalidError(f"Both the table and the metadata have a column {twice[0]!r:.80}.")
+    return frame.merge(metadata.drop_duplicates(list(by)), on=list(by), how="left", sort=False)
+
+
+class Together:
+    """Uploads items, small tables together once there are many; see :meth:`photseries.Client.upload_many`.
+
+    Parameters
+    ----------
+    sender : BulkUploader
+    read : callable
+        Reads the series of an item, each with its fields.
+    alone : callable
+        Uploads items one by one, numbered from 0.
+    files : bool
+        Whether small files are sent together, too.
+    """
+
+    def __init__(
+        self,
+        sender: BulkUploader,
+        read: Callable[[Any, dict[str, Any]], Iterator[tuple[Reading, dict[str, Any]]]],
+        alone: Callable[[Iterable[Any]], Iterator[Outcome]],
+        *,
+        files: bool,
+    ) -> None:
+        self._sender = sender
+        self._read = read
+        self._alone = alone
+        self._files = files
+        self._settled: list[Outcome] = []
+        self._single: list[tuple[int, Any]] = []
+        self._seen: set[Key] = set()
+
+    def upload(self, items: Iterable[Any]) -> Iterator[Outcome]:
+        """Yield what became of each series."""
+        numbered = enumerate(items)
+        if not self._files and not (isinstance(items, Sized) and len(items) >= MANY):
+            yield from self._alone(item for _, item in itertools.islice(numbered, MANY))
+        for outcome in self._sender.items(self._series(numbered)):
+            yield from self._settled
+            self._settled.clear()
+            yield outcome
+        yield from self._settled
+
+    def _series(self, numbered: Iterable[tuple[int, Any]]) -> Iterator[Item]:
+        """Yield the series that are sent with others; send the others, and note errors."""
+        for index, item in numbered:
+            data, own = item if isinstance(item, tuple) else (item, {})
+            is_single = isinstance(data, str | os.PathLike) and not self._files
+            try:
+                found = [] if is_single else [Item(index, item, *one) for one in self._read(data, dict(own))]
+            except PhotseriesError as error:
+                self._settled.append(Outcome(index, item, error=error))
+                continue
+            if not is_single and all(is_possible(one.reading) for one in found):
+                yield from (one for one in found if self._is_new(one))
+            else:
+                self._single.append((index, item))
+            if len(self._single) == MANY:
+                self._send_single()
+        self._send_single()
+
+    def _send_single(self) -> None:
+        places = [index for index, _ in self._single]
+        outcomes = self._alone([item for _, item in self._single])
+        self._settled.extend(replace(one, index=places[one.index]) for one in outcomes)
+        self._single.clear()
+
+    def _is_new(self, item: Item) -> bool:
+        """Return whether no earlier item has the key of one; else note the error."""
+        key = key_of(item.merged, item.reading)
+        if key is not None and key in self._seen:
+            self._settled.append(Outcome(item.index, item.item, error=same_key_error()))
+            return False
+        if key is not None:
+            self._seen.add(key)
+        return True
+
+
+def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, Any]]]:
+    """Yield the series of a table, and the fields among the columns that tell them apart.
+
+    Raises
+    ------
+    InvalidError
+        When there is no such column.
+    """
+    if not by:
+        yield reading, {}
+        return
+    absent = [name for name in by if name not in reading.frame.columns]
+    if absent:
+        raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
+    fields = [name for name in by if name in SETTABLE and name not in INFERRED]
+    for _, rows in reading.frame.groupby(list(by), sort=False, dropna=False):
+        own = {name: rows[name].iloc[0] for name in fields}
+        yield replace(reading, frame=rows.drop(columns=fields).reset_index(drop=True), blob=None), own
+
+
+def is_possible(reading: Reading) -> bool:
+    """Return whether a table can be sent with others, and gains by it."""
+    frame = reading.frame
+    plain = all(
+        is_text(column) or (isinstance(column.dtype, np.dtype) and column.dtype.kind in "biufM")
+        for _, column in frame.items()
+    )
+    default = isinstance(frame.index, pd.RangeIndex) and frame.columns.is_unique
+    return is_installed("pyarrow") and plain and default and 0 < frame.size <= MOST_VALUES
+
+
+def is_body(path: Any) -> bool:
+    """Return whether something is the path of a file of Arrow or Parquet."""
+    if not isinstance(path, str | os.PathLike):
+        return False
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(8)
+    except OSError:
+        return False
+    return any(head.startswith(magic) for magic in _MAGIC)
+
+
+class BulkUploader:
+    """Sends many series in one body.
+
+    Parameters
+    ----------
+    transport : Transport
+    if_exists : {"error", "skip", "replace"}
+    on_error : {"continue", "abort"}
+    dry_run : bool
+    """
+
+    def __init__(self, transport: Transport, if_exists: str, on_error: str = "continue", dry_run: bool = False) -> None:
+        self._transport = transport
+        self._query = {"ifExists": if_exists, "onError": on_error, "dryRun": str(dry_run).lower()}
+        self._repeatable = if_exists != "error"
+
+    def items(self, items: Iterable[Item]) -> Iterator[Outcome]:
+        """Send series, many in a body; yield what became of them, body by body."""
+        bodies = (partial(self._sent_items, some) for some in _bodies(items))
+        yield from _overlapping(bodies)
+
+    def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Outcome]:
+        """Send a file of Arrow or Parquet unparsed; its series are numbered from 0, and their item is the path."""
+        for line in self._send(_content_of(Path(path)), _media_of(Path(path)), by, fields):
+            yield _outcome(line, line["index"], path, ())
+
+    def table(self, table: Any, by: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Outcome]:
+        """Send a table with many series: a DataFrame or a table of Arrow, long or nested.
+
+        The item of an outcome is a dict of what tells the series apart, or the place of the series in a nested table.
+        """
+        start = 0
+        for part, names in _parts(table, by):
+            for line in self._send(_written(part), ARROW, by, fields):
+                place = line["index"]
+                yield _outcome(line, start + place, names[place] if names else start + place, ())
+            start += len(names) if names else part.num_rows
+
+    def _sent_items(self, items: Sequence[Item]) -> list[Outcome]:
+        try:
+            lines = self._send(_written(_nested(items)), ARROW, (), {})
+        except FATAL:
+            raise
+        except PhotseriesError as error:
+            return [Outcome(one.index, one.item, error=error) for one in items]
+        return [
+            _outcome(line, one.index, one.item, one.reading.warnings) for one, line in zip(items, lines, strict=True)
+        ]
+
+    def _send(
+        self, content: bytes | Path, media: str, by: Sequence[str], fields: Mapping[str, Any]
+    ) -> list[dict[str, Any]]:
+        """Send a body; return the lines of the answer, one a series.
+
+        Raises
+        ------
+        InDoubtError
+            When the answer was cut short: what it does not name may be stored.
+        PhotseriesError
+            When the service refuses the body as a whole.
+        """
+        shared = query_of(fields)
+        if shared is None:
+            raise InvalidError("The fields that all series share are too long: give them as columns of the table.")
+        named = {"by": ",".join(by)} if by else {}
+        query = {**shared, **self._query, **named}
+        message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
+        found: list[dict[str, Any]] = self._transport.write(
+            "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
+        )
+        return found
+
+
+def _lines_of(response: httpx.Response) -> Answer:
+    """Read the lines of an answer.
+
+    Raises
+    ------
+    InDoubtError
+        When the last one is missing.
+    PhotseriesError
+        When the service refuses the body, or cannot continue with it.
+    """
+    if response.status_code != 200:
+        return answer_of(response)
+    lines: list[dict[str, Any]] = []
+    for text in response.iter_lines():
+        line = orjson.loads(text)
+        if "index" in line:
+            lines.append(line)
+        elif line["status"] == "success":
+            return Answer(lines, line.get("version"))
+        else:
+            raise error_of(500, line)
+    raise InDoubtError("The answer was cut short: upload again with if_exists='skip' to complete it.")
+
+
+def _outcome(line: Mapping[str, Any], index: int, item: Any, warnings: tuple[str, ...]) -> Outcome:
+    if line["status"] != "success":
+        return Outcome(index, item, error=error_of(400, dict(line)))
+    data = line["data"]
+    return Outcome(index, item, Uploaded(data["id"], data["outcome"], (*warnings, *data["warnings"])))
+
+
+def _overlapping(bodies: Iterable[Callable[[], list[Outcome]]]) -> Iterator[Outcome]:
+    """Call functions that send a body, two at a time; yield their outcomes in order."""
+    waiting: list[Future[list[Outcome]]] = []
+    with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="bulk") as threads:
+        try:
+            for send in bodies:
+                waiting.append(threads.submit(send))
+                if len(waiting) == IN_FLIGHT:
+                    yield from waiting.pop(0).result()
+            while waiting:
+                yield from waiting.pop(0).result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """Put series together whose columns have the same types."""
+    held: list[Item] = []
+    types: dict[str, Any] = {}
+    size = 0
+    for one in items:
+        own = {str(name): "text" if is_text(column) else column.dtype for name, column in one.reading.frame.items()}
+        fits = all(types.get(name, kind) == kind for name, kind in own.items())
+        if held and (not fits or len(held) == MOST_SERIES or size + one.size > MOST_BYTES):
+            yield held
+            held, types, size = [], {}, 0
+        held.append(one)
+        types |= own
+        size += one.size
+    if held:
+        yield held
+
+
+def _nested(items: Sequence[Item]) -> pyarrow.Table:
+    """Write series as one row each: fields as text, the columns of the table as lists; null where there is none."""
+    import pyarrow
+
+    fields = [{name: _text(name, value) for name, value in one.merged.items()} for one in items]
+    names = list(dict.fromkeys(name for one in fields for name in one))
+    arrays = [pyarrow.array([one.get(name) for one in fields], pyarrow.large_string()) for name in names]
+    columns = list(dict.fromkeys(str(name) for one in items for name in one.reading.frame))
+    lists = [_lists([one.reading.frame.get(name) for one in items]) for name in columns]
+    schema = pyarrow.schema(
+        [(name, array.type) for name, array in zip((*names, *columns), (*arrays, *lists), strict=True)]
+    )
+    return pyarrow.Table.from_arrays([*arrays, *lists], schema=schema)
+
+
+def _text(name: str, value: Any) -> str:
+    """Write a field as the service reads it in a query."""
+    known = FIELDS.get(name)
+    if isinstance(value, str) and (known is None or known.is_text):
+        return value
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    except TypeError as error:
+        raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
+
+
+def _lists(columns: Sequence[pd.Series[Any] | None]) -> pyarrow.Array:
+    """Return a column of each table as a list, null where a table has none."""
+    import pyarrow
+
+    present = [column for column in columns if column is not None]
+    lengths = [0 if column is None else len(column) for column in columns]
+    if is_text(present[0]):
+        cells = [cell if isinstance(cell, str) else None for column in present for cell in column]
+        values = pyarrow.array(cells, pyarrow.large_string())
+    else:
+        joined = np.concatenate([column.to_numpy() for column in present])
+        values = pyarrow.array(joined.astype("M8[ns]") if joined.dtype.kind == "M" else joined)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    mask = pyarrow.array([column is None for column in columns])
+    return pyarrow.LargeListArray.from_arrays(pyarrow.array(offsets, pyarrow.int64()), values, mask=mask)
+
+
+def _written(table: pyarrow.Table) -> bytes:
+    import pyarrow
+
+    out = io.BytesIO()
+    with pyarrow.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
+
+
+def _parts(table: Any, by: Sequence[str]) -> Iterator[tuple[pyarrow.Table, list[dict[str, Any]]]]:
+    """Cut a table between its series into parts of bounded size, with what tells the series of each apart."""
+    import pyarrow
+
+    whole = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
+    if not isinstance(whole, pyarrow.Table):
+        whole = pyarrow.table(whole)
+    width = whole.nbytes / max(1, whole.num_rows)
+    if not by:
+        rows = max(1, min(LONG_SERIES, int(LONG_BYTES / max(1, width))))
+        for start in range(0, whole.num_rows, rows):
+            yield whole.slice(start, rows), []
+        return
+    absent = [name for name in by if name not in whole.column_names]
+    if absent:
+        raise InvalidError(f"The table has no column {absent[0]!r:.80} (by).")
+    keys = whole.select(list(by)).to_pandas()
+    series = keys.groupby(list(by), sort=False, dropna=False).ngroup().to_numpy()
+    if (series[1:] < series[:-1]).any():
+        order = np.argsort(series, kind="stable")
+        whole, keys, series = whole.take(pyarrow.array(order)), keys.iloc[order], series[order]
+    starts = np.flatnonzero(np.concatenate(([True], series[1:] != series[:-1])))
+    names = keys.iloc[starts].to_dict("records")
+    ends = np.append(starts[1:], len(series))
+    first = 0
+    while first < len(starts):
+        most = starts[first] + max(1, int(LONG_BYTES / max(1, width)))
+        last = max(first + 1, min(int(np.searchsorted(ends, most, "right")), first + LONG_SERIES))
+        yield whole.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
+        first = last
+
+
+def _media_of(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(8)
+    return next((media for magic, media in _MAGIC.items() if head.startswith(magic)), ARROW)
+
+
+def _content_of(path: Path) -> bytes | Path:
+    """Return a file as it is sent: as it is, but for files of Arrow, which become a stream."""
+    with path.open("rb") as file:
+        if not file.read(8).startswith(b"ARROW1"):
+            return path
+    import pyarrow
+
+    with pyarrow.memory_map(str(path)) as source, pyarrow.ipc.open_file(source) as opened:
+        return _written(opened.read_all())

@@ -1,0 +1,135 @@
+"""Many series in one call: tables, files and frames go together."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.feather
+import pyarrow.parquet
+import pytest
+
+from photseries.client import ReadOptions
+from photseries.errors import DuplicateError, InvalidError
+
+
+def night(stars, rows=30, seed=0):
+    """A long table: the stars' rows stand together."""
+    draw = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "series_obj_id": np.repeat([f"star {number}" for number in range(stars)], rows),
+            "mjd": np.tile(59000 + np.arange(rows) / 24, stars),
+            "flux": draw.normal(100, 1, stars * rows),
+        }
+    )
+
+
+@pytest.fixture
+def shared(fields):
+    return {name: value for name, value in fields.items() if name != "series_obj_id"}
+
+
+def stored(client, outcomes):
+    """The tables of the series, by their series_obj_id."""
+    series = [client.get(outcome.uploaded.id) for outcome in outcomes]
+    return {one.metadata["series_obj_id"]: one.data for one in series}
+
+
+def test_a_long_frame(client, shared):
+    table = night(40)
+    outcomes = list(client.upload_many(table, by="series_obj_id", **shared))
+    assert [outcome.item for outcome in outcomes] == [{"series_obj_id": f"star {number}"} for number in range(40)]
+    assert [outcome.index for outcome in outcomes] == list(range(40))
+    assert {outcome.uploaded.status for outcome in outcomes} == {"created"}
+    expected = dict(iter(table.groupby("series_obj_id")[["mjd", "flux"]]))
+    for name, data in stored(client, outcomes).items():
+        pd.testing.assert_frame_equal(data, expected[name].reset_index(drop=True))
+    again = client.upload_many(table.sample(frac=1, random_state=1), by="series_obj_id", if_exists="skip", **shared)
+    assert {outcome.uploaded.status for outcome in again} == {"skipped"}
+    refused = list(client.upload_many(table, by="series_obj_id", **shared))
+    assert {type(outcome.error) for outcome in refused} == {DuplicateError}
+
+
+def test_fields_of_each_series_beside_a_long_frame(client, shared):
+    about = pd.DataFrame({"series_obj_id": ["star 0", "star 1"], "channel": ["a", "b"]})
+    outcomes = list(client.upload_many(night(2), by=["series_obj_id"], metadata=about, **shared))
+    assert [client.get(outcome.uploaded.id).metadata["channel"] for outcome in outcomes] == ["a", "b"]
+    with pytest.raises(InvalidError, match="needs 'by'"):
+        list(client.upload_many(night(2), metadata=about, **shared))
+    outcomes = list(client.upload_many(night(1), by="series_obj_id", metadata={**shared, "channel": "c"}))
+    assert client.get(outcomes[0].uploaded.id).metadata["channel"] == "c"
+
+
+def test_a_nested_frame_and_tables_of_arrow(client, shared):
+    long = night(3)
+    nested = long.groupby("series_obj_id").agg(list).reset_index()
+    outcomes = list(client.upload_many(nested, channel="nested", **shared))
+    assert [outcome.item for outcome in outcomes] == [0, 1, 2]
+    arrow = list(client.upload_many(pa.table(long), by="series_obj_id", channel="arrow", **shared))
+    for one, other in zip(stored(client, outcomes).values(), stored(client, arrow).values(), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "feather"])
+def test_a_file_is_sent_unparsed(client, shared, tmp_path, kind):
+    table, file = pa.table(night(3)), tmp_path / f"night.{kind}"
+    if kind == "parquet":
+        pa.parquet.write_table(table, file)
+    elif kind == "arrow":
+        with pa.ipc.new_stream(str(file), table.schema) as writer:
+            writer.write_table(table)
+    else:
+        pa.feather.write_feather(table, file)
+    outcomes = list(client.upload_many(file, by="series_obj_id", **shared))
+    assert [(outcome.item, outcome.uploaded.status) for outcome in outcomes] == [(file, "created")] * 3
+    assert len(stored(client, outcomes)["star 2"]) == 30
+
+
+def test_a_file_whose_columns_an_option_needs_is_read_first(client, shared, tmp_path):
+    file = tmp_path / "night.parquet"
+    table = night(3).assign(filter="ztfg")
+    table["mjd"] += 2400000.5
+    pa.parquet.write_table(pa.table(table.rename(columns={"mjd": "jd"})), file)
+    shared.pop("filter", None)
+    options = ReadOptions(time_col="jd", time_format="jd")
+    outcomes = list(client.upload_many([file], options=options, by="series_obj_id", bulk=True, **shared))
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    for data in stored(client, outcomes).values():
+        np.testing.assert_allclose(data["mjd"], 59000 + np.arange(30) / 24, rtol=0, atol=1e-8)
+
+
+def frames(number):
+    for place in range(number):
+        rows = pd.DataFrame({"mjd": 59000 + np.arange(9.0), "flux": 100.0 + place + np.arange(9)})
+        yield rows.assign(note="x") if place % 5 == 0 else rows, {"series_obj_id": place, "altdata": {"n": place}}
+
+
+@pytest.mark.parametrize("make", [list, iter], ids=["a list", "as they come"])
+def test_many_frames_go_together(client, shared, make, monkeypatch):
+    sent = []
+    request = client._transport.request
+    monkeypatch.setattr(
+        client._transport,
+        "request",
+        lambda verb, path, *more, **named: sent.append(path) or request(verb, path, *more, **named),
+    )
+    items = [*frames(100), (pd.DataFrame({"flux": [1.0]}), {"series_obj_id": "bad"}), next(frames(1))]
+    outcomes = list(client.upload_many(make(items), **shared))
+    assert sorted(outcome.index for outcome in outcomes) == list(range(102))
+    failed = {outcome.index: type(outcome.error) for outcome in outcomes if outcome.error}
+    assert failed == {100: InvalidError, 101: DuplicateError}
+    assert client.count(series_name=shared["series_name"]) == 100
+    assert sent.count("/api/photometric_series/bulk") > 0
+    assert len(sent) < 60
+    for outcome in outcomes[50:60]:
+        got = client.get(outcome.uploaded.id)
+        assert got.metadata["altdata"] == {"n": outcome.index}
+        assert got.data["flux"][0] == 100 + outcome.index
+
+
+def test_all_or_nothing(client, shared):
+    table = night(5)
+    table.loc[140:, "flux"] = np.nan
+    table.loc[120:, "mjd"] = np.nan
+    outcomes = list(client.upload_many(table, by="series_obj_id", on_error="abort", **shared))
+    assert [outcome.error.code for outcome in outcomes] == ["aborted"] * 4 + ["invalid"]
+    assert client.count(series_name=shared["series_name"]) == 0
