@@ -264,7 +264,7 @@ class Intake:
         problems.raise_any()
         with self._catalogue.reading() as connection:
             longitude = place(connection, checked.metadata["instrument_id"]).get("longitude")
-        checked = replace(checked, longitude=longitude or 0.0)
+        checked = replace(checked, references=replace(NOTHING, longitude=longitude or 0.0))
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
     def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> tuple[pd.DataFrame, Mapping[str, Any]]:
