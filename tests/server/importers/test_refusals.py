@@ -63,7 +63,7 @@ def refused(import_, services, *texts, **options):
     before = kept(services)
     with pytest.raises(ConflictError) as caught:
         import_(**options)
-    for text in ("Nothing was taken over", *texts):
+    for text in ("Nothing was imported", *texts):
         assert text in caught.value.message
     assert kept(services) == before
 
