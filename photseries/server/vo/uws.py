@@ -187,7 +187,7 @@ class Jobs:
         except PhotseriesError as error:
             self._fail(job, error.message)
         except Exception:
-            self._fail(job, "Something went wrong on our side.")
+            self._fail(job, "Internal error. Report it to the operator.")
             raise
 
     def _complete(self, job: Job, pieces: Iterable[bytes], media_type: str) -> None:

@@ -120,7 +120,7 @@ def test_storage_without_conditional_writes_is_refused(monkeypatch: pytest.Monke
         obstore, "put", lambda *arguments, **options: put(*arguments, **{**options, "mode": "overwrite"})
     )
     store = ObjectStore(MemoryStore())
-    with pytest.raises(UnavailableError, match="replaces what is there"):
+    with pytest.raises(UnavailableError, match="overwrites existing objects"):
         store.check()
     assert list(store.scan()) == []
 
