@@ -81,13 +81,13 @@ def check_back(client, place, verb):
 
 
 REFUSALS = {
-    "AccessDenied": (403, "refuses access"),
+    "AccessDenied": (403, "Access to the store was denied"),
     "RequestTimeTooSkewed": (403, "clocks of this machine and of the store differ"),
     "InvalidAccessKeyId": (403, "does not know the credentials"),
     "NoSuchBucket": (404, "bucket of the store does not exist"),
     "QuotaExceeded": (403, "full"),
     "SlowDown": (503, "too busy"),
-    "InternalError": (500, "does not work"),
+    "InternalError": (500, "The store failed"),
 }
 SAMPLE = ("RequestTimeTooSkewed", "SlowDown")
 
@@ -107,8 +107,8 @@ def test_storage_that_is_stopped(admin, place, object_server, verb):
     object_server.kill()
     try:
         there, new = verb
-        check_refused(new.send(admin), "is away")
-        check_refused(admin.get(there.path, params={"dataFormat": "json"}), "is away")
+        check_refused(new.send(admin), "store is not available")
+        check_refused(admin.get(there.path, params={"dataFormat": "json"}), "store is not available")
         check_refused(admin.get("/readyz"), "store")
         assert Share.send(there, admin).status_code in (200, 503)
         assert admin.get(PATH).status_code == 200
@@ -127,9 +127,9 @@ def test_storage_that_hangs(admin, place, object_server, verb):
     object_server.freeze()
     try:
         began = time.monotonic()
-        check_refused(verb[1].send(admin), "is away")
+        check_refused(verb[1].send(admin), "store is not available")
         assert time.monotonic() - began < PATIENCE
-        check_refused(admin.get(verb[0].path, params={"dataFormat": "json"}), "is away")
+        check_refused(admin.get(verb[0].path, params={"dataFormat": "json"}), "store is not available")
     finally:
         object_server.thaw()
     check_back(admin, place, verb)
@@ -148,7 +148,7 @@ def test_storage_that_is_slow_is_waited_for(admin, place, proxy, verb):
 @long
 def test_storage_that_is_too_slow(admin, place, proxy, verb):
     proxy.delay = TIMEOUT
-    check_refused(verb[1].send(admin), "is away")
+    check_refused(verb[1].send(admin), "store is not available")
     proxy.mend()
     check_back(admin, place, verb)
 
