@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import psycopg2
 from sqlalchemy import CursorResult, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
@@ -173,13 +174,14 @@ def _refused(timeout: float) -> Iterator[None]:
     """Turn the database's refusal of a query into an error for the one who wrote it."""
     try:
         yield
-    except DBAPIError as error:
-        state = getattr(error.orig, "pgcode", None) or ""
+    except (DBAPIError, psycopg2.Error) as error:  # COPY is the driver's own
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        state = getattr(cause, "pgcode", None) or ""
         if state == "57014":
             raise InvalidError(
                 f"The query was ended: it took longer than {timeout:g} s. Select fewer rows, or run it as a job."
             ) from error
         if state.startswith(_WRONG) and state != "42501":
-            reason = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "it is not valid"
+            reason = getattr(getattr(cause, "diag", None), "message_primary", None) or "it is not valid"
             raise InvalidError(f"The database refuses the query: {reason}."[:290]) from error
         raise

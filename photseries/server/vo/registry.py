@@ -13,13 +13,16 @@ from photseries.server.vo.conesearch import MOST
 
 __all__ = ["RECORDS", "record"]
 
-_NAMESPACES: Final = " ".join(
-    f'xmlns:{prefix}="http://www.ivoa.net/xml/{name}"'
-    for prefix, name in (
-        ("ri", "RegistryInterface/v1.0"), ("vr", "VOResource/v1.0"), ("vs", "VODataService/v1.1"),
-        ("tr", "TAPRegExt/v1.0"), ("cs", "ConeSearch/v1.0"),
-    )
-)  # fmt: skip
+_SPACES: Final = {
+    "ri": "RegistryInterface/v1.0", "vr": "VOResource/v1.0", "vs": "VODataService/v1.1", "tr": "TAPRegExt/v1.0",
+    "cs": "ConeSearch/v1.0",
+}  # fmt: skip
+_URIS: Final = {prefix: f"http://www.ivoa.net/xml/{name}" for prefix, name in _SPACES.items()}
+#: The namespaces, and that the schema of each is at its name.
+_NAMESPACES: Final = (
+    " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _URIS.items())
+    + f' xsi:schemaLocation="{" ".join(f"{uri} {uri}" for uri in _URIS.values())}"'
+)
 #: The day on which this description was written; a registry asks for it.
 _CREATED: Final = "2026-11-29T00:00:00Z"
 

@@ -263,8 +263,8 @@ TABLES: Final[Mapping[str, Table]] = {
                 _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
                 _text("filters", "its filters, with spaces between", ucd="meta.id;instr.filter"),
                 *(
-                    Column(name=name, datatype="double", unit=unit, ucd="pos.earth", description="of the telescope")
-                    for name, unit in zip(PLACE, ("deg", "deg", "m"), strict=True)
+                    Column(name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope")
+                    for name, unit, ucd in zip(PLACE, ("deg", "deg", "m"), ("lon", "lat", "altitude"), strict=True)
                 ),
                 replace(_CREATED, description="when the instrument was created"),
             ),

@@ -115,6 +115,7 @@ def test_every_reference_restricts(services):
         ("series_streams", "photometric_series"),
         ("series_periods", "photometric_series"),
         ("sessions", "tokens"),
+        ("vo_pieces", "vo_jobs"),
     }
 
 
