@@ -9,7 +9,7 @@ export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .PHONY: help setup server run demo test check fix migrate migration test-slow test-client test-extras test-hats test-readers test-scale \
-	hostile fuzz interface bench crash docs coverage changelog dist clean
+	test-vo hostile fuzz interface bench crash docs coverage changelog dist clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -72,6 +72,9 @@ test-readers: setup ## Read the stored file under every supported pandas, each i
 test-scale: setup ## Kill services behind a balancer; stop, slow and refuse the object storage; ask for 10,000 cones.
 	CRASH=all SCALE=all $(BIN)/python -m pytest tests/scale tests/crash/test_object_kills.py \
 		tests/crash/test_object_faults.py tests/server/catalogue/test_cones.py $(ARGS)
+
+test-vo: setup ## Test the services of the Virtual Observatory, with STILTS, which is installed where it may be.
+	VO_TESTS=all DEPLOY_TESTS=required $(BIN)/python -m pytest tests/server/vo $(ARGS)
 
 hostile: setup ## Put every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile

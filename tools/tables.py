@@ -19,6 +19,7 @@ from photseries.server.importers.reasons import REASONS, UNEXPLAINED
 from photseries.server.principal import PERMISSIONS
 from photseries.server.schemas.registries import CHANGES, CREATIONS
 from photseries.server.vo import conesearch
+from photseries.server.vo.examples import EXAMPLES
 from photseries.server.vo.observations import COLUMNS
 from photseries.surveys import ground, space
 
@@ -134,6 +135,10 @@ def observations():
     return table(["column", "VERB", "unit", "UCD", "utype", "what"], rows)
 
 
+def adql_examples():
+    return "\n\n".join(f"{one.title}:\n\n```sql\n{one.query}\n```" for one in EXAMPLES)
+
+
 def surveys():
     rows = [
         [
@@ -177,7 +182,11 @@ DOCUMENTS = {
     "docs/readers.md": {"surveys": surveys},
     "docs/import.md": {"reasons": reasons},
     "docs/variability.md": {"features": lambda: statistics(FEATURES), "period": lambda: statistics(PERIOD)},
-    "docs/vo.md": {"scs": lambda: parameters(conesearch.PARAMETERS), "columns": observations},
+    "docs/vo.md": {
+        "scs": lambda: parameters(conesearch.PARAMETERS),
+        "columns": observations,
+        "examples": adql_examples,
+    },
     "photseries/client/criteria.py": {"criteria": lambda: criteria(False), "cone": lambda: criteria(True)},
 }
 

@@ -110,12 +110,12 @@ def opened(
         try:
             _ENTER.execute(connection, **_entering(context))
         except DBAPIError as error:
-            require_role_after(error)
+            _require_role_after(error)
             raise
         yield connection.execution_options(stream_results=True, max_row_buffer=BATCH).exec_driver_sql(sql, dict(values))
 
 
-def require_role_after(error: DBAPIError) -> None:
+def _require_role_after(error: DBAPIError) -> None:
     """Turn the error about a role that is not there, or not the service's, into one for clients."""
     if getattr(error.orig, "pgcode", None) in ("22023", "42501", "42704"):
         raise UnavailableError("TAP is off: the service cannot read as its database role. Ask the operator.") from error

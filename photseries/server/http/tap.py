@@ -352,7 +352,7 @@ class AvailabilityHandler(_OpenHandler):
     """Whether the service is available."""
 
     async def get(self) -> None:
-        """Tell whether queries can run."""
+        """Return whether queries can run."""
         await self.send_text(lambda: vosi.availability(self._refusal()))
 
     def _refusal(self) -> str | None:

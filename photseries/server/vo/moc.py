@@ -33,7 +33,7 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
     form = (name or "ascii").strip().lower()
     form = next((known for known, media in FORMATS.items() if form in (known, media.partition(";")[0])), form)
     if form not in FORMATS:
-        raise InvalidError(f"RESPONSEFORMAT {form[:40]!r} is none of: {', '.join(FORMATS)}.")
+        raise InvalidError(f"RESPONSEFORMAT {form[:40]!r} is not one of: {', '.join(FORMATS)}.")
     text = (order or str(USUAL_ORDER)).strip()
     if not (text.isascii() and text.isdigit() and len(text) < 3 and int(text) <= MOST_ORDER):
         raise InvalidError(f"ORDER {text[:40]!r} must be a whole number from 0 to {MOST_ORDER}.")

@@ -64,7 +64,7 @@ class ResultFormat:
 
 
 def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
-    """Give each column the type that the database says; ASCII and int stay what they were declared as."""
+    """Return columns with the types that the database says; ASCII and int stay what they were declared as."""
     found = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
@@ -90,7 +90,7 @@ def chosen(name: str | None) -> ResultFormat:
         if plain in (called, one.media_type.lower(), *one.names):
             require(one.package, called)
             return one
-    raise InvalidError(f"RESPONSEFORMAT {name[:60]!r} is none of: {', '.join(FORMATS)}.")
+    raise InvalidError(f"RESPONSEFORMAT {name[:60]!r} is not one of: {', '.join(FORMATS)}.")
 
 
 def error_document(message: str) -> bytes:

@@ -45,7 +45,7 @@ def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Part, Format]:
     plain = name.strip().lower()
     form = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
     if form is None:
-        raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is none of: {', '.join(WRITERS)}.")
+        raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is not one of: {', '.join(WRITERS)}.")
     return series_number(identities[0]), Part(columns=columns or None, mjd_min=low, mjd_max=high), form
 
 

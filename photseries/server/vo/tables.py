@@ -87,20 +87,6 @@ _ACCESS: Final = Column(
 )
 
 
-def _field(name: str) -> Column:
-    field = FIELDS[name]
-    kind = _TYPES.get(field.type, {})
-    return Column(
-        name=name,
-        **({"datatype": "long"} if name == "id" else kind),
-        unit=field.unit,
-        ucd=field.ucd,
-        description=field.description + ("" if kind or field.is_text else ", as JSON"),
-        principal=name in _PRINCIPAL,
-        indexed=name in _INDEXED,
-    )
-
-
 def _obscore(name: str, datatype: str, unit: str, ucd: str, path: str, description: str, **more: Any) -> Column:
     return Column(
         name=name,
@@ -196,6 +182,31 @@ _OBSCORE: Final = (
     _obscore("series_id", "long", "", "meta.id", "", "id in photseries.series", std=False, indexed=True),
 )  # fmt: skip
 
+#: Fields that are columns of ObsCore, with their names there.
+_UTYPES: Final[Mapping[str, str | None]] = {
+    name: next(one.utype for one in _OBSCORE if one.name == column)
+    for name, column in (
+        ("obj_id", "target_name"), ("series_name", "obs_collection"), ("ra", "s_ra"), ("dec", "s_dec"),
+        ("exp_time", "t_resolution"), ("num_exp", "t_xel"),
+    )
+}  # fmt: skip
+
+
+def _field(name: str) -> Column:
+    field = FIELDS[name]
+    kind = _TYPES.get(field.type, {})
+    return Column(
+        name=name,
+        **({"datatype": "long"} if name == "id" else kind),
+        unit=field.unit,
+        ucd=field.ucd or "meta",
+        utype=_UTYPES.get(name),
+        description=field.description + ("" if kind or field.is_text else ", as JSON"),
+        principal=name in _PRINCIPAL,
+        indexed=name in _INDEXED,
+    )
+
+
 _CREATED: Final = _field("created_at")
 
 
@@ -263,7 +274,9 @@ TABLES: Final[Mapping[str, Table]] = {
                 _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
                 _text("filters", "its filters, with spaces between", ucd="meta.id;instr.filter"),
                 *(
-                    Column(name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope")
+                    Column(
+                        name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope"
+                    )
                     for name, unit, ucd in zip(PLACE, ("deg", "deg", "m"), ("lon", "lat", "altitude"), strict=True)
                 ),
                 replace(_CREATED, description="when the instrument was created"),

@@ -300,6 +300,10 @@ def test_what_is_asked_at_most():
 
 def test_the_page_runs_as_written(service, series):
     environment = {"PHOTSERIES_URL": service.url, "PHOTSERIES_TOKEN": service.token}
-    printed = run([sys.executable, "-W", "error", "-c", *blocks("docs/vo.md", "python")], (TOP, environment))
-    assert "other star ztfg 59000.0" in printed
-    assert "application/fits" in printed
+    tap, cone = (
+        run([sys.executable, "-W", "error", "-c", code], (TOP, environment)) for code in blocks("docs/vo.md", "python")
+    )
+    assert "mine" in tap
+    assert "/vo/datalink?ID=" in tap
+    assert "other star ztfg 59000.0" in cone
+    assert "application/fits" in cone

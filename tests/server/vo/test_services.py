@@ -119,7 +119,7 @@ def test_complete_cells_become_one():
 
 @pytest.mark.parametrize("name", RECORDS)
 def test_records_come_from_the_settings(service, name):
-    root = ElementTree.fromstring(get(service, f"/vo/registry/{name}.xml").content)
+    root = ElementTree.fromstring(get(service, f"/vo/registry/{name}.xml").content)  # noqa: S314  (our own)
     assert root.findtext("identifier").startswith("ivo://photseries.example/")
     assert root.findtext("title").startswith("Photometric series")
     assert [one.text for one in root.iter("subject")] == ["light-curves", "time-domain-astronomy", "photometry"]

@@ -1,4 +1,4 @@
-"""STILTS, the reader of TOPCAT, against a running service. ``make test-vo`` runs these: a Java machine is slow to start."""
+"""STILTS, the reader of TOPCAT, against a running service. ``make test-vo`` runs these: Java is slow to start."""
 
 import os
 import subprocess

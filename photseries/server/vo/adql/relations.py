@@ -14,6 +14,10 @@ from photseries.server.vo.tables import Column
 __all__ = ["Cone", "Relation", "Scope", "Upload", "Visible"]
 
 
+#: Ranges of HEALPix numbers are computed for each row of an upload and each of these.
+_MOST_CONES = 8
+
+
 @dataclass(frozen=True)
 class Cone:
     """A search around each row of an upload: by two of its columns, within a radius [deg]."""
@@ -46,6 +50,8 @@ class Upload:
         """Return the number of a cone, which is added unless it is there."""
         wanted = Cone(ra, dec, radius)
         if wanted not in self.cones:
+            if len(self.cones) == _MOST_CONES:
+                raise refused(f"The query searches more than {_MOST_CONES} different radii around an uploaded table.")
             self.cones.append(wanted)
         return self.cones.index(wanted)
 
