@@ -24,7 +24,7 @@ from photseries.server.http.media import FORM, media_type_of
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
 
-__all__ = ["TAP_ROUTES", "VOHandler"]
+__all__ = ["TAP_ROUTES", "SignInHandler", "VOHandler"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _XML: Final = "text/xml; charset=utf-8"
@@ -52,8 +52,21 @@ class _Given:
         return {name: texts[-1] for name, texts in self.texts.items()}
 
 
-class VOHandler(BaseHandler):
-    """The base of handlers of the Virtual Observatory: forms, errors as VOTables, tokens by Basic or ivoa_bearer."""
+class SignInHandler(BaseHandler):
+    """The base of all handlers under /vo: a 401 tells clients how they sign in."""
+
+    @property
+    def origin(self) -> str:
+        """The URL of the service."""
+        return origin_of(self.request, self.services.config.server)
+
+    def _challenges(self) -> str:
+        bearer = f'ivoa_bearer standard_id="ivo://ivoa.net/sso#BasicAA", access_url="{self.origin}/vo/login"'
+        return f"{super()._challenges()}, {bearer}"
+
+
+class VOHandler(SignInHandler):
+    """The base of handlers of the Virtual Observatory: forms, and errors as VOTables."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}
     reads: ClassVar = ("GET", "HEAD", "POST")
@@ -65,18 +78,9 @@ class VOHandler(BaseHandler):
         settings = self.services.config.vo
         return settings.upload + settings.query + _OTHERS
 
-    @property
-    def origin(self) -> str:
-        """The URL of the service."""
-        return origin_of(self.request, self.services.config.server)
-
     def given_credential(self) -> Credential:
         """Return the credential of the request; a POST may have none, as it changes nothing of the archive."""
         return shown(self.request, self.services.config, public=True)
-
-    def _challenges(self) -> str:
-        bearer = f'ivoa_bearer standard_id="ivo://ivoa.net/sso#BasicAA", access_url="{self.origin}/vo/login"'
-        return f"{super()._challenges()}, {bearer}"
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Write an error as a VOTable."""

@@ -15,11 +15,11 @@ from photseries.server.catalogue import vo_queries
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
-from photseries.server.http.credentials import Credential, origin_of, shown
+from photseries.server.http.credentials import Credential, shown
 from photseries.server.http.media import media_type_of
 from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
-from photseries.server.http.tap import VOHandler
+from photseries.server.http.tap import SignInHandler, VOHandler
 from photseries.server.http.turns import MANY_ROWS
 from photseries.server.vo import conesearch, datalink, moc, registry, soda
 from photseries.server.vo.observations import Observation
@@ -43,7 +43,7 @@ def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
     yield "".join(waiting).encode()
 
 
-class _QueryHandler(BaseHandler):
+class _QueryHandler(SignInHandler):
     """A handler of questions, which DALI 1.1 lets clients ask by GET or POST alike: parameters may come in a form."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}
@@ -90,7 +90,7 @@ class ConeSearchHandler(_QueryHandler):
         except InvalidError as error:
             yield conesearch.error(error.message).encode()
             return
-        service = origin_of(self.request, self.services.config.server)
+        service = self.origin
         instrument = self._instruments()
         found = self.services.reader.find_all(self.principal, query) if most else iter(())
         observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
@@ -113,7 +113,7 @@ class DataLinkHandler(_QueryHandler):
 
     async def get(self) -> None:
         """List the links of series (ID, several times): the light curve in every format, metadata, services."""
-        service = origin_of(self.request, self.services.config.server)
+        service = self.origin
         content = await self.run(lambda: datalink.document(list(self._links(service)), service))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
         await self.send([content.encode()])
