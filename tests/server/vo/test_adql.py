@@ -210,6 +210,17 @@ def test_random_words_in_a_query_are_refused_or_harmless(columns, sources, condi
     check(" ".join(query))
 
 
+@given(
+    some.sampled_from(EXAMPLES),
+    some.lists(some.tuples(some.integers(0, 80), some.booleans(), PARTS), min_size=1, max_size=4),
+)
+def test_examples_with_words_put_in_and_taken_out_are_refused_or_harmless(example, changes):
+    words = re.findall(r"\w+|\S", example.query)
+    for place, takes_out, word in changes:
+        words[place % len(words) : place % len(words) + takes_out] = [word]
+    check(" ".join(words))
+
+
 @given(some.text(max_size=200))
 def test_random_text_is_refused_or_harmless(text):
     check(text)

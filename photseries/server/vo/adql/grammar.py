@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, ClassVar, Final
 
 from sqlglot import exp, parser, tokens
@@ -17,6 +18,9 @@ __all__ = ["parse", "refused"]
 #: How deep parentheses and the like may nest, and how many words a query may have.
 DEEPEST: Final = 60
 MOST_TOKENS: Final = 20_000
+
+# sqlglot warns of statements that it does not know, with their text, which here are refused in any case.
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _OPENS: Final = (TokenType.L_PAREN, TokenType.CASE)
 _CLOSES: Final = (TokenType.R_PAREN, TokenType.END)
