@@ -406,6 +406,29 @@ class Client:
         )
         return found
 
+    def source_periodogram(self, source: str, **parameters: Any) -> dict[str, Any]:
+        """Search all visible series of a source for the period that they share, by a multi-band Lomb-Scargle.
+
+        Parameters
+        ----------
+        source : str
+            The obj_id.
+        **parameters
+            Of ``GET /api/sources/ID/periodogram``: ``min_period``, ``max_period`` [d], ``peaks`` ...
+
+        Returns
+        -------
+        dict
+            As of :meth:`periodogram`, with the ids of the ``series``.
+
+        Raises
+        ------
+        InvalidError, LateError, NotFoundError
+        """
+        path = f"/api/sources/{quote(source, safe='')}/periodogram"
+        found: dict[str, Any] = self._transport.read(path, _camel_case(parameters))
+        return found
+
     def periods(self, series_id: int) -> list[dict[str, Any]]:
         """List the periods of a series, the preferred one first: ``period`` [d], ``method``, ``who``, ``when`` ..."""
         found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]

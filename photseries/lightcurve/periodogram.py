@@ -13,10 +13,10 @@ from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.peaks import Peak, find_peaks
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["PeriodSearch", "choose_grid", "search_periods"]
+__all__ = ["LEAST_POINTS", "PeriodSearch", "choose_grid", "search_periods", "shortest_period"]
 
 #: The four numbers of a sinusoid with a level and a period, and one point that tells whether it fits.
-_LEAST_POINTS = 5
+LEAST_POINTS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +91,13 @@ def search_periods(  # noqa: PLR0913  the parameters of the request
 
 
 def choose_grid(
-    mjd: FloatArray, min_period: float | None, max_period: float | None, samples_per_peak: int, most: int
+    mjd: FloatArray,
+    min_period: float | None,
+    max_period: float | None,
+    samples_per_peak: int,
+    most: int,
+    *,
+    shortest: float | None = None,
 ) -> tuple[Grid, int]:
     """Choose the frequencies to compute.
 
@@ -106,6 +112,8 @@ def choose_grid(
         The number of frequencies in the width of a peak, 1 / span, at least.
     most : int
         The greatest number of frequencies.
+    shortest : float, optional
+        The shortest period to search by default, where these times are of several light curves.
 
     Returns
     -------
@@ -120,11 +128,11 @@ def choose_grid(
         When there are fewer than 5 points, all are at one time, or more frequencies are asked for than are allowed.
     """
     span = float(mjd[-1] - mjd[0])
-    if len(mjd) < _LEAST_POINTS or span <= 0:
-        raise InvalidError(f"A periodogram needs at least {_LEAST_POINTS} points, at more than one time.")
+    if len(mjd) < LEAST_POINTS or span <= 0:
+        raise InvalidError(f"A periodogram needs at least {LEAST_POINTS} points, at more than one time.")
     step = 1 / (span * samples_per_peak)
     first = 1 / (max_period or span)
-    last = 1 / (min_period or _shortest(mjd))
+    last = 1 / (min_period or shortest or shortest_period(mjd))
     if last <= first:
         raise InvalidError("minPeriod must be below maxPeriod, which is the span of the times unless it is given.")
     needed = math.ceil(min((last - first) / step, sys.maxsize)) + 1
@@ -138,7 +146,7 @@ def choose_grid(
     return Grid(first, step, most), needed
 
 
-def _shortest(mjd: FloatArray) -> float:
+def shortest_period(mjd: FloatArray) -> float:
     """Return the shortest period [d] to search by default.
 
     Twice the step of regular times: they see only mirror images of what is shorter. Irregular times see further: twice

@@ -4,7 +4,7 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
-from photseries.parameters.analysis import FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT
+from photseries.parameters.analysis import FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
 from photseries.parameters.kinds import choice
 from photseries.parameters.one import APPEND, BULK, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
@@ -46,6 +46,7 @@ __all__ = [
     "PLOT",
     "REVISION",
     "SEPARATION",
+    "SOURCE_PERIODOGRAM",
     "SUMMED_UP",
     "UPLOAD",
     "Cone",

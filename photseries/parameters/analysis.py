@@ -8,7 +8,7 @@ from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
 from photseries.parameters.one import PART
 from photseries.parameters.table import Parameter
 
-__all__ = ["FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT"]
+__all__ = ["FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT", "SOURCE_PERIODOGRAM"]
 
 _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
@@ -48,6 +48,11 @@ PERIODOGRAM: tuple[Parameter, ...] = (
     _UNIT,
     _QUALITY,
     *_TIMES,
+)
+
+#: The parameters of the periodogram of a source.
+SOURCE_PERIODOGRAM: tuple[Parameter, ...] = tuple(
+    known for known in PERIODOGRAM if known.name not in ("method", "brightness", "quality")
 )
 
 #: The parameters of a folded light curve.

@@ -1,12 +1,16 @@
-"""The use cases that analyse one series: periodogram, folded light curve, plot."""
+"""The use cases that analyse a series: periodogram, also of all series of a source, folded light curve, plot."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
+from typing import TypedDict
 
 import numpy as np
 
+from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time
 from photseries.lightcurve.calibration import Unit, calibration_of
@@ -15,17 +19,18 @@ from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.part import Bin, Part
 from photseries.lightcurve.peaks import Peak
-from photseries.lightcurve.period_methods import search_by
-from photseries.lightcurve.periodogram import search_periods
+from photseries.lightcurve.period_methods import Band, search_bands, search_by
+from photseries.lightcurve.periodogram import PeriodSearch, search_periods
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples, samples, unit_of
+from photseries.parameters import Query
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.catalogue.finding import Found
 from photseries.server.principal import Principal
 from photseries.server.settings import Periodogram as PeriodogramSettings
 
-__all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PointSelection"]
+__all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PointSelection", "SourcePeriodogram"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,32 @@ class Periodogram:
 
 
 @dataclass(frozen=True, eq=False)
+class SourcePeriodogram:
+    """The multi-band periodogram of the series of a source, thinned out for a plot, and its highest peaks.
+
+    Attributes
+    ----------
+    series : list of int
+        The ids of the series.
+    num_points : int
+        Of all series.
+    min_period, max_period, num_frequencies, limited, warnings, peaks, frequency, power
+        As of :class:`Periodogram`.
+    """
+
+    series: list[int]
+    num_points: int
+    min_period: float
+    max_period: float
+    num_frequencies: int
+    limited: bool
+    warnings: list[str]
+    peaks: list[Peak]
+    frequency: FloatArray
+    power: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class FoldedLightCurve:
     """A light curve folded on a period, and its means in equal parts of the period.
 
@@ -132,6 +163,36 @@ class FoldedLightCurve:
     value: FloatArray
     error: FloatArray | None
     bins: Bins
+
+
+#: Series, and rows of them together, of a source that are searched at once.
+MOST_SERIES, MOST_ROWS = 100, 2_000_000
+
+
+class _Searched(TypedDict):
+    min_period: float
+    max_period: float
+    num_frequencies: int
+    limited: bool
+    warnings: list[str]
+    peaks: list[Peak]
+    frequency: FloatArray
+    power: FloatArray
+
+
+def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
+    """Return what answers tell of a search."""
+    kept = extremes(search.power, max_points)
+    return {
+        "min_period": 1 / search.grid.last,
+        "max_period": 1 / search.grid.first,
+        "num_frequencies": search.grid.count,
+        "limited": search.limited,
+        "warnings": search.warnings,
+        "peaks": search.peaks,
+        "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
+        "power": search.power[kept],
+    }
 
 
 class Analysis:
@@ -206,21 +267,70 @@ class Analysis:
             most_peaks=most_peaks,
             seconds=self._settings.deadline,
         )
-        kept = extremes(search.power, max_points)
         return found, Periodogram(
             **calibration_of(found.fields).described(chosen.unit),
             method=method,
             num_points=len(chosen.mjd),
             weighted=chosen.error is not None and method not in ("pdm", "window"),
-            min_period=1 / search.grid.last,
-            max_period=1 / search.grid.first,
-            num_frequencies=search.grid.count,
-            limited=search.limited,
-            warnings=search.warnings,
-            peaks=search.peaks,
-            frequency=search.grid.first + search.grid.step * kept.astype(np.float64),
-            power=search.power[kept],
+            **_thinned_out(search, max_points),
         )
+
+    def periodogram_of_source(  # noqa: PLR0913  the parameters of the request
+        self,
+        principal: Principal,
+        query: Query,
+        points: PointSelection,
+        *,
+        min_period: float | None = None,
+        max_period: float | None = None,
+        samples_per_peak: int,
+        most_peaks: int,
+        max_points: int,
+    ) -> SourcePeriodogram:
+        """Search the series of a source for the period that they share.
+
+        Parameters
+        ----------
+        principal : Principal
+        query : Query
+            Which series.
+        points : PointSelection
+            A series of which it leaves nothing is left out.
+        min_period, max_period, samples_per_peak, most_peaks, max_points
+            As of :meth:`periodogram`.
+
+        Raises
+        ------
+        InvalidError
+            When there are more than 100 series or too many rows, no series allows a search, or it needs more
+            frequencies than the settings allow.
+        DamagedError
+            When the file of a series is missing or altered.
+        LateError
+            When it takes longer than the settings allow.
+        """
+        listed = list(islice(self._reader.find_all(principal, query), MOST_SERIES + 1))
+        rows = sum(found.fields["num_exp"] for found in listed)
+        if len(listed) > MOST_SERIES or rows > MOST_ROWS:
+            raise InvalidError(
+                f"The source has more than {MOST_SERIES} series or {MOST_ROWS:,} rows: search its series one by one."
+            )
+        bands: dict[int, Band] = {}
+        for found in listed:
+            with suppress(InvalidError, NotFoundError):
+                _, chosen = self._select(principal, found, points)
+                bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
+        search = search_bands(
+            list(bands.values()),
+            min_period=min_period,
+            max_period=max_period,
+            samples_per_peak=samples_per_peak,
+            most_frequencies=self._settings.frequencies,
+            most_peaks=most_peaks,
+            seconds=self._settings.deadline,
+        )
+        number = sum(len(band.mjd) for band in bands.values())
+        return SourcePeriodogram(series=list(bands), num_points=number, **_thinned_out(search, max_points))
 
     def fold(
         self,

@@ -7,17 +7,17 @@ from typing import Any, ClassVar
 
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
-from photseries.parameters import FOLDED, PERIODOGRAM, PLOT, Parameter
-from photseries.server.archive.analysis import PointSelection
+from photseries.parameters import FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
+from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
-from photseries.server.http.series import number_of
+from photseries.server.http.series import number_of, restricted_to_source
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
 from photseries.server.principal import Requirement
 
-__all__ = ["FoldedHandler", "PeriodogramHandler", "PlotHandler"]
+__all__ = ["FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
 
 _UNCHANGED = {304: "It is still as If-None-Match says."}
 
@@ -96,6 +96,35 @@ class PeriodogramHandler(AnalysisHandler):
             max_points=values["maxPoints"],
         )
         return found, success(computed)
+
+
+class SourcePeriodogramHandler(BaseHandler):
+    """The periodogram of the series of a source."""
+
+    needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    @Contract(query=SOURCE_PERIODOGRAM, gives="SourcePeriodogram", fails=(DamagedError, LateError, BusyError))
+    async def get(self, identity: str) -> None:
+        """Search the visible series of a source for the period that they share, by a multi-band Lomb-Scargle."""
+
+        def compute() -> SourcePeriodogram:
+            self.weigh()
+            values = parameters.read(self.arguments(), SOURCE_PERIODOGRAM)
+            self.services.accounts.get(self.principal, "sources", identity)
+            return self.services.analysis.periodogram_of_source(
+                self.principal,
+                restricted_to_source(parameters.parse({"sortBy": ["id"]}), identity),
+                PointSelection(mjd_min=values.get("mjdMin"), mjd_max=values.get("mjdMax")),
+                min_period=values.get("minPeriod"),
+                max_period=values.get("maxPeriod"),
+                samples_per_peak=values["samplesPerPeak"],
+                most_peaks=values["peaks"],
+                max_points=values["maxPoints"],
+            )
+
+        async with self.shared.analyses.place(self.client_key):
+            await self.reply(compute, heavy=True)
 
 
 class FoldedHandler(AnalysisHandler):

@@ -45,6 +45,7 @@ __all__ = [
     "SourceSeriesHandler",
     "SummaryHandler",
     "number_of",
+    "restricted_to_source",
 ]
 
 #: Total file size decoded per batch of a list [bytes]; a larger file is its own batch.
@@ -172,9 +173,7 @@ class SourceSeriesHandler(SeriesHandler):
 
         def parse() -> Query:
             self.services.accounts.get(self.principal, "sources", identity)
-            query = parameters.parse(self.arguments())
-            mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
-            return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
+            return restricted_to_source(parameters.parse(self.arguments()), identity)
 
         await self.send_page(parse)
 
@@ -311,6 +310,12 @@ def _removing(handler: BaseHandler, identity: str, remove: Callable[..., None]) 
         remove(handler.principal, series_id, revisions(handler.request.headers, series_id))
 
     return call
+
+
+def restricted_to_source(query: Query, identity: str) -> Query:
+    """Restrict a query to the series of a source."""
+    mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+    return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
 
 
 def number_of(identity: str) -> int:

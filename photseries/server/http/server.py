@@ -17,7 +17,7 @@ from tornado.web import Application
 
 from photseries.errors import PhotseriesError, StartError
 from photseries.server.accounts import KINDS
-from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler
+from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler, SourcePeriodogramHandler
 from photseries.server.http.bulk import BulkHandler
 from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
@@ -89,6 +89,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
     (r"/api/photometric_series/([^/]+)/plot\.png", PlotHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
+    (r"/api/sources/(.+)/periodogram", SourcePeriodogramHandler, {}),
     (r"/api/enum_types", EnumTypesHandler, {}),
     (r"/api/whoami", WhoAmIHandler, {}),
     (r"/api/usage", UsageHandler, {}),

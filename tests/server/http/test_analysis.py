@@ -7,6 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from photseries.client import Client
 from photseries.server.demo import STARS
 from photseries.server.demo.stars import tables
 
@@ -238,3 +239,35 @@ def test_the_window_is_of_the_times(admin, transiting):
     assert data(admin.get(f"{transiting}/periodogram", params=asked))["peaks"][0]["period"] == pytest.approx(
         0.01, rel=1e-3
     )
+
+
+def few(level, amplitude, seed, period=0.6173):
+    """Twelve points of a sinusoid, too few to find it."""
+    random = np.random.default_rng(seed)
+    mjd = np.sort(random.uniform(59000, 59030, 12))
+    mag = level + amplitude * np.sin(2 * np.pi * mjd / period) + random.normal(0, 0.03, 12)
+    return {"mjd": mjd.tolist(), "mag": mag.tolist(), "magerr": [0.03] * 12}
+
+
+def test_the_series_of_a_source_find_a_period_together(service, admin, world):
+    world.make("sources", id="few/points", ra=1, dec=1)
+    numbers = []
+    for seed, (name, level, amplitude) in enumerate([("ztfg", 15, 0.5), ("ztfr", 14.5, 0.3), ("ztfi", 14.2, 0.2)]):
+        body = world.fields(
+            series_name="bands", obj_id="few/points", filter=name, data=few(level, amplitude, seed), group_ids=[]
+        )
+        numbers.append(data(admin.post("/api/photometric_series", json=body))["id"])
+    path = "/api/sources/few%2Fpoints/periodogram"
+    found = data(admin.get(path, params={"minPeriod": 0.1, "maxPeriod": 5, "peaks": 2, "maxPoints": 50}))
+    assert found["peaks"][0]["period"] == pytest.approx(0.6173, rel=1e-3)
+    assert (sorted(found["series"]), found["num_points"], len(found["peaks"])) == (numbers, 36, 2)
+    assert len(found["frequency"]) == len(found["power"]) <= 50
+    with Client(service.url, service.token) as client:
+        asked = {"min_period": 0.1, "max_period": 5}
+        assert client.source_periodogram("few/points", **asked)["peaks"][0] == found["peaks"][0]
+        alone = client.periodogram(numbers[0], "pdm", **asked)
+        assert (alone["method"], alone["num_points"]) == ("pdm", 12)
+    with service.client(world.tokens["olga"]) as olga:
+        assert olga.get(path).status_code == 400, "she sees none of its series"
+    assert admin.get("/api/sources/absent/periodogram").status_code == 404
+    assert admin.get(path, params={"method": "pdm"}).status_code == 400

@@ -24,7 +24,7 @@ from photseries.server.http.server import API, ROUTES
 from photseries.server.principal import ADMIN
 
 BINARIES = Path(sys.executable).parent
-VERBS = ("POST", "GET", "PATCH", "DELETE")
+VERBS = ("POST", "PUT", "GET", "PATCH", "DELETE")
 
 # A fuzzer that removes its own user, or its token, learns nothing from then on.
 SPARED = ("delete_users_id", "delete_tokens_id", "patch_users_id", "post_photometric_series_bulk")
@@ -179,7 +179,9 @@ def in_order(operation):
     verb, path = operation
     rank = {"users": 0, "sources": 0, "photometric_series": 2}.get(kind_of(path), 1)
     place = VERBS.index("PATCH" if path.endswith("/append") else verb)
-    return place, -rank if verb == "DELETE" else rank, path
+    if verb == "DELETE":  # what belongs to a series before the series
+        return place, -rank, -path.count("/"), path
+    return place, rank, 0, path
 
 
 @pytest.fixture(scope="module")

@@ -275,35 +275,30 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
         "depth": {**nullable(NUMBER), "description": "Of bls: how much fainter the box is [the unit]; else null."},
         "duration": {**nullable(NUMBER), "description": "Of bls: how long the box is [d]; else null."},
     }
-    yield (
-        "Periodogram",
-        record(
-            {
-                **_POINTS,
-                "method": TEXT,
-                "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
-                "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
-                "num_frequencies": INTEGER,
-                "limited": {**FLAG, "description": "Whether the default range was cut to the allowed frequencies."},
-                "warnings": WARNINGS,
-                "peaks": several(record(of_peaks, peak)),
-                "frequency": {**numbers, "description": "[1/d]"},
-                "power": {**numbers, "description": "From 0 to 1."},
-            },
-            {
-                **_POINTS_EXAMPLE,
-                "method": "lomb_scargle",
-                "min_period": 0.1,
-                "max_period": 0.7,
-                "num_frequencies": 3,
-                "limited": False,
-                "warnings": [],
-                "peaks": [peak],
-                "frequency": [2.0, 4.0, 8.0],
-                "power": [0.1, 0.6, 0.3],
-            },
-        ),
-    )
+    searched: dict[str, Schema] = {
+        "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
+        "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
+        "num_frequencies": INTEGER,
+        "limited": {**FLAG, "description": "Whether the default range was cut to the allowed frequencies."},
+        "warnings": WARNINGS,
+        "peaks": several(record(of_peaks, peak)),
+        "frequency": {**numbers, "description": "[1/d]"},
+        "power": {**numbers, "description": "From 0 to 1."},
+    }
+    example = {
+        "min_period": 0.1,
+        "max_period": 0.7,
+        "num_frequencies": 3,
+        "limited": False,
+        "warnings": [],
+        "peaks": [peak],
+        "frequency": [2.0, 4.0, 8.0],
+        "power": [0.1, 0.6, 0.3],
+    }
+    of_one = record({**_POINTS, "method": TEXT, **searched}, {**_POINTS_EXAMPLE, "method": "lomb_scargle", **example})
+    yield "Periodogram", of_one
+    together = {"series": {**several(INTEGER), "description": "The ids."}, "num_points": INTEGER}
+    yield "SourcePeriodogram", record({**together, **searched}, {"series": [1, 2], "num_points": 16, **example})
     bins = {"phase": [0.25, 0.75], "mean": [210.0, None], "error": [5.0, None], "count": [8, 0]}
     yield (
         "Folded",
