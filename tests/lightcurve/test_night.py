@@ -14,8 +14,8 @@ def night(seed):
     """The light curves of a night of 8 h at 2 min, and the amplitude of each star over its noise; 0 if constant.
 
     Stars have magnitudes from 11 to 17 with the noise of photons over a floor, errors that a pipeline gets wrong by
-    10 % (1 sigma), and the same slow trend of 1 mmag. Of the variables a half are sinusoids, a third eclipses, the others
-    flares; their amplitudes are from 5 mmag to 0.5 mag.
+    10 % (1 sigma), and the same slow trend of 1 mmag. Of the variables a half are sinusoids, a third eclipses, the
+    others flares; their amplitudes are from 5 mmag to 0.5 mag.
     """
     random = np.random.default_rng(seed)
     mjd = 60000 + np.arange(ROWS) * 2 / 1440

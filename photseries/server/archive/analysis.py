@@ -295,7 +295,7 @@ class Analysis:
         query : Query
             Which series.
         points : PointSelection
-            A series of which it leaves nothing is left out.
+            A series without such points is left out.
         min_period, max_period, samples_per_peak, most_peaks, max_points
             As of :meth:`periodogram`.
 

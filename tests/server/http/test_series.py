@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from photseries.fields import ANSWERED, FEATURES, FIELDS
+from photseries.fields import ANSWERED, FEATURES, FIELDS, PERIOD
 from photseries.hdf5 import stored_file
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns, recipe_read
@@ -119,7 +119,7 @@ DOCUMENTED = [
 
 def test_the_fields_returned(admin, world):
     series = post(admin, world)
-    assert sorted(get(admin, series)) == sorted([*DOCUMENTED, *FEATURES, "data"])
+    assert sorted(get(admin, series)) == sorted([*DOCUMENTED, *FEATURES, *PERIOD, "data"])
     assert list(get(admin, series, dataFormat="none")) == [*ANSWERED, "data"]
 
 
