@@ -144,8 +144,8 @@ class Together:
         Reads the series of an item, each with its fields.
     alone : callable
         Uploads items one by one, numbered from 0.
-    files : bool
-        Whether small files are sent together, too.
+    bulk : bool, optional
+        Whether small series are sent together; default: small tables in memory are, unless nothing is stored.
     """
 
     def __init__(
@@ -153,19 +153,22 @@ class Together:
         sender: BulkUploader,
         read: Callable[[Any, dict[str, Any]], Iterator[tuple[Reading, dict[str, Any]]]],
         alone: Callable[[Iterable[Any]], Iterator[Outcome]],
-        *,
-        files: bool,
+        bulk: bool | None,
     ) -> None:
         self._sender = sender
         self._read = read
         self._alone = alone
-        self._files = files
+        self._files = bool(bulk)
+        self._is_off = bulk is False or sender.is_dry_run
         self._settled: list[Outcome] = []
         self._single: list[tuple[int, Any]] = []
         self._seen: set[Key] = set()
 
     def upload(self, items: Iterable[Any]) -> Iterator[Outcome]:
         """Yield what became of each series."""
+        if self._is_off:
+            yield from self._alone(items)
+            return
         numbered = enumerate(items)
         if not self._files and not (isinstance(items, Sized) and len(items) >= MANY):
             yield from self._alone(item for _, item in itertools.islice(numbered, MANY))
@@ -268,6 +271,7 @@ class BulkUploader:
         self._transport = transport
         self._query = {"ifExists": if_exists, "onError": on_error, "dryRun": str(dry_run).lower()}
         self._repeatable = if_exists != "error"
+        self.is_dry_run = dry_run
 
     def items(self, items: Iterable[Item]) -> Iterator[Outcome]:
         """Send series, many in a body; yield what became of them, body by body."""

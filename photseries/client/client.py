@@ -584,9 +584,7 @@ class Client:
 
         alone = partial(many, upload, in_flight=in_flight)
         several = listed(items)
-        if bulk is False or dry_run:
-            return alone(several)
-        return Together(sender, read, alone, files=bool(bulk)).upload(several)
+        return Together(sender, read, alone, bulk).upload(several)
 
     def update(
         self,
