@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 from photseries.text import is_unicode
 
-__all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable"]
+__all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
 
 #: What an HDF5 attribute can hold beside its own header, in an object header of 64 kB [bytes].
 LONGEST_ATTRIBUTE: Final = 65_400
@@ -79,6 +79,12 @@ def _values(column: RawColumn) -> Array:
     values = np.empty(len(texts), object)
     values[:] = texts
     return values
+
+
+def writable_numbers(columns: Mapping[str, Array]) -> Writable:
+    """Return a table of valid columns of numbers in the form in which it is stored; its index is 0..n-1."""
+    native = {name: values.astype(values.dtype.newbyteorder("="), copy=False) for name, values in columns.items()}
+    return Writable(native, pd.RangeIndex(len(next(iter(native.values())))), "nan")
 
 
 def writable(frame: pd.DataFrame, limits: Limits) -> Writable:

@@ -14,13 +14,13 @@ from typing import Any, Final, Literal
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.hdf5 import Decoded, frames, own_files, plain_hdf5, write_hdf5
+from photseries.hdf5 import Decoded, frames, own_files, plain_hdf5, templates
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import plain, to_json, to_pickle
 from photseries.hdf5.pandas_table import METADATA, METADATA_JSON
 from photseries.hdf5.raw import RawTable
 
-__all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "read", "sample"]
+__all__ = ["BLOB_FORMAT", "KEY", "decode", "encode", "encode_table", "read", "sample"]
 
 #: Version of the layout that :func:`encode` writes; a row of the catalogue records its file's.
 BLOB_FORMAT: Final = 1
@@ -63,7 +63,17 @@ def encode(
     InvalidError
         When anything of it cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
     """
-    table = frames.writable(frame, limits)
+    return encode_table(frames.writable(frame, limits), metadata, compression=compression, limits=limits)
+
+
+def encode_table(
+    table: frames.Writable,
+    metadata: Mapping[str, Any],
+    *,
+    compression: Literal["none", "deflate"] = "none",
+    limits: Limits = _DEFAULTS,
+) -> bytes:
+    """Write a table that is in the form in which it is stored; see :func:`encode`."""
     values = plain(metadata, limits.depth)
     pickled, text = to_pickle(values), to_json(values)
     most = min(limits.metadata, frames.LONGEST_ATTRIBUTE)
@@ -73,7 +83,7 @@ def encode(
         message = f"The metadata, {field} included, take {size:,} bytes as stored; at most {most:,} are accepted."
         raise InvalidError(message, fields={field: [message]})
     attributes: dict[str, str | bytes] = {METADATA: pickled, METADATA_JSON: text}
-    return write_hdf5.write(table, KEY, attributes, deflate=compression == "deflate")
+    return templates.write(table, KEY, attributes, deflate=compression == "deflate")
 
 
 def sample() -> bytes:

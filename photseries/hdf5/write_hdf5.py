@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
@@ -20,7 +20,7 @@ from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
 from photseries.hdf5.frames import Array, Writable
 from photseries.hdf5.metadata import to_pickle
 
-__all__ = ["write"]
+__all__ = ["Field", "Written", "fields_of", "rows_of", "write", "written"]
 
 #: Most that a chunk takes, unless one row is longer [bytes]. libhdf5 keeps up to 1 MiB of chunks in its cache; a larger
 #: one it would inflate again for every few rows that somebody reads.
@@ -82,7 +82,19 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     bytes
         Depend on the arguments alone; for HDF5 1.8 and later.
     """
-    fields = [_index(table), *_blocks(table)]
+    return written(table, key, attributes, deflate=deflate).content
+
+
+class Written(NamedTuple):
+    """A file, and where its chunks lie, in the order of the rows: start and stop [bytes]."""
+
+    content: bytes
+    chunks: list[tuple[int, int]]
+
+
+def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> Written:
+    """Write a file as :func:`write` does, and return where its chunks lie."""
+    fields = fields_of(table)
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_V18)
     access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
@@ -94,10 +106,31 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
         _describe(h5g.open(file, b"/"), {**_node("GROUP", "1.0"), "PYTABLES_FORMAT_VERSION": "2.1"})
         group = h5g.create(file, key.encode())
         _describe(group, {**_of_group(table, fields), **attributes})
-        _write_rows(group, fields, deflate=deflate)
+        chunks = _write_rows(group, fields, deflate=deflate)
     finally:
         file.close()
-    return content.getvalue()
+    return Written(content.getvalue(), chunks)
+
+
+def fields_of(table: Writable) -> list[Field]:
+    """Return the fields of the rows of a table, the index first."""
+    return [_index(table), *_blocks(table)]
+
+
+def rows_of(fields: Sequence[Field]) -> Iterator[tuple[int, Array]]:
+    """Yield the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
+    rows, dtype = len(fields[0].values[0]), _row_dtype(fields)
+    return _chunks(fields, dtype, rows, _chunk(rows, dtype))
+
+
+def _row_dtype(fields: Sequence[Field]) -> np.dtype[Any]:
+    return np.dtype([(field.name, field.scalar, field.shape) for field in fields])
+
+
+def _chunk(rows: int, dtype: np.dtype[Any]) -> int:
+    """Return the rows of a chunk: few chunks of about equal size, so that next to nothing is left over."""
+    most = max(CHUNK // dtype.itemsize, 1)
+    return -(-rows // -(-rows // most))
 
 
 def _index(table: Writable) -> Field:
@@ -210,11 +243,9 @@ def _type(dtype: np.dtype[Any], charset: int = h5t.CSET_ASCII) -> Any:
     return text
 
 
-def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> None:
-    dtype = np.dtype([(field.name, field.scalar, field.shape) for field in fields])
-    rows = len(fields[0].values[0])
-    most = max(CHUNK // dtype.itemsize, 1)
-    chunk = -(-rows // -(-rows // most))  # as few as can be, of about equal size: next to nothing is left over
+def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> list[tuple[int, int]]:
+    dtype, rows = _row_dtype(fields), len(fields[0].values[0])
+    chunk = _chunk(rows, dtype)
     plan = h5p.create(h5p.DATASET_CREATE)
     plan.set_chunk((chunk,))
     plan.set_fill_time(h5d.FILL_TIME_ALLOC)
@@ -225,8 +256,15 @@ def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> None:
     space = h5s.create_simple((rows,), (h5s.UNLIMITED,))
     dataset = h5d.create(group, b"table", _row_type(fields, dtype.itemsize), space, plan)
     _describe(dataset, _of_rows(fields))
-    for start, content in _chunks(fields, dtype, rows, chunk):
+    for start, content in rows_of(fields):
         dataset.write_direct_chunk((start,), _deflated(content, dtype.itemsize) if deflate else content)
+    stored = sorted((dataset.get_chunk_info(number) for number in range(-(-rows // chunk))), key=_first_row)
+    return [(one.byte_offset, one.byte_offset + one.size) for one in stored]
+
+
+def _first_row(chunk: Any) -> int:
+    (row,) = chunk.chunk_offset
+    return int(row)
 
 
 def _row_type(fields: Sequence[Field], size: int) -> Any:
@@ -241,7 +279,6 @@ def _row_type(fields: Sequence[Field], size: int) -> Any:
 
 
 def _chunks(fields: Sequence[Field], dtype: np.dtype[Any], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
-    """Yield the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
     records = np.zeros(chunk, dtype)
     for start in range(0, rows, chunk):
         for field in fields:

@@ -24,6 +24,7 @@ A change of this layout changes every hash: rows that exist would have to be has
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ import pandas as pd
 
 from photseries.lightcurve.table import is_text
 
-__all__ = ["content_hash"]
+__all__ = ["content_hash", "content_hash_of"]
 
 
 def content_hash(frame: pd.DataFrame) -> str:
@@ -48,10 +49,20 @@ def content_hash(frame: pd.DataFrame) -> str:
     str
         SHA-256 in hexadecimal, of the bytes that the module's docstring lays out.
     """
-    digest = hashlib.sha256(_integers(len(frame.columns), len(frame)))
-    for name, column in frame.items():
-        dtype, values = _text(column) if is_text(column) else _plain(column.to_numpy())
-        for text in (str(name), dtype):
+    columns = ((str(name), column if is_text(column) else column.to_numpy()) for name, column in frame.items())
+    return _hashed(columns, len(frame.columns), len(frame))
+
+
+def content_hash_of(columns: Mapping[str, npt.NDArray[Any]]) -> str:
+    """Hash a table without text, which is given as its columns; see :func:`content_hash`."""
+    return _hashed(columns.items(), len(columns), len(next(iter(columns.values()))))
+
+
+def _hashed(columns: Iterable[tuple[str, Any]], number: int, rows: int) -> str:
+    digest = hashlib.sha256(_integers(number, rows))
+    for name, column in columns:
+        dtype, values = _plain(column) if isinstance(column, np.ndarray) else _text(column)
+        for text in (name, dtype):
             encoded = text.encode()
             digest.update(_integers(len(encoded)))
             digest.update(encoded)

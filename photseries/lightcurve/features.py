@@ -7,7 +7,7 @@ They are computed from the rows that have a time and a brightness, in order of t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -16,9 +16,10 @@ from photseries.fields import FEATURES
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["features"]
+__all__ = ["features", "features_block", "points_per_night"]
 
-Numbers = Mapping[str, float]
+#: Features of one light curve, or of many.
+Numbers = Mapping[str, Any]
 
 _PERCENTILES: Final = (1, 5, 25, 50, 75, 95, 99)
 
@@ -50,13 +51,48 @@ def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, Any]:
     with np.errstate(all="ignore"):
         numbers = {
             **_distribution(value),
-            **_about_weighted_mean(value, error),
-            **_excess_variance(curve.flux, curve.fluxerr, np.isfinite(curve.mjd)),
+            **_about_weighted_mean(*_with_errors(value, error)),
+            **_excess_variance(
+                *_with_errors(curve.flux[np.isfinite(curve.mjd)], curve.fluxerr[np.isfinite(curve.mjd)])
+            ),
             **_trend(mjd, value, error),
             **_cadence(mjd, longitude),
         }
     known = {name: float(number) if math.isfinite(number) else None for name, number in numbers.items()}
     return {name: unit if name == "features_of" else known[name] for name in FEATURES}
+
+
+def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[str, Any]]:
+    """Compute the features of many light curves of equal length at once, as :func:`features` does for one.
+
+    Parameters
+    ----------
+    curve : LightCurve
+        Arrays of shape (s, n): all values are finite, fluxes and errors positive, the times of each series increase.
+    longitudes : sequence of float
+        Of the observatories, to the east [deg].
+
+    Returns
+    -------
+    list of dict of str to float, str or None
+        Equal to those of :func:`features` to rounding.
+    """
+    with np.errstate(all="ignore"):
+        numbers = {
+            **_distribution(curve.mag),
+            **_about_weighted_mean(curve.mag, curve.magerr),
+            **_excess_variance(curve.flux, curve.fluxerr),
+            **_trend(curve.mjd, curve.mag, curve.magerr),
+            **_cadence(curve.mjd, np.asarray(longitudes, np.float64)[:, None]),
+        }
+    lists = {name: np.asarray(values, np.float64).tolist() for name, values in numbers.items()}
+    return [
+        {
+            name: "mag" if name == "features_of" else value if math.isfinite(value := lists[name][place]) else None
+            for name in FEATURES
+        }
+        for place in range(len(longitudes))
+    ]
 
 
 def _distribution(value: FloatArray) -> Numbers:
@@ -69,16 +105,16 @@ def _distribution(value: FloatArray) -> Numbers:
     the mean squared successive difference over the variance (von Neumann 1941, Ann. Math. Stat. 12, 367): 2 for
     independent values, less where they follow each other smoothly. ``mad`` is not scaled to a standard deviation.
     """
-    count, ordered = np.float64(value.size), np.sort(value)
-    places = np.array(_PERCENTILES) / 100 * (count - 1)
-    p1, p5, p25, median, p75, p95, p99 = np.interp(places, np.arange(value.size), ordered)
-    centred = value - ordered[value.size // 2]  # equal values become exactly 0
-    apart = centred - centred.sum() / count
+    size = value.shape[-1]
+    count, ordered = np.float64(size), np.sort(value)
+    p1, p5, p25, median, p75, p95, p99 = _percentiles(ordered)
+    centred = value - ordered[..., size // 2, None]  # equal values become exactly 0
+    apart = centred - centred.sum(axis=-1, keepdims=True) / count
     squared = apart * apart
-    m2, m3, m4 = squared.sum() / count, (squared * apart).sum() / count, (squared * squared).sum() / count
+    m2, m3, m4 = (power.sum(axis=-1) / count for power in (squared, squared * apart, squared * squared))
     variance = m2 * count / (count - 1)
     steps = np.abs(np.diff(value))
-    far, least = np.abs(apart), math.sqrt(variance) if variance >= 0 else np.nan
+    far, least = np.abs(apart), np.sqrt(variance)[..., None]
     return {
         "p1": p1,
         "p5": p5,
@@ -88,14 +124,23 @@ def _distribution(value: FloatArray) -> Numbers:
         "p99": p99,
         "amplitude": p95 - p5,
         "iqr": p75 - p25,
-        "mad": np.median(np.abs(value - median)),
+        "mad": np.median(np.abs(value - median[..., None]), axis=-1),
         "skewness": np.sqrt(count * (count - 1)) / (count - 2) * m3 / m2**1.5,
         "kurtosis": (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * (m4 / m2**2 - 3) + 6),
-        "beyond_1_sigma": np.count_nonzero(far > least) / count if value.size > 1 else np.nan,
-        "beyond_2_sigma": np.count_nonzero(far > 2 * least) / count if value.size > 1 else np.nan,
-        "von_neumann": (steps * steps).sum() / (count - 1) / variance,
+        "beyond_1_sigma": np.count_nonzero(far > least, axis=-1) / count if size > 1 else m2 * np.nan,
+        "beyond_2_sigma": np.count_nonzero(far > 2 * least, axis=-1) / count if size > 1 else m2 * np.nan,
+        "von_neumann": (steps * steps).sum(axis=-1) / (count - 1) / variance,
         "largest_change": _greatest(steps),
     }
+
+
+def _percentiles(ordered: FloatArray) -> list[FloatArray]:
+    """Return the percentiles along the last axis of sorted values, linear between order statistics."""
+    places = np.array(_PERCENTILES) / 100 * (np.float64(ordered.shape[-1]) - 1)
+    low = np.minimum(places.astype(np.intp), max(ordered.shape[-1] - 2, 0))
+    high = np.minimum(low + 1, ordered.shape[-1] - 1)
+    below = ordered[..., low]
+    return list(np.moveaxis(below + (ordered[..., high] - below) * (places - low), -1, 0))
 
 
 def _about_weighted_mean(value: FloatArray, error: FloatArray) -> Numbers:
@@ -106,24 +151,26 @@ def _about_weighted_mean(value: FloatArray, error: FloatArray) -> Numbers:
     ``stetson_k`` is the kurtosis index of Stetson (1996, PASP 108, 851, section 2) about the weighted mean:
     0.798 for normal noise, 0.9 for a sinusoid, near 0 for a single outlier.
     """
-    value, error, count = _with_errors(value, error)
-    if not value.size:
+    size = value.shape[-1]
+    count = np.float64(size)
+    if not size:
         return dict.fromkeys(("weighted_mean", "weighted_mean_error", "chi2_dof", "stetson_k", "median_error"), np.nan)
-    pivot, least = np.sort(value)[value.size // 2], error.min()
+    pivot, least = np.sort(value)[..., size // 2, None], error.min(axis=-1, keepdims=True)
     weight = (least / error) ** 2
-    mean = (weight * (value - pivot)).sum() / weight.sum()
+    total = weight.sum(axis=-1, keepdims=True)
+    mean = (weight * (value - pivot)).sum(axis=-1, keepdims=True) / total
     residual = (value - pivot - mean) / error
-    squares = (residual * residual).sum()
+    squares = (residual * residual).sum(axis=-1)
     return {
-        "weighted_mean": pivot + mean,
-        "weighted_mean_error": least / np.sqrt(weight.sum()),
+        "weighted_mean": (pivot + mean)[..., 0],
+        "weighted_mean_error": (least / np.sqrt(total))[..., 0],
         "chi2_dof": squares / (count - 1),
-        "stetson_k": np.abs(residual).sum() / count / np.sqrt(squares / count),
-        "median_error": np.median(error),
+        "stetson_k": np.abs(residual).sum(axis=-1) / count / np.sqrt(squares / count),
+        "median_error": np.median(error, axis=-1),
     }
 
 
-def _excess_variance(flux: FloatArray, fluxerr: FloatArray, has_time: np.ndarray) -> Numbers:
+def _excess_variance(flux: FloatArray, fluxerr: FloatArray) -> Numbers:
     """Compute the normalised excess variance of the fluxes.
 
     Notes
@@ -131,11 +178,11 @@ def _excess_variance(flux: FloatArray, fluxerr: FloatArray, has_time: np.ndarray
     Vaughan et al. (2003, MNRAS 345, 1271): equation 8 over the squared mean flux, and its error by equation 11, where
     F_var counts as 0 when the excess is negative.
     """
-    flux, fluxerr, count = _with_errors(flux[has_time], fluxerr[has_time])
-    mean, noise = flux.sum() / count, (fluxerr * fluxerr).sum() / count
-    apart = flux - mean
-    excess = ((apart * apart).sum() / (count - 1) - noise) / mean**2
-    error = np.hypot(np.sqrt(2 / count) * noise / mean**2, np.sqrt(noise / count * 4 * max(excess, 0.0)) / mean)
+    count = np.float64(flux.shape[-1])
+    mean, noise = flux.sum(axis=-1) / count, (fluxerr * fluxerr).sum(axis=-1) / count
+    apart = flux - mean[..., None]
+    excess = ((apart * apart).sum(axis=-1) / (count - 1) - noise) / mean**2
+    error = np.hypot(np.sqrt(2 / count) * noise / mean**2, np.sqrt(noise / count * 4 * np.maximum(excess, 0.0)) / mean)
     return {"excess_variance": excess, "excess_variance_error": error}
 
 
@@ -149,41 +196,48 @@ def _trend(mjd: FloatArray, value: FloatArray, error: FloatArray) -> Numbers:
     """
     known = np.isfinite(error)
     is_weighted = bool(known.any())
-    if is_weighted:
+    if is_weighted and not known.all():
         mjd, value, error = mjd[known], value[known], error[known]
-    least = error.min() if is_weighted else np.float64(1)
+    least: Any = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
     weight = (least / error) ** 2 if is_weighted else np.ones(mjd.size)
     time, apart = _apart(mjd, weight), _apart(value, weight)
-    leverage = (weight * time * time).sum()
-    slope = (weight * time * apart).sum() / leverage
+    leverage = (weight * time * time).sum(axis=-1)
+    slope = (weight * time * apart).sum(axis=-1) / leverage
+    least = least[..., 0]
     if not is_weighted:
         residual = apart - slope * time
         least = np.sqrt((residual * residual).sum() / np.float64(mjd.size - 2)) if mjd.size > 2 else np.nan
     return {"slope": slope, "slope_error": least / np.sqrt(leverage)}
 
 
-def _cadence(mjd: FloatArray, longitude: float) -> Numbers:
+def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:
     """Describe the times; a night ends at local noon, at floor(mjd + longitude / 360 - 0.5)."""
-    steps, nights = np.diff(mjd), np.floor(mjd + longitude / 360 - 0.5)
+    steps = np.diff(mjd)
     return {
-        "span": mjd[-1] - mjd[0],
+        "span": mjd[..., -1] - mjd[..., 0],
         "largest_gap": _greatest(steps),
-        "median_cadence": np.median(steps) if steps.size else np.nan,
-        "points_per_night": mjd.size / (1 + np.count_nonzero(np.diff(nights))),
+        "median_cadence": np.median(steps, axis=-1) if steps.size else mjd[..., 0] * np.nan,
+        "points_per_night": points_per_night(mjd, longitude),
     }
 
 
-def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray, np.float64]:
-    """Return the values that have an error, the errors, and their number."""
+def points_per_night(mjd: FloatArray, longitude: Any) -> Any:
+    """Return the mean number of rows in a night, along the last axis of times in order [d]."""
+    nights = np.floor(mjd + longitude / 360 - 0.5)
+    return mjd.shape[-1] / (1 + np.count_nonzero(np.diff(nights), axis=-1))
+
+
+def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the values that have an error, and the errors."""
     known = np.isfinite(value) & np.isfinite(error)
-    return value[known], error[known], np.float64(np.count_nonzero(known))
+    return value[known], error[known]
 
 
 def _apart(value: FloatArray, weight: FloatArray) -> FloatArray:
     """Subtract the weighted mean; equal values become exactly 0."""
-    value = value - value[0]
-    return np.asarray(value - (weight * value).sum() / weight.sum())
+    value = value - value[..., :1]
+    return np.asarray(value - (weight * value).sum(axis=-1, keepdims=True) / weight.sum(axis=-1, keepdims=True))
 
 
-def _greatest(values: FloatArray) -> float:
-    return float(values.max()) if values.size else math.nan
+def _greatest(values: FloatArray) -> FloatArray:
+    return np.asarray(values.max(axis=-1) if values.size else np.full(values.shape[:-1], np.nan))

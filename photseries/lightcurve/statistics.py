@@ -7,8 +7,9 @@ values. What is undefined, or too large for float64, is None: never NaN or an in
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
-__all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize"]
+__all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize", "summarize_block"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
@@ -29,6 +30,9 @@ _Number = TypeVar("_Number", bound=np.number)
 STATISTICS_VERSION: Final = 3
 
 SECONDS_PER_DAY = 86400.0
+
+#: The scatter that the rounding of a mean may leave, in means.
+_ROUNDING: Final = 1e-9
 
 #: Sigma clipping: points farther than CLIP scatters are dropped, in at most CLIP_ROUNDS, while CLIP_LEAST are left.
 CLIP = 3.0
@@ -186,6 +190,83 @@ def summarize(
         )
 
 
+def summarize_block(
+    curve: LightCurve, columns: Mapping[str, FloatArray], *, detection_threshold: float = 3.0
+) -> list[Summary]:
+    """Compute the statistics of many series of equal length at once, as :func:`summarize` does for one.
+
+    Parameters
+    ----------
+    curve : LightCurve
+        Arrays of shape (s, n): all values are finite, all errors positive, and the times of each series increase.
+    columns : mapping of str to ndarray, shape (s, n)
+        The numeric columns of the tables; finite, and neither right ascensions nor magnitudes.
+    detection_threshold : float
+
+    Returns
+    -------
+    list of Summary
+        Equal to those of :func:`summarize` to rounding.
+    """
+    with np.errstate(all="ignore"):
+        (mean_mag, rms_mag), (robust_mag, robust_rms) = _mean_and_std(curve.mag), _robust(curve.mag)
+        (mean_flux, rms_flux), (robust_flux, robust_rms_flux) = _mean_and_std(curve.flux), _robust(curve.flux)
+        snr = curve.flux / curve.fluxerr
+        worst_snr, median_snr, best_snr = _least_median_greatest(np.sort(snr))
+        detected = snr > detection_threshold
+        count, rows = curve.mjd.shape
+        number = np.count_nonzero(detected, axis=-1)
+        last = rows - 1 - np.argmax(detected[:, ::-1], axis=-1)
+        series = np.arange(count)
+        first_time, last_time = curve.mjd[:, 0], curve.mjd[:, -1]
+        steps = np.median(np.diff(curve.mjd), axis=-1) if rows > 1 else np.full(count, np.nan)
+        described = {name: _described(values) for name, values in columns.items()}
+        floats = {
+            "mean_flux": mean_flux,
+            "rms_flux": rms_flux,
+            "robust_flux": robust_flux,
+            "robust_rms_flux": robust_rms_flux,
+            "mjd_first": first_time,
+            "mjd_mid": (first_time + last_time) / 2,
+            "mjd_last": last_time,
+            "mag_first": curve.mag[:, 0],
+            "mag_last": curve.mag[:, -1],
+            "mjd_last_detected": np.where(number > 0, curve.mjd[series, last], np.nan),
+            "mag_last_detected": np.where(number > 0, curve.mag[series, last], np.nan),
+            "mean_mag": mean_mag,
+            "rms_mag": rms_mag,
+            "robust_mag": robust_mag,
+            "robust_rms": robust_rms,
+            "median_snr": median_snr,
+            "best_snr": best_snr,
+            "worst_snr": worst_snr,
+            "frame_rate": 1 / (steps * SECONDS_PER_DAY),
+        }
+    known: dict[str, list[Any]] = {
+        "num_exp": [rows] * count,
+        "num_flagged": [0] * count,
+        "num_detected": number.tolist(),
+        "is_detected": (number > 0).tolist(),
+        **{name: _numbers(values) for name, values in floats.items()},
+        **{
+            what: [{name: values[order][place] for name, values in described.items()} for place in range(count)]
+            for order, what in enumerate(("medians", "minima", "maxima", "stds"))
+        },
+    }
+    return [Summary(**{name: values[place] for name, values in known.items()}) for place in range(count)]
+
+
+def _described(values: FloatArray) -> tuple[list[float | None], ...]:
+    """Return median, minimum, maximum and standard deviation of a column of many tables."""
+    ordered = np.sort(values).astype(np.float64)
+    least, median, greatest = _least_median_greatest(ordered)
+    return tuple(map(_numbers, (median, least, greatest, _mean_and_std(ordered)[1])))
+
+
+def _numbers(values: FloatArray) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values.tolist()]
+
+
 def robust(values: npt.ArrayLike) -> tuple[float, float]:
     """Estimate centre and scatter by sigma clipping.
 
@@ -209,13 +290,24 @@ def robust(values: npt.ArrayLike) -> tuple[float, float]:
     if values.size == 0:
         return math.nan, math.nan
     with np.errstate(all="ignore"):
-        centre, scatter = float(np.median(values)), _mean_and_std(values)[1]
-        for _ in range(CLIP_ROUNDS):
-            kept = values[~(np.abs(values - centre) / scatter > CLIP)]
-            if kept.size == values.size or kept.size < CLIP_LEAST:
-                break
-            values = kept
-            centre, scatter = _mean_and_std(values)
+        centre, scatter = _robust(values)
+        return float(centre), float(scatter)
+
+
+def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Estimate centre and scatter of finite values, of shape (n,) or, for many series, (s, n)."""
+    centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
+    kept = np.ones(values.shape, bool)
+    number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
+    for _ in range(CLIP_ROUNDS):
+        rest = kept & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
+        left = np.count_nonzero(rest, axis=-1)
+        active = active & (left < number) & (left >= CLIP_LEAST)
+        if not active.any():
+            break
+        mean, deviation = _mean_and_std(values, rest)
+        centre, scatter = np.where(active, mean, centre), np.where(active, deviation, scatter)
+        kept, number = rest, left
     return centre, scatter
 
 
@@ -243,25 +335,49 @@ def _frame_rate(times: FloatArray) -> float | None:
     return _number(1 / (np.median(steps) * SECONDS_PER_DAY)) if steps.size else None
 
 
-def _mean_and_std(values: FloatArray) -> tuple[float, float]:
-    if values.size == 0:
-        return math.nan, math.nan
-    if values[0] == values[-1] and values.min() == values.max():
-        # Rounding of the mean would leave a scatter of about 1e-17.
-        return float(values[0]), 0.0
-    mean = values.sum() / values.size
-    apart = values - mean
+def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatArray, FloatArray]:
+    """Return mean and standard deviation along the last axis, of all values or of those that are kept.
+
+    Where all values are equal the scatter is 0, and not the rounding of the mean, about 1e-17.
+    """
+    if values.shape[-1] == 0:
+        absent = np.full(values.shape[:-1], np.nan)
+        return absent, absent
+    if kept is not None and values.ndim == 1:
+        return _mean_and_std(values[kept])
+    count = np.asarray(values.shape[-1] if kept is None else np.count_nonzero(kept, axis=-1))
+    used = values if kept is None else np.where(kept, values, 0)
+    mean = used.sum(axis=-1) / count
+    apart = values - mean[..., None]
+    if kept is not None:
+        apart[~kept] = 0
     # The second term corrects for the rounding of the mean (Chan, Golub & LeVeque 1983, Am. Stat. 37, 242).
-    correction = (apart.sum() / values.size) ** 2
-    variance = np.square(apart, out=apart).sum() / values.size - correction
-    return float(mean), math.sqrt(max(variance, 0.0))
+    correction = (apart.sum(axis=-1) / count) ** 2
+    variance = np.square(apart, out=apart).sum(axis=-1) / count - correction
+    scatter = np.sqrt(np.maximum(variance, 0.0))
+    # Only a scatter of rounding, or one that overflows, can be that of equal values.
+    doubtful = ~(scatter > _ROUNDING * np.abs(mean))
+    if doubtful.any():
+        first, last = _ends(values, kept)
+        equal = doubtful & (first == last)
+        mean, scatter = np.where(equal, first, mean), np.where(equal, 0.0, scatter)
+    return np.asarray(mean), np.asarray(scatter)
 
 
-def _least_median_greatest(ordered: FloatArray) -> tuple[float, float, float]:
-    if ordered.size == 0:
+def _ends(values: FloatArray, kept: Rows | None) -> tuple[FloatArray, FloatArray]:
+    """Return the least and the greatest values along the last axis, of those that are kept."""
+    if kept is None:
+        return values.min(axis=-1), values.max(axis=-1)
+    return np.where(kept, values, np.inf).min(axis=-1), np.where(kept, values, -np.inf).max(axis=-1)
+
+
+def _least_median_greatest(ordered: FloatArray) -> tuple[Any, Any, Any]:
+    """Return three order statistics along the last axis of sorted values."""
+    size = ordered.shape[-1]
+    if size == 0:
         return math.nan, math.nan, math.nan
-    middle = (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
-    return float(ordered[0]), float(middle), float(ordered[-1])
+    middle = (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) / 2
+    return ordered[..., 0], middle, ordered[..., -1]
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
@@ -281,5 +397,5 @@ def _at(values: FloatArray, row: int | None) -> float | None:
     return None if row is None else _number(values[row])
 
 
-def _number(value: float | np.float64) -> float | None:
+def _number(value: float | np.float64 | FloatArray) -> float | None:
     return float(value) if math.isfinite(value) else None

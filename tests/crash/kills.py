@@ -25,6 +25,11 @@ MARKING = ("mark: turn announced", "mark: mark replaced")
 
 POINTS = {
     "create": (*WRITING, "create: row inserted", *ENDING),
+    "bulk": (
+        "store: partial file made", "store: partial file written", "store: files synchronized", "store: file linked",
+        "store: links synchronized", "store: partial file removed", "write: blob stored", "write: transaction begun",
+        "bulk: rows inserted", *ENDING,
+    ),
     "duplicate": ("write: taking back", *REMOVING),
     "update": (*WRITING, *UPDATE, *ENDING),
     "share": ("share: row changed", "share: history noted", "share: committed"),
@@ -67,6 +72,9 @@ SAMPLE = {
     ("create", "store: blob linked"),
     ("create", "write: before COMMIT"),
     ("create", "write: committed"),
+    ("bulk", "store: file linked"),
+    ("bulk", "bulk: rows inserted"),
+    ("bulk", "write: committed"),
     ("update", "write: committed"),
     ("delete", "delete: committed"),
     ("restore", "restore: row written"),

@@ -10,12 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError, UnreadableFileError
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
-from photseries.hdf5 import Decoded, stored_file
+from photseries.hdf5 import Decoded, frames, stored_file
 from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -28,6 +29,8 @@ from photseries.server.storage.keys import new_key
 __all__ = ["BlobWriter", "columns_of", "find_problem", "key_of", "read_blob", "read_range", "read_table"]
 
 log = logging.getLogger(__name__)
+
+Array = np.ndarray[Any, np.dtype[Any]]
 
 
 class BlobWriter:
@@ -85,11 +88,23 @@ class BlobWriter:
         with self.transaction([key], values["owner_id"], is_new=is_new) as connection:
             yield connection, columns_of(key, content)
 
-    def encode(self, frame: pd.DataFrame, values: Mapping[str, Any]) -> bytes:
-        """Write the file of a series; raise InvalidError when its table or its metadata cannot be written."""
-        return stored_file.encode(
-            frame, file_metadata(values), compression=self._config.store.compression, limits=self._config.limits
-        )
+    def encode(
+        self, frame: pd.DataFrame, values: Mapping[str, Any], numbers: Mapping[str, Array] | None = None
+    ) -> bytes:
+        """Write the file of a series; raise InvalidError when its table or its metadata cannot be written.
+
+        Parameters
+        ----------
+        frame : DataFrame
+        values : mapping
+            All values of its row.
+        numbers : mapping of str to ndarray, optional
+            The columns of the table where they are valid and all of numbers: then the frame is not looked at.
+        """
+        limits = self._config.limits
+        table = frames.writable(frame, limits) if numbers is None else frames.writable_numbers(numbers)
+        compression = self._config.store.compression
+        return stored_file.encode_table(table, file_metadata(values), compression=compression, limits=limits)
 
     def create_many(self, blobs: Mapping[str, bytes]) -> None:
         """Store blobs of new series; take them back when the store refuses one.

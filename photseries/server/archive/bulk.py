@@ -20,11 +20,12 @@ import pandas as pd
 from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
 from photseries.fields import FIELDS, KEY, SETTABLE
 from photseries.fields.texts import fields_of_texts
+from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
-from photseries.server.archive.intake import NewSeries, Upload
+from photseries.server.archive.intake import InBlock, NewSeries, Upload
 from photseries.server.catalogue.bulk import Holder, Key, create_many, documents, holders, same_contents
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import duplicate_error
@@ -47,6 +48,9 @@ MOST_ABORTED: Final = 10_000
 #: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
 PORTION: Final = 250
 PORTION_BYTES: Final = 16 * 1024 * 1024
+
+#: So many tables of equal length are described together.
+FEWEST: Final = 4
 
 #: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
@@ -369,7 +373,8 @@ class _Run:
         blobs: dict[str, bytes] = {}
         for one in sorted(valid, key=lambda one: [str(value) for value in one.key]):
             try:
-                content = self._blobs.encode(one.new.frame, one.new.values)
+                numbers = None if one.new.plain is None else one.new.plain.columns
+                content = self._blobs.encode(one.new.frame, one.new.values, numbers)
             except InvalidError as error:
                 self._fail([one], error, outcomes)
                 continue
@@ -388,7 +393,7 @@ class _Run:
         contents = {one.filename: str(one.valid.new.values["content_hash"]) for one in encoded}
         same = same_contents(connection, self._principal, contents.values())
         ids = create_many(connection, [one.row for one in encoded])
-        reached("create: row inserted")
+        reached("bulk: rows inserted")
         outcomes = {}
         for one in sorted(encoded, key=lambda one: one.valid.entry.index):
             index, series_id = one.valid.entry.index, ids.get(one.filename)
@@ -425,9 +430,10 @@ def _portions(received: Iterator[Received], shared: Mapping[str, Any]) -> Iterat
     portion: list[_Entry] = []
     size = index = 0
     for slab in received:
+        blocks = _blocks(slab)
         for place, table in enumerate(slab.tables()):
             fields = {name: values[place] for name, values in slab.fields.items()}
-            portion.append(_Entry(index, _uploaded(table, fields, shared, slab.error)))
+            portion.append(_Entry(index, _uploaded(table, fields, shared, slab.error, blocks.get(place))))
             index += 1
             size += sum(values.nbytes for values in table.values())
             if len(portion) == PORTION or size > PORTION_BYTES:
@@ -437,8 +443,32 @@ def _portions(received: Iterator[Received], shared: Mapping[str, Any]) -> Iterat
         yield portion
 
 
+def _blocks(slab: Received) -> dict[int, InBlock]:
+    """Put the tables of equal length together, if they have nothing but numbers."""
+    if slab.error is not None or any(kind == "text" for kind, _ in slab.columns.values()):
+        return {}
+    flat = {name: buffers[0] for name, (_, buffers) in slab.columns.items()}
+    rows, starts = np.array(slab.rows), np.concatenate(([0], np.cumsum(slab.rows)))
+    found: dict[int, InBlock] = {}
+    for length in np.unique(rows).tolist():
+        places = np.flatnonzero(rows == length)
+        if places.size < FEWEST:
+            continue
+        if places.size == rows.size:
+            block = Block({name: values.reshape(-1, length) for name, values in flat.items()})
+        else:
+            chosen = starts[places][:, None] + np.arange(length)
+            block = Block({name: values[chosen] for name, values in flat.items()})
+        found |= {place: InBlock(block, number) for number, place in enumerate(places.tolist())}
+    return found
+
+
 def _uploaded(
-    table: Mapping[str, Array], fields: Mapping[str, Any], shared: Mapping[str, Any], error: str | None
+    table: Mapping[str, Array],
+    fields: Mapping[str, Any],
+    shared: Mapping[str, Any],
+    error: str | None,
+    block: InBlock | None,
 ) -> Upload:
     given: dict[str, Any] = {}
     for name, value in fields.items():
@@ -448,7 +478,7 @@ def _uploaded(
     said = with_fields_of_altdata(given)
     if error is not None:
         return Upload(None, said, shared, InvalidError(error, fields={"data": [error]}))
-    return Upload(pd.DataFrame(table), said, shared)
+    return Upload(pd.DataFrame(table), said, shared, block=block)
 
 
 def _given(name: str, value: Any) -> Any:

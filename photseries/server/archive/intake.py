@@ -17,13 +17,14 @@ from photseries.fields import METADATA, STATISTICS
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed
-from photseries.lightcurve.calibration import calibration_of, with_fields_of_altdata
+from photseries.lightcurve.blocks import Block
+from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
-from photseries.lightcurve.digest import content_hash
+from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
-from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
+from photseries.lightcurve.statistics import STATISTICS_VERSION, Summary, summarize
 from photseries.lightcurve.table import validate
 from photseries.server.catalogue.bulk import Reference, look_up_many
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -38,6 +39,7 @@ from photseries.text import first_names
 __all__ = [
     "LAYERS",
     "Checked",
+    "InBlock",
     "Intake",
     "NewSeries",
     "SentRows",
@@ -59,6 +61,25 @@ class Upload:
     file: Mapping[str, Any]
     fields: Mapping[str, Any]
     error: InvalidError | None = None
+    block: InBlock | None = None
+
+
+@dataclass(frozen=True)
+class InBlock:
+    """The place of a table in a block of tables."""
+
+    block: Block
+    place: int
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing is odd in the table."""
+        return self.place in self.block.plain
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """The columns of the table."""
+        return {name: values[self.place] for name, values in self.block.columns.items()}
 
 
 @dataclass(frozen=True)
@@ -76,10 +97,13 @@ class SentRows:
     frame: pd.DataFrame
     rows: pd.DataFrame
     inferred: Mapping[str, Any]
+    plain: InBlock | None = None
 
     @classmethod
-    def of(cls, frame: pd.DataFrame, rows: pd.DataFrame | None = None) -> SentRows:
-        """Infer the metadata; by default the request sent the whole table."""
+    def of(cls, frame: pd.DataFrame, rows: pd.DataFrame | None = None, block: InBlock | None = None) -> SentRows:
+        """Infer the metadata; by default the request sent the whole table. Nothing is inferred from a plain one."""
+        if block is not None and block.is_plain:
+            return cls(frame, frame, {}, block)
         rows = frame if rows is None else rows
         return cls(frame, rows, infer(rows))
 
@@ -110,6 +134,7 @@ class NewSeries:
     sources: Mapping[str, str]
     warnings: tuple[str, ...]
     references: References
+    plain: InBlock | None = None
 
 
 class Intake:
@@ -208,7 +233,10 @@ class Intake:
         problems = _Problems()
         if upload.frame is not None:
             sent, merged = _merged(upload.frame, upload)
-            return _Begun(problems, sent, merged, self._valid(problems, sent, merged, refuse_suspicious=True))
+            checked = self._valid(problems, sent, merged, refuse_suspicious=True)
+            return _Begun(
+                problems, sent, merged, checked, sent.plain if self._is_plain(sent, checked.metadata) else None
+            )
         problems.errors.append(upload.error or _bad_data("Must supply data."))
         merged = merge({"file": upload.file, "body": upload.fields})
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
@@ -223,7 +251,7 @@ class Intake:
             checked = _settled(begun.problems, begun.sent, begun.checked, references)
         except InvalidError as error:
             return error
-        return self._new_series(begun.frame, begun.merged, checked, principal.user_id)
+        return self._new_series(begun.frame, begun.merged, checked, principal.user_id, begun.plain)
 
     def parse_imported(
         self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
@@ -325,8 +353,9 @@ class Intake:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
         is_table = False
+        is_plain = sent is not None and self._is_plain(sent, metadata)
         with problems.caught():
-            if sent is not None:
+            if sent is not None and not is_plain:
                 self.check_table(sent.frame, metadata)
                 is_table = True
         if refusal is not None:
@@ -346,14 +375,36 @@ class Intake:
                 warnings = [*quality.problems.values(), *warnings]
         return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
 
-    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
+    def _is_plain(self, sent: SentRows, metadata: Mapping[str, Any]) -> bool:
+        """Return whether a table passes all checks, as plain ones do under the usual calibration."""
+        plain = sent.plain
+        if plain is None or metadata.get("flag_column") is not None or calibration_of(metadata) != AB_MICROJANSKY:
+            return False
+        if plain.block.is_valid is None:
+            try:
+                validate(sent.frame, self._limits, brightness_spellings(AB_MICROJANSKY))
+                plain.block.is_valid = True
+            except InvalidError:
+                plain.block.is_valid = False
+        return plain.block.is_valid
+
+    def _new_series(
+        self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int, plain: InBlock | None = None
+    ) -> NewSeries:
         derived = {
-            **self.derived_values(frame, checked.metadata, checked.longitude),
+            **self.derived_values(frame, checked.metadata, checked.longitude, plain),
             "inferred": inferred_fields(merged),
         }
         values = {**derived, **checked.metadata, "owner_id": owner_id}
         return NewSeries(
-            frame, checked.metadata, checked.sharing, values, merged.sources, checked.warnings, checked.references
+            frame,
+            checked.metadata,
+            checked.sharing,
+            values,
+            merged.sources,
+            checked.warnings,
+            checked.references,
+            plain,
         )
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
@@ -368,8 +419,16 @@ class Intake:
         require_one_brightness(frame, calibration)
         good_rows(frame, metadata)
 
-    def derived_values(self, frame: pd.DataFrame, metadata: Mapping[str, Any], longitude: float) -> dict[str, Any]:
+    def derived_values(
+        self, frame: pd.DataFrame, metadata: Mapping[str, Any], longitude: float, plain: InBlock | None = None
+    ) -> dict[str, Any]:
         """Return the values of a row that follow from the table and its calibration: statistics and content hash."""
+        if plain is not None:
+            summary = plain.block.summary(plain.place, self._detection_threshold)
+            return {
+                **_row_of(summary, plain.block.features(plain.place, longitude)),
+                "content_hash": content_hash_of(plain.columns),
+            }
         return {
             **statistics_of(frame, metadata, self._detection_threshold, longitude),
             "content_hash": content_hash(frame),
@@ -408,13 +467,17 @@ def statistics_of(
     good = good_rows(frame, metadata)
     curve = light_curve(frame, calibration_of(metadata)).masked(good)
     summary = summarize(frame, curve, good=good, detection_threshold=detection_threshold)
+    return _row_of(summary, features(curve, longitude))
+
+
+def _row_of(summary: Summary, of_variability: Mapping[str, Any]) -> dict[str, Any]:
     statistics = {name: getattr(summary, name) for name in STATISTICS}
-    return {**statistics, **features(curve, longitude), "statistics_version": STATISTICS_VERSION}
+    return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
 
 def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
     """Return a table with what is inferred from it, and the metadata of a new series from all sources."""
-    sent = SentRows.of(frame)
+    sent = SentRows.of(frame, block=upload.block)
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
@@ -476,6 +539,7 @@ class _Begun:
     sent: SentRows | None
     merged: Merged
     checked: Checked
+    plain: InBlock | None = None
 
     @property
     def frame(self) -> pd.DataFrame:

@@ -80,7 +80,7 @@ class LocalStore(Store):
             for key, blob in blobs.items():
                 made[key] = written.enter_context(_written(partial, blob))
             synchronize_all(partial, made.values())
-            reached("store: partial file synchronized")
+            reached("store: files synchronized")
             folders: dict[tuple[str, ...], list[tuple[str, str]]] = {}
             for key, (parts, name) in names.items():
                 folders.setdefault(tuple(parts), []).append((made[key], name))
@@ -92,14 +92,13 @@ class LocalStore(Store):
         for _ in range(ATTEMPTS):
             try:
                 with self._walk(folders, make=True) as descriptors:
-                    reached("store: folders made")
                     while pairs:
                         os.link(pairs[-1][0], pairs[-1][1], src_dir_fd=partial, dst_dir_fd=descriptors[-1])
                         pairs.pop()
-                        reached("store: blob linked")
+                        reached("store: file linked")
                     for descriptor in reversed(descriptors):
                         os.fsync(descriptor)
-                    reached("store: folders synchronized")
+                    reached("store: links synchronized")
             except FileNotFoundError:
                 continue
             return

@@ -1,0 +1,122 @@
+"""Tables of equal length and with the same columns, described together: a bulk upload has many of them.
+
+A table of a block is *plain* when nothing is odd in it: increasing times, positive fluxes with positive errors, no
+missing numbers. Plain tables pass every check, have no warnings and nothing to infer, and their statistics are computed
+together. Any other table takes the functions for one table, which alone refuse, warn and infer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.epochs import EARLIEST, LATEST, YEAR_1900
+from photseries.lightcurve.features import features_block, points_per_night
+from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
+from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
+from photseries.lightcurve.quality import USUAL_MAGNITUDES
+from photseries.lightcurve.statistics import Summary, summarize_block
+from photseries.lightcurve.table import FLUX, FLUXERR, TIME
+
+__all__ = ["Block"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+#: Columns that make a table more than plain: other spellings, magnitudes, and what metadata are inferred from.
+_ODD: Final = frozenset(
+    (*TIME[1:], *FLUX[1:], *MAGNITUDES, *(name for spellings in INFERRED.values() for name in spellings))
+)
+
+
+class Block:
+    """Tables of equal length with the same columns.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray, shape (s, n)
+        The columns of all tables by name.
+
+    Attributes
+    ----------
+    is_valid : bool or None
+        Whether the names, types and sizes of the columns are valid, once that is known.
+    """
+
+    def __init__(self, columns: Mapping[str, Array]) -> None:
+        self.columns = columns
+        self.is_valid: bool | None = None
+
+    @cached_property
+    def plain(self) -> dict[int, int]:
+        """The places of the tables that are plain, and their places among those."""
+        with np.errstate(all="ignore"):
+            return {int(place): number for number, place in enumerate(np.flatnonzero(self._is_plain()))}
+
+    def _is_plain(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        time, flux, error = (self.columns.get(name) for name in (TIME[0], FLUX[0], FLUXERR))
+        count = next(iter(self.columns.values())).shape[0]
+        if time is None or flux is None or error is None or _ODD & self.columns.keys():
+            return np.zeros(count, bool)
+        if any(values.dtype != np.float64 for values in (time, flux, error)):
+            return np.zeros(count, bool)
+        if any(values.dtype.kind not in "iufb" for values in self.columns.values()):
+            return np.zeros(count, bool)
+        is_plain = np.ones(count, bool)
+        for values in self.columns.values():
+            if values.dtype.kind == "f":
+                is_plain &= np.isfinite(values).all(axis=-1)
+        rows = time.shape[-1]
+        middle = (time[:, (rows - 1) // 2] + time[:, rows // 2]) / 2
+        is_plain &= (np.diff(time) > 0).all(axis=-1) & (middle >= YEAR_1900)
+        is_plain &= (time[:, 0] >= EARLIEST) & (time[:, -1] <= LATEST)
+        is_plain &= (flux > 0).all(axis=-1) & (error > 0).all(axis=-1)
+        ratios = (flux / error, error / flux, flux * flux, error * error)
+        is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
+        least, greatest = USUAL_MAGNITUDES  # fluxes that might be magnitudes have a warning
+        is_plain &= np.count_nonzero((flux > least) & (flux < greatest), axis=-1) < 0.97 * rows
+        return is_plain
+
+    def summary(self, place: int, detection_threshold: float) -> Summary:
+        """Return the statistics of a plain table."""
+        if self._summaries is None or self._threshold != detection_threshold:
+            numeric = {name: values for name, values in self._chosen.items() if values.dtype.kind in "iuf"}
+            self._summaries = summarize_block(self._curve, numeric, detection_threshold=detection_threshold)
+            self._threshold = detection_threshold
+        return self._summaries[self.plain[place]]
+
+    _summaries: list[Summary] | None = None
+    _threshold = 0.0
+
+    def features(self, place: int, longitude: float) -> dict[str, Any]:
+        """Return the features of a plain table; the longitude of the observatory is to the east [deg]."""
+        found = self._features[self.plain[place]]
+        if longitude:
+            found = {**found, "points_per_night": points_per_night(self.columns[TIME[0]][place], longitude)}
+        return found
+
+    @cached_property
+    def _chosen(self) -> dict[str, Array]:
+        """The columns of the plain tables."""
+        places = list(self.plain)
+        count = next(iter(self.columns.values())).shape[0]
+        return {name: values if len(places) == count else values[places] for name, values in self.columns.items()}
+
+    @cached_property
+    def _curve(self) -> LightCurve:
+        flux: FloatArray = self._chosen[FLUX[0]]
+        fluxerr: FloatArray = self._chosen[FLUXERR]
+        return LightCurve(
+            mjd=self._chosen[TIME[0]],
+            flux=flux,
+            fluxerr=fluxerr,
+            mag=flux_to_mag(flux),
+            magerr=fluxerr_to_magerr(flux, fluxerr),
+        )
+
+    @cached_property
+    def _features(self) -> list[dict[str, Any]]:
+        return features_block(self._curve, np.zeros(len(self.plain)).tolist())
