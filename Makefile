@@ -9,7 +9,7 @@ export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .PHONY: help setup server run demo test check fix migrate migration test-slow test-client test-extras test-hats test-readers test-scale \
-	test-vo hostile fuzz interface bench crash docs coverage changelog dist clean
+	test-vo hostile fuzz interface bench crash docs docs-site coverage changelog dist clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -94,6 +94,10 @@ bench: setup ## Measure the service.
 docs: setup ## Write the tables of the documents anew from the code.
 	$(BIN)/python tools/tables.py $(ARGS)
 
+docs-site: setup ## Build the documentation site in docs/_site, which the service shows under /docs/.
+	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .sphinx docs docs/_site $(ARGS)
+	$(BIN)/python tools/links.py docs/_site
+
 coverage: setup ## Run tests and print the branches that they do not reach, in the servers they start too.
 	rm -f .coverage .coverage.*
 	-$(BIN)/coverage run -m pytest $(PARALLEL) $(or $(ARGS),$(MEASURED))
@@ -103,9 +107,9 @@ coverage: setup ## Run tests and print the branches that they do not reach, in t
 changelog: setup ## Print the next section of the changelog, or write it: make changelog VERSION=0.3.0
 	$(BIN)/towncrier build $(if $(VERSION),--yes --version $(VERSION),--draft --version next)
 
-dist: setup ## Build the wheel and the source archive in dist/.
+dist: docs-site ## Build the wheel and the source archive, with the documentation site, in dist/.
 	$(BIN)/python -m build $(ARGS)
 
 clean: ## Remove environments and caches; ./data stays.
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* bench/results dist
+	rm -rf .venv .venv-* .sphinx docs/_site docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* bench/results dist
 	find . -path ./data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -61,6 +61,7 @@ class PhotseriesError(Exception):
 
     status: int = 500
     code: ClassVar[str] = "internal"
+    remedy: ClassVar[str] = "Report the request id to the operator, who finds the error in the log."
     retry_after: ClassVar[int | None] = None
 
     def __init__(
@@ -81,12 +82,14 @@ class InvalidError(PhotseriesError):
 
     status = 400
     code = "invalid"
+    remedy = "Correct what `message` and `fields` name, and send the request again."
 
 
 class UnreadableFileError(InvalidError):
     """Uploaded bytes that the careful reader refuses, or that ended the worker which read them."""
 
     code = "unreadable_file"
+    remedy = 'Write the file again, as a table of pandas (`format="table"`) without Python objects in it.'
 
 
 class UnauthorizedError(PhotseriesError):
@@ -94,6 +97,7 @@ class UnauthorizedError(PhotseriesError):
 
     status = 401
     code = "unauthorized"
+    remedy = "Run `photseries login`, or ask an admin for a new token."
 
 
 class ForbiddenError(PhotseriesError):
@@ -101,6 +105,7 @@ class ForbiddenError(PhotseriesError):
 
     status = 403
     code = "forbidden"
+    remedy = "Use a token that carries the permission; an admin can create one."
 
 
 class NotFoundError(PhotseriesError):
@@ -108,6 +113,7 @@ class NotFoundError(PhotseriesError):
 
     status = 404
     code = "not_found"
+    remedy = "Check the id. If the series exists, ask its owner to share it with one of your groups."
 
 
 class NotAcceptableError(PhotseriesError):
@@ -115,6 +121,7 @@ class NotAcceptableError(PhotseriesError):
 
     status = 406
     code = "not_acceptable"
+    remedy = "Ask for another format, or leave the header `Accept` out."
 
 
 class ConflictError(PhotseriesError):
@@ -122,12 +129,16 @@ class ConflictError(PhotseriesError):
 
     status = 409
     code = "conflict"
+    remedy = "Send the request again."
 
 
 class DuplicateError(ConflictError):
     """The unique key is taken."""
 
     code = "duplicate"
+    remedy = (
+        "Change the existing series, skip or replace it (`if_exists`), or give another series_name, channel or origin."
+    )
 
 
 class AbortedError(ConflictError):
@@ -140,6 +151,7 @@ class MissingReferenceError(ConflictError):
     """The series to restore refers to a source, an instrument or another entry that was deleted."""
 
     code = "missing_reference"
+    remedy = "Create the entry again under its old id, then restore the series."
 
 
 class ExpiredError(PhotseriesError):
@@ -147,12 +159,14 @@ class ExpiredError(PhotseriesError):
 
     status = 410
     code = "expired"
+    remedy = "Upload the table again. The operator decides how long files are kept (`store.grace`)."
 
 
 class InUseError(ConflictError):
     """Something else still refers to what was to be removed."""
 
     code = "in_use"
+    remedy = "Delete first what `references` counts."
 
 
 class PreconditionFailedError(PhotseriesError):
@@ -160,6 +174,7 @@ class PreconditionFailedError(PhotseriesError):
 
     status = 412
     code = "precondition_failed"
+    remedy = "Get the current revision, and repeat the change on it."
 
 
 class TooLargeError(PhotseriesError):
@@ -167,6 +182,7 @@ class TooLargeError(PhotseriesError):
 
     status = 413
     code = "too_large"
+    remedy = "Send HDF5 instead of JSON, or a shorter table; the operator can raise `server.max_body`."
 
 
 class UnsupportedMediaTypeError(PhotseriesError):
@@ -174,6 +190,7 @@ class UnsupportedMediaTypeError(PhotseriesError):
 
     status = 415
     code = "unsupported_media_type"
+    remedy = "Set `Content-Type` to a type that the route accepts."
 
 
 class HeadTooLargeError(PhotseriesError):
@@ -181,6 +198,7 @@ class HeadTooLargeError(PhotseriesError):
 
     status = 431
     code = "head_too_large"
+    remedy = "Move the parameters into the body of `POST /api/photometric_series/query`."
 
 
 class QuotaExceededError(PhotseriesError):
@@ -188,6 +206,7 @@ class QuotaExceededError(PhotseriesError):
 
     status = 507
     code = "quota_exceeded"
+    remedy = "Delete series, or ask the operator for a larger quota."
 
 
 class NotInstalledError(PhotseriesError):
@@ -195,12 +214,14 @@ class NotInstalledError(PhotseriesError):
 
     status = 501
     code = "not_installed"
+    remedy = "Ask for another format, or ask the operator to install the package."
 
 
 class DamagedError(PhotseriesError):
     """A stored file is missing, or is not what its row says."""
 
     code = "damaged"
+    remedy = "Tell the operator, who runs `photseries verify` and restores the file from a backup."
 
 
 class TooManyRequestsError(PhotseriesError):
@@ -208,6 +229,7 @@ class TooManyRequestsError(PhotseriesError):
 
     status = 429
     code = "too_many_requests"
+    remedy = "Wait a minute, and check the token."
     retry_after = 60
 
 
@@ -215,6 +237,7 @@ class BusyError(TooManyRequestsError):
     """One user has as many heavy requests at work and waiting as one user may have."""
 
     code = "busy"
+    remedy = "Wait for the time in `Retry-After`, and send fewer heavy requests at once."
     retry_after = 5
 
 
@@ -223,6 +246,7 @@ class UnavailableError(PhotseriesError):
 
     status = 503
     code = "unavailable"
+    remedy = "Send the request again after the time in `Retry-After`."
     retry_after: ClassVar[int | None] = 2
 
 
@@ -230,24 +254,28 @@ class InDoubtError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
+    remedy = "Look whether the change happened before you repeat it."
 
 
 class NotAdoptedError(UnavailableError):
     """The store is marked by another copy of the database: nothing is written until ``photseries adopt-store``."""
 
     code = "store_not_adopted"
+    remedy = "The operator makes sure that no other copy writes, and runs `photseries adopt-store`."
 
 
 class LateError(UnavailableError):
     """A computation took longer than it may, on a service as busy as this one is."""
 
     code = "late"
+    remedy = "Try later, or ask for less: fewer rows, a narrower range of periods."
 
 
 class TooSlowError(UnavailableError):
     """A database query took longer than it may; a repetition would take as long, so there is no Retry-After."""
 
     code = "too_slow"
+    remedy = "Add a criterion with an index, such as a position, a source or a filter."
     retry_after = None
 
 
@@ -255,33 +283,39 @@ class LockTimeoutError(UnavailableError):
     """Other changes held a lock in the database for too long."""
 
     code = "lock_timeout"
+    remedy = "Send the request again; the operator looks for long transactions."
 
 
 class TooManyConnectionsError(UnavailableError):
     """The database server has reached its limit of connections."""
 
     code = "too_many_connections"
+    remedy = "The operator raises `max_connections` of PostgreSQL, or lowers `server.threads`."
 
 
 class DatabaseAwayError(UnavailableError):
     """The database server does not answer."""
 
     code = "database_away"
+    remedy = "Send the request again; the operator looks at the database server."
 
 
 class UnreachableError(PhotseriesError):
     """A client finds no photseries service at its URL, or one that it does not understand; never sent by a service."""
 
     code = "unreachable"
+    remedy = "Check the URL with `photseries doctor`."
 
 
 class AlteredError(PhotseriesError):
     """A client received another file than the archive says it has stored; never sent by a service."""
 
     code = "altered"
+    remedy = "Download the file again. If the error stays, a proxy changes the answers."
 
 
 class StartError(PhotseriesError):
     """The service or a command cannot start as configured; never sent to clients."""
 
     code = "start"
+    remedy = "Correct the setting or the argument that the message names."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -13,7 +13,10 @@ from tornado.web import HTTPError
 from photseries import __version__
 from photseries.errors import PhotseriesError
 
-__all__ = ["failed", "failure", "headers_of", "presentable", "success", "wrapped"]
+__all__ = ["ERRORS", "failed", "failure", "headers_of", "presentable", "success", "wrapped"]
+
+#: The page of the documentation that explains each error, in a section named after its code.
+ERRORS: Final = "/docs/reference/errors.html"
 
 
 def success(data: Any = None) -> bytes:
@@ -43,7 +46,9 @@ def failed(error: PhotseriesError) -> dict[str, Any]:
 
 def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) -> dict[str, str]:
     """Return the headers that go with an error, on a path with some methods and ways to authenticate."""
-    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    headers = {"Link": f'<{ERRORS}#{error.code.replace("_", "-")}>; rel="help"'}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(error.retry_after)
     if error.status == 401:
         headers["WWW-Authenticate"] = challenges
     if error.status == 405:

@@ -59,7 +59,8 @@ def test_head_has_the_headers_of_get(admin, series, long, path, encoding):
 
 
 @pytest.mark.parametrize(
-    "path", ["/healthz", "/api/openapi.json", "/docs", "/sign-in", "/metrics", "/vo/scs?RA=1&DEC=1&SR=0.1"]
+    "path",
+    ["/healthz", "/api/openapi.json", "/docs/", "/docs/http", "/sign-in", "/metrics", "/vo/scs?RA=1&DEC=1&SR=0.1"],
 )
 def test_head_elsewhere(admin, path):
     assert admin.head(path).status_code == admin.get(path).status_code == 200

@@ -261,7 +261,7 @@ def test_nothing_of_it_is_made_before_somebody_asks():
 
 
 def test_the_page_shows_every_operation_and_loads_nothing(document, admin):
-    answer = admin.get("/docs")
+    answer = admin.get("/docs/http")
     assert answer.headers["Content-Type"] == "text/html; charset=UTF-8"
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     anchors = re.findall(r'\bid="([^"]+)"', answer.text)

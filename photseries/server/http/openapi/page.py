@@ -12,7 +12,7 @@ import orjson
 from tornado.escape import xhtml_escape
 from tornado.template import Template
 
-__all__ = ["page"]
+__all__ = ["Group", "Operation", "groups_of", "kind_of", "page"]
 
 _MOST_VALUES = 12
 
@@ -21,7 +21,7 @@ _TOO_LONG = 10**6
 
 
 @dataclass(frozen=True)
-class _Operation:
+class Operation:
     """A verb of a path, with what it refers to in place."""
 
     verb: str
@@ -33,15 +33,16 @@ class _Operation:
     body: dict[str, Any] | None
     answers: list[tuple[str, dict[str, Any]]]
     command: str
+    python: str
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """The operations of a tag."""
 
     name: str
     description: str
-    operations: list[_Operation]
+    operations: list[Operation]
 
 
 def page(document: Mapping[str, Any]) -> bytes:
@@ -56,26 +57,28 @@ def page(document: Mapping[str, Any]) -> bytes:
     return template.generate(
         info=document["info"],
         openapi=document["openapi"],
-        groups=_groups(document),
+        groups=groups_of(document),
         schemas=document["components"]["schemas"],
         marked=_marked,
-        kind=_kind,
+        kind=kind_of,
         written=_written,
         data_of=_data_of,
     )
 
 
-def _groups(document: Mapping[str, Any]) -> list[_Group]:
-    found: dict[str, list[_Operation]] = {tag["name"]: [] for tag in document["tags"]}
+def groups_of(document: Mapping[str, Any]) -> list[Group]:
+    """Return the operations of a document by their tags."""
+    found: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
             found[operation["tags"][0]].append(_operation(document, path, verb, operation))
-    return [_Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
+    return [Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
 
 
-def _operation(document: Mapping[str, Any], path: str, verb: str, operation: Mapping[str, Any]) -> _Operation:
+def _operation(document: Mapping[str, Any], path: str, verb: str, operation: Mapping[str, Any]) -> Operation:
     parameters = [_resolved(document, one) for one in operation["parameters"]]
-    return _Operation(
+    request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
+    return Operation(
         verb=verb,
         path=path,
         anchor=operation["operationId"],
@@ -84,7 +87,8 @@ def _operation(document: Mapping[str, Any], path: str, verb: str, operation: Map
         parameters=parameters,
         body=operation.get("requestBody"),
         answers=[(status, _resolved(document, one)) for status, one in operation["responses"].items()],
-        command=_command(document, path, verb, operation, parameters),
+        command=_command(*request),
+        python=_python(*request),
     )
 
 
@@ -98,27 +102,40 @@ def _resolved(document: Mapping[str, Any], value: dict[str, Any]) -> dict[str, A
     return dict(found)
 
 
-def _command(
-    document: Mapping[str, Any],
-    path: str,
-    verb: str,
-    operation: Mapping[str, Any],
-    parameters: list[dict[str, Any]],
-) -> str:
-    """Write the operation as a command to type."""
+def _filled(path: str, parameters: list[dict[str, Any]]) -> str:
+    """Write the examples of its parameters into a path."""
     values = {one["name"]: str(one["example"]) for one in parameters if one["in"] == "path"}
-    filled = re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
+    return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
+
+
+def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
+    """Return the example of the JSON body; None where there is no body."""
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    return None if body is None else _resolved(document, body["schema"])["example"]
+
+
+def _command(verb: str, path: str, is_secured: bool, body: Any) -> str:
+    """Write a request as a command to type."""
     parts = ["curl"]
     if verb != "get":
         parts.append(f"-X {verb.upper()}")
-    if operation["security"]:
+    if is_secured:
         parts.append('-H "Authorization: token $PHOTSERIES_TOKEN"')
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if body is not None:
-        example = _resolved(document, body["schema"])["example"]
-        quoted = _written(example).replace("'", "'\\''")
+        quoted = _written(body).replace("'", "'\\''")
         parts.append(f"-H 'Content-Type: application/json' -d '{quoted}'")
-    return " ".join([*parts, f'"$PHOTSERIES_URL{filled}"'])
+    return " ".join([*parts, f'"$PHOTSERIES_URL{path}"'])
+
+
+def _python(verb: str, path: str, is_secured: bool, body: Any) -> str:
+    """Write a request in Python, with the package that the client itself uses."""
+    arguments = [f'os.environ["PHOTSERIES_URL"] + "{path}"']
+    if is_secured:
+        arguments.append('headers={"Authorization": "token " + os.environ["PHOTSERIES_TOKEN"]}')
+    if body is not None:
+        arguments.append(f"json={body!r}")
+    lines = "".join(f"    {argument},\n" for argument in (f'"{verb.upper()}"', *arguments))
+    return f"import os, httpx\n\nanswer = httpx.request(\n{lines})"
 
 
 def _marked(text: str) -> str:
@@ -138,13 +155,13 @@ def _data_of(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _kind(schema: Mapping[str, Any]) -> str:
+def kind_of(schema: Mapping[str, Any]) -> str:
     """Return what a schema allows, in a few words of HTML."""
     if "$ref" in schema:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
         return f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(_kind(one) for one in schema["anyOf"])
+        return " or ".join(kind_of(one) for one in schema["anyOf"])
     if "const" in schema:
         return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
     if "enum" in schema:
@@ -152,7 +169,7 @@ def _kind(schema: Mapping[str, Any]) -> str:
         more = len(schema["enum"]) - len(shown)
         return f"one of {', '.join(shown)}" + (f" and {more} more" if more else "")
     if schema.get("type") == "array":
-        return f"list of {_kind(schema['items'])}"
+        return f"list of {kind_of(schema['items'])}"
     return _plain_kind(schema)
 
 
@@ -160,7 +177,7 @@ def _plain_kind(schema: Mapping[str, Any]) -> str:
     types = schema.get("type", "anything")
     words = types if isinstance(types, str) else " or ".join(types)
     if values := schema.get("additionalProperties"):
-        words += f" of {_kind(values)}"
+        words += f" of {kind_of(values)}"
     limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
     said = [f"{word} {schema[name]}" for name, word in limits.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG]
     said += [schema["format"]] if "format" in schema else []

@@ -13,6 +13,7 @@ from photseries.server.http.pages.find import FindHandler
 from photseries.server.http.pages.page import NotFoundPageHandler
 from photseries.server.http.pages.series import PeriodPageHandler, SeriesFileHandler, SeriesPageHandler
 from photseries.server.http.pages.signing import SignInHandler, SignOutHandler
+from photseries.server.http.pages.site import SiteFolderHandler, SiteHandler
 from photseries.server.http.pages.source import SourcePageHandler
 from photseries.server.http.pages.upload import UploadPageHandler
 
@@ -25,7 +26,9 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/sign-out", SignOutHandler, {}),
     (r"/series/([^/]+)", SeriesPageHandler, {}),
     (r"/series/([^/]+)/data", SeriesFileHandler, {}),
-    (r"/docs", DocsHandler, {}),
+    (r"/docs", SiteFolderHandler, {}),
+    (r"/docs/http", DocsHandler, {}),
+    (r"/docs/(.*)", SiteHandler, {}),
     (r"/upload", UploadPageHandler, {}),
     (r"/series/([^/]+)/period", PeriodPageHandler, {}),
     (r"/sources", SourcePageHandler, {}),

@@ -1,0 +1,108 @@
+"""The documentation site, built before by ``make docs-site``: in the wheel, or in ``docs/_site`` of a checkout."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+from pathlib import Path
+from typing import ClassVar, Final
+
+import photseries.server
+from photseries.errors import NotFoundError
+from photseries.server.http.base import BaseHandler
+from photseries.server.http.tags import is_known
+
+__all__ = ["SiteFolderHandler", "SiteHandler"]
+
+_TYPES: Final = {
+    ".css": "text/css; charset=UTF-8",
+    ".html": "text/html; charset=UTF-8",
+    ".js": "text/javascript; charset=UTF-8",
+    ".png": "image/png",
+    ".svg": "image/svg+xml; charset=UTF-8",
+    ".txt": "text/plain; charset=UTF-8",
+}
+
+#: Nothing is loaded from elsewhere, and no script runs that stands in a page.
+_POLICY: Final = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+
+_NOT_BUILT: Final = b"""<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>photseries: the documentation is not built</title></head><body><main>
+<h1>The documentation is not built</h1>
+<p>This service runs from a checkout: <code>make docs-site</code> builds what is served here.</p>
+<p><a href="/docs/http">The interface</a> is documented without it.</p>
+</main></body></html>
+"""
+
+
+class SiteFolderHandler(BaseHandler):
+    """The address of the site without its slash."""
+
+    needs: ClassVar = {"GET": None}
+
+    async def get(self) -> None:
+        """Redirect to the site."""
+        self.set_status(308)
+        self.set_header("Location", "/docs/")
+        await self.send([])
+
+
+class SiteHandler(BaseHandler):
+    """A file of the documentation site."""
+
+    needs: ClassVar = {"GET": None}
+    quick: ClassVar[bool] = True
+
+    async def get(self, path: str) -> None:
+        """Return a page of the documentation, or what it consists of."""
+        name = f"{path}index.html" if not path or path.endswith("/") else path
+        content = await self.run(lambda: _content(name))
+        tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Content-Security-Policy", _POLICY)
+        self.set_header("Content-Type", _TYPES[Path(name).suffix])
+        self.set_header("ETag", tag)
+        if is_known(self.request.headers, tag):
+            self.set_status(304)
+        await self.send([content])
+
+
+def _folder() -> Path:
+    """Return where the site is: inside an installed package, or at the top of a checkout; it need not exist."""
+    server = Path(photseries.server.__file__).parent
+    installed = server / "site"
+    return installed if installed.is_dir() else server.parents[1] / "docs/_site"
+
+
+@functools.cache
+def _files() -> dict[str, Path]:
+    """List the files of the site by name: nothing else is ever opened."""
+    folder = _folder()
+    return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
+
+
+def _content(name: str) -> bytes:
+    """Read a file of the site; a page says so where the site is not built.
+
+    Raises
+    ------
+    NotFoundError
+    """
+    if name in _files():
+        return _files()[name].read_bytes()
+    if not _files() and re.fullmatch(r"[\w/-]+\.html", name):
+        return _NOT_BUILT
+    raise NotFoundError(f"The documentation has no page {name[:100]!r}.")
