@@ -11,9 +11,18 @@ import pytest
 
 from photseries.server import settings
 from tests.support import PATIENCE, RunningService, command
+from tools import reference
 
 TOP = Path(__file__).parent.parent
-PAGES = [*TOP.glob("*.md"), *(TOP / "docs").glob("*.md"), TOP / "changelog.d/README.md"]
+PAGES = [
+    *TOP.glob("*.md"),
+    *(TOP / "docs").glob("*.md"),
+    *(TOP / "docs/tutorials").glob("*.md"),
+    TOP / "changelog.d/README.md",
+]
+
+#: Pages that `make docs-site` generates.
+GENERATED = {f"{name}.md" for name in reference.PAGES}
 
 #: An example is up to nine commands, each a process of its own.
 pytestmark = pytest.mark.timeout(5 * PATIENCE)
@@ -40,22 +49,48 @@ def run(command, reader):
     return outcome.stdout
 
 
-def test_the_readme_runs_as_written(reader):
+def test_the_readme_runs_as_written_and_fits_a_screen(reader):
+    assert len((TOP / "README.md").read_text("utf-8").splitlines()) <= 60
     (setup,) = blocks("README.md", "sh setup")
-    assert "PHOTSERIES_URL=http://127.0.0.1:5000 PHOTSERIES_TOKEN=$(cat data/admin-token)" in setup
+    make, export = setup.splitlines()
+    assert make.startswith("make run ")
+    assert export.startswith("export PHOTSERIES_URL=http://127.0.0.1:5000 PHOTSERIES_TOKEN=$(cat data/admin-token) ")
     assert settings.Config().server.port == 5000
     (python,) = blocks("README.md", "python")
     printed = run([sys.executable, "-W", "error", "-c", python], reader)
-    assert "bessellr" in printed
-    assert "48823.487  17.9" in printed
-    shell, curl = blocks("README.md", "sh")
-    printed = run(["bash", "-euo", "pipefail", "-c", shell], reader)
-    assert "MACHO 1.3444.614" in printed
-    assert (reader[0] / "series.h5").read_bytes()[:4] == b"\x89HDF"
-    answers = run(["bash", "-euo", "pipefail", "-c", curl], reader).splitlines()
-    assert [answer[:20] for answer in answers] == ['{"status":"success",'] * 2
-    assert '"data":{"id":2,"warnings":[]}' in answers[0]
-    assert '"flux":[208.9,251.2]' in answers[1]
+    assert re.search(r"1 +ztfr +400 +17\.\d+", printed)
+    assert "[400 rows x 3 columns]" in printed
+
+
+def test_the_example_of_the_testing_page_runs(reader):
+    (python, _) = blocks("docs/testing.md", "python")
+    printed = run([sys.executable, "-c", python], reader)
+    assert printed == "['Sample constant', 'Sample pulsating', 'Sample pulsating', 'Sample transit']\n"
+
+
+#: The blocks that tests run, by page and language; the test of a page runs all that are not marked.
+RUN = {
+    "README.md": {"sh setup", "python"},
+    "docs/cli.md": {"sh"},
+    "docs/client.md": {"python"},
+    "docs/formats.md": {"python"},
+    "docs/hats.md": {"python"},
+    "docs/import.md": {"yaml"},
+    "docs/operation.md": {"sh", "sh backup database", "sh backup store", "sh restore"},
+    "docs/testing.md": {"python"},
+    "docs/variability.md": {"python"},
+    "docs/vo.md": {"python"},
+} | {f"docs/tutorials/{path.name}": {"python", "sh"} for path in (TOP / "docs/tutorials").glob("*.md")}
+
+
+def test_a_block_is_run_or_marked_with_the_reason():
+    for page in PAGES:
+        name = str(page.relative_to(TOP))
+        fences = re.findall(r"([^\n]*\n)^```([^`\n]*)\n.*?^```$", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+        for before, language in fences:
+            if language == "text" or language.startswith("{") or language in RUN.get(name, ()):
+                continue
+            assert re.fullmatch(r"<!-- not run: \S.* -->\n", before), f"{name}: a block {language!r} is not run"
 
 
 def test_the_commands_of_the_operation_page_run(reader):
@@ -80,7 +115,8 @@ def test_the_tables_are_made_from_the_code():
 def test_links_lead_somewhere():
     for page in PAGES:
         for target in re.findall(r"\]\(([^)#]+)\)", page.read_text("utf-8")):
-            assert target.startswith("https://") or (page.parent / target).exists(), (page, target)
+            is_generated = Path(target).parent.name == "reference" and Path(target).name in GENERATED
+            assert target.startswith("https://") or is_generated or (page.parent / target).exists(), (page, target)
 
 
 def test_tests_that_the_documents_name_exist():

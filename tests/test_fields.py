@@ -24,6 +24,7 @@ from photseries.server.http.openapi.document import document
 from photseries.server.principal import ADMIN, MANAGE, UPLOAD, requirement_of
 from tests.conftest import database
 from tests.support import PATIENCE, TOP, columns
+from tools import tables
 
 FIELD = """
     _metadata(
@@ -315,8 +316,7 @@ def test_documents_print_what_is_required():
     assert paths["/api/instrument"]["post"]["description"] == "Needs the permission `System admin`."
     assert series["get"]["description"] == "Needs any token."
     assert paths["/healthz"]["get"]["description"] == "Needs no token."
-    page = (TOP / "docs/api.md").read_text("utf-8")
-    (row,) = (line for line in page.splitlines() if line.startswith("| `DELETE /api/photometric_series/ID`"))
+    (row,) = (line for line in tables.routes().splitlines() if line.startswith("| `DELETE /api/photometric_series/ID`"))
     assert needs.removeprefix("Needs ").removesuffix(".") in row
 
 

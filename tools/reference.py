@@ -91,6 +91,8 @@ def formats() -> str:
         "[How to choose one](../formats.md).",
         section("One series", tables.formats()),
         section("Many series", tables.exports()),
+        section("Files that are read", tables.readers()),
+        section("Formats of times", tables.time_formats()),
         section("Surveys whose files are recognized", tables.surveys()),
     ).replace("](#", "](../formats.md#")
 
@@ -251,6 +253,12 @@ def _directive(name: str) -> list[str]:
     return [f".. {kind}:: {name}", *([] if kind == "autofunction" else ["   :members:"])]
 
 
+def copied(name: str) -> str:
+    """Return a page at the top of the repository, whose links lead to the same places from docs/reference."""
+    text = (ROOT / name).read_text("utf-8")
+    return re.sub(r"\]\((?!https?:)(?:docs/)?", lambda link: "](../" if "docs/" in link[0] else "](../../", text)
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "python": python,
     "commands": commands,
@@ -262,6 +270,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "permissions": permissions,
     "configuration": configuration,
     "metrics": metrics,
+    "architecture": lambda: copied("ARCHITECTURE.md"),
+    "changelog": lambda: copied("CHANGELOG.md"),
 }
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from photseries import errors
 from photseries.client.queries import KEYWORDS
 from photseries.fields import ANSWERED, FEATURES, FIELDS, PERIOD, SETTABLE, STATISTICS
-from photseries.formats import EXPORTS, WRITERS
+from photseries.formats import EXPORTS, READERS, TIME_FORMATS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
 from photseries.server.accounts import KINDS
 from photseries.server.http import server
@@ -89,6 +89,16 @@ def formats():
     return table(head, rows)
 
 
+def readers():
+    rows = [[known.name, " ".join(known.suffixes), known.reader.sentence] for known in READERS.values()]
+    return table(["format", "names", "what"], rows)
+
+
+def time_formats():
+    rows = [[name, known.sentence] for name, known in TIME_FORMATS.items()]
+    return table(["time_format", "what"], rows)
+
+
 def exports():
     rows = [
         [
@@ -158,6 +168,7 @@ def recognised(survey):
     return "; ".join([*keywords, *([", ".join(survey.columns)] if survey.columns else [])])
 
 
+#: The tables of the generated pages (tools/reference.py).
 API = {
     "routes": routes,
     "registries": registries,
@@ -177,8 +188,6 @@ API = {
 }
 
 DOCUMENTS = {
-    "docs/api.md": API,
-    "docs/formats.md": {"formats": formats, "exports": exports},
     "docs/readers.md": {"surveys": surveys},
     "docs/import.md": {"reasons": reasons},
     "docs/variability.md": {"features": lambda: statistics(FEATURES), "period": lambda: statistics(PERIOD)},

@@ -1,15 +1,11 @@
-"""docs/client.md is true: its examples run as they are written, its tables are the code's."""
+"""docs/client.md is true: its examples run as they are written."""
 
-import re
 import sys
 
 import pytest
 
-from photseries.formats import READERS, TIME_FORMATS
 from tests.support import RunningService
 from tests.test_docs import TOP, blocks, run
-
-PAGE = TOP / "docs/client.md"
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +27,3 @@ def test_the_examples_run_in_their_order(reader, tmp_path):
     assert "[('create', 1), ('update', 2), ('update', 3)]" in printed
     assert "look like jd (time_format=jd)" in printed
     assert (tmp_path / "series.h5").stat().st_size > 10**6
-
-
-def table(head):
-    """The rows of the table of the page with this first heading, without its own heads."""
-    lines = PAGE.read_text("utf-8").split(f"\n| {head} |")[1].split("\n\n")[0].splitlines()[2:]
-    return [tuple(re.split(r" \| ", line.strip("| "))) for line in lines]
-
-
-def test_the_tables_are_the_codes():
-    assert table("format") == [
-        (known.name, " ".join(known.suffixes), known.reader.sentence) for known in READERS.values()
-    ]
-    assert table("time_format") == [(name, known.sentence) for name, known in TIME_FORMATS.items()]
