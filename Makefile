@@ -9,7 +9,7 @@ export PYTHON MESSAGE
 unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .PHONY: help setup server run demo test check fix migrate migration test-slow test-client test-extras test-hats test-readers test-scale \
-	test-vo hostile fuzz interface bench crash docs docs-site coverage changelog dist clean
+	test-vo hostile fuzz interface bench crash docs docs-site pictures coverage changelog dist clean
 
 help:
 	@echo 'make VERB [ARGS="..."], where VERB is one of'
@@ -97,6 +97,10 @@ docs: setup ## Write the tables of the documents anew from the code.
 docs-site: setup ## Build the documentation site in docs/_site, which the service shows under /docs/.
 	$(BIN)/python -m sphinx -q -W --keep-going -b html -d .sphinx docs docs/_site $(ARGS)
 	$(BIN)/python tools/links.py docs/_site
+
+pictures: setup ## Run the tutorials, and write their outputs and the pictures of the documents anew.
+	$(BIN)/python -m tests.tutorials $(ARGS)
+	PICTURES=write $(BIN)/python -m pytest tests/browser/test_pictures.py
 
 coverage: setup ## Run tests and print the branches that they do not reach, in the servers they start too.
 	rm -f .coverage .coverage.*

@@ -28,15 +28,10 @@ napoleon_use_rtype = False
 
 html_theme = "furo"
 html_title = f"photseries {__version__}"
-html_favicon = html_logo = "../photseries/server/http/pages/static/mark.svg"
+html_favicon = "../photseries/server/http/pages/static/mark.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = html_show_sourcelink = html_show_sphinx = html_domain_indices = False
-html_theme_options = {
-    "source_repository": "https://github.com/photseries/photseries",
-    "source_branch": "main",
-    "source_directory": "docs/",
-}
 
 REPOSITORY = "https://github.com/photseries/photseries/blob/main/"
 

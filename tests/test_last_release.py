@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_this_client_works_with_the_last_service(release, tmp_path, monkeypatch)
     monkeypatch.setattr(OldService, "release", release)
     with OldService(tmp_path / "data") as service, photseries.Client(service.url, service.token) as client:
         make_references(client)
-        fields = {"obj_id": "star", "instrument_id": 7, "series_obj_id": "1", "ra": 10.0, "dec": -20.0}
+        fields: dict[str, Any] = {"obj_id": "star", "instrument_id": 7, "series_obj_id": "1", "ra": 10.0, "dec": -20.0}
         made = client.upload(columns(20), series_name="new", exp_time=30.0, filter="ztfg", **fields)
         series = client[made.id]
         assert np.array_equal(series["flux"], columns(20)["flux"])

@@ -253,6 +253,12 @@ def _directive(name: str) -> list[str]:
     return [f".. {kind}:: {name}", *([] if kind == "autofunction" else ["   :members:"])]
 
 
+def reasons() -> str:
+    return page(
+        "Differences after an import", "[Importing from SkyPortal](../import.md) names these.", tables.reasons()
+    )
+
+
 def copied(name: str) -> str:
     """Return a page at the top of the repository, whose links lead to the same places from docs/reference."""
     text = (ROOT / name).read_text("utf-8")
@@ -270,6 +276,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "permissions": permissions,
     "configuration": configuration,
     "metrics": metrics,
+    "import": reasons,
     "architecture": lambda: copied("ARCHITECTURE.md"),
     "changelog": lambda: copied("CHANGELOG.md"),
 }

@@ -189,7 +189,6 @@ API = {
 
 DOCUMENTS = {
     "docs/readers.md": {"surveys": surveys},
-    "docs/import.md": {"reasons": reasons},
     "docs/variability.md": {"features": lambda: statistics(FEATURES), "period": lambda: statistics(PERIOD)},
     "docs/vo.md": {
         "scs": lambda: parameters(conesearch.PARAMETERS),

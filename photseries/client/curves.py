@@ -96,6 +96,7 @@ def draw(curve: Curve, ax: Axes | None, title: str, style: Mapping[str, Any]) ->
         axes.errorbar(curve.mjd, curve.value, curve.error, **dots)
     else:
         axes.plot(curve.mjd, curve.value, **dots)
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
     axes.set_xlabel(curve.time_label)
     axes.set_ylabel(curve.label)
     axes.set_title(title, parse_math=False)
