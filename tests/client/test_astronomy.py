@@ -131,6 +131,7 @@ def test_a_light_curve_comes_back(client, fields, lightkurve):
     given["quality"] = np.arange(100)
     series = client.get(client.upload(given, **fields).id)
     got = series.to_lightkurve()
+    assert got.meta["LABEL"] == got.meta["OBJECT"] == series.obj_id
     np.testing.assert_allclose(got.time.mjd, given.time.mjd, rtol=0, atol=1e-10)
     np.testing.assert_array_equal(got.flux.value, given.flux.value)
     np.testing.assert_array_equal(got.flux_err.value, given.flux_err.value)
