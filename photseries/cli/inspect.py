@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from photseries.cli.reading import given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
 from photseries.cli.table import shown, table_lines
 from photseries.errors import InvalidError, StartError
-from photseries.formats import ReadOptions
+from photseries.formats import ReadOptions, collect
 from photseries.formats.inspection import described, inspect
 
 __all__ = ["COMMANDS"]
@@ -36,7 +37,7 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: Any) -> Non
     refused = False
     for file in files:
         try:
-            found, needed = inspect(file, reading)
+            found, needed = inspect(partial(collect, file), reading)
         except (InvalidError, StartError) as error:
             refused = True
             click.echo(f"photseries: {in_options(safe(error.message))}", err=True)
@@ -80,7 +81,9 @@ def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fiel
             words += [word for text in texts for word in (f"--{name.replace('_', '-')}", _text(text))]
     maps = [one["filter_map"] for one in about if one["filter_map"]]
     if maps and options.filter_map is None and "filter" not in fields:
-        known = [f"{value}={one['fields']['filter']}" for one in about for value in one["known"]]
+        known = [
+            f"{one['filter']}={one['fields']['filter']}" for one in about if one["filter"] and not one["filter_map"]
+        ]
         words += ["--filter-map", ",".join([*known, *maps])]
     words += [word for name, value in fields.items() for word in (f"--{name.replace('_', '-')}", _text(value))]
     mapped = {"filter"} if maps else set()

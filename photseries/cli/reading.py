@@ -14,6 +14,7 @@ from photseries.cli.sections import option
 from photseries.errors import InvalidError
 from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 from photseries.formats.decoding import SUFFIXES
+from photseries.formats.options import OPTIONS, SHARED
 from photseries.formats.times import time_format
 
 __all__ = ["found_files", "given_reading", "in_options", "reading_options"]
@@ -48,47 +49,37 @@ class _TimeFormat(click.ParamType[str]):
         return str(value)
 
 
-_OPTIONS: Mapping[str, tuple[click.ParamType[Any] | type, str]] = {
-    "format": (_FORMATS, "The format of the files, instead of the one that content and name tell."),
-    "table": (str, "The table of a file with several: its key, name or sheet."),
-    "names": (str, "The names of the columns of a text without them, with commas between."),
-    "time_col": (str, "The column with the times."),
-    "flux_col": (str, "The column with the fluxes."),
-    "fluxerr_col": (str, "The column with their errors."),
-    "mag_col": (str, "The column with the magnitudes."),
-    "magerr_col": (str, "The column with their errors."),
-    "time_format": (_TimeFormat(), f"How the times are written: {', '.join(TIME_FORMATS)}, jd-2450000 and the like."),
-    "zero_point": (
-        _ZeroPoint(),
-        f"The AB magnitude of one unit of flux, to bring it to uJy: a number, a column, or {', '.join(ZERO_POINTS)}.",
-    ),
-    "filter_col": (str, "The column with the filters."),
-    "filter_map": (str, "The filters by their names in the files: zg=ztfg,zr=ztfr."),
-    "where": (str, "COLUMN=VALUE: only these rows; several options must all hold."),
-    "split_by": (str, "A column; each of its values becomes a series."),
-    "limit": (click.Choice(("keep", "drop")), "What becomes of rows with an upper limit; default: keep."),
+_KINDS: Mapping[str, click.ParamType[Any] | type] = {
+    "format": _FORMATS,
+    "time_format": _TimeFormat(),
+    "zero_point": _ZeroPoint(),
+    "limit": click.Choice(("keep", "drop")),
 }
 
-#: Fields of a series that are options of reading, too: fluxes are brought to uJy by their unit.
-_SHARED = ("flux_unit", "magsys", "time_scale", "time_refpos")
+#: How sentences continue that list what an option takes.
+_MORE: Mapping[str, str] = {
+    "time_format": f": {', '.join(TIME_FORMATS)}, jd-2450000 and the like.",
+    "zero_point": f", or {', '.join(ZERO_POINTS)}.",
+}
 
-_NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in (*_OPTIONS, 'flux_unit') if '_' in name)})(?!\w)=?")
+_NAMED = re.compile(rf"(?<!\w)({'|'.join(name for name in (*OPTIONS, 'flux_unit') if '_' in name)})(?!\w)=?")
 _PLAIN = re.compile(r"(?<=\()(names|where|table|limit|format)(?=\))|(?<![\w-])(where)(?==)")
 
 
 def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of :class:`~photseries.formats.ReadOptions` to a command."""
-    for name, (kind, sentence) in reversed(list(_OPTIONS.items())):
+    for name, sentence in reversed(list(OPTIONS.items())):
         several = {"multiple": True} if name == "where" else {}
-        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=sentence, **several)(command)
+        kind, said = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
+        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=said, **several)(command)
     return command
 
 
 def given_reading(options: dict[str, Any], *, reads: bool = True) -> ReadOptions:
     """Take the options of reading out of the options of a command; ``reads`` is whether it reads a table."""
-    given = {name: options.pop(name) for name in _OPTIONS}
-    given |= {name: options.pop(name) for name in _SHARED if options.get(name) is not None} if reads else {}
-    options |= {name: None for name in _SHARED if name not in options}
+    given = {name: options.pop(name) for name in OPTIONS}
+    given |= {name: options.pop(name) for name in SHARED if options.get(name) is not None} if reads else {}
+    options |= {name: None for name in SHARED if name not in options}
     return ReadOptions(**{name: value for name, value in given.items() if value not in (None, ())})
 
 

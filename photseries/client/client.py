@@ -36,7 +36,7 @@ from photseries.client.payload import message, payload_of
 from photseries.client.queries import arguments
 from photseries.client.series import Series
 from photseries.client.transport import Doubt, Transport
-from photseries.client.uploads import Outcome, Uploaded, Uploader, many, merged_fields
+from photseries.client.uploads import Outcome, Uploaded, Uploader, many
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError
 from photseries.formats import EXPORTS, WRITERS, Reading, ReadOptions, collect, format_of, one_of
 from photseries.parameters.kinds import joined
@@ -571,7 +571,7 @@ class Client:
             reading_options, rest = _divided(options, {**fields, **own})
             for reading in collect(data, reading_options):
                 for part, key in split(reading, columns):
-                    yield part, merged_fields(part, {**rest, **key})
+                    yield part, part.merged({**rest, **key})
 
         reached = Reached()
 

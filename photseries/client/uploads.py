@@ -25,7 +25,7 @@ from photseries.formats.selection import suggested_filter
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.kinds import joined
 
-__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "many", "merged_fields"]
+__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "many"]
 
 #: Of one that was skipped although its table is another: nothing of it is in the archive.
 _OTHER_TABLE: Final = (
@@ -106,7 +106,7 @@ class Uploader:
         """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
-        merged = merged_fields(reading, fields)
+        merged = reading.merged(fields)
         try:
             return self._uploaded(reading, merged, if_exists, dry_run, reached)
         except InvalidError as error:
@@ -205,15 +205,6 @@ def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
     other = () if is_of(found["content_hash"], reading) else (_OTHER_TABLE,)
     return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
-
-
-def merged_fields(reading: Reading, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Put the caller's fields above those that the data suggests; altdata of both is kept."""
-    merged = {**reading.fields, **fields}
-    suggested, given = reading.fields.get("altdata"), fields.get("altdata")
-    if suggested and isinstance(given, Mapping):
-        merged["altdata"] = {**suggested, **given}
-    return {name: value for name, value in merged.items() if value is not None}
 
 
 def many(

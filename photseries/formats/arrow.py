@@ -83,7 +83,7 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     table.validate(full=True)  # offsets of damaged files would be followed anywhere
     # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
-    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get)
+    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get, use_threads=False)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import pandas as pd
 
-from photseries.errors import InvalidError
+from photseries.errors import InvalidError, StartError
 from photseries.formats import text
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.decoding import MOST_INFLATED, SUFFIXES, inflated
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
-from photseries.formats.registry import READERS, Format, with_suffix
+from photseries.formats.registry import READERS, Format, first_line, with_suffix
 from photseries.formats.series import series_of
 from photseries.text import escape_unprintable
 
@@ -92,7 +92,12 @@ def collect(data: Any, options: ReadOptions) -> tuple[Reading, ...]:
 
 
 def read_bytes(
-    content: bytes, name: str, options: ReadOptions, *, most_inflated: int = MOST_INFLATED
+    content: bytes,
+    name: str,
+    options: ReadOptions,
+    *,
+    most_inflated: int = MOST_INFLATED,
+    formats: Mapping[str, Format] = READERS,
 ) -> tuple[Reading, ...]:
     """Read the series in the content of a file.
 
@@ -105,22 +110,30 @@ def read_bytes(
     options : ReadOptions
     most_inflated : int
         The largest decompressed content that is read [bytes].
+    formats : mapping of str to Format
+        Those that may be read.
 
     Raises
     ------
     InvalidError
         When it is no table of a known format; the message begins with the name.
     """
+    form = None
     try:
         plain = inflated(content, most_inflated)
-        form = _format_to_read(Path(name), plain, options)
-    except InvalidError as error:
-        raise invalid(f"{name}: {error.message}") from error
-    table = form.read(plain, options, name)
-    try:
-        return series_of(table, options)
+        form = _format_to_read(Path(name), plain, options, formats)
+        return series_of(form.read(plain, options), options)
     except InvalidError as error:
         raise invalid(escape_unprintable(f"{name}: {error.message}"), error.details) from error
+    except StartError:
+        raise
+    except MemoryError as error:
+        raise invalid(f"{name} cannot be read: that takes more memory than is available.") from error
+    except Exception as error:
+        # Each package has exceptions of its own for damaged files, and raises many more from deep inside.
+        kind = "a light curve" if form is None else form.name
+        message = f"{name} cannot be read as {kind}: {first_line(error)}. Check that it is complete."
+        raise invalid(escape_unprintable(message)) from error
 
 
 def one_of(readings: tuple[Reading, ...]) -> Reading:
@@ -154,8 +167,15 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     return found.name
 
 
-def _format_to_read(file: Path, content: bytes, options: ReadOptions) -> Format:
+def _format_to_read(file: Path, content: bytes, options: ReadOptions, formats: Mapping[str, Format]) -> Format:
     """Choose the format by option, content or name."""
+    form = _chosen_format(file, content, options)
+    if form.name not in formats:
+        raise invalid(f"files of the format {form.name} are read by the command photseries upload alone.")
+    return form
+
+
+def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
     if options.format is not None:
         if options.format not in READERS:
             raise invalid(f"There is no format {options.format!r:.40}; there are {', '.join(READERS)}.")

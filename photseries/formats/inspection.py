@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,26 @@ import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE
-from photseries.formats.files import collect
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Reading
 from photseries.formats.selection import suggested_filter
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
-__all__ = ["described", "inspect"]
+__all__ = ["described", "inspect", "selecting"]
 
 _UNIX_EPOCH = 40_587  # 1970-01-01 as MJD [d]
 
 
-def inspect(data: Any, options: ReadOptions) -> tuple[tuple[Reading, ...], ReadOptions]:
+def inspect(
+    read: Callable[[ReadOptions], tuple[Reading, ...]], options: ReadOptions
+) -> tuple[tuple[Reading, ...], ReadOptions]:
     """Read a file as an upload would; a file of several filters becomes a series of each.
 
     Parameters
     ----------
-    data : path, or a table in memory
+    read : callable
+        Reads it with options.
     options : ReadOptions
 
     Returns
@@ -42,14 +45,22 @@ def inspect(data: Any, options: ReadOptions) -> tuple[tuple[Reading, ...], ReadO
         When it cannot be read with these options.
     """
     try:
-        return collect(data, options), options
+        return read(options), options
     except InvalidError as error:
         column = error.details.get("split_by")
         if column is None or options.split_by is not None:
             raise
-        values = {name: getattr(options, name) for name in options.__dataclass_fields__}
-        split = ReadOptions(**{**values, "split_by": column})
-        return collect(data, split), split
+        split = replace(options, split_by=column)
+        return read(split), split
+
+
+def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
+    """Return the options that read this one of the series of a file."""
+    if reading.part is None:
+        return options
+    where = [options.where] if isinstance(options.where, str) else list(options.where or ())
+    column = options.filter_col or options.split_by
+    return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
 def described(reading: Reading, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -65,7 +76,8 @@ def described(reading: Reading, given: Mapping[str, Any] | None = None) -> dict[
     -------
     dict
         ``survey``, ``columns`` (role, column and why of each), ``rows``, ``first`` and ``last`` (ISO 8601), ``filters``
-        (rows of each in the file), ``fields`` (what the file tells), ``missing`` (required fields that nothing tells),
+        (rows of each in the file), ``names`` (of the columns in the file), ``filter`` (of the rows, as the file has
+        it), ``fields`` (what the file tells), ``missing`` (required fields that nothing tells),
         ``filter_map`` (a likely entry for the filter of the file), ``warnings``.
     """
     frame = reading.frame
@@ -83,9 +95,10 @@ def described(reading: Reading, given: Mapping[str, Any] | None = None) -> dict[
         "first": _iso(finite.min()),
         "last": _iso(finite.max()),
         "filters": dict(reading.filters),
+        "filter": value,
+        "names": list(reading.names),
         "fields": known,
         "missing": missing,
-        "known": [value] if value is not None and "filter" in reading.fields else [],
         "filter_map": None if value is None or "filter" in reading.fields else f"{value}={likely or 'FILTER'}",
         "warnings": list(reading.warnings),
     }

@@ -87,7 +87,7 @@ def _from_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
 
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
     arrays = {"": column.array.__arrow_array__()}
-    made: pd.Series[Any] = pyarrow.table(arrays).to_pandas(types_mapper=long.get)[""]
+    made: pd.Series[Any] = pyarrow.table(arrays).to_pandas(types_mapper=long.get, use_threads=False)[""]
     return made.set_axis(column.index)
 
 

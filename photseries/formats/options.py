@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from photseries.errors import InvalidError
 
 __all__ = [
+    "OPTIONS",
+    "SHARED",
     "ReadOptions",
     "Unit",
     "chosen",
@@ -19,6 +22,28 @@ __all__ = [
     "names_of",
     "require_column",
 ]
+
+#: The options of reading by name, for the command line and for requests.
+OPTIONS: Final[Mapping[str, str]] = {
+    "format": "The format of the files, instead of the one that content and name tell.",
+    "table": "The table of a file with several: its key, name or sheet.",
+    "names": "The names of the columns of a text without them, with commas between.",
+    "time_col": "The column with the times.",
+    "flux_col": "The column with the fluxes.",
+    "fluxerr_col": "The column with their errors.",
+    "mag_col": "The column with the magnitudes.",
+    "magerr_col": "The column with their errors.",
+    "time_format": "How the times are written",
+    "zero_point": "The AB magnitude of one unit of flux, to bring it to uJy: a number, a column",
+    "filter_col": "The column with the filters.",
+    "filter_map": "The filters by their names in the files: zg=ztfg,zr=ztfr.",
+    "where": "COLUMN=VALUE: only these rows; several options must all hold.",
+    "split_by": "A column; each of its values becomes a series.",
+    "limit": "What becomes of rows with an upper limit, keep or drop; default: keep.",
+}
+
+#: Fields of a series that are options of reading, too: fluxes are brought to uJy by their unit.
+SHARED: Final = ("flux_unit", "magsys", "time_scale", "time_refpos")
 
 #: The unit of a column as it is written, None where nothing says.
 Unit = str | None
@@ -81,6 +106,23 @@ class ReadOptions:
     where: str | Sequence[str] | None = None
     split_by: str | None = None
     limit: Literal["keep", "drop"] = "keep"
+
+    def __post_init__(self) -> None:
+        if self.limit not in ("keep", "drop"):
+            raise invalid(f"limit must be keep or drop, not {self.limit!r:.40}.")
+
+    @classmethod
+    def of_texts(cls, texts: Mapping[str, Any]) -> ReadOptions:
+        """Return options that come as texts, as in a request.
+
+        Raises
+        ------
+        InvalidError
+        """
+        values = dict(texts)
+        with contextlib.suppress(KeyError, ValueError):
+            values["zero_point"] = float(values["zero_point"])
+        return cls(**values)
 
     def given(self, *names: str) -> list[str]:
         """Return those of some options that are not at their default."""

@@ -21,7 +21,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     """Read Apache Parquet; of the service's own files the fields of the series, too."""
     import pyarrow.parquet
 
-    return table_of_arrow(pyarrow.parquet.read_table(io.BytesIO(content)))
+    file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content), pre_buffer=False)
+    return table_of_arrow(file.read(use_threads=False))
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:

@@ -94,6 +94,10 @@ class Reading:
         The filters in the file, and their numbers of rows.
     filter : str, optional
         The filter of the series, as the file has it.
+    names : tuple of str
+        The names of the columns in the file.
+    part : str, optional
+        The value of the column ``split_by`` in its rows.
     """
 
     frame: pd.DataFrame
@@ -105,3 +109,13 @@ class Reading:
     survey: str | None = None
     filters: Mapping[str, int] = field(default_factory=dict)
     filter: str | None = None
+    names: tuple[str, ...] = ()
+    part: str | None = None
+
+    def merged(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Put fields that a user gives above those that the data tells; altdata of both is kept."""
+        merged = {**self.fields, **given}
+        told, more = self.fields.get("altdata"), given.get("altdata")
+        if told and isinstance(more, Mapping):
+            merged["altdata"] = {**told, **more}
+        return {name: value for name, value in merged.items() if value is not None}

@@ -9,14 +9,25 @@ from typing import Any, Final
 
 import pandas as pd
 
-from photseries.errors import InvalidError
 from photseries.extras import is_installed, needs, require
 from photseries.formats import arrow, csv, ecsv, excel, fits, hdf5, json_columns, parquet, text, votable
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Table
 from photseries.text import escape_unprintable
 
-__all__ = ["EXPORTS", "FORMATS", "HDF5", "READERS", "WRITERS", "Export", "Format", "Reader", "Writer", "with_suffix"]
+__all__ = [
+    "EXPORTS",
+    "FORMATS",
+    "HDF5",
+    "READERS",
+    "WRITERS",
+    "Export",
+    "Format",
+    "Reader",
+    "Writer",
+    "first_line",
+    "with_suffix",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,20 +147,18 @@ class Format:
             return False
         return content.startswith(reader.signatures) if reader.is_of is None else reader.is_of(content)
 
-    def read(self, content: bytes, options: ReadOptions, file: str) -> Table:
-        """Read a file.
+    def read(self, content: bytes, options: ReadOptions) -> Table:
+        """Read a file; a package that parses it may raise anything.
 
         Parameters
         ----------
         content : bytes
         options : ReadOptions
-        file : str
-            Its name, for messages.
 
         Raises
         ------
         InvalidError
-            When the content is something else, or lacks a column; the message begins with the name.
+            When the content is something else, or lacks a column.
         StartError
             When the package for it is not there.
         """
@@ -157,21 +166,14 @@ class Format:
         if reader is None:
             raise ValueError(f"{self.name} is only written")
         if reader.signatures and not content.startswith(reader.signatures):
-            raise invalid(f"{file} is no {self.name} file.")
+            raise invalid(f"it is no {self.name} file.")
         if reader.package is not None:
             needs(reader.package)
-        try:
-            with warnings.catch_warnings(record=True) as caught:
-                for category in (UserWarning, RuntimeWarning, pd.errors.ParserWarning):
-                    warnings.simplefilter("always", category)
-                reading = reader.read(content, options)
-        except InvalidError as error:
-            raise invalid(escape_unprintable(f"{file}: {error.message}")) from error
-        except Exception as error:
-            # Each package has exceptions of its own for damaged files, and raises many more from deep inside.
-            message = f"{file} cannot be read as {self.name}: {_first_line(error)}. Check that it is complete."
-            raise invalid(escape_unprintable(message)) from error
-        told = (escape_unprintable(_first_line(one.message)) for one in caught)
+        with warnings.catch_warnings(record=True) as caught:
+            for category in (UserWarning, RuntimeWarning, pd.errors.ParserWarning):
+                warnings.simplefilter("always", category)
+            reading = reader.read(content, options)
+        told = (escape_unprintable(first_line(one.message)) for one in caught)
         return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *told))))
 
     def write(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
@@ -195,7 +197,7 @@ class Format:
         return self.writer.write(frame, metadata)
 
 
-def _first_line(error: Exception | Warning | str) -> str:
+def first_line(error: Exception | Warning | str) -> str:
     """Return the first line of a message; one of a lookup is a mere name, which says little without its type."""
     text = repr(error) if isinstance(error, LookupError) else str(error)
     return (text.strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")

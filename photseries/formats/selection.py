@@ -48,6 +48,8 @@ class Part:
     value : str, optional
         The one filter of the rows, as the file has it.
     warnings : tuple of str
+    name : str, optional
+        The value of the column ``split_by``.
     """
 
     frame: pd.DataFrame
@@ -55,6 +57,7 @@ class Part:
     filters: Mapping[str, int] = field(default_factory=dict)
     value: str | None = None
     warnings: tuple[str, ...] = ()
+    name: str | None = None
 
 
 def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> list[Part]:
@@ -74,14 +77,16 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         require_column(frame.columns, options.split_by, "split_by")
         column = options.filter_col or options.split_by
         texts = _texts(rows[options.split_by])
-        groups = [rows[texts == value] for value in counts_of(rows[options.split_by])]
+        groups: list[tuple[str | None, pd.DataFrame]] = [
+            (value, rows[texts == value]) for value in counts_of(rows[options.split_by])
+        ]
         absent = int(texts.isna().sum())
         told = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
     else:
-        groups, told = [rows], ()
+        groups, told = [(None, rows)], ()
     if not usual and not options.given("filter_col", "filter_map", "split_by"):
-        return [Part(group) for group in groups]
-    return [Part(group, column, filters, _one(group, column), told) for group in groups]
+        return [Part(group) for _, group in groups]
+    return [Part(group, column, filters, _one(group, column), told, name) for name, group in groups]
 
 
 def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:

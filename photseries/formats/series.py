@@ -170,6 +170,8 @@ class _Series:
             None if survey is None else survey.name,
             self.part.filters,
             self.part.value,
+            tuple(map(str, frame.columns)),
+            self.part.name,
         )
 
     def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:

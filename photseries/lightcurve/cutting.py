@@ -14,23 +14,25 @@ from photseries.errors import InvalidError
 from photseries.lightcurve.barycentre import derived_time, require_frames
 from photseries.lightcurve.binning import binned_in_time, far_from_median, running_median
 from photseries.lightcurve.calibration import Unit, calibration_of
-from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable
+from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable, underivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
-from photseries.lightcurve.table import FLUX, FLUXERR, first_present, is_numeric
+from photseries.lightcurve.table import FLUX, FLUXERR, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
 
-__all__ = ["chosen", "cut", "derived", "extremes", "metadata_of_part"]
+__all__ = ["chosen", "curve_to_show", "cut", "derived", "extremes", "metadata_of_part"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 _FLUXES = (*FLUX, FLUXERR)
+
+_SHOWN = ("mag", "magerr", "flux", "fluxerr")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +106,23 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
         When a column is not there or cannot be derived, or no row is left.
     """
     return chosen(frame, part, metadata)[0]
+
+
+def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, Any], points: int) -> pd.DataFrame:
+    """Return the light curve of a table for a plot: mjd, mag, magerr, flux, fluxerr, NaN what cannot be derived.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    metadata : mapping
+        Of its series, as for :func:`cut`.
+    points : int
+        How many rows are wanted at most.
+    """
+    time = required_column(frame, TIME)
+    refused = underivable(frame, calibration_of(metadata))
+    part = Part((time,), max_points=points, derive=tuple(name for name in _SHOWN if name not in refused))
+    return cut(frame, part, metadata).rename(columns={time: "mjd"}).reindex(columns=["mjd", *_SHOWN])
 
 
 def chosen(

@@ -17,6 +17,7 @@ from photseries.server.archive import (
     BatchUndo,
     BulkUpload,
     Exporter,
+    FileUploads,
     Periods,
     Restorer,
     SeriesReader,
@@ -28,7 +29,7 @@ from photseries.server.catalogue import migrations, vo_views
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.postgres.embedded import EmbeddedServer
 from photseries.server.sandbox.bulk_pool import BulkSandbox
-from photseries.server.sandbox.pool import Sandbox
+from photseries.server.sandbox.pool import FileSandbox, Sandbox
 from photseries.server.settings import VO, Config
 from photseries.server.storage import LocalStore, Store, open_store
 
@@ -58,8 +59,10 @@ class Services:
     catalogue: Catalogue
     store: Store
     sandbox: Sandbox
+    file_sandbox: FileSandbox
     archive: Archive
     bulk: BulkUpload
+    file_uploads: FileUploads
     restorer: Restorer
     batch_undo: BatchUndo
     reader: SeriesReader
@@ -172,6 +175,8 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
         stack.callback(sandbox.close)
         bulk_sandbox = BulkSandbox(config.sandbox, config.limits, request_of(config.limits, "arrow"))
         stack.callback(bulk_sandbox.close)
+        file_sandbox = FileSandbox(config.sandbox, config.limits)
+        stack.callback(file_sandbox.close)
         archive, restorer = Archive(catalogue, store, sandbox, config), Restorer(catalogue, store, config)
         try:
             archive.ownership.require()
@@ -183,8 +188,10 @@ def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
             catalogue=catalogue,
             store=store,
             sandbox=sandbox,
+            file_sandbox=file_sandbox,
             archive=archive,
             bulk=BulkUpload(catalogue, store, bulk_sandbox, archive, config),
+            file_uploads=FileUploads(archive, file_sandbox),
             restorer=restorer,
             batch_undo=BatchUndo(catalogue, archive, restorer, config.store.grace),
             reader=reader,

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from photseries.cli import main
 from photseries.cli.commands import SECTIONS
 from photseries.cli.find import find
-from photseries.cli.reading import _OPTIONS, _SHARED
 from photseries.cli.upload import upload
 from photseries.client.queries import KEYWORDS
 from photseries.fields import SETTABLE
 from photseries.formats import ReadOptions
+from photseries.formats.options import OPTIONS, SHARED
 from photseries.parameters import CRITERIA
 
 LIGHT = """
@@ -86,7 +86,7 @@ def test_every_criterion_is_an_option_spelled_as_the_keyword_of_the_client(crite
 
 def test_every_field_and_every_option_of_the_readers_is_an_option():
     names = {*SETTABLE, *vars(ReadOptions())}
-    assert {*_OPTIONS, *_SHARED} == set(vars(ReadOptions()))
+    assert {*OPTIONS, *SHARED} == set(vars(ReadOptions()))
     assert {f"--{name.replace('_', '-')}" for name in names} <= set(options(upload))
 
 

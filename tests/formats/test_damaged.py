@@ -89,4 +89,4 @@ def test_what_a_parser_warns_of_is_a_warning_of_the_reading():
         return Table(frame=FRAME, warnings=("before",))
 
     known = replace(FORMATS["csv"], reader=replace(FORMATS["csv"].reader, read=read))
-    assert known.read(b"", ReadOptions(), "curve.csv").warnings == ("before", "the parser")
+    assert known.read(b"", ReadOptions()).warnings == ("before", "the parser")

@@ -21,6 +21,7 @@ from photseries.server.archive.archive import Archive, Created
 from photseries.server.archive.batches import BatchUndo
 from photseries.server.archive.bulk import BulkUpload
 from photseries.server.archive.exports import Exporter
+from photseries.server.archive.file_uploads import FileUploads, SentFile
 from photseries.server.archive.periods import Periods
 from photseries.server.archive.reader import SeriesReader
 from photseries.server.archive.restoring import Restorer
@@ -34,8 +35,10 @@ __all__ = [
     "Created",
     "Damage",
     "Exporter",
+    "FileUploads",
     "Periods",
     "Restorer",
+    "SentFile",
     "SeriesReader",
     "Swept",
     "Upkeep",

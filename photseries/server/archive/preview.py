@@ -5,23 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
+import pandas as pd
 
 from photseries.fields import COMPUTED
 from photseries.formats import json_columns
 from photseries.lightcurve.calibration import calibration_of
-from photseries.lightcurve.curve import underivable
-from photseries.lightcurve.cutting import cut
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.cutting import curve_to_show
 from photseries.lightcurve.samples import unit_of
-from photseries.lightcurve.table import TIME, required_column
 from photseries.server.archive.intake import NewSeries
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.engine import Connection
 from photseries.server.principal import Principal
 
 __all__ = ["preview"]
-
-_LIGHT_CURVE = ("mag", "magerr", "flux", "fluxerr")
 
 
 def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
@@ -55,13 +51,9 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         "warnings": [*new.warnings, *exists],
         "exists": taken,
         **calibration.described(unit_of(new.frame, calibration)),
-        **({} if points is None else {"light_curve": _light_curve(new, points)}),
+        **({} if points is None else {"light_curve": _json(curve_to_show(new.frame, new.metadata, points))}),
     }
 
 
-def _light_curve(new: NewSeries, points: int) -> orjson.Fragment:
-    time = required_column(new.frame, TIME)
-    refused = underivable(new.frame, calibration_of(new.metadata))
-    part = Part((time,), max_points=points, derive=tuple(name for name in _LIGHT_CURVE if name not in refused))
-    shown = cut(new.frame, part, new.metadata).rename(columns={time: "mjd"})
-    return orjson.Fragment(json_columns.encode(shown.reindex(columns=["mjd", *_LIGHT_CURVE])))
+def _json(frame: pd.DataFrame) -> orjson.Fragment:
+    return orjson.Fragment(json_columns.encode(frame))

@@ -75,7 +75,8 @@ class BaseHandler(RequestHandler):
 
     ``needs`` maps each method to the requirement of its use case, which is checked before the work; None: no token;
     ``takes_files``, whether a body may be something else than plain JSON; ``media_types``, the only types of a body
-    where that is never JSON; ``public``, whether GET may be nobody's;
+    where that is never JSON; ``takes_any_file``, whether it is a file of any type; ``public``, whether GET may be
+    nobody's;
     ``reads``, the methods that change nothing, whose answers may be compressed; ``cross_origin``, whether scripts of
     the sites in ``server.cors_origins`` may read answers; ``quick``, whether its work goes to threads of its own, as it
     waits neither for tables nor for queries.
@@ -84,6 +85,7 @@ class BaseHandler(RequestHandler):
     needs: ClassVar[Mapping[str, Requirement | None]] = {}
     takes_files: ClassVar[bool] = False
     media_types: ClassVar[Sequence[str]] = ()
+    takes_any_file: ClassVar[bool] = False
     public: ClassVar[bool] = False
     reads: ClassVar[Sequence[str]] = ("GET", "HEAD")
     cross_origin: ClassVar[bool] = True
@@ -192,7 +194,9 @@ class BaseHandler(RequestHandler):
             return
         if self._credential is not None:
             await self.run(lambda: None)
-        check_media(self.request.headers, takes_files=self.takes_files, only=self.media_types)
+        check_media(
+            self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
+        )
         if announced(self.request.headers) > self.longest_body:
             raise self._too_large()
 

@@ -68,7 +68,7 @@ class Contract:
     headers : sequence of Header
         The request headers that make a difference.
     body : str, optional
-        The name of the schema of the JSON body.
+        The name of the schema of the JSON body; where the handler takes any file, that there is one.
     gives : str, mapping or Raw, optional
         What a success has as ``data``: the name of a schema, a JSON schema, or raw bytes; None is null. In names
         ``{kind}`` stands for the kind of a registry.

@@ -57,8 +57,12 @@ def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
     }
 
 
-def check_media(headers: Mapping[str, str], *, takes_files: bool, only: Sequence[str] = ()) -> None:
+def check_media(
+    headers: Mapping[str, str], *, takes_files: bool, only: Sequence[str] = (), any_file: bool = False
+) -> None:
     """Refuse a body that is neither JSON nor, where files are taken, a file; or not of the ``only`` possible types.
+
+    A body of a handler of any file has a type that says nothing, as curl's own; only a form is no file.
 
     Raises
     ------
@@ -71,7 +75,9 @@ def check_media(headers: Mapping[str, str], *, takes_files: bool, only: Sequence
         if encoding_of(headers) != ENCODINGS[0]:
             raise UnsupportedMediaTypeError("The body must have no Content-Encoding: compress its columns instead.")
         return
-    if kind.startswith(_BINARY_TYPES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
+    if any_file and kind.startswith("multipart/"):
+        raise UnsupportedMediaTypeError("The body must be the file itself, as of curl --data-binary @FILE.")
+    if not any_file and kind.startswith(_BINARY_TYPES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
         raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.")
     known = ENCODINGS if takes_files else ENCODINGS[:1]

@@ -149,7 +149,7 @@ class Metrics:
             self._of_archive["disk_size_bytes"].set(disk.total)
             for gauge, value in self._live:
                 gauge.set(value())
-            for outcome, number in self._services.sandbox.outcomes.items():
+            for outcome, number in (self._services.sandbox.outcomes + self._services.file_sandbox.outcomes).items():
                 self._advance(self._files.labels(outcome), outcome, number)
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":

@@ -22,6 +22,7 @@ from photseries.server.http.bulk import BulkHandler
 from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
+from photseries.server.http.file_uploads import FileUploadHandler, InspectHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
 from photseries.server.http.malformed import Courteous
 from photseries.server.http.memory import return_freed_memory
@@ -78,6 +79,8 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/export", ExportHandler, {}),
     (r"/api/photometric_series/bulk", BulkHandler, {}),
     (r"/api/photometric_series/undo", UndoHandler, {}),
+    (r"/api/photometric_series/inspect", InspectHandler, {}),
+    (r"/api/photometric_series/file", FileUploadHandler, {}),
     (rf"/api/photometric_series/([^/]+)\.({EXTENSIONS})", ExtensionHandler, {}),
     (r"/api/photometric_series/([^/]+)", OneSeriesHandler, {}),
     (r"/api/photometric_series/([^/]+)/history", HistoryHandler, {}),

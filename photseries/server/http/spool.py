@@ -149,7 +149,9 @@ class Body:
         try:
             file.flush()
         except OSError as error:
-            raise UnavailableError("The disk of the service is full, so the upload cannot be stored. Try again later.") from error
+            raise UnavailableError(
+                "The disk of the service is full, so the upload cannot be stored. Try again later."
+            ) from error
         yield file.fileno()
 
     def _whole(self) -> bytes:

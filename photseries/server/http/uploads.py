@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import orjson
@@ -52,17 +53,28 @@ class UploadHandler(BaseHandler):
         others = {name: texts for name, texts in arguments.items() if name not in known}
         limits = self.services.config.limits
         headers = self.request.headers
+        with self.content() as content:
+            if media_type_of(headers) in FILE_TYPES:
+                body = {**fields_of_texts(others), "data": content}
+            elif media_type_of(headers) == FORM:
+                body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
+            else:
+                body, own = json_columns.parse(content, limits), arguments
+            require_short_fields(body, LONGEST_FIELDS * limits.metadata)
+            return body, parameters.read(own, accepted)
+
+    @contextmanager
+    def content(self) -> Iterator[bytes]:
+        """Yield the body without its compression; call it in a thread.
+
+        Raises
+        ------
+        InvalidError, TooLargeError
+        """
         with self._body.content() as raw:
-            content = inflated(raw, encoding_of(headers), self.services.config.server.max_body)
+            content = inflated(raw, encoding_of(self.request.headers), self.services.config.server.max_body)
             with self.shared.spool.borrowed("memory", max(0, len(content) - len(raw))):
-                if media_type_of(headers) in FILE_TYPES:
-                    body = {**fields_of_texts(others), "data": content}
-                elif media_type_of(headers) == FORM:
-                    body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
-                else:
-                    body, own = json_columns.parse(content, limits), arguments
-                require_short_fields(body, LONGEST_FIELDS * limits.metadata)
-                return body, parameters.read(own, accepted)
+                yield content
 
 
 def require_short_fields(body: Mapping[str, Any], most: int) -> None:

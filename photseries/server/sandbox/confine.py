@@ -14,21 +14,26 @@ from photseries.server.sandbox import landlock, seccomp
 if TYPE_CHECKING:
     from photseries.server.settings import Sandbox
 
-__all__ = ["LAYERS", "lock_down"]
+__all__ = ["LAYERS", "PARSING", "Layers", "lock_down"]
 
 # https://man7.org/linux/man-pages/man2/prctl.2.html
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
+#: Name -> what puts the layer on.
+Layers = tuple[tuple[str, Callable[[Any], None]], ...]
+
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
-def lock_down(settings: Sandbox) -> list[str]:
+def lock_down(settings: Sandbox, layers: Layers | None = None) -> list[str]:
     """Put every layer on this process, for good.
 
     Parameters
     ----------
     settings : settings.Sandbox
+    layers : tuple, optional
+        Default: :data:`LAYERS`.
 
     Returns
     -------
@@ -36,7 +41,7 @@ def lock_down(settings: Sandbox) -> list[str]:
         Names of the layers that this system lacks.
     """
     missing = []
-    for name, apply in LAYERS:
+    for name, apply in layers or LAYERS:
         try:
             apply(settings)
         except (OSError, ValueError, AttributeError):
@@ -85,8 +90,8 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-#: Name -> what puts the layer on. The kernel's locks on system calls and files come last, when nothing else is needed.
-LAYERS: Final[tuple[tuple[str, Callable[[Any], None]], ...]] = (
+#: The kernel's locks on system calls and files come last, when nothing else is needed.
+LAYERS: Final[Layers] = (
     ("user", _user),
     ("orphan", _orphan),
     ("no_new_privs", _no_new_privileges),
@@ -95,3 +100,6 @@ LAYERS: Final[tuple[tuple[str, Callable[[Any], None]], ...]] = (
     ("landlock", _landlock),
     ("seccomp", _seccomp),
 )
+
+#: The same for the packages that know every format.
+PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.allow_parsing()))

@@ -14,11 +14,11 @@ __all__ = ["pipe", "read", "unnamed_file"]
 
 
 @contextlib.contextmanager
-def unnamed_file(blob: bytes | memoryview) -> Iterator[int]:
+def unnamed_file(*pieces: bytes | memoryview) -> Iterator[int]:
     """Put the bytes into a file without a name, in memory where the system has such files."""
     in_memory = hasattr(os, "memfd_create")
     with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
-        file.write(blob)
+        file.writelines(pieces)
         file.flush()
         yield file.fileno()
 

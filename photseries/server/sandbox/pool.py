@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 from collections import Counter
-from typing import ClassVar, Final
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
 
-from photseries.errors import StartError, UnavailableError, UnreadableFileError
+from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
 from photseries.hdf5 import Decoded, frames
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
@@ -25,7 +26,7 @@ from photseries.server.sandbox.gate import Gate
 from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
 from photseries.server.settings import Sandbox as SandboxSettings
 
-__all__ = ["OUTCOMES", "Sandbox"]
+__all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
 #: How much longer than the nursery the service waits for an answer [s].
 PATIENCE: Final = 5.0
@@ -151,9 +152,9 @@ class Sandbox:
         with self._counting:
             self.outcomes[outcome] += 1
 
-    def _answer(self, blob: bytes | memoryview) -> wire.Answer:
+    def _answer(self, *pieces: bytes | memoryview) -> wire.Answer:
         try:
-            with self._gate.entered(), descriptors.unnamed_file(blob) as upload:
+            with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
                 try:
                     return self._job(upload)
                 except EOFError:  # the nursery itself is gone, and says nothing of the job
@@ -163,7 +164,7 @@ class Sandbox:
             raise UnavailableError(f"All readers of a {self.called} are busy; try again.") from error
         except EOFError as error:
             self._count("not started")
-            raise UnavailableError("The readers of HDF5 files ended twice in a row; try again.") from error
+            raise UnavailableError(f"The readers of a {self.called} ended twice in a row; try again.") from error
 
     def _job(self, upload: int) -> wire.Answer:
         with contextlib.ExitStack() as stack:
@@ -223,6 +224,48 @@ class Sandbox:
                 self._nursery = None
 
 
+class FileSandbox(Sandbox):
+    """Reads files of every format, with pandas, astropy and pyarrow, in processes that can do nothing else.
+
+    Its fork server starts with the first file: who sends none pays nothing for it.
+    """
+
+    worker: ClassVar[str] = "photseries.server.sandbox.file_reader"
+    called: ClassVar[str] = "file"
+
+    def __init__(self, settings: SandboxSettings, limits: Limits) -> None:
+        super().__init__(settings, limits)
+        self._started = True
+
+    def found(self, content: bytes | memoryview, request: Mapping[str, Any]) -> wire.Found:
+        """Read or describe the series in a file that somebody sent.
+
+        Parameters
+        ----------
+        content : bytes or memoryview
+        request : mapping
+            What to do with it: see :func:`photseries.server.sandbox.file_reader.read`.
+
+        Returns
+        -------
+        wire.Found
+
+        Raises
+        ------
+        InvalidError
+            When the file is refused, or ends the worker.
+        UnavailableError
+            When no worker became free in time, or none can be started.
+        """
+        written = json.dumps(request).encode()
+        answer = self._answer(len(written).to_bytes(8, "little"), written, content)
+        self._count("refused" if answer.found is None else "read")
+        if answer.found is None:
+            message = answer.error or "The file holds no table."
+            raise InvalidError(message, fields={"data": [message]})
+        return answer.found
+
+
 class _Nursery:
     """The process of :mod:`photseries.server.sandbox.worker`, and our end of the channel to it."""
 
@@ -268,11 +311,14 @@ def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
         "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others start threads, after which a fork is not safe
+        "ARROW_IO_THREADS": "1",
         "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is not HDF5
         "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
         "HDF5_USE_FILE_LOCKING": "FALSE",
+        "HOME": "/nonexistent",  # astropy looks for its settings there
+        "JE_ARROW_MALLOC_CONF": "background_thread:false",  # one thread, or a fork is not safe
         "LC_ALL": "C.UTF-8",
-        "OMP_NUM_THREADS": "1",  # one thread, or a fork is not safe
+        "OMP_NUM_THREADS": "1",  # the same
         "OPENBLAS_NUM_THREADS": "1",
         "PATH": "/usr/bin:/bin",
     }

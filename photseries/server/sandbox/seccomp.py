@@ -7,17 +7,19 @@ https://docs.kernel.org/userspace-api/seccomp_filter.html
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["allow_only_reading"]
+__all__ = ["allow_only_reading", "allow_parsing"]
 
 _PR_SET_SECCOMP: Final = 22
 _MODE_FILTER: Final = 2
 _KILL: Final = 0x8000_0000  # the whole process, with SIGSYS
 _ALLOW: Final = 0x7FFF_0000
+_REFUSE: Final = 0x0005_0000 | errno.EACCES  # the call fails, and nothing else happens
 _PROT_EXEC: Final = 4
 
 # Operations of classic BPF (linux/bpf_common.h), and places in the data that it sees (linux/seccomp.h).
@@ -35,6 +37,8 @@ class _Machine:
     audit: int  # AUDIT_ARCH_...
     allowed: Mapping[str, int]
     mapping: Mapping[str, int]  # allowed unless the memory is to be executable
+    refused: Mapping[str, int]  # what packages try and can do without: to look for files, and at the machine
+    signals: int  # rt_sigaction
 
 
 #: The answer is written, memory comes and goes, time, chance and (by libhdf5) the folder are asked for, and the process
@@ -59,6 +63,36 @@ _MACHINES: Final[Mapping[str, _Machine]] = {
             "getrandom": 318,
         },
         {"mmap": 9, "mprotect": 10},
+        {
+            "open": 2,
+            "close": 3,
+            "stat": 4,
+            "fstat": 5,
+            "lstat": 6,
+            "lseek": 8,
+            "ioctl": 16,
+            "access": 21,
+            "sched_yield": 24,
+            "uname": 63,
+            "fcntl": 72,
+            "readlink": 89,
+            "sysinfo": 99,
+            "getuid": 102,
+            "getgid": 104,
+            "geteuid": 107,
+            "getegid": 108,
+            "gettid": 186,
+            "sched_getaffinity": 204,
+            "getdents64": 217,
+            "openat": 257,
+            "newfstatat": 262,
+            "readlinkat": 267,
+            "faccessat": 269,
+            "statx": 332,
+            "openat2": 437,
+            "faccessat2": 439,
+        },
+        13,
     ),
     "aarch64": _Machine(
         0xC000_00B7,
@@ -79,6 +113,31 @@ _MACHINES: Final[Mapping[str, _Machine]] = {
             "getrandom": 278,
         },
         {"mmap": 222, "mprotect": 226},
+        {
+            "fcntl": 25,
+            "ioctl": 29,
+            "faccessat": 48,
+            "openat": 56,
+            "close": 57,
+            "getdents64": 61,
+            "lseek": 62,
+            "readlinkat": 78,
+            "newfstatat": 79,
+            "fstat": 80,
+            "sched_getaffinity": 123,
+            "sched_yield": 124,
+            "uname": 160,
+            "getuid": 174,
+            "geteuid": 175,
+            "getgid": 176,
+            "getegid": 177,
+            "gettid": 178,
+            "sysinfo": 179,
+            "statx": 291,
+            "openat2": 437,
+            "faccessat2": 439,
+        },
+        134,
     ),
 }
 
@@ -104,26 +163,42 @@ def allow_only_reading() -> None:
     OSError
         When the kernel has no filters, or the machine is none whose system calls are known here.
     """
+    _install(is_parser=False)
+
+
+def allow_parsing() -> None:
+    """Put on the filter for the packages that know every format.
+
+    They look for files and at the machine where they need not: these calls fail, where they would end a process under
+    :func:`allow_only_reading`. A handler of signals may be set.
+    """
+    _install(is_parser=True)
+
+
+def _install(*, is_parser: bool) -> None:
     machine = _MACHINES.get(os.uname().machine)
     if machine is None or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise OSError("no list of system calls for this machine")
-    steps = _filter(machine)
+    steps = _filter(machine, is_parser=is_parser)
     program = _Program(len(steps), (_Instruction * len(steps))(*steps))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0):
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _filter(machine: _Machine) -> list[_Instruction]:
+def _filter(machine: _Machine, *, is_parser: bool) -> list[_Instruction]:
     """Write the program; each test falls through to the next, and the last word is to kill."""
+    verdicts = dict.fromkeys(machine.allowed.values(), _ALLOW)
+    if is_parser:
+        verdicts |= dict.fromkeys(machine.refused.values(), _REFUSE) | {machine.signals: _ALLOW}
     steps = [
         _Instruction(_LOAD, 0, 0, _ARCHITECTURE),
         _Instruction(_IF_EQUAL, 1, 0, machine.audit),
         _Instruction(_RETURN, 0, 0, _KILL),
         _Instruction(_LOAD, 0, 0, _NUMBER),
     ]
-    for number in machine.allowed.values():
-        steps += [_Instruction(_IF_EQUAL, 0, 1, number), _Instruction(_RETURN, 0, 0, _ALLOW)]
+    for number, verdict in verdicts.items():
+        steps += [_Instruction(_IF_EQUAL, 0, 1, number), _Instruction(_RETURN, 0, 0, verdict)]
     for number in machine.mapping.values():
         steps += [
             _Instruction(_IF_EQUAL, 0, 4, number),

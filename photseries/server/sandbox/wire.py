@@ -19,7 +19,7 @@ from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
 
-__all__ = ["Answer", "pack", "receive"]
+__all__ = ["Answer", "Found", "pack", "receive"]
 
 LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
 LONGEST_TEXT: Final = 2000
@@ -29,8 +29,24 @@ _DTYPE: Final = re.compile(r"[|<>](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\]|S[
 
 
 @dataclass(frozen=True)
+class Found:
+    """What is in a file of any format.
+
+    Parameters
+    ----------
+    about : dict
+        Values of JSON.
+    blob : bytes or memoryview
+        The HDF5 file that its series becomes, which is as hostile as the file itself; empty where it is only described.
+    """
+
+    about: dict[str, Any]
+    blob: bytes | memoryview = b""
+
+
+@dataclass(frozen=True)
 class Answer:
-    """A table, or why there is none.
+    """A table or what is in a file, or why there is nothing.
 
     Parameters
     ----------
@@ -38,11 +54,13 @@ class Answer:
     error : str or None
     missing : tuple of str
         Layers of the sandbox that this system lacks.
+    found : Found or None
     """
 
     table: RawTable | None
     error: str | None
     missing: tuple[str, ...]
+    found: Found | None = None
 
 
 def pack(answer: Answer) -> Iterator[bytes | memoryview]:
@@ -59,11 +77,15 @@ def pack(answer: Answer) -> Iterator[bytes | memoryview]:
             "indexed": table.index is not None,
             "metadata": table.metadata,
         }
+    if answer.found is not None:
+        header["found"] = {"about": answer.found.about, "size": len(answer.found.blob)}
     encoded = json.dumps(header).encode()
     yield len(encoded).to_bytes(_PREFIX, "little")
     yield encoded
     for column in columns:
         yield column.values.view(np.uint8).data
+    if answer.found is not None:
+        yield answer.found.blob
 
 
 def _described(column: RawColumn) -> dict[str, Any]:
@@ -103,6 +125,10 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
     error, about = header.get("error"), header.get("table")
     if isinstance(error, str):
         return Answer(None, error[:LONGEST_TEXT], tuple(missing))
+    match header.get("found"):
+        case {"about": dict(described), "size": int(size)}:
+            _require(0 <= size <= limits.table + LONGEST_HEADER)
+            return Answer(None, None, tuple(missing), Found(described, memoryview(read(size))))
     _require(isinstance(about, dict))
     return Answer(_table(about, read, limits), None, tuple(missing))
 

@@ -21,7 +21,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from photseries.errors import UnreadableFileError
+from photseries.errors import InvalidError, StartError
 from photseries.hdf5 import plain_hdf5
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
@@ -42,7 +42,7 @@ FAILED: Final = 253
 NOT_FORKED: Final = 254
 LATE: Final = 255
 
-Reader = Callable[[memoryview, Limits], RawTable]
+Reader = Callable[[memoryview, Limits], RawTable | wire.Found]
 
 
 @dataclass
@@ -65,6 +65,8 @@ class Nursery:
         What a child does with the upload.
     own : bytes
         A file of the service's own to warm up with; none when empty.
+    layers : tuple
+        What a child puts on itself; see :mod:`~photseries.server.sandbox.confine`.
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class Nursery:
         limits: Limits,
         read: Reader = plain_hdf5.read,
         own: bytes = b"",
+        layers: confine.Layers = confine.LAYERS,
     ) -> None:
+        self._layers = layers
         self._own = own
         self._channel = channel
         self._settings = settings
@@ -166,7 +170,7 @@ class Nursery:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({upload, answer, *more})
             images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while that is still allowed
-            missing = tuple(confine.lock_down(self._settings))
+            missing = tuple(confine.lock_down(self._settings, self._layers))
             if os.getppid() != nursery:
                 return  # it ended before the kernel was told to end this child with it
             for buffer in self._answers(missing, *images):
@@ -187,12 +191,15 @@ class Nursery:
 
     def _answer(self, image: memoryview, missing: tuple[str, ...]) -> wire.Answer:
         try:
-            return wire.Answer(self._read(image, self._limits), None, missing)
-        except UnreadableFileError as error:
+            found = self._read(image, self._limits)
+        except (InvalidError, StartError) as error:
             return wire.Answer(None, error.message, missing)
         except MemoryError:
             most = f"{self._settings.memory:,} bytes of memory"
-            return wire.Answer(None, f"The HDF5 file cannot be read: reading it takes more than {most}.", missing)
+            return wire.Answer(None, f"The file cannot be read: reading it takes more than {most}.", missing)
+        if isinstance(found, wire.Found):
+            return wire.Answer(None, None, missing, found)
+        return wire.Answer(found, None, missing)
 
 
 def _close_all_but(kept: Collection[int]) -> None:
@@ -215,7 +222,7 @@ def _write(descriptor: int, buffer: bytes | memoryview) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read) -> None:
+def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:
     """Run a nursery as :class:`photseries.server.sandbox.pool.Sandbox` starts it.
 
     Parameters
@@ -223,9 +230,9 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read) -> None:
     arguments : dict
         The descriptor ``channel`` and the sections ``sandbox`` and ``limits`` of the configuration. Standard input is
         the file to warm up with.
-    read : callable
+    read, layers
         See :class:`Nursery`.
     """
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    Nursery(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0)).run()
+    Nursery(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()

@@ -185,6 +185,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     }
     yield "Undone", record(described, {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None})
     yield "Preview", _preview(fields)
+    yield "Inspected", _inspected()
     yield "Summary", _summary()
     event = {
         "revision": INTEGER,
@@ -198,6 +199,37 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     example = dict(examples.EVENT)
     details = tuple(name for name in event if name not in FOR_READERS)
     yield "History", record({"history": several(record(event, example, optional=details))}, {"history": [example]})
+
+
+def _inspected() -> Schema:
+    role = record({"role": TEXT, "column": TEXT, "why": TEXT}, {"role": "mjd", "column": "time", "why": "usual name"})
+    members = {
+        "survey": nullable(TEXT),
+        "columns": {**several(role), "description": "The columns with a meaning, and why they have it."},
+        "names": {**several(TEXT), "description": "All columns of the file."},
+        "rows": INTEGER,
+        "first": {**TEXT, "description": "The first time as a date (ISO 8601), in its own scale."},
+        "last": TEXT,
+        "filters": {**mapping(INTEGER), "description": "The filters in the file, and their numbers of rows."},
+        "filter": nullable(TEXT),
+        "filter_map": {**nullable(TEXT), "description": "A likely entry of filter_map for the filter."},
+        "fields": {**ANY_OBJECT, "description": "The fields that the file tells."},
+        "missing": {**several(TEXT), "description": "Required fields that nothing tells."},
+        "options": {**ANY_OBJECT, "description": "The options of reading with which this series is uploaded."},
+        "warnings": WARNINGS,
+        **_DESCRIBED,
+        "light_curve": _LIGHT_CURVE,
+    }
+    example: dict[str, Any] = {
+        **dict.fromkeys(("survey", "filter", "filter_map", "magsys")),
+        **{name: [] for name in ("columns", "names", "missing", "warnings")},
+        **{name: {} for name in ("filters", "fields", "options")},
+        "rows": 2,
+        "first": "2023-02-25T12:00:00",
+        "last": "2023-02-26T12:00:00",
+    }
+    series = {"type": "object", "properties": members, "required": list(example), "example": example}
+    return record({"series": several(series), "more": INTEGER}, {"series": [], "more": 0})
 
 
 def _preview(fields: dict[str, Schema]) -> Schema:

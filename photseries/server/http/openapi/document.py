@@ -128,7 +128,7 @@ def _described(spec: APISpec, operation: _Operation) -> dict[str, Any]:
     if handler.media_types:
         described["requestBody"] = {"required": True, "content": {media: {} for media in handler.media_types}}
     elif stated.body is not None:
-        described["requestBody"] = _body(operation.name(stated.body), files=handler.takes_files)
+        described["requestBody"] = _body(operation.name(stated.body), handler)
     return described
 
 
@@ -174,10 +174,20 @@ def _header(header: Header) -> dict[str, Any]:
     }
 
 
-def _body(name: str, *, files: bool) -> dict[str, Any]:
+def _body(name: str, handler: type[Any]) -> dict[str, Any]:
+    if handler.takes_any_file:
+        about = (
+            "The file itself, of any format that the command `photseries upload` reads but workbooks; fields of the "
+            "series are query parameters. It may be compressed, as Content-Encoding (gzip or zstd) says."
+        )
+        return {
+            "required": True,
+            "description": about,
+            "content": {"application/octet-stream": {"example": examples.FILE}},
+        }
     schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
     content: dict[str, Any] = {"application/json": {"schema": schema}}
-    if not files:
+    if not handler.takes_files:
         return {"required": True, "content": content}
     form = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": FILE_TYPES[0]}}}
     content |= {FILE_TYPES[0]: {}, FORM: {"schema": {**form, "required": ["data"]}}}

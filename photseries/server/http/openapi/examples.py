@@ -23,7 +23,7 @@ from photseries.parameters import Criterion, Parameter
 from photseries.server.catalogue.shapes import entry_shapes
 from photseries.server.principal import EVERYONE, UPLOAD
 
-__all__ = ["COLUMNS", "EVENT", "MOMENT", "NEW_ENTRIES", "NEW_SERIES", "SERIES", "entry", "of_parameter"]
+__all__ = ["COLUMNS", "EVENT", "FILE", "MOMENT", "NEW_ENTRIES", "NEW_SERIES", "SERIES", "entry", "of_parameter"]
 
 MOMENT = "2026-11-21T04:30:00+00:00"
 
@@ -33,6 +33,9 @@ COLUMNS = {
     "flux": [208.9, 251.2, 230.4, 212.3, 249.8, 236.1, 207.5, 240.2],
     "fluxerr": [20.0] * 8,
 }
+
+#: The same table as a file.
+FILE = "".join(f"{','.join(map(str, row))}\n" for row in (COLUMNS, *zip(*COLUMNS.values(), strict=True)))
 
 #: What creates the example.
 NEW_SERIES: Mapping[str, Any] = MappingProxyType(

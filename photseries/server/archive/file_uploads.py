@@ -1,0 +1,93 @@
+"""The use cases that take a file of any format that ``photseries upload`` reads: describe it, try it, store it.
+
+A worker makes an HDF5 file of it, with the same readers as the command, and that file takes the way of every upload.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from photseries.server.archive.archive import Archive, Created
+from photseries.server.principal import CREATE_SERIES, Principal, requires
+from photseries.server.sandbox.pool import FileSandbox
+
+__all__ = ["FileUploads", "SentFile"]
+
+
+@dataclass(frozen=True)
+class SentFile:
+    """A file that a client sent.
+
+    Parameters
+    ----------
+    content : bytes
+    name : str
+        For messages, and for the format where the content does not tell it.
+    options : mapping
+        How it is read: see :class:`photseries.formats.ReadOptions`.
+    """
+
+    content: bytes
+    name: str
+    options: Mapping[str, Any]
+
+
+class FileUploads:
+    """Takes files of any format.
+
+    Every method raises InvalidError when the file, or a field, is refused, and UnavailableError when no worker became
+    free in time.
+
+    Parameters
+    ----------
+    archive : Archive
+    sandbox : FileSandbox
+    """
+
+    def __init__(self, archive: Archive, sandbox: FileSandbox) -> None:
+        self._archive = archive
+        self._sandbox = sandbox
+
+    @requires(CREATE_SERIES)
+    def inspect(
+        self, principal: Principal, file: SentFile, fields: Mapping[str, Any], points: int
+    ) -> Mapping[str, Any]:
+        """Describe the series in a file, each with the light curve in so many points.
+
+        Returns
+        -------
+        mapping
+            ``series`` and ``more``: see :func:`photseries.formats.inspection.described`.
+        """
+        return self._sandbox.found(file.content, _request(file, fields, points)).about
+
+    @requires(CREATE_SERIES)
+    def create(self, principal: Principal, file: SentFile, fields: Mapping[str, Any]) -> Created:
+        """Store the one series in a file; see :meth:`photseries.server.archive.Archive.create`."""
+        body, about = self._body(file, fields)
+        created = self._archive.create(principal, body)
+        return Created(created.id, (*about["warnings"], *created.warnings))
+
+    @requires(CREATE_SERIES)
+    def preview(
+        self, principal: Principal, file: SentFile, fields: Mapping[str, Any], points: int | None = None
+    ) -> dict[str, Any]:
+        """Return what :meth:`create` would store; see :meth:`photseries.server.archive.Archive.preview`."""
+        body, about = self._body(file, fields)
+        shown = self._archive.preview(principal, body, points)
+        told = {name: "file" for name in about["fields"] if name in shown["sources"] and name not in fields}
+        return {
+            **shown,
+            "warnings": [*about["warnings"], *shown["warnings"]],
+            "sources": {**shown["sources"], **told},
+        }
+
+    def _body(self, file: SentFile, fields: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+        found = self._sandbox.found(file.content, _request(file, fields, None))
+        return {**found.about["fields"], "data": bytes(found.blob)}, found.about
+
+
+def _request(file: SentFile, fields: Mapping[str, Any], points: int | None) -> dict[str, Any]:
+    return {"name": file.name, "options": dict(file.options), "fields": dict(fields), "points": points}

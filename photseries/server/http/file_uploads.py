@@ -1,0 +1,121 @@
+"""The handlers of files of any format: describe one, store one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import Any, ClassVar, Final
+
+from photseries import parameters
+from photseries.errors import DuplicateError, InDoubtError, InvalidError, NotAdoptedError, QuotaExceededError
+from photseries.fields import SETTABLE
+from photseries.fields.texts import fields_of_texts
+from photseries.formats.options import OPTIONS, SHARED
+from photseries.parameters import Parameter
+from photseries.parameters.kinds import POINTS, TEXT
+from photseries.server.archive import Archive, SentFile
+from photseries.server.http.contract import Contract
+from photseries.server.http.uploads import LONGEST_FIELDS, UploadHandler, require_short_fields
+from photseries.server.principal import requirement_of
+from photseries.text import suggestion
+
+__all__ = ["FileUploadHandler", "InspectHandler"]
+
+#: The parameters of a file: its name, and the options of reading.
+FILE: Final[tuple[Parameter, ...]] = (
+    Parameter(
+        name="filename",
+        kind=TEXT,
+        default="upload",
+        sentence="The name of the file, for messages, and for the format where the content does not tell it.",
+    ),
+    *(
+        Parameter(name=name, kind=TEXT, sentence=f"{sentence.rstrip('.')}.", repeatable=name == "where")
+        for name, sentence in OPTIONS.items()
+    ),
+)
+
+#: The parameters of a description.
+INSPECT: Final[tuple[Parameter, ...]] = (
+    *FILE,
+    Parameter(
+        name="maxPoints",
+        kind=POINTS,
+        default=2000,
+        sentence="At most so many rows of the light curve of each series, for a plot.",
+    ),
+)
+
+#: The parameters of a file that is stored.
+STORE: Final[tuple[Parameter, ...]] = (*FILE, *parameters.UPLOAD)
+
+
+class _FileHandler(UploadHandler):
+    """A handler whose body is a file of any format, with options of reading and fields of the series in the query."""
+
+    takes_any_file: ClassVar[bool] = True
+
+    @contextmanager
+    def sent(self, accepted: tuple[Parameter, ...]) -> Iterator[tuple[SentFile, dict[str, Any], dict[str, Any]]]:
+        """Yield the file, the fields and the other parameters; call it in a thread.
+
+        Raises
+        ------
+        InvalidError, TooLargeError
+        """
+        known = {parameter.name for parameter in accepted}
+        arguments = self.arguments()
+        values = parameters.read({name: texts for name, texts in arguments.items() if name in known}, accepted)
+        fields = fields_of_texts({name: texts for name, texts in arguments.items() if name not in known})
+        for name in fields:
+            if name not in SETTABLE:
+                message = f"Unknown parameter {name!r:.60}.{suggestion(name, (*known, *SETTABLE))}"
+                raise InvalidError(message, fields={name[:60]: [message]})
+        require_short_fields(fields, LONGEST_FIELDS * self.services.config.limits.metadata)
+        names = (*OPTIONS, *SHARED)
+        options = {name: value for name, value in {**values, **fields}.items() if name in names}
+        given = {name: value for name, value in fields.items() if name not in names}
+        with self.content() as content:
+            yield SentFile(content, PurePosixPath(values["filename"]).name or "upload", options), given, values
+
+
+class InspectHandler(_FileHandler):
+    """A file that is described."""
+
+    needs: ClassVar = {"POST": requirement_of(Archive.create)}
+
+    @Contract(query=INSPECT, body="File", gives="Inspected")
+    async def post(self) -> None:
+        """Describe a file: what each column is taken for and why, times, filters, limits, and what an upload needs."""
+
+        def inspect() -> Any:
+            with self.sent(INSPECT) as (file, fields, values):
+                return self.services.file_uploads.inspect(self.principal, file, fields, values["maxPoints"])
+
+        await self.reply(inspect, heavy=True)
+
+
+class FileUploadHandler(_FileHandler):
+    """A file that becomes a series."""
+
+    needs: ClassVar = {"POST": requirement_of(Archive.create)}
+
+    @Contract(
+        query=STORE,
+        body="File",
+        gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
+        fails=(DuplicateError, InDoubtError, QuotaExceededError, NotAdoptedError),
+    )
+    async def post(self) -> None:
+        """Create the series in a file of any format; the fields that it does not tell are query parameters."""
+
+        def create() -> dict[str, Any]:
+            with self.sent(STORE) as (file, fields, values):
+                if values["dryRun"]:
+                    return self.services.file_uploads.preview(self.principal, file, fields, values.get("maxPoints"))
+                created = self.services.file_uploads.create(self.principal, file, fields)
+            self.shared.metrics.uploaded()
+            return {"id": created.id, "warnings": created.warnings}
+
+        await self.reply(create, heavy=True)

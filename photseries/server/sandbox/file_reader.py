@@ -1,0 +1,157 @@
+"""The fork server that knows every format, and the child that reads one file with the readers of the client.
+
+Only this module of the service imports a reader, and only in its own process: it preloads pandas, astropy and pyarrow,
+reads files of the service's own once, and then forks a child for each upload, which can import nothing more.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import json
+import pkgutil
+import sys
+import zoneinfo
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import orjson
+import pandas as pd
+
+from photseries import formats
+from photseries.extras import is_installed
+from photseries.formats import READERS, WRITERS, Reading, ReadOptions, json_columns, read_bytes
+from photseries.formats.inspection import described, inspect, selecting
+from photseries.formats.options import invalid
+from photseries.hdf5 import stored_file
+from photseries.hdf5.limits import Limits
+from photseries.lightcurve.calibration import calibration_of
+from photseries.lightcurve.cutting import curve_to_show
+from photseries.lightcurve.samples import unit_of
+from photseries.server.sandbox import confine, worker
+from photseries.server.sandbox.wire import Found
+
+__all__ = ["main", "read"]
+
+#: Workbooks are read by a package that is not preloaded.
+_FORMATS: Final = {name: one for name, one in READERS.items() if name != "excel"}
+
+#: How many series of a file are described.
+MOST_SERIES: Final = 100
+
+#: What the readers import when they need it.
+_PRELOADED: Final = (
+    "astropy.io.ascii", "astropy.io.fits", "astropy.io.votable", "astropy.table", "astropy.time", "astropy.timeseries",
+    "astropy.units", "pyarrow.ipc", "pyarrow.parquet", "tsdownsample",
+)  # fmt: skip
+
+#: Texts whose layouts are parsed by code that the files of the service's own do not reach.
+_TEXTS: Final = (
+    b"mjd,mag,magerr,filter\n60000.5,18.1,>0.1,zg\n60001.5,18,1D-1,zg\n",
+    b"|mjd    |mag |\n|double |real|\n|d      |mag |\n|null   |null|\n 60000.5 18.1\n 60001.5 18.2\n",
+    b"#time flux\n2023-01-01T00:00:00 1.0\n2023-01-02T00:00:00 1.1\n",
+)
+
+
+def read(image: memoryview, limits: Limits) -> Found:
+    """Describe the series of a file, or make the one series in it an HDF5 file.
+
+    Parameters
+    ----------
+    image : memoryview
+        The length of a request (8 bytes), the request as JSON (``name`` of the file, ``options`` of reading, ``fields``
+        that the user gives, ``points`` of the light curve that a description has, None to read), and the file.
+    limits : Limits
+
+    Returns
+    -------
+    Found
+        ``series`` and ``more`` (how many are not described), or ``fields`` (with those given), ``filter``, ``warnings``
+        and the file.
+
+    Raises
+    ------
+    InvalidError
+        When it cannot be read with these options, or has several series to read.
+    StartError
+        When a package is not installed.
+    """
+    begin = 8 + int.from_bytes(image[:8], "little")
+    request = json.loads(bytes(image[8:begin]))
+    options = ReadOptions.of_texts(request["options"])
+    get = partial(read_bytes, bytes(image[begin:]), request["name"], most_inflated=limits.table, formats=_FORMATS)
+    if request["points"] is None:
+        return _as_file(_one(get(options=options), options), request["fields"], limits)
+    found, needed = inspect(lambda those: get(options=those), options)
+    series = [_about(one, selecting(one, needed), request) for one in found[:MOST_SERIES]]
+    return Found(_plain({"series": series, "more": len(found) - len(series)}))
+
+
+def _one(found: tuple[Reading, ...], options: ReadOptions) -> Reading:
+    if len(found) > 1:
+        column = options.split_by
+        raise invalid(
+            f"split_by makes {len(found)} series, and a request stores one: select the rows of each in place of it, "
+            f"as by where={column}={found[0].part}."
+        )
+    return found[0]
+
+
+def _as_file(reading: Reading, given: Mapping[str, Any], limits: Limits) -> Found:
+    blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
+    about = {"fields": reading.merged(given), "filter": reading.filter, "warnings": reading.warnings}
+    return Found(_plain(about), blob)
+
+
+def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -> dict[str, Any]:
+    metadata = {**reading.file_metadata, **reading.merged(request["fields"])}
+    calibration = calibration_of(metadata)
+    needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
+    return {
+        **described(reading, request["fields"]),
+        "options": needed,
+        **calibration.described(unit_of(reading.frame, calibration)),
+        "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, request["points"]))),
+    }
+
+
+def _plain(about: Mapping[str, Any]) -> Any:
+    return orjson.loads(orjson.dumps(about, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+
+
+def _warm_up() -> None:
+    """Run the readers, so that they import what they need while a module can still be opened."""
+    for name in ("utf-16", "utf-8-sig"):
+        codecs.lookup(name)
+    zoneinfo.ZoneInfo("UTC")
+    for name in (*_PRELOADED, *(f"{formats.__name__}.{one.name}" for one in pkgutil.iter_modules(formats.__path__))):
+        try:
+            importlib.import_module(name)
+        except ImportError:  # a package that is not installed: files that need it are refused
+            continue
+    if is_installed("astropy"):
+        from astropy.units import Unit
+
+        for form in ("generic", "fits", "vounit", "cds", "ogip"):  # each builds its parser when it first parses
+            Unit("m / s", format=form, parse_strict="silent")
+    frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None]})
+    metadata = {"time_scale": "utc", "time_refpos": "geocenter", "flux_unit": "mJy"}
+    files = [one.writer.write(frame, metadata) for one in WRITERS.values() if one.writer and one.name in _FORMATS]
+    for content in (*files, *_TEXTS):
+        request = json.dumps({"name": "own", "options": {}, "fields": {}, "points": 4}).encode()
+        try:
+            read(memoryview(len(request).to_bytes(8, "little") + request + content), Limits())
+        except Exception:  # noqa: S112  it is run for its imports
+            continue
+
+
+def main(arguments: dict[str, Any]) -> None:
+    """Run the fork server; see :func:`photseries.server.sandbox.worker.main`."""
+    _warm_up()
+    worker.main(arguments, read=_read_alone, layers=confine.PARSING)
+
+
+def _read_alone(image: memoryview, limits: Limits) -> Found:
+    sys.meta_path.clear()  # an import that is left fails, where opening the module would end the child
+    return read(image, limits)
