@@ -159,17 +159,26 @@ def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
     assert page.get_by_label("Radius").get_attribute("aria-invalid") == "true"
 
 
-def test_a_file_is_looked_at_corrected_and_stored(page, service, world, watch, admin):
-    watch.expect("status of 400")
+def fill_in(page, world, name):
+    """Type the fields of a series of this name."""
+    for field, value in world.fields(series_name=name, ra=10, dec=-20, exp_time=30).items():
+        if field == "instrument_id":
+            page.locator("#f-instrument_id").select_option("TESS")
+        else:
+            page.locator(f"#f-{field}").fill(str(value))
+
+
+def test_a_file_is_looked_at_corrected_and_stored(page, world, admin):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(TESS)
-    page.get_by_text("Must supply an obj_id").wait_for()
-    page.get_by_label("obj_id", exact=True).fill("star")
-    page.get_by_label("instrument_id").select_option("TESS")
-    page.get_by_text("TESS_2_1_2, from the file").wait_for()
+    page.get_by_text("Still needed: Source, Instrument.").wait_for()
+    assert page.locator("[aria-invalid]").count() == 0
+    assert page.get_by_label("Series", exact=True).input_value() == "TESS_2_1_2"
+    page.get_by_label("Source", exact=True).fill("star")
+    page.get_by_label("Instrument", exact=True).select_option("TESS")
     page.get_by_text("399 of 18,699 rows have no brightness").wait_for()
     page.locator("#curve .bk-Figure").wait_for()
-    page.get_by_label("series_name").fill("corrected")
+    page.get_by_label("Series", exact=True).fill("corrected")
     page.get_by_text("Nothing is stored yet").wait_for()
     assert barriers(page) == {}
     page.get_by_role("button", name="Store").click()
@@ -187,10 +196,7 @@ def test_a_file_is_looked_at_corrected_and_stored(page, service, world, watch, a
 
 def test_a_text_file_becomes_columns(page, world, admin):
     sign_in(page, world.tokens["anna"], "/upload")
-    fields = world.fields(series_name="typed", ra=10, dec=-20, exp_time=30)
-    for name in ("obj_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter"):
-        page.get_by_label(re.compile(rf"^{name}\b")).fill(str(fields[name]))
-    page.get_by_label("instrument_id").select_option("TESS")
+    fill_in(page, world, "typed")
     content = b"# a comment\nmjd,mag,magerr,note\n59000.5,18.25,0.01,a\n59001.5,,0.02,b\n"
     page.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": content})
     page.get_by_text("Nothing is stored yet").wait_for()
@@ -202,16 +208,13 @@ def test_a_text_file_becomes_columns(page, world, admin):
 
 def test_no_dry_run_comes_between_when_a_series_is_being_stored(page, world):
     sign_in(page, world.tokens["anna"], "/upload")
-    fields = world.fields(series_name="typed at the last moment", ra=10, dec=-20, exp_time=30)
-    for name in ("obj_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter"):
-        page.get_by_label(re.compile(rf"^{name}\b")).fill(str(fields[name]))
-    page.get_by_label("instrument_id").select_option("TESS")
+    fill_in(page, world, "typed at the last moment")
     page.locator("#file").set_input_files({"name": "a.csv", "mimeType": "text/csv", "buffer": b"mjd,mag\n59000.5,18\n"})
     page.get_by_text("Nothing is stored yet").wait_for()
     page.wait_for_timeout(1000)
     held = []
     page.route("**/api/photometric_series**", lambda route: held.append(route))
-    page.get_by_label(re.compile(r"^exp_time\b")).fill("60")
+    page.get_by_label("Exposure time").fill("60")
     page.get_by_role("button", name="Store").click()
     page.wait_for_timeout(1000)
     assert ["dryRun" in route.request.url for route in held] == [False]

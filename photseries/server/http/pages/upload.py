@@ -1,11 +1,12 @@
-"""The page on which a light curve is looked at before it is stored."""
+"""The page on which light curves are looked at before they are stored."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from photseries.fields import FIELDS, METADATA
+from photseries.formats.options import OPTIONS
 from photseries.formats.registry import READERS
 from photseries.server.archive import Archive
 from photseries.server.http.pages.page import PageHandler
@@ -15,8 +16,29 @@ __all__ = ["UploadPageHandler"]
 
 _MOST_LISTED = 500
 
-#: The formats that the page takes.
-_TAKEN = ("hdf5", "csv", "tsv", "text")
+#: Endings of compressed files, whatever is in them.
+_COMPRESSED: Final = (".gz", ".bz2", ".xz")
+
+#: What the options of reading are called: the columns with a meaning, by their role, and everything else.
+_ROLES: Final[Mapping[str, tuple[str, str]]] = {
+    "mjd": ("time_col", "Time"),
+    "mag": ("mag_col", "Magnitude"),
+    "magerr": ("magerr_col", "Error of the magnitude"),
+    "flux": ("flux_col", "Flux"),
+    "fluxerr": ("fluxerr_col", "Error of the flux"),
+    "filter": ("filter_col", "Filters"),
+}
+_LABELS: Final[Mapping[str, str]] = {
+    "time_format": "Time format",
+    "zero_point": "Zero point",
+    "filter_map": "Bandpass of each filter",
+    "where": "Only rows with",
+    "split_by": "One series for each",
+    "limit": "Rows with limits",
+    "names": "Names of the columns",
+    "table": "Table",
+    "format": "File format",
+}
 
 
 class UploadPageHandler(PageHandler):
@@ -26,7 +48,7 @@ class UploadPageHandler(PageHandler):
     plots: ClassVar[bool] = True
 
     async def get(self) -> None:
-        """Show the form for an upload."""
+        """Show the form for uploads."""
         await self.show("upload.html", self._values)
 
     def _values(self) -> Mapping[str, Any]:
@@ -35,10 +57,13 @@ class UploadPageHandler(PageHandler):
             for kind in ("instrument", "sources", "groups")
         }
         own = self.principal.own_group_id
+        suffixes = [suffix for name, one in READERS.items() if name != "excel" for suffix in one.suffixes]
         return {
+            "accepted": ",".join((*suffixes, *_COMPRESSED)),
+            "roles": [(role, name, label, OPTIONS[name]) for role, (name, label) in _ROLES.items()],
+            "options": [(name, label, OPTIONS[name]) for name, label in _LABELS.items()],
             "needed": [FIELDS[name] for name in METADATA if FIELDS[name].required],
             "others": [FIELDS[name] for name in METADATA if not FIELDS[name].required],
-            "accepted": ",".join(suffix for name in _TAKEN for suffix in READERS[name].suffixes),
             "filters": self.services.archive.filters,
             "instruments": listed["instrument"],
             "sources": listed["sources"],

@@ -1,191 +1,272 @@
-// A dry run of an upload after every change, until it is stored.
+// Files are described by the service as soon as they are chosen, tried when nothing is missing, and stored on demand.
+// An entry of the queue is a series: a file has several where it has several filters.
 
 import { ask, later, say } from "./api.js";
+import { fill, given, labelOf, mark, showRoles, typed, worded } from "./upload_form.js";
 import { Stage } from "./stage.js";
-import { columnsOf, object } from "./table.js";
 
-const HDF5 = "\x89HDF\r\n\x1a\n"; // how such a file begins
 const element = (id) => document.getElementById(id);
-const fields = element("fields");
-let file = null;
-let table = null; // of a text file
-let running = null;
+const made = (tag, properties, ...children) => {
+  const node = Object.assign(document.createElement(tag), properties);
+  node.append(...children);
+  return node;
+};
 const stage = new Stage(element("curve"));
-const soon = later(dry, 500);
+let files = [];
+let queue = []; // { file, about, cell, row, id }
+let shown = null;
+let unread = null; // why some files cannot be read
+let running = null;
 
-// What is typed into a form, by name, as JSON: where JSON is meant, with all the digits that it has.
-function values(form) {
-  const given = {};
-  for (const input of form.elements) {
-    if (!input.name || input.type === "checkbox" || !input.value.trim()) continue;
-    const text = input.value.trim();
-    given[input.name] = "json" in input.dataset && isJson(text) ? text : JSON.stringify(text);
+const SERIES = "/api/photometric_series";
+
+function send(path, file, { fields, options }, more, signal) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries({ filename: file.name, ...options, ...fields, ...more })) {
+    for (const one of Array.isArray(value) ? value : [value]) query.append(name, typeof one === "object" ? JSON.stringify(one) : one);
   }
-  const shared = [...form.querySelectorAll("[name=group_ids]:checked")].map((box) => Number(box.value));
-  if (shared.length) given.group_ids = JSON.stringify(shared);
-  return given;
+  return ask(`${SERIES}/${path}?${query}`, { method: "POST", body: file, signal, headers: { "Content-Type": "application/octet-stream" } });
 }
 
-function isJson(text) {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}
+// The options that read one entry of the queue, and the fields typed for all.
+const asked = (entry) => ({ fields: given().fields, options: entry.about.options });
 
-function send(query, signal) {
-  const given = Object.entries(values(fields));
-  const to = { method: "POST", signal };
-  if (table) return ask("/api/photometric_series", { ...to, query, body: object([...given, ["data", table.json]]) });
-  const texts = given.map(([name, json]) => [name, json.startsWith('"') ? JSON.parse(json) : json]);
-  return ask("/api/photometric_series", {
-    ...to, query: { ...Object.fromEntries(texts), ...query }, body: file, headers: { "Content-Type": "application/x-hdf5" },
-  });
-}
+const lacking = ({ about }) => {
+  const { fields } = given();
+  return about.missing.filter((name) => !(name in fields));
+};
 
-// Says at each field what is wrong with it, or from where its value comes.
-function mark(problems, found = {}, sources = {}) {
-  for (const place of fields.querySelectorAll("[data-field]")) {
-    const name = place.dataset.field;
-    const input = place.querySelector("input, select");
-    const [why, from] = place.querySelectorAll(".why, .from");
-    why.textContent = problems[name]?.join(" ") ?? "";
-    why.hidden = !why.textContent;
-    if (why.hidden) input.removeAttribute("aria-invalid");
-    else input.setAttribute("aria-invalid", "true");
-    const said = { inferred: "from the columns", file: "from the file" }[sources[name]];
-    from.textContent = said && !input.value ? `${typeof found[name] === "object" ? JSON.stringify(found[name]) : found[name]}, ${said}` : "";
-    from.hidden = !from.textContent;
-  }
+function setState(entry, text, link) {
+  entry.cell.replaceChildren(link ? made("a", { href: link, textContent: text }) : text);
 }
 
 function fact(label, value) {
-  const row = document.createElement("div");
-  for (const [tag, text] of [["dt", label], ["dd", value]]) row.append(Object.assign(document.createElement(tag), { textContent: text }));
-  return row;
+  return made("div", {}, made("dt", { textContent: label }), made("dd", { textContent: value }));
 }
 
-async function preview({ warnings, statistics, columns: types, metadata, sources, light_curve: curve, brightness: unit, label }) {
-  mark({}, metadata, sources);
+async function show(entry) {
+  shown = entry;
+  const { about } = entry;
+  for (const one of queue) one.row.ariaCurrent = one === entry ? "true" : null;
   element("preview").hidden = false;
-  element("warnings").replaceChildren(...[...(table?.warnings ?? []), ...warnings].map((text) => Object.assign(document.createElement("li"), { textContent: text })));
-  const short = (value) => (typeof value === "number" ? Number(value.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 6 }) : String(value));
-  const shown = ["num_exp", "num_detected", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "median_snr"];
+  element("warnings").replaceChildren(...about.warnings.map((text) => made("li", { textContent: worded(text) })));
+  const filters = Object.entries(about.filters).map(([name, rows]) => `${name} (${rows.toLocaleString("en")})`).join(", ");
   element("facts").replaceChildren(
-    ...shown.filter((name) => statistics[name] !== null).map((name) => fact(name, name.startsWith("mjd") ? statistics[name].toFixed(5) : short(statistics[name]))),
-    fact("columns", Object.entries(types).map(([name, type]) => `${name} (${type})`).join(", ")),
+    fact("Survey", about.survey ?? "not recognised"),
+    fact("Rows", about.rows.toLocaleString("en")),
+    fact("First time", about.first.replace("T", " ")),
+    fact("Last time", about.last.replace("T", " ")),
+    ...(filters ? [fact("Filters in the file", filters)] : []),
+    fact("Columns", about.names.join(", ")),
   );
+  showRoles(about);
+  fill(about.fields, about.filter, about.filter_map?.split("=")[1].replace("FILTER", ""));
+  mark({});
+  const { light_curve: curve, brightness: unit, label } = about;
   const chart = await stage.show({ xLabel: "MJD [d]", yLabel: label, inverted: unit === "mag", height: 260 });
   chart.setWhole(Math.min(...curve.mjd), Math.max(...curve.mjd));
   chart.setWindow(...chart.whole);
-  chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3, line: curve.mjd.length < 0.9 * statistics.num_detected }], { fit: true });
+  chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3 }], { fit: true });
 }
 
-// No dry run, under way or waiting for the typing to end, changes the page after this.
-function settle() {
+// No request under way changes the page after this.
+function begin() {
   soon.cancel();
+  again.cancel();
   running?.abort();
-}
-
-async function dry() {
-  if (!file) return;
-  settle();
-  const mine = new AbortController();
-  running = mine;
+  running = new AbortController();
   element("store").disabled = true;
-  element("state").textContent = "Looking at it…";
-  try {
-    const found = await send({ dryRun: "true", maxPoints: 2000 }, mine.signal);
-    if (mine.signal.aborted) return;
-    await preview(found);
-    if (mine.signal.aborted) return;
-    say(null);
-    element("store").disabled = found.exists !== null;
-    element("state").textContent = found.exists === null ? "Nothing is stored yet." : "A series with these names exists already.";
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    mark(error.fields ?? {});
-    const elsewhere = Object.keys(error.fields ?? {}).some((name) => !fields.querySelector(`[data-field="${CSS.escape(name)}"]`));
-    say(!error.fields || !Object.keys(error.fields).length || elsewhere ? error : null);
-    element("state").textContent = "Something is missing or wrong; see above.";
-  }
+  return running.signal;
 }
 
-// Takes another file; nothing on the page speaks of the one before, nor can that be stored.
-async function choose(given) {
-  if (!given) return;
-  settle();
-  const mine = new AbortController();
-  running = mine;
-  file = table = null;
+// Has the service describe all files, with the options that are typed.
+async function inspect() {
+  const signal = begin();
+  queue = [];
+  element("files").replaceChildren();
+  element("queue").hidden = files.length < 2;
+  element("preview").hidden = true;
   say(null);
   mark({});
-  element("preview").hidden = true;
-  element("store").disabled = true;
-  element("state").textContent = "Reading it…";
-  element("chosen").textContent = `${given.name}, ${(given.size / 1024).toLocaleString("en", { maximumFractionDigits: 0 })} KiB`;
-  try {
-    const read = await taken(given);
-    if (mine.signal.aborted) return;
-    [file, table] = [given, read];
+  const refused = [];
+  for (const [number, file] of files.entries()) {
+    element("state").textContent = files.length > 1 ? `Reading file ${number + 1} of ${files.length}…` : "Reading it…";
+    try {
+      const { series, more } = await send("inspect", file, given(), { maxPoints: 2000 }, signal);
+      if (signal.aborted) return;
+      for (const about of series) add(file, about);
+      if (more) refused.push(`${file.name} has ${more} more series; upload it by the command.`);
+    } catch (error) {
+      if (signal.aborted) return;
+      refused.push(worded(error.message));
+      const row = made("tr", {}, made("th", { textContent: file.name, scope: "row" }), made("td"), made("td"), made("td", { textContent: "cannot be read" }));
+      element("files").append(row);
+      element("reading").hidden = false;
+    }
+  }
+  unread = refused.length ? new Error(refused.join(" ")) : null;
+  say(unread);
+  if (!queue.length) {
+    element("state").textContent = "Change how it is read, or choose another file.";
+    return;
+  }
+  await show(queue[0]);
+  if (!signal.aborted) await dry();
+}
+
+function add(file, about) {
+  const cell = made("td", { textContent: "not stored" });
+  const open = made("button", { type: "button", className: "quiet", textContent: file.name });
+  const row = made("tr", {}, made("th", { scope: "row" }, open), made("td", { textContent: about.filter ?? "" }), made("td", { textContent: about.rows.toLocaleString("en") }), cell);
+  const entry = { file, about, cell, row, id: null };
+  open.addEventListener("click", async () => {
+    await show(entry);
     await dry();
+  });
+  element("files").append(row);
+  queue.push(entry);
+  element("queue").hidden = queue.length < 2 && files.length < 2;
+}
+
+// Tries the series that is shown, when nothing is missing.
+async function dry() {
+  if (!shown) return;
+  const signal = begin();
+  mark({});
+  const left = lacking(shown);
+  if (left.length) {
+    element("state").textContent = `Still needed: ${left.map(labelOf).join(", ")}.`;
+    return;
+  }
+  element("state").textContent = "Looking at it…";
+  try {
+    const found = await send("file", shown.file, asked(shown), { dryRun: true }, signal);
+    if (signal.aborted) return;
+    say(unread);
+    element("warnings").replaceChildren(...found.warnings.map((text) => made("li", { textContent: worded(text) })));
+    ready(found.exists === null ? "Nothing is stored yet." : "A series with these names exists already.", found.exists === null || queue.length > 1);
   } catch (error) {
-    if (mine.signal.aborted) return;
-    say(error);
-    element("state").textContent = "Choose another file.";
+    if (signal.aborted) return;
+    refuse(error);
   }
 }
 
-// The table of a text file, or null where it is HDF5, which the service reads.
-async function taken(given) {
-  const begin = String.fromCharCode(...new Uint8Array(await given.slice(0, HDF5.length).arrayBuffer()));
-  if (begin === HDF5) return null;
-  const endings = element("file").accept.split(",").filter((ending) => !/^\.h/.test(ending));
-  if (endings.some((ending) => given.name.toLowerCase().endsWith(ending))) return columnsOf(given);
-  throw new Error(`${given.name} is no HDF5, nor text by its name. The command photseries upload reads more: FITS, Parquet, ECSV, VOTable, gzip.`);
+function ready(text, can) {
+  element("state").textContent = text;
+  element("store").disabled = !can;
+}
+
+function refuse(error) {
+  const problems = error.fields ?? {};
+  const names = Object.keys(problems);
+  if (names.length === 1 && names[0] === "obj_id" && element("make-sources").checked) {
+    ready("Nothing is stored yet. The source will be made.", true);
+    return;
+  }
+  mark(problems);
+  const elsewhere = names.some((name) => !element("fields").querySelector(`[data-field="${CSS.escape(name)}"]`));
+  say(!names.length || elsewhere ? new Error(worded(error.message)) : null);
+  element("state").textContent = "Something is missing or wrong; see above.";
+}
+
+async function storeOne(entry) {
+  const wanted = asked(entry);
+  const all = { ...entry.about.fields, ...wanted.fields };
+  try {
+    return await send("file", entry.file, wanted, {});
+  } catch (error) {
+    if (!error.fields?.obj_id || !element("make-sources").checked) throw error;
+    await ask("/api/sources", { method: "POST", body: JSON.stringify({ id: all.obj_id, ra: Number(all.ra), dec: Number(all.dec) }) });
+    return send("file", entry.file, wanted, {});
+  }
 }
 
 async function store() {
-  settle();
-  element("store").disabled = true;
-  element("state").textContent = "Storing…";
-  try {
-    const { id } = await send({});
-    location.assign(`/series/${id}`);
-  } catch (error) {
-    mark(error.fields ?? {});
-    say(error);
-    element("state").textContent = "Nothing was stored.";
-    element("store").disabled = false;
+  begin();
+  const left = queue.filter((entry) => entry.id === null);
+  const bar = element("progress");
+  Object.assign(bar, { max: left.length, value: 0, hidden: left.length < 2 });
+  let failed = null;
+  for (const [number, entry] of left.entries()) {
+    element("state").textContent = left.length > 1 ? `Storing ${number + 1} of ${left.length}…` : "Storing…";
+    try {
+      entry.id = (await storeOne(entry)).id;
+      setState(entry, "stored", `/series/${entry.id}`);
+    } catch (error) {
+      failed = { entry, error };
+      setState(entry, worded(error.message));
+    }
+    bar.value = number + 1;
   }
+  const stored = queue.filter((entry) => entry.id !== null);
+  if (!failed && queue.length === 1) {
+    location.assign(`/series/${queue[0].id}`);
+    return;
+  }
+  if (!failed) {
+    element("state").textContent = `All ${stored.length} series are stored.`;
+    return;
+  }
+  await show(failed.entry);
+  refuse(failed.error);
+  say(new Error(worded(failed.error.message)));
+  ready(stored.length ? `${stored.length} of ${queue.length} series are stored.` : "Nothing was stored.", true);
 }
 
 async function make(event) {
   event.preventDefault();
   const form = event.target;
   const said = form.querySelector("output");
+  const values = typed(form);
+  for (const name of ["ra", "dec"]) if (name in values && !Number.isNaN(Number(values[name]))) values[name] = Number(values[name]);
   try {
-    const { id } = await ask(`/api/${form.dataset.kind}`, { method: "POST", body: object(Object.entries(values(form))) });
-    element(form.dataset.list).append(new Option(form.elements.name?.value.trim() ?? id, id));
-    element(form.dataset.kind === "sources" ? "f-obj_id" : "f-instrument_id").value = id;
+    const { id } = await ask(`/api/${form.dataset.kind}`, { method: "POST", body: JSON.stringify(values) });
+    const chosen = element(form.dataset.chosen);
+    (chosen.list ?? chosen).append(new Option(values.name ?? id, id));
+    chosen.value = id;
+    chosen.dispatchEvent(new Event("input", { bubbles: true }));
     said.textContent = "Made, and chosen above.";
     form.reset();
-    dry();
   } catch (error) {
     said.textContent = error.message;
   }
 }
 
-element("file").addEventListener("change", ({ target }) => choose(target.files[0]));
+function choose(list) {
+  files = [...list];
+  if (!files.length) return;
+  shown = null;
+  const size = files.reduce((sum, file) => sum + file.size, 0) / 1024;
+  const name = files.length === 1 ? files[0].name : `${files.length} files`;
+  element("chosen").textContent = `${name}, ${size.toLocaleString("en", { maximumFractionDigits: 0 })} KiB`;
+  inspect();
+}
+
+// The new source is most likely the one of the series.
+function propose(form) {
+  for (const [name, field] of [["id", "obj_id"], ["ra", "ra"], ["dec", "dec"]]) {
+    const input = form.elements[name];
+    if (input && !input.value) input.value = element(`f-${field}`).value;
+  }
+}
+
+const soon = later(dry, 500);
+const again = later(inspect, 700);
+element("file").addEventListener("change", ({ target }) => choose(target.files));
 for (const name of ["dragover", "drop"]) {
   document.addEventListener(name, (event) => {
     event.preventDefault();
-    if (name === "drop") choose(event.dataTransfer.files[0]);
+    if (name === "drop") choose(event.dataTransfer.files);
   });
 }
-fields.addEventListener("input", soon);
-fields.addEventListener("submit", (event) => event.preventDefault());
+element("fields").addEventListener("input", ({ target }) => {
+  const reads = ["flux_unit", "magsys", "time_scale", "time_refpos"].includes(target.name);
+  if (files.length) (reads ? again : soon)();
+});
+element("reading").addEventListener("input", () => again());
+for (const form of document.querySelectorAll("form:not(.make)")) form.addEventListener("submit", (event) => event.preventDefault());
 element("store").addEventListener("click", store);
-for (const form of document.querySelectorAll(".make")) form.addEventListener("submit", make);
+for (const form of document.querySelectorAll(".make")) {
+  form.addEventListener("submit", make);
+  form.closest("details").addEventListener("toggle", () => propose(form));
+}
