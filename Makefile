@@ -79,8 +79,9 @@ test-vo: setup ## Test the services of the Virtual Observatory, with STILTS, whi
 hostile: setup ## Put every attack, and every valid variation, to a running service.
 	$(BIN)/python -m tests.hostile
 
-fuzz: setup ## Put mutated files to the reader: make fuzz MINUTES=5
+fuzz: setup ## Put mutated files to the readers of all formats: make fuzz MINUTES=5
 	$(BIN)/python -m tests.hostile.fuzz $(or $(MINUTES),1) $(ARGS)
+	FUZZ_MINUTES=$(or $(MINUTES),1) $(BIN)/python -m pytest tests/formats/test_damaged.py
 
 interface: setup ## Put every boundary of the interface, as it describes itself, to a running service.
 	INTERFACE=all $(BIN)/python -m pytest tests/server/http/test_openapi.py -k machine $(ARGS)

@@ -27,6 +27,9 @@ _FLAGS: Final = (
     "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
     "non_detection", "limit_flag", "ul", "d:tag", "l_mag", "l_vmag", "upperlim",
 )  # fmt: skip
+#: Columns that tell whether a difference of images is positive, in lower case.
+_POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
+_FALSE: Final = ("f", "false", "0", "-1")
 _TRUE: Final = ("t", "true", "1", "y", "yes", "<", ">", "upperlim", "upperlimit", "ul")
 
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
@@ -87,12 +90,13 @@ def measured(
         When a cell is neither a number nor a limit.
     """
     values, limits = _numbers(frame[column], column)
+    negative = _negative(frame, values) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
     marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column)
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
-    none = _no_values(values, role)
+    none = _no_values(values, role) | negative
     marked &= ~none
     limits = np.where(marked, values, limits)
     kept = np.isfinite(limits)
@@ -106,6 +110,17 @@ def measured(
     is_new = is_text(frame[column]) or (error is not None and is_text(frame[error]))
     changed = is_new or bool(absent.any()) or len(warnings) > 0
     return Measured(_without(values, absent), errors, limits, warnings, changed)
+
+
+def _negative(frame: pd.DataFrame, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Return the rows whose magnitude is that of a negative flux: ``isdiffpos`` of alerts, ATLAS's negative ones."""
+    found = np.zeros(len(values), bool)
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    if (name := next((lower[one] for one in _POSITIVE if one in lower), None)) is not None:
+        found |= frame[name].map(lambda cell: str(cell).strip().lower().removesuffix(".0")).isin(_FALSE).to_numpy(bool)
+    if "ujy" in lower and frame[lower["ujy"]].dtype.kind in "fi":
+        found |= (frame[lower["ujy"]].to_numpy(np.float64) < 0) & (values < 0)
+    return found & np.isfinite(values)
 
 
 def limit_column(frame: pd.DataFrame) -> str | None:
@@ -187,7 +202,7 @@ def _told(none: npt.NDArray[Any], column: str, limits: int, role: str) -> tuple[
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))
         warnings.append(f"{none.size} of the values of {column} stand for no measurement, and became null: {shown}.")
     if limits:
-        kept = {"mag": f"became null, with the limit in {LIMITING_MAG}", "": "were left out with their rows"}
-        became = kept.get(role, "became null")
+        kept = {"": "were left out with their rows"}
+        became = kept.get(role, f"became null, with the limit in {LIMITING_MAG} where it is a magnitude")
         warnings.append(f"{limits} of the values of {column} are upper limits (fainter than), and {became}.")
     return tuple(warnings)

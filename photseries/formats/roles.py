@@ -15,7 +15,7 @@ from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import flux_unit_of
 from photseries.surveys import Survey
 
-__all__ = ["GUESSED", "KNOWN", "TIME_ROLE", "named_unit", "renamed", "roles_of", "usual_time"]
+__all__ = ["GUESSED", "KNOWN", "TIME_ROLE", "named_unit", "renamed", "roles_of", "unknown_unit", "usual_time"]
 
 TIME_ROLE: Final = "mjd"
 
@@ -78,6 +78,12 @@ def named_unit(name: str) -> tuple[str, str | None]:
         return found["name"], flux_unit_of(found["unit"].replace("µ", "u").replace("μ", "u")).name
     except ValueError:
         return found["name"], None
+
+
+def unknown_unit(name: str) -> str | None:
+    """Return what stands in brackets in the name of a column, where that is no known unit of flux."""
+    found = _BRACKETS.fullmatch(name)
+    return found["unit"] if found is not None and named_unit(name)[1] is None else None
 
 
 def roles_of(
@@ -231,11 +237,15 @@ def _error_names(value: str) -> Iterator[str]:
     """Yield names, in lower case, that the error of a value may have: psfFluxErr, duJy, e_Vmag, rel_flux_err_T1."""
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
         stem, _, rest = name.rpartition("_")
-        for word in ("err", "error", "unc", "uncertainty", "sigma"):
+        head, _, tail = name.partition("_")
+        for word in ("err", "error", "unc", "uncertainty", "sigma", "dev"):
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
+            yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
+        yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
         yield from (
             f"sigma{name.removeprefix('mag')}",
             f"e_{name}",
+            f"e{name}",
             f"d{name}",
             f"d_{name}",
             f"s{name}",

@@ -31,14 +31,15 @@ from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions, Unit, invalid
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
-from photseries.formats.roles import GUESSED, KNOWN, TIME_ROLE, named_unit, renamed, roles_of, usual_time
-from photseries.formats.selection import Part, bandpass, parts_of
+from photseries.formats.roles import GUESSED, KNOWN, TIME_ROLE, named_unit, renamed, roles_of, unknown_unit, usual_time
+from photseries.formats.selection import Part, bandpass, counts_of, parts_of
 from photseries.formats.times import Times, require_mjd, times_of
 from photseries.formats.units import in_known_units, units_to_bring
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
-from photseries.lightcurve.table import FLUXERR, MAGERR
+from photseries.lightcurve.photometry import flux_to_mag
+from photseries.lightcurve.table import FLUXERR, MAGERR, is_text
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 from photseries.surveys import Survey, recognise
 
@@ -102,6 +103,13 @@ def _without_fluxes(altdata: Any) -> dict[str, Any]:
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
+def _unit_column(frame: pd.DataFrame) -> str | None:
+    """Return a column that has the one unit of all fluxes in words, or None."""
+    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
+    found = [lower[name] for name in ("flux_unit", "flux_units", "unit", "units", "unit_name") if name in lower]
+    return next((name for name in found if is_text(frame[name]) and len(counts_of(frame[name])) == 1), None)
+
+
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
     """Turn an index of times into a column."""
     index = frame.index
@@ -135,6 +143,8 @@ class _Series:
         filter_name = bandpass(self.part, options, survey)
         unit = self._unit(unit, columns)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
+        if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
+            clean = clean.assign(**{_LIMITS: flux_to_mag(limits["flux"] * fluxes.factor)})
         scaled = (
             {}
             if np.ndim(fluxes.factor) == 0 and fluxes.factor == 1.0
@@ -146,14 +156,19 @@ class _Series:
         )
         made = clean.assign(**scaled) if scaled else clean
         made = self._with_times(made, columns, times)
-        made, new = self._renamed(made, columns, limits)
+        made, new = self._renamed(made, columns)
         fields = self._fields(made, times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         kept = made
-        if options.limit == "drop" and limits is not None:
-            kept = made[~np.isfinite(limits)]
+        if options.limit == "drop" and limits:
+            kept = made[~np.logical_or.reduce([np.isfinite(one) for one in limits.values()])]
         require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
         is_ours = all(columns.get(role, known[0]) in known for role, known in KNOWN.items() if role in ("mjd", "flux"))
+        if fluxes.why == NO_UNIT and columns["flux"].lower() not in KNOWN["flux"]:
+            raise invalid(
+                f"The unit of the column {columns['flux']!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, "
+                "ct, electron/s or relative, or a zero point (zero_point)."
+            )
         if fluxes.why == NO_UNIT and not is_ours:
             told = (*told, f"The column {columns['flux']} has no unit, and was taken as uJy: flux_unit states another.")
         guessed = [
@@ -194,16 +209,23 @@ class _Series:
             return text
         if (named := named_unit(name)[1]) is not None:
             return named
+        if (column := _unit_column(self.part.frame)) is not None:
+            return next(iter(counts_of(self.part.frame[column])))
+        if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
+            raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
         if self.survey is not None:
             usual = RELATIVE if self.survey.mission is not None else None
             return self.survey.flux_unit.get(name, self.survey.flux_unit.get("*", usual))
         return None
 
-    def _measured(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, Any, tuple[str, ...]]:
-        """Take limits and values that stand for none out of the brightnesses."""
+    def _measured(
+        self, frame: pd.DataFrame, columns: Mapping[str, str]
+    ) -> tuple[pd.DataFrame, dict[str, Any], tuple[str, ...]]:
+        """Take limits, which are returned by role, and values that stand for none out of the brightnesses."""
         if not self.usual:
-            return frame, None, ()
-        limits, new = None, {}
+            return frame, {}, ()
+        limits: dict[str, Any] = {}
+        new = {}
         told: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
@@ -213,7 +235,7 @@ class _Series:
                     new[columns[role]] = found.values
                     new |= {} if found.errors is None else {columns[error]: found.errors}
                 if np.isfinite(found.limits).any():
-                    limits = found.limits if limits is None or role == "mag" else limits
+                    limits[role] = found.limits
                     if role == "mag":
                         new[_LIMITS] = found.limits
         return (frame.assign(**new) if new else frame), limits, tuple(told)
@@ -230,9 +252,7 @@ class _Series:
     def _with_times(self, frame: pd.DataFrame, columns: Mapping[str, str], times: Times) -> pd.DataFrame:
         return frame if times.mjd is None else frame.assign(**{columns[TIME_ROLE]: times.mjd})
 
-    def _renamed(
-        self, frame: pd.DataFrame, columns: Mapping[str, str], limits: Any
-    ) -> tuple[pd.DataFrame, dict[str, str]]:
+    def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Rename the columns to the names that the service knows."""
         new = renamed(frame, columns)
         if self.survey is not None:

@@ -1,8 +1,13 @@
 """Damaged files of every format are read, or refused in one line that begins with their names."""
 
+import itertools
+import json
+import os
 import random
+import time
 import warnings
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,8 +15,10 @@ import pytest
 
 from photseries.errors import InvalidError
 from photseries.formats import FORMATS, READERS, ReadOptions, read_bytes
+from photseries.formats.inspection import described
 from photseries.formats.reading import Table
 from tests.formats.test_reading import write
+from tests.support import DATA
 
 FRAME = pd.DataFrame({"mjd": 59000 + np.arange(6.0), "flux": [1.5, np.nan, 3, 4, 5, 6], "note": list("abcdef")})
 METADATA = {"obj_id": "star", "filter": "ztfg", "altdata": {"a": [1, None]}, "time_scale": "tdb", "flux_unit": "uJy"}
@@ -21,6 +28,24 @@ TOKENS = (
     b"&a ", b"*a ", b"<", b"</TABLE>", b"&#0;", b"nan", b"1e999", b"9" * 30, b"END", b"=", b"/", b" ", b",", b"~",
 )  # fmt: skip
 MUTATIONS = 150
+#: How long each format is tried: ``make fuzz MINUTES=1`` takes a minute for each.
+SECONDS = 60 * float(os.environ.get("FUZZ_MINUTES", "0"))
+
+CASES = json.loads((DATA / "cases/cases.json").read_text())
+
+
+def seeds(known, path):
+    """Good files of a format with their options: of its writer, and those of the cases."""
+    write(known.name, path)
+    yield path.read_bytes(), {}
+    if known.writer is not None:
+        yield known.write(FRAME, METADATA), {}
+    names = {field.name for field in fields(ReadOptions)}
+    for case in CASES:
+        if Path(case["file"]).suffix in known.suffixes:
+            given = {name.replace("-", "_"): value for name, value in case["options"].items()}
+            options = {name: value for name, value in given.items() if name in names}
+            yield (DATA / "cases" / case["file"]).read_bytes(), options
 
 
 def damaged(content, draw):
@@ -42,17 +67,20 @@ def damaged(content, draw):
     return bytes(content)
 
 
+@pytest.mark.timeout(120 + 2 * SECONDS)
 @pytest.mark.parametrize("known", READERS.values(), ids=lambda known: known.name)
 def test_a_damaged_file_is_read_or_refused_in_one_line(known, tmp_path):
-    path = tmp_path / "file"
-    write(known.name, path)
-    valid = [path.read_bytes(), *([known.write(FRAME, METADATA)] if known.writer is not None else [])]
-    draw = random.Random(known.name)  # noqa: S311
+    valid = list(seeds(known, tmp_path / "file"))
+    draw = random.Random(known.name if not SECONDS else None)  # noqa: S311
     messages = []
-    for number in range(MUTATIONS):
-        content = damaged(valid[number % len(valid)], draw)
+    end = time.monotonic() + SECONDS
+    for number in itertools.count():
+        if number >= MUTATIONS and time.monotonic() >= end:
+            break
+        content, options = valid[number % len(valid)]
         try:
-            read_bytes(content, "curve.x", ReadOptions(format=known.name))
+            for one in read_bytes(damaged(content, draw), "curve.x", ReadOptions(**{**options, "format": known.name})):
+                described(one)
         except InvalidError as error:
             messages.append(error.message)
     assert len(messages) > MUTATIONS / 10

@@ -1,0 +1,190 @@
+"""Layouts of surveys and instruments beyond the cases: each becomes the right numbers, or is refused in words.
+
+The numbers follow by hand from the definitions: MJD = JD - 2400000.5, 23.9 - 2.5 log10(uJy), 10^(0.4 (23.9 - zp)).
+"""
+
+import io
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from photseries.errors import InvalidError
+from photseries.formats import ReadOptions, one_of, read_bytes
+
+
+def table(primary=None, header=None, **columns):
+    """A FITS file of one table; columns are pairs of a unit and values."""
+    made = [fits.Column(name, "D", unit, array=np.array(values)) for name, (unit, values) in columns.items()]
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(made)])
+    hdus[0].header.update(primary or {})
+    hdus[1].header.update(header or {})
+    content = io.BytesIO()
+    hdus.writeto(content)
+    return content.getvalue()
+
+
+NAN = np.nan
+HIPPARCOS = "JD-2440000,Hp,e_Hp\n7868.7614,9.4321,0.012\n7869.7614,9.4421,0.013\n"
+DES = (
+    "MJD_OBS,BAND,MAG_PSF,MAGERR_PSF,FLUX_PSF,FLUXERR_PSF\n"
+    "56534.1,g,20.1,0.02,33113,610\n56535.1,g,20.2,0.03,30200,834\n"
+)
+ALERTS = "mjd,fid,magpsf,sigmapsf,isdiffpos\n59000.1,1,18.1,0.1,t\n59001.1,1,18.2,0.1,f\n"
+ATLAS = "##MJD m dm uJy duJy F\n59000.1 18.1 0.1 209 20 o\n59001.1 -19.9 0.4 -20 10 o\n"
+SWIFT = {"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4, "TIMESYS": "TT", "TELESCOP": "SWIFT"}
+TNS = "obsdate,flux,fluxerr,unit_name\n2023-01-01 12:00:00,18.1,0.1,mJy\n2023-01-02 12:00:00,18.2,0.1,mJy\n"
+
+READ = {
+    "Hipparcos": (HIPPARCOS, {"mag_col": "Hp"}, {"mjd": [47868.2614, 47869.2614], "magerr": [0.012, 0.013]}, {}),
+    "OGLE-II": (
+        "HJD-2450000,mag,err\n7868.7614,9.4321,0.012\n",
+        {},
+        {"mjd": [57868.2614], "mag": [9.4321]},
+        {"time_refpos": "heliocenter", "time_scale": "utc"},
+    ),
+    "KELT": (
+        "2454000.123456 10.1234 0.0012\n",
+        {"names": "bjd,mag,magerr"},
+        {"mjd": [53999.623456], "mag": [10.1234], "magerr": [0.0012]},
+        {"time_scale": "tdb"},
+    ),
+    "DES": (DES, {"mag_col": "MAG_PSF"}, {"mag": [20.1, 20.2], "magerr": [0.02, 0.03]}, {}),
+    "DES by zero point": (
+        DES,
+        {"flux_col": "FLUX_PSF", "zero_point": 31.4},
+        {"flux": [33.113, 30.2], "fluxerr": [0.61, 0.834]},
+        {},
+    ),
+    "alerts of negative differences": (ALERTS, {}, {"mag": [18.1, NAN], "magerr": [0.1, NAN]}, {}),
+    "ATLAS of negative fluxes": (ATLAS, {}, {"flux": [209, -20], "mag": [18.1, NAN]}, {"filter": "atlaso"}),
+    "Swift UVOT": (
+        table(header=SWIFT, TIME=("s", [2e8]), MAG=("mag", [16.1]), MAG_ERR=("mag", [0.02])),
+        {},
+        {"mjd": [51910.000742870370 + 2e8 / 86400], "mag": [16.1], "magerr": [0.02]},
+        {"time_scale": "tt"},
+    ),
+    "CoRoT": (
+        table({"TELESCOP": "CoRoT"}, DATEJD=(None, [2454000.5]), WHITEFLUX=(None, [12345]), WHITEFLUXDEV=(None, [10])),
+        {"time_col": "DATEJD", "time_format": "jd", "flux_col": "WHITEFLUX", "flux_unit": "electron"},
+        {"mjd": [54000], "flux": [12345], "fluxerr": [10]},
+        {"flux_unit": "electron"},
+    ),
+    "AstroImageJ without BJD": (
+        "Label\tslice\tJ.D.-2400000\trel_flux_T1\trel_flux_err_T1\n1\t1\t58000.0\t0.5\t0.01\n",
+        {},
+        {"mjd": [57999.5], "flux": [0.5], "fluxerr": [0.01]},
+        {"flux_unit": "relative"},
+    ),
+    "AstroImageJ of several stars": (
+        "\tBJD_TDB\trel_flux_T1\trel_flux_err_T1\trel_flux_T2\trel_flux_err_T2\n1\t2458000.6\t0.5\t0.01\t0.3\t0.02\n",
+        {"flux_col": "rel_flux_T2"},
+        {"mjd": [58000.1], "flux": [0.3], "fluxerr": [0.02]},
+        {"flux_unit": "relative"},
+    ),
+    "a spreadsheet with decimal commas": (
+        "HJD;mag;err\n2458000,5123;12,34;0,01\n2458000,6123;12,35;0,02\n",
+        {},
+        {"mjd": [58000.0123, 58000.1123], "mag": [12.34, 12.35], "magerr": [0.01, 0.02]},
+        {},
+    ),
+    "limits among fluxes": (
+        "mjd,flux,fluxerr,upperlimit\n59000,120,10,F\n59001,30,,T\n",
+        {"flux_unit": "mJy"},
+        {"flux": [120_000, NAN], "limiting_mag": [NAN, 23.9 - 2.5 * np.log10(30_000)]},
+        {},
+    ),
+    "limits among counts": (
+        "mjd,flux,fluxerr,upperlimit\n59000,120,10,F\n59001,30,,T\n",
+        {"flux_unit": "ct/s"},
+        {"flux": [120, NAN]},
+        {"flux_unit": "ct/s"},
+    ),
+    "a column with the unit": (
+        TNS,
+        {"time_col": "obsdate", "time_format": "iso"},
+        {"mjd": [59945.5, 59946.5], "flux": [18_100, 18_200], "fluxerr": [100, 100]},
+        {},
+    ),
+    "SDSS Stripe 82": (
+        "#ra dec mjd_u u uerr mjd_g g gerr\n10 5 52000.1 19.1 0.1 52000.2 18.1 0.02\n",
+        {"time_col": "mjd_g", "mag_col": "g"},
+        {"mjd": [52000.2], "mag": [18.1], "magerr": [0.02]},
+        {},
+    ),
+    "a night in two columns": (
+        "date,time,V,eV\n2023-01-01,22:00:00,12.1,0.01\n",
+        {"mag_col": "V"},
+        {"mjd": [59945 + 22 / 24], "mag": [12.1], "magerr": [0.01]},
+        {},
+    ),
+}
+
+REFUSED = {
+    "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "no known unit"),
+    "counts": ("mjd,counts\n59000,12345\n59001,12346\n", {"flux_col": "counts"}, "unit of the column 'counts'"),
+    "DES without a unit": (DES, {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
+    "SNANA": ("SURVEY: DES\nNVAR: 3\nVARLIST: MJD BAND FLUXCAL\nOBS: 56534.1 g 10.1\n", {}, "line 3"),
+    "MPC": ("     K23A00A  C2023 01 01.12345 10 11 12.13 +05 06 07.8   18.1 GXG96D41\n", {}, "no line names"),
+    "decimal years": ("year,mag\n2023.01,12.1\n", {"time_col": "year", "time_format": "mjd"}, "cannot be right"),
+    "dates as numbers": ("date,mag\n20230101.5,12.1\n", {}, "are text"),
+    "milliseconds": ("time,flux\n1700000000000,1\n1700000001000,1\n", {"time_format": "unix"}, "cannot be right"),
+    "seconds from a start": ("time,flux\n0.0,1\n0.5,1\n", {}, "time_format"),
+    "commas between thousands": ('JD,mag\n"2,458,000.5",12.3\n', {}, "JD"),
+    "arrays in cells": ('g_transit_time,g_transit_mag\n"(1700.1, 1710.2)","(15.1, 15.2)"\n', {}, "time_col"),
+    "a zero point in Vega": ("mjd,flux,zp,zpsys\n59000,100,25,vega\n59001,110,25,vega\n", {}, "vega"),
+    "flux_unit without fluxes": ("mjd,mag\n59000,15\n", {"flux_unit": "uJy"}, "there is no flux"),
+    "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
+    "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
+    "errors without a value": ("mjd,mag,e\n59000,15,1\n", {"fluxerr_col": "e"}, "no flux is read"),
+    "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_read_is_right(name):
+    content, options, columns, fields = READ[name]
+    content = content if isinstance(content, bytes) else content.encode()
+    reading = one_of(read_bytes(content, "curve", ReadOptions(**options)))
+    for column, values in columns.items():
+        rtol, atol = (0, 2e-9) if column == "mjd" else (1e-9, 0)
+        np.testing.assert_allclose(reading.frame[column], values, rtol=rtol, atol=atol, err_msg=column)
+    assert {field: reading.fields.get(field) for field in fields} == fields
+    assert ("limiting_mag" in reading.frame) == ("limiting_mag" in columns)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_not_clear_is_refused_in_words(name):
+    content, options, words = REFUSED[name]
+    with pytest.raises(InvalidError) as caught:
+        read_bytes(content.encode(), "curve", ReadOptions(**options))
+    assert words in caught.value.message
+    assert len(caught.value.message) < 300
+
+
+#: A refusal, and the options that its words name, with which the file is read.
+HINTS = {
+    "several filters, one selected": ("mjd,mag,band\n59000,15,g\n59001,16,r\n", "where=band=g", {"where": "band=g"}),
+    "several filters, each": ("mjd,mag,band\n59000,15,g\n59001,16,r\n", "split_by=band", {"split_by": "band"}),
+    "no names": ("59000 15\n59001 16\n", "(names)", {"names": "mjd,mag"}),
+    "no time": ("when,mag\n59000,15\n", "(time_col)", {"time_col": "when", "time_format": "mjd"}),
+    "a time without a format": ("when,mag\n59000,15\n", "(time_format)", {"time_col": "when", "time_format": "mjd"}),
+    "no brightness": ("mjd,bright\n59000,15\n", "mag_col", {"mag_col": "bright"}),
+    "no unit": ("mjd,signal\n59000,150\n59001,15\n", "(flux_unit)", {"flux_col": "signal", "flux_unit": "ct"}),
+    "a zero point": ("mjd,signal\n59000,150\n59001,15\n", "(zero_point)", {"flux_col": "signal", "zero_point": 25}),
+    "fluxes that disagree": ("mjd,mag,flux\n59000,15,150\n59001,15,151\n", "(mag_col)", {"mag_col": "mag"}),
+}
+TRIED = {
+    "a time without a format": {"time_col": "when"},
+    "no unit": {"flux_col": "signal"},
+    "a zero point": {"flux_col": "signal"},
+}
+
+
+@pytest.mark.parametrize("name", HINTS)
+def test_a_hint_that_is_followed_leads_to_a_series(name):
+    content, words, options = HINTS[name]
+    with pytest.raises(InvalidError) as caught:
+        read_bytes(content.encode(), "curve.csv", ReadOptions(**TRIED.get(name, {})))
+    assert words in caught.value.message
+    assert read_bytes(content.encode(), "curve.csv", ReadOptions(**options))
