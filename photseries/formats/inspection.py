@@ -105,5 +105,8 @@ def described(reading: Reading, given: Mapping[str, Any] | None = None) -> dict[
 
 
 def _iso(mjd: float) -> str:
-    """Write an MJD as a date, in its own scale."""
-    return str(pd.Timestamp((mjd - _UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
+    """Write an MJD as a date, in its own scale; what no calendar has stays a number."""
+    try:
+        return str(pd.Timestamp((mjd - _UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
+    except (ValueError, OverflowError):
+        return f"MJD {mjd:.6g}"
