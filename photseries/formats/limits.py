@@ -120,7 +120,7 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[Any]) -> npt.NDArray[np.b
         found |= frame[name].map(lambda cell: str(cell).strip().lower().removesuffix(".0")).isin(_FALSE).to_numpy(bool)
     if "ujy" in lower and frame[lower["ujy"]].dtype.kind in "fi":
         found |= (frame[lower["ujy"]].to_numpy(np.float64) < 0) & (values < 0)
-    return found & np.isfinite(values)
+    return np.asarray(found & np.isfinite(values), bool)
 
 
 def limit_column(frame: pd.DataFrame) -> str | None:

@@ -4,6 +4,7 @@ The numbers follow by hand from the definitions: MJD = JD - 2400000.5, 23.9 - 2.
 """
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ ATLAS = "##MJD m dm uJy duJy F\n59000.1 18.1 0.1 209 20 o\n59001.1 -19.9 0.4 -20
 SWIFT = {"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4, "TIMESYS": "TT", "TELESCOP": "SWIFT"}
 TNS = "obsdate,flux,fluxerr,unit_name\n2023-01-01 12:00:00,18.1,0.1,mJy\n2023-01-02 12:00:00,18.2,0.1,mJy\n"
 
-READ = {
+READ: dict[str, Any] = {
     "Hipparcos": (HIPPARCOS, {"mag_col": "Hp"}, {"mjd": [47868.2614, 47869.2614], "magerr": [0.012, 0.013]}, {}),
     "OGLE-II": (
         "HJD-2450000,mag,err\n7868.7614,9.4321,0.012\n",
@@ -120,7 +121,7 @@ READ = {
     ),
 }
 
-REFUSED = {
+REFUSED: dict[str, Any] = {
     "a unit per wavelength in the name": ("mjd,flux (erg/s/cm2/A)\n59000,1e-15\n59001,2e-15\n", {}, "no known unit"),
     "counts": ("mjd,counts\n59000,12345\n59001,12346\n", {"flux_col": "counts"}, "unit of the column 'counts'"),
     "DES without a unit": (DES, {"flux_col": "FLUX_PSF"}, "unit of the column 'FLUX_PSF'"),
@@ -145,7 +146,7 @@ REFUSED = {
 def test_what_is_read_is_right(name):
     content, options, columns, fields = READ[name]
     content = content if isinstance(content, bytes) else content.encode()
-    reading = one_of(read_bytes(content, "curve", ReadOptions(**options)))
+    reading = one_of(read_bytes(content, "curve", ReadOptions.of_texts(options)))
     for column, values in columns.items():
         rtol, atol = (0, 2e-9) if column == "mjd" else (1e-9, 0)
         np.testing.assert_allclose(reading.frame[column], values, rtol=rtol, atol=atol, err_msg=column)
@@ -157,13 +158,13 @@ def test_what_is_read_is_right(name):
 def test_what_is_not_clear_is_refused_in_words(name):
     content, options, words = REFUSED[name]
     with pytest.raises(InvalidError) as caught:
-        read_bytes(content.encode(), "curve", ReadOptions(**options))
+        read_bytes(content.encode(), "curve", ReadOptions.of_texts(options))
     assert words in caught.value.message
     assert len(caught.value.message) < 300
 
 
 #: A refusal, and the options that its words name, with which the file is read.
-HINTS = {
+HINTS: dict[str, Any] = {
     "several filters, one selected": ("mjd,mag,band\n59000,15,g\n59001,16,r\n", "where=band=g", {"where": "band=g"}),
     "several filters, each": ("mjd,mag,band\n59000,15,g\n59001,16,r\n", "split_by=band", {"split_by": "band"}),
     "no names": ("59000 15\n59001 16\n", "(names)", {"names": "mjd,mag"}),
@@ -174,7 +175,7 @@ HINTS = {
     "a zero point": ("mjd,signal\n59000,150\n59001,15\n", "(zero_point)", {"flux_col": "signal", "zero_point": 25}),
     "fluxes that disagree": ("mjd,mag,flux\n59000,15,150\n59001,15,151\n", "(mag_col)", {"mag_col": "mag"}),
 }
-TRIED = {
+TRIED: dict[str, Any] = {
     "a time without a format": {"time_col": "when"},
     "no unit": {"flux_col": "signal"},
     "a zero point": {"flux_col": "signal"},
@@ -185,6 +186,6 @@ TRIED = {
 def test_a_hint_that_is_followed_leads_to_a_series(name):
     content, words, options = HINTS[name]
     with pytest.raises(InvalidError) as caught:
-        read_bytes(content.encode(), "curve.csv", ReadOptions(**TRIED.get(name, {})))
+        read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(TRIED.get(name, {})))
     assert words in caught.value.message
-    assert read_bytes(content.encode(), "curve.csv", ReadOptions(**options))
+    assert read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(options))

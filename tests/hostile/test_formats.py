@@ -1,6 +1,7 @@
 """No hostile file of any format harms the service that reads it, or shows what it may not see."""
 
 import tempfile
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def service(database_url, directory):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_every_format(service):
-    wrong = []
+    wrong: list[tuple[Any, ...]] = []
     with tempfile.TemporaryDirectory() as folder, service.client() as admin:
         world, traps = World(admin), Traps(folder)
         with service.client(world.tokens["anna"]) as client:

@@ -1,0 +1,77 @@
+"""The workers that read files of every format: started on demand, and as confined as the others."""
+
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from photseries.errors import InvalidError
+from photseries.server.sandbox.pool import FileSandbox
+from tests.hdf5.support import LIMITS
+from tests.server.sandbox.test_sandbox import SETTINGS
+
+DESCRIBE = {"name": "a.csv", "options": {}, "fields": {}, "points": 10}
+TABLE = b"mjd,mag\n60000,15\n60001,16\n"
+
+SCRIPT = """
+import os, signal, socket
+from photseries.server import settings
+from photseries.server.sandbox import confine
+confine.lock_down(settings.Sandbox(), confine.PARSING{layers})
+try:
+    {attempt}
+except OSError as error:
+    os.write(1, b"refused")
+else:
+    os.write(1, b"done")
+os._exit(0)
+"""
+
+
+@pytest.fixture
+def sandbox():
+    sandbox = FileSandbox(SETTINGS, LIMITS)
+    yield sandbox
+    sandbox.close()
+
+
+def test_it_starts_with_the_first_file(sandbox):
+    def processes():
+        return {one.pid for one in psutil.Process().children(recursive=True)}
+
+    before = processes()
+    assert sandbox._nursery is None
+    assert sandbox.found(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
+    started = processes() - before
+    assert len(started) == 1
+    assert sandbox.found(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
+    assert processes() - before == started
+    with pytest.raises(InvalidError, match="no line names its columns"):
+        sandbox.found(b"60000 15\n", DESCRIBE)
+    assert sandbox.outcomes["read"] == 2
+    assert sandbox.outcomes["refused"] == 1
+
+
+def test_its_fork_server_has_one_thread(sandbox):
+    """A fork copies only the thread that forks: locks that others hold would stay locked."""
+    sandbox.found(TABLE, DESCRIBE)
+    assert sandbox._nursery is not None
+    assert psutil.Process(sandbox._nursery.pid).num_threads() == 1
+
+
+@pytest.mark.parametrize("attempt", ["open('/etc/hostname')", "os.listdir('/')", "os.stat('/etc/hostname')"])
+def test_looking_for_files_fails_under_seccomp_alone(attempt):
+    done = attempted(attempt, "[-1:]")
+    assert (done.returncode, done.stdout) == (0, "refused")
+
+
+@pytest.mark.parametrize("attempt", ["os.fork()", "socket.socket()", "os.unlink('/tmp/x')", "os.kill(os.getppid(), 0)"])
+def test_everything_else_ends_the_worker(attempt):
+    assert attempted(attempt, "").returncode == -31  # SIGSYS
+
+
+def attempted(attempt, layers):
+    before = "confine._no_new_privileges(None)\n" if layers else ""
+    script = SCRIPT.format(attempt=attempt, layers=layers).replace("confine.lock_down", f"{before}confine.lock_down")
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
