@@ -22,7 +22,7 @@ from photseries.fields import ANSWERED, FIELDS, PER_COLUMN
 from photseries.lightcurve.wavelengths import WAVELENGTHS
 from photseries.server.catalogue.models import SERIES
 
-__all__ = ["SCHEMA", "SETTINGS", "create", "drop", "ensure", "problem"]
+__all__ = ["SCHEMA", "SETTINGS", "drop", "ensure", "problem"]
 
 log = logging.getLogger(__name__)
 
@@ -39,21 +39,24 @@ _TT_TAI: Final = 32.184  # [s]
 _DENSITY: Final = r"Jy|Hz|maggy|mgy|AB|(erg|W|J).*(cm|m)"
 
 
-def create(connection: Connection, role: str) -> None:
-    """Make the views, and the role that reads them where the service may; a role that is there gets its rights."""
+def _make_views(connection: Connection) -> None:
+    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+    drop(connection)
+    for name, query in _views().items():
+        connection.exec_driver_sql(f"CREATE VIEW {SCHEMA}.{name} WITH (security_barrier) AS {query}".replace("%", "%%"))
+    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_stamp()}'")
+
+
+def _make_role(connection: Connection, role: str) -> None:
+    """Make the role that reads the views where the service may; a role that is there gets its rights."""
     exists = bool(connection.scalar(text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": role}))
     may = connection.scalar(text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"))
     if may and not exists:
         connection.exec_driver_sql(f'CREATE ROLE "{role}" NOLOGIN')
         connection.exec_driver_sql(f'GRANT "{role}" TO CURRENT_USER')
-    connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
-    drop(connection)
-    for name, query in _views().items():
-        connection.exec_driver_sql(f"CREATE VIEW {SCHEMA}.{name} WITH (security_barrier) AS {query}".replace("%", "%%"))
     if may or exists:
         connection.exec_driver_sql(f'GRANT USAGE ON SCHEMA {SCHEMA} TO "{role}"')
         connection.exec_driver_sql(f'GRANT SELECT ON ALL TABLES IN SCHEMA {SCHEMA} TO "{role}"')
-    connection.exec_driver_sql(f"COMMENT ON SCHEMA {SCHEMA} IS '{_stamp()}'")
 
 
 def drop(connection: Connection) -> None:
@@ -63,14 +66,15 @@ def drop(connection: Connection) -> None:
 
 
 def ensure(engine: Engine, role: str) -> None:
-    """Make the views anew unless they are those of this version, and the role can read them."""
+    """Make the views anew unless they are those of this version, and the role unless it can read them."""
     try:
         with engine.begin() as connection:
             if _stamped(connection) and problem(connection, role) is None:
                 return
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
-            if not _stamped(connection) or problem(connection, role) is not None:
-                create(connection, role)
+            if not _stamped(connection):
+                _make_views(connection)
+            _make_role(connection, role)
             if (words := problem(connection, role)) is not None:
                 log.warning("TAP is off: %s", words)
     except DBAPIError as error:
@@ -104,7 +108,8 @@ def _stamped(connection: Connection) -> bool:
     found = connection.scalar(
         text("SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = :name"), {"name": SCHEMA}
     )
-    return bool(found == _stamp())
+    views = connection.scalar(text("SELECT to_regclass(:view)"), {"view": f"{SCHEMA}.{_NAMES[-1]}"})
+    return views is not None and bool(found == _stamp())
 
 
 def _stamp() -> str:

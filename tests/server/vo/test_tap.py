@@ -441,7 +441,7 @@ def test_a_join_that_explodes_ends_in_time(service, ask):
     assert answer.text.count("\n") == 11
 
 
-def test_role_that_is_not_there(series, database_url, tmp_path_factory):
+def test_role_that_is_not_there(series, rows, public, database_url, tmp_path_factory):
     from tests.forked import ForkedService
 
     directory = tmp_path_factory.mktemp("other") / "data"
@@ -455,6 +455,7 @@ def test_role_that_is_not_there(series, database_url, tmp_path_factory):
         assert "<vosi:available>false" in answer.text
         assert "no role nobody_here" in answer.text
         assert requests.get(f"{other.url}/vo/scs", params={"RA": 1, "DEC": 1, "SR": 0}, timeout=60).status_code == 200
+    assert rows("SELECT COUNT(*) FROM photseries.series") == [[len(public)]]  # others are as before
 
 
 def test_what_a_client_without_a_token_may_read(service, series):
