@@ -73,6 +73,7 @@ def test_the_columns_are_the_fields(services):
     columns = {column.key for column in Series.__table__.columns}
     shared = {"group_ids", "stream_ids", "groups", "streams"}
     internal = {"inferred", "healpix", "unit_x", "unit_y", "unit_z", "audience", "blob_size", "blob_crc", "blob_format"}
+    internal |= {"analysis_version"}
     assert columns - internal == set(ANSWERED) - shared
     assert set(METADATA) | set(STATISTICS) | set(KEY) <= columns
     assert len(ANSWERED) == len(set(ANSWERED))
