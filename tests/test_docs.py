@@ -86,7 +86,7 @@ RUN = {
     "docs/operation.md": {"sh", "sh backup database", "sh backup store", "sh restore"},
     "docs/testing.md": {"python"},
     "docs/variability.md": {"python"},
-    "docs/vo.md": {"python"},
+    "docs/vo.md": {"python", "sql"},
 } | {f"docs/tutorials/{path.name}": {"python", "sh"} for path in (TOP / "docs/tutorials").glob("*.md")}
 
 
