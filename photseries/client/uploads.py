@@ -21,7 +21,7 @@ from photseries.errors import (
     UnreachableError,
 )
 from photseries.formats import Reading
-from photseries.formats.selection import suggested_filter
+from photseries.formats.selection import filter_hint
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.kinds import joined
 
@@ -197,8 +197,7 @@ def _hinted(error: InvalidError, reading: Reading) -> InvalidError:
     value = reading.filter
     if "filter" not in error.fields or value is None:
         return error
-    hint = f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
-    return InvalidError(f"{error.message} {hint}", fields=error.fields, details=error.details)
+    return InvalidError(f"{error.message} {filter_hint(value)}", fields=error.fields, details=error.details)
 
 
 def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:

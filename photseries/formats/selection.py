@@ -14,7 +14,7 @@ from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
 
-__all__ = ["Part", "bandpass", "counts_of", "filter_column", "parts_of", "suggested_filter"]
+__all__ = ["Part", "bandpass", "counts_of", "filter_column", "filter_hint", "parts_of", "suggested_filter"]
 
 #: Usual names of the column with the filters, in lower case.
 _FILTERS: Final = (
@@ -138,6 +138,11 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
 def suggested_filter(value: str) -> str | None:
     """Return the bandpass that a filter of this name is most likely to be."""
     return next(iter(_LIKELY.get(value, ())), None)
+
+
+def filter_hint(value: str) -> str:
+    """Return a sentence for those who did not say which bandpass a filter of the file is."""
+    return f"The file's filter is {value!r}: say which it is, filter_map={value}={suggested_filter(value) or 'NAME'}."
 
 
 def _one(rows: pd.DataFrame, column: str | None) -> str | None:

@@ -173,7 +173,12 @@ def test_a_package_adds_a_survey(monkeypatch):
 
 def test_the_page_has_every_survey():
     page = (TOP / "docs/readers.md").read_text("utf-8")
-    assert all(f"\n| {survey.name} |" in page for survey in known_surveys())
+    for survey in known_surveys():
+        row = next(line for line in page.splitlines() if line.startswith(f"| {survey.name} |"))
+        cells = [cell.strip() for cell in row.replace("\\|", "/").strip("|").split("|")]
+        assert cells[2] == (f"`{survey.line}`" if survey.line else ""), survey.name
+        assert cells[1].endswith(", ".join(survey.columns)), survey.name
+        assert cells[4] == survey.source, survey.name
 
 
 def test_a_description_says_what_is_missing():

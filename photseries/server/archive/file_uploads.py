@@ -5,10 +5,12 @@ A worker makes an HDF5 file of it, with the same readers as the command, and tha
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from photseries.errors import InvalidError
 from photseries.server.archive.archive import Archive, Created
 from photseries.server.principal import CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.pool import FileSandbox
@@ -67,7 +69,8 @@ class FileUploads:
     def create(self, principal: Principal, file: SentFile, fields: Mapping[str, Any]) -> Created:
         """Store the one series in a file; see :meth:`photseries.server.archive.Archive.create`."""
         body, about = self._body(file, fields)
-        created = self._archive.create(principal, body)
+        with _hinting(about["hint"]):
+            created = self._archive.create(principal, body)
         return Created(created.id, (*about["warnings"], *created.warnings))
 
     @requires(CREATE_SERIES)
@@ -76,7 +79,8 @@ class FileUploads:
     ) -> dict[str, Any]:
         """Return what :meth:`create` would store; see :meth:`photseries.server.archive.Archive.preview`."""
         body, about = self._body(file, fields)
-        shown = self._archive.preview(principal, body, points)
+        with _hinting(about["hint"]):
+            shown = self._archive.preview(principal, body, points)
         told = {name: "file" for name in about["fields"] if name in shown["sources"] and name not in fields}
         return {
             **shown,
@@ -87,6 +91,17 @@ class FileUploads:
     def _body(self, file: SentFile, fields: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
         found = self._sandbox.found(file.content, _request(file, fields, None))
         return {**found.about["fields"], "data": bytes(found.blob)}, found.about
+
+
+@contextmanager
+def _hinting(hint: str | None) -> Iterator[None]:
+    """Add how to name the filter to a refusal of the one that the file has."""
+    try:
+        yield
+    except InvalidError as error:
+        if hint is None or "filter" not in error.fields:
+            raise
+        raise InvalidError(f"{error.message} {hint}", fields=error.fields, details=error.details) from error
 
 
 def _request(file: SentFile, fields: Mapping[str, Any], points: int | None) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from photseries.extras import is_installed
 from photseries.formats import READERS, WRITERS, Reading, ReadOptions, json_columns, read_bytes
 from photseries.formats.inspection import described, inspect, selecting
 from photseries.formats.options import invalid
+from photseries.formats.selection import filter_hint
 from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.calibration import calibration_of
@@ -67,8 +68,8 @@ def read(image: memoryview, limits: Limits) -> Found:
     Returns
     -------
     Found
-        ``series`` and ``more`` (how many are not described), or ``fields`` (with those given), ``filter``, ``warnings``
-        and the file.
+        ``series`` and ``more`` (how many are not described), or ``fields`` (with those given), ``hint`` (at its
+        filter), ``warnings`` and the file.
 
     Raises
     ------
@@ -100,7 +101,8 @@ def _one(found: tuple[Reading, ...], options: ReadOptions) -> Reading:
 
 def _as_file(reading: Reading, given: Mapping[str, Any], limits: Limits) -> Found:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
-    about = {"fields": reading.merged(given), "filter": reading.filter, "warnings": reading.warnings}
+    hint = None if reading.filter is None else filter_hint(reading.filter)
+    about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
     return Found(_plain(about), blob)
 
 

@@ -130,6 +130,14 @@ def test_a_dry_run_says_what_the_file_gives(admin, world):
     assert {"obj_id", "instrument_id"} <= missing["data"]["fields"].keys()
 
 
+def test_the_hint_at_a_filter_is_followed(admin, world):
+    given = world.fields(series_name="hinted", filename="v.csv")
+    del given["filter"]
+    message = check_error(store(admin, TEXT, **given), 400)["message"]
+    assert "filter_map=V=bessellv" in message
+    assert store(admin, TEXT, **given, filter_map="V=bessellv").status_code == 200
+
+
 def test_compressed_files_and_compressed_bodies(admin):
     (plain,) = inspect(admin, TEXT, filename="v.csv")
     assert inspect(admin, gzip.compress(TEXT), filename="v.csv.gz") == [plain]
