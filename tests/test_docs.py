@@ -114,6 +114,15 @@ def test_the_commands_of_the_operation_page_run(reader):
     assert "damaged=0" in printed[-1]
 
 
+def test_the_night_of_the_bulk_page_is_stored(reader):
+    (python,) = blocks("docs/bulk.md", "python")
+    printed = run([sys.executable, "-c", python], reader)
+    assert "2000 series stored" in printed
+    variable = re.findall(r"'star (\d+)'", printed)
+    assert len(variable) == 10
+    assert all(int(number) % 100 == 0 for number in variable)
+
+
 def test_the_tables_are_made_from_the_code():
     outcome = subprocess.run([sys.executable, TOP / "tools" / "tables.py", "--check"], capture_output=True, text=True)
     assert outcome.returncode == 0, outcome.stderr

@@ -400,7 +400,7 @@ class BaseHandler(RequestHandler):
                     if self.request.method == "HEAD":
                         await self.flush()  # else Tornado would name a length
                         break
-                    begun = True
+                    begun = begun or packed is not None or bool(piece)
                     answer.length = len(piece)
                     await self.shared.outbox.send(answer, [piece] if piece else [])
         except Exception:

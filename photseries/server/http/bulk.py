@@ -89,7 +89,7 @@ class BulkHandler(BaseHandler):
         try:
             with closing(self.services.bulk.upload(self.principal, body, options)) as portions:
                 for portion in portions:
-                    began = True
+                    began = began or bool(portion)
                     counts.update(outcome.status or "failed" for outcome in portion)
                     self.shared.metrics.uploaded(sum(outcome.status == "created" for outcome in portion))
                     yield b"".join(map(_line, portion))

@@ -149,9 +149,8 @@ class Body:
         try:
             file.flush()
         except OSError as error:
-            raise UnavailableError(
-                "The disk of the service is full, so the upload cannot be stored. Try again later."
-            ) from error
+            message = "The disk of the service is full, so the upload cannot be stored. Try again later."
+            raise UnavailableError(message) from error
         yield file.fileno()
 
     def _whole(self) -> bytes:

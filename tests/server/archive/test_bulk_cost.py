@@ -1,0 +1,62 @@
+"""What a series of a bulk upload costs, counted and not timed, so that it cannot creep up unseen."""
+
+import sys
+import tempfile
+
+import numpy as np
+import pyarrow as pa
+from sqlalchemy import event
+
+from photseries.server.archive.bulk import PORTION, BulkOptions
+from tests.server.http.test_bulk import arrow
+
+ROWS = 1000
+
+#: Of Python functions, for a series of plain numbers; a single upload takes about 5,000.
+MOST_CALLS = 900
+#: Of SQL, for a portion: two look-ups, the same tables, the insert, BEGIN and COMMIT not counted.
+MOST_STATEMENTS = 5
+
+
+def night(name, series):
+    draw = np.random.default_rng(5)
+    fields = {"obj_id": "star", "instrument_id": 7, "series_name": name, "filter": "ztfg"}
+    fields |= {"ra": 10.0, "dec": -20.0, "exp_time": 20.0}
+    values = {
+        "mjd": np.tile(59000 + np.arange(ROWS) / 4096, series),
+        "flux": draw.normal(1000, 3, series * ROWS),
+        "fluxerr": draw.uniform(2, 4, series * ROWS),
+        "sky": draw.normal(100, 3, series * ROWS),
+    }
+    offsets = np.arange(0, series * ROWS + 1, ROWS)
+    lists = {key: pa.LargeListArray.from_arrays(offsets, column) for key, column in values.items()}
+    same = {key: [value] * series for key, value in fields.items()}
+    return pa.table({**same, "series_obj_id": [f"{number}" for number in range(series)], **lists})
+
+
+def test_calls_and_statements(services, principal):
+    statements, calls = [], 0
+
+    def count(frame, kind, argument):
+        nonlocal calls
+        calls += kind == "call"
+
+    def upload(name):
+        with tempfile.TemporaryFile() as body:
+            body.write(arrow(night(name, 2 * PORTION)))
+            body.flush()
+            outcomes = [
+                one for some in services.bulk.upload(principal, body.fileno(), BulkOptions("arrow")) for one in some
+            ]
+        assert {one.status for one in outcomes} == {"created"}
+
+    upload("warm")
+    event.listen(services.catalogue.engine, "before_cursor_execute", lambda *said: statements.append(said[2]))
+    sys.setprofile(count)
+    try:
+        upload("counted")
+    finally:
+        sys.setprofile(None)
+    print(calls / (2 * PORTION), len(statements))
+    assert calls / (2 * PORTION) < MOST_CALLS
+    assert len(statements) <= 2 * MOST_STATEMENTS
