@@ -44,6 +44,7 @@ check: setup ## Check format, style, types, imports, spelling and prose.
 	$(BIN)/lint-imports
 	$(BIN)/codespell
 	$(BIN)/python tools/prose.py
+	@tools/scripts.sh
 
 fix: setup ## Format, and mend the style where ruff can.
 	$(BIN)/ruff format .

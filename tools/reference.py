@@ -79,6 +79,7 @@ def query() -> str:
                 "Appended rows": "append",
                 "Periodogram": "periodogram",
                 "Folded light curve": "folded",
+                "Light curve for a plot": "envelope",
                 "Picture": "picture",
             }.items()
         ),

@@ -9,7 +9,7 @@ from photseries import errors
 from photseries.client.queries import KEYWORDS
 from photseries.fields import ANSWERED, FEATURES, FIELDS, PERIOD, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, READERS, TIME_FORMATS, WRITERS
-from photseries.parameters import APPEND, CONTROLS, CRITERIA, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
+from photseries.parameters import APPEND, CONTROLS, CRITERIA, ENVELOPE, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
 from photseries.server.accounts import KINDS
 from photseries.server.http import server
 from photseries.server.http.exports import EXPORT
@@ -181,6 +181,7 @@ API = {
     "append": lambda: parameters(APPEND),
     "periodogram": lambda: parameters(PERIODOGRAM),
     "folded": lambda: parameters(FOLDED),
+    "envelope": lambda: parameters(ENVELOPE),
     "picture": lambda: parameters(PLOT),
     "fields": fields,
     "statistics": statistics,

@@ -13,7 +13,7 @@ from photseries.lightcurve.part import Bin
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
 
-__all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "far_from_median", "running_median"]
+__all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "cleaned", "far_from_median", "running_median"]
 
 #: The columns that tables of bins have beside those of a light curve.
 OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
@@ -120,6 +120,27 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")
     found[rows] = window.median().to_numpy()
     return found
+
+
+def cleaned(points: Samples, detrend: float | None = None, clip: float | None = None) -> Samples:
+    """Return points without their trend, and without those that are then far from the median.
+
+    Parameters
+    ----------
+    points : Samples
+    detrend : float, optional
+        The width of the window of the running median that is taken away, less its own median [d].
+    clip : float, optional
+        See :func:`far_from_median`.
+    """
+    if detrend is not None:
+        trend = running_median(points.mjd, points.value, detrend)
+        points = replace(points, value=points.value - trend + np.median(trend))
+    if clip is None:
+        return points
+    kept = ~far_from_median(points.value, clip)
+    error, snr = (None if one is None else one[kept] for one in (points.error, points.snr))
+    return replace(points, mjd=points.mjd[kept], value=points.value[kept], error=error, snr=snr)
 
 
 def far_from_median(value: FloatArray, limit: float) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

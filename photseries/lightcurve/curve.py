@@ -80,6 +80,10 @@ class LightCurve:
             magerr=self.magerr[order],
         )
 
+    def part(self, rows: slice | np.ndarray[Any, np.dtype[np.int64]]) -> LightCurve:
+        """Return some of the rows."""
+        return LightCurve(**{name: getattr(self, name)[rows] for name in MEASUREMENTS})
+
     def masked(self, good: Rows | None) -> LightCurve:
         """Return the same rows without the brightness of those that are not good; None: all are good."""
         if good is None:

@@ -13,7 +13,7 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 
-__all__ = ["TIMES", "Meaning", "meaning", "time_refpos", "time_scale"]
+__all__ = ["TIMES", "Meaning", "meaning", "time_frame", "time_refpos", "time_scale"]
 
 #: The columns that hold times.
 TIMES: Final = (*TIME, "mjd_mid", *FRAMES)
@@ -56,6 +56,13 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
         for column in columns
     },
 }
+
+
+def time_frame(metadata: Mapping[str, Any]) -> str:
+    """Return what the times of a series are called: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
+    place = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
+    scale = metadata.get("time_scale")
+    return f"{place} ({'scale unknown' if scale is None else str(scale).upper()})"
 
 
 def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:

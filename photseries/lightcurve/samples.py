@@ -14,7 +14,7 @@ from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import FLUX, is_numeric, required_column
 
-__all__ = ["Samples", "Unit", "inverse_variance_weights", "samples", "unit_of"]
+__all__ = ["Samples", "Unit", "inverse_variance_weights", "numbers_of", "samples", "unit_of"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -105,7 +105,7 @@ def samples(
     value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
     kept = np.isfinite(curve.mjd) & np.isfinite(value)
     if quality is not None:
-        kept &= _is_zero(frame, quality)
+        kept &= numbers_of(frame, quality, "quality") == 0
     if mjd_min is not None:
         kept &= curve.mjd >= mjd_min
     if mjd_max is not None:
@@ -117,11 +117,17 @@ def samples(
     return Samples(unit, curve.mjd[rows], value[rows], _complete(error[rows]), signal_to_noise(curve)[rows])
 
 
-def _is_zero(frame: pd.DataFrame, column: str) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def numbers_of(frame: pd.DataFrame, column: str, parameter: str) -> FloatArray:
+    """Return the values of a column of numbers that a parameter names, shape (n,).
+
+    Raises
+    ------
+    InvalidError
+    """
     if column not in frame.columns or not is_numeric(frame[column]):
         message = f"The table has no column of numbers {column!r:.80}."
-        raise InvalidError(message, fields={"quality": [message]})
-    return np.asarray(frame[column].to_numpy() == 0)
+        raise InvalidError(message, fields={parameter: [message]})
+    return np.asarray(frame[column].to_numpy(), np.float64)
 
 
 def _complete(error: FloatArray) -> FloatArray | None:

@@ -14,7 +14,7 @@ import healpix
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["ORDER", "Cover", "chord", "cover", "pixel", "separation"]
+__all__ = ["ORDER", "Cover", "centres", "chord", "cover", "pixel", "separation"]
 
 #: The order of the index; 12 * 4**29 pixels are the most that fit into 64 bits with a sign.
 ORDER = 29
@@ -51,6 +51,13 @@ def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
     """
     numbers: IntArray = healpix.ang2pix(2**ORDER, ra, dec, nest=True, lonlat=True)
     return numbers
+
+
+def centres(order: int, numbers: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return the centres of pixels of an order: ra and dec [deg], shape (n,)."""
+    found = np.asarray(numbers, np.int64)
+    ra, dec = healpix.pix2ang(2**order, found, nest=True, lonlat=True)
+    return np.asarray(ra, np.float64), np.asarray(dec, np.float64)
 
 
 def unit_vector(ra: ArrayLike, dec: ArrayLike) -> FloatArray:

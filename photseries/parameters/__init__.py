@@ -4,7 +4,7 @@ A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing,
 messages, the documentation and the parametrised tests all read the same table.
 """
 
-from photseries.parameters.analysis import FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
+from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
 from photseries.parameters.kinds import choice
 from photseries.parameters.one import APPEND, BULK, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
@@ -35,6 +35,7 @@ __all__ = [
     "BULK",
     "CONTROLS",
     "CRITERIA",
+    "ENVELOPE",
     "FOLDED",
     "LONG_TABLE",
     "MOST_PER_PAGE",

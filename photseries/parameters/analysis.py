@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from photseries.parameters.kinds import NUMBER, PERIOD, TEXT, choice, whole
+from photseries.parameters.kinds import DURATION, NUMBER, PERIOD, SIGMAS, TEXT, choice, whole
 from photseries.parameters.one import PART
 from photseries.parameters.table import Parameter
 
-__all__ = ["FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT", "SOURCE_PERIODOGRAM"]
+__all__ = ["ENVELOPE", "FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT", "SOURCE_PERIODOGRAM"]
 
 _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
@@ -17,6 +17,18 @@ _UNIT = Parameter(
     sentence="In which unit; as in the table unless given.",
 )
 _BIN = next(known for known in PART if known.name == "bin")
+_CLEANED = (
+    Parameter(
+        name="detrend",
+        kind=DURATION,
+        sentence="Take away the running median in a window of this width, less its median.",
+    ),
+    Parameter(
+        name="clip",
+        kind=SIGMAS,
+        sentence="Leave out what is then farther from the median than so many times 1.4826 median absolute deviations.",
+    ),
+)
 _QUALITY = Parameter(name="quality", kind=TEXT, sentence="Leave out the rows in which this column is not 0.")
 
 #: The parameters of a periodogram.
@@ -47,6 +59,7 @@ PERIODOGRAM: tuple[Parameter, ...] = (
     ),
     _UNIT,
     _QUALITY,
+    *_CLEANED,
     *_TIMES,
 )
 
@@ -68,6 +81,27 @@ FOLDED: tuple[Parameter, ...] = (
     ),
     _UNIT,
     _QUALITY,
+    *_CLEANED,
+    *_TIMES,
+)
+
+#: The parameters of a light curve that a client draws.
+ENVELOPE: tuple[Parameter, ...] = (
+    Parameter(
+        name="width",
+        kind=whole(10, 4000),
+        default=1000,
+        sentence="In how many columns of time the points are summarized where they are many.",
+    ),
+    Parameter(
+        name="maxPoints",
+        kind=whole(0, 20_000),
+        default=5000,
+        sentence="Up to so many points come back as they are.",
+    ),
+    Parameter(name="column", kind=TEXT, sentence="A column of numbers to show instead of the brightness."),
+    _UNIT,
+    replace(_QUALITY, sentence="Mark the rows in which this column is not 0 as flagged."),
     *_TIMES,
 )
 

@@ -35,6 +35,9 @@ OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions
 PREFIX_LENGTH = 10
 _LARGEST_ID = 2**31 - 1
 
+# No cookie can hold this character: the secret of a link is never that of a session.
+_ONCE = "\0"
+
 
 class Accounts:
     """The use cases of accounts and registries, each one transaction.
@@ -72,6 +75,34 @@ class Accounts:
         with self._catalogue.transaction() as connection:
             owner = _owner(connection, secret)
             credentials.begin(connection, _digest(session), owner.token_id, lifetime)
+        return session
+
+    def make_sign_in_link(self, secret: str, lifetime: float) -> str:
+        """Return the secret of a link that signs the owner of a token in once, within a lifetime [s].
+
+        Raises
+        ------
+        UnauthorizedError
+        """
+        once = secrets.token_urlsafe(24)
+        with self._catalogue.transaction() as connection:
+            credentials.begin(connection, _digest(_ONCE + once), _owner(connection, secret).token_id, lifetime)
+        return once
+
+    def follow_sign_in_link(self, once: str, lifetime: float) -> str:
+        """Begin a session by the secret of a link, which ends; return the secret of the session, as :meth:`sign_in`.
+
+        Raises
+        ------
+        UnauthorizedError
+            When the link was used or has expired.
+        """
+        session = secrets.token_urlsafe(32)
+        with self._catalogue.transaction() as connection:
+            token_id = credentials.redeem(connection, _digest(_ONCE + once)) if _wellformed(once) else None
+            if token_id is None:
+                raise UnauthorizedError("This link was used already, or has expired. Sign in with a token.")
+            credentials.begin(connection, _digest(session), token_id, lifetime)
         return session
 
     def recognize(self, session: str) -> Principal:

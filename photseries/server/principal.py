@@ -140,6 +140,13 @@ class Requirement:
         """Return whether the token alone satisfies the requirement, or may satisfy it, depending on the series."""
         return not self.grants or any(principal.may(grant.permission) for grant in self.grants)
 
+    def allows_on(self, principal: Principal, owner_id: int) -> bool:
+        """Return whether the token satisfies the requirement for a series that it sees, of some owner."""
+        reached = {"anything": True, "own": owner_id == principal.user_id, "visible": True}
+        return principal.is_admin or any(
+            reached[grant.scope] and principal.may(grant.permission) for grant in self.grants
+        )
+
     def refusal(self) -> ForbiddenError:
         """Return the error about a token that does not satisfy the requirement."""
         words = self.words.replace("`", "'")

@@ -18,7 +18,7 @@ def page(browse, demo):
     """The page of the source, signed in."""
     page = browse(demo.url)
     sign_in(page, demo.token, f"/sources/{quote(STAR.obj_id)}")
-    page.get_by_text(re.compile(r"^[0-9,]+ points")).wait_for()
+    page.locator("#told").filter(has_text=re.compile(r": [0-9,]+ points")).wait_for()
     return page
 
 
@@ -38,7 +38,7 @@ def test_all_series_of_a_source_in_one_plot(page):
     for name in STAR.bands:
         page.get_by_role("checkbox", name=name).uncheck()
     page.get_by_role("checkbox", name="ztfr").check()
-    page.get_by_text("Flux").click()
+    page.get_by_text("Flux", exact=True).click()
     page.get_by_text("Date").click()
     page.locator("#curve").press("+")
     assert page.locator("#notice").is_hidden()
@@ -72,9 +72,8 @@ def test_the_period_is_the_highest_peak_and_the_light_curve_is_folded_on_it(page
 #: Where a point of a plot is on the page.
 PLACE = """([host, x, y]) => {
     const element = document.querySelector(host);
-    const view = [...Bokeh.index.roots].find((one) => element.contains(one.el));
-    const box = view.canvas_view.el.getBoundingClientRect();
-    return [box.left + view.frame.x_scale.compute(x), box.top + view.frame.y_scale.compute(y)];
+    const box = element.getBoundingClientRect();
+    return [box.left + element.chart.xs.pixel(x), box.top + element.chart.ys.pixel(y)];
 }"""
 
 
@@ -86,7 +85,7 @@ def test_a_peak_in_the_plot_is_clicked(page):
     period, error, frequency, power, _ = peaks.nth(1).get_by_role("cell").all_inner_texts()
     assert 0 < float(error) < 1e-4
     page.locator("#periodogram").scroll_into_view_if_needed()
-    page.mouse.click(*page.evaluate(PLACE, ["#periodogram", float(frequency), float(power)]))
+    page.mouse.click(*page.evaluate(PLACE, ["#periodogram", 1 / float(frequency), float(power)]))
     folded(page, period)
 
 

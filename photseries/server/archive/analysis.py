@@ -6,23 +6,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
-from photseries.lightcurve.binning import binned_in_time
+from photseries.lightcurve.binning import binned_in_time, cleaned
 from photseries.lightcurve.calibration import Unit, calibration_of
-from photseries.lightcurve.curve import good_rows
+from photseries.lightcurve.curve import good_rows, require_derivable
 from photseries.lightcurve.cutting import extremes
+from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
 from photseries.lightcurve.folding import Bins
+from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.part import Bin, Part
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.period_methods import Band, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, search_periods
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.samples import Samples, samples, unit_of
+from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
 from photseries.parameters import Query
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
@@ -30,7 +32,10 @@ from photseries.server.catalogue.finding import Found
 from photseries.server.principal import Principal
 from photseries.server.settings import Periodogram as PeriodogramSettings
 
-__all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PointSelection", "SourcePeriodogram"]
+__all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PlottedLightCurve", "PointSelection", "SourcePeriodogram"]
+
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,10 @@ class PointSelection:
         The first and the last time, inclusive [d].
     bin : float or "night", optional
         Means in bins of this width [d], or of a night, instead of the points.
+    detrend : float, optional
+        Take away the running median in a window of this width [d], less its median.
+    clip : float, optional
+        Leave out what is farther from the median than so many times 1.4826 median absolute deviations.
     """
 
     brightness: Unit | None = None
@@ -54,6 +63,8 @@ class PointSelection:
     mjd_min: float | None = None
     mjd_max: float | None = None
     bin: Bin | None = None
+    detrend: float | None = None
+    clip: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +204,24 @@ def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
         "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
         "power": search.power[kept],
     }
+
+
+@dataclass(frozen=True, eq=False)
+class PlottedLightCurve:
+    """A light curve for a plot.
+
+    Attributes
+    ----------
+    brightness, unit, magsys, label : str
+        What is shown; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
+    envelope : Envelope
+    """
+
+    brightness: Unit
+    unit: str
+    magsys: str | None
+    label: str
+    envelope: Envelope
 
 
 class Analysis:
@@ -376,6 +405,54 @@ class Analysis:
             bins=folding.binned(chosen, phase, bins),
         )
 
+    def envelope(
+        self,
+        principal: Principal,
+        found: Found,
+        points: PointSelection,
+        *,
+        width: int,
+        max_points: int,
+        column: str | None = None,
+    ) -> tuple[Found, PlottedLightCurve]:
+        """Prepare the light curve of a series, or another column, for a plot.
+
+        Parameters
+        ----------
+        principal : Principal
+        found : Found
+        points : PointSelection
+            Rows that are flagged by ``quality`` are not left out, but marked.
+        width : int
+            The number of columns in which many points are summarized.
+        max_points : int
+            The greatest number of points that are returned as they are.
+        column : str, optional
+            A column of numbers to show instead of the brightness.
+        """
+        found, table = self._reader.cached_table(principal, found)
+        frame, metadata, curve = table.decoded.frame, table.decoded.metadata, table.curve
+        calibration = calibration_of(metadata)
+        unit = points.brightness or unit_of(frame, calibration)
+        require_derivable((unit,), frame, calibration, "brightness")
+        rows = _rows_between(curve.mjd, points.mjd_min, points.mjd_max)
+        good = good_rows(frame, metadata)
+        flagged = np.zeros(len(curve.mjd), bool)[rows] if good is None else ~good[rows]
+        if points.quality is not None:
+            flagged |= numbers_of(frame, points.quality, "quality")[rows] != 0
+        part = curve.part(rows)
+        value, error, kind = plotted(part, table.snr[rows], flagged, unit, self._detection_threshold)
+        described = calibration.described(unit)
+        if column is not None:
+            value = numbers_of(frame, column, "column")[rows]
+            error, kind = np.full(len(value), np.nan), np.where(kind == FLAGGED, FLAGGED, DETECTED)
+            described |= {"label": column, "unit": ""}
+        shown = envelope(
+            part.mjd, value, error, kind,
+            width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
+        )  # fmt: skip
+        return found, PlottedLightCurve(**described, envelope=shown)
+
     def plot(
         self,
         principal: Principal,
@@ -385,8 +462,9 @@ class Analysis:
         size: tuple[int, int],
         theme: str,
         time: str,
+        form: str = "png",
     ) -> tuple[Found, bytes]:
-        """Draw the light curve of a series as PNG; see :func:`photseries.server.archive.plot.png`.
+        """Draw the light curve of a series as PNG or PDF; see :func:`photseries.server.archive.plot.png`.
 
         Raises
         ------
@@ -405,6 +483,8 @@ class Analysis:
             theme=theme,
             time=time,
             threshold=self._detection_threshold,
+            frame=time_frame(fields),
+            form=form,
         )
 
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
@@ -419,7 +499,20 @@ class Analysis:
             mjd_min=points.mjd_min,
             mjd_max=points.mjd_max,
         )
+        chosen = cleaned(chosen, points.detrend, points.clip)
         if points.bin is not None:
             longitude = self._reader.placed(found.fields, Part(bin=points.bin)).get("longitude") or 0.0
             chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
         return found, chosen
+
+
+def _rows_between(mjd: FloatArray, first: float | None, last: float | None) -> slice | IntArray:
+    """Return the rows with a time, of those between two times, sorted by time."""
+    if bool(np.all(mjd[1:] >= mjd[:-1])):
+        begin = 0 if first is None else int(np.searchsorted(mjd, first, "left"))
+        end = len(mjd) if last is None else int(np.searchsorted(mjd, last, "right"))
+        return slice(begin, end)
+    rows = np.flatnonzero(np.isfinite(mjd))
+    rows = rows[np.argsort(mjd[rows], kind="stable")]
+    kept = _rows_between(mjd[rows], first, last)
+    return rows[kept]

@@ -36,6 +36,9 @@ _THEMES: Mapping[str, Mapping[str, str]] = {
     "dark": {"back": "#1b1f24", "ink": "#e6e8eb", "soft": "#a0a8b2", "grid": "#2d333a", "points": "#7fb2ee"},
 }
 
+#: What would make the bytes of equal pictures differ.
+_UNDATED: Mapping[str, Mapping[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
+
 #: Text is laid out with caches that threads would share.
 _DRAWING = threading.Lock()
 
@@ -50,6 +53,8 @@ def png(  # noqa: PLR0913  what is drawn, and how
     theme: str,
     time: str,
     threshold: float,
+    frame: str = "MJD",
+    form: str = "png",
 ) -> bytes:
     """Draw a light curve.
 
@@ -66,6 +71,9 @@ def png(  # noqa: PLR0913  what is drawn, and how
         How the axis of time is labelled.
     threshold : float
         A point is detected when its S/N is above this.
+    frame : str
+        What the times are, such as ``BJD (TDB)``.
+    form : {"png", "pdf"}
 
     Returns
     -------
@@ -94,7 +102,7 @@ def png(  # noqa: PLR0913  what is drawn, and how
             figsize=(width / _DPI, height / _DPI), dpi=_DPI, facecolor=colours["back"], layout="constrained"
         )
         axes = figure.add_subplot(facecolor=colours["back"])
-        position, of_time = _position(points.mjd, time)
+        position, of_time = _position(points.mjd, time, frame)
         _draw(axes, points, position, colours)
         _dress(axes, position, (of_time, label), colours)
         _fit(axes, points, threshold)
@@ -106,7 +114,7 @@ def png(  # noqa: PLR0913  what is drawn, and how
         written = {"loc": "right", "fontsize": 9, "color": colours["soft"]}
         axes.set_title(_short(subtitle, share), parse_math=False, **written)
         drawn = io.BytesIO()
-        figure.savefig(drawn, format="png", metadata={"Software": None})
+        figure.savefig(drawn, format=form, metadata=_UNDATED[form])
     return drawn.getvalue()
 
 
@@ -124,16 +132,16 @@ def _check(points: Samples, time: str) -> None:
         raise InvalidError(message, fields={"time": [message]})
 
 
-def _position(mjd: FloatArray, time: str) -> tuple[FloatArray, str]:
+def _position(mjd: FloatArray, time: str, frame: str) -> tuple[FloatArray, str]:
     """Return where times lie on the axis, and what that is."""
     match time:
         case "days":
             start = math.floor(mjd[0])
-            return mjd - start, f"days since MJD {start:.15g}"
+            return mjd - start, f"days since MJD {start:.15g}" + ("" if frame == "MJD" else f", {frame}")
         case "date":
             return mjd - _UNIX, "date"
         case _:
-            return mjd, "MJD [d]"
+            return mjd, f"{frame} [d]" if frame.startswith("MJD") else f"{frame} - 2400000.5 [d]"
 
 
 def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str, str]) -> None:

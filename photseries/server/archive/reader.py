@@ -15,13 +15,13 @@ from photseries.hdf5 import Decoded
 from photseries.lightcurve.barycentre import FRAMES
 from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
 from photseries.lightcurve.part import Part
-from photseries.parameters import Query
+from photseries.parameters import SEPARATION, Cone, Query, Restriction
 from photseries.server.archive.blobs import read_blob, read_range, read_table
-from photseries.server.archive.table_cache import TableCache
-from photseries.server.catalogue import finding, history, near, registries
+from photseries.server.archive.table_cache import CachedTable, TableCache
+from photseries.server.catalogue import finding, history, name_search, near, registries
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.finding import Found, Page
-from photseries.server.catalogue.summary import summary
+from photseries.server.catalogue.summary import Overview, overview, summary
 from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
@@ -31,6 +31,9 @@ __all__ = ["SeriesDocument", "SeriesReader", "not_found"]
 T = TypeVar("T")
 
 WHOLE = Part()
+
+#: The radii in which the nearest series is looked for, one after the other [deg].
+_WIDENING = (1 / 60, 0.25, 4.0, 180.0)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,26 @@ class SeriesReader:
             page = finding.find(connection, principal, query)
             return page, finding.count(connection, principal, query) if query.include_total else None
 
+    def names_like(self, principal: Principal, text: str, limit: int) -> list[str]:
+        """Find sources by a part of their name; see :func:`photseries.server.catalogue.name_search.names_like`."""
+        with self._catalogue.reading() as connection:
+            return name_search.names_like(connection, principal, text, limit)
+
+    def names_alike(self, principal: Principal, text: str, limit: int = 3) -> list[str]:
+        """Find the sources whose names are most like a text; see :mod:`photseries.server.catalogue.name_search`."""
+        with self._catalogue.reading() as connection:
+            return name_search.names_alike(connection, principal, text, limit)
+
+    def nearest(
+        self, principal: Principal, ra: float, dec: float, restrictions: tuple[Restriction, ...] = ()
+    ) -> Found | None:
+        """Return the visible series that is nearest to a position [deg], with its separation, or None."""
+        for radius in _WIDENING:
+            cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
+            if found := self.find(principal, cone)[0].found:
+                return found[0]
+        return None
+
     def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
         """Yield all visible series that match; one page at a time is in memory."""
         while True:
@@ -111,6 +134,11 @@ class SeriesReader:
         """Count the visible series that match; see :func:`photseries.server.catalogue.summary.summary`."""
         with self._catalogue.reading() as connection:
             return summary(connection, principal, query)
+
+    def overview(self, principal: Principal) -> Overview:
+        """Return what is in the archive; see :func:`photseries.server.catalogue.summary.overview`."""
+        with self._catalogue.reading() as connection:
+            return overview(connection, principal)
 
     def usage(self, principal: Principal) -> list[Usage]:
         """Return what the principal's own series use; for an admin those of every user."""
@@ -210,6 +238,10 @@ class SeriesReader:
     def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
         """Return the whole table of a series and the metadata in its file; raises what :meth:`document` does."""
         return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
+
+    def cached_table(self, principal: Principal, found: Found) -> tuple[Found, CachedTable]:
+        """Return the table of a series with its light curve, for reading alone; raises what :meth:`document` does."""
+        return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
     def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
         """Read from the file of a series; read again if a change replaced the file and a sweep removed it meanwhile."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 
 from photseries.hdf5 import Decoded
 from photseries.lightcurve.calibration import calibration_of
-from photseries.lightcurve.curve import LightCurve, light_curve
+from photseries.lightcurve.curve import LightCurve, good_rows, light_curve
+from photseries.lightcurve.detection import signal_to_noise
+from photseries.lightcurve.photometry import FloatArray
 from photseries.server.catalogue.blobs import Blob
 
 __all__ = ["CachedTable", "TableCache"]
@@ -25,10 +28,15 @@ class CachedTable:
     decoded: Decoded
     curve: LightCurve
 
+    @functools.cached_property
+    def snr(self) -> FloatArray:
+        """The S/N of each row, where the flags of the series leave it; see :func:`signal_to_noise`."""
+        return signal_to_noise(self.curve.masked(good_rows(self.decoded.frame, self.decoded.metadata)))
+
     @property
     def size(self) -> int:
         """The memory that it takes [bytes]."""
-        return int(self.decoded.frame.memory_usage().sum()) + 5 * self.curve.mjd.nbytes
+        return int(self.decoded.frame.memory_usage().sum()) + 6 * self.curve.mjd.nbytes
 
 
 class TableCache:

@@ -15,7 +15,7 @@ from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import Group, GroupUser, Session, StreamUser, Token, User
 from photseries.server.principal import ADMIN
 
-__all__ = ["Owner", "begin", "by_session", "by_token", "end"]
+__all__ = ["Owner", "begin", "by_session", "by_token", "end", "redeem"]
 
 #: How long the use of a token is not noted again [min].
 _NOTED_EVERY = 5
@@ -58,6 +58,12 @@ def begin(connection: Connection, digest: bytes, token_id: int, lifetime: float)
 def end(connection: Connection, digest: bytes) -> None:
     """End a session, if there is one."""
     connection.execute(delete(Session).where(Session.digest == digest))
+
+
+def redeem(connection: Connection, digest: bytes) -> int | None:
+    """End a session and return the id of the token with which it began; None when there is no such session."""
+    valid = (Session.digest == digest, Session.expires_at > func.clock_timestamp())
+    return connection.scalar(delete(Session).where(*valid).returning(Session.token_id))
 
 
 def _found(connection: Connection, statement: CompiledStatement, **values: Any) -> Owner | None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from photseries.fields import Operator
 from photseries.parameters import OF_SOURCE, Query, Restriction
+from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.conditions import with_portion
-from photseries.server.catalogue.models import Source
+from photseries.server.catalogue.models import SERIES, Source
+from photseries.server.principal import Principal
 
-__all__ = ["resolve_names"]
+__all__ = ["names_alike", "names_like", "resolve_names"]
 
 #: The most names in a statement: the planner weighs each, and with more of them comparing every series is as quick.
 MOST_NAMES = 200
@@ -44,6 +47,31 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     named = Restriction(OF_SOURCE, OF_SOURCE.field, tuple(names[:MOST_NAMES]))
     others = tuple(one for one in query.restrictions if one is not portion)
     return dataclasses.replace(query, restrictions=(*others, named)), whole
+
+
+def names_like(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:
+    """Find the names of sources that contain a text, without regard to case, spaces, hyphens and underscores.
+
+    Only sources with a series that the principal may see count; the shortest names, which are most alike, come first.
+    """
+    letters = re.sub(r"[\s_-]", "", text)
+    if not letters or "\0" in letters:
+        return []
+    # The index of trigrams helps with a regular expression too.
+    pattern = "[-_[:space:]]*".join(one if one.isalnum() else f"\\{one}" for one in letters)
+    has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
+    statement = select(Source.id).where(Source.id.regexp_match(pattern, flags="i"), has_series)
+    return list(connection.scalars(statement.order_by(func.length(Source.id), Source.id).limit(limit)))
+
+
+def names_alike(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:
+    """Find the names of sources that are most like a text, by their trigrams; see :func:`names_like`."""
+    if "\0" in text:
+        return []
+    alike = func.similarity(Source.id, text)
+    has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
+    statement = select(Source.id).where(Source.id.op("%")(text), has_series)
+    return list(connection.scalars(statement.order_by(alike.desc(), Source.id).limit(limit)))
 
 
 def _is_portion(restriction: Restriction) -> bool:

@@ -3,26 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, case, func, literal, select, true, tuple_
 
+from photseries.lightcurve import sky
 from photseries.parameters import Query
+from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.conditions import matching
 from photseries.server.catalogue.models import SERIES, Instrument, Series, User
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["COUNTED", "MOST_GROUPS", "column_counts", "summary"]
+__all__ = ["COUNTED", "MOST_GROUPS", "Overview", "column_counts", "overview", "summary"]
 
 #: Of series_name, and of everything else that is counted, so many are listed, the most frequent first.
 MOST_GROUPS = 1000
+
+#: The order of the fields on a map of the sky, of two degrees, and how many days are counted.
+_SKY_ORDER = 5
+_MOST_DAYS = 730
 
 #: The fields whose values are counted.
 COUNTED = ("instrument_id", "filter", "series_name", "owner_id", "batch")
 
 # GROUPING has a bit for every column that a row is not grouped by.
 _UNGROUPED = 2 ** len(COUNTED) - 1
+
+
+@dataclass(frozen=True)
+class Overview:
+    """What is in an archive, as far as a principal sees it.
+
+    Attributes
+    ----------
+    series, points, sources : int
+    sky : list of (float, float, int)
+        Centres of fields of two degrees [deg] with their number of series.
+    days : list of (date, int)
+        The days on which series were created, of the last two years with any, and how many.
+    """
+
+    series: int
+    points: int
+    sources: int
+    sky: list[tuple[float, float, int]]
+    days: list[tuple[date, int]]
+
+
+def overview(connection: Connection, principal: Principal) -> Overview:
+    """Count the visible series and points, on the sky and by day."""
+    seen = visible(principal)
+    number = func.count()
+    totals = select(number, func.coalesce(func.sum(SERIES.num_exp), 0), func.count(SERIES.obj_id.distinct()))
+    field = SERIES.healpix.bitwise_rshift(2 * (sky.ORDER - _SKY_ORDER)).label("field")
+    day = func.date(func.timezone("UTC", Series.created_at)).label("day")
+    by_day = select(day, number).where(seen).group_by(day).order_by(day.desc()).limit(_MOST_DAYS)
+    series, points, sources = connection.execute(totals.where(seen)).one()
+    fields = connection.execute(select(field, number).where(seen).group_by(field)).all()
+    ra, dec = sky.centres(_SKY_ORDER, [number for number, _ in fields])
+    return Overview(
+        series=series,
+        points=int(points),
+        sources=sources,
+        sky=list(zip(ra.round(2).tolist(), dec.round(2).tolist(), [count for _, count in fields], strict=True)),
+        days=[(one, count) for one, count in reversed(connection.execute(by_day).all())],
+    )
 
 
 def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, Any]:

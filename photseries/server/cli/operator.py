@@ -36,6 +36,9 @@ from photseries.server.settings import Config
 
 __all__ = ["COMMANDS", "announce_at", "serve_on"]
 
+#: How long the link of the first start signs in [s].
+_LINK_LIFETIME = 3600.0
+
 log = logging.getLogger(__name__)
 
 
@@ -101,7 +104,14 @@ def serve_on(
                 click.echo(token, err=True)
         services.sandbox.start()
         prepare(services)
-        ended = serve_http(services, sockets, announce, orphaned)
+
+        def ready() -> None:
+            announce()
+            if token is not None:
+                once = services.accounts.make_sign_in_link(token, _LINK_LIFETIME)
+                click.echo(f"Sign in, once and within an hour: {url_of(sockets)}/sign-in?once={once}", err=True)
+
+        ended = serve_http(services, sockets, ready, orphaned)
     if not ended:
         log.warning("a computation is abandoned: it took longer than server.stop_timeout")
         logging.shutdown()

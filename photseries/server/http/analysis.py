@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
-from photseries.parameters import FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
+from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
 from photseries.server.catalogue.finding import Found
 from photseries.server.http.answers import success
@@ -17,7 +18,7 @@ from photseries.server.http.series import number_of, restricted_to_source
 from photseries.server.http.tags import is_known, may_be_kept, tag_of
 from photseries.server.principal import Requirement
 
-__all__ = ["FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
+__all__ = ["EnvelopeHandler", "FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
 
 _UNCHANGED = {304: "It is still as If-None-Match says."}
 
@@ -34,6 +35,8 @@ class AnalysisHandler(BaseHandler):
         known: Sequence[Parameter],
         compute: Callable[[Found, PointSelection, Mapping[str, Any]], tuple[Found, bytes]],
         media_type: str = "application/json; charset=UTF-8",
+        *,
+        waits: bool = True,
     ) -> None:
         """Send the result of an analysis, or 304 when the client has it.
 
@@ -45,6 +48,8 @@ class AnalysisHandler(BaseHandler):
         compute : callable
             Called in a thread with the series, the points to analyse and the values of the parameters.
         media_type : str
+        waits : bool
+            Whether it takes long, and waits for its turn among the analyses.
         """
 
         def find() -> tuple[Found, Mapping[str, Any], bool]:
@@ -60,9 +65,11 @@ class AnalysisHandler(BaseHandler):
         if has_it:
             self.set_status(304)
         else:
-            chosen = ("brightness", "quality", "mjdMin", "mjdMax", "bin")
+            chosen = ("brightness", "quality", "mjdMin", "mjdMax", "bin", "detrend", "clip")
             points = PointSelection(*(values.get(name) for name in chosen))
-            async with self.shared.analyses.place(self.client_key):  # so that a few threads stay free for other work
+            async with (
+                self.shared.analyses.place(self.client_key) if waits else nullcontext()
+            ):  # a few threads stay free
                 found, content = await self.run(lambda: compute(found, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
         may_be_kept(self, tag_of(found, "analysis"))
@@ -151,8 +158,32 @@ class FoldedHandler(AnalysisHandler):
         return found, success(folded)
 
 
+class EnvelopeHandler(AnalysisHandler):
+    """The light curve of a series, for a client that draws it."""
+
+    @Contract(
+        query=ENVELOPE, headers=(IF_NONE_MATCH,), gives="Envelope", also=_UNCHANGED, fails=(DamagedError, BusyError)
+    )
+    async def get(self, identity: str) -> None:
+        """Return the light curve for a plot: its points, or the least, the median and the greatest in each column."""
+        await self.answer(identity, ENVELOPE, self._compute, waits=False)
+
+    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+        found, plotted = self.services.analysis.envelope(
+            self.principal,
+            found,
+            points,
+            width=values["width"],
+            max_points=values["maxPoints"],
+            column=values.get("column"),
+        )
+        return found, success(plotted)
+
+
 class PlotHandler(AnalysisHandler):
     """The plot of a light curve."""
+
+    media_type: ClassVar[str] = "image/png"
 
     @Contract(
         query=PLOT,
@@ -163,10 +194,16 @@ class PlotHandler(AnalysisHandler):
     )
     async def get(self, identity: str) -> None:
         """Draw the light curve, as PNG."""
-        await self.answer(identity, PLOT, self._compute, "image/png")
+        await self.answer(identity, PLOT, self._compute, self.media_type)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
         size = (values["width"], values["height"])
         return self.services.analysis.plot(
-            self.principal, found, points, size=size, theme=values["theme"], time=values["time"]
+            self.principal,
+            found,
+            points,
+            size=size,
+            theme=values["theme"],
+            time=values["time"],
+            form=self.media_type.partition("/")[2],
         )

@@ -17,7 +17,13 @@ from tornado.web import Application
 
 from photseries.errors import PhotseriesError, StartError
 from photseries.server.accounts import KINDS
-from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler, PlotHandler, SourcePeriodogramHandler
+from photseries.server.http.analysis import (
+    EnvelopeHandler,
+    FoldedHandler,
+    PeriodogramHandler,
+    PlotHandler,
+    SourcePeriodogramHandler,
+)
 from photseries.server.http.bulk import BulkHandler
 from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
@@ -90,6 +96,7 @@ API: tuple[Route, ...] = (
     (r"/api/photometric_series/([^/]+)/periodogram", PeriodogramHandler, {}),
     (r"/api/photometric_series/([^/]+)/periods", PeriodsHandler, {}),
     (r"/api/photometric_series/([^/]+)/folded", FoldedHandler, {}),
+    (r"/api/photometric_series/([^/]+)/envelope", EnvelopeHandler, {}),
     (r"/api/photometric_series/([^/]+)/plot\.png", PlotHandler, {}),
     (r"/api/sources/(.+)/photometric_series", SourceSeriesHandler, {}),
     (r"/api/sources/(.+)/periodogram", SourcePeriodogramHandler, {}),

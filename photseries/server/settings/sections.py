@@ -20,6 +20,7 @@ __all__ = [
     "Database",
     "Limits",
     "Log",
+    "Pages",
     "Periodogram",
     "Photometry",
     "Quotas",
@@ -269,6 +270,18 @@ class VO:
 
 
 @dataclass(frozen=True)
+class Pages:
+    """What the pages say about this installation to visitors."""
+
+    title: str = "photseries"
+    text: str = ""
+    contact: str = ""
+
+    def __post_init__(self) -> None:
+        _require(self.title.strip() != "", "pages.title", "must not be empty")
+
+
+@dataclass(frozen=True)
 class Log:
     """What is written to standard error."""
 
@@ -292,6 +305,7 @@ class Config:
     analysis: Analysis = field(default_factory=Analysis)
     access: Access = field(default_factory=Access)
     vo: VO = field(default_factory=VO)
+    pages: Pages = field(default_factory=Pages)
     log: Log = field(default_factory=Log)
 
     @property

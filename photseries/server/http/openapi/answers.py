@@ -11,6 +11,7 @@ from apispec import APISpec
 from photseries.fields import COMPUTED, ENUMERATIONS, FIELDS, IN_FILE, LISTED, METADATA, Field
 from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import MEASUREMENTS
+from photseries.lightcurve.envelope import POINT_KINDS
 from photseries.parameters import PERIODOGRAM
 from photseries.server.accounts import KINDS
 from photseries.server.archive.batches import OUTCOMES
@@ -357,6 +358,50 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
             },
         ),
     )
+    yield "Envelope", _envelope()
+
+
+def _envelope() -> Schema:
+    """Describe a light curve that a client draws."""
+    numbers, gaps, whole = several(NUMBER), several(nullable(NUMBER)), several(INTEGER)
+    range_ = {**gaps, "type": ["array", "null"]}
+    kind = {**INTEGER, "description": f"The place in {', '.join(POINT_KINDS)}."}
+    points = record(
+        {"mjd": numbers, "value": numbers, "error": gaps, "kind": several(kind)},
+        {"mjd": [61000.1], "value": [208.9], "error": [20.0], "kind": [0]},
+    )
+    column = record(
+        {"kind": kind, "column": whole, "low": numbers, "median": numbers, "high": numbers, "count": whole},
+        {"kind": 0, "column": [17], "low": [201.0], "median": [208.9], "high": [230.0], "count": [5]},
+    )
+    example = {
+        "num_points": 1,
+        "counts": {name: int(name == "detected") for name in POINT_KINDS},
+        "start": 61000.1,
+        "step": 0.001,
+        "median": 208.9,
+        "error": 20.0,
+        "robust": [208.9, 208.9],
+        "full": [208.9, 208.9],
+        "points": points["example"],
+        "columns": [],
+    }
+    shown = record(
+        {
+            "num_points": INTEGER,
+            "counts": record(dict.fromkeys(POINT_KINDS, INTEGER), example["counts"]),
+            "start": {**NUMBER, "description": "Where the first column begins [MJD]."},
+            "step": {**NUMBER, "description": "The width of a column [d]."},
+            "median": nullable(NUMBER),
+            "error": {**nullable(NUMBER), "description": "The typical error."},
+            "robust": {**range_, "description": "The range of what is not flagged, without a few outliers."},
+            "full": {**range_, "description": "The range of all values."},
+            "points": {**points, "type": ["object", "null"], "description": "All of them, where they are few."},
+            "columns": {**several(column), "description": "By kind, where the points are many."},
+        },
+        example,
+    )
+    return record({**_DESCRIBED, "envelope": shown}, {**_DESCRIBED_EXAMPLE, "envelope": example})
 
 
 def _periods() -> Iterator[tuple[str, Schema]]:

@@ -8,10 +8,17 @@ from typing import Any
 
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.openapi.handlers import DocsHandler
+from photseries.server.http.pages.account import AccountHandler
 from photseries.server.http.pages.assets import AssetHandler
 from photseries.server.http.pages.find import FindHandler
 from photseries.server.http.pages.page import NotFoundPageHandler
-from photseries.server.http.pages.series import PeriodPageHandler, SeriesFileHandler, SeriesPageHandler
+from photseries.server.http.pages.search import ArchiveHandler, NamesHandler, SearchFileHandler, SearchSummaryHandler
+from photseries.server.http.pages.series import (
+    PeriodPageHandler,
+    SeriesFigureHandler,
+    SeriesFileHandler,
+    SeriesPageHandler,
+)
 from photseries.server.http.pages.signing import SignInHandler, SignOutHandler
 from photseries.server.http.pages.site import SiteFolderHandler, SiteHandler
 from photseries.server.http.pages.source import SourcePageHandler
@@ -22,10 +29,16 @@ __all__ = ["PAGES", "NotFoundPageHandler"]
 #: Path, handler, and what else the handler is given.
 PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/", FindHandler, {}),
+    (r"/find/summary", SearchSummaryHandler, {}),
+    (r"/find/archive", ArchiveHandler, {}),
+    (r"/find/names", NamesHandler, {}),
+    (r"/find/export", SearchFileHandler, {}),
+    (r"/account", AccountHandler, {}),
     (r"/sign-in", SignInHandler, {}),
     (r"/sign-out", SignOutHandler, {}),
     (r"/series/([^/]+)", SeriesPageHandler, {}),
     (r"/series/([^/]+)/data", SeriesFileHandler, {}),
+    (r"/series/([^/]+)/plot\.pdf", SeriesFigureHandler, {}),
     (r"/docs", SiteFolderHandler, {}),
     (r"/docs/http", DocsHandler, {}),
     (r"/docs/(.*)", SiteHandler, {}),

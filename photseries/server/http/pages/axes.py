@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from photseries.lightcurve.calibration import Unit, calibration_of
+from photseries.lightcurve.meaning import time_frame, time_scale
 
-__all__ = ["Axis", "axes_of"]
+__all__ = ["Axis", "axes_of", "frame_of"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Axis:
     brightness: Unit
     label: str
     caption: str
+
+
+def frame_of(fields: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the times of a series are called, and their scale."""
+    return {"frame": time_frame(fields), "scale": time_scale(fields).replace("UNKNOWN", "scale unknown")}
 
 
 def axes_of(fields: Mapping[str, Any]) -> list[Axis]:

@@ -9,33 +9,30 @@ from urllib.parse import urlencode
 
 from photseries import parameters
 from photseries.errors import InvalidError
-from photseries.fields import FIELDS, displayed
+from photseries.fields import FIELDS, Section, displayed
+from photseries.lightcurve.positions import angle
 from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
 from photseries.parameters.kinds import FLAG, MOMENT
 from photseries.server.catalogue.finding import Page
 from photseries.server.http.base import ANY
+from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.page import PageHandler
+from photseries.server.http.pages.search import BOX, Search, interpret
+from photseries.server.http.pages.snippets import of_search
+from photseries.server.http.pages.source import source_path
 from photseries.server.principal import CREATE_SERIES
 
 __all__ = ["FindHandler"]
 
-#: The criteria that are always in view; all others are under "More criteria".
-_FIRST = (
-    "objectID",
-    "filter",
-    "instrumentID",
-    "ra",
-    "dec",
-    "radius",
-    "endAfter",
-    "startBefore",
-    "minNumExposures",
-)
+#: The criteria that are always in view, beside the box for a name or a position; all others stand in groups.
+_FIRST = ("filter", "instrumentID", "endAfter", "startBefore", "minNumExposures")
+
+#: The groups of the other criteria.
+_GROUPS = ("Source and position", "Observation", "Times", "Points and brightness", "Variability", "Sharing and files")
 
 #: The fields that the results show, in columns that sort by them.
 _COLUMNS = (
-    "obj_id",
     "filter",
     "series_name",
     "num_exp",
@@ -46,7 +43,8 @@ _COLUMNS = (
     "mjd_last",
 )
 
-_PER_PAGE = "25"
+_SHAPE = {"numPerPage": "25", "includeTotal": "false"}
+_SHAPING = ("sortBy", "sortOrder", "pageNumber", "numPerPage", "cursor", "includeTotal", "dataFormat")
 _MOST_LISTED = 500
 
 
@@ -85,6 +83,7 @@ class FindHandler(PageHandler):
     """The search."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     async def get(self) -> None:
         """Find series by a form."""
@@ -93,21 +92,38 @@ class FindHandler(PageHandler):
     def _values(self) -> Mapping[str, Any]:
         given = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
         given = {name: texts for name, texts in given.items() if texts}
-        query, found, problem = Query(), Page([], None), None
+        reader, search, found, problem = self.services.reader, Search(Query(), {}), Page([], None), None
         try:
-            query = parameters.parse({"numPerPage": [_PER_PAGE], **given, "includeTotal": ["false"]})
-            found, _ = self.services.reader.find(self.principal, query)
+            search = interpret(reader, self.principal, given, self.services.archive.filters, **_SHAPE)
+            found, _ = reader.find(self.principal, search.query)
         except InvalidError as error:
             problem = error
             self.set_status(error.status)
+        query = search.query
+        nearest = None
+        if search.place is not None and not found.found and query.page == 1:
+            nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
         instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MOST_LISTED)
         return {
             "problem": problem,
             "first": _inputs((_BY_NAME[name] for name in _FIRST), given, problem),
-            "more": _inputs((*(known for known in CRITERIA if known.name not in _FIRST), _ROBUST), given, problem),
+            "groups": {
+                title: _inputs((known for known in (*CRITERIA, _ROBUST) if _group_of(known) == title), given, problem)
+                for title in _GROUPS
+            },
+            "text": (given.get(BOX) or [""])[-1],
+            "search": search,
+            "nearest": None if nearest is None else nearest.fields,
+            "alike": reader.names_alike(self.principal, given[BOX][-1]) if search.names == [] else [],
+            "angle": angle,
+            "snippets": of_search(
+                origin_of(self.request, self.services.config.server), query, search.criteria, search.names
+            ),
+            "asked": urlencode({name: texts for name, texts in given.items() if name not in _SHAPING}, doseq=True),
             "instruments": {one["id"]: one["name"] for one in instruments},
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
+            "source_path": source_path,
             "found": [one.fields for one in found.found],
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
@@ -120,6 +136,21 @@ class FindHandler(PageHandler):
 
 _BY_NAME = {known.name: known for known in CRITERIA}
 _ROBUST = next(known for known in CONTROLS if known.name == "useRobustMagAndRMS")
+
+
+def _group_of(known: Parameter) -> str:
+    """Return the group in which a criterion stands; empty for those in view."""
+    if known.name in _FIRST:
+        return ""
+    field = FIELDS.get(known.field) if isinstance(known, Criterion) else None
+    if isinstance(known, Criterion) and known.field in ("position", "obj_id"):
+        return _GROUPS[0]
+    if field is not None and field.type == "mjd":
+        return _GROUPS[2]
+    section = Section.STATISTIC if field is None else field.section
+    return {Section.METADATA: _GROUPS[1], Section.STATISTIC: _GROUPS[3], Section.FEATURE: _GROUPS[4]}.get(
+        section, _GROUPS[5]
+    )
 
 
 def _inputs(

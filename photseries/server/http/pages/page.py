@@ -15,7 +15,7 @@ from photseries import __version__
 from photseries.errors import ForbiddenError, PhotseriesError, UnauthorizedError
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
-from photseries.server.http.credentials import Credential, cookie_name, csrf_token, is_https, session_of
+from photseries.server.http.credentials import ANONYMOUS, Credential, cookie_name, csrf_token, is_https, session_of
 from photseries.server.http.operation import NotFoundHandler
 from photseries.server.http.pages.assets import address_of
 from photseries.server.principal import Requirement
@@ -40,7 +40,7 @@ _LONGEST_FORM = 16 * 1024
 
 
 class PageHandler(BaseHandler):
-    """A handler of pages for people who are signed in.
+    """A handler of pages for people who are signed in, and for visitors where ``public`` and the configuration say so.
 
     ``plots`` says whether the page has plots of Bokeh, which brings its style along inside of its elements.
     """
@@ -77,15 +77,22 @@ class PageHandler(BaseHandler):
         return session_of(self.request, self.services.config.server)
 
     def given_credential(self) -> Credential:
-        """Return the session, which alone is enough to look.
+        """Return the session, which alone is enough to look, or nobody's credential for a public page.
 
         Raises
         ------
         UnauthorizedError
         """
-        if not self.session:
-            raise UnauthorizedError("You are not signed in.")
-        return Credential(self.session, Accounts.recognize)
+        if self.session:
+            return Credential(self.session, Accounts.recognize)
+        if self.is_open:
+            return ANONYMOUS
+        raise UnauthorizedError("You are not signed in.")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether visitors may see this page."""
+        return self.public and self.verb == "GET" and self.services.config.access.anonymous_reads_public
 
     async def show(self, template: str, values: Callable[[], Mapping[str, Any]]) -> None:
         """Send a page, whose values a function gives that is called in a thread."""
@@ -96,8 +103,11 @@ class PageHandler(BaseHandler):
         principal = getattr(self, "principal", None)
         return _TEMPLATES.load(template).generate(
             address_of=address_of,
-            csrf=csrf_token(self.session) if principal else "",
+            csrf=csrf_token(self.session) if principal and self.session else "",
             here=self.request.path,
+            sign_in_path=_sign_in_path,
+            site=self.services.config.pages,
+            uri=self.request.uri or "/",
             json=lambda value: orjson.dumps(value).decode(),
             principal=principal,
             version=__version__,
@@ -142,9 +152,17 @@ class PageHandler(BaseHandler):
             return self.page("error.html", error=error)
         self.clear_header("WWW-Authenticate")
         self.set_status(303)
-        asked = {"next": self.request.uri or "/", **({"ended": "1"} if self.session else {})}
-        self.set_header("Location", f"/sign-in?{urlencode(asked)}")
+        if self.is_open and self.session:
+            self.forget_session()
+            self.set_header("Location", self.request.uri or "/")
+            return b""
+        self.set_header("Location", _sign_in_path(self.request.uri or "/", **({"ended": "1"} if self.session else {})))
         return b""
+
+
+def _sign_in_path(following: str, **more: str) -> str:
+    """Return the path of the sign-in page, which leads on to another one."""
+    return f"/sign-in?{urlencode({'next': following, **more})}"
 
 
 class NotFoundPageHandler(PageHandler, NotFoundHandler):

@@ -6,21 +6,28 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from photseries.errors import NotFoundError
-from photseries.fields import FIELDS, PER_COLUMN, Section
+from photseries.fields import FIELDS, METADATA, PER_COLUMN, Section
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import brightness_spellings
+from photseries.lightcurve.positions import sexagesimal
 from photseries.lightcurve.table import BRIGHTNESS, FLUX, FLUXERR, MAGERR, TIME
+from photseries.server.http.analysis import PlotHandler
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.files import FileHandler
-from photseries.server.http.pages.axes import axes_of
+from photseries.server.http.pages.axes import axes_of, frame_of
 from photseries.server.http.pages.page import PageHandler
+from photseries.server.http.pages.snippets import of_period, of_series
 from photseries.server.http.pages.source import source_path
 from photseries.server.http.pages.words import written
 from photseries.server.http.series import number_of
+from photseries.server.principal import CHANGE_SERIES
 
-__all__ = ["PeriodPageHandler", "SeriesFileHandler", "SeriesPageHandler"]
+__all__ = ["PeriodPageHandler", "SeriesFigureHandler", "SeriesFileHandler", "SeriesPageHandler"]
+
+#: How many groups and instruments a form offers.
+MOST_LISTED = 500
 
 #: What of the metadata the page's script reads.
 _PLOTTED = ("id", "num_exp", "mjd_first", "mjd_last", "filter", "obj_id")
@@ -30,6 +37,7 @@ class SeriesPageHandler(PageHandler):
     """The page of one series."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
     plots: ClassVar[bool] = True
 
     async def get(self, identity: str) -> None:
@@ -59,7 +67,24 @@ class SeriesPageHandler(PageHandler):
             "per_column": [FIELDS[name] for name in PER_COLUMN],
             "history": self.services.reader.history(self.principal, series_id),
             "formats": [one.name for one in WRITERS.values() if one.is_installed],
-            "origin": origin_of(self.request, self.services.config.server),
+            "snippets": of_series(origin_of(self.request, self.services.config.server), series_id),
+            "frame": frame_of(fields)["frame"],
+            "sexagesimal": sexagesimal(fields["ra"], fields["dec"]),
+            "editable": [],
+            **(self._changes(fields) if CHANGE_SERIES.allows_on(self.principal, fields["owner_id"]) else {}),
+        }
+
+    def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what those who may change the series choose from."""
+        find = self.services.accounts.find
+        own = fields["groups"] if self.principal.is_admin else ()
+        groups = {one["id"]: one["name"] for one in (*own, *find(self.principal, "groups", 1, MOST_LISTED)[0])}
+        return {
+            "editable": [FIELDS[name] for name in METADATA],
+            "filters": self.services.archive.filters,
+            "instruments": {one["id"]: one["name"] for one in find(self.principal, "instrument", 1, MOST_LISTED)[0]},
+            "shareable": groups,
+            "shared": {one["id"] for one in fields["groups"]},
         }
 
     def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -74,6 +99,7 @@ class SeriesPageHandler(PageHandler):
             **{name: fields[name] for name in _PLOTTED},
             "threshold": self.services.config.photometry.detection_threshold,
             "time": time,
+            "frame": frame_of(fields),
             "unit": "flux" if brightness in FLUX else "mag",
             "labels": {axis.brightness: axis.label for axis in axes_of(fields)},
             "columns": [name for name in numeric if name not in canonical],
@@ -84,16 +110,32 @@ class PeriodPageHandler(SeriesPageHandler):
     """The periodogram of a series, and its light curve folded."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     async def get(self, identity: str) -> None:
         """Find the period of a series."""
-        await self.show("period.html", lambda: self.values(number_of(identity)))
+        series_id = number_of(identity)
+        snippets = of_period(origin_of(self.request, self.services.config.server), series_id)
+        await self.show("period.html", lambda: {**self.values(series_id), "snippets": snippets})
+
+
+class SeriesFigureHandler(PageHandler, PlotHandler):
+    """The light curve of a series as PDF, a link of its page."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+    media_type: ClassVar[str] = "application/pdf"
+
+    async def get(self, identity: str) -> None:
+        """Return the figure."""
+        await PlotHandler.get(self, identity)
 
 
 class SeriesFileHandler(PageHandler, FileHandler):
     """The files of a series, as links of its page: reading them needs no more than being signed in."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
 
     async def get(self, identity: str) -> None:
         """Return a file of a series."""

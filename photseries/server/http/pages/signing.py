@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from photseries.errors import PhotseriesError
@@ -19,27 +20,58 @@ class SignInHandler(PageHandler):
 
     async def get(self) -> None:
         """Ask for a token."""
+        if (once := self.get_query_argument("once", "")) and self.request.method == "GET":
+            await self._begin(lambda: self._follow(once), "/", once)
+            return
         ended = self.get_query_argument("ended", "") == "1"
         said = "Your session has ended. Sign in again to continue." if ended else ""
         following = _own(self.get_query_argument("next", "/"))
-        await self.show("sign_in.html", lambda: {"following": following, "said": said, "failed": False})
+        await self._ask(following, said, failed=False)
 
     async def post(self) -> None:
         """Begin a session for the owner of a token."""
         self.require_own_origin()
         form = await self.run(self.form)
         token, following = form.get("token", "").strip(), _own(form.get("next", "/"))
-        lifetime = self.services.config.server.session_lifetime
+
+        def sign_in() -> str:
+            return self.services.accounts.sign_in(token, self.lifetime)
+
+        await self._begin(sign_in, following, token)
+
+    async def _ask(self, following: str, said: str, *, failed: bool) -> None:
+        """Ask for a token."""
+        contact = self.services.config.pages.contact
+        values = {
+            "following": following,
+            "said": said,
+            "failed": failed,
+            "is_public": self.services.config.access.anonymous_reads_public,
+            "contact_path": contact
+            if contact.startswith(("https://", "http://"))
+            else f"mailto:{contact}" * ("@" in contact),
+        }
+        await self.show("sign_in.html", lambda: values)
+
+    @property
+    def lifetime(self) -> float:
+        """How long somebody stays signed in [s]."""
+        return self.services.config.server.session_lifetime
+
+    def _follow(self, once: str) -> str:
+        return self.services.accounts.follow_sign_in_link(once, self.lifetime)
+
+    async def _begin(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
+        """Begin the session whose secret a function returns, called in a thread, or say why there is none."""
         try:
-            self.shared.throttle.check(self.address, token)
-            session = await self.run(lambda: self.services.accounts.sign_in(token, lifetime))
+            self.shared.throttle.check(self.address, secret)
+            session = await self.run(sign_in)
         except PhotseriesError as error:
             self.set_status(error.status)
-            said = error.message
-            await self.show("sign_in.html", lambda: {"following": following, "said": said, "failed": True})
+            await self._ask(following, error.message, failed=True)
             return
-        self.shared.throttle.succeeded(token)
-        self.keep_session(session, lifetime)
+        self.shared.throttle.succeeded(secret)
+        self.keep_session(session, self.lifetime)
         self.redirect(following, status=303)
 
 

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+import re
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict
 from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
-from photseries.lightcurve.table import TIME
+from photseries.lightcurve.positions import sexagesimal
 from photseries.parameters import MOST_PER_PAGE, OF_SOURCE, Query, Restriction
 from photseries.server.http.base import ANY
-from photseries.server.http.pages.axes import Axis, axes_of
+from photseries.server.http.credentials import origin_of
+from photseries.server.http.pages.axes import Axis, axes_of, frame_of
+from photseries.server.http.pages.elsewhere import links_of
 from photseries.server.http.pages.page import PageHandler
+from photseries.server.http.pages.snippets import of_source
 
 __all__ = ["SourcePageHandler", "source_path"]
 
 #: What of each series the page's script reads.
 _PLOTTED = ("id", "filter", "num_exp", "mjd_first", "mjd_last")
+
+#: The names of columns that hold flags.
+_FLAGS = re.compile(r"qual|flag", re.IGNORECASE)
 
 #: How many colours the style has; which is like the filters that end in a letter, these from blue to red.
 COLOURS = 8
@@ -28,6 +35,7 @@ class SourcePageHandler(PageHandler):
     """The page of one source."""
 
     needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
     plots: ClassVar[bool] = True
 
     async def get(self, identity: str = "") -> None:
@@ -36,8 +44,8 @@ class SourcePageHandler(PageHandler):
 
     def _values(self, identity: str) -> Mapping[str, Any]:
         source = self.services.accounts.get(self.principal, "sources", identity)
-        of_source = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
-        query = Query((of_source,), sort_by="filter", per_page=MOST_PER_PAGE)
+        mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+        query = Query((mine,), sort_by="filter", per_page=MOST_PER_PAGE)
         page, total = self.services.reader.find(self.principal, query)
         found = [one.fields for one in page.found]
         bands = _bands({fields["filter"] for fields in found})
@@ -46,6 +54,7 @@ class SourcePageHandler(PageHandler):
         for instrument in names:
             entry = self.services.accounts.get(self.principal, "instrument", str(instrument))
             names[instrument] = entry["name"]
+        sets = _sets(found, names)
         axes = list(dict.fromkeys(sorted((axis for fields in found for axis in axes_of(fields)), key=_place_of)))
         return {
             "source": source,
@@ -54,23 +63,39 @@ class SourcePageHandler(PageHandler):
             "total": total,
             "instruments": names,
             "bands": bands,
-            "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "magref"),
+            "columns": ("num_exp", "mjd_first", "mjd_last", "mean_mag", "rms_mag", "magref"),
+            "sets": sets,
+            "sexagesimal": sexagesimal(source["ra"], source["dec"]),
+            "links": links_of(source["ra"], source["dec"]),
+            "snippets": of_source(origin_of(self.request, self.services.config.server), source["id"]),
             "plotted": {
                 "threshold": self.services.config.photometry.detection_threshold,
                 "axes": {axis.value: asdict(axis) for axis in axes},
-                "series": [self._plotted(fields, bands) for fields in found],
+                "source": source["id"],
+                "sets": list(dict.fromkeys(sets)),
+                "series": [self._plotted(fields, bands, of) for fields, of in zip(found, sets, strict=True)],
             },
         }
 
-    def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int]) -> Mapping[str, Any]:
-        time = next(name for name in TIME if name in fields["medians"])
+    def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int], of: str) -> Mapping[str, Any]:
         axes = [axis.value for axis in axes_of(fields)]
         return {
             **{name: fields[name] for name in _PLOTTED},
-            "time": time,
+            "set": of,
+            "frame": frame_of(fields),
+            "quality": next((name for name in fields["medians"] if _FLAGS.search(name)), None),
             "band": bands[fields["filter"]],
             "axes": axes,
         }
+
+
+def _sets(found: Sequence[Mapping[str, Any]], instruments: Mapping[int, str]) -> list[str]:
+    """Return what tells series in one filter apart: the instrument, with origin and channel where these differ."""
+    differing = [name for name in ("origin", "channel") if len({fields[name] for fields in found}) > 1]
+    return [
+        " / ".join(filter(None, (instruments[fields["instrument_id"]], *(fields[name] for name in differing))))
+        for fields in found
+    ]
 
 
 def _place_of(axis: Axis) -> tuple[bool, bool]:

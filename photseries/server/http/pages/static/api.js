@@ -3,12 +3,23 @@
 const page = document.documentElement.dataset;
 
 export class ApiError extends Error {
+  /**
+   * @param {string} message
+   * @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more
+   */
   constructor(message, { status = 0, fields = {}, data = {} } = {}) {
     super(message);
-    Object.assign(this, { status, fields, data });
+    this.status = status;
+    this.fields = fields;
+    this.data = data;
   }
 }
 
+/**
+ * @param {string} path
+ * @param {{ method?: string, query?: Record<string, any>, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal }} how
+ * @returns {Promise<any>}
+ */
 export async function ask(path, { method = "GET", query = {}, body, headers = {}, signal } = {}) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== "") parameters.append(name, value);
@@ -17,10 +28,10 @@ export async function ask(path, { method = "GET", query = {}, body, headers = {}
   let envelope;
   try {
     answer = await fetch(text ? `${path}?${text}` : path, {
-      method, body, signal, headers: { "X-CSRF-Token": page.csrf, ...headers },
+      method, body, signal, headers: { "X-CSRF-Token": page.csrf ?? "", ...headers },
     });
     envelope = await answer.json();
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError("The service does not answer. It may be restarting: try again in a moment.");
   }
@@ -30,8 +41,9 @@ export async function ask(path, { method = "GET", query = {}, body, headers = {}
 }
 
 // Says what happened in the page's one place for it; nothing clears it.
+/** @param {any} error */
 export function say(error) {
-  const place = document.getElementById("notice");
+  const place = /** @type {HTMLElement} */ (document.getElementById("notice"));
   place.replaceChildren();
   place.hidden = !error;
   if (!error) return;
@@ -44,11 +56,16 @@ export function say(error) {
   }
 }
 
+/**
+ * @template {any[]} T
+ * @param {(...values: T) => void} action
+ * @param {number} milliseconds
+ */
 export function later(action, milliseconds) {
-  let timer;
-  const asked = (...values) => {
+  let timer = 0;
+  const asked = (/** @type {T} */ ...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => action(...values), milliseconds);
+    timer = window.setTimeout(() => action(...values), milliseconds);
   };
   asked.cancel = () => clearTimeout(timer);
   return asked;

@@ -1,18 +1,50 @@
-// What the axes of light curves are: three ways to write time; the labels of brightness come from the service.
+// What the axes of light curves are called, and the unit that fits fluxes.
 
-const DAY = 86_400_000; // [ms]
-const UNIX = 40587; // MJD of 1970-01-01
+import { dateOf, written } from "./scale.js";
 
-// For each way: the kind of axis, from MJD to the position on it, and back.
-export function timeAxis(name, first) {
+/** @typedef {{ frame: string, scale: string }} Time Such as "BJD (TDB)" and "TDB". */
+
+// The options of an axis of time.
+/**
+ * @param {string} way mjd, days or date
+ * @param {Time} time
+ * @param {number} first [MJD]
+ * @returns {{ x: import("./scale").Kind, xLabel: string, offset: number }}
+ */
+export function timeAxis(way, { frame, scale }, first) {
   const start = Math.floor(first);
-  return {
-    mjd: { kind: "number", position: (mjd) => mjd, mjd: (x) => x },
-    days: { kind: "number", position: (mjd) => mjd - start, mjd: (x) => x + start },
-    date: { kind: "date", position: (mjd) => (mjd - UNIX) * DAY, mjd: (x) => x / DAY + UNIX },
-  }[name];
+  if (way === "date") return { x: "date", xLabel: `date (${scale})`, offset: 0 };
+  if (way === "days") return { x: "number", xLabel: `days since MJD ${start}, ${frame}`, offset: start };
+  return { x: "number", xLabel: frame.startsWith("MJD") ? `${frame} [d]` : `${frame} − 2400000.5 [d]`, offset: 0 };
 }
 
-export function labelOfTime(name, first) {
-  return { mjd: "MJD [d]", days: `days since MJD ${Math.floor(first)}`, date: "date" }[name];
+// A stretch of time in words: the name of the axis, and its ends.
+/**
+ * @param {string} way
+ * @param {Time} time
+ * @param {number} from
+ * @param {number} to
+ */
+export function stretch(way, { frame }, from, to) {
+  const digits = Math.min(7, Math.max(1, 3 - Math.floor(Math.log10(Math.max(to - from, 1e-6)))));
+  const minus = frame.startsWith("MJD") ? "" : " − 2400000.5";
+  const dates = way === "date" ? ` (${[from, to].map((mjd) => dateOf(mjd).toISOString().slice(0, 10)).join(" to ")})` : "";
+  return `${frame}${minus} ${from.toFixed(digits)} to ${to.toFixed(digits)}${dates}`;
+}
+
+// The factor and the label with which fluxes are shown, of a typical size.
+/**
+ * @param {string} label
+ * @param {number} size
+ * @returns {{ factor: number, label: string }}
+ */
+export function fitting(label, size) {
+  if (!label.includes("[µJy]") || !(size > 0)) return { factor: 1, label };
+  const [factor, unit] = [[1e-6, "Jy"], [1e-3, "mJy"], [1, "µJy"]].find(([one]) => size * Number(one) >= 1) ?? [1e3, "nJy"];
+  return { factor: Number(factor), label: label.replace("µJy", String(unit)) };
+}
+
+/** @param {number} value */
+export function figures(value) {
+  return written(Number(value.toPrecision(6)), 10 ** (Math.floor(Math.log10(Math.abs(value) || 1)) - 5)).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }

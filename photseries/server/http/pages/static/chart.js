@@ -1,160 +1,194 @@
-// A plot: layers of points on one pair of axes, which can be panned and zoomed by pointer, wheel and keyboard.
+// A plot: layers on one pair of axes in a canvas, which can be panned and zoomed by pointer, wheel, fingers and keyboard.
 //
-//   const chart = new Chart(host, { x: "number" | "date", xLabel, yLabel, inverted, height });
-//   chart.draw([{ name, x, y, low, high, colour, marker, size, alpha, line, columns: {...} }], { fit: true });
+//   const chart = new Chart(host, { x: "number" | "date" | "log", xLabel, yLabel, inverted, height, offset });
+//   chart.setWhole(from, to);
+//   chart.draw([{ name, x, y, low, high, colour, marker, size, alpha, line }], { fit: true });
 //   chart.onWindow = (from, to) => ...;          // the visible stretch of x has changed
 //
-// `low` and `high` are the ends of error bars. `colour` is the name of a custom property of the style sheet.
+// `low` and `high` are the ends of error bars, or of columns where `median` is set. `colour` is the name of a custom
+// property of the style sheet.
 
-const { Plotting } = Bokeh;
+import { FONT, colour, paintAxes, paintLayer, paintLines } from "./draw.js";
+import { listen } from "./gestures.js";
+import { Scale, range } from "./scale.js";
+import { SvgPen } from "./svg.js";
 
-// Dates as ISO 8601 has them, and the time of day where that tells ticks apart.
-const DATES = {
-  years: "%Y", months: "%Y-%m", days: "%Y-%m-%d", hours: "%Y-%m-%d\n%H:%M", hourmin: "%Y-%m-%d\n%H:%M", minutes: "%Y-%m-%d\n%H:%M",
-  minsec: "%H:%M:%S", seconds: "%H:%M:%S", milliseconds: "%H:%M:%S.%3N",
-};
-const RIGHT = 12; // what is left free beside the frame [pixels]
+export { colour };
 
-export function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
+/** @typedef {import("./draw").Layer} Layer */
+/**
+ * @typedef {{
+ *   x?: import("./scale").Kind, xLabel?: string, yLabel?: string, inverted?: boolean, height?: number, offset?: number,
+ *   grouped?: boolean, background?: string
+ * }} Options
+ */
 
-// Breaks a line where there is nothing for long.
-function broken(x, y) {
-  const steps = x.slice(1).map((value, i) => value - x[i]).sort((one, other) => one - other);
-  const long = 12 * (steps[Math.floor(steps.length * 0.75)] ?? Infinity);
-  const line = { x: [], y: [] };
-  x.forEach((value, i) => {
-    if (i && value - x[i - 1] > long) {
-      line.x.push(value);
-      line.y.push(NaN);
-    }
-    line.x.push(value);
-    line.y.push(y[i]);
-  });
-  return line;
-}
+const LEAST_LEFT = 58;
+const CLOSE = 14; // how near the pointer has to be to a point [pixels]
+const DEEPEST = 1e-9; // the least part of the whole that can be seen
 
 export class Chart {
-  constructor(host, { x = "number", xLabel = "", yLabel = "", inverted = false, height = 380, tooltips = [] } = {}) {
+  /**
+   * @param {HTMLElement} host
+   * @param {Options} options
+   */
+  constructor(host, options = {}) {
     this.host = host;
-    this.inverted = inverted;
+    /** @type {(from: number, to: number) => void} */
     this.onWindow = () => {};
-    this.layers = new Map();
-    this.xRange = new Bokeh.Range1d({ start: 0, end: 1 });
-    this.yRange = new Bokeh.Range1d({ start: 0, end: 1 });
-    this.figure = Plotting.figure({
-      x_range: this.xRange, y_range: this.yRange, x_axis_type: x === "date" ? "datetime" : "linear",
-      height, sizing_mode: "stretch_width", tools: [], toolbar_location: null, lod_threshold: null,
-      min_border_left: 64, min_border_right: RIGHT, min_border_top: 8,
-      background_fill_color: colour("--plot"), border_fill_color: colour("--plot"), outline_line_color: colour("--line"),
-    });
-    this.#dress(xLabel, yLabel, x);
-    this.#equip(tooltips);
-    this.xRange.change.connect(() => {
-      const { start, end } = this.xRange;
-      this.linked?.setWindow(start, end);
-      this.onWindow(start, end);
-    });
-    this.yRange.change.connect(() => { this.held ||= !this.fitting; }); // somebody has chosen a stretch of y
-    this.shown = Plotting.show(this.figure, host);
-    this.#keys();
-  }
-
-  #dress(xLabel, yLabel, x) {
-    const font = "system-ui, sans-serif";
-    for (const [axes, label] of [[this.figure.below, xLabel], [this.figure.left, yLabel]]) {
-      for (const axis of axes) {
-        axis.axis_label = new Bokeh.PlainText({ text: label });
-        axis.axis_label_text_font = axis.major_label_text_font = font;
-        axis.axis_label_text_font_style = "normal";
-        axis.axis_label_text_font_size = axis.major_label_text_font_size = "12px";
-        axis.axis_label_text_color = axis.major_label_text_color = colour("--soft");
-        axis.axis_line_color = axis.major_tick_line_color = colour("--line");
-        axis.minor_tick_line_color = null;
-      }
-    }
-    for (const axis of this.figure.below) {
-      axis.formatter = x === "date" ? new Bokeh.DatetimeTickFormatter(DATES) : new Bokeh.BasicTickFormatter({ use_scientific: false });
-      axis.major_label_policy = new Bokeh.NoOverlap({ min_distance: 6 });
-    }
-    for (const grid of this.figure.center) if ("grid_line_color" in grid) grid.grid_line_color = colour("--grid");
-  }
-
-  #equip(tooltips) {
-    const pan = new Bokeh.PanTool({ dimensions: "width" });
-    const box = new Bokeh.BoxZoomTool({ dimensions: "auto" });
-    this.tools = { pan, box };
-    const wheel = new Bokeh.WheelZoomTool({ dimensions: "width" });
-    const hover = new Bokeh.HoverTool({ tooltips, renderers: [], mode: "mouse", attachment: "vertical" });
-    this.hover = hover;
-    this.figure.toolbar.tools = tooltips.length ? [pan, box, wheel, hover] : [pan, box, wheel];
-    this.figure.toolbar.active_drag = pan;
-    this.figure.toolbar.active_scroll = wheel;
-  }
-
-  // Calls an action with the number of the point of a layer that is tapped.
-  onTap(name, action) {
-    const { points, sources: [source] } = this.layers.get(name);
-    points.nonselection_glyph = null;
-    this.figure.add_tools(new Bokeh.TapTool({ renderers: [points] }));
-    source.selected.change.connect(() => {
-      const [index] = source.selected.indices;
-      if (index === undefined) return;
-      source.selected.indices = [];
-      action(index);
-    });
-  }
-
-  // "pan" or "box": what dragging does.
-  set dragging(name) {
-    for (const [other, tool] of Object.entries(this.tools)) tool.active = other === name;
-  }
-
-  #keys() {
-    this.host.tabIndex = 0;
+    /** @type {(layer: Layer, index: number) => void} */
+    this.onPick = () => {};
+    /** @type {(layer: Layer, index: number) => string[]} */
+    this.describe = () => [];
+    /** @type {Layer[]} */
+    this.drawn = [];
+    /** @type {[number, number]} */
+    this.whole = [0, 1];
+    /** @type {[number, number] | null} The range of y that its owner knows. */
+    this.range = null;
+    /** @type {import("./draw").Line[]} */
+    this.lines = [];
+    this.full = false;
+    this.xs = new Scale();
+    this.ys = new Scale();
+    this.labels = { xLabel: "", yLabel: "" };
+    this.height = 0;
+    this.inverted = false;
+    this.frame = { left: 0, right: 0, top: 0, bottom: 0 };
+    this.needed = 0;
+    this.waiting = 0;
+    this.held = false;
+    this.dragging = "pan";
+    /** @type {Chart | null} */
+    this.linked = null;
+    Object.assign(host, { chart: this }); // for whoever looks at the page from outside
+    this.canvas = document.createElement("canvas");
+    this.canvas.setAttribute("aria-hidden", "true");
+    this.tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
+    host.classList.add("plot");
+    host.tabIndex = 0;
+    this.band = Object.assign(document.createElement("div"), { className: "rubber", hidden: true });
+    host.replaceChildren(this.canvas, this.tip, this.band);
     this.listening = new AbortController();
-    const { signal } = this.listening;
-    this.host.addEventListener("keydown", (event) => {
-      const action = { ArrowLeft: [-0.2, 1], ArrowRight: [0.2, 1], "+": [0, 0.6], "=": [0, 0.6], "-": [0, 1 / 0.6] }[event.key];
-      if (action) this.move(...action);
-      else if (event.key === "0") this.reset();
-      else return;
-      event.preventDefault();
-    }, { signal });
-    this.host.addEventListener("dblclick", () => this.reset(), { signal });
+    this.configure(options);
+    listen(this, this.listening.signal);
+    const redraw = () => this.redraw();
+    this.watching = new ResizeObserver(redraw);
+    this.watching.observe(host);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw, { signal: this.listening.signal });
   }
 
-  // Shifts the window by a part of its width, and scales it.
-  move(shift, scale) {
-    const { start, end } = this.xRange;
-    const middle = (start + end) / 2 + shift * (end - start);
-    const half = ((end - start) / 2) * scale;
-    this.setWindow(middle - half, middle + half);
+  /** @param {Options} options */
+  configure({ x = "number", xLabel = "", yLabel = "", inverted = false, height = 380, offset = 0, grouped = false } = {}) {
+    this.inverted = inverted;
+    this.height = height;
+    this.labels = { xLabel, yLabel };
+    Object.assign(this.xs, { kind: x, offset, grouped });
+    this.host.style.height = `${height}px`;
+    this.redraw();
   }
 
+  redraw() {
+    if (this.waiting) return;
+    this.waiting = requestAnimationFrame(() => {
+      this.waiting = 0;
+      this.#paint();
+    });
+  }
+
+  #paint() {
+    const ratio = devicePixelRatio || 1;
+    const { clientWidth: width } = this.host;
+    if (!width) return;
+    const [wide, tall] = [Math.round(width * ratio), Math.round(this.height * ratio)];
+    if (this.canvas.width !== wide || this.canvas.height !== tall) Object.assign(this.canvas, { width: wide, height: tall });
+    const pen = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
+    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#paintOn(pen, width);
+  }
+
+  /**
+   * @param {any} pen
+   * @param {number} width
+   */
+  #paintOn(pen, width) {
+    pen.fillStyle = colour("--plot");
+    pen.fillRect(0, 0, width, this.height);
+    const frame = this.#layout(pen, width);
+    const ticks = { x: this.xs.ticks(this.xs.kind === "date" ? 92 : 84), y: this.ys.ticks(38) };
+    paintAxes(pen, frame, this.xs, this.ys, this.labels, ticks);
+    pen.save();
+    pen.beginPath();
+    pen.rect(frame.left, frame.top, frame.right - frame.left, frame.bottom - frame.top);
+    pen.clip();
+    for (const layer of this.drawn) paintLayer(pen, layer, this.xs, this.ys, frame);
+    paintLines(pen, this.lines, this.xs, frame);
+    pen.restore();
+  }
+
+  /**
+   * @param {any} pen
+   * @param {number} width
+   */
+  #layout(pen, width) {
+    pen.font = FONT;
+    this.frame = { left: 0, right: width - 14, top: 8, bottom: this.height - (this.xs.kind === "date" ? 54 : 44) };
+    Object.assign(this.ys, { from: this.frame.bottom, to: this.frame.top });
+    const widths = this.ys.ticks(38).map((/** @type {import("./scale").Tick} */ { text }) => pen.measureText(text).width);
+    const needed = Math.max(LEAST_LEFT, 30 + Math.max(0, ...widths));
+    if (this.linked && needed !== this.needed) this.linked.redraw();
+    this.needed = needed;
+    this.frame.left = Math.max(needed, this.linked?.needed ?? 0);
+    Object.assign(this.xs, { from: this.frame.left, to: this.frame.right });
+    return this.frame;
+  }
+
+  // Shifts the window by a part of its width, and scales it around a part of it.
+  /**
+   * @param {number} shift
+   * @param {number} scale
+   * @param {number} around
+   */
+  move(shift, scale, around = 0.5) {
+    const begin = around + shift - around * scale;
+    this.setWindow(this.xs.at(begin), this.xs.at(begin + scale));
+  }
+
+  // Shows a stretch of x, as far as there are data.
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
   setWindow(from, to) {
-    this.xRange.setv({ start: from, end: to });
+    const [least, most] = this.whole;
+    const size = Math.min(Math.max(to - from, (most - least) * DEEPEST), most - least);
+    const middle = Math.min(Math.max((from + to) / 2, least + size / 2), most - size / 2);
+    const [start, end] = size >= most - least ? this.whole : [middle - size / 2, middle + size / 2];
+    if (start === this.xs.start && end === this.xs.end) return;
+    Object.assign(this.xs, { start, end });
+    this.redraw();
+    if (this.linked && (this.linked.xs.start !== start || this.linked.xs.end !== end)) {
+      Object.assign(this.linked.xs, { start, end });
+      this.linked.fit();
+    }
+    this.onWindow(start, end);
   }
 
-  // Lets another plot and this one show the same window in frames that stand one below the other; Bokeh's documents cannot
-  // share a range or a layout.
+  // Lets another plot and this one show the same window, one below the other.
+  /** @param {Chart} other */
   link(other) {
-    const figures = [this.figure, other.figure];
-    const borders = new Map();
-    for (const figure of figures) {
-      figure.properties.inner_width.change.connect(() => {
-        borders.set(figure, figure.outer_width - figure.inner_width - RIGHT);
-        for (const one of figures) one.min_border_left = Math.max(...borders.values());
-      });
-    }
     [this.linked, other.linked] = [other, this];
     other.whole = this.whole;
-    other.setWindow(this.xRange.start, this.xRange.end);
+    other.onWindow = (from, to) => this.onWindow(from, to);
+    other.setWindow(this.xs.start, this.xs.end);
   }
 
+  /**
+   * @param {number} from
+   * @param {number} to
+   */
   setWhole(from, to) {
-    const margin = 0.02 * (to - from || 1);
+    const margin = this.xs.kind === "log" ? 0 : 0.02 * (to - from || 1);
     this.whole = [from - margin, to + margin];
   }
 
@@ -164,76 +198,85 @@ export class Chart {
     this.fit();
   }
 
-  draw(layers, { fit = false } = {}) {
-    const names = new Set(layers.map((layer) => layer.name));
-    for (const [name, { points, bars, line }] of this.layers) {
-      if (!names.has(name)) for (const one of [points, bars, line]) one.visible = false;
-    }
-    for (const layer of layers) this.#layer(layer);
+  /**
+   * @param {Layer[]} layers
+   * @param {{ fit?: boolean, range?: [number, number] | null }} [how]
+   */
+  draw(layers, { fit = false, range: known = null } = {}) {
     this.drawn = layers;
+    this.range = known;
     if (fit) this.fit();
+    this.redraw();
   }
 
-  #layer({ name, x, y, low, high, colour: property, marker = "circle", size = 5, alpha = 0.85, hollow = false, line = false, columns = {} }) {
-    const paint = colour(property);
-    const nothing = [];
-    const data = { x, y, ...columns, low: low ?? nothing, high: high ?? nothing };
-    const bars = low ? { x, low, high } : { x: nothing, low: nothing, high: nothing };
-    const stroke = line ? broken(x, y) : { x: nothing, y: nothing };
-    delete data.low;
-    delete data.high;
-    let parts = this.layers.get(name);
-    if (!parts) {
-      const field = (of) => ({ field: of });
-      const sources = [data, bars, stroke].map((one) => new Bokeh.ColumnDataSource({ data: one }));
-      parts = {
-        sources,
-        line: this.figure.line(field("x"), field("y"), { source: sources[2], line_width: 1 }),
-        bars: this.figure.segment(field("x"), field("low"), field("x"), field("high"), { source: sources[1], line_width: 1 }),
-        points: this.figure.scatter(field("x"), field("y"), { source: sources[0] }),
-      };
-      this.layers.set(name, parts);
-      this.hover.renderers = [...this.layers.values()].map((one) => one.points);
-    } else {
-      [data, bars, stroke].forEach((one, index) => { parts.sources[index].data = one; });
-    }
-    for (const one of [parts.points, parts.bars, parts.line]) one.visible = true;
-    parts.points.glyph.setv({
-      marker: { value: marker }, size: { value: size }, line_color: { value: paint }, line_alpha: { value: hollow ? alpha : 0 },
-      fill_color: { value: paint }, fill_alpha: { value: hollow ? 0 : alpha },
-    });
-    parts.bars.glyph.setv({ line_color: { value: paint }, line_alpha: { value: alpha * 0.45 } });
-    parts.line.glyph.setv({ line_color: paint, line_alpha: alpha * 0.6 });
-  }
-
-  // Makes the y axis span what is visible, unless somebody has chosen otherwise.
+  // Makes the y axis span what is visible but for a few outliers, unless somebody has chosen otherwise.
   fit() {
+    this.redraw();
     if (this.held) return;
-    const { start, end } = this.xRange;
-    let least = Infinity;
-    let greatest = -Infinity;
-    for (const { x, y, low, high } of this.drawn ?? []) {
-      for (let i = 0; i < x.length; i += 1) {
-        if (x[i] < start || x[i] > end || !Number.isFinite(y[i])) continue;
-        const down = low && Number.isFinite(low[i]) ? low[i] : y[i];
-        const up = high && Number.isFinite(high[i]) ? high[i] : y[i];
-        if (down < least) least = down;
-        if (up > greatest) greatest = up;
-      }
-    }
-    if (least > greatest) return;
-    const margin = (greatest - least || Math.abs(greatest) * 0.01 || 1) * 0.06;
+    const found = this.range ?? this.#visible();
+    if (!found) return;
+    const [least, greatest] = found;
+    const margin = (greatest - least || Math.abs(greatest) * 0.01 || 1) * 0.07;
     const ends = [least - margin, greatest + margin];
     if (this.inverted) ends.reverse();
-    this.fitting = true;
-    this.yRange.setv({ start: ends[0], end: ends[1] });
-    this.fitting = false;
+    [this.ys.start, this.ys.end] = ends;
+  }
+
+  #visible() {
+    /** @type {number[]} */
+    const values = [];
+    for (const { x, y, low, high, median, aside } of this.drawn) {
+      if (aside && !this.full) continue;
+      for (let i = 0; i < x.length; i += 1) {
+        if (x[i] < this.xs.start || x[i] > this.xs.end) continue;
+        if (median && low && high) values.push(low[i], high[i]);
+        else values.push(y[i]);
+      }
+    }
+    return range(values, this.full) ?? (this.full ? null : range(this.drawn.flatMap(({ y }) => Array.from(y)), true));
+  }
+
+  // The layer and the number of the point that is nearest to a place, if one is near.
+  /**
+   * @param {number} across
+   * @param {number} down
+   * @returns {[Layer, number] | null}
+   */
+  nearest(across, down) {
+    /** @type {[Layer, number] | null} */
+    let found = null;
+    let best = CLOSE ** 2;
+    for (const layer of this.drawn) {
+      for (let i = 0; i < layer.x.length; i += 1) {
+        const dx = this.xs.pixel(layer.x[i]) - across;
+        if (Math.abs(dx) > CLOSE) continue;
+        const distance = dx ** 2 + (this.ys.pixel(layer.y[i]) - down) ** 2;
+        if (distance < best) [best, found] = [distance, [layer, i]];
+      }
+    }
+    return found;
+  }
+
+  // The figure as SVG.
+  svg() {
+    const width = this.host.clientWidth;
+    const pen = new SvgPen(width, this.height);
+    this.#paintOn(pen, width);
+    this.redraw();
+    return pen.text();
+  }
+
+  // The figure as PNG.
+  /** @returns {Promise<Blob>} */
+  png() {
+    this.#paint();
+    return new Promise((resolve) => { this.canvas.toBlob((blob) => resolve(/** @type {Blob} */ (blob)), "image/png"); });
   }
 
   async destroy() {
     this.listening.abort();
-    const view = await this.shown;
-    view.remove();
+    this.watching.disconnect();
+    if (this.waiting) cancelAnimationFrame(this.waiting);
     this.host.replaceChildren();
   }
 }

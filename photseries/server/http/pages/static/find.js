@@ -1,67 +1,24 @@
-// The search goes on without loading the page anew; each row gets its light curve, small, when it comes into view.
+// The search goes on without loading the page anew, and suggests names while somebody types.
 
-import { ask, say } from "./api.js";
+import { ask, later, say } from "./api.js";
+import { equipCopies } from "./curve.js";
+import { showArchive } from "./sky.js";
+import { beginSparks } from "./spark.js";
 import { counted } from "./words.js";
 
-const AT_ONCE = 3; // light curves that are asked for at once
-const SVG = "http://www.w3.org/2000/svg";
-const element = (id) => document.getElementById(id);
+const HIDDEN = "photseries-hidden-columns";
+/** @param {string} id */
+const element = (id) => /** @type {any} */ (document.getElementById(id));
 
-let waiting = [];
-let working = 0;
 let round = 0; // counts the pages of results, so that what belonged to an earlier one is dropped
-
-const observer = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    if (!isIntersecting) continue;
-    observer.unobserve(target);
-    waiting.push(target);
-  }
-  work();
-}, { rootMargin: "200px" });
-
-function work() {
-  while (working < AT_ONCE && waiting.length) {
-    working += 1;
-    spark(waiting.shift()).catch((error) => {
-      if (error.status !== 401) return; // one light curve that cannot be read is no reason to alarm anybody
-      waiting = [];
-      say(error);
-    }).finally(() => {
-      working -= 1;
-      work();
-    });
-  }
-}
-
-async function spark(cell) {
-  const { series, time, brightness } = cell.dataset;
-  const { data } = await ask(`/api/photometric_series/${series}`, { query: { columns: time, derive: brightness, maxPoints: 400 } });
-  const points = data[time].map((mjd, i) => [mjd, data[brightness][i]]).filter(([mjd, value]) => mjd !== null && value !== null);
-  const scale = (index, size) => {
-    const values = points.map((point) => point[index]);
-    const [least, most] = [Math.min(...values), Math.max(...values)];
-    return (value) => 2 + ((value - least) / (most - least || 1)) * (size - 4);
-  };
-  const [across, up] = [scale(0, 120), scale(1, 32)];
-  const path = document.createElementNS(SVG, "path");
-  const height = (value) => (brightness === "mag" ? up(value) : 32 - up(value));
-  path.setAttribute("d", points.map(([mjd, value]) => `M${across(mjd).toFixed(1)} ${height(value).toFixed(1)}h0`).join(""));
-  const picture = document.createElementNS(SVG, "svg");
-  for (const [name, value] of Object.entries({ viewBox: "0 0 120 32", width: 120, height: 32, "aria-hidden": "true" })) picture.setAttribute(name, value);
-  picture.append(path);
-  cell.replaceChildren(picture);
-}
 
 // How many series match, and of which filters and instruments; each of them is a link that narrows the search.
 async function summarize() {
   const place = element("summary");
   if (!place) return;
   const mine = round;
-  const query = new URLSearchParams(location.search);
-  for (const name of ["sortBy", "sortOrder", "pageNumber", "numPerPage", "cursor", "includeTotal", "dataFormat"]) query.delete(name);
   try {
-    const found = await ask(`/api/photometric_series/summary?${query}`);
+    const found = await ask(`/find/summary?${element("results").dataset.asked}`);
     if (mine !== round) return;
     const total = document.createElement("p");
     total.className = "total";
@@ -72,10 +29,15 @@ async function summarize() {
   }
 }
 
-function chips(parameter, counted, field) {
+/**
+ * @param {string} parameter
+ * @param {any[]} values
+ * @param {string} field
+ */
+function chips(parameter, values, field) {
   const list = document.createElement("ul");
   list.className = "chips";
-  for (const one of counted.slice(0, 12)) {
+  for (const one of values.slice(0, 12)) {
     const query = new URLSearchParams(location.search);
     const value = parameter === "filter" ? quoted(one[field]) : one[field];
     const chosen = query.get(parameter) === String(value);
@@ -98,10 +60,15 @@ function chips(parameter, counted, field) {
 }
 
 // One that holds a comma stands in double quotes.
+/** @param {string} text */
 function quoted(text) {
   return /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
+/**
+ * @param {string} address
+ * @param {{ keep?: boolean }} how
+ */
 async function visit(address, { keep = false } = {}) {
   round += 1;
   const mine = round;
@@ -116,41 +83,101 @@ async function visit(address, { keep = false } = {}) {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (mine !== round) return;
     if (!keep) history.pushState(null, "", address);
-    const open = element("search").querySelector("details").open;
+    const open = element("more").open;
     const focused = document.activeElement?.id;
-    for (const id of ["search", "results"]) element(id).replaceWith(page.getElementById(id));
-    element("search").querySelector("details").open ||= open;
+    for (const id of ["search", "results"]) element(id).replaceWith(/** @type {any} */ (page.getElementById(id)));
+    element("more").open ||= open;
     if (focused) element(focused)?.focus();
     say(null);
     begin();
-  } catch (error) {
+  } catch (/** @type {any} */ error) {
     element("results").removeAttribute("aria-busy");
     say(error.name === "TypeError" ? new Error("The service does not answer. It may be restarting: try again in a moment.") : error);
   }
 }
 
+const suggest = later(async (/** @type {string} */ text) => {
+  const place = element("names");
+  try {
+    const names = text.trim().length < 2 || /^[\d\s.,:+-]+$/.test(text) ? [] : await ask("/find/names", { query: { q: text } });
+    if (element("in-q").value !== text) return;
+    place.replaceChildren(...names.map((/** @type {string} */ name) => {
+      const link = document.createElement("a");
+      link.href = `/?${new URLSearchParams({ q: name })}`;
+      link.textContent = name;
+      return link;
+    }));
+    place.hidden = !names.length;
+  } catch {
+    place.hidden = true; // the search itself says what is wrong
+  }
+}, 120);
+
+// The columns that somebody does not want to see, also on the next visit.
+function equipColumns() {
+  const hidden = new Set((localStorage.getItem(HIDDEN) ?? "").split(",").filter(Boolean));
+  const show = () => {
+    for (const cell of document.querySelectorAll('[class*="c-"]')) {
+      const name = /\bc-(\w+)/.exec(cell.className)?.[1];
+      if (name) /** @type {HTMLElement} */ (cell).hidden = hidden.has(name);
+    }
+  };
+  for (const box of /** @type {NodeListOf<HTMLInputElement>} */ (document.querySelectorAll(".choice input"))) {
+    box.checked = !hidden.has(box.value);
+    box.addEventListener("change", () => {
+      hidden[box.checked ? "delete" : "add"](box.value);
+      localStorage.setItem(HIDDEN, [...hidden].join(","));
+      show();
+    });
+  }
+  show();
+}
+
 function begin() {
-  waiting = [];
-  for (const cell of document.querySelectorAll(".spark")) observer.observe(cell);
+  beginSparks();
   summarize();
+  equipCopies();
+  equipColumns();
+  showArchive().catch(say);
 }
 
 document.addEventListener("submit", (event) => {
-  if (event.target.id !== "search") return;
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  if (form.id !== "search") return;
   event.preventDefault();
-  const query = new URLSearchParams([...new FormData(event.target)].filter(([, value]) => value.trim()));
+  suggest.cancel();
+  element("names").hidden = true;
+  const query = new URLSearchParams(/** @type {any} */ ([...new FormData(form)].filter(([, value]) => String(value).trim())));
   const before = new URLSearchParams(location.search);
-  for (const name of ["sortBy", "sortOrder", "numPerPage"]) if (before.has(name)) query.set(name, before.get(name));
-  if (query.get("sortBy") === "separation" && !query.has("radius")) query.delete("sortBy");
+  for (const name of ["sortBy", "sortOrder", "numPerPage"]) if (before.has(name)) query.set(name, String(before.get(name)));
+  if (query.get("sortBy") === "separation") query.delete("sortBy");
   visit(query.size ? `/?${query}` : "/");
 });
 
+document.addEventListener("input", (event) => {
+  if (/** @type {HTMLElement} */ (event.target).id === "in-q") suggest(element("in-q").value);
+});
+
+// The arrow keys lead from the box to the suggestions and back.
+document.addEventListener("keydown", (event) => {
+  const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#names a")]);
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const at = links.indexOf(/** @type {HTMLElement} */ (document.activeElement));
+  if (event.key === "Escape") element("names").hidden = true;
+  if (!step || element("names").hidden || (at < 0 && document.activeElement !== element("in-q"))) return;
+  event.preventDefault();
+  (links[at + step] ?? element("in-q")).focus();
+});
+
 document.addEventListener("click", (event) => {
-  const link = event.target.closest("a");
+  const target = /** @type {HTMLElement} */ (event.target);
+  if (!target.closest(".box")) element("names").hidden = true;
+  const link = target.closest("a");
   if (!link || event.ctrlKey || event.metaKey || event.shiftKey || new URL(link.href).pathname !== "/") return;
   if (!link.closest("#results, #search")) return;
   event.preventDefault();
-  visit(link.getAttribute("href"));
+  suggest.cancel();
+  visit(String(link.getAttribute("href")));
 });
 
 window.addEventListener("popstate", () => visit(location.pathname + location.search, { keep: true }));

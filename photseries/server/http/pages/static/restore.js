@@ -2,7 +2,7 @@
 
 import { ask, say } from "./api.js";
 
-for (const button of document.querySelectorAll("button.restore")) {
+for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.querySelectorAll("button.restore"))) {
   button.addEventListener("click", async () => {
     const { id, revision } = button.dataset;
     button.disabled = true;

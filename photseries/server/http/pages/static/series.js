@@ -1,203 +1,234 @@
-// The page of one series: the light curve, which asks the service again whenever another stretch of time comes into view.
+// The page of one series: the light curve, which asks the service again whenever another stretch of time comes into view. The
+// address keeps what is looked at.
 
-import { ask, later, say } from "./api.js";
+import { later, say } from "./api.js";
+import { figures, fitting, stretch, timeAxis } from "./axes.js";
 import { Chart } from "./chart.js";
-import { labelOfTime, timeAxis } from "./axes.js";
+import { KINDS, pointsIn, covers, equipCopies, equipFigures, fetchView, layerOf } from "./curve.js";
 import { counted } from "./words.js";
 
-const series = JSON.parse(document.getElementById("script").dataset.series);
-const element = (id) => document.getElementById(id);
-const controls = element("controls");
-const DERIVED = [...Object.keys(series.labels).flatMap((name) => [name, `${name}err`]), "snr"].join(",");
+/** @type {any} */
+const series = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
+/** @param {string} id */
+const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const controls = /** @type {any} */ (element("controls"));
 const MARKERS = 2500; // more points than these are dots without error bars
 
-const state = {
-  unit: series.unit, time: "mjd", window: null, shown: { seen: true, unseen: true, unknown: true, flagged: true },
-  column: "", quality: series.columns.find((name) => /qual|flag/i.test(name)) ?? "",
-};
-let charts = {};
-let rows = null; // what the service gave last
-let asked = null; // the request under way
-let whole = null; // the rows of the whole series, decimated
-
-const axis = () => timeAxis(state.time, series.mjd_first);
-
-async function fetchRows(from, to) {
-  asked?.abort();
-  asked = new AbortController();
-  const most = Math.round(Math.min(6000, Math.max(1000, element("curve").clientWidth * 4)));
-  const names = [...new Set([series.time, state.column, state.quality].filter(Boolean))];
-  const { data, data_rows: count } = await ask(`/api/photometric_series/${series.id}`, {
-    signal: asked.signal,
-    query: {
-      columns: names.map((name) => `"${name.replaceAll('"', '""')}"`).join(","), derive: DERIVED,
-      maxPoints: most, mjdMin: from, mjdMax: to,
-    },
-  });
-  return { ...data, mjd: data[series.time], count, complete: data[series.time].length === count, from: from ?? -Infinity, to: to ?? Infinity };
-}
-
-// What each row is: flagged, detected, not detected, or without an S/N; null where there is no brightness.
-function kinds({ snr, ...columns }) {
-  const flags = state.quality && columns[state.quality];
-  return snr.map((value, i) => {
-    if (flags && flags[i]) return "flagged";
-    if (value === null) return columns[series.unit][i] === null ? null : "unknown";
-    return value > series.threshold ? "seen" : "unseen";
-  });
-}
-
-const LAYERS = {
-  seen: { label: "Detections", colour: "--accent", marker: "circle" },
-  unseen: { label: "Non-detections", colour: "--soft", marker: "inverted_triangle", hollow: true },
+/** @type {Record<string, any>} */
+const LOOKS = {
+  detected: { label: "Detections", colour: "--accent", marker: "circle" },
+  undetected: { label: "Non-detections", colour: "--soft", marker: "inverted_triangle", hollow: true },
   unknown: { label: "S/N unknown", colour: "--second", marker: "circle", hollow: true },
-  flagged: { label: "Flagged", colour: "--third", marker: "x", hollow: true },
+  flagged: { label: "Flagged", colour: "--third", marker: "x", hollow: true, aside: true },
 };
 
-function layers(few) {
-  const { position } = axis();
-  const values = rows[state.unit];
-  const errors = rows[`${state.unit}err`];
-  const kind = rows.kinds;
-  return Object.entries(LAYERS).map(([name, { label, ...look }]) => {
-    const at = state.shown[name] ? [...kind.keys()].filter((i) => kind[i] === name && values[i] !== null) : [];
-    const y = at.map((i) => values[i]);
-    return {
-      name, ...look, x: at.map((i) => position(rows.mjd[i])), y,
-      low: few ? at.map((i, n) => y[n] - (errors[i] ?? NaN)) : undefined,
-      high: few ? at.map((i, n) => y[n] + (errors[i] ?? NaN)) : undefined,
-      line: name === "seen" && !rows.complete, size: few ? 5 : 2.5, alpha: few ? 0.85 : 0.6, hollow: few && Boolean(look.hollow),
-      columns: { mjd: at.map((i) => rows.mjd[i]), error: at.map((i) => errors[i] ?? NaN) },
-    };
-  });
+const given = new URLSearchParams(location.search);
+const flags = series.columns.find((/** @type {string} */ name) => /qual|flag/i.test(name)) ?? "";
+const state = {
+  unit: given.get("unit") ?? series.unit,
+  time: given.get("time") ?? "mjd",
+  window: /** @type {[number, number] | null} */ (given.has("from") && given.has("to") ? [Number(given.get("from")), Number(given.get("to"))] : null),
+  hidden: new Set((given.get("hide") ?? "").split(",").filter(Boolean)),
+  column: given.get("column") ?? "",
+  quality: given.get("quality") ?? flags,
+  full: given.get("full") === "1",
+};
+const curve = new Chart(element("curve"));
+/** @type {Chart | null} */
+let other = null;
+/** @type {import("./curve").View | null} What the service gave last. */
+let view = null;
+/** @type {import("./curve").View | null} The whole series. */
+let whole = null;
+/** @type {import("./curve").View | null} */
+let below = null;
+/** @type {AbortController | null} */
+let asked = null;
+
+const brightness = () => (state.unit === "mag" ? "mag" : "flux");
+const span = () => state.window ?? [series.mjd_first, series.mjd_last];
+
+/** How the values of the service become those of the plot, and the label of their axis. */
+function measure() {
+  if (!whole || state.unit === "mag") return { factor: 1, label: whole?.label ?? "" };
+  if (state.unit === "normalised") return { factor: 1 / (whole.median || 1), label: "flux / median flux" };
+  return fitting(whole.label, Math.max(Math.abs(whole.median ?? 0), whole.error ?? 0));
 }
 
-function draw(fit) {
-  const inside = rows.mjd.filter((mjd) => !state.window || (mjd >= state.window[0] && mjd <= state.window[1])).length;
-  const few = rows.complete ? inside <= MARKERS : false;
-  charts.curve.draw(layers(few), { fit });
-  if (charts.other && rows[state.column]) {
-    const { position } = axis();
-    const y = rows[state.column].map((value) => value ?? NaN);
-    const x = rows.mjd.map(position);
-    charts.other.draw([{ name: "other", x, y, colour: "--soft", size: few ? 4 : 2.5, alpha: 0.7 }], { fit: true });
+/**
+ * @param {[number, number] | null} between
+ * @param {string} [column]
+ */
+function fetched(between, column) {
+  const width = Math.max(100, Math.round(element("curve").clientWidth * (between ? 1.5 : 1)));
+  return fetchView(series.id, {
+    brightness: brightness(), quality: state.quality, column, width, mjdMin: between?.[0], mjdMax: between?.[1],
+  }, asked?.signal);
+}
+
+function draw() {
+  if (!view || !whole) return;
+  const [from, to] = span();
+  const { factor } = measure();
+  const inside = pointsIn(view, from, to);
+  const few = Boolean(view.points) && inside <= MARKERS;
+  const of = view;
+  const layers = KINDS.map((name, kind) => ({
+    ...layerOf(of, kind, (value) => value * factor, few), ...LOOKS[name], name,
+    size: few ? 5 : 3, alpha: of.points ? (few ? 0.85 : 0.6) : 0.45, hollow: few && Boolean(LOOKS[name].hollow), line: !of.points && name === "detected",
+  })).filter(({ name, x }) => !state.hidden.has(name) && x.length);
+  const range = view.points ? null : /** @type {[number, number] | null} */ ((state.full ? view.full : view.robust)?.map((value) => value * factor) ?? null);
+  curve.full = state.full;
+  curve.draw(layers, { fit: true, range });
+  if (other && below) {
+    const shown = below;
+    const one = KINDS.map((_, kind) => layerOf(shown, kind, (value) => value, false)).filter(({ x }) => x.length);
+    other.draw(one.map((layer, i) => ({ ...layer, colour: i ? "--third" : "--soft", size: 3, alpha: 0.6, line: Boolean(layer.median) && !i })), { fit: true, range: shown.points ? null : shown.robust });
   }
   tell(inside);
 }
 
+/** @param {number} inside */
 function tell(inside) {
-  const [from, to] = state.window ?? [series.mjd_first, series.mjd_last];
-  const points = inside ? counted(inside, "point") : "no point here; Show all, or the key 0, leads back";
-  const thinned = inside && !rows.complete ? `, the extremes among ${rows.count.toLocaleString("en")}` : "";
-  const lost = inside && state.unit === "mag" ? rows.flux?.filter((value) => value !== null && value <= 0).length : 0;
-  const without = lost ? `; ${lost.toLocaleString("en")} without a magnitude, as their flux is not positive` : "";
-  element("told").textContent = `MJD ${from.toFixed(4)} to ${to.toFixed(4)}: ${points}${thinned}${without}`;
-  const total = (name) => rows.kinds.filter((kind) => kind === name).length;
-  for (const [name] of Object.entries(LAYERS)) {
+  if (!view || !whole) return;
+  const { factor, label } = measure();
+  const many = view.points ? "" : ", drawn as the least, the median and the greatest of each column";
+  const error = whole.error === null || (view.points && inside <= MARKERS) ? "" : `; typical error ${figures(Number((whole.error * factor).toPrecision(3)))}${/\[(.*)\]/.exec(label)?.[1].replace(/^/, " ") ?? (state.unit === "mag" ? " mag" : "")}`;
+  const outside = !state.full && view.full && view.robust && (view.full[0] < view.robust[0] || view.full[1] > view.robust[1]) ? "; outliers are marked at the edge" : "";
+  element("told").textContent = `${stretch(state.time, series.frame, ...span())}: ${inside ? counted(inside, "point") : "no point here"}${many}${error}${outside}`;
+  for (const name of KINDS) {
     const entry = element(`shows-${name}`);
-    entry.hidden = !total(name) && state.shown[name];
-    entry.querySelector(".count").textContent = rows.complete ? total(name).toLocaleString("en") : "";
+    entry.hidden = !whole.counts[name];
+    /** @type {any} */ (entry.querySelector(".count")).textContent = whole.counts[name].toLocaleString("en");
+    const limits = name === "undetected" && state.unit === "mag" ? ` (${series.threshold}σ limits)` : "";
+    /** @type {any} */ (entry.querySelector(".name")).textContent = LOOKS[name].label + limits;
   }
 }
 
 const refresh = later(async () => {
-  const [from, to] = state.window;
+  remember();
+  const [from, to] = span();
+  asked?.abort();
+  asked = new AbortController();
   try {
-    if (!(rows.complete && rows.from <= from && rows.to >= to)) {
+    if (whole?.points || from <= series.mjd_first && to >= series.mjd_last) [view, below] = [whole, state.column ? await fetched(null, state.column) : null];
+    else if (!covers(view, from, to)) {
       const margin = (to - from) / 4;
-      const isOutside = to < series.mjd_first || from > series.mjd_last;
-      const whole_ = whole.complete || isOutside || (from <= series.mjd_first && to >= series.mjd_last);
-      rows = whole_ ? whole : taken(await fetchRows(from - margin, to + margin));
+      const wider = /** @type {[number, number]} */ ([from - margin, to + margin]);
+      [view, below] = await Promise.all([fetched(wider), state.column ? fetched(wider, state.column) : null]);
     }
     say(null);
-    draw(true);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    // A stretch without a single row is no error to somebody who looks around.
-    if (error.status === 400 && /No row/.test(error.message)) draw(true);
-    else say(error);
+    draw();
+  } catch (/** @type {any} */ error) {
+    if (error.name !== "AbortError") say(error);
   }
 }, 40);
 
-function taken(given) {
-  return { ...given, kinds: kinds(given) };
+// The address holds the view, so that a link shows the same.
+function remember() {
+  const query = new URLSearchParams();
+  const [from, to] = state.window ?? [];
+  const values = {
+    unit: state.unit === series.unit ? "" : state.unit, time: state.time === "mjd" ? "" : state.time, from: from?.toFixed(6), to: to?.toFixed(6),
+    hide: [...state.hidden].join(","), column: state.column, full: state.full ? "1" : "",
+  };
+  for (const [name, value] of Object.entries(values)) if (value) query.set(name, value);
+  if (state.quality !== flags) query.set("quality", state.quality);
+  history.replaceState(null, "", query.size ? `?${query}` : location.pathname);
+  const drawn = new URLSearchParams({ brightness: brightness(), time: state.time, width: "1200", height: "640" });
+  if (state.quality) drawn.set("quality", state.quality);
+  if (from !== undefined && to !== undefined) for (const [name, value] of [["mjdMin", from], ["mjdMax", to]]) drawn.set(String(name), String(value));
+  element("save-pdf").setAttribute("href", `/series/${series.id}/plot.pdf?${drawn}`);
 }
 
-async function build() {
-  const keep = state.window;
-  await Promise.all(Object.values(charts).map((chart) => chart.destroy()));
-  const { kind, position, mjd } = axis();
-  const tooltips = [["MJD", "@mjd{0.00000}"], [state.unit === "mag" ? "mag" : "flux", "@y{0.0000}"], ["±", "@error{0.0000}"]];
-  const curve = new Chart(element("curve"), {
-    x: kind, xLabel: labelOfTime(state.time, series.mjd_first), yLabel: series.labels[state.unit],
-    inverted: state.unit === "mag", height: innerWidth < 600 ? 300 : 420, tooltips,
-  });
-  charts = { curve };
-  curve.setWhole(position(series.mjd_first), position(series.mjd_last));
-  curve.setWindow(...(keep ? keep.map(position) : curve.whole));
+function build() {
+  const { label } = measure();
+  const time = timeAxis(state.time, series.frame, series.mjd_first);
+  curve.configure({ ...time, yLabel: label, inverted: state.unit === "mag", height: innerWidth < 600 ? 300 : 420 });
   curve.dragging = controls.drag.value;
-  curve.onWindow = (from, to) => {
-    state.window = [mjd(from), mjd(to)];
-    refresh();
-  };
+  curve.describe = ({ label: kind, x, y, error }, i) => [`${kind}`, `${series.frame.frame} ${x[i].toFixed(6)}`, `${figures(y[i])}${error?.[i] > 0 ? ` ± ${figures(error[i])}` : ""}`];
   element("other").hidden = !state.column;
   if (state.column) {
-    charts.other = new Chart(element("other"), { x: kind, yLabel: state.column, height: 180 });
-    curve.link(charts.other);
-    charts.other.dragging = controls.drag.value;
+    other ??= new Chart(element("other"));
+    other.configure({ ...time, yLabel: state.column, height: 180 });
+    curve.link(other);
+  } else if (other) {
+    other.destroy();
+    [other, curve.linked] = [null, null];
   }
-  draw(true);
+  draw();
 }
 
 async function reload() {
   try {
-    whole = rows = taken(await fetchRows());
+    whole = await fetched(null);
+    below = state.column ? await fetched(null, state.column) : null;
+    view = whole;
     say(null);
-    await build();
-    if (state.window && !whole.complete) refresh();
-  } catch (error) {
+    build();
+    refresh();
+  } catch (/** @type {any} */ error) {
     if (error.name !== "AbortError") say(error);
   }
 }
 
 function legend() {
-  const place = element("legend");
-  for (const [name, { label }] of Object.entries(LAYERS)) {
-    const entry = document.createElement("label");
-    entry.id = `shows-${name}`;
-    entry.className = `entry ${name}`;
-    entry.hidden = true;
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+  for (const name of KINDS) {
+    const entry = Object.assign(document.createElement("label"), { id: `shows-${name}`, className: `entry ${name}`, hidden: true });
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !state.hidden.has(name) });
     box.addEventListener("change", () => {
-      state.shown[name] = box.checked;
-      draw(true);
+      state.hidden[box.checked ? "delete" : "add"](name);
+      remember();
+      draw();
     });
-    const count = Object.assign(document.createElement("span"), { className: "count" });
-    entry.append(box, `${label} `, count);
-    place.append(entry);
+    const [title, count] = ["name", "count"].map((className) => Object.assign(document.createElement("span"), { className }));
+    entry.append(box, title, " ", count);
+    element("legend").append(entry);
   }
 }
 
+curve.setWhole(series.mjd_first, series.mjd_last);
+curve.setWindow(...(state.window ?? curve.whole));
+curve.onWindow = (from, to) => {
+  const all = from <= curve.whole[0] && to >= curve.whole[1];
+  state.window = all ? null : [from, to];
+  draw();
+  refresh();
+};
 controls.unit.value = state.unit;
-controls.addEventListener("change", ({ target }) => {
-  state.unit = controls.unit.value;
-  state.time = controls.time.value;
-  if (target.name === "drag") for (const chart of Object.values(charts)) chart.dragging = target.value;
-  else if (rows) build();
+controls.time.value = state.time;
+controls.addEventListener("change", (/** @type {any} */ { target }) => {
+  const before = brightness();
+  [state.unit, state.time] = [controls.unit.value, controls.time.value];
+  remember();
+  if (target.name === "drag") curve.dragging = target.value;
+  else if (brightness() !== before) reload();
+  else build();
 });
-element("closer").addEventListener("click", () => charts.curve?.move(0, 0.5));
-element("wider").addEventListener("click", () => charts.curve?.move(0, 2));
-element("all").addEventListener("click", () => charts.curve?.reset());
-element("column").addEventListener("change", ({ target }) => { state.column = target.value; reload(); });
-element("quality").value = state.quality;
-element("quality").addEventListener("change", ({ target }) => { state.quality = target.value; reload(); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => rows && build());
-for (const button of document.querySelectorAll(".copy")) {
-  button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(button.parentElement.querySelector("code").textContent);
-    button.textContent = "Copied";
+element("closer").addEventListener("click", () => curve.move(0, 0.5));
+element("wider").addEventListener("click", () => curve.move(0, 2));
+element("all").addEventListener("click", () => curve.reset());
+element("full").setAttribute("aria-pressed", String(state.full));
+element("full").addEventListener("click", () => {
+  state.full = !state.full;
+  curve.held = false;
+  element("full").setAttribute("aria-pressed", String(state.full));
+  remember();
+  draw();
+});
+for (const name of /** @type {("column" | "quality")[]} */ (["column", "quality"])) {
+  const list = /** @type {HTMLSelectElement | null} */ (document.getElementById(name));
+  if (!list) continue;
+  list.value = state[name];
+  list.addEventListener("change", () => {
+    state[name] = list.value;
+    remember();
+    reload();
   });
 }
+equipCopies();
+equipFigures(() => curve, series.obj_id);
 
 legend();
+remember();
 reload();

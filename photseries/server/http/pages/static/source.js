@@ -1,155 +1,285 @@
-// The page of one source: all its series, coloured by filter; what was thinned out is asked for again when one looks closer.
+// The page of one source: all its series in one plot, coloured by filter, marked by where they come from, over time or folded. What
+// was summarized is asked for again when one looks closer.
 
 import { ask, later, say } from "./api.js";
-import { labelOfTime, timeAxis } from "./axes.js";
-import { Stage } from "./stage.js";
+import { figures, fitting, stretch, timeAxis } from "./axes.js";
+import { Chart } from "./chart.js";
+import { equipColour } from "./colour.js";
+import { pointsIn, covers, equipCopies, equipFigures, fetchView, foldLayer, layerOf } from "./curve.js";
+import { SHAPES } from "./draw.js";
 import { counted } from "./words.js";
 
-const { series, threshold, axes } = JSON.parse(document.getElementById("script").dataset.series);
-const element = (id) => document.getElementById(id);
-const controls = element("controls");
+const { source, series, sets, threshold, axes } = JSON.parse(document.getElementById("script")?.dataset.series ?? "{}");
+/** @param {string} id */
+const element = (id) => /** @type {any} */ (document.getElementById(id));
+const [controls, folding] = [element("controls"), element("folding")];
 const AT_ONCE = 3; // requests under way
 const MOST = 20000; // points on the page
 const FEW = 3000; // points that are drawn with error bars
+const DETAIL = 5000; // points of a series that are folded
 
-const bands = new Map(series.map((one) => [one.filter, one.band]));
+/** @type {Map<string, number>} */
+const bands = new Map(series.map((/** @type {any} */ one) => [one.filter, one.band]));
 const filters = [...bands.keys()];
-const first = Math.min(...series.map((one) => one.mjd_first));
-const last = Math.max(...series.map((one) => one.mjd_last));
-const hidden = new Set();
-let rows = new Map(); // of each series by its id
-const stage = new Stage(element("curve"));
-let chart = null;
-let span = null; // the times in view
-let unseen = false; // whether points have no place in magnitudes
+const first = Math.min(...series.map((/** @type {any} */ one) => one.mjd_first));
+const last = Math.max(...series.map((/** @type {any} */ one) => one.mjd_last));
+const { frame } = series[0];
+const frames = new Set(series.map((/** @type {any} */ one) => one.frame.frame));
+const given = new URLSearchParams(location.search);
+const hidden = new Set((given.get("hide") ?? "Flagged").split(",").filter(Boolean));
+/** @type {Map<string, import("./curve").View>} Of each series and brightness, what is in view, and the whole. */
+const views = new Map();
+/** @type {Map<string, import("./curve").View>} */
+const wholes = new Map();
+const chart = new Chart(element("curve"));
+/** @type {[number, number] | null} The times in view. */
+let span = null;
 
-const brightness = () => axes[controls.unit.value];
-const isShown = (one) => one.axes.includes(controls.unit.value);
-const axis = () => timeAxis(controls.time.value, first);
+const axis = () => axes[controls.unit.value];
+const isShown = (/** @type {any} */ one) => one.axes.includes(controls.unit.value);
+const isMag = () => axis().brightness === "mag" && !controls.normalise.checked;
+const unitOf = () => (controls.normalise.checked && axes[controls.unit.value].brightness === "mag" && series.some((/** @type {any} */ one) => one.axes.includes("flux")) ? "flux" : axis().brightness);
+const key = (/** @type {any} */ one) => `${one.id} ${unitOf()}`;
+const isFolded = () => folding.fold.checked && period() > 0;
+const period = () => Number(folding.period.value) * (1 + Number(folding.tune.value) / 100 * fine());
+// The slider reaches as far as a phase shifts by a quarter at the end of the data.
+const fine = () => Math.min(0.2, (0.25 * Number(folding.period.value)) / Math.max(last - first, 1e-6));
 
-async function fetched(one, from, to) {
-  const { data, data_rows: count } = await ask(`/api/photometric_series/${one.id}`, {
-    query: {
-      columns: one.time, derive: [...one.axes.flatMap((name) => [axes[name].brightness, `${axes[name].brightness}err`]), "snr"].join(","), mjdMin: from, mjdMax: to,
-      maxPoints: Math.max(200, Math.round(MOST / series.length)),
-    },
+/**
+ * @param {any} one
+ * @param {number} [from]
+ * @param {number} [to]
+ */
+function fetched(one, from, to) {
+  const most = Math.max(200, Math.round(MOST / series.length));
+  return fetchView(one.id, {
+    brightness: unitOf(), quality: one.quality ?? "", mjdMin: from, mjdMax: to, width: 800, maxPoints: isFolded() ? 20000 : most,
   });
-  const mjd = data[one.time];
-  return { ...data, mjd, complete: mjd.length === count, from: from ?? -Infinity, to: to ?? Infinity };
 }
 
 // Calls an action for each, a few at a time; the first failure is told when all are done.
+/**
+ * @param {any[]} many
+ * @param {(one: any) => Promise<void>} action
+ */
 async function each(many, action) {
   const waiting = [...many];
+  /** @type {any} */
   let failure = null;
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     while (waiting.length) {
       try {
         await action(waiting.shift());
       } catch (error) {
-        if (!/No row/.test(error.message)) failure ??= error; // a stretch without a row is no failure
+        failure ??= error;
       }
     }
   }));
   say(failure);
 }
 
-function points(filter, few) {
-  const { position } = axis();
-  const unit = brightness().brightness;
-  const layer = { x: [], y: [], low: [], high: [], columns: { mjd: [], error: [], id: [] } };
+async function load() {
+  const missing = series.filter((/** @type {any} */ one) => isShown(one) && !wholes.has(key(one)));
+  await each(missing, async (one) => {
+    const view = await fetched(one);
+    wholes.set(key(one), view);
+    views.set(key(one), view);
+  });
+}
+
+// What a value becomes: as it is, in the unit that fits, or over the median of its series; and shifted by its filter.
+/** @param {any} one */
+function changeOf(one) {
+  const whole = wholes.get(key(one));
+  const factor = controls.normalise.checked ? 1 / (whole?.median || 1) : unitOf() === "mag" ? 1 : shownUnit().factor;
+  const shift = Number(controls.offset.value) * filters.indexOf(one.filter) || 0;
+  return (/** @type {number} */ value) => value * factor + shift;
+}
+
+function shownUnit() {
+  if (controls.normalise.checked) return { factor: 1, label: unitOf() === "mag" ? "magnitude / median" : "flux / median flux" };
+  const sizes = series.filter(isShown).map((/** @type {any} */ one) => Math.abs(wholes.get(key(one))?.median ?? 0));
+  return fitting(axis().label, Math.max(0, ...sizes));
+}
+
+// The entries of the legend for kinds of points.
+const KIND_NAMES = { 1: "Non-detections", 2: "S/N unknown", 3: "Flagged" };
+
+function layers() {
+  const few = inView() <= FEW;
+  const drawn = [];
   for (const one of series) {
-    const of = rows.get(one.id);
-    if (one.filter !== filter || !of || !isShown(one)) continue;
-    of[unit].forEach((value, i) => {
-      const error = of[`${unit}err`][i];
-      const faint = of.snr[i] !== null && of.snr[i] <= threshold;
-      if (value === null || (unit === "mag" && faint)) {
-        unseen ||= unit === "mag" && (of.flux ?? of.mag)[i] !== null;
-        return;
-      }
-      layer.x.push(position(of.mjd[i]));
-      layer.y.push(value);
-      layer.low.push(value - (error ?? NaN));
-      layer.high.push(value + (error ?? NaN));
-      layer.columns.mjd.push(of.mjd[i]);
-      layer.columns.error.push(error ?? NaN);
-      layer.columns.id.push(one.id);
-    });
+    const view = (isFolded() ? wholes : views).get(key(one));
+    if (!view || !isShown(one) || hidden.has(one.filter) || (sets.length > 1 && hidden.has(one.set))) continue;
+    for (const kind of [3, 1, 2, 0]) {
+      if (hidden.has(/** @type {any} */ (KIND_NAMES)[kind])) continue;
+      const layer = layerOf(view, kind, changeOf(one), few);
+      if (!layer.x.length) continue;
+      const own = {
+        ...layer, one, colour: `--band-${one.band}`, size: few ? 5.5 : 3, alpha: view.points ? (few ? 0.85 : 0.6) : 0.4, aside: kind === 3,
+        marker: kind === 3 ? "x" : kind === 1 ? "inverted_triangle" : SHAPES[sets.indexOf(one.set) % SHAPES.length], hollow: kind === 1 || kind === 2,
+      };
+      drawn.push(isFolded() ? foldLayer(own, first, period()) : own);
+    }
   }
-  return few ? layer : { ...layer, low: undefined, high: undefined };
+  return drawn;
 }
 
 function inView() {
-  const [from, to] = span ?? [-Infinity, Infinity];
-  const shown = series.filter(isShown).map((one) => rows.get(one.id)).filter(Boolean);
-  return shown.reduce((sum, { mjd }) => sum + mjd.filter((time) => time >= from && time <= to).length, 0);
+  const [from, to] = isFolded() || !span ? [-Infinity, Infinity] : span;
+  return series.filter(isShown).reduce((/** @type {number} */ sum, /** @type {any} */ one) => {
+    const view = (isFolded() ? wholes : views).get(key(one));
+    return sum + (view && !hidden.has(one.filter) && !hidden.has(one.set) ? pointsIn(view, from, to) : 0);
+  }, 0);
 }
 
-function draw(fit) {
-  const few = inView() <= FEW;
-  unseen = false;
-  const layers = filters.filter((name) => !hidden.has(name)).map((name) => ({
-    name, ...points(name, few), colour: `--band-${bands.get(name)}`, size: few ? 5 : 2.5, alpha: few ? 0.85 : 0.6,
-  }));
-  chart.draw(layers, { fit });
-  const thinned = [...rows.values()].some(({ complete }) => !complete) ? ", the extremes of more" : "";
-  const left = unseen ? "; points that are not detected are not shown in magnitudes" : "";
-  const others = series.filter((one) => !isShown(one)).length;
+function draw() {
+  chart.draw(layers(), { fit: true });
+  const others = series.filter((/** @type {any} */ one) => !isShown(one)).length;
   const apart = others ? `; ${counted(others, "series", "series")} in another unit or system` : "";
-  element("told").textContent = `${counted(inView(), "point")}${thinned}${left}${apart}`;
+  const mixed = frames.size > 1 ? `; times are in ${[...frames].join(" and ")}` : "";
+  const limits = isMag() && series.some((/** @type {any} */ one) => wholes.get(key(one))?.counts.undetected) ? `; non-detections are ${threshold}σ limits` : "";
+  const where = isFolded() ? `Folded on ${figures(period())} d, phase 0 at MJD ${first.toFixed(5)}` : stretch(controls.time.value, frame, ...(span ?? /** @type {[number, number]} */ ([first, last])));
+  element("told").textContent = `${where}: ${counted(inView(), "point")}${limits}${apart}${mixed}`;
+}
+
+function configure() {
+  const time = isFolded() ? { x: /** @type {const} */ ("number"), xLabel: `phase (period ${figures(period())} d)`, offset: 0 } : timeAxis(controls.time.value, frame, first);
+  chart.configure({ ...time, yLabel: shownUnit().label, inverted: isMag(), height: innerWidth < 600 ? 300 : 440 });
+}
+
+async function build() {
+  await load();
+  configure();
+  const from = isFolded() ? 0 : first;
+  chart.setWhole(from, isFolded() ? 2 : last);
+  const onWindow = chart.onWindow;
+  chart.onWindow = () => {};
+  chart.setWindow(...(isFolded() || !span ? chart.whole : span));
+  chart.onWindow = onWindow;
+  legend();
+  draw();
 }
 
 const closer = later(async () => {
+  if (!span || isFolded()) return;
   const [from, to] = span;
   const margin = (to - from) / 4;
-  const wanted = series.filter((one) => {
-    const of = rows.get(one.id);
-    return of && isShown(one) && !hidden.has(one.filter) && !(of.complete && of.from <= from && of.to >= to) && one.mjd_first <= to && one.mjd_last >= from;
-  });
-  await each(wanted, async (one) => rows.set(one.id, await fetched(one, from - margin, to + margin)));
-  draw(true);
+  const wanted = series.filter((/** @type {any} */ one) => isShown(one) && !hidden.has(one.filter) && !wholes.get(key(one))?.points && !covers(views.get(key(one)) ?? null, from, to) && one.mjd_first <= to && one.mjd_last >= from);
+  await each(wanted, async (one) => { views.set(key(one), await fetched(one, from - margin, to + margin)); });
+  draw();
 }, 90);
 
-async function build() {
-  const { kind, position, mjd } = axis();
-  const { brightness: unit, label } = brightness();
-  chart = await stage.show({
-    x: kind, xLabel: labelOfTime(controls.time.value, first), yLabel: label, inverted: unit === "mag",
-    height: innerWidth < 600 ? 320 : 440,
-    tooltips: [["MJD", "@mjd{0.00000}"], [unit, "@y{0.0000}"], ["±", "@error{0.0000}"], ["series", "@id"]],
-  });
-  chart.setWhole(position(first), position(last));
-  chart.setWindow(...(span ? span.map(position) : chart.whole));
-  draw(true);
-  chart.onWindow = (from, to) => {
-    span = [mjd(from), mjd(to)];
-    closer();
-  };
-}
-
 function legend() {
-  for (const [name, number] of bands) {
-    const entry = Object.assign(document.createElement("label"), { className: `entry band-${number}` });
-    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
-    const dot = Object.assign(document.createElement("span"), { className: "dot" });
+  const count = (/** @type {string} */ kind) => series.some((/** @type {any} */ one) => isShown(one) && wholes.get(key(one))?.counts[kind]);
+  const kinds = [count("undetected") && "Non-detections", count("unknown") && "S/N unknown", count("flagged") && "Flagged"].filter(Boolean);
+  const entries = [...filters.filter((name) => series.some((/** @type {any} */ one) => one.filter === name && isShown(one))), ...(sets.length > 1 ? sets : []), ...kinds];
+  element("legend").replaceChildren(...entries.map((name) => {
+    const band = bands.get(name);
+    const entry = Object.assign(document.createElement("label"), { className: `entry${band === undefined ? "" : ` band-${band}`}` });
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: !hidden.has(name) });
     box.addEventListener("change", () => {
-      if (box.checked) hidden.delete(name);
-      else hidden.add(name);
-      draw(true);
+      hidden[box.checked ? "delete" : "add"](name);
+      remember();
+      draw();
     });
-    entry.append(box, dot, name);
-    element("legend").append(entry);
-  }
+    const place = sets.indexOf(name);
+    const sign = Object.assign(document.createElement("span"), { className: band === undefined ? "symbol" : "dot", textContent: band === undefined ? place < 0 ? "" : "●■◆▲+×"[place % 6] : "" });
+    sign.setAttribute("aria-hidden", "true");
+    entry.append(box, sign, String(name));
+    return entry;
+  }));
 }
 
-controls.addEventListener("change", build);
-controls.addEventListener("submit", (event) => event.preventDefault());
-element("closer").addEventListener("click", () => chart?.move(0, 0.5));
-element("wider").addEventListener("click", () => chart?.move(0, 2));
-element("all").addEventListener("click", () => chart?.reset());
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", build);
+// The address holds the view, so that a link shows the same.
+function remember() {
+  const values = {
+    unit: controls.unit.value, time: controls.time.value, normalise: controls.normalise.checked ? "1" : "", offset: Number(controls.offset.value) || "",
+    fold: isFolded() ? "1" : "", period: folding.period.value, from: span?.[0].toFixed(6), to: span?.[1].toFixed(6),
+  };
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) if (value) query.set(name, String(value));
+  query.set("hide", [...hidden].join(","));
+  history.replaceState(null, "", `?${query}`);
+  element("period-page").href = `/series/${longest().id}/period${folding.period.value ? `?${new URLSearchParams({ period: folding.period.value })}` : ""}`;
+}
 
-legend();
-await each(series, async (one) => rows.set(one.id, await fetched(one)));
-await build();
+function recall() {
+  if (axes[given.get("unit") ?? ""]) controls.unit.value = given.get("unit");
+  controls.time.value = given.get("time") ?? "mjd";
+  controls.normalise.checked = given.get("normalise") === "1";
+  controls.offset.value = given.get("offset") ?? 0;
+  folding.period.value = given.get("period") ?? "";
+  folding.fold.checked = given.get("fold") === "1";
+  if (given.has("from")) span = [Number(given.get("from")), Number(given.get("to"))];
+}
+
+function longest() {
+  const shown = series.filter((/** @type {any} */ one) => isShown(one) && !hidden.has(one.filter));
+  return (shown.length ? shown : series).reduce((/** @type {any} */ most, /** @type {any} */ one) => (one.num_exp > most.num_exp ? one : most));
+}
+
+async function findPeriod() {
+  element("find-period").disabled = true;
+  try {
+    const one = longest();
+    const found = await ask(`/api/photometric_series/${one.id}/periodogram`, { query: { quality: one.quality ?? "", maxPoints: 4, peaks: 1 } });
+    if (!found.peaks.length) throw new Error(`${source} has no peak in its periodogram.`);
+    folding.period.value = String(Number(found.peaks[0].period.toPrecision(9)));
+    folding.tune.value = 0;
+    folding.fold.checked = true;
+    remember();
+    await refold();
+  } catch (error) {
+    say(error);
+  }
+  element("find-period").disabled = false;
+}
+
+// Folding shows points: those of long series are asked for in a number that fits.
+async function refold() {
+  if (isFolded()) {
+    await each(series.filter((/** @type {any} */ one) => isShown(one) && !wholes.get(key(one))?.points), async (one) => {
+      const thin = await ask(`/api/photometric_series/${one.id}/folded`, { query: { period: 1, brightness: unitOf(), quality: one.quality ?? "", maxPoints: DETAIL, bins: 1 } });
+      const view = /** @type {any} */ (wholes.get(key(one)));
+      wholes.set(key(one), { ...view, columns: [], points: { mjd: thin.mjd, value: thin.value, error: thin.error ?? thin.mjd.map(() => null), kind: thin.mjd.map(() => 0) } });
+    });
+  }
+  await build();
+}
+
+chart.describe = ({ one, x, y, mjd, error }, i) => [`${one.filter}, ${one.set}`, `${one.frame.frame} ${(mjd ?? x)[i].toFixed(6)}`, `${figures(y[i])}${error?.[i] > 0 ? ` ± ${figures(error[i])}` : ""}`];
+chart.onWindow = (from, to) => {
+  if (isFolded()) return;
+  span = from <= chart.whole[0] && to >= chart.whole[1] ? null : [from, to];
+  remember();
+  draw();
+  closer();
+};
+for (const form of [controls, folding]) form.addEventListener("submit", (/** @type {Event} */ event) => event.preventDefault());
+controls.addEventListener("change", async () => { remember(); await build(); });
+folding.addEventListener("change", async () => { remember(); await refold(); });
+folding.tune.addEventListener("input", () => { if (isFolded()) { configure(); draw(); } });
+element("find-period").addEventListener("click", findPeriod);
+element("closer").addEventListener("click", () => chart.move(0, 0.5));
+element("wider").addEventListener("click", () => chart.move(0, 2));
+element("all").addEventListener("click", () => chart.reset());
+element("full").addEventListener("click", () => {
+  [chart.full, chart.held] = [!chart.full, false];
+  element("full").setAttribute("aria-pressed", String(chart.full));
+  draw();
+});
+equipCopies();
+equipFigures(() => chart, source);
+equipColour(async (filter) => {
+  /** @type {import("./colour").Point[]} */
+  const points = [];
+  await each(series.filter((/** @type {any} */ one) => one.filter === filter && one.axes.includes("mag")), async (one) => {
+    const { points: of } = await fetchView(one.id, { brightness: "mag", quality: one.quality ?? "", maxPoints: 20000 });
+    of?.mjd.forEach((mjd, i) => { if (of.kind[i] === 0) points.push({ mjd, value: of.value[i], error: of.error[i] ?? 0 }); });
+  });
+  return points.sort((one, other) => one.mjd - other.mjd);
+}, frame);
+
+recall();
+build().then(() => { if (folding.fold.checked) refold(); closer(); });

@@ -5,17 +5,21 @@ import { Chart } from "./chart.js";
 export class Stage {
   #turn = Promise.resolve();
 
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.host = host;
+    /** @type {Chart | null} */
     this.chart = null;
   }
 
+  /** @param {import("./chart").Options} options */
   show(options) {
-    this.#turn = this.#turn.then(async () => {
+    const shown = this.#turn.then(async () => {
       await this.chart?.destroy();
       this.chart = new Chart(this.host, options);
       return this.chart;
     });
-    return this.#turn;
+    this.#turn = shown.then(() => undefined);
+    return shown;
   }
 }

@@ -1,0 +1,251 @@
+"""A light curve for a plot: all points, or where they are many, the least, the median and the greatest of each column.
+
+A picture has about a thousand columns of pixels. The extremes alone would show two lines for a noisy sinusoid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from photseries.lightcurve.curve import LightCurve
+from photseries.lightcurve.photometry import FloatArray, flux_to_mag
+from photseries.lightcurve.samples import Unit
+
+__all__ = [
+    "DETECTED",
+    "FLAGGED",
+    "POINT_KINDS",
+    "UNDETECTED",
+    "UNKNOWN",
+    "Columns",
+    "Envelope",
+    "Points",
+    "envelope",
+    "plotted",
+]
+
+#: What a point is; the number of a kind is its place.
+POINT_KINDS: Final = ("detected", "undetected", "unknown", "flagged")
+DETECTED, UNDETECTED, UNKNOWN, FLAGGED = range(4)
+
+#: From so many values robust numbers are taken, evenly chosen; more would change nothing that is seen.
+_SAMPLE = 50_000
+_OF_COLUMN = 255
+_FEW = 10
+_OUTSIDE = 0.01
+_MARGIN = 0.3
+
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+Single = np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """All points, shape (n,), sorted by time.
+
+    Attributes
+    ----------
+    mjd : ndarray of float64
+        [d]
+    value, error : ndarray of float32
+        In the unit of the plot; an error is NaN where it is unknown.
+    kind : ndarray of int64
+        Places in :data:`POINT_KINDS`.
+    """
+
+    mjd: FloatArray
+    value: Single
+    error: Single
+    kind: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Columns:
+    """The points of one kind in equal columns of time, shape (m,); columns without a point are left out.
+
+    Attributes
+    ----------
+    kind : int
+    column : ndarray of int64
+        From 0 on.
+    low, median, high : ndarray of float32
+    count : ndarray of int64
+    """
+
+    kind: int
+    column: IntArray
+    low: Single
+    median: Single
+    high: Single
+    count: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """A light curve between two times for a plot.
+
+    Attributes
+    ----------
+    num_points : int
+        The points between the times that have a brightness.
+    counts : dict of str to int
+        By kind.
+    start, step : float
+        The beginning of the first column [MJD] and the width of each [d].
+    median : float or None
+        Of the points that are not flagged; like the robust range, of at most 50,000 of them, evenly chosen.
+    error : float or None
+        The typical error: the median of those known.
+    robust : tuple of float, or None
+        The range of the values that are not flagged, without a few outliers.
+    full : tuple of float, or None
+        The range of all values.
+    points : Points, optional
+        When they are few.
+    columns : list of Columns
+        When they are many; by kind.
+    """
+
+    num_points: int
+    counts: dict[str, int]
+    start: float
+    step: float
+    median: float | None
+    error: float | None
+    robust: tuple[float, float] | None
+    full: tuple[float, float] | None
+    points: Points | None
+    columns: list[Columns]
+
+
+def plotted(
+    curve: LightCurve, snr: FloatArray, flagged: np.ndarray[Any, np.dtype[np.bool_]], unit: Unit, threshold: float
+) -> tuple[FloatArray, FloatArray, IntArray]:
+    """Return the value, the error and the kind of each row of a light curve, shape (n,).
+
+    Parameters
+    ----------
+    curve : LightCurve
+    snr : ndarray of float64, shape (n,)
+        S/N of each row.
+    flagged : ndarray of bool, shape (n,)
+    unit : {"flux", "mag"}
+    threshold : float
+        A row is detected when its S/N is above this.
+
+    Notes
+    -----
+    In magnitudes a row that is not detected has, where its flux error is known, the magnitude of the flux of the
+    threshold: its upper limit, without an error.
+    """
+    value, error = (curve.flux, curve.fluxerr) if unit == "flux" else (curve.mag, curve.magerr)
+    kind = np.where(snr > threshold, DETECTED, np.where(np.isnan(snr), UNKNOWN, UNDETECTED))
+    kind[flagged] = FLAGGED
+    if unit == "mag":
+        limited = np.flatnonzero((kind == UNDETECTED) & np.isfinite(curve.fluxerr))
+        if limited.size:
+            value, error = value.copy(), error.copy()
+            value[limited], error[limited] = flux_to_mag(threshold * curve.fluxerr[limited]), np.nan
+    return value, error, kind.astype(np.int64)
+
+
+def envelope(  # noqa: PLR0913  the points, and how they are shown
+    mjd: FloatArray,
+    value: FloatArray,
+    error: FloatArray,
+    kind: IntArray,
+    *,
+    width: int,
+    most_points: int,
+    mjd_min: float | None = None,
+    mjd_max: float | None = None,
+) -> Envelope:
+    """Prepare a light curve for a plot.
+
+    Parameters
+    ----------
+    mjd, value, error : ndarray of float64, shape (n,)
+        Sorted by time; rows without a value are left out.
+    kind : ndarray of int64, shape (n,)
+        Places in :data:`POINT_KINDS`.
+    width : int
+        The number of columns.
+    most_points : int
+        Up to so many points are returned as they are.
+    mjd_min, mjd_max : float, optional
+        The times at the edges [d]; by default those of the first and the last point.
+    """
+    if not np.isfinite(value.sum()) and not (kept := np.isfinite(value)).all():  # a sum is quick
+        mjd, value, error, kind = mjd[kept], value[kept], error[kept], kind[kept]
+    start = float(mjd[0]) if mjd_min is None and mjd.size else mjd_min or 0.0
+    stop = float(mjd[-1]) if mjd_max is None and mjd.size else start if mjd_max is None else mjd_max
+    step = max(stop - start, 1e-9) / width
+    counts = {name: int(np.count_nonzero(kind == number)) for number, name in enumerate(POINT_KINDS)}
+    points, columns = None, []
+    if len(mjd) <= most_points:
+        points = Points(mjd, value.astype(np.float32), error.astype(np.float32), kind)
+    else:
+        edges = start + step * np.arange(1, width)
+        for number, count in enumerate(counts.values()):
+            if count:
+                rows = slice(None) if count == len(mjd) else np.flatnonzero(kind == number)
+                columns.append(_columns(number, np.searchsorted(mjd[rows], edges), value[rows]))
+    unflagged = _sampled(value[kind != FLAGGED] if counts["flagged"] else value)
+    known = _sampled(error)
+    known = known[np.isfinite(known)]
+    return Envelope(
+        num_points=len(mjd),
+        counts=counts,
+        start=start,
+        step=step,
+        median=float(np.median(unflagged)) if unflagged.size else None,
+        error=float(np.median(known)) if known.size else None,
+        robust=_robust(unflagged),
+        full=(float(value.min()), float(value.max())) if value.size else None,
+        points=points,
+        columns=columns,
+    )
+
+
+def _columns(kind: int, inner: IntArray, value: FloatArray) -> Columns:
+    """Return the columns of some points, where all but the first begin at some rows."""
+    bounds = np.concatenate([[0], inner, [len(value)]])
+    count = np.diff(bounds)
+    column = np.flatnonzero(count)
+    first, ends = bounds[:-1][column], bounds[1:][column]
+    median = [_median(value[begin:end]) for begin, end in zip(first.tolist(), ends.tolist(), strict=True)]
+    return Columns(
+        kind=kind,
+        column=column,
+        low=np.minimum.reduceat(value, first).astype(np.float32),
+        median=np.array(median, np.float32),
+        high=np.maximum.reduceat(value, first).astype(np.float32),
+        count=count[column],
+    )
+
+
+def _median(values: FloatArray) -> float:
+    """Return the median of finite values; 255 of them, evenly chosen, are enough for a picture."""
+    chosen = np.sort(values[:: -(-len(values) // _OF_COLUMN)])
+    return float(chosen[(len(chosen) - 1) // 2] + chosen[len(chosen) // 2]) / 2
+
+
+def _sampled(values: FloatArray) -> FloatArray:
+    return values[:: -(-len(values) // _SAMPLE) or 1]
+
+
+def _robust(values: FloatArray) -> tuple[float, float] | None:
+    """Return a range that a few outliers do not stretch: of the inner 98 percent, with a margin, within the data."""
+    if not values.size:
+        return None
+    least, most = float(values.min()), float(values.max())
+    if len(values) < _FEW:
+        return least, most
+    place = max(2, int(_OUTSIDE * len(values)))
+    parted = np.partition(values, [place, len(values) - 1 - place])
+    low, high = float(parted[place]), float(parted[-1 - place])
+    margin = _MARGIN * (high - low)
+    return max(least, low - margin), min(most, high + margin)

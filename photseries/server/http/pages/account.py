@@ -1,0 +1,37 @@
+"""The page of one's own account: tokens and groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from photseries.server.http.base import ANY
+from photseries.server.http.pages.page import PageHandler
+from photseries.server.principal import PERMISSIONS
+
+__all__ = ["AccountHandler"]
+
+_MOST_LISTED = 500
+
+
+class AccountHandler(PageHandler):
+    """One's own account."""
+
+    needs: ClassVar = {"GET": ANY}
+
+    async def get(self) -> None:
+        """Show the account."""
+        await self.show("account.html", self._values)
+
+    def _values(self) -> Mapping[str, Any]:
+        find = self.services.accounts.find
+        tokens = find(self.principal, "tokens", 1, _MOST_LISTED)[0]
+        return {
+            "tokens": [one for one in tokens if one["user_id"] == self.principal.user_id],
+            "groups": [
+                one
+                for one in find(self.principal, "groups", 1, _MOST_LISTED)[0]
+                if one["id"] in self.principal.group_ids
+            ],
+            "permissions": {name: what for name, what in PERMISSIONS.items() if self.principal.may(name)},
+        }

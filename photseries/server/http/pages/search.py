@@ -1,0 +1,184 @@
+"""What people type into the search: a name or a position in one box, filters by their usual names, criteria."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from photseries import parameters
+from photseries.errors import InvalidError
+from photseries.formats.registry import EXPORTS, Format
+from photseries.lightcurve.part import Part
+from photseries.lightcurve.positions import Place, parse_position, position_in_name
+from photseries.parameters import OF_SOURCE, SEPARATION, Query, Restriction
+from photseries.parameters.kinds import joined
+from photseries.server.archive import SeriesReader
+from photseries.server.http.base import ANY, BaseHandler
+from photseries.server.http.exports import ExportHandler
+from photseries.server.http.pages.page import PageHandler
+from photseries.server.principal import Principal
+
+__all__ = ["BOX", "ArchiveHandler", "NamesHandler", "Search", "SearchFileHandler", "SearchSummaryHandler", "interpret"]
+
+#: The parameter of the search box.
+BOX = "q"
+_LONGEST = 200
+_CONE = ("ra", "dec", "radius")
+_MOST_NAMES = 200
+_SUGGESTED = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """A search as it was understood.
+
+    Attributes
+    ----------
+    query : Query
+    criteria : dict of str to list of str
+        The same for the API, but for the names.
+    names : list of str, optional
+        The sources whose names match the text in the box; None when there is no text, or it is a position.
+    place : Place, optional
+        The position in the box.
+    """
+
+    query: Query
+    criteria: dict[str, list[str]]
+    names: list[str] | None = None
+    place: Place | None = None
+
+
+def interpret(
+    reader: SeriesReader,
+    principal: Principal,
+    given: Mapping[str, Sequence[str]],
+    filters: Sequence[str],
+    **shape: str,
+) -> Search:
+    """Understand the parameters of the search page.
+
+    Parameters
+    ----------
+    reader : SeriesReader
+    principal : Principal
+    given : mapping of str to sequence of str
+        The parameters of the API, and the text in the box as ``q``: a position, or else a part of a name.
+    filters : sequence of str
+        The allowed filters.
+    **shape
+        Parameters that shape the answer, where they are not given.
+
+    Raises
+    ------
+    InvalidError
+    """
+    criteria = {name: list(texts) for name, texts in given.items() if name != BOX}
+    if "filter" in criteria:
+        named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
+        criteria["filter"] = [joined(named)] if len(named) > 1 else named
+    text = (list(given.get(BOX, ())) or [""])[-1].strip()
+    if len(text) > _LONGEST:
+        raise InvalidError(f"The search box takes at most {_LONGEST} characters.")
+    place, names = parse_position(text), None
+    if text and place is None:
+        names = reader.names_like(principal, text, _MOST_NAMES)
+        place = None if names else position_in_name(text)
+    if place is not None:
+        criteria |= {name: [repr(value)] for name, value in zip(_CONE, place, strict=True)}
+        shape = {"sortBy": SEPARATION, **shape}
+        names = None
+    query = parameters.parse({**{name: [value] for name, value in shape.items()}, **criteria})
+    if names is not None:
+        of_these = Restriction(OF_SOURCE, OF_SOURCE.field, tuple(names))
+        query = dataclasses.replace(query, restrictions=(*query.restrictions, of_these))
+    return Search(query, criteria, names, place)
+
+
+def usual_filters(text: str, allowed: Sequence[str]) -> list[str]:
+    """Return the allowed filters that a usual name means: ``r`` every r filter, ``ZTF r`` or ``ztf-r`` one of them.
+
+    A text that means none is returned as it is.
+    """
+    if text in allowed:
+        return [text]
+    short = {name: re.sub(r"[^a-z0-9]", "", name.lower()) for name in allowed}
+    wanted = re.sub(r"[^a-z0-9]", "", text.lower())
+    same = [name for name, letters in short.items() if letters == wanted]
+    if same or len(wanted) != 1:
+        return same or [text]
+    systems = Counter(letters[:-1] for letters in short.values() if letters)  # one filter alone makes no system
+    return [name for name, letters in short.items() if letters[-1:] == wanted and systems[letters[:-1]] > 2] or [text]
+
+
+class SearchSummaryHandler(BaseHandler):
+    """The numbers of what a search finds."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """Count the series that match, as ``/api/photometric_series/summary`` does."""
+
+        def summarize() -> object:
+            self.weigh()
+            reader = self.services.reader
+            search = interpret(reader, self.principal, self.arguments(), self.services.archive.filters)
+            return reader.summarize(self.principal, search.query)
+
+        await self.reply(summarize)
+
+
+class ArchiveHandler(BaseHandler):
+    """What is in the archive."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """Count the visible series and points, on the sky and by the day of their upload."""
+
+        def overview() -> object:
+            self.weigh()
+            return self.services.reader.overview(self.principal)
+
+        await self.reply(overview)
+
+
+class NamesHandler(BaseHandler):
+    """Names of sources, while somebody types."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """List a few names that contain the text ``q``."""
+
+        def names() -> list[str]:
+            text = (self.arguments().get(BOX) or [""])[-1][:_LONGEST]
+            return self.services.reader.names_like(self.principal, text, _SUGGESTED)
+
+        await self.reply(names)
+
+
+class SearchFileHandler(PageHandler, ExportHandler):
+    """Every series that a search finds, as one file: a link of the page."""
+
+    needs: ClassVar = {"GET": ANY}
+    public: ClassVar[bool] = True
+
+    async def get(self) -> None:
+        """Return the file."""
+        await ExportHandler.get(self)
+
+    def _asked(self) -> tuple[Format, Iterator[bytes]]:
+        self.weigh()
+        arguments = self.arguments()
+        form = EXPORTS.get(arguments.pop("format", ["zip"])[-1])
+        if form is None:
+            raise InvalidError(f"The format is one of {', '.join(EXPORTS)}.")
+        search = interpret(self.services.reader, self.principal, arguments, self.services.archive.filters)
+        return form, self.services.exporter.export(self.principal, search.query, form, Part())

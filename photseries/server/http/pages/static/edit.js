@@ -1,0 +1,61 @@
+// Changes of a series by those who may: its metadata, whom it is shared with, and its end; each from the revision that is shown.
+
+import { ask, say } from "./api.js";
+
+/** @param {string} id */
+const element = (id) => /** @type {any} */ (document.getElementById(id));
+const form = element("edit");
+const { id, revision } = form.dataset;
+const path = `/api/photometric_series/${id}`;
+const headers = { "If-Match": `"${id}.${revision}.none"`, "Content-Type": "application/json" };
+const before = new FormData(form);
+
+/** @param {Record<string, unknown>} changed */
+async function change(changed) {
+  await ask(path, { method: "PATCH", body: JSON.stringify(changed), headers });
+  location.reload();
+}
+
+/** @param {any} error */
+function tell(error) {
+  say(error);
+  for (const field of form.querySelectorAll("[data-field]")) {
+    const why = field.querySelector(".why");
+    why.textContent = (error.fields?.[field.dataset.field] ?? []).join(" ");
+    why.hidden = !why.textContent;
+  }
+  element("notice").scrollIntoView({ block: "nearest" });
+}
+
+form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
+  event.preventDefault();
+  /** @type {Record<string, unknown>} */
+  const changed = {};
+  try {
+    for (const [name, text] of new FormData(form)) {
+      if (text === before.get(name)) continue;
+      changed[name] = text === "" ? null : "json" in form.elements[name].dataset ? JSON.parse(String(text)) : text;
+    }
+  } catch {
+    say(new Error("A number, or a list or an object in JSON, is not written as such."));
+    return;
+  }
+  if (Object.keys(changed).length) change(changed).catch(tell);
+  else say(new Error("Nothing is changed."));
+});
+
+element("share").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
+  event.preventDefault();
+  change({ group_ids: new FormData(element("share")).getAll("group").map(Number) }).catch(tell);
+});
+
+element("delete").addEventListener("click", () => element("confirm").showModal());
+element("confirm").addEventListener("close", async () => {
+  if (element("confirm").returnValue !== "yes") return;
+  try {
+    await ask(path, { method: "DELETE", headers: { "If-Match": headers["If-Match"] } });
+    location.reload(); // the page of a deleted series offers to restore it
+  } catch (error) {
+    tell(error);
+  }
+});
