@@ -63,7 +63,9 @@ def _fill(services: Services) -> None:
 def _announce(url: str) -> None:
     announce_at(url)
     stars = "".join(f"  {star.obj_id:<22} {star.what}\n" for star in STARS)
-    click.echo(f"\n{stars}\nOpen the link below. Ctrl-C ends the demo.", err=True)
+    click.echo(
+        f"\n{stars}\nOpen {url} and sign in with the token, or open the link below. Ctrl-C ends the demo.", err=True
+    )
 
 
 COMMANDS = (demo,)

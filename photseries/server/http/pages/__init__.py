@@ -9,6 +9,7 @@ from typing import Any
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.openapi.handlers import DocsHandler
 from photseries.server.http.pages.account import AccountHandler
+from photseries.server.http.pages.admin import AdminHandler
 from photseries.server.http.pages.assets import AssetHandler
 from photseries.server.http.pages.find import FindHandler
 from photseries.server.http.pages.page import NotFoundPageHandler
@@ -34,6 +35,7 @@ PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
     (r"/find/names", NamesHandler, {}),
     (r"/find/export", SearchFileHandler, {}),
     (r"/account", AccountHandler, {}),
+    (r"/admin", AdminHandler, {}),
     (r"/sign-in", SignInHandler, {}),
     (r"/sign-out", SignOutHandler, {}),
     (r"/series/([^/]+)", SeriesPageHandler, {}),

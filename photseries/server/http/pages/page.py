@@ -40,13 +40,9 @@ _LONGEST_FORM = 16 * 1024
 
 
 class PageHandler(BaseHandler):
-    """A handler of pages for people who are signed in, and for visitors where ``public`` and the configuration say so.
-
-    ``plots`` says whether the page has plots of Bokeh, which brings its style along inside of its elements.
-    """
+    """A handler of pages for people who are signed in; also for visitors where ``public`` and the settings say so."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
-    plots: ClassVar[bool] = False
     reads: ClassVar[Sequence[str]] = ()  # the pages hold secrets, which compression beside a client's text would tell
     cross_origin: ClassVar[bool] = False
 
@@ -58,8 +54,7 @@ class PageHandler(BaseHandler):
     def set_default_headers(self) -> None:
         """Set the headers of every page."""
         super().set_default_headers()
-        inline = {"style-src": "'self' 'unsafe-inline'"} if self.plots else {}
-        policy = "; ".join(f"{name} {value}" for name, value in {**_POLICY, **inline}.items())
+        policy = "; ".join(f"{name} {value}" for name, value in _POLICY.items())
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Referrer-Policy", "same-origin")

@@ -38,7 +38,6 @@ class SeriesPageHandler(PageHandler):
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
-    plots: ClassVar[bool] = True
 
     async def get(self, identity: str) -> None:
         """Show a series."""

@@ -36,7 +36,6 @@ class SourcePageHandler(PageHandler):
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
-    plots: ClassVar[bool] = True
 
     async def get(self, identity: str = "") -> None:
         """Show a source, which the path names, or else the parameter ``name``."""

@@ -9,7 +9,7 @@ from typing import Any
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.calibration import calibration_of, unit_in
 
-__all__ = ["cell_of", "counted", "date_of", "head_of", "number", "value_of", "written"]
+__all__ = ["cell_of", "counted", "date_of", "head_of", "number", "shown", "value_of", "written"]
 
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
@@ -48,6 +48,17 @@ def cell_of(fields: Mapping[str, Any], name: str) -> str:
     value = value_of(fields, name)
     calibration = calibration_of(fields)
     return f"{value} {calibration.system}" if FIELDS[name].is_magnitude and calibration.magsys != "ab" else value
+
+
+def shown(value: Any) -> str:
+    """Write the value of an entry of a registry."""
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else number(value)
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,0 +1,50 @@
+"""The page of admins: users, groups, streams, instruments, tokens, what is used, and what was changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from photseries.server.http.pages.page import PageHandler
+from photseries.server.principal import CHANGE_REGISTRIES, PERMISSIONS
+
+__all__ = ["AdminHandler"]
+
+#: The registries with the columns that the page shows and, of a form for a new entry, the texts.
+_KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
+    "users": ("Users", ("username", "active", "created_at"), ("username",)),
+    "groups": ("Groups", ("name", "members"), ("name",)),
+    "streams": ("Streams", ("name", "members"), ("name",)),
+    "instrument": ("Instruments", ("name", "telescope", "filters", "longitude", "latitude"), ("name", "telescope")),
+    "tokens": ("Tokens", ("name", "user", "permissions", "last_used_at", "expires_at"), ()),
+}
+_MOST_LISTED = 500
+_EVENTS = 50
+
+
+class AdminHandler(PageHandler):
+    """The page of admins."""
+
+    needs: ClassVar = {"GET": CHANGE_REGISTRIES}
+
+    async def get(self) -> None:
+        """Show the registries, the usage and the history."""
+        await self.show("admin.html", self._values)
+
+    def _values(self) -> Mapping[str, Any]:
+        accounts = self.services.accounts
+        entries = {kind: accounts.find(self.principal, kind, 1, _MOST_LISTED)[0] for kind in _KINDS}
+        names = {one["id"]: one["username"] for one in entries["users"]}
+        for one in (*entries["groups"], *entries["streams"]):
+            one["members"] = [names.get(number, str(number)) for number in one["user_ids"]]
+        for one in entries["tokens"]:
+            one["user"] = names.get(one["user_id"], "")
+        return {
+            "kinds": _KINDS,
+            "entries": entries,
+            "names": names,
+            "permissions": PERMISSIONS,
+            "usage": self.services.reader.usage(self.principal),
+            "quotas": self.services.config.quotas,
+            "events": accounts.audit(self.principal, 1, _EVENTS)[0],
+        }

@@ -1,0 +1,51 @@
+// The page of admins: every change is a request to the interface; then the page is loaded anew.
+
+import { ask, say } from "./api.js";
+
+const headers = { "Content-Type": "application/json" };
+/** @param {string} id */
+const element = (id) => /** @type {any} */ (document.getElementById(id));
+
+/**
+ * @param {string} path
+ * @param {string} method
+ * @param {Record<string, unknown>} [body]
+ */
+async function change(path, method, body) {
+  try {
+    const made = await ask(path, { method, headers, body: body && JSON.stringify(body) });
+    say(null);
+    if (!made?.token) location.reload();
+    else {
+      element("secret").textContent = made.token;
+      element("made").hidden = false;
+    }
+  } catch (error) {
+    say(error);
+    element("notice").scrollIntoView({ block: "nearest" });
+  }
+}
+
+document.addEventListener("click", ({ target }) => {
+  const { remove, path } = target instanceof HTMLElement ? target.dataset : {};
+  if (remove) change(remove, "DELETE");
+  else if (path) change(path, "PATCH", { active: true });
+});
+
+document.addEventListener("submit", (event) => {
+  const form = /** @type {HTMLFormElement} */ (event.target);
+  const { kind } = form.dataset;
+  if (!kind) return;
+  event.preventDefault();
+  const given = new FormData(form);
+  if (form.classList.contains("members")) {
+    const { value } = /** @type {HTMLButtonElement} */ (event.submitter);
+    change(`/api/${kind}/${given.get("of")}`, "PATCH", { [value]: [Number(given.get("user"))] });
+    return;
+  }
+  const body = Object.fromEntries([...given].filter(([name, text]) => text !== "" && name !== "permissions").map(([name, text]) => [name, name === "user_id" ? Number(text) : text]));
+  change(`/api/${kind}`, "POST", kind === "tokens" ? { ...body, permissions: given.getAll("permissions") } : body);
+});
+
+const answer = await fetch("/readyz");
+element("health").textContent = `Health: ${answer.ok ? "ready" : `not ready (${answer.status})`}`;

@@ -1,0 +1,209 @@
+"""The plots: what is drawn, what it is called, and how it moves; on what a browser paints."""
+
+import base64
+import io
+import re
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+
+from tests.browser.conftest import PHONE
+from tests.browser.test_pages import sign_in, told
+from tests.browser.watch import barriers
+
+#: The colours of the layers in the light style.
+COLOURS = {"Detections": "1f5fa8", "Non-detections": "5b6470", "S/N unknown": "b4501e", "Flagged": "8a3ea8"}
+
+
+def pixels(locator):
+    """Return the picture of a plot as it is drawn, in bytes per colour."""
+    data = locator.locator("canvas").evaluate("(canvas) => canvas.toDataURL('image/png')")
+    return (imread(io.BytesIO(base64.b64decode(data.partition(",")[2])))[..., :3] * 255).round().astype(int)
+
+
+def marks(locator, colour):
+    """Count the pixels of a colour, also where it is thin: nearer to it than to white, with its hue."""
+    wanted = np.array([int(colour[i : i + 2], 16) for i in (0, 2, 4)])
+    seen = pixels(locator)[8:-50, 70:-16]
+    toward = (255 - seen) @ (255 - wanted) / ((255 - wanted) @ (255 - wanted))
+    apart = np.abs(255 - seen - toward[..., None] * (255 - wanted)).max(axis=-1)
+    return int(((toward > 0.3) & (apart < 24)).sum())
+
+
+def painted(page):
+    """Wait until what was asked for is on the canvas."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+@pytest.fixture(scope="module")
+def series(admin, world):
+    """A short series with points of every kind, and the same 100 times as long; times at the barycentre."""
+
+    def make(name, repeated):
+        rows = 60 * repeated
+        noise = np.random.default_rng(22)
+        flux = np.where(
+            np.arange(rows) % 3 == 0, noise.normal(0, 5, rows), 300 + 30 * np.sin(np.arange(rows) / repeated / 4)
+        )
+        error = np.where(np.arange(rows) % 7 == 0, np.nan, 5.0)
+        table = {
+            "mjd": (59000 + np.arange(rows) / 24 / repeated).tolist(),
+            "flux": (flux + noise.normal(0, 5, rows)).tolist(),
+            "fluxerr": [None if one != one else one for one in error.tolist()],
+            "quality": (np.arange(rows) % 11 == 0).astype(int).tolist(),
+        }
+        frame = {"time_scale": "tdb", "time_refpos": "barycenter"} if repeated == 1 else {"time_scale": "utc"}
+        body = world.fields(series_name=name, data=table, **frame)
+        return admin.post("/api/photometric_series", json=body).json()["data"]["id"]
+
+    return make("kinds", 1), make("many", 200)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize("unit", ["Flux", "Magnitude", "Normalised flux"])
+def test_every_entry_that_is_ticked_has_marks(page, service, series, number, unit):
+    sign_in(page, service.token, f"/series/{series[number]}")
+    page.get_by_text(unit, exact=True).click()
+    told(page, "points")
+    legend = page.get_by_role("group", name="What is shown")
+    plot = page.get_by_role("group", name=re.compile("light curve"))
+    page.wait_for_function(
+        "(label) => document.getElementById('curve').chart.labels.yLabel.includes(label)",
+        arg={"Flux": "flux [", "Magnitude": "mag", "Normalised flux": "median"}[unit],
+    )
+    entries = {}
+    for entry in legend.locator("label:visible").all():
+        kind = entry.locator(".name").inner_text().split(" (")[0]
+        entries[kind] = page.locator(f"#{entry.get_attribute('id')} input")
+    assert entries.keys() >= {"Detections", "Non-detections", "Flagged"}
+    for kind, box in entries.items():
+        for other in entries.values():
+            other.uncheck()
+        painted(page)
+        assert marks(plot, COLOURS[kind]) == 0, kind
+        box.check()
+        painted(page)
+        assert marks(plot, COLOURS[kind]) >= 8, kind
+
+
+def test_a_plot_says_what_its_axes_are_and_which_range_is_in_view(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    plot = page.get_by_role("group", name="light curve")
+    told(page, "points")
+    description = """(element) => element.getAttribute("aria-describedby").split(" ")
+        .map((id) => document.getElementById(id).textContent).join(" ")"""
+    assert re.search(r"BJD \(TDB\) − 2400000\.5 59000\.\d+ to 59002\.\d+: \d+ points", plot.evaluate(description))
+    assert page.evaluate("document.getElementById('curve').chart.labels") == {
+        "xLabel": "BJD (TDB) − 2400000.5 [d]",
+        "yLabel": "flux [µJy]",
+    }
+    page.get_by_text("Date", exact=True).click()
+    assert page.evaluate("document.getElementById('curve').chart.labels.xLabel") == "date (TDB)"
+    page.goto(f"/series/{series[1]}")
+    told(page, r"MJD \(UTC\) 59000\.\d+ to 59002\.\d+: 10,909 points|12,000 points")
+    plot.press("+")
+    told(page, r"MJD \(UTC\) 59000\.[3-9]\d* to 5900")
+
+
+def test_the_axis_leaves_outliers_out_until_the_full_range_is_asked_for(page, service, admin, world):
+    flux = np.full(400, 100.0) + np.random.default_rng(1).normal(0, 1, 400)
+    flux[200] = 10_000
+    table = {"mjd": (59000 + np.arange(400.0)).tolist(), "flux": flux.tolist(), "fluxerr": [1.0] * 400}
+    made = admin.post("/api/photometric_series", json=world.fields(series_name="outlier", data=table)).json()["data"][
+        "id"
+    ]
+    sign_in(page, service.token, f"/series/{made}")
+    told(page, "400 points")
+    axis = "() => { const { ys } = document.getElementById('curve').chart; return Math.max(ys.start, ys.end); }"
+    assert page.evaluate(axis) < 120
+    page.get_by_role("button", name="Full range").click()
+    assert page.evaluate(axis) > 10_000
+    assert "full=1" in page.url
+
+
+def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service, series):
+    sign_in(page, service.token, f"/series/{series[1]}")
+    told(page, "points")
+    plot = page.locator("#curve")
+    width = "() => { const { xs } = document.getElementById('curve').chart; return xs.end - xs.start; }"
+    before = page.evaluate(width)
+    plot.hover()
+    page.mouse.wheel(0, -100)
+    page.mouse.wheel(0, 100)
+    page.wait_for_function("scrollY > 0")
+    assert page.evaluate(width) == before
+    plot.focus()
+    plot.hover()
+    page.mouse.wheel(0, -200)
+    page.wait_for_function(f"(before) => ({width})() < before", arg=before)
+
+
+def test_the_address_keeps_what_is_shown(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    page.get_by_text("Magnitude", exact=True).click()
+    page.get_by_text("Date", exact=True).click()
+    page.get_by_role("checkbox", name="Flagged").uncheck()
+    page.locator("#curve").press("+")
+    page.wait_for_url(re.compile("from="))
+    sentence = page.locator("#told").inner_text()
+    page.reload()
+    told(page, re.escape(sentence[:40]))
+    assert not page.get_by_role("checkbox", name="Flagged").is_checked()
+    assert page.evaluate("document.getElementById('curve').chart.labels.xLabel") == "date (TDB)"
+
+
+def test_figures_are_saved(page, service, series):
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    for kind, begin in (("PNG", b"\x89PNG"), ("SVG", b"<svg xmlns"), ("PDF", b"%PDF")):
+        with page.expect_download() as download:
+            page.get_by_text(kind, exact=True).click()
+        content = download.value.path().read_bytes()
+        assert content.startswith(begin)
+        if kind == "SVG":
+            assert "BJD (TDB)" in content.decode()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_shows_the_plot_without_scrolling(browse, service, series, scheme):
+    page = browse(service.url, viewport=PHONE, color_scheme=scheme, has_touch=True)
+    sign_in(page, service.token, f"/series/{series[0]}")
+    told(page, "points")
+    for path in (f"/series/{series[0]}", "/sources/star"):
+        page.goto(path)
+        told(page, "points")
+        box = page.locator("#curve").bounding_box()
+        assert box["y"] + box["height"] <= PHONE["height"], path
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], path
+        assert page.locator("#curve").evaluate("(one) => getComputedStyle(one).touchAction") == "pan-y"
+        assert barriers(page) == {}, path
+
+
+def test_a_long_series_is_light_on_the_wire(page, service, admin, world):
+    rows = 200_000
+    noise = np.random.default_rng(3)
+    table = {
+        "mjd": (59000 + np.arange(rows) * 20 / 86400).tolist(),
+        "flux": (1000 + noise.normal(0, 10, rows)).tolist(),
+        "fluxerr": [10.0] * rows,
+    }
+    made = admin.post("/api/photometric_series", json=world.fields(series_name="long", data=table)).json()["data"]["id"]
+    sizes = {}
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    urls = {}
+    session.on("Network.responseReceived", lambda event: urls.update({event["requestId"]: event["response"]["url"]}))
+    session.on(
+        "Network.loadingFinished",
+        lambda event: sizes.update({urls.get(event["requestId"], ""): event["encodedDataLength"]}),
+    )
+    sign_in(page, service.token, f"/series/{made}")
+    told(page, "200,000 points")
+    for _ in range(12):
+        page.locator("#curve").press("+")
+    told(page, r": [0-9,]+ points?;?")
+    scripts = sum(size for url, size in sizes.items() if url.endswith(".js"))
+    assert 0 < scripts < 400_000
+    assert sum(size for url, size in sizes.items() if "/envelope" in url) < 400_000
