@@ -131,7 +131,7 @@ def test_the_wheel_scrolls_the_page_unless_the_plot_has_the_focus(page, service,
     plot.hover()
     page.mouse.wheel(0, -100)
     page.mouse.wheel(0, 100)
-    page.wait_for_function("scrollY > 0")
+    page.wait_for_function("() => scrollY > 0")
     assert page.evaluate(width) == before
     plot.focus()
     plot.hover()

@@ -77,7 +77,7 @@ def test_colours_offsets_and_the_light_curves_of_a_source(browse, demo):
     page.keyboard.press("Tab")
     page.wait_for_function(f"(narrow) => ({axis})() > narrow + 3", arg=narrow)
     page.get_by_label("Normalise each series").check()
-    page.wait_for_function("document.getElementById('curve').chart.labels.yLabel === 'flux / median flux'")
+    page.wait_for_function("() => document.getElementById('curve').chart.labels.yLabel === 'flux / median flux'")
     page.get_by_role("button", name="Show", exact=True).click()
     page.locator("#colour-told").filter(has_text=re.compile(r"ztfg − ztfr: [1-9]\d* pairs? within 0.5 d")).wait_for()
     for name in ("SIMBAD", "VSX", "Aladin", "ESASky", "MAST", "Gaia", "TNS"):
@@ -130,3 +130,35 @@ def test_a_series_is_changed_shared_deleted_and_restored(page, service, admin, w
     page.get_by_role("button", name=f"Delete series {number}").click()
     page.get_by_role("button", name="Restore").click()
     page.get_by_role("heading", name="star").wait_for()
+
+
+def test_admins_make_users_groups_and_tokens(page, service, admin, world):
+    sign_in(page, service.token, "/admin")
+    page.get_by_text("Health: ready").wait_for()
+    assert barriers(page) == {}
+    page.get_by_label("Username").fill("vera")
+    page.locator("#users").get_by_role("button", name="Make").click()
+    page.get_by_role("region", name="Users").get_by_role("row").filter(has_text="vera").wait_for()
+    groups = page.locator("#groups")
+    groups.get_by_label("User").select_option("vera")
+    groups.get_by_label("in", exact=True).select_option("crew")
+    groups.get_by_role("button", name="Add").click()
+    page.get_by_role("region", name="Groups").get_by_role("row").filter(has_text=re.compile("crew.*vera")).wait_for()
+    tokens = page.locator("#tokens")
+    tokens.get_by_label("For").select_option("vera")
+    tokens.get_by_label("Name", exact=True).fill("first")
+    tokens.get_by_role("button", name="Make token").click()
+    secret = page.locator("#secret")
+    secret.filter(has_text=re.compile(r"\S{40}")).wait_for()
+    with service.client(secret.inner_text()) as client:
+        assert client.get("/api/whoami").json()["data"]["username"] == "vera"
+    users = page.get_by_role("region", name="Users").get_by_role("row").filter(has_text="vera")
+    users.get_by_role("button", name="Deactivate").click()
+    users.get_by_role("button", name="Activate").wait_for()
+
+
+def test_only_admins_see_the_page_of_admins(page, world, watch):
+    watch.expect("status of 403")
+    sign_in(page, world.tokens["anna"])
+    assert page.get_by_role("link", name="Admin").count() == 0
+    assert page.goto("/admin").status == 403

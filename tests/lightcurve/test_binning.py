@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.binning import far_from_median, running_median
+from photseries.lightcurve.binning import cleaned, far_from_median, running_median
 from photseries.lightcurve.cutting import cut, metadata_of_part
 from photseries.lightcurve.part import Part
+from photseries.lightcurve.samples import Samples
 
 NOISE = np.random.default_rng(8)
 MJD = 59000.37 + np.sort(NOISE.uniform(0, 3, 400))
@@ -117,3 +118,17 @@ def test_what_is_far_is_measured_in_median_absolute_deviations():
     assert far_from_median(value, 3.8).tolist() == [False] * 5 + [True, False]  # 16.5 from 3.5, MAD 1.5
     assert not far_from_median(value, 7.5).any()
     assert not far_from_median(np.array([np.nan]), 3).any()
+
+
+def test_points_without_trend_and_outliers():
+    mjd = 59000 + np.arange(400) / 20
+    value = 100 + 0.05 * (mjd - 59010) + np.random.default_rng(8).normal(0, 0.1, 400)
+    value[[50, 300]] += 20
+    points = Samples("flux", mjd, value, np.full(400, 0.1), np.full(400, 1000.0))
+    assert cleaned(points) is points
+    flat = cleaned(points, detrend=2.0)
+    trend = running_median(mjd, value, 2.0)
+    np.testing.assert_allclose(flat.value, value - trend + np.median(trend))
+    kept = cleaned(points, detrend=2.0, clip=10.0)
+    assert sorted(set(range(400)) - set(np.searchsorted(mjd, kept.mjd))) == [50, 300]
+    assert len(kept.error) == len(kept.snr) == len(kept.value) == 398

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -43,6 +45,7 @@ class Space:
     days: float
     exp_time: float
     precision: float
+    frame: ClassVar[Mapping[str, str]] = {"time_scale": "tdb", "time_refpos": "barycenter"}
 
     def times(self, _noise: np.random.Generator) -> FloatArray:
         """Return the times of the exposures [d]."""
@@ -87,6 +90,7 @@ class Ground:
     visits: int
     depth: float
     exp_time: float = 30.0
+    frame: ClassVar[Mapping[str, str]] = {"time_scale": "utc", "time_refpos": "topocenter"}
 
     def times(self, noise: np.random.Generator) -> FloatArray:
         """Return the times of the exposures [d]."""

@@ -47,6 +47,7 @@ def _create(services: Services, principal: Principal, number: int, star: Star) -
         "exp_time": star.cadence.exp_time,
         "origin": "photseries demo",
         "group_ids": "all",
+        **star.cadence.frame,
         "altdata": {"made by": "a formula", **star.truth},
     }
     for name, columns in tables(star):
