@@ -139,7 +139,7 @@ function draw() {
   const apart = others ? `; ${counted(others, "series", "series")} in another unit or system` : "";
   const mixed = frames.size > 1 ? `; times are in ${[...frames].join(" and ")}` : "";
   const limits = isMag() && series.some((/** @type {any} */ one) => wholes.get(key(one))?.counts.undetected) ? `; non-detections are ${threshold}σ limits` : "";
-  const where = isFolded() ? `Folded on ${figures(period())} d, phase 0 at MJD ${first.toFixed(5)}` : stretch(controls.time.value, frame, ...(span ?? /** @type {[number, number]} */ ([first, last])));
+  const where = isFolded() ? `Folded on ${figures(period())} d, phase 0 at ${frame.frame} ${first.toFixed(5)}` : stretch(controls.time.value, frame, ...(span ?? /** @type {[number, number]} */ ([first, last])));
   element("told").textContent = `${where}: ${counted(inView(), "point")}${limits}${apart}${mixed}`;
 }
 
