@@ -109,7 +109,7 @@ def serve_on(
             announce()
             if token is not None:
                 once = services.accounts.make_sign_in_link(token, _LINK_LIFETIME)
-                click.echo(f"Sign in, once and within an hour: {url_of(sockets)}/sign-in?once={once}", err=True)
+                log.warning("Sign in, once and within an hour: %s/sign-in?once=%s", url_of(sockets), once)
 
         ended = serve_http(services, sockets, ready, orphaned)
     if not ended:
