@@ -6,11 +6,7 @@ const headers = { "Content-Type": "application/json" };
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 
-/**
- * @param {string} path
- * @param {string} method
- * @param {Record<string, unknown>} [body]
- */
+/** @param {string} path @param {string} method @param {Record<string, unknown>} [body] */
 async function change(path, method, body) {
   try {
     const made = await ask(path, { method, headers, body: body && JSON.stringify(body) });

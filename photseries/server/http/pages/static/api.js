@@ -3,10 +3,7 @@
 const page = document.documentElement.dataset;
 
 export class ApiError extends Error {
-  /**
-   * @param {string} message
-   * @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more
-   */
+  /** @param {string} message @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more */
   constructor(message, { status = 0, fields = {}, data = {} } = {}) {
     super(message);
     this.status = status;
@@ -15,11 +12,7 @@ export class ApiError extends Error {
   }
 }
 
-/**
- * @param {string} path
- * @param {{ method?: string, query?: Record<string, any>, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal }} how
- * @returns {Promise<any>}
- */
+/** @param {string} path @param {{ method?: string, query?: Record<string, any>, body?: BodyInit, headers?: Record<string, string>, signal?: AbortSignal }} how @returns {Promise<any>} */
 export async function ask(path, { method = "GET", query = {}, body, headers = {}, signal } = {}) {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined && value !== "") parameters.append(name, value);
@@ -56,11 +49,7 @@ export function say(error) {
   }
 }
 
-/**
- * @template {any[]} T
- * @param {(...values: T) => void} action
- * @param {number} milliseconds
- */
+/** @template {any[]} T @param {(...values: T) => void} action @param {number} milliseconds */
 export function later(action, milliseconds) {
   let timer = 0;
   const asked = (/** @type {T} */ ...values) => {

@@ -5,12 +5,7 @@ import { dateOf, written } from "./scale.js";
 /** @typedef {{ frame: string, scale: string }} Time Such as "BJD (TDB)" and "TDB". */
 
 // The options of an axis of time.
-/**
- * @param {string} way mjd, days or date
- * @param {Time} time
- * @param {number} first [MJD]
- * @returns {{ x: import("./scale").Kind, xLabel: string, offset: number }}
- */
+/** @param {string} way mjd, days or date @param {Time} time @param {number} first [MJD] @returns {{ x: import("./scale").Kind, xLabel: string, offset: number }} */
 export function timeAxis(way, { frame, scale }, first) {
   const start = Math.floor(first);
   if (way === "date") return { x: "date", xLabel: `date (${scale})`, offset: 0 };
@@ -19,12 +14,7 @@ export function timeAxis(way, { frame, scale }, first) {
 }
 
 // A stretch of time in words: the name of the axis, and its ends.
-/**
- * @param {string} way
- * @param {Time} time
- * @param {number} from
- * @param {number} to
- */
+/** @param {string} way @param {Time} time @param {number} from @param {number} to */
 export function stretch(way, { frame }, from, to) {
   const digits = Math.min(7, Math.max(1, 3 - Math.floor(Math.log10(Math.max(to - from, 1e-6)))));
   const minus = frame.startsWith("MJD") ? "" : " − 2400000.5";
@@ -33,11 +23,7 @@ export function stretch(way, { frame }, from, to) {
 }
 
 // The factor and the label with which fluxes are shown, of a typical size.
-/**
- * @param {string} label
- * @param {number} size
- * @returns {{ factor: number, label: string }}
- */
+/** @param {string} label @param {number} size @returns {{ factor: number, label: string }} */
 export function fitting(label, size) {
   if (!label.includes("[µJy]") || !(size > 0)) return { factor: 1, label };
   const [factor, unit] = [[1e-6, "Jy"], [1e-3, "mJy"], [1, "µJy"]].find(([one]) => size * Number(one) >= 1) ?? [1e3, "nJy"];

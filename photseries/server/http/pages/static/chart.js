@@ -28,10 +28,7 @@ const CLOSE = 14; // how near the pointer has to be to a point [pixels]
 const DEEPEST = 1e-9; // the least part of the whole that can be seen
 
 export class Chart {
-  /**
-   * @param {HTMLElement} host
-   * @param {Options} options
-   */
+  /** @param {HTMLElement} host @param {Options} options */
   constructor(host, options = {}) {
     this.host = host;
     /** @type {(from: number, to: number) => void} */
@@ -107,10 +104,7 @@ export class Chart {
     this.#paintOn(pen, width);
   }
 
-  /**
-   * @param {any} pen
-   * @param {number} width
-   */
+  /** @param {any} pen @param {number} width */
   #paintOn(pen, width) {
     pen.fillStyle = colour("--plot");
     pen.fillRect(0, 0, width, this.height);
@@ -126,10 +120,7 @@ export class Chart {
     pen.restore();
   }
 
-  /**
-   * @param {any} pen
-   * @param {number} width
-   */
+  /** @param {any} pen @param {number} width */
   #layout(pen, width) {
     pen.font = FONT;
     this.frame = { left: 0, right: width - 14, top: 8, bottom: this.height - (this.xs.kind === "date" ? 54 : 44) };
@@ -144,21 +135,14 @@ export class Chart {
   }
 
   // Shifts the window by a part of its width, and scales it around a part of it.
-  /**
-   * @param {number} shift
-   * @param {number} scale
-   * @param {number} around
-   */
+  /** @param {number} shift @param {number} scale @param {number} around */
   move(shift, scale, around = 0.5) {
     const begin = around + shift - around * scale;
     this.setWindow(this.xs.at(begin), this.xs.at(begin + scale));
   }
 
   // Shows a stretch of x, as far as there are data.
-  /**
-   * @param {number} from
-   * @param {number} to
-   */
+  /** @param {number} from @param {number} to */
   setWindow(from, to) {
     const [least, most] = this.whole;
     const size = Math.min(Math.max(to - from, (most - least) * DEEPEST), most - least);
@@ -183,10 +167,7 @@ export class Chart {
     other.setWindow(this.xs.start, this.xs.end);
   }
 
-  /**
-   * @param {number} from
-   * @param {number} to
-   */
+  /** @param {number} from @param {number} to */
   setWhole(from, to) {
     const margin = this.xs.kind === "log" ? 0 : 0.02 * (to - from || 1);
     this.whole = [from - margin, to + margin];
@@ -198,10 +179,7 @@ export class Chart {
     this.fit();
   }
 
-  /**
-   * @param {Layer[]} layers
-   * @param {{ fit?: boolean, range?: [number, number] | null }} [how]
-   */
+  /** @param {Layer[]} layers @param {{ fit?: boolean, range?: [number, number] | null }} [how] */
   draw(layers, { fit = false, range: known = null } = {}) {
     this.drawn = layers;
     this.range = known;
@@ -237,11 +215,7 @@ export class Chart {
   }
 
   // The layer and the number of the point that is nearest to a place, if one is near.
-  /**
-   * @param {number} across
-   * @param {number} down
-   * @returns {[Layer, number] | null}
-   */
+  /** @param {number} across @param {number} down @returns {[Layer, number] | null} */
   nearest(across, down) {
     /** @type {[Layer, number] | null} */
     let found = null;

@@ -7,11 +7,7 @@ import { counted } from "./words.js";
 /** @typedef {{ mjd: number, value: number, error: number }} Point */
 
 // Pairs points that are nearest in time and within a tolerance; both lists are sorted by time.
-/**
- * @param {Point[]} first
- * @param {Point[]} second
- * @param {number} tolerance [d]
- */
+/** @param {Point[]} first @param {Point[]} second @param {number} tolerance [d] */
 export function pairs(first, second, tolerance) {
   const found = [];
   let place = 0;
@@ -25,10 +21,7 @@ export function pairs(first, second, tolerance) {
 }
 
 // Lets the form of the colour draw; `points` gives the detections of a filter in magnitudes.
-/**
- * @param {(filter: string) => Promise<Point[]>} points
- * @param {import("./axes").Time} frame
- */
+/** @param {(filter: string) => Promise<Point[]>} points @param {import("./axes").Time} frame */
 export function equipColour(points, frame) {
   const form = /** @type {any} */ (document.getElementById("colour"));
   if (!form) return;

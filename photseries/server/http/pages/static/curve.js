@@ -15,23 +15,14 @@ import { ask } from "./api.js";
 export const KINDS = ["detected", "undetected", "unknown", "flagged"];
 
 // Asks for a series between two times.
-/**
- * @param {number} id
- * @param {Record<string, string | number | undefined>} query
- * @param {AbortSignal} [signal]
- * @returns {Promise<View>}
- */
+/** @param {number} id @param {Record<string, string | number | undefined>} query @param {AbortSignal} [signal] @returns {Promise<View>} */
 export async function fetchView(id, query, signal) {
   const { envelope, ...about } = await ask(`/api/photometric_series/${id}/envelope`, { query, signal });
   return { ...about, ...envelope, from: query.mjdMin ?? -Infinity, to: query.mjdMax ?? Infinity };
 }
 
 // Whether a view shows a stretch of time as finely as it can be.
-/**
- * @param {View | null} view
- * @param {number} from
- * @param {number} to
- */
+/** @param {View | null} view @param {number} from @param {number} to */
 export function covers(view, from, to) {
   return Boolean(view && view.from <= from && view.to >= to && view.points);
 }
@@ -39,13 +30,7 @@ export function covers(view, from, to) {
 /** @typedef {(value: number) => number} Change */
 
 // The layer of one kind of points of a view; few: small enough a number to have error bars.
-/**
- * @param {View} view
- * @param {number} kind
- * @param {Change} change
- * @param {boolean} few
- * @returns {import("./draw").Layer}
- */
+/** @param {View} view @param {number} kind @param {Change} change @param {boolean} few @returns {import("./draw").Layer} */
 export function layerOf(view, kind, change, few) {
   const { points } = view;
   if (!points) {
@@ -62,11 +47,7 @@ export function layerOf(view, kind, change, few) {
 }
 
 // How many points of a view lie between two times.
-/**
- * @param {View} view
- * @param {number} from
- * @param {number} to
- */
+/** @param {View} view @param {number} from @param {number} to */
 export function pointsIn(view, from, to) {
   if (view.points) return view.points.mjd.filter((mjd) => mjd >= from && mjd <= to).length;
   const shown = view.columns.flatMap(({ column, count }) => column.map((one, i) => {
@@ -82,17 +63,14 @@ export function equipCopies() {
     button.addEventListener("click", async () => {
       const code = button.parentElement?.querySelector("code, [data-copy]");
       await navigator.clipboard.writeText(code?.getAttribute("data-copy") ?? code?.textContent ?? "");
-      const before = button.innerHTML;
+      const before = [...button.childNodes];
       button.textContent = "Copied";
-      setTimeout(() => { button.innerHTML = before; }, 2000);
+      setTimeout(() => button.replaceChildren(...before), 2000);
     });
   }
 }
 
-/**
- * @param {Blob} blob
- * @param {string} name
- */
+/** @param {Blob} blob @param {string} name */
 export function save(blob, name) {
   const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
   link.click();
@@ -100,12 +78,7 @@ export function save(blob, name) {
 }
 
 // A layer with phases instead of times, of two periods.
-/**
- * @param {import("./draw").Layer} layer
- * @param {number} epoch
- * @param {number} period
- * @returns {import("./draw").Layer}
- */
+/** @param {import("./draw").Layer} layer @param {number} epoch @param {number} period @returns {import("./draw").Layer} */
 export function foldLayer(layer, epoch, period) {
   const phase = Array.from(layer.x, (mjd) => ((((mjd - epoch) / period) % 1) + 1) % 1);
   const twice = (/** @type {ArrayLike<number>} */ values) => [...Array.from(values), ...Array.from(values)];
@@ -115,10 +88,7 @@ export function foldLayer(layer, epoch, period) {
 }
 
 // Lets buttons save the figure of a chart, and copy the address that shows it.
-/**
- * @param {() => import("./chart").Chart | null | undefined} chart
- * @param {string} name
- */
+/** @param {() => import("./chart").Chart | null | undefined} chart @param {string} name */
 export function equipFigures(chart, name) {
   document.getElementById("save-png")?.addEventListener("click", async () => {
     const shown = chart();

@@ -36,22 +36,14 @@ const OPEN = new Set(["x", "plus"]);
 /** The markers that tell sets of points apart. */
 export const SHAPES = ["circle", "square", "diamond", "triangle", "plus", "x"];
 
-/**
- * @param {any} pen
- * @param {number[]} corners
- */
+/** @param {any} pen @param {number[]} corners */
 function polygon(pen, corners) {
   pen.moveTo(corners[0], corners[1]);
   for (let i = 2; i < corners.length; i += 2) pen.lineTo(corners[i], corners[i + 1]);
   pen.closePath();
 }
 
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {number} x
- * @param {number} y
- */
+/** @param {any} pen @param {Layer} layer @param {number} x @param {number} y */
 export function mark(pen, { marker = "circle", size = 5, hollow = false }, x, y) {
   pen.beginPath();
   (MARKERS[marker] ?? MARKERS.circle)(pen, x, y, size / 2);
@@ -59,11 +51,7 @@ export function mark(pen, { marker = "circle", size = 5, hollow = false }, x, y)
   else pen.fill();
 }
 
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {string} paint
- */
+/** @param {any} pen @param {Layer} layer @param {string} paint */
 function stamp(pen, layer, paint) {
   const half = Math.ceil((layer.size ?? 5) * 0.65) + 2;
   const ratio = globalThis.devicePixelRatio || 1;
@@ -75,13 +63,7 @@ function stamp(pen, layer, paint) {
   return (/** @type {number} */ x, /** @type {number} */ y) => pen.drawImage(sprite, x - half, y - half, 2 * half, 2 * half);
 }
 
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {Scale} xs
- * @param {Scale} ys
- * @param {Frame} frame
- */
+/** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys @param {Frame} frame */
 export function paintLayer(pen, layer, xs, ys, frame) {
   const paint = colour(layer.colour);
   Object.assign(pen, { fillStyle: paint, strokeStyle: paint });
@@ -91,14 +73,7 @@ export function paintLayer(pen, layer, xs, ys, frame) {
   pen.globalAlpha = 1;
 }
 
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {string} paint
- * @param {Scale} xs
- * @param {Scale} ys
- * @param {Frame} frame
- */
+/** @param {any} pen @param {Layer} layer @param {string} paint @param {Scale} xs @param {Scale} ys @param {Frame} frame */
 function paintPoints(pen, layer, paint, xs, ys, frame) {
   const { x, y, low, high, alpha = 0.85 } = layer;
   const inside = (/** @type {number} */ i) => y[i] === y[i] && x[i] >= xs.start && x[i] <= xs.end;
@@ -127,14 +102,7 @@ function paintPoints(pen, layer, paint, xs, ys, frame) {
 }
 
 // A line through points, with gaps where there is nothing for long.
-/**
- * @param {any} pen
- * @param {ArrayLike<number>} x
- * @param {ArrayLike<number>} y
- * @param {Scale} xs
- * @param {Scale} ys
- * @param {number} [longest]
- */
+/** @param {any} pen @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {Scale} xs @param {Scale} ys @param {number} [longest] */
 function polyline(pen, x, y, xs, ys, longest) {
   const steps = longest === undefined ? Float64Array.from(x).map((one, i) => one - x[i - 1]).filter(Number.isFinite).sort() : new Float64Array();
   const gap = longest ?? 12 * (steps[Math.floor(steps.length * 0.75)] ?? Infinity);
@@ -146,12 +114,7 @@ function polyline(pen, x, y, xs, ys, longest) {
   pen.stroke();
 }
 
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {Scale} xs
- * @param {Scale} ys
- */
+/** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys */
 function paintColumns(pen, { x, y, low = y, high = y, width = 0, line = true, alpha = 0.4 }, xs, ys) {
   const wide = Math.max(1, xs.pixel(xs.start + width) - xs.from);
   pen.globalAlpha = line ? alpha : 0.9;
@@ -169,13 +132,7 @@ function paintColumns(pen, { x, y, low = y, high = y, width = 0, line = true, al
 }
 
 // Marks at the edge what lies above or below.
-/**
- * @param {any} pen
- * @param {Layer} layer
- * @param {Scale} xs
- * @param {Scale} ys
- * @param {Frame} frame
- */
+/** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys @param {Frame} frame */
 function paintOutside(pen, { x, y, low, high, median }, xs, ys, frame) {
   const seen = new Set();
   pen.globalAlpha = 0.9;
@@ -234,14 +191,9 @@ export function paintAxes(pen, frame, xs, ys, { xLabel, yLabel }, ticks) {
   pen.restore();
 }
 
-/**
- * @param {any} pen
- * @param {Line[]} lines
- * @param {Scale} xs
- * @param {Frame} frame
- */
+/** @param {any} pen @param {Line[]} lines @param {Scale} xs @param {Frame} frame */
 export function paintLines(pen, lines, xs, frame) {
-  for (const { x, text, colour: paint = "--soft" } of lines) {
+  for (const [i, { x, text, colour: paint = "--soft" }] of lines.entries()) {
     if (x < xs.start || x > xs.end) continue;
     const across = xs.pixel(x);
     Object.assign(pen, { strokeStyle: colour(paint), fillStyle: colour(paint), lineWidth: 1, globalAlpha: 0.8, font: FONT, textAlign: "left" });
@@ -251,7 +203,7 @@ export function paintLines(pen, lines, xs, frame) {
     pen.lineTo(across, frame.bottom);
     pen.stroke();
     pen.setLineDash([]);
-    pen.fillText(text, across + 3, frame.top + 12);
+    pen.fillText(text, across + 3, frame.top + 12 + 13 * (i % 3));
   }
   pen.globalAlpha = 1;
 }

@@ -29,11 +29,7 @@ async function summarize() {
   }
 }
 
-/**
- * @param {string} parameter
- * @param {any[]} values
- * @param {string} field
- */
+/** @param {string} parameter @param {any[]} values @param {string} field */
 function chips(parameter, values, field) {
   const list = document.createElement("ul");
   list.className = "chips";
@@ -65,10 +61,7 @@ function quoted(text) {
   return /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-/**
- * @param {string} address
- * @param {{ keep?: boolean }} how
- */
+/** @param {string} address @param {{ keep?: boolean }} how */
 async function visit(address, { keep = false } = {}) {
   round += 1;
   const mine = round;

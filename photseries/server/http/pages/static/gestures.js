@@ -4,10 +4,7 @@
 
 const SLIP = 5; // a tap may move so far [pixels]
 
-/**
- * @param {Chart} chart
- * @param {AbortSignal} signal
- */
+/** @param {Chart} chart @param {AbortSignal} signal */
 export function listen(chart, signal) {
   const { host } = chart;
   /** @type {Map<number, { x: number, y: number }>} */
@@ -108,10 +105,7 @@ export function listen(chart, signal) {
   host.addEventListener("dblclick", () => chart.reset(), { signal });
 }
 
-/**
- * @param {Chart} chart
- * @param {{ x: number, y: number }} at
- */
+/** @param {Chart} chart @param {{ x: number, y: number }} at */
 function hover(chart, { x, y }) {
   const found = chart.nearest(x, y);
   const lines = found ? chart.describe(...found) : [];
@@ -123,11 +117,7 @@ function hover(chart, { x, y }) {
   Object.assign(chart.tip.style, { left: `${Math.max(0, left)}px`, top: `${Math.max(0, y - chart.tip.offsetHeight - 10)}px` });
 }
 
-/**
- * @param {Chart} chart
- * @param {{ x: number, y: number }} from
- * @param {{ x: number, y: number }} to
- */
+/** @param {Chart} chart @param {{ x: number, y: number }} from @param {{ x: number, y: number }} to */
 function rubber(chart, from, to) {
   chart.band.hidden = false;
   const [left, right] = [Math.min(from.x, to.x), Math.max(from.x, to.x)];
@@ -136,11 +126,7 @@ function rubber(chart, from, to) {
   Object.assign(chart.band.style, { left: `${left}px`, top: `${top}px`, width: `${right - left}px`, height: `${bottom - top}px` });
 }
 
-/**
- * @param {Chart} chart
- * @param {{ x: number, y: number }} from
- * @param {{ x: number, y: number }} to
- */
+/** @param {Chart} chart @param {{ x: number, y: number }} from @param {{ x: number, y: number }} to */
 function select(chart, from, to) {
   if (Math.abs(from.x - to.x) < SLIP) return;
   if (Math.abs(from.y - to.y) > 24) {

@@ -1,8 +1,8 @@
 // The page on which a period is found: the periodogram, its peaks, and the light curve folded on one of them. The address
 // holds what is looked at.
 
-import { ask, say } from "./api.js";
-import { figures } from "./axes.js";
+import { ask, later, say } from "./api.js";
+import { figures, fitting } from "./axes.js";
 import { Chart } from "./chart.js";
 import { equipCopies, equipFigures } from "./curve.js";
 import { drawFound, zoomTo } from "./power.js";
@@ -22,6 +22,8 @@ let found = null;
 let folded = null;
 /** @type {any} The spectral window. */
 let spectral = null;
+/** @type {any} What is in view, more finely. */
+let fine = null;
 const charts = { folded: new Chart(element("folded")), periodogram: new Chart(element("periodogram")) };
 /** @type {Record<string, AbortController>} The request under way for each chart. */
 const asked = {};
@@ -36,11 +38,7 @@ function written(period) {
 }
 
 // Asks for what a chart shows, which says that it waits, and tells what went wrong; a later question replaces it.
-/**
- * @param {string} id
- * @param {string} part
- * @param {Record<string, any>} query
- */
+/** @param {string} id @param {string} part @param {Record<string, any>} query */
 async function answered(id, part, query) {
   asked[id]?.abort();
   const { signal } = (asked[id] = new AbortController());
@@ -96,10 +94,7 @@ async function refold() {
 }
 
 // The time of phase 0 at which the mean of the bins is brightest or faintest.
-/**
- * @param {any} answer
- * @param {boolean} brightest
- */
+/** @param {any} answer @param {boolean} brightest */
 function extreme({ bins, brightness, epoch, period }, brightest) {
   const sign = brightest === (brightness === "flux") ? 1 : -1;
   let best = 0;
@@ -110,18 +105,20 @@ function extreme({ bins, brightness, epoch, period }, brightest) {
 }
 
 function drawFolded() {
-  const { brightness, label, period, bins } = folded;
-  const error = folded.error ?? folded.phase.map(() => NaN);
+  const { brightness, period, bins } = folded;
+  const { factor, label } = fitting(folded.label, Math.max(...bins.mean.map(Math.abs)));
+  const scaled = (/** @type {(number | null)[]} */ values) => values.map((value) => (value === null ? NaN : value * factor));
+  const error = folded.error ? scaled(folded.error) : folded.phase.map(() => NaN);
   const twice = (/** @type {any[]} */ values) => [...values, ...values];
   const next = (/** @type {number[]} */ phases) => [...phases, ...phases.map((phase) => phase + 1)];
   const chart = charts.folded;
   chart.configure({ height: height(), xLabel: `phase (period ${written(period)} d)`, yLabel: label, inverted: brightness === "mag" });
   const few = folded.phase.length <= FEW;
-  const values = twice(folded.value);
+  const values = twice(scaled(folded.value));
   const bars = few && { low: values.map((value, i) => value - error[i % error.length]), high: values.map((value, i) => value + error[i % error.length]) };
   const points = { name: "points", x: next(folded.phase), y: values, ...bars, colour: "--accent", size: few ? 4.5 : 3, alpha: few ? 0.6 : 0.35, mjd: twice(folded.mjd), error: twice(error) };
-  const means = twice(bins.mean.map((/** @type {number | null} */ mean) => mean ?? NaN));
-  const errors = twice(bins.error.map((/** @type {number | null} */ one) => one ?? NaN));
+  const means = twice(scaled(bins.mean));
+  const errors = twice(scaled(bins.error));
   const binned = {
     name: "bins", x: next(bins.phase), y: means, low: means.map((mean, i) => mean - errors[i]), high: means.map((mean, i) => mean + errors[i]),
     colour: "--second", size: 6, alpha: 1, error: errors,
@@ -157,7 +154,7 @@ async function research() {
   element("searched").textContent = "Computing…";
   const range = { minPeriod: search.minPeriod.value.trim(), maxPeriod: search.maxPeriod.value.trim() };
   const answer = await answered("periodogram", "periodogram", { ...range, method: search.method.value });
-  if (answer) [found, spectral] = [answer, null];
+  if (answer) [found, spectral, fine] = [answer, null, null];
   tell();
   if (!answer) return;
   list();
@@ -195,11 +192,24 @@ async function show(all = false) {
   if (shown("window") && !spectral) {
     spectral = await answered("periodogram", "periodogram", { method: "window", minPeriod: found.min_period, maxPeriod: found.max_period });
   }
-  drawFound(charts.periodogram, found, spectral, {
+  drawFound(charts.periodogram, found, fine, spectral, {
     shown, all, period: Number(fold.period.value), axis: search.axis.value, height: height(), written,
   });
   mark();
 }
+
+// Asks for the powers in view when somebody looks closer: the whole has but the extremes of each stretch.
+const refine = later(async () => {
+  const { xs, whole } = charts.periodogram;
+  const isAll = xs.start <= whole[0] && xs.end >= whole[1];
+  const [one, other] = search.axis.value === "period" ? [xs.start, xs.end] : [1 / xs.end, 1 / Math.max(xs.start, 1e-9)];
+  try {
+    fine = isAll ? null : await ask(`${path}/periodogram`, { query: { ...common(), method: search.method.value, minPeriod: one, maxPeriod: other, samplesPerPeak: 20, peaks: 1 } });
+  } catch {
+    fine = null; // what is there already stays
+  }
+  show();
+}, 250);
 
 // The same in Python and as a request: what the page shows, with its values.
 function snippets() {
@@ -247,6 +257,7 @@ for (const name of ["points", "bins"]) element(`shows-${name}`).addEventListener
 for (const name of ["power", "peaks", "window", "aliases"]) element(`shows-${name}`).addEventListener("change", () => found && show());
 element("peak").addEventListener("click", () => found && zoomTo(charts.periodogram, found, Number(fold.period.value), search.axis.value));
 element("every").addEventListener("click", () => charts.periodogram.reset());
+charts.periodogram.onWindow = refine;
 charts.periodogram.onPick = ({ name }, index) => {
   if (name !== "peaks") return;
   take(found.peaks[index].period);

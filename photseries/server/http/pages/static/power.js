@@ -6,10 +6,7 @@ const ALIASES = [1, -1, 2, -2]; // cycles per day beside the frequency, of obser
 const AROUND = 12; // how many widths of a peak are shown beside it
 
 // The frequencies that belong to a period: half and twice it, and its aliases.
-/**
- * @param {number} period [d]
- * @returns {[string, number][]}
- */
+/** @param {number} period [d] @returns {[string, number][]} */
 export function relatives(period) {
   const frequency = 1 / period;
   /** @type {[string, number][]} */
@@ -24,10 +21,11 @@ export function relatives(period) {
 /**
  * @param {Chart} chart
  * @param {any} found
+ * @param {any} fine the powers in view, or null
  * @param {any} spectral the spectral window, or null
  * @param {{ shown: (name: string) => boolean, all: boolean, period: number, axis: string, height: number, written: (period: number) => string }} how
  */
-export function drawFound(chart, found, spectral, { shown, all, period, axis, height, written }) {
+export function drawFound(chart, found, fine, spectral, { shown, all, period, axis, height, written }) {
   const byPeriod = axis === "period";
   const place = (/** @type {number} */ frequency) => (byPeriod ? 1 / frequency : frequency);
   const line = (/** @type {string} */ name, /** @type {any} */ of, /** @type {string} */ colour, /** @type {number} */ alpha) => {
@@ -44,18 +42,13 @@ export function drawFound(chart, found, spectral, { shown, all, period, axis, he
   chart.full = true;
   chart.draw([
     ...(spectral && shown("window") ? [line("window", spectral, "--soft", 0.7)] : []),
-    ...(shown("power") ? [line("power", found, "--accent", 1)] : []),
+    ...(shown("power") ? [line("power", fine ?? found, "--accent", 1)] : []),
     ...(shown("peaks") ? [{ name: "peaks", x: peaks.map((/** @type {any} */ peak) => place(peak.frequency)), y: peaks.map((/** @type {any} */ peak) => peak.power), size: 11, marker: "inverted_triangle", colour: "--second" }] : []),
   ], { fit: true });
 }
 
 // Shows the surroundings of a period.
-/**
- * @param {Chart} chart
- * @param {any} found
- * @param {number} period
- * @param {string} axis
- */
+/** @param {Chart} chart @param {any} found @param {number} period @param {string} axis */
 export function zoomTo(chart, found, period, axis) {
   if (!(period > 0)) return;
   const width = AROUND * (found.frequency[found.frequency.length - 1] - found.frequency[0]) / Math.max(found.num_frequencies / 5, 40);

@@ -16,11 +16,7 @@ function nice(rough) {
 }
 
 // Writes a number for people: with the digits that a step deserves, thousands apart.
-/**
- * @param {number} value
- * @param {number} step
- * @param {boolean} [grouped]
- */
+/** @param {number} value @param {number} step @param {boolean} [grouped] */
 export function written(value, step, grouped = true) {
   const size = Math.max(Math.abs(value), Math.abs(step));
   if (value && (size >= 1e8 || size < 1e-6)) {
@@ -43,12 +39,7 @@ export function dateOf(mjd) {
   return new Date(Math.round((mjd - UNIX) * DAY));
 }
 
-/**
- * @param {number} low
- * @param {number} high
- * @param {number} most
- * @returns {Tick[]}
- */
+/** @param {number} low @param {number} high @param {number} most @returns {Tick[]} */
 function dates(low, high, most) {
   const rough = (high - low) / most;
   const step = STEPS.find((one) => one >= rough);
@@ -76,12 +67,7 @@ function dates(low, high, most) {
   }
 }
 
-/**
- * @param {number} low
- * @param {number} high
- * @param {number} most
- * @returns {Tick[]}
- */
+/** @param {number} low @param {number} high @param {number} most @returns {Tick[]} */
 function logarithmic(low, high, most) {
   const decades = Math.log10(high / low);
   if (decades < 1) return numbers(low, high, most, 0, true);
@@ -98,14 +84,7 @@ function logarithmic(low, high, most) {
   return ticks;
 }
 
-/**
- * @param {number} low
- * @param {number} high
- * @param {number} most
- * @param {number} offset
- * @param {boolean} grouped
- * @returns {Tick[]}
- */
+/** @param {number} low @param {number} high @param {number} most @param {number} offset @param {boolean} grouped @returns {Tick[]} */
 function numbers(low, high, most, offset, grouped) {
   const step = nice((high - low) / most);
   const ticks = [];
@@ -119,11 +98,7 @@ function numbers(low, high, most, offset, grouped) {
  * An axis from one value to another over a stretch of pixels.
  */
 export class Scale {
-  /**
-   * @param {Kind} kind
-   * @param {number} offset what is taken away from a value before it is written
-   * @param {boolean} grouped whether thousands stand apart
-   */
+  /** @param {Kind} kind @param {number} offset what is taken away from a value before it is written @param {boolean} grouped whether thousands stand apart */
   constructor(kind = "number", offset = 0, grouped = true) {
     this.start = 0;
     this.end = 1;
@@ -154,10 +129,7 @@ export class Scale {
   }
 
   // The ticks, of which there are fewer where their texts would touch.
-  /**
-   * @param {number} spacing [pixels]
-   * @returns {Tick[]}
-   */
+  /** @param {number} spacing [pixels] @returns {Tick[]} */
   ticks(spacing) {
     const most = Math.max(2, Math.floor(Math.abs(this.to - this.from) / spacing));
     const [low, high] = [Math.min(this.start, this.end), Math.max(this.start, this.end)];
@@ -171,11 +143,7 @@ const OUTSIDE = 0.01;
 const MARGIN = 0.3;
 
 // The range of values without a few outliers, as the service computes it for long series; full: the whole range.
-/**
- * @param {number[]} values
- * @param {boolean} full
- * @returns {[number, number] | null}
- */
+/** @param {number[]} values @param {boolean} full @returns {[number, number] | null} */
 export function range(values, full) {
   const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();
   const count = sorted.length;

@@ -55,10 +55,7 @@ function measure() {
   return fitting(whole.label, Math.max(Math.abs(whole.median ?? 0), whole.error ?? 0));
 }
 
-/**
- * @param {[number, number] | null} between
- * @param {string} [column]
- */
+/** @param {[number, number] | null} between @param {string} [column] */
 function fetched(between, column) {
   const width = Math.max(100, Math.round(element("curve").clientWidth * (between ? 1.5 : 1)));
   return fetchView(series.id, {

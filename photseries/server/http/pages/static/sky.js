@@ -9,10 +9,7 @@ import { counted } from "./words.js";
 const HALF = Math.PI / 180 / 2;
 
 // Hammer's projection of a position [deg], east to the left: from -1 to 1 each.
-/**
- * @param {number} ra
- * @param {number} dec
- */
+/** @param {number} ra @param {number} dec */
 function projected(ra, dec) {
   const east = ((ra + 180) % 360) - 180;
   const [across, up] = [east * HALF, dec * 2 * HALF];
@@ -20,10 +17,7 @@ function projected(ra, dec) {
   return [-(Math.cos(up) * Math.sin(across)) / depth, -Math.sin(up) / depth];
 }
 
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {Overview} overview
- */
+/** @param {HTMLCanvasElement} canvas @param {Overview} overview */
 function drawSky(canvas, { sky }) {
   const ratio = devicePixelRatio || 1;
   const [wide, tall] = [canvas.clientWidth, canvas.clientWidth / 2];
@@ -55,10 +49,7 @@ function drawSky(canvas, { sky }) {
 }
 
 // A bar for each day, at its place between the first and the last.
-/**
- * @param {HTMLCanvasElement} canvas
- * @param {Overview} overview
- */
+/** @param {HTMLCanvasElement} canvas @param {Overview} overview */
 function drawDays(canvas, { days }) {
   const ratio = devicePixelRatio || 1;
   const [wide, tall] = [canvas.clientWidth, 70];

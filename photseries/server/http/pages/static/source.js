@@ -45,11 +45,7 @@ const period = () => Number(folding.period.value) * (1 + Number(folding.tune.val
 // The slider reaches as far as a phase shifts by a quarter at the end of the data.
 const fine = () => Math.min(0.2, (0.25 * Number(folding.period.value)) / Math.max(last - first, 1e-6));
 
-/**
- * @param {any} one
- * @param {number} [from]
- * @param {number} [to]
- */
+/** @param {any} one @param {number} [from] @param {number} [to] */
 function fetched(one, from, to) {
   const most = Math.max(200, Math.round(MOST / series.length));
   return fetchView(one.id, {
@@ -58,10 +54,7 @@ function fetched(one, from, to) {
 }
 
 // Calls an action for each, a few at a time; the first failure is told when all are done.
-/**
- * @param {any[]} many
- * @param {(one: any) => Promise<void>} action
- */
+/** @param {any[]} many @param {(one: any) => Promise<void>} action */
 async function each(many, action) {
   const waiting = [...many];
   /** @type {any} */

@@ -1,10 +1,6 @@
 // How things are counted for people.
 
-/**
- * @param {number} number
- * @param {string} noun
- * @param {string} plural
- */
+/** @param {number} number @param {string} noun @param {string} plural */
 export function counted(number, noun, plural = `${noun}s`) {
   return `${number.toLocaleString("en")} ${number === 1 ? noun : plural}`;
 }
