@@ -57,8 +57,8 @@ def names_like(connection: Connection, principal: Principal, text: str, limit: i
     letters = re.sub(r"[\s_-]", "", text)
     if not letters or "\0" in letters:
         return []
-    # The index of trigrams helps with a regular expression too.
-    pattern = "[-_[:space:]]*".join(one if one.isalnum() else f"\\{one}" for one in letters)
+    # With so few optional characters the index of trigrams helps: 0.1 ms among 300,000 names, 0.5 s with [:space:].
+    pattern = "[-_ ]*".join(one if one.isalnum() else f"\\{one}" for one in letters)
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.regexp_match(pattern, flags="i"), has_series)
     return list(connection.scalars(statement.order_by(func.length(Source.id), Source.id).limit(limit)))
