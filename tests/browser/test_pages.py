@@ -177,7 +177,7 @@ def test_a_file_is_looked_at_corrected_and_stored(page, world, admin):
     page.get_by_label("Source", exact=True).fill("star")
     page.get_by_label("Instrument", exact=True).select_option("TESS")
     page.get_by_text("399 of 18,699 rows have no brightness").wait_for()
-    page.locator("#curve .bk-Figure").wait_for()
+    page.locator("#curve canvas").wait_for()
     page.get_by_label("Series", exact=True).fill("corrected")
     page.get_by_text("Nothing is stored yet").wait_for()
     assert barriers(page) == {}

@@ -1,6 +1,6 @@
 """Every page at three sizes, light and dark: nothing sticks out, nothing keeps people out, and a picture to look at.
 
-The pictures are kept in the folder that the environment variable ``PICTURES`` names, else in pytest's own.
+The pictures are kept in the folder that the environment variable ``SCREENS`` names, else in pytest's own.
 """
 
 import os
@@ -26,7 +26,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    named = os.environ.get("PICTURES")
+    named = os.environ.get("SCREENS")
     made = Path(named) if named else tmp_path_factory.mktemp("pictures")
     made.mkdir(parents=True, exist_ok=True)
     return made

@@ -82,7 +82,7 @@ def test_a_file_is_shown_before_anything_is_typed(page, world):
     assert roles(page) == {"time_col": "JD", "mag_col": "Vmag", "magerr_col": "e_Vmag"}
     assert "Julian date" in page.locator("[data-role=mjd] .from").inner_text()
     assert "perhaps bessellv" in page.locator("[data-field=filter] .from").inner_text()
-    page.locator("#curve .bk-Figure").wait_for()
+    page.locator("#curve canvas").wait_for()
     assert page.locator("[aria-invalid]").count() == 0
     assert page.get_by_role("button", name="Store").is_disabled()
     assert barriers(page) == {}
