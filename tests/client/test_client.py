@@ -121,7 +121,7 @@ def test_some_columns(client, fields):
     assert list(client.get(uploaded.id, columns=["flux", "mjd"]).data) == ["flux", "mjd"]
     with pytest.raises(InvalidError, match="bg"):
         _ = client.get(uploaded.id, columns=["bg"]).data
-    with pytest.raises(InvalidError, match="only the whole table"):
+    with pytest.raises(InvalidError, match="Only the whole table"):
         client.get(uploaded.id, columns=["mjd"], revision=1)
 
 
