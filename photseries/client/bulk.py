@@ -90,7 +90,7 @@ class Item:
     @property
     def size(self) -> int:
         """About what the table takes [bytes]."""
-        return int(self.reading.frame.memory_usage(index=False).sum())
+        return 8 * self.reading.frame.size
 
 
 def is_unparsed(items: Any, options: ReadOptions | None, metadata: Any) -> bool:

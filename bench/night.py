@@ -1,0 +1,132 @@
+"""Night: many series by bulk uploads against single uploads of the same run, with small requests beside them.
+
+Client, service and PostgreSQL share the same cores. The figures are ratios within one run: the machine may be busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import photseries
+from bench.processes import Tree
+from bench.samples import Sample, made, samples
+from bench.world import furnish
+from photseries.client import Outcome
+from tests.support import RunningService
+
+__all__ = ["main"]
+
+#: Bulk against single uploads, by the rows of a series; and a small GET beside it [ms]; memory of a process [MiB].
+LEAST = {"a": 10.0, "b": 3.0}
+P95, MEMORY = 200.0, 600.0
+
+#: Rows of a long table.
+MILLION = 1_000_000
+
+
+def main() -> None:
+    """Run the bench with the arguments of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench night", description=__doc__)
+    parser.add_argument("--series", type=int, default=10_000, help="of 1,000 rows and 4 columns")
+    parser.add_argument("--tess", type=int, default=200, help="of the size of a TESS light curve")
+    parser.add_argument("--single", type=int, default=100, help="single uploads to compare with")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="photseries-night-") as folder,
+        RunningService(Path(folder) / "data", log__level="warning") as service,
+    ):
+        short, real = made("a", 1_000, 4), samples()["b"]
+        furnish(service, [short, real])
+        for sample, number in ((short, options.series), (real, options.tess)):
+            if number:
+                _compare(service, sample, number, min(number, options.single))
+
+
+def _compare(service: RunningService, sample: Sample, number: int, single: int) -> None:
+    fields = {name: value for name, value in sample.metadata.items() if name not in ("series_obj_id", "channel")}
+    postmaster = service.directory / "postgres" / "cluster" / "data" / "postmaster.pid"
+    trees = [Tree(service.process.pid), Tree(int(postmaster.read_text().split()[0]))]
+    found = {}
+    with photseries.Client(service.url, service.token) as client:
+        ways: dict[str, tuple[int, Iterator[Outcome]]] = {
+            "single": (single, client.upload_many(_items(sample, single), bulk=False, channel="single", **fields)),
+            "bulk": (number, _night(client, sample, number, {**fields, "channel": "bulk"})),
+        }
+        for name, (count, outcomes) in ways.items():
+            before, own = sum(tree.cpu() for tree in trees), time.process_time()
+            with _Beside(service) as beside:
+                began = time.perf_counter()
+                failed = [outcome.error for outcome in outcomes if outcome.error]
+                rate = count / (time.perf_counter() - began)
+            if failed:
+                raise RuntimeError(f"{len(failed)} uploads failed: {failed[0]}")
+            cpu = sum(tree.cpu() for tree in trees) - before + time.process_time() - own
+            found[name] = rate, cpu / count
+            called = f"{sample.name}, {name}"
+            print(f"| {called}: series/s; CPU of all processes [ms a series] | {rate:.1f}; {cpu / count * 1000:.2f} |")
+            print(f"| {called}: a small GET beside it, p95 [ms] (at most {P95:g}) | {beside.p95:.0f} |")
+            print(f"| {called}: memory of the service [MiB] (at most {MEMORY:g}) | {beside.memory:.0f} |")
+    (one, its), (many, theirs) = found["single"], found["bulk"]
+    least = LEAST[sample.name]
+    print(f"| {sample.name}: bulk / single (at least {least:g}); by CPU | {many / one:.1f}; {its / theirs:.1f} |")
+
+
+def _items(sample: Sample, count: int) -> Iterator[tuple[pd.DataFrame, dict[str, str]]]:
+    for place in range(count):
+        yield sample.frame.assign(flux=sample.frame["flux"] + place / 1000), {"series_obj_id": f"{place}"}
+
+
+def _night(client: photseries.Client, sample: Sample, count: int, fields: dict[str, Any]) -> Iterator[Outcome]:
+    """Upload long tables of about 32 MB, as a pipeline has them."""
+    portion = max(1, MILLION // len(sample.frame))
+    for start in range(0, count, portion):
+        some = itertools.islice(_items(sample, count), start, start + portion)
+        part = [frame.assign(**own) for frame, own in some]
+        yield from client.upload_many(pd.concat(part, ignore_index=True), by="series_obj_id", **fields)
+
+
+class _Beside:
+    """Asks for a few numbers all the while, and looks at the memory of the service."""
+
+    def __init__(self, service: RunningService) -> None:
+        self._service = service
+        self._ended = threading.Event()
+        self._times: list[float] = []
+        self.memory = 0.0
+        self._thread = threading.Thread(target=self._ask)
+
+    @property
+    def p95(self) -> float:
+        """Of the time of a request [ms]."""
+        return float(np.percentile(self._times, 95)) * 1000
+
+    def _ask(self) -> None:
+        tree = Tree(self._service.process.pid)
+        with self._service.client() as client:
+            while not self._ended.wait(0.1):
+                began = time.perf_counter()
+                client.get("/api/photometric_series?numPerPage=1&includeTotal=false").raise_for_status()
+                self._times.append(time.perf_counter() - began)
+                self.memory = max(self.memory, tree.proportional())
+
+    def __enter__(self) -> _Beside:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+
+if __name__ == "__main__":
+    main()
