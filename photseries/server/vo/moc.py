@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from photseries.errors import InvalidError
 
@@ -40,14 +39,16 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
     return form, int(text)
 
 
-def cells_of(pixels: Iterable[int], order: int) -> dict[int, list[int]]:
+def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
     """Return the cells of each order, four of one order as one of the order above wherever they are complete."""
     found: dict[int, list[int]] = {}
-    numbers: NDArray[np.int64] = np.unique(np.fromiter(pixels, np.int64))
+    numbers: NDArray[np.int64] = np.unique(np.asarray(pixels, np.int64))
     while order > 0:
-        parents, counts = np.unique(numbers // 4, return_counts=True)
-        whole = parents[counts == 4]
-        left = numbers[~np.isin(numbers // 4, whole)]
+        parents = numbers >> 2
+        (first,) = np.nonzero(parents[3:] == parents[:-3])  # sorted numbers: a parent four times in a row is complete
+        inside = np.zeros(len(numbers), bool)
+        inside[(first[:, None] + np.arange(4)).ravel()] = True
+        whole, left = parents[first], numbers[~inside]
         if len(left):
             found[order] = left.tolist()
         numbers, order = whole, order - 1
