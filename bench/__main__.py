@@ -5,7 +5,7 @@ import runpy
 import sys
 from pathlib import Path
 
-BENCHES = ("bulk", "compare", "download", "features", "night", "reader", "service", "soak")
+BENCHES = ("bulk", "compare", "download", "features", "lists", "night", "reader", "service", "soak")
 
 
 def main() -> None:

@@ -57,13 +57,13 @@ def main() -> None:
             furnish(service, kinds)
             with Rows(database) as rows:
                 for number in options.series:
-                    first = _fill(service, rows, kinds, number - there)
+                    first = fill(service, rows, kinds, number - there)
                     there = number
                     for form in options.format:
                         print(_line(service, number, form, first, options.clients), flush=True)
 
 
-def _fill(service: RunningService, rows: Rows, kinds: list[Sample], number: int) -> int:
+def fill(service: RunningService, rows: Rows, kinds: list[Sample], number: int) -> int:
     """Post each kind of series and make copies of it, so many in all; give the id of one."""
     series_id = 0
     with service.client() as admin:
@@ -82,7 +82,7 @@ def _fill(service: RunningService, rows: Rows, kinds: list[Sample], number: int)
 def _line(service: RunningService, number: int, form: str, series_id: int, clients: int) -> str:
     tree = Tree(service.process.pid)
     _taken(service, form, "&objectID=nowhere")  # what a format needs is imported by the first who asks for it
-    alone = _small(service, series_id, lambda: time.sleep(ALONE))
+    alone = small(service, series_id, lambda: time.sleep(ALONE))
     tree.forget_peak()
     used, begin = tree.cpu(), time.perf_counter()
     size = wall = 0.0
@@ -93,7 +93,7 @@ def _line(service: RunningService, number: int, form: str, series_id: int, clien
             size = sum(threads.map(lambda _: _taken(service, form), range(clients)))
         wall = time.perf_counter() - begin
 
-    beside = _small(service, series_id, take)
+    beside = small(service, series_id, take)
     cpu, peak, done = tree.cpu() - used, tree.resident("VmHWM"), number * clients
     row = (
         *(f"{number:,}", form, f"{size / 1e6:,.1f}", f"{wall:.1f}", f"{done / wall:.0f}", f"{size / 1e6 / wall:.0f}"),
@@ -102,7 +102,7 @@ def _line(service: RunningService, number: int, form: str, series_id: int, clien
     return f"| {' | '.join(row)} |"
 
 
-def _small(service: RunningService, series_id: int, act: Callable[[], None]) -> str:
+def small(service: RunningService, series_id: int, act: Callable[[], None]) -> str:
     """Get the metadata of a series again and again while something is done; give median and 99th percentile [ms]."""
     times: list[float] = []
     with Clients(service.url, [one(service, "GET none", series_id)]) as clients, ThreadPoolExecutor(1) as thread:

@@ -161,3 +161,16 @@ def test_the_example_of_variable_stars_finds_them(tmp_path):
     with served(tmp_path) as reader:  # of its own, as the README stores a variable star, too
         printed = run([sys.executable, "-W", "error", "-c", python], reader).splitlines()
     assert sorted(line.split()[0] for line in printed[1:]) == ["0", "1", "2", "3", "4"]
+
+
+def test_the_night_of_many_stars(reader):
+    """With fewer stars than the page has."""
+    (python,) = blocks("docs/many.md", "python")
+    assert "STARS, ASKED = 2_000, 500\n" in python
+    python = python.replace("2_000, 500", "96, 88").replace("% 40", "% 8")
+    printed = run([sys.executable, "-W", "error", "-c", python], reader).splitlines()
+    assert printed[0] == f"88 series; missing: {[f'ghost {number}' for number in range(5)]}"
+    found = {int(word) for word in printed[1].removeprefix("most variable: ").replace("star ", "").split()}
+    assert len(found) == 10
+    assert all(number % 8 == 0 for number in found)
+    assert (reader[0] / "variable.png").read_bytes()[:4] == b"\x89PNG"

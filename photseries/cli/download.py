@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -11,7 +11,7 @@ from photseries.cli.connection import connected
 from photseries.cli.find import given, options_of
 from photseries.cli.options import Failure
 from photseries.cli.sections import SectionedCommand
-from photseries.parameters import LONG_TABLE, SUMMED_UP
+from photseries.parameters import LISTS, LONG_TABLE, SUMMED_UP
 from photseries.parameters.kinds import TEXTS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 EXAMPLES = """\b
+photseries download night.parquet --list names.txt --by series_obj_ids
 photseries download pleiades.parquet --ra 56.75 --dec 24.12 --radius 2
 photseries download tess.zip --filter tess::red --min-median-snr 10
 """
@@ -28,6 +29,10 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @options_of(**{"Long table": LONG_TABLE, "Criteria": SUMMED_UP})
+@click.option(
+    "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry a line; -: standard input."
+)
+@click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", show_default=True, help="What the entries are.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
 @connected
 def download(
@@ -37,20 +42,34 @@ def download(
     columns: str | None,
     derive: str | None,
     bin: str | None,
+    file_of_list: TextIO | None,
+    by: str,
     force: bool,
     **criteria: Any,
 ) -> None:
-    """Download all matching series into one file.
+    """Download all matching series, or those of a list, into one file.
 
-    A long table, where the name of FILE ends in .h5 or .parquet; a zip of the stored files, where it ends in .zip.
+    A long table, where the name of FILE ends in .h5, .parquet, .arrows or .ndjson; a zip of the stored files, where it
+    ends in .zip.
     """
     if file.exists() and not force:
         raise Failure(f"{file} exists already; --force replaces it.")
     names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
-        click.echo(client.export(file, columns=names, derive=more, bin=bin, **given(criteria)))
+        lists: dict[str, Any] = {} if file_of_list is None else {by: _entries(file_of_list, by)}
+        click.echo(client.export(file, columns=names, derive=more, bin=bin, **lists, **given(criteria)))
     except OSError as error:
         raise Failure(f"Cannot write {file}: {error.strerror}.") from error
+
+
+def _entries(file: TextIO, by: str) -> list[Any]:
+    """Read a list; ids are numbers."""
+    texts = [line.strip() for line in file if line.strip()]
+    if by != "ids":
+        return list(texts)
+    if wrong := next((text for text in texts if not (text.isascii() and text.isdigit())), None):
+        raise Failure(f"{wrong!r:.60} in the list is not the id of a series.")
+    return [int(text) for text in texts]
 
 
 COMMANDS = (download,)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, Unpack
+from typing import Any, Final, Literal, Self, Unpack
 from urllib.parse import quote
 
 import pandas as pd
@@ -28,10 +28,14 @@ from photseries.client.bulk import (
     split,
     with_metadata,
 )
+from photseries.client.collection import Collection
 from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.display import client_html
+from photseries.client.downloads import partial as partial_file
 from photseries.client.finding import SERIES, Finder, framed, path_of
 from photseries.client.keys import Reached
+from photseries.client.lists import ListReader, SeriesList, Wanted, require_found
+from photseries.client.parts import ListOptions, PartOptions, divided, names_of, part_arguments
 from photseries.client.payload import message, payload_of
 from photseries.client.queries import arguments
 from photseries.client.series import Series
@@ -39,12 +43,15 @@ from photseries.client.transport import Doubt, Transport
 from photseries.client.uploads import Outcome, Uploaded, Uploader, many
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError
 from photseries.formats import EXPORTS, WRITERS, Reading, ReadOptions, collect, format_of, one_of
-from photseries.parameters.kinds import joined
+from photseries.parameters import POSITIONS
 from photseries.text import file_name, new_batch
 
 __all__ = ["Client"]
 
 IfExists = Literal["error", "skip", "replace"]
+
+#: The keywords of searches that an answer without pages does not have.
+_OF_PAGES: Final = frozenset(("sort_by", "sortBy", "sort_order", "sortOrder", "num_per_page", "numPerPage", "features"))
 
 
 class Client:
@@ -77,6 +84,7 @@ class Client:
         self._transport = Transport(settings.load(url, token), timeout, retries)
         self._finder = Finder(self._transport)
         self._uploader = Uploader(self._transport)
+        self._lists = ListReader(self._transport)
 
     @property
     def url(self) -> str:
@@ -174,19 +182,19 @@ class Client:
         InvalidError
             When a part of an earlier revision is asked for; an unknown column raises it when ``data`` is read.
         """
-        part = {
-            "columns": None if columns is None else joined(_names(columns)),
-            "mjdMin": mjd_min,
-            "mjdMax": mjd_max,
-            "rowMin": row_min,
-            "rowMax": row_max,
-            "maxPoints": max_points,
-            "derive": None if derive is None else ",".join(_names(derive)),
-            "bin": bin,
-            "detrend": detrend,
-            "clip": clip,
-        }
-        asked = {name: str(value) for name, value in part.items() if value is not None}
+        part = PartOptions(
+            columns=columns,
+            mjd_min=mjd_min,
+            mjd_max=mjd_max,
+            row_min=row_min,
+            row_max=row_max,
+            max_points=max_points,
+            derive=derive,
+            bin=bin,
+            detrend=detrend,
+            clip=clip,
+        )
+        asked = part_arguments(part)
         if revision is not None:
             if asked:
                 raise InvalidError(
@@ -300,27 +308,26 @@ class Client:
         path: str | os.PathLike[str],
         *,
         format: str | None = None,
-        columns: str | Sequence[str] | None = None,
-        derive: str | Sequence[str] | None = None,
-        bin: str | None = None,
-        **criteria: Unpack[ConeCriteria],
+        ids: Iterable[int] | None = None,
+        obj_ids: Iterable[str] | None = None,
+        series_obj_ids: Iterable[str | int] | None = None,
+        hashes: Iterable[str] | None = None,
+        positions: Any = None,
+        **options: Unpack[ListOptions],
     ) -> Path:
-        """Download every series that matches into one file, in memory that does not grow with their number.
+        """Download every series that matches, or those of a list, into one file, in memory that does not grow.
 
         Parameters
         ----------
         path : str or path
             An existing file is replaced when all is there.
-        format : {"hdf5", "parquet", "zip"}, optional
+        format : {"hdf5", "parquet", "arrow", "ndjson", "zip"}, optional
             A long table, or a zip of the stored files; default: as the name of the file says.
-        columns : str or sequence of str, optional
-            Of a long table: these instead of those of the light curve; ``*`` is all that every series has.
-        derive : str or sequence of str, optional
-            Of a long table: more columns, as in :meth:`get`.
-        bin : str, optional
-            Means in bins instead of the rows, as in :meth:`get`.
-        **criteria
-            As in :meth:`find`, without an order.
+        ids, obj_ids, series_obj_ids, hashes, positions : optional
+            A list of up to 100,000 entries, as in :meth:`get_many`; the file contains the manifest.
+        **options
+            Criteria as in :meth:`find`, without an order; ``columns`` of a long table instead of those of the light
+            curve, where ``*`` is all that every series has, and ``derive``; of a list every part of :meth:`get`.
 
         Returns
         -------
@@ -335,15 +342,126 @@ class Client:
             When the name of the file does not tell a format, a criterion is wrong, or no series has a column.
         """
         target = Path(path)
-        shaping = {
-            "format": format_of(target, EXPORTS) if format is None else format,
-            "columns": None if columns is None else joined(_names(columns)),
-            "derive": None if derive is None else ",".join(_names(derive)),
-            "bin": bin,
-        }
-        asked = {**arguments(criteria), **{name: text for name, text in shaping.items() if text is not None}}
-        self._transport.save(f"{SERIES}/export", asked, target)
+        form = format_of(target, EXPORTS) if format is None else format
+        lists = _lists(ids, obj_ids, series_obj_ids, hashes, positions)
+        if any(entries is not None for entries in lists.values()):
+            wanted = _of_list(lists, options)
+            if not wanted.entries:
+                raise InvalidError("The list is empty.")
+            ((_, body),) = wanted.portions(len(wanted.entries))
+            with partial_file(target) as file:
+                self._transport.stream(f"{SERIES}/export", message(None, {**body, "format": form}), file)
+            return target
+        criteria, part = divided(options)
+        self._transport.save(f"{SERIES}/export", {**arguments(criteria), **part, "format": form}, target)
         return target
+
+    def get_many(
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        obj_ids: Iterable[str] | None = None,
+        series_obj_ids: Iterable[str | int] | None = None,
+        hashes: Iterable[str] | None = None,
+        positions: Any = None,
+        missing: Literal["ignore", "raise"] = "ignore",
+        **options: Unpack[ListOptions],
+    ) -> SeriesList:
+        """Get the series of a list, however long: complete, or with what is missing.
+
+        The files come in few requests and are on disk until the list is forgotten.
+
+        Parameters
+        ----------
+        ids, obj_ids, series_obj_ids, hashes : iterable, optional
+            The list: one of these. Names are compared exactly, and hashes with the MD5 of the files.
+        positions : array_like of shape (n, 2), or astropy SkyCoord of shape (n,), optional
+            Right ascension and declination, ICRS [deg]; with ``radius`` [deg].
+        missing : {"ignore", "raise"}
+            What to do when entries have no visible series, or files are damaged: both are attributes of the answer.
+        **options
+            Criteria as in :meth:`find`, and ``columns``, ``mjd_min``, ``mjd_max``, ``row_min``, ``row_max``,
+            ``max_points``, ``derive``, ``bin``, ``detrend`` and ``clip`` as in :meth:`get`.
+
+        Returns
+        -------
+        SeriesList
+            The series in the order of the list, with ``missing`` (entries of the list), ``damaged`` (ids), ``frames``,
+            ``metadata`` and :meth:`~photseries.client.lists.SeriesList.to_pandas`.
+
+        Raises
+        ------
+        NotFoundError, DamagedError
+            With ``missing="raise"``, when the answer is not complete.
+        AlteredError
+            When the answer is not what its own manifest says.
+        InvalidError
+            When there is not exactly one list, or an entry or an option is wrong.
+        UnreachableError
+            When the answer broke off, several times.
+        """
+        if missing not in ("ignore", "raise"):
+            raise ValueError('missing must be "ignore" or "raise"')
+        found = self._lists.get(_of_list(_lists(ids, obj_ids, series_obj_ids, hashes, positions), options))
+        if missing == "raise":
+            require_found(found)
+        return found
+
+    def collection(  # noqa: PLR0913  one of the lists is given
+        self,
+        *,
+        ids: Iterable[int] | None = None,
+        obj_ids: Iterable[str] | None = None,
+        series_obj_ids: Iterable[str | int] | None = None,
+        hashes: Iterable[str] | None = None,
+        positions: Any = None,
+        cache: str | os.PathLike[str] | None = None,
+        workers: int = 2,
+        progress: bool | None = None,
+        **criteria: Unpack[ConeCriteria],
+    ) -> Collection:
+        """Return a collection, which fetches a few series ahead of the program that iterates over it.
+
+        Parameters
+        ----------
+        ids, obj_ids, series_obj_ids, hashes, positions : optional
+            A list, as in :meth:`get_many`; default: all series that match the criteria.
+        cache : path, optional
+            A folder in which files stay for the next time; one that has changed is fetched again.
+        workers : int
+            How many requests are on their way at once.
+        progress : bool, optional
+            Whether a bar is shown; default: in a terminal or a notebook.
+        **criteria
+            As in :meth:`find`.
+
+        Returns
+        -------
+        Collection
+        """
+        lists = _lists(ids, obj_ids, series_obj_ids, hashes, positions)
+        lists = {name: entries if name == POSITIONS else _listed(entries) for name, entries in lists.items()}
+        is_list = any(entries is not None for entries in lists.values())
+        of_all: dict[str, Any] = {name: value for name, value in criteria.items() if name not in _OF_PAGES}
+
+        def find() -> list[dict[str, Any]]:
+            if not is_list:
+                return list(self._finder.walk({"features": ["true"], **arguments(criteria)}))
+            found = self._lists.get(_of_list(lists, of_all), files=False)
+            return list({one.id: one.metadata for one in found}.values())
+
+        def export(path: Path) -> Path:
+            return self.export(path, format="parquet", **lists, **of_all)
+
+        return Collection(
+            find,
+            lambda numbers: self.get_many(ids=numbers),
+            self._finder.series,
+            export,
+            cache=cache,
+            workers=workers,
+            progress=progress,
+        )
 
     def count(self, **criteria: Unpack[ConeCriteria]) -> int:
         """Count the series that match criteria, which are as in :meth:`find`."""
@@ -559,7 +677,7 @@ class Client:
         UnreachableError, UnauthorizedError
             When no further item can succeed.
         """
-        columns = tuple(_names(by or ()))
+        columns = tuple(names_of(by or ()))
         fields = {"batch": new_batch(), **shared_fields(metadata), **fields}
         sender = BulkUploader(self._transport, if_exists, on_error, dry_run)
         if is_unparsed(items, options, metadata):
@@ -748,9 +866,20 @@ def _camel_case(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}
 
 
-def _names(names: str | Sequence[str]) -> Sequence[str]:
-    """Take one name as a list of it, not of its letters."""
-    return [names] if isinstance(names, str) else names
+def _lists(ids: Any, obj_ids: Any, series_obj_ids: Any, hashes: Any, positions: Any) -> dict[str, Any]:
+    return {
+        "ids": ids, "obj_ids": obj_ids, "series_obj_ids": series_obj_ids, "hashes": hashes, POSITIONS: positions,
+    }  # fmt: skip
+
+
+def _listed(entries: Iterable[Any] | None) -> list[Any] | None:
+    return None if entries is None else list(entries)
+
+
+def _of_list(lists: Mapping[str, Any], options: Mapping[str, Any]) -> Wanted:
+    criteria, part = divided(options)
+    texts = {name: several if len(several) > 1 else several[0] for name, several in arguments(criteria).items()}
+    return Wanted(lists, {**texts, **part})
 
 
 def _divided(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, Any]]:

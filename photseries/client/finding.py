@@ -24,7 +24,7 @@ from photseries.formats import base64_text
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.query import MOST_POSITIONS
 
-__all__ = ["SERIES", "Finder", "framed", "path_of"]
+__all__ = ["SERIES", "Finder", "framed", "pairs_of", "path_of"]
 
 #: The path of all series.
 SERIES: Final = "/api/photometric_series"
@@ -123,7 +123,7 @@ class Finder:
 
     def near(self, positions: Any, radius: Any, asked: Arguments) -> Iterator[dict[str, Any]]:
         """Yield the fields of all series around positions."""
-        pairs = _pairs(positions)
+        pairs = pairs_of(positions)
         criteria = {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
         for first in range(0, len(pairs), MOST_POSITIONS):
             body: dict[str, Any] = {
@@ -162,8 +162,13 @@ def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:
     require_hash(hashlib.md5(blob, usedforsecurity=False).hexdigest(), fields.get("hash"))
 
 
-def _pairs(positions: Any) -> list[list[float]]:
-    """Read positions as pairs of right ascension and declination [deg]."""
+def pairs_of(positions: Any) -> list[list[float]]:
+    """Read positions as pairs of right ascension and declination [deg].
+
+    Raises
+    ------
+    InvalidError
+    """
     if hasattr(positions, "icrs"):
         positions = np.column_stack(coordinates(positions))
     try:

@@ -61,6 +61,8 @@ class Series:
     preview : callable, optional
         The same for a part of the table that is enough for a small plot; None: ``fetch`` gives a part, or an earlier
         revision.
+    is_near : bool
+        Whether ``fetch`` costs so little that the file need not stay in memory beside the table.
     """
 
     def __init__(
@@ -68,10 +70,13 @@ class Series:
         metadata: dict[str, Any],
         fetch: Callable[[], tuple[dict[str, Any], bytes]],
         preview: Callable[[], tuple[dict[str, Any], bytes]] | None = None,
+        *,
+        is_near: bool = False,
     ) -> None:
         self.metadata = metadata
         self._fetch = fetch
         self._preview = preview
+        self._is_near = is_near
 
     @property
     def id(self) -> int:
@@ -152,7 +157,7 @@ class Series:
 
     @cached_property
     def _decoded(self) -> Decoded:
-        return read_file(self.blob)
+        return read_file(self._fetch()[1] if self._is_near else self.blob)
 
     def plot(self, ax: Axes | None = None, *, unit: Unit | None = None, **style: Any) -> Axes:
         """Draw the light curve with matplotlib.

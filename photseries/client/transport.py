@@ -102,6 +102,10 @@ class Transport:
             if stored is not None:
                 require_hash(received, stated or stored())
 
+    def stream(self, path: str, message: Message, file: IO[bytes]) -> None:
+        """POST a question whose answer is a long file, and write that as it comes."""
+        self.request("POST", path, message, repeatable=True, read=functools.partial(saved, file=file))
+
     def write(
         self,
         method: str,

@@ -1,29 +1,38 @@
 """The long table: the rows of many series under each other, each with what its series is.
 
-Only the metadata of the stored file and the table itself are looked at, so that all of a row is of one moment.
+Only the metadata of the stored file and the table itself are looked at, so that all of a row is of one moment. Series
+are worked on in blocks: what is computed value by value is computed once for the columns of a block.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 
-from photseries.lightcurve.calibration import calibration_of
+from photseries.errors import InvalidError
+from photseries.hdf5 import frames
+from photseries.hdf5.raw import RawTable
+from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
-from photseries.lightcurve.cutting import derived
+from photseries.lightcurve.cutting import cut, derived, metadata_of_part
 from photseries.lightcurve.meaning import meaning
+from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray
-from photseries.lightcurve.table import is_numeric
+from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
 
-__all__ = ["GROUP", "SHARED", "Extent", "Layout", "Series", "shared"]
+__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Block", "Extent", "Layout", "Series", "blocks", "shared"]
 
 #: Rows that are written together at most.
 GROUP: Final = 65_536
+
+#: Series that are worked on together at most.
+SERIES: Final = 256
 
 #: The columns that say which series a row is of, and their types.
 SHARED: Final[Mapping[str, type]] = {
@@ -37,18 +46,51 @@ SHARED: Final[Mapping[str, type]] = {
     "magsys": str,
 }
 
+#: The same where the rows answer a list: its place in the list comes first, and what a new series needs at the end.
+ASKED: Final[Mapping[str, type]] = {
+    "asked": int,
+    **SHARED,
+    "series_name": str,
+    "series_obj_id": str,
+    "channel": str,
+    "origin": str,
+    "ra": float,
+    "dec": float,
+    "exp_time": float,
+}
+
+#: All rows of a series.
+WHOLE: Final = Part()
+
+#: What is derived value by value, from the light curve alone.
+_PLAIN: Final = frozenset(MEASUREMENTS)
+
+#: The columns that make a light curve.
+_MEASURED: Final = frozenset((*TIME, *BRIGHTNESS, FLUXERR, MAGERR))
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """A series of a long table: its id, its table, and the metadata of its stored file."""
+    """A series of a long table: its id, its table, the metadata of its stored file, and its place in a list."""
 
     id: int
-    frame: pd.DataFrame
+    table: RawTable
     metadata: Mapping[str, Any]
+    asked: int | None = None
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The table as a frame."""
+        return frames.build(self.table)
+
+    @property
+    def rows(self) -> int:
+        """The number of rows of the table."""
+        return len(self.table.columns[0].values)
 
 
-def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the rows of a series share, by the names of :data:`SHARED`; None is unknown.
+def shared(series_id: int, fields: Mapping[str, Any], asked: int | None = None) -> dict[str, Any]:
+    """Return what the rows of a series share, by the names of :data:`ASKED`; None is unknown.
 
     ``flux_unit`` is the unit of ``flux`` in the long table: uJy for every flux density.
 
@@ -57,37 +99,87 @@ def shared(series_id: int, fields: Mapping[str, Any]) -> dict[str, Any]:
     series_id : int
     fields : mapping
         Its fields, or the metadata of its stored file.
+    asked : int, optional
     """
     calibration = calibration_of(fields)
-    known = {**fields, "series_id": series_id, "flux_unit": calibration.unit, "magsys": calibration.magsys}
-    return {name: known.get(name) for name in SHARED}
+    known = {**fields, "series_id": series_id, "asked": asked}
+    known |= {"flux_unit": calibration.unit, "magsys": calibration.magsys}
+    return {name: known.get(name) for name in ASKED}
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Which columns a long table has beside those of :data:`SHARED`, all of them float64.
+    """Which columns a long table has.
 
     Parameters
     ----------
     columns : tuple of str
         Of :data:`~photseries.lightcurve.curve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
-        no such numbers.
+        no such numbers. All are float64.
     derive : tuple of str
         Of :data:`photseries.lightcurve.part.DERIVED`; what is derived replaces a column of its name.
+    part : Part
+        Which rows of each series; what it says of columns does not count.
+    shared : mapping of str to type
+        The other columns, and their types.
     """
 
     columns: tuple[str, ...] = MEASUREMENTS
     derive: tuple[str, ...] = ()
+    part: Part = WHOLE
+    shared: Mapping[str, type] = field(default_factory=lambda: SHARED, hash=False)
 
     @property
     def measured(self) -> tuple[str, ...]:
-        """The names of these columns, in order."""
-        return tuple(dict.fromkeys((*self.columns, *self.derive)))
+        """The names of the columns of numbers, in order."""
+        return tuple(dict.fromkeys((*self.columns, *self.derive, *self._of_part)))
+
+    @property
+    def _of_part(self) -> Iterator[str]:
+        """Yield the columns that come with a part, of fluxes and of magnitudes."""
+        kinds = ("flux", "mag")
+        if self.part.detrend is not None:
+            yield from (f"{kind}_{what}" for what in ("trend", "detrended") for kind in kinds)
+        if self.part.clip is not None:
+            yield "clipped"
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each row follows from itself alone."""
+        only_times = Part(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
+        return _PLAIN.issuperset(self.derive) and self.part == only_times
 
     def values(self, series: Series) -> dict[str, FloatArray]:
-        """Return the values of these columns for the rows of a series, in their order."""
-        frame, curve = series.frame, light_curve(series.frame, calibration_of(series.metadata))
-        made = derived(self.derive, curve, frame, series.metadata)
+        """Return the values of the columns of numbers for the rows of a series, as an answer about it has them."""
+        frame, metadata, rows = series.frame, series.metadata, None
+        if self.part != WHOLE:
+            frame, metadata, rows = self._cut(frame, metadata)
+        if not len(frame):
+            return {name: np.empty(0) for name in self.measured}
+        whole = self._of_frame(frame if rows is None else series.frame, metadata)
+        if rows is None:
+            return whole
+        made = set(self._of_part)
+        return {
+            name: frame[name].to_numpy(np.float64) if name in made and name in frame else values[rows]
+            for name, values in whole.items()
+        }
+
+    def _cut(
+        self, frame: pd.DataFrame, metadata: Mapping[str, Any]
+    ) -> tuple[pd.DataFrame, Mapping[str, Any], np.ndarray[Any, np.dtype[np.int64]] | None]:
+        """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
+        try:
+            if self.part.bin is not None:
+                return cut(frame, self.part, metadata), metadata_of_part(self.part, metadata), None
+            found = cut(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
+        except InvalidError:  # nothing of this series is in the part
+            return frame[:0], metadata, None
+        return found, metadata, found.index.to_numpy().astype(np.int64)
+
+    def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, FloatArray]:
+        curve = light_curve(frame, calibration_of(metadata))
+        made = derived(self.derive, curve, frame, metadata)
 
         def column(name: str) -> FloatArray:
             if name in made:
@@ -95,7 +187,7 @@ class Layout:
             if name in MEASUREMENTS:
                 values: FloatArray = getattr(curve, name)
                 return values
-            if name in frame and is_numeric(frame[name]):
+            if name in frame and (is_numeric(frame[name]) or name == "clipped"):
                 return frame[name].to_numpy(np.float64)
             return np.full(len(frame), np.nan)
 
@@ -109,12 +201,118 @@ class Layout:
 _ANY_FLUX: Final = {"flux_unit": RELATIVE}
 
 
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Some series of a long table: what each of them is, how many rows it has, and the values of all rows."""
+
+    series: Sequence[Mapping[str, Any]]
+    counts: np.ndarray[Any, np.dtype[np.int64]]
+    values: Mapping[str, FloatArray]
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    @property
+    def last(self) -> tuple[int, int]:
+        """The place and the id of the last series."""
+        return self.series[-1]["asked"], self.series[-1]["series_id"]
+
+    def parts(self, most: int) -> Iterator[Block]:
+        """Yield the same rows in blocks of so many at most."""
+        ends = np.cumsum(self.counts)
+        for start in range(0, len(self), most):
+            stop = min(start + most, len(self))
+            counts = np.minimum(ends, stop) - np.maximum(ends - self.counts, start)
+            values = {name: column[start:stop] for name, column in self.values.items()}
+            yield Block(self.series, np.maximum(counts, 0), values)
+
+
+def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block | None]:
+    """Compute the rows of series, in their order.
+
+    Parameters
+    ----------
+    several : iterable of Series
+        None says that there is more to come.
+    layout : Layout
+
+    Yields
+    ------
+    Block or None
+        Of whole series; None says that there is more to come.
+    """
+    waiting: list[Series] = []
+    rows = 0
+    for series in several:
+        if series is None:
+            yield None
+            continue
+        waiting.append(series)
+        rows += series.rows
+        if rows >= GROUP or len(waiting) == SERIES:
+            yield _block(waiting, layout)
+            waiting, rows = [], 0
+    if waiting:
+        yield _block(waiting, layout)
+
+
+def _block(several: Sequence[Series], layout: Layout) -> Block:
+    alike: dict[Any, list[int]] = {}
+    for number, series in enumerate(several):
+        alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
+    pieces: list[Any] = [None] * len(several)
+    for numbers in alike.values():
+        found = _rows([several[number] for number in numbers], layout)
+        if len(alike) == 1:
+            counts, values = found
+            break
+        ends = np.cumsum(found[0])
+        for number, stop, count in zip(numbers, ends.tolist(), found[0].tolist(), strict=True):
+            pieces[number] = [column[stop - count : stop] for column in found[1].values()]
+    else:
+        columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
+        values = dict(zip(layout.measured, columns, strict=True))
+        counts = np.array([len(piece[0]) for piece in pieces])
+    return Block([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
+
+
+def _kind(series: Series, layout: Layout) -> tuple[Calibration, tuple[str, ...]]:
+    """Return what series must have in common that their rows can be computed together."""
+    wanted = _MEASURED.union(layout.columns)
+    names = tuple(one.name for one in series.table.columns if one.name in wanted and one.values.dtype.kind in "iuf")
+    return calibration_of(series.metadata), names
+
+
+def _rows(
+    several: Sequence[Series], layout: Layout
+) -> tuple[np.ndarray[Any, np.dtype[np.int64]], dict[str, FloatArray]]:
+    """Return the rows of each of some series, and the values of all their rows."""
+    if not layout.is_plain:
+        (series,) = several
+        values = layout.values(series)
+        return np.array([len(next(iter(values.values())))]), values
+    _, names = _kind(several[0], layout)
+    found = [{one.name: one.values for one in series.table.columns} for series in several]
+    # float64 as in every column of numbers; of whole numbers of 64 bits the same ones as one by one.
+    columns = {name: np.concatenate([table[name] for table in found], dtype=np.float64) for name in names}
+    frame = pd.DataFrame(columns, copy=False)
+    values = layout._of_frame(frame, several[0].metadata)
+    counts = np.array([series.rows for series in several])
+    low, high = layout.part.mjd_min, layout.part.mjd_max
+    if low is None and high is None:
+        return counts, values
+    mjd = light_curve(frame, calibration_of(several[0].metadata)).mjd
+    kept = (mjd >= (-np.inf if low is None else low)) & (mjd <= (np.inf if high is None else high))
+    counts = np.add.reduceat(kept, np.cumsum(counts) - counts, dtype=np.int64)
+    return counts, {name: column[kept] for name, column in values.items()}
+
+
 @dataclass
 class Extent:
     """How long a long table becomes: its rows, and the longest text of each column [bytes]."""
 
     rows: int = 0
-    texts: dict[str, int] = field(default_factory=lambda: {name: 1 for name, kind in SHARED.items() if kind is str})
+    texts: dict[str, int] = field(default_factory=lambda: {name: 1 for name, kind in ASKED.items() if kind is str})
 
     def add(self, rows: int, values: Mapping[str, Any]) -> None:
         """Add the rows of a series, which share these values."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import numpy as np
 
 from photseries.errors import InvalidError
-from photseries.formats.long import GROUP, SHARED, Extent, Layout, Series, shared
+from photseries.formats.long import GROUP, Block, Extent, Layout
 from photseries.hdf5.outline import outline
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
@@ -21,6 +21,8 @@ TABLE: Final = "light_curves"
 _LONGEST_TYPE: Final = 60_000
 _COLUMN: Final = 48
 
+_NOTHING: Final[Mapping[str, bytes]] = {}
+
 
 def require_narrow(layout: Layout) -> None:
     """Refuse more columns than an HDF5 table can have.
@@ -29,42 +31,47 @@ def require_narrow(layout: Layout) -> None:
     ------
     InvalidError
     """
-    if sum(len(name.encode()) + _COLUMN for name in (*SHARED, *layout.measured)) > _LONGEST_TYPE:
+    if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _LONGEST_TYPE:
         message = f"An HDF5 table cannot have {len(layout.measured):,} columns of these names: name fewer."
         raise InvalidError(message, fields={"columns": [message]})
 
 
-def long_hdf5(several: Iterable[Series], layout: Layout, extent: Extent) -> Iterator[bytes]:
-    """Write the long table of some series as HDF5.
+def long_hdf5(
+    found: Iterable[Block | None], layout: Layout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
+) -> Iterator[bytes]:
+    """Write a long table as HDF5.
 
     What breaks off is shorter than its first bytes say, and libhdf5 does not open it.
 
     Parameters
     ----------
-    several : iterable of Series
+    found : iterable of Block or None
     layout : Layout
     extent : Extent
         Of all of them, which must be known before.
+    manifest : mapping of str to bytes
+        Texts beside the table, by the names of their datasets.
     """
-    kinds = [(name, "<i8" if kind is int else f"S{extent.texts[name]}") for name, kind in SHARED.items()]
-    dtype = np.dtype([*kinds, *((name, "<f8") for name in layout.measured)])
-    head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())})
+    kinds = {int: "<i8", float: "<f8"}
+    types = [(name, kinds.get(kind) or f"S{extent.texts[name]}") for name, kind in layout.shared.items()]
+    dtype = np.dtype([*types, *((name, "<f8") for name in layout.measured)])
+    head, tail = outline(TABLE, dtype, extent.rows, {"units": json.dumps(layout.units())}, manifest)
     yield head
-    for series in several:
-        yield from _rows(series, layout, dtype)
+    for block in found:
+        for part in () if block is None else block.parts(GROUP):
+            yield _rows(part, layout, dtype)
+        if block is None:
+            yield b""
     yield tail
 
 
-def _rows(series: Series, layout: Layout, dtype: np.dtype[Any]) -> Iterator[bytes]:
-    same = {
-        name: value if SHARED[name] is int else (value or "").encode()
-        for name, value in shared(series.id, series.metadata).items()
-    }
-    measured = layout.values(series)
-    for start in range(0, len(series.frame), GROUP):
-        rows = np.empty(min(GROUP, len(series.frame) - start), dtype)
-        for name, value in same.items():
-            rows[name] = value
-        for name, values in measured.items():
-            rows[name] = values[start : start + GROUP]
-        yield rows.tobytes()
+def _rows(block: Block, layout: Layout, dtype: np.dtype[Any]) -> bytes:
+    rows = np.empty(len(block), dtype)
+    for name, kind in layout.shared.items():
+        same = [one[name] for one in block.series]
+        if kind is str:
+            same = [(text or "").encode() for text in same]
+        rows[name] = np.repeat(np.array(same, dtype[name]), block.counts)
+    for name, values in block.values.items():
+        rows[name] = values
+    return rows.tobytes()

@@ -341,6 +341,10 @@ FORMATS: Final[Mapping[str, Format]] = {
                 metadata="as JSON in `photseries`",
                 loses="float16 becomes float32",
             ),
+            export=Export(
+                holds="one long table, in batches of whole series, or of 65,536 rows",
+                readers="pyarrow, pandas, polars, DuckDB, R, Julia",
+            ),
         ),
         Format(
             name="votable",
@@ -392,6 +396,15 @@ FORMATS: Final[Mapping[str, Format]] = {
                 sentence="a sheet of a workbook of Excel or LibreOffice",
                 package="python_calamine",
                 signatures=(b"PK\x03\x04", b"\xd0\xcf\x11\xe0"),
+            ),
+        ),
+        Format(
+            name="ndjson",
+            suffixes=(".ndjson", ".jsonl"),
+            media_type="application/x-ndjson",
+            export=Export(
+                holds="one long table, a line of JSON for each row; null is what is not finite",
+                readers="jq, pandas (`read_json(lines=True)`), polars, DuckDB",
             ),
         ),
         Format(

@@ -20,6 +20,8 @@ __all__ = ["Outline", "outline"]
 #: Most that a chunk takes, unless one row is longer [bytes].
 CHUNK: Final = 2**19
 
+_NOTHING: Final[Mapping[str, bytes]] = {}
+
 
 class Outline(NamedTuple):
     """What stands in the file before the rows, and after them: the zeros of a chunk that is not full among it."""
@@ -28,7 +30,9 @@ class Outline(NamedTuple):
     tail: bytes
 
 
-def outline(name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str, str]) -> Outline:
+def outline(
+    name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str, str], texts: Mapping[str, bytes] = _NOTHING
+) -> Outline:
     """Make the outline of a file with one table.
 
     Parameters
@@ -40,6 +44,8 @@ def outline(name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str,
     rows : int
     attributes : mapping of str to str
         Of the table.
+    texts : mapping of str to bytes
+        Other datasets of the file, each one text, UTF-8.
 
     Returns
     -------
@@ -68,6 +74,10 @@ def outline(name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str,
             value = np.array(text.encode())
             kind = _text_type(value.dtype)
             h5a.create(table, key.encode(), kind, h5s.create(h5s.SCALAR)).write(value, kind)
+        for key, content_of in texts.items():
+            value = np.array(content_of)
+            kind = _text_type(value.dtype)
+            h5d.create(file, key.encode(), kind, h5s.create(h5s.SCALAR)).write(h5s.ALL, h5s.ALL, value, kind)
         start = table.get_chunk_info(0).byte_offset if rows else 0
         file.close()
         content.seek(0)

@@ -5,6 +5,7 @@ messages, the documentation and the parametrised tests all read the same table.
 """
 
 from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
+from photseries.parameters.asked import LISTS, MOST_ASKED, POSITIONS, Asked, asked_parameters, parse_asked
 from photseries.parameters.kinds import choice
 from photseries.parameters.one import APPEND, BULK, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
@@ -37,7 +38,9 @@ __all__ = [
     "CRITERIA",
     "ENVELOPE",
     "FOLDED",
+    "LISTS",
     "LONG_TABLE",
+    "MOST_ASKED",
     "MOST_PER_PAGE",
     "OF_SOURCE",
     "ONE_SERIES",
@@ -45,11 +48,13 @@ __all__ = [
     "PART",
     "PERIODOGRAM",
     "PLOT",
+    "POSITIONS",
     "REVISION",
     "SEPARATION",
     "SOURCE_PERIODOGRAM",
     "SUMMED_UP",
     "UPLOAD",
+    "Asked",
     "Cone",
     "Criterion",
     "Cursor",
@@ -57,8 +62,10 @@ __all__ = [
     "Positions",
     "Query",
     "Restriction",
+    "asked_parameters",
     "choice",
     "parse",
+    "parse_asked",
     "parse_criteria",
     "part_of",
     "read",

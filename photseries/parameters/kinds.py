@@ -123,7 +123,7 @@ def choices(*known: str) -> Kind:
     """Return the kind of several values, each one of some texts."""
 
     def read(text: str) -> tuple[str, ...]:
-        values = tuple(text.split(","))
+        values = tuple(value.removeprefix('"').removesuffix('"') for value in text.split(","))  # as joined writes them
         if not set(values) <= set(known) or len(set(values)) < len(values):
             raise ValueError
         return values

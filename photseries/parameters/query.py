@@ -24,7 +24,20 @@ from photseries.parameters.table import (
 )
 from photseries.text import suggestion
 
-__all__ = ["Cone", "Cursor", "Positions", "Query", "Restriction", "parse", "parse_criteria", "read", "texts_of"]
+__all__ = [
+    "Cone",
+    "Cursor",
+    "Positions",
+    "Query",
+    "Restriction",
+    "cone_of",
+    "parse",
+    "parse_criteria",
+    "positions_of",
+    "read",
+    "restrictions_of",
+    "texts_of",
+]
 
 MOST_POSITIONS = 10_000
 
@@ -117,14 +130,14 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
         Naming every unknown, repeated or malformed parameter.
     """
     values = read(arguments, (*CRITERIA, *CONTROLS))
-    near = None if positions is None else _positions(positions, values)
-    cone = _cone(values) if near is None else None
+    near = None if positions is None else positions_of(positions, values)
+    cone = cone_of(values) if near is None else None
     sort_by = values.get("sortBy", "obj_id" if near is None else SEPARATION)
     if (sort_by == SEPARATION) != (near is not None) and (cone is None or near is not None):
         raise _invalid("sortBy", "sortBy=separation goes with a cone (ra, dec, radius), and alone with positions.")
     descending = values["sortOrder"] == "desc"
     return Query(
-        restrictions=tuple(_restrictions(values)),
+        restrictions=tuple(restrictions_of(values)),
         cone=cone,
         positions=near,
         sort_by=sort_by,
@@ -141,7 +154,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
 def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
     """Read the criteria of query arguments, for an answer that has no pages; see :func:`parse`."""
     values = read(arguments, SUMMED_UP)
-    return Query(restrictions=tuple(_restrictions(values)), cone=_cone(values))
+    return Query(restrictions=tuple(restrictions_of(values)), cone=cone_of(values))
 
 
 def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
@@ -192,7 +205,8 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     return values
 
 
-def _restrictions(values: Mapping[str, Any]) -> list[Restriction]:
+def restrictions_of(values: Mapping[str, Any]) -> list[Restriction]:
+    """Return the restrictions that values of parameters ask for."""
     robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
     return [
         Restriction(
@@ -207,7 +221,14 @@ def _restrictions(values: Mapping[str, Any]) -> list[Restriction]:
     ]
 
 
-def _cone(values: Mapping[str, Any]) -> Cone | None:
+def cone_of(values: Mapping[str, Any]) -> Cone | None:
+    """Return the cone that values of parameters ask for.
+
+    Raises
+    ------
+    InvalidError
+        When a part of it is missing.
+    """
     given = [name for name in Cone._fields if name in values]
     if not given:
         return None
@@ -237,11 +258,17 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def _positions(given: Any, values: Mapping[str, Any]) -> Positions:
-    if "radius" not in values or "ra" in values or "dec" in values or values["sortOrder"] == "desc":
+def positions_of(given: Any, values: Mapping[str, Any], most: int = MOST_POSITIONS) -> Positions:
+    """Read a list of positions, at most so many, beside the values of parameters.
+
+    Raises
+    ------
+    InvalidError
+    """
+    if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
         raise _invalid("positions", "positions go with radius, without ra and dec, and in ascending order only.")
-    if not isinstance(given, list) or not 0 < len(given) <= MOST_POSITIONS:
-        raise _invalid("positions", f"positions must be a list of 1 to {MOST_POSITIONS:,} pairs [ra, dec].")
+    if not isinstance(given, list) or not 0 < len(given) <= most:
+        raise _invalid("positions", f"positions must be a list of 1 to {most:,} pairs [ra, dec].")
     pairs = []
     for index, pair in enumerate(given):
         try:

@@ -226,6 +226,16 @@ def test_download_everything_that_matches(run, series, tmp_path):
     run("download", files, "--force", "--min-num-exposures", 10**9)
     with zipfile.ZipFile(files) as archive:
         assert archive.namelist() == ["series.jsonl"]
+    names = tmp_path / "names.txt"
+    names.write_text("star\n\nnobody\n")
+    listed = tmp_path / "list.ndjson"
+    run("download", listed, "--list", names, "--columns", "mjd")
+    assert listed.read_text().splitlines()[-1].startswith('{"manifest":{"asked":2,"found":{"0":[')
+    names.write_text("1\ntwo\n")
+    assert (
+        "'two' in the list is not the id"
+        in run("download", listed, "--force", "--list", names, "--by", "ids", status=2).stderr
+    )
     assert "'colour': it must be some of" in run("download", path, "--derive", "colour", status=2).stderr
     assert "one of .h5" in run("download", tmp_path / "long.csv", status=2).stderr
     assert "Cannot write" in run("download", tmp_path / "nowhere" / "long.h5", status=2).stderr

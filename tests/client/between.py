@@ -17,7 +17,8 @@ class Between:
     ----------
     fates : list
         What happens to the next requests that are not about health: an answer (status, headers, content), PASS,
-        LOSE_REQUEST or LOSE_ANSWER. When the list is empty everything passes.
+        LOSE_REQUEST or LOSE_ANSWER, or after how many bytes the answer breaks off. When the list is empty everything
+        passes.
     seen : list of (str, str)
         Method and path of the requests that were given a fate.
     """
@@ -42,10 +43,13 @@ class Between:
                 if fate == LOSE_ANSWER:
                     self.close_connection = True
                     return
+                whole = len(content)
+                if isinstance(fate, int):
+                    content, self.close_connection = content[:fate], True
                 self.send_response(status)
                 for name, value in headers.items():
                     self.send_header(name, value)
-                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Content-Length", str(whole))
                 self.end_headers()
                 self.wfile.write(content)
 

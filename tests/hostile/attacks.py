@@ -223,9 +223,38 @@ def _compressed():
     yield Attack("5,000 accepted types", (200, 406), lambda place: place.asked(b"GET", place.series + "/data", media))
 
 
+def _lists():
+    """Exports of lists that are too long, too deep, of the wrong kind, or that ask for one series again and again."""
+    kind = b"Content-Type: application/json"
+    for name, body, statuses in (
+        ("a million ids", b'{"ids":[' + b"1," * 999_999 + b"1]}", (400,)),
+        ("3 million ids", b'{"ids":[' + b"12345," * 2_999_999 + b"1]}", (413, CLOSED)),
+        ("names of 1 MB", b'{"obj_ids":["' + b"x" * MEBIBYTE + b'"]}', (400,)),
+        ("names as one text", b'{"obj_ids":"' + b"x," * MEBIBYTE + b'"}', (400,)),
+        ("lists in lists", b'{"ids":' + b"[" * 10_000 + b"]" * 10_000 + b"}", (400,)),
+        ("numbers of 4,000 digits", b'{"ids":[' + b"9" * 4_000 + b"]}", (400,)),
+        ("ids that are objects", b'{"ids":[{"id":1}]}', (400,)),
+        ("100,000 unknown keys", b'{"ids":[1]' + b"".join(b',"k%d":1' % one for one in range(100_000)) + b"}", (400,)),
+        ("positions that are none", b'{"positions":[[1e308,1e308]],"radius":1}', (400,)),
+        ("a radius that is none", b'{"positions":[[1,1]],"radius":1e308}', (400,)),
+        (
+            "100,000 cones of the whole sky",
+            b'{"positions":[' + b"[1,1]," * 99_999 + b'[1,1]],"radius":180}',
+            (200, 400),
+        ),
+        ("a cursor of 1 MB", b'{"ids":[1],"cursor":"' + b"1" * MEBIBYTE + b'"}', (400,)),
+        ("50,000 columns", b'{"ids":[1],"columns":[' + b'"a",' * 49_999 + b'"a"]}', (400,)),
+        ("SQL in a name", b'{"format":"ndjson","obj_ids":["\'); DROP TABLE photometric_series; --"]}', (200,)),
+        ("half of a body", b'{"ids":[1', (400,)),
+    ):
+        yield Attack(
+            f"list: {name}", statuses, lambda place, b=body: place.asked(b"POST", f"{PATH}/export", kind, body=b)
+        )
+
+
 def cases():
     """Yield the attacks."""
-    for group in (_heads, _methods, _origins, _addresses, _ranges, _compressed):
+    for group in (_heads, _methods, _origins, _addresses, _ranges, _compressed, _lists):
         yield from group()
 
 

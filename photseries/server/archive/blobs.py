@@ -17,6 +17,7 @@ from photseries.errors import DamagedError, InDoubtError, PhotseriesError, Unava
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, frames, stored_file
+from photseries.hdf5.raw import RawTable
 from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -26,7 +27,16 @@ from photseries.server.settings import Config
 from photseries.server.storage.contract import Store
 from photseries.server.storage.keys import new_key
 
-__all__ = ["BlobWriter", "columns_of", "find_problem", "key_of", "read_blob", "read_range", "read_table"]
+__all__ = [
+    "BlobWriter",
+    "columns_of",
+    "find_problem",
+    "key_of",
+    "read_blob",
+    "read_range",
+    "read_raw",
+    "read_table",
+]
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +210,13 @@ def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:
 
 
 def read_table(store: Store, blob: Blob) -> Decoded:
-    """Return the table and the metadata in a blob.
+    """Return the table and the metadata in a blob; raises what :func:`read_raw` does."""
+    raw = read_raw(store, blob)
+    return Decoded(frames.build(raw), raw.metadata)
+
+
+def read_raw(store: Store, blob: Blob) -> RawTable:
+    """Return the columns of the table in a blob, and the metadata.
 
     Raises
     ------
@@ -208,7 +224,7 @@ def read_table(store: Store, blob: Blob) -> Decoded:
         When it is missing or altered.
     """
     try:
-        return stored_file.decode(read_blob(store, blob))
+        return stored_file.read(read_blob(store, blob))
     except UnreadableFileError as error:
         raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
 

@@ -1,37 +1,41 @@
 """Export many series as one file, made while it is sent: the memory needed does not grow with their number.
 
-A page of the catalogue and a few tables are in memory at a time, and no connection is held between pages. The export
-contains a series as it was when its page was read: the store keeps the bytes of changed and deleted series for the
-grace.
+A page of the catalogue and a block of tables are in memory at a time, and no connection is held between pages. The
+export contains a series as it was when its page was read: the store keeps the bytes of changed and deleted series for
+the grace.
 """
 
 from __future__ import annotations
 
 import tempfile
+import time
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
 
 import orjson
 
-from photseries.errors import InvalidError, NotFoundError, UnavailableError
-from photseries.formats.long import SHARED, Extent, Layout, Series, shared
+from photseries.errors import DamagedError, InvalidError, NotFoundError, UnavailableError
+from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, Layout, Series, blocks, shared
+from photseries.formats.long_arrow import Manifest, long_arrow
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
+from photseries.formats.long_ndjson import long_ndjson
 from photseries.formats.long_parquet import long_parquet
-from photseries.formats.registry import HDF5, Format
+from photseries.formats.registry import EXPORTS, HDF5, Format
+from photseries.formats.spool import Spool
 from photseries.formats.zipped import Zip
-from photseries.hdf5 import Decoded
-from photseries.lightcurve.barycentre import PLACE
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
-from photseries.lightcurve.cutting import cut, metadata_of_part
 from photseries.lightcurve.part import Part
-from photseries.parameters import MOST_PER_PAGE, Query
-from photseries.server.archive.blobs import read_table
-from photseries.server.archive.reader import SeriesReader
+from photseries.parameters import MOST_PER_PAGE, Asked, Query
+from photseries.server.archive.answers import Answer
+from photseries.server.archive.blobs import read_raw
+from photseries.server.archive.reader import SeriesReader, needs_place
+from photseries.server.catalogue import asked as lists
 from photseries.server.catalogue import finding
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -41,48 +45,77 @@ from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 from photseries.text import file_name
 
-__all__ = ["EVERY_COLUMN", "MANIFEST", "Exporter"]
+__all__ = ["EVERY_COLUMN", "FIELDS_OF_FILES", "MANIFEST", "Exporter"]
 
 #: In place of a column name: the columns of the light curve, and every column of numbers that all tables have.
 EVERY_COLUMN: Final = "*"
 
 #: The file in a zip that contains the fields of its series.
-MANIFEST: Final = "series.jsonl"
+FIELDS_OF_FILES: Final = "series.jsonl"
+
+#: The file in a zip, and the dataset in HDF5, that says what of a list was found.
+MANIFEST: Final = "manifest.json"
 
 #: How much of a file is read at a time [bytes].
 PIECE: Final = 2**20
 
+#: How long a thread works on series before it lets other requests have a turn [s].
+TURN: Final = 0.05
 
-def _layout(connection: Connection, principal: Principal, query: Query, part: Part) -> Layout:
-    """Return the columns of the long table of the series that match.
+#: The series to export, each with its place in a list.
+Found_ = Iterator[tuple[int | None, Found]]
+
+_LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
+
+
+def _layout(connection: Connection, principal: Principal, query: Query, part: Part, ids: list[int] | None) -> Layout:
+    """Return the columns of the long table of the series that match, or have these ids.
 
     Raises
     ------
     InvalidError
         When no series has a requested column.
     """
-    every: tuple[str, ...] = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
-    if part.columns is None:
-        return Layout(every, part.derive)
-    asked = tuple(name for name in part.columns if name not in SHARED)
-    if set(asked) <= set(every):
-        return Layout(asked, part.derive)
+    of_rows = replace(part, columns=None, derive=())
+    own = SHARED if ids is None else ASKED
+    fixed = (*SHARED, "asked")
+    measured = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
+    layout = Layout(measured, part.derive, of_rows, own)
+    if part.columns is not None:
+        asked = tuple(name for name in part.columns if name not in fixed)
+        if not set(asked) <= set(measured):
+            asked = _known_columns(connection, principal, query, asked, ids, measured)
+        layout = replace(layout, columns=asked)
+    # A column of the tables has a value in each row; it wins over what the rows of a series share.
+    return replace(layout, shared={name: kind for name, kind in own.items() if name not in layout.measured})
+
+
+def _known_columns(
+    connection: Connection,
+    principal: Principal,
+    query: Query,
+    asked: tuple[str, ...],
+    ids: list[int] | None,
+    measured: tuple[str, ...],
+) -> tuple[str, ...]:
+    """Return columns that tables have, or bins if these are measured; ``*`` stands for all."""
     known: Mapping[str, int] = {}
-    total = 1
-    if part.bin is None:
-        known, total = column_counts(connection, principal, query), finding.count(connection, principal, query)
-    every = (*every, *(name for name, number in known.items() if number == total and name not in SHARED))
+    total, tables = 1, "Tables of bins do not have"
+    if measured == MEASUREMENTS:
+        known = column_counts(connection, principal, query, ids)
+        total = finding.count(connection, principal, query) if ids is None else len(ids)
+        tables = "No table of a series that matches has"
+    every = (*measured, *(name for name, number in known.items() if number == total and name not in SHARED))
     missing = [name for name in asked if name not in (*every, EVERY_COLUMN) and name not in known]
     if missing and total:
-        tables = "No table of a series that matches has" if part.bin is None else "Tables of bins do not have"
         message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
     names = [one for name in asked for one in (every if name == EVERY_COLUMN else (name,))]
-    return Layout(tuple(dict.fromkeys(names)), part.derive)
+    return tuple(dict.fromkeys(names))
 
 
 class Exporter:
-    """Writes all series that match a query and are visible as one file.
+    """Writes many series as one file: all that match a query, or those of a list, as far as they are visible.
 
     Parameters
     ----------
@@ -111,7 +144,7 @@ class Exporter:
             Only its criteria count.
         form : Format
         part : Part
-            Only its columns, derived columns and bins count; for a zip only the bins.
+            Only its columns and derived columns count, and only for a long table.
 
         Raises
         ------
@@ -126,12 +159,60 @@ class Exporter:
         """
         form.require_package()
         with self._catalogue.reading() as connection:
-            layout = _layout(connection, principal, query, part)
-        export = _Export(self._store, self._reader, principal, query, layout, part, self._folder)
-        if form.name == "hdf5":
-            require_narrow(layout)
-            return export.hdf5()
-        return export.parquet() if form.name == "parquet" else export.zip()
+            layout = _layout(connection, principal, query, part, None)
+
+        def found(*, documents: bool) -> Found_:
+            """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
+            if documents:
+                by_id = replace(query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
+                yield from ((None, one) for one in self._reader.find_all(principal, by_id))
+                return
+            after = 0
+            while page := self._page(principal, query, after):
+                yield from ((None, one) for one in page)
+                after = page[-1].blob.series_id
+
+        return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(form)
+
+    def _page(self, principal: Principal, query: Query, after: int) -> list[Found]:
+        with self._catalogue.reading() as connection:
+            return lists.files_of(connection, principal, query, after, MOST_PER_PAGE)
+
+    def answer(self, principal: Principal, asked: Asked) -> Iterator[bytes]:
+        """Return a file of the series of a list, as :meth:`export` does, with a manifest at the end.
+
+        The manifest lists what is absent, not visible or damaged; none of it ends the answer.
+
+        Parameters
+        ----------
+        principal : Principal
+        asked : Asked
+
+        Raises
+        ------
+        NotInstalledError
+            When the service cannot write the format.
+        InvalidError
+            When no series has a requested column, HDF5 cannot hold that many, or too many series match.
+        UnavailableError
+            When a part is not available, or the disk has no room for temporary files.
+        """
+        form = EXPORTS[asked.format]
+        form.require_package()
+        with self._catalogue.reading() as connection:
+            answer = Answer(len(asked), lists.asked_pairs(connection, principal, asked), asked.after)
+            part = Part() if form.name == "zip" else asked.part
+            layout = _layout(connection, principal, asked.query, part, answer.ids)
+
+        def look_up(statement: Callable[..., dict[int, Found]], ids: Any) -> dict[int, Found]:
+            with self._catalogue.reading() as connection:
+                return statement(connection, principal, ids)
+
+        def found(*, documents: bool) -> Found_:
+            return answer.found(partial(look_up, lists.documents if documents else lists.files))
+
+        export = _Export(self._store, self._reader, principal, asked.part, layout, self._folder, found, answer)
+        return replace(export, files=asked.files).file(form)
 
 
 @dataclass(frozen=True)
@@ -141,101 +222,135 @@ class _Export:
     store: Store
     reader: SeriesReader
     principal: Principal
-    query: Query
-    layout: Layout
     part: Part
+    layout: Layout
     folder: Path
+    found: Callable[..., Found_]
+    answer: Answer | None = None
+    files: bool = True
     places: dict[int, Mapping[str, Any]] = field(default_factory=dict)
 
-    def _found(self) -> Iterator[Found]:
-        """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
-        return self.reader.find_all(
-            self.principal, replace(self.query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
-        )
+    def file(self, form: Format) -> Iterator[bytes]:
+        """Yield the file in a format."""
+        if form.name == "zip":
+            return self._zip()
+        if form.name != "hdf5":
+            return _LONG[form.name](blocks(self._tables(), self.layout), self.layout, self._manifest)
+        require_narrow(self.layout)
+        is_known = self.answer is None and self.layout.part == WHOLE
+        return self._hdf5() if is_known else self._spooled_hdf5()
 
-    def parquet(self) -> Iterator[bytes]:
-        """Yield a long table as Parquet."""
-        return long_parquet(self._tables(), self.layout)
+    @property
+    def _manifest(self) -> Manifest:
+        return None if self.answer is None else self.answer.manifest
 
-    def _tables(self) -> Iterator[Series]:
-        for found in self._found():
-            try:
-                found, decoded = self.reader.table(self.principal, found)
-            except NotFoundError:
-                continue
-            series = self._series(found.blob.series_id, decoded)
-            if series is not None:
-                yield series
-
-    def _series(self, series_id: int, decoded: Decoded) -> Series | None:
-        """Return what a long table has of a series, in bins if these are asked for; None when no bin has a point.
-
-        An instrument has the same place throughout: that of its first series.
-        """
-        asked = Part(derive=self.part.derive, bin=self.part.bin)
-        instrument = decoded.metadata["instrument_id"]
-        if instrument not in self.places:
-            placed = self.reader.placed(decoded.metadata, asked)
-            self.places[instrument] = {name: placed[name] for name in PLACE if name in placed}
-        metadata = {**decoded.metadata, **self.places[instrument]}
-        if self.part.bin is None:
-            return Series(series_id, decoded.frame, metadata)
-        bins = Part(bin=self.part.bin)
+    def _readable(self, found: Found, read: Callable[[Found], Any]) -> Any:
+        """Read from the file of a series; None when there is nothing to read and the export continues without it."""
         try:
-            return Series(series_id, cut(decoded.frame, bins, metadata), metadata_of_part(bins, metadata))
-        except InvalidError:
-            return None
+            return read(found)
+        except NotFoundError:
+            if self.answer is not None:
+                self.answer.lose(found.blob.series_id)
+        except DamagedError:
+            if self.answer is None:
+                raise
+            self.answer.damage(found.blob.series_id)
+        return None
 
-    def hdf5(self) -> Iterator[bytes]:
+    def _tables(self) -> Iterator[Series | None]:
+        begun = time.monotonic()
+        for place, found in self.found(documents=False):
+            read = self._readable(found, partial(self.reader.columns, self.principal))
+            if read is not None:
+                _, table = read
+                yield Series(found.blob.series_id, table, self._placed(table.metadata), place)
+            if time.monotonic() - begun > TURN:
+                yield None
+                begun = time.monotonic()
+
+    def _placed(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return metadata with the place of the instrument, which is looked up once, where that is needed."""
+        part = replace(self.layout.part, derive=self.layout.derive)
+        if not needs_place(part):
+            return metadata
+        instrument = metadata["instrument_id"]
+        if instrument not in self.places:
+            known = self.reader.placed(metadata, part)
+            self.places[instrument] = {name: known[name] for name in known.keys() - metadata.keys()}
+        return {**metadata, **self.places[instrument]}
+
+    def _hdf5(self) -> Iterator[bytes]:
         """Yield a long table as HDF5, whose beginning states the number of rows: so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
-            for number, found in enumerate(self._found(), 1):
-                rows = found.fields["num_exp"]
-                if self.part.bin is not None:
-                    series = self._series(found.blob.series_id, read_table(self.store, found.blob))
-                    if series is None:
-                        continue
-                    rows = len(series.frame)
-                    yield b""
-                extent.add(rows, shared(found.blob.series_id, found.fields))
+            for number, (_, found) in enumerate(self.found(documents=True), 1):
+                extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
                 listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
                 if number % MOST_PER_PAGE == 0:
                     yield b""
             listed.seek(0)
-            yield from long_hdf5(self._read_listed(listed), self.layout, extent)
+            yield from long_hdf5(blocks(self._read_listed(listed), self.layout), self.layout, extent)
 
     def _read_listed(self, listed: IO[bytes]) -> Iterator[Series]:
         for line in listed:
             blob = Blob(**orjson.loads(line))
-            series = self._series(blob.series_id, read_table(self.store, blob))
-            if series is not None:
-                yield series
+            table = read_raw(self.store, blob)
+            yield Series(blob.series_id, table, self._placed(table.metadata))
 
-    def zip(self) -> Iterator[bytes]:
-        """Yield a zip of the stored files, and of a file with the fields of their series."""
+    def _spooled_hdf5(self) -> Iterator[bytes]:
+        """Yield the same of a list, or of parts: which rows there are is known when all files have been read."""
+        with self._temporary_file() as file:
+            spool = Spool(file, self.layout)
+            for block in blocks(self._tables(), self.layout):
+                if block is not None:
+                    spool.add(block)
+                yield b""
+            texts = {} if self._manifest is None else {MANIFEST: self._manifest()}
+            yield from long_hdf5(spool.blocks(), self.layout, spool.extent, texts)
+
+    def _zip(self) -> Iterator[bytes]:
+        """Yield a zip of the stored files, or of parts of them, and of a file with the fields of their series."""
         with self._temporary_file() as directory, self._temporary_file() as fields:
-            made, length, crc = Zip(directory), 0, 0
-            for found in self._found():
-                try:
-                    found, content = self.reader.file(self.principal, found, Part(bin=self.part.bin))
-                except NotFoundError:
-                    continue
-                except InvalidError:
-                    continue  # no bin has a point
-                name = file_name(found.fields, f".{HDF5.extension}")
-                line = found.document + b"\n"
+            made, length, crc, sent = Zip(directory), 0, 0, set()
+            for place, found in self.found(documents=True):
+                is_sent = not self.files or found.blob.series_id in sent
+                line, content, name = self._one_file(found, place, is_sent=is_sent)
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)
-                size, checksum = found.blob.size, found.blob.crc
-                if self.part.bin is not None:
-                    size, checksum = len(content), zlib.crc32(content)
-                yield made.file(name, size, checksum) + content
-            yield made.file(MANIFEST, length, crc)
+                if content:
+                    sent.add(found.blob.series_id)
+                    yield made.file(name, len(content), zlib.crc32(content)) + content
+            yield made.file(FIELDS_OF_FILES, length, crc)
             fields.seek(0)
             while piece := fields.read(PIECE):
                 yield piece
+            if self.answer is not None:
+                manifest = self.answer.manifest()
+                yield made.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
             yield from made.end()
+
+    def _one_file(self, found: Found, place: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
+        """Return the line of fields of a series, its file and the file's name; no file where there is none."""
+        content, problem = b"", None
+        try:
+            read = None if is_sent else self._readable(found, self._read_file)
+        except InvalidError as error:
+            read, problem = None, error.message
+        if read is not None:
+            found, content = read
+        elif not is_sent and problem is None:
+            if self.answer is None or not self.answer.has(found.blob.series_id):
+                return b"", b"", ""
+            problem = "The file of this series is damaged."
+        if problem is not None and self.answer is None:
+            return b"", b"", ""  # no bin has a point
+        name = file_name(found.fields, f".{HDF5.extension}")
+        more: dict[str, Any] = {} if place is None else {"asked": place, "file": name}
+        more |= {} if problem is None else {"data_error": problem}
+        return orjson.dumps({**more, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
+
+    def _read_file(self, found: Found) -> tuple[Found, bytes]:
+        return self.reader.file(self.principal, found, self.part)
 
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
@@ -244,6 +359,4 @@ class _Export:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file
         except OSError as error:
-            raise UnavailableError(
-                "The disk of the service is full, so the export cannot store its list of series."
-            ) from error
+            raise UnavailableError("The disk of the service has no room for what an export has to note.") from error

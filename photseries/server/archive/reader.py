@@ -12,11 +12,12 @@ from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
 from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import Decoded
+from photseries.hdf5.raw import RawTable
 from photseries.lightcurve.barycentre import FRAMES
 from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
 from photseries.lightcurve.part import Part
 from photseries.parameters import SEPARATION, Cone, Query, Restriction
-from photseries.server.archive.blobs import read_blob, read_range, read_table
+from photseries.server.archive.blobs import read_blob, read_range, read_raw, read_table
 from photseries.server.archive.table_cache import CachedTable, TableCache
 from photseries.server.catalogue import finding, history, name_search, near, registries
 from photseries.server.catalogue.engine import Catalogue
@@ -26,7 +27,7 @@ from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
 
-__all__ = ["SeriesDocument", "SeriesReader", "not_found"]
+__all__ = ["SeriesDocument", "SeriesReader", "needs_place", "not_found"]
 
 T = TypeVar("T")
 
@@ -147,7 +148,7 @@ class SeriesReader:
 
     def placed(self, metadata: Mapping[str, Any], part: Part) -> Mapping[str, Any]:
         """Return metadata with the place of the instrument, where a part of the table needs it."""
-        if FRAMES.keys().isdisjoint(part.derive) and part.bin != "night":
+        if not needs_place(part):
             return metadata
 
         def place() -> Mapping[str, Any]:
@@ -243,6 +244,10 @@ class SeriesReader:
         """Return the table of a series with its light curve, for reading alone; raises what :meth:`document` does."""
         return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
+    def columns(self, principal: Principal, found: Found) -> tuple[Found, RawTable]:
+        """Return what :meth:`table` does, the table as plain arrays."""
+        return self._read(principal, found, lambda seen: read_raw(self._store, seen.blob))
+
     def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
         """Read from the file of a series; read again if a change replaced the file and a sweep removed it meanwhile."""
         try:
@@ -277,6 +282,11 @@ class SeriesReader:
         metadata = self.placed(found.fields, part)
         frame = stored.frame if part.is_whole else cut(stored.frame, part, metadata)
         return form.write(frame, file_metadata(metadata_of_part(part, with_defaults(stored.metadata))))
+
+
+def needs_place(part: Part) -> bool:
+    """Return whether a part of a table depends on where the instrument is."""
+    return not FRAMES.keys().isdisjoint(part.derive) or part.bin == "night"
 
 
 def not_found(series_id: int) -> NotFoundError:

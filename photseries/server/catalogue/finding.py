@@ -34,7 +34,7 @@ from photseries.server.catalogue.models import SERIES, OwnerUsage, Series
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["Found", "Page"]
+__all__ = ["DESCRIBED", "Found", "Page"]
 
 NOTHING: Mapping[str, Any] = {}
 
@@ -194,7 +194,7 @@ def taken_by(connection: Connection, principal: Principal, values: Mapping[str, 
 def shown(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Select[Any]:
     """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
     document, seeing = _WHOLE if query.features else _LISTED, _seeing(principal)
-    return select(*_DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
+    return select(*DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
 
 
 def _seeing(principal: Principal) -> dict[str, Any]:
@@ -225,5 +225,6 @@ def _fields_of(document: str) -> dict[str, Any]:
     return fields
 
 
-_DESCRIBED = [SERIES[name] for name in ("id", "revision", "statistics_version", *BLOB)]
-_ONE = CompiledStatement(select(*_DESCRIBED, _WHOLE).where(SERIES.id == bindparam("series_id"), VISIBLE))
+#: The columns that describe a series and its file.
+DESCRIBED = [SERIES[name] for name in ("id", "revision", "statistics_version", *BLOB)]
+_ONE = CompiledStatement(select(*DESCRIBED, _WHOLE).where(SERIES.id == bindparam("series_id"), VISIBLE))

@@ -7,6 +7,7 @@ pair costs some nanoseconds. So the cost follows the number of matches, however 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,14 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary
 from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cursor, Positions, Query
+from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.finding import Found, Page, arcsec, found_of, shown
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["find_near"]
+__all__ = ["find_near", "pairs_around"]
 
 #: The positions that are looked at first when no total is asked for; each time it does not suffice, twice as many.
 FIRST_POSITIONS = 250
@@ -88,6 +90,23 @@ def find_near(
         position, squared_chord, series_id = here[query.per_page - 1]
         cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
     return Page(found, cursor), total if query.include_total else None
+
+
+def pairs_around(
+    connection: Connection, principal: Principal, query: Query, positions: Positions
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Yield positions, some at a time, and the ids of the series that match and lie in their cones.
+
+    Raises
+    ------
+    InvalidError
+        When the cones hold too many series.
+    """
+    for first in range(0, len(positions.ra), MOST_POSITIONS):
+        ra, dec = (values[first : first + MOST_POSITIONS] for values in (positions.ra, positions.dec))
+        here = Positions(ra, dec, positions.radius)
+        for pairs in _all_pairs(connection, principal, replace(query, include_total=True), here, 0):
+            yield pairs.position + first, pairs.id
 
 
 def _shown(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, case, func, literal, select, true, tuple_
+from sqlalchemy import ARRAY, BigInteger, Connection, case, func, literal, select, true, tuple_
 
 from photseries.lightcurve import sky
 from photseries.parameters import Query
@@ -130,17 +130,22 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     return found
 
 
-def column_counts(connection: Connection, principal: Principal, query: Query) -> Mapping[str, int]:
+def column_counts(
+    connection: Connection, principal: Principal, query: Query, ids: Sequence[int] | None = None
+) -> Mapping[str, int]:
     """Count the visible series that match a query and have a column of numbers, for each name of a column.
+
+    With ``ids`` only these are counted.
 
     The names are in about the order that they have in the tables.
     """
     query, _ = resolve_names(connection, query)
+    among = () if ids is None else (SERIES.id == func.any(literal(list(ids), ARRAY(BigInteger))),)
     named = func.json_object_keys(SERIES.medians).table_valued("name", with_ordinality="place").render_derived()
     counted = (
         select(named.c.name, func.count().label("number"))
         .select_from(Series.__table__.join(named, true()))
-        .where(*matching(principal, query))
+        .where(*matching(principal, query), *among)
         .group_by(named.c.name)
         .order_by(func.avg(named.c.place), named.c.name)
     )

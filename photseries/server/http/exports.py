@@ -1,8 +1,9 @@
-"""Every series that matches, as one file that is made while it is sent."""
+"""Many series as one file that is made while it is sent: every one that matches, or those of a list."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from photseries import parameters
@@ -23,11 +24,20 @@ _SHAPING: tuple[Parameter, ...] = (
 EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMED_UP)
 
 
-class ExportHandler(BaseHandler):
-    """Every series that matches."""
+#: How long the body of an export may be [bytes]: a list of 100,000 entries.
+MOST_LISTED = 16 * 1024 * 1024
 
-    needs: ClassVar = {"GET": ANY}
+
+class ExportHandler(BaseHandler):
+    """Every series that matches, and those of a list."""
+
+    needs: ClassVar = {"GET": ANY, "POST": ANY}
     public: ClassVar[bool] = True
+
+    @property
+    def longest_body(self) -> int:
+        """How long a body may be [bytes]."""
+        return min(self.services.config.server.max_body, MOST_LISTED)
 
     @Contract(
         query=EXPORT,
@@ -36,7 +46,26 @@ class ExportHandler(BaseHandler):
     )
     async def get(self) -> None:
         """Return every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
-        form, pieces = await self.run(self._asked)
+        await self._export(self._asked)
+
+    @Contract(
+        body="Export",
+        gives=Raw(tuple(one.media_type for one in EXPORTS.values())),
+        fails=(NotInstalledError, BusyError),
+    )
+    async def post(self) -> None:
+        """Return the series with some ids, names or hashes, or around some positions, as one file with a manifest."""
+        body = functools.cache(self.json_body)  # the body is read once, though the function may be called again
+
+        def asked() -> tuple[Format, Iterator[bytes]]:
+            wanted = parameters.parse_asked(body(), tuple(EXPORTS))
+            self.weigh()
+            return EXPORTS[wanted.format], self.services.exporter.answer(self.principal, wanted)
+
+        await self._export(asked)
+
+    async def _export(self, asked: Callable[[], tuple[Format, Iterator[bytes]]]) -> None:
+        form, pieces = await self.run(asked)
         if self.shared.exports.locked():
             raise UnavailableError("Too many exports are running. Try again later.")
         async with self.shared.exports:

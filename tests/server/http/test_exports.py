@@ -194,9 +194,9 @@ def test_criteria_restrict(admin, world, stored):
         ({"ra": 1}, "dec"),
     ):
         assert name in check_error(admin.get(URL, params=params), 400)["data"]["fields"]
-    for verb in ("POST", "PUT", "DELETE"):
+    for verb in ("PATCH", "PUT", "DELETE"):
         assert admin.request(verb, URL).status_code == 405
-        assert admin.request(verb, URL).headers["Allow"] == "GET, HEAD, OPTIONS"
+        assert admin.request(verb, URL).headers["Allow"] == "GET, POST, HEAD, OPTIONS"
 
 
 def test_nothing_that_matches_is_a_file_without_rows(admin, stored, tmp_path):
@@ -275,23 +275,26 @@ def last(admin, world, directory, many):
 
 MANY = {"minNumExposures": 60_000}
 
+#: As many formats as one user has places for heavy requests.
+AT_ONCE = [name for name in EXPORTS if name != "ndjson"]
+
 
 def test_a_file_that_is_gone_breaks_the_connection(service, admin, last):
     ids, file = last
-    clients = {form: SlowClient(service, format=form, **MANY) for form in EXPORTS}
+    clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
     file.rename(file.with_suffix(".away"))
     for client in clients.values():
         with pytest.raises(http.client.IncompleteRead):
             client.rest()
     file.with_suffix(".away").rename(file)
-    assert service.log.read_text().count(f"series {ids[-1]} is missing from the store") == len(EXPORTS)
+    assert service.log.read_text().count(f"series {ids[-1]} is missing from the store") == len(AT_ONCE)
     assert "photseries_in_flight 1.0" in admin.get("/metrics").text
 
 
 def test_what_is_changed_or_deleted_meanwhile_comes_as_it_was(service, admin, last):
     ids, _ = last
-    before = {form: admin.get(URL, params={"format": form, **MANY}).content for form in EXPORTS}
-    clients = {form: SlowClient(service, format=form, **MANY) for form in EXPORTS}
+    before = {form: admin.get(URL, params={"format": form, **MANY}).content for form in AT_ONCE}
+    clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
     assert admin.patch(f"{PATH}/{ids[-2]}", json={"data": columns(3)}).status_code == 200
     assert admin.delete(f"{PATH}/{ids[-1]}").status_code == 200
     for form, client in clients.items():
@@ -300,9 +303,9 @@ def test_what_is_changed_or_deleted_meanwhile_comes_as_it_was(service, admin, la
 
 def test_what_is_deleted_and_gone_is_left_out_where_that_can_be(service, admin, last):
     ids, file = last
-    clients = {form: SlowClient(service, format=form, **MANY) for form in EXPORTS}
+    clients = {form: SlowClient(service, format=form, **MANY) for form in AT_ONCE}
     metrics = admin.get("/metrics").text
-    assert "photseries_in_flight 4.0" in metrics
+    assert "photseries_in_flight 5.0" in metrics
     for idle in ("database_connections_in_use", "threads_waiting"):
         assert f"photseries_{idle} 0.0" in metrics, "a slow client holds neither"
     assert admin.delete(f"{PATH}/{ids[-1]}").status_code == 200
@@ -313,6 +316,8 @@ def test_what_is_deleted_and_gone_is_left_out_where_that_can_be(service, admin, 
         assert len(archive.read("series.jsonl").splitlines()) == len(archive.namelist()) - 1
     found, _ = from_parquet(clients["parquet"].rest())
     assert found["series_id"].drop_duplicates().tolist()[-1] == ids[0]
+    streamed = pyarrow.ipc.open_stream(clients["arrow"].rest()).read_all()
+    assert streamed["series_id"].to_pylist() == found["series_id"].tolist()
     with pytest.raises(http.client.IncompleteRead):
         clients["hdf5"].rest()
 

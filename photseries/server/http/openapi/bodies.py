@@ -10,8 +10,9 @@ from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema
 
 from photseries.fields import FIELDS
+from photseries.formats.registry import EXPORTS
 from photseries.hdf5.limits import Limits
-from photseries.parameters import CONTROLS, CRITERIA
+from photseries.parameters import CONTROLS, CRITERIA, LISTS, MOST_ASKED, POSITIONS, SUMMED_UP, asked_parameters
 from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.accounts import KINDS
 from photseries.server.http.openapi import examples
@@ -123,6 +124,7 @@ def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
         },
     )
     yield "Query", {**closed, **_query()}
+    yield "Export", {**closed, **_export()}
 
 
 def _query() -> dict[str, Any]:
@@ -138,6 +140,24 @@ def _query() -> dict[str, Any]:
         "description": "The parameters of lists, and positions.",
         "properties": {**parameters, "positions": positions},
         "example": {"filter": ["bessellr", "bessellb"], "radius": 0.01, "positions": [[75.4317, -69.171]]},
+    }
+
+
+def _export() -> dict[str, Any]:
+    shaping = (*SUMMED_UP, *asked_parameters(tuple(EXPORTS)))
+    members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
+    size = {"type": "array", "minItems": 1, "maxItems": MOST_ASKED}
+    lists: dict[str, Any] = {
+        name: {**size, "items": known.schema, "description": f"Series whose {known.field} is one of these."}
+        for name, known in LISTS.items()
+    }
+    around = "Series around these centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not."
+    lists[POSITIONS] = {**size, "items": _CONE, "description": around}
+    return {
+        "description": "One list, criteria, the format, and the columns and rows of each series.",
+        "properties": {**lists, **members},
+        "oneOf": [{"required": [name]} for name in lists],
+        "example": {"obj_ids": ["MACHO 1.3444.614"], "format": "ndjson", "columns": ["mjd", "flux"]},
     }
 
 

@@ -1,0 +1,298 @@
+"""Answers to lists: the series with some ids, names or hashes, or around some positions, and what of these is missing.
+
+A list is asked for in portions. The answer to each is a zip of files that is written to disk as it comes, and checked
+against its manifest; a portion that breaks off is asked for again. So the memory needed is that of the metadata.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import tempfile
+import threading
+import time
+import weakref
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, Any, Final, overload
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from photseries.client.downloads import require_hash
+from photseries.client.finding import SERIES, framed, pairs_of
+from photseries.client.parts import OF_PART
+from photseries.client.payload import message
+from photseries.client.series import Series
+from photseries.client.transport import Transport
+from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
+from photseries.parameters import LISTS, POSITIONS
+
+__all__ = ["ListReader", "SeriesList", "Wanted", "long_frame", "require_found"]
+
+#: The entries that are asked for at once.
+PORTION: Final = 1000
+
+#: How often a portion that breaks off is asked for, and the pause between [s].
+ATTEMPTS: Final = 4
+PAUSE: Final = 0.5
+
+#: The entries that an error names.
+_SHOWN: Final = 3
+
+
+class Wanted:
+    """A list, and what is wanted of the series in it.
+
+    Parameters
+    ----------
+    lists : mapping
+        By the names of the lists; one is not None.
+    more : mapping
+        Criteria, and the parameters of a part of each table; for positions the radius.
+
+    Raises
+    ------
+    InvalidError
+        When there is not exactly one list.
+    """
+
+    def __init__(self, lists: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+        given = {name: entries for name, entries in lists.items() if entries is not None}
+        if len(given) != 1:
+            raise InvalidError(f"Give one of {', '.join((*LISTS, POSITIONS))}; {len(given)} are given.")
+        ((self.by, entries),) = given.items()
+        self.entries: list[Any] = pairs_of(entries) if self.by == POSITIONS else _plain(entries)
+        self.more = more
+
+    def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield portions of the list as bodies of requests, each with the place of its first entry."""
+        for first in range(0, len(self.entries), size):
+            yield first, {**self.more, self.by: self.entries[first : first + size]}
+
+
+def _plain(entries: Any) -> list[Any]:
+    if isinstance(entries, str):
+        raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
+    return [one.item() if isinstance(one, np.generic) else one for one in entries]
+
+
+class SeriesList(Sequence[Series]):
+    """The series that answer a list, in its order; their tables are on disk until they are asked for.
+
+    Attributes
+    ----------
+    asked : list
+        The entries of the list.
+    places : list of int
+        For each series the place of the entry that it answers; a series that answers several is there several times.
+    missing : list
+        The entries that no visible series answers.
+    damaged : list of int
+        The ids of series whose file in the archive is damaged; these are not in the list.
+    """
+
+    def __init__(self, asked: list[Any]) -> None:
+        self.asked = asked
+        self.places: list[int] = []
+        self.missing: list[Any] = []
+        self.damaged: list[int] = []
+        self._series: list[Series] = []
+
+    def add(self, place: int, series: Series) -> None:
+        """Add a series that answers the entry at a place."""
+        self.places.append(place)
+        self._series.append(series)
+
+    def __len__(self) -> int:
+        return len(self._series)
+
+    @overload
+    def __getitem__(self, place: int) -> Series: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Series]: ...
+    def __getitem__(self, place: int | slice) -> Series | list[Series]:
+        return self._series[place]
+
+    def __repr__(self) -> str:
+        counts = f"{len(self)} of {len(self.asked)} entries, {len(self.missing)} missing, {len(self.damaged)} damaged"
+        return f"<SeriesList: {counts}>"
+
+    @property
+    def series(self) -> list[Series]:
+        """The series."""
+        return list(self._series)
+
+    @property
+    def frames(self) -> dict[int, pd.DataFrame]:
+        """The tables by the ids of the series; those without a row in the part that was asked for are left out."""
+        return {series.id: frame for _, series, frame in _framed(zip(self.places, self._series, strict=True))}
+
+    @property
+    def metadata(self) -> pd.DataFrame:
+        """The fields of all series, statistics and features included, a row for each."""
+        return framed({"asked": place, **one.metadata} for place, one in zip(self.places, self._series, strict=True))
+
+    def of(self, entry: Any) -> list[Series]:
+        """Return the series that answer an entry of the list."""
+        pairs = zip(self.places, self._series, strict=True)
+        return [series for place, series in pairs if self.asked[place] == entry]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return all tables under each other; ``asked`` is the place in the list."""
+        return long_frame(zip(self.places, self._series, strict=True))
+
+
+def long_frame(series: Any) -> pd.DataFrame:
+    """Put the tables of series under each other, each row with its place, the id, obj_id and filter of its series.
+
+    Parameters
+    ----------
+    series : iterable of tuple
+        Place and series.
+    """
+    parts = []
+    for place, one, frame in _framed(series):
+        own = {"asked": place, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
+        rest = frame[[name for name in frame if name not in own]]
+        rest = rest.reset_index(drop=True)
+        parts.append(pd.concat([pd.DataFrame(own, index=rest.index), rest], axis=1))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["asked", "series_id"])
+
+
+def _framed(series: Any) -> Iterator[tuple[int, Series, pd.DataFrame]]:
+    for place, one in series:
+        try:
+            yield place, one, one.data
+        except InvalidError:  # it has no row in the part
+            continue
+
+
+class ListReader:
+    """Gets the series of lists.
+
+    Parameters
+    ----------
+    transport : Transport
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def get(self, wanted: Wanted, *, files: bool = True) -> SeriesList:
+        """Get the series of a list; without files their metadata alone.
+
+        Raises
+        ------
+        UnreachableError
+            When an answer broke off several times.
+        AlteredError
+            When an answer is not what its manifest says.
+        """
+        found = SeriesList(wanted.entries)
+        for first, body in wanted.portions():
+            answer = _Answer()
+            self._download({**body, "format": "zip", "files": files}, answer.file)
+            _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
+        return found
+
+    def _download(self, body: Mapping[str, Any], file: IO[bytes]) -> None:
+        for attempt in range(ATTEMPTS):
+            try:
+                self._transport.stream(f"{SERIES}/export", message(None, body), file)
+            except UnreachableError:
+                if attempt == ATTEMPTS - 1 or not file.tell():
+                    raise
+            else:
+                return
+            time.sleep(PAUSE * 2**attempt)
+            file.seek(0)
+            file.truncate()
+
+
+def require_found(found: SeriesList) -> None:
+    """Refuse an answer that is not complete.
+
+    Raises
+    ------
+    NotFoundError, DamagedError
+    """
+    if found.missing:
+        shown = ", ".join(f"{one!r:.60}" for one in found.missing[:_SHOWN])
+        count = f"{len(found.missing)} of {len(found.asked)}"
+        raise NotFoundError(f"{count} entries of the list are absent or not visible: {shown} ...".removesuffix(" ..."))
+    if found.damaged:
+        shown = ", ".join(map(str, found.damaged[:_SHOWN]))
+        raise DamagedError(f"The files of {len(found.damaged)} series are damaged in the archive: {shown}.")
+
+
+class _Answer:
+    """An answer on disk, which is closed when no series needs it any more."""
+
+    def __init__(self) -> None:
+        self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  see above
+        self._lock = threading.Lock()
+        weakref.finalize(self, self.file.close)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Return a file in the zip, whose place is that of the zip's directory."""
+        with self._lock:
+            self.file.seek(offset)
+            head = self.file.read(_LOCAL)
+            lengths = (int.from_bytes(head[part], "little") for part in (_NAME, _EXTRA))
+            self.file.seek(offset + _LOCAL + sum(lengths))
+            return self.file.read(size)
+
+
+def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
+    """Add the series of an answer, which is checked against its manifest."""
+    try:
+        with zipfile.ZipFile(answer.file) as archive:
+            manifest = orjson.loads(archive.read("manifest.json"))
+            lines = archive.read("series.jsonl").splitlines()
+            spans = {one.filename: (one.header_offset, one.file_size) for one in archive.infolist()}
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise AlteredError("The answer to the list is incomplete or damaged: ask again.") from error
+    pairs: set[tuple[int, int]] = set()
+    kept: dict[int, Series] = {}
+    for line in lines:
+        fields = orjson.loads(line)
+        place, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
+        pairs.add((place, fields["id"]))
+        if fields["id"] in manifest["damaged"]:
+            continue
+        span = spans.get(file)
+        if span is None and files and problem is None:
+            raise _incomplete(f"the file of series {fields['id']} is not in it")
+        fetch = functools.partial(_fetch, answer, fields, span, problem, is_whole)
+        found.add(first + place, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
+    expected = {(int(place), one) for place, ids in manifest["found"].items() for one in ids}
+    if pairs != expected:
+        raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")
+    found.missing += [found.asked[first + place] for place in manifest["absent"]]
+    found.damaged += manifest["damaged"]
+
+
+def _incomplete(what: str) -> AlteredError:
+    return AlteredError(f"The answer to the list is incomplete: {what}. Ask again.")
+
+
+#: A file in a zip: the length of the fixed part of what stands before it, and where the lengths of the rest are.
+_LOCAL, _NAME, _EXTRA = 30, slice(26, 28), slice(28, 30)
+
+
+def _fetch(
+    answer: _Answer,
+    fields: dict[str, Any],
+    span: tuple[int, int] | None,
+    problem: str | None,
+    is_whole: bool,
+) -> tuple[dict[str, Any], bytes]:
+    """Read the file of a series from the zip on disk."""
+    if span is None:
+        raise InvalidError(problem or "The file of this series was not asked for.")
+    blob = answer.read(*span)
+    if is_whole:
+        require_hash(hashlib.md5(blob, usedforsecurity=False).hexdigest(), fields.get("hash"))
+    return fields, blob

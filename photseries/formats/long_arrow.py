@@ -1,0 +1,110 @@
+"""The long table as a stream of Arrow, sent while it is written; pyarrow is imported when somebody asks for it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from photseries.formats.long import GROUP, Block, Layout
+
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["MANIFEST_KEY", "Manifest", "Sink", "batch_of", "long_arrow", "schema_of"]
+
+#: What the manifest is called in the metadata of a file.
+MANIFEST_KEY: Final = "photseries.manifest"
+
+#: Returns the manifest, JSON, when all rows were written; None where there is none.
+Manifest = Callable[[], bytes] | None
+
+
+class Sink(io.RawIOBase):
+    """A file that is only written to, in order; what was written is taken away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: list[bytes] = []
+        self._length = 0
+
+    def writable(self) -> bool:
+        """Return that it is; part of what a file is."""
+        return True
+
+    def tell(self) -> int:
+        """Return the length of all that was written."""
+        return self._length
+
+    def write(self, data: Any) -> int:
+        """Keep some bytes."""
+        self._written.append(bytes(data))
+        self._length += len(self._written[-1])
+        return len(self._written[-1])
+
+    def take(self) -> bytes:
+        """Return what was written since the last time."""
+        content = b"".join(self._written)
+        self._written.clear()
+        return content
+
+
+def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+    """Write a long table as a stream of Arrow's IPC format.
+
+    The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
+    takes for a failure.
+
+    Parameters
+    ----------
+    found : iterable of Block or None
+    layout : Layout
+    manifest : callable, optional
+    """
+    import pyarrow
+
+    schema, sink = schema_of(layout), Sink()
+    with pyarrow.ipc.new_stream(sink, schema) as writer:
+        yield sink.take()
+        for block in found:
+            for part in () if block is None else block.parts(GROUP):
+                writer.write_batch(batch_of(part, layout, schema))
+                yield sink.take()
+            if block is None:
+                yield b""
+        if manifest is not None:
+            last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], one.type) for one in schema], schema=schema)
+            writer.write_batch(last, custom_metadata={MANIFEST_KEY: manifest()})
+    yield sink.take()
+
+
+def schema_of(layout: Layout) -> pyarrow.Schema:
+    """Return the schema of a long table."""
+    import pyarrow
+
+    kinds = {int: pyarrow.int64(), float: pyarrow.float64(), str: pyarrow.string()}
+    fields = [pyarrow.field(name, kinds[kind]) for name, kind in layout.shared.items()]
+    fields += [
+        pyarrow.field(name, pyarrow.float64(), metadata=None if unit is None else {"unit": unit})
+        for name, unit in layout.units().items()
+    ]
+    return pyarrow.schema(fields)
+
+
+def batch_of(block: Block, layout: Layout, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+    """Return a block as a batch."""
+    import pyarrow
+
+    which = pyarrow.array(np.repeat(np.arange(len(block.counts), dtype=np.int32), block.counts))
+
+    def column(name: str) -> pyarrow.Array:
+        values = [same[name] for same in block.series]
+        kind = schema.field(name).type
+        if len(set(values)) == 1:  # much faster, and so it is of most columns
+            return pyarrow.repeat(pyarrow.scalar(values[0], kind), len(block))
+        return pyarrow.array(values, kind).take(which)
+
+    arrays = [*map(column, layout.shared), *map(pyarrow.array, block.values.values())]
+    return pyarrow.record_batch(arrays, schema=schema)

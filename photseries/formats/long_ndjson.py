@@ -1,0 +1,51 @@
+"""The long table as lines of JSON, one a row, sent while it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import numpy as np
+import orjson
+
+from photseries.formats.long import Block, Layout
+from photseries.formats.long_arrow import Manifest
+
+__all__ = ["long_ndjson"]
+
+#: Rows that are written together at most.
+ROWS: Final = 4096
+
+
+def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+    """Write a long table as lines of JSON; what is not finite is null.
+
+    The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
+
+    Parameters
+    ----------
+    found : iterable of Block or None
+    layout : Layout
+    manifest : callable, optional
+    """
+    for block in found:
+        for part in () if block is None else block.parts(ROWS):
+            yield _lines(part, layout)
+        if block is None:
+            yield b""
+    if manifest is not None:
+        yield b'{"manifest":%b}\n' % manifest()
+
+
+def _lines(block: Block, layout: Layout) -> bytes:
+    """Write rows; what those of one series share is written once."""
+    columns = np.array([*block.values.values()]).T.tolist()
+    lines: list[bytes] = []
+    start = 0
+    for same, count in zip(block.series, block.counts.tolist(), strict=True):
+        head = orjson.dumps({name: same[name] for name in layout.shared})[:-1] + b","
+        for row in columns[start : start + count]:
+            rest = orjson.dumps(dict(zip(block.values, row, strict=True)), option=orjson.OPT_APPEND_NEWLINE)
+            lines += (head, rest[1:])
+        start += count
+    return b"".join(lines)

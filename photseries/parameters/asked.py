@@ -1,0 +1,180 @@
+"""Exports of a list: the series with some ids, names or hashes, or around some positions."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from photseries.errors import InvalidError
+from photseries.lightcurve.part import Part
+from photseries.parameters.kinds import FLAG, TEXT, choice
+from photseries.parameters.one import PART, part_of
+from photseries.parameters.query import Query, cone_of, positions_of, read, restrictions_of, texts_of
+from photseries.parameters.table import SUMMED_UP, Parameter
+
+__all__ = ["LISTS", "MOST_ASKED", "POSITIONS", "Asked", "asked_parameters", "parse_asked"]
+
+#: The most entries of a list.
+MOST_ASKED: Final = 100_000
+
+_LARGEST_ID: Final = 2**63 - 1
+
+#: The list that is answered by positions, where the others are answered by a field.
+POSITIONS: Final = "positions"
+
+_CURSOR: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,19})")
+
+
+def _id(value: Any) -> int:
+    if type(value) is not int or not abs(value) <= _LARGEST_ID:
+        raise ValueError
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError  # noqa: TRY004  as of texts that are no such value
+    text: str = TEXT.read(value)
+    return text
+
+
+def _text_or_number(value: Any) -> str:
+    return _text(str(value) if type(value) is int else value)
+
+
+@dataclass(frozen=True)
+class _List:
+    """A kind of list: the field that its entries equal, what they are called, how one is read, and its JSON schema."""
+
+    field: str
+    name: str
+    read: Callable[[Any], Any]
+    schema: Mapping[str, Any]
+
+
+_STRING: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
+
+#: The lists by which series are asked for, beside positions.
+LISTS: Final[Mapping[str, _List]] = {
+    "ids": _List("id", "a whole number", _id, {"type": "integer"}),
+    "obj_ids": _List("obj_id", "a text", _text, _STRING),
+    "series_obj_ids": _List(
+        "series_obj_id", "a text or a whole number", _text_or_number, {"anyOf": [_STRING, {"type": "integer"}]}
+    ),
+    "hashes": _List("hash", "a text", _text, _STRING),
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an export of a list asks for.
+
+    Parameters
+    ----------
+    by : str
+        One of :data:`LISTS`, or positions.
+    values : tuple
+        The entries of the list; positions are those of the query.
+    query : Query
+        The criteria, and the positions.
+    format : str
+    part : Part
+    after : tuple of int, optional
+        The place in the list and the id of the series after which to continue.
+    files : bool
+        Whether a zip contains the files.
+    """
+
+    by: str
+    values: tuple[Any, ...]
+    query: Query
+    format: str
+    part: Part
+    after: tuple[int, int] | None = None
+    files: bool = True
+
+    def __len__(self) -> int:
+        return len(self.values) if self.query.positions is None else len(self.query.positions.ra)
+
+
+def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
+    """Return the parameters that shape an export of a list."""
+    cursor = Parameter(
+        name="cursor",
+        kind=TEXT,
+        sentence="Continue an answer that broke off: `asked` and `series_id` of the last series that came "
+        "complete, with a point between, as in 17.4711. The manifest is of the whole list.",
+    )
+    files = Parameter(
+        name="files",
+        kind=FLAG,
+        default=True,
+        sentence="With format=zip: whether the files come, or series.jsonl and manifest.json alone.",
+    )
+    form = Parameter(name="format", kind=choice(*formats), default=formats[0], sentence="The format of the answer.")
+    return (form, *PART, files, cursor)
+
+
+def parse_asked(body: Mapping[str, Any], formats: Sequence[str]) -> Asked:
+    """Read the body of an export of a list.
+
+    Parameters
+    ----------
+    body : mapping
+        A JSON object.
+    formats : sequence of str
+        The default first.
+
+    Raises
+    ------
+    InvalidError
+        Naming every unknown or malformed member; or the list, when there is not exactly one, or it is too long.
+    """
+    rest = dict(body)
+    given = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
+    if len(given) != 1:
+        names = ", ".join((*LISTS, POSITIONS))
+        raise _invalid(next(iter(given), "ids"), f"Give one of {names} (with radius); {len(given)} are given.")
+    ((by, entries),) = given.items()
+    if not isinstance(entries, list) or not 0 < len(entries) <= MOST_ASKED:
+        raise _invalid(by, f"{by} must be a list of 1 to {MOST_ASKED:,} entries.")
+    values = read(texts_of(rest), (*SUMMED_UP, *asked_parameters(formats)))
+    positions = positions_of(entries, values, MOST_ASKED) if by == POSITIONS else None
+    return Asked(
+        by,
+        () if by == POSITIONS else tuple(_read(by, entries)),
+        Query(
+            restrictions=tuple(restrictions_of(values)),
+            cone=cone_of(values) if positions is None else None,
+            positions=positions,
+        ),
+        values["format"],
+        part_of(values),
+        _after(values.get("cursor")),
+        values["files"],
+    )
+
+
+def _read(by: str, entries: Sequence[Any]) -> list[Any]:
+    found = []
+    for index, entry in enumerate(entries):
+        try:
+            found.append(LISTS[by].read(entry))
+        except ValueError:
+            raise _invalid(by, f"{by}[{index}] is {entry!r:.60}; it must be {LISTS[by].name}.") from None
+    return found
+
+
+def _after(cursor: str | None) -> tuple[int, int] | None:
+    if cursor is None:
+        return None
+    found = _CURSOR.fullmatch(cursor)
+    if found is None or int(found[2]) > _LARGEST_ID:
+        raise _invalid("cursor", "cursor must be the asked and the series_id of a row, with a point between: 17.4711.")
+    return int(found[1]), int(found[2])
+
+
+def _invalid(name: str, message: str) -> InvalidError:
+    return InvalidError(message, fields={name: [message]})

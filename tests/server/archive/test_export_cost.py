@@ -1,0 +1,77 @@
+"""What each further series costs an export: calls of Python and statements, which tell more than time would."""
+
+import sys
+
+import pytest
+from sqlalchemy import event
+
+from photseries.formats import EXPORTS
+from photseries.lightcurve.part import Part
+from photseries.parameters import Query, parse_asked
+from tests.support import columns
+
+BODY = {
+    "obj_id": "star", "instrument_id": 7, "series_name": "night", "ra": 1, "dec": 2, "exp_time": 1, "filter": "ztfg",
+}  # fmt: skip
+FEW, MANY = 10, 50
+
+#: Calls of functions of Python for a series. Measured: 102, of a list or of all.
+MOST_CALLS = 130
+
+
+@pytest.fixture
+def ids(services, principal):
+    data = columns(30)
+    return [
+        services.archive.create(principal, {**BODY, "series_obj_id": str(number), "data": data}).id
+        for number in range(MANY)
+    ]
+
+
+def cost(services, act):
+    """The calls of Python and the statements of something."""
+    calls, statements = 0, []
+
+    def profile(_frame, kind, _argument):
+        nonlocal calls
+        calls += kind == "call"
+
+    def note(_connection, _cursor, statement, *_):
+        statements.append(statement)
+
+    engine = services.catalogue.engine
+    event.listen(engine, "before_cursor_execute", note)
+    sys.setprofile(profile)
+    try:
+        size = sum(map(len, act()))
+    finally:
+        sys.setprofile(None)
+        event.remove(engine, "before_cursor_execute", note)
+    assert size
+    return calls, len(statements)
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_a_list(services, principal, ids, form):
+    def export(number):
+        asked = parse_asked({"ids": ids[:number], "format": form}, tuple(EXPORTS))
+        return lambda: services.exporter.answer(principal, asked)
+
+    cost(services, export(MANY))  # learns the kind of file, and compiles the statements
+    few, many = cost(services, export(FEW)), cost(services, export(MANY))
+    assert (many[0] - few[0]) / (MANY - FEW) < MOST_CALLS
+    assert many[1] == few[1] <= 6
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+def test_all(services, principal, ids, form):
+    def export():
+        return services.exporter.export(principal, Query(), EXPORTS[form], Part())
+
+    cost(services, export)
+    many = cost(services, export)
+    for number in ids[FEW:]:
+        services.archive.delete(principal, number)
+    few = cost(services, export)
+    assert (many[0] - few[0]) / (MANY - FEW) < MOST_CALLS
+    assert many[1] == few[1] <= 6
