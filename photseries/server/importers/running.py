@@ -17,7 +17,7 @@ __all__ = ["import_lock", "in_order"]
 T = TypeVar("T")
 
 #: The advisory lock of imports.
-IMPORT = 7_302_004
+IMPORT = 7_302_005
 
 
 @contextmanager
