@@ -56,7 +56,7 @@ def test_an_empty_archive_tells_what_to_do(page, service, admin, world):
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, world.tokens["olga"])
     page.get_by_role("link", name="Upload a light curve").click()
-    page.get_by_role("heading", name="Upload a light curve").wait_for()
+    page.get_by_role("heading", name="Upload light curves").wait_for()
     assert barriers(page) == {}
 
 

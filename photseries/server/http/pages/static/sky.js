@@ -77,7 +77,7 @@ export async function showArchive() {
   place.hidden = false;
   const [first, last] = [overview.days[0]?.[0], overview.days[overview.days.length - 1]?.[0]];
   const told = /** @type {HTMLElement} */ (place.querySelector(".told"));
-  told.textContent = `${counted(overview.series, "series", "series")} of ${counted(overview.sources, "source")}, ${counted(overview.points, "point")}`;
+  told.textContent = `${counted(overview.points, "point")} in ${counted(overview.series, "series", "series")}, ${counted(overview.sources, "source")}`;
   const [sky, days] = /** @type {NodeListOf<HTMLCanvasElement>} */ (place.querySelectorAll("canvas"));
   sky.setAttribute("aria-label", `Sky map: series in ${counted(overview.sky.length, "field")}, right ascension to the left`);
   days.setAttribute("aria-label", `Uploads by day, ${first} to ${last}`);
