@@ -16,6 +16,7 @@ from photseries.client import Client
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.part import Part
+from photseries.text import file_name
 from tests.support import columns, recipe_read
 
 PATH = "/api/photometric_series"
@@ -107,7 +108,7 @@ def test_a_zip_has_files_of_bins(admin, service, several, tmp_path):
     content = admin.get(f"{PATH}/export", params={**ASKED, "format": "zip"}).content
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
-        frame, _ = recipe_read(archive.read(f"photometric_series_{several[0]}.h5"))
+        frame, _ = recipe_read(archive.read(file_name(admin.get(f"{PATH}/{several[0]}").json()["data"], ".h5")))
     right = pd.DataFrame(admin.get(f"{PATH}/{several[0]}", params={"bin": "night"}).json()["data"]["data"])
     pd.testing.assert_frame_equal(frame, right)
     with Client(service.url, service.token) as client:

@@ -193,7 +193,7 @@ def test_a_zip_of_parts(admin, stored):
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         fields = [json.loads(line) for line in archive.read("series.jsonl").splitlines()]
         assert [one.get("data_error") for one in fields] == [
-            None, None, None, "No row of this series is in the part that is asked for.",
+            None, None, None, "No row of this series matches the requested times and rows.",
         ]  # fmt: skip
         assert name_of(admin, stored[3]) not in archive.namelist()
         frame = stored_file.decode(archive.read(name_of(admin, stored[2]))).frame
