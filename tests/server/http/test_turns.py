@@ -225,7 +225,7 @@ def test_what_needs_no_pool_answers_while_all_are_blocked(narrow, database_url, 
             assert other.request("GET", "/healthz", content=b"{}").status_code == 200
             assert other.get("/sign-in").status_code == 200
             assert other.post("/sign-in", data={"token": token, "next": "/"}).status_code == 303
-            for name in ("find.js", "bokeh.js"):
+            for name in ("find.js", "chart.js"):
                 assert other.get(address_of(name)).status_code == 200
             assert other.get("/nothing").status_code == 404
         until(4)

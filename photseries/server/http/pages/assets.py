@@ -1,7 +1,6 @@
-"""What pages are made of: our own style and modules, and BokehJS from the wheel of Bokeh.
+"""What pages are made of: our own style and modules.
 
-Bokeh itself is never imported, which would take more memory than the service has at rest. The address of an asset names
-the version of all of them, so that browsers keep it for good.
+The address of an asset names the version of all of them, so that browsers keep it for good.
 """
 
 from __future__ import annotations
@@ -9,8 +8,6 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
-import importlib.metadata
-import importlib.util
 from pathlib import Path
 from typing import ClassVar
 
@@ -21,7 +18,6 @@ __all__ = ["AssetHandler", "address_of"]
 
 _OWN = Path(__file__).parent / "static"
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-_BOKEH = {"bokeh.js": "bokeh.min.js", "bokeh-api.js": "bokeh-api.min.js"}
 _YEAR = 365 * 24 * 3600
 
 
@@ -33,7 +29,7 @@ class AssetHandler(BaseHandler):
     reads: ClassVar = ()  # compressed once, not for each answer
 
     async def get(self, version: str, name: str) -> None:
-        """Return an asset of the pages: a style, a module of JavaScript, BokehJS."""
+        """Return an asset of the pages: a style, a module of JavaScript, the mark."""
         packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
         content = await self.run(lambda: _content(name, packed))
         tag = f'"{_version()}{"-gzip" if packed else ""}"'
@@ -57,17 +53,12 @@ def address_of(name: str) -> str:
 @functools.cache
 def _files() -> dict[str, Path]:
     """List the assets by name: nothing else is ever opened."""
-    wheel = importlib.util.find_spec("bokeh")
-    folder = Path(wheel.origin if wheel and wheel.origin else "").parent / "server" / "static" / "js"
-    return {
-        **{path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES},
-        **{name: folder / file for name, file in _BOKEH.items()},
-    }
+    return {path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES}
 
 
 @functools.cache
 def _version() -> str:
-    digest = hashlib.sha256(importlib.metadata.version("bokeh").encode())
+    digest = hashlib.sha256()
     for path in sorted(_OWN.iterdir()):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:16]

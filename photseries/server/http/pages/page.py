@@ -43,7 +43,6 @@ class PageHandler(BaseHandler):
     """A handler of pages for people who are signed in; also for visitors where ``public`` and the settings say so."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
-    loads_bokeh: ClassVar[bool] = False  # which brings its style along, inline
     reads: ClassVar[Sequence[str]] = ()  # the pages hold secrets, which compression beside a client's text would tell
     cross_origin: ClassVar[bool] = False
 
@@ -55,8 +54,7 @@ class PageHandler(BaseHandler):
     def set_default_headers(self) -> None:
         """Set the headers of every page."""
         super().set_default_headers()
-        inline = {"style-src": "'self' 'unsafe-inline'"} if self.loads_bokeh else {}
-        policy = "; ".join(f"{name} {value}" for name, value in {**_POLICY, **inline}.items())
+        policy = "; ".join(f"{name} {value}" for name, value in _POLICY.items())
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         self.set_header("Content-Security-Policy", policy)
         self.set_header("Referrer-Policy", "same-origin")

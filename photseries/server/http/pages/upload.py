@@ -45,7 +45,6 @@ class UploadPageHandler(PageHandler):
     """The page for uploads."""
 
     needs: ClassVar = {"GET": requirement_of(Archive.create)}
-    loads_bokeh: ClassVar[bool] = True
 
     async def get(self) -> None:
         """Show the form for uploads."""
