@@ -25,7 +25,7 @@
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     │   └── BusyError               429  busy               too many heavy requests of one user
     ├── UnavailableError            503  unavailable        a part is away or full: try again
-    │   ├── InDoubtError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    │   ├── OutcomeUnknownError            503  in_doubt           COMMIT was sent and its outcome is unknown
     │   ├── NotAdoptedError         503  store_not_adopted  the store may be in use by another copy of the database
     │   ├── LateError               503  late               a computation took longer than it may
     │   ├── TooSlowError            503  too_slow           a database query took longer than it may: change it
@@ -42,6 +42,7 @@ body, the command line into one line and an exit status; nobody else translates.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -250,7 +251,7 @@ class UnavailableError(PhotseriesError):
     retry_after: ClassVar[int | None] = 2
 
 
-class InDoubtError(UnavailableError):
+class OutcomeUnknownError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
@@ -319,3 +320,11 @@ class StartError(PhotseriesError):
 
     code = "start"
     remedy = "Correct the setting or the argument that the message names."
+
+
+def __getattr__(name: str) -> type[PhotseriesError]:
+    """Return a class by the name that it had before 0.3."""
+    if name == "InDoubtError":
+        warnings.warn("InDoubtError is called OutcomeUnknownError.", DeprecationWarning, stacklevel=2)
+        return OutcomeUnknownError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

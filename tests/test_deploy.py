@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from photseries.server import settings
-from photseries.server.http.doors import client_address
-from photseries.server.http.shared import Shared, Threads
+from photseries.server.http.shared import Shared, ThreadPool
+from photseries.server.http.throttle import client_address
 from photseries.server.sandbox import confine
 from photseries.server.services import SPARE_CONNECTIONS
 from tests.debian import program
@@ -60,7 +60,7 @@ def test_the_documents_name_the_number_of_connections():
 @pytest.fixture
 def exported(services):
     """The names of the samples that the service exports."""
-    with Threads(1) as threads:
+    with ThreadPool(1) as threads:
         text = Shared(services, threads, threads, threads).metrics.text().decode()
     assert 'photseries_refusals_total{code="damaged"} 0.0' in text, "the first one is an increase"
     kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))

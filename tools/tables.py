@@ -10,7 +10,7 @@ from photseries.client.queries import KEYWORDS
 from photseries.fields import ANSWERED, FEATURES, FIELDS, PERIOD, SETTABLE, STATISTICS
 from photseries.formats import EXPORTS, READERS, TIME_FORMATS, WRITERS
 from photseries.parameters import APPEND, CONTROLS, CRITERIA, ENVELOPE, FOLDED, PERIODOGRAM, PLOT, UPLOAD, snake_case
-from photseries.server.accounts import KINDS
+from photseries.server.accounts import RESOURCES
 from photseries.server.http import server
 from photseries.server.http.exports import EXPORT
 from photseries.server.http.files import FILE
@@ -50,7 +50,7 @@ def routes():
 
 def registries():
     rows = []
-    for kind in KINDS:
+    for kind in RESOURCES:
         schema = CREATIONS[kind]
         fields = [f"`{name}`" + ("" if field.required else "?") for name, field in schema.fields.items()]
         changes = [f"`{name}`" for name in CHANGES[kind].fields] if kind in CHANGES else []

@@ -11,8 +11,8 @@ from photseries.cli.connection import connected
 from photseries.cli.find import given, options_of
 from photseries.cli.options import Failure
 from photseries.cli.sections import SectionedCommand
-from photseries.parameters import LISTS, LONG_TABLE, SUMMED_UP
-from photseries.parameters.kinds import TEXTS
+from photseries.parameters import LISTS, LONG_TABLE, SUMMARY_CRITERIA
+from photseries.parameters.value_types import TEXTS
 
 if TYPE_CHECKING:
     from photseries.client import Client
@@ -28,7 +28,7 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@options_of(**{"Long table": LONG_TABLE, "Criteria": SUMMED_UP})
+@options_of(**{"Long table": LONG_TABLE, "Criteria": SUMMARY_CRITERIA})
 @click.option(
     "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry a line; -: standard input."
 )

@@ -18,8 +18,8 @@ from photseries.cli.sections import SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.fields import FEATURES, OVERVIEW
 from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
-from photseries.parameters import kinds as kind
-from photseries.parameters.kinds import Kind
+from photseries.parameters import value_types as kind
+from photseries.parameters.value_types import ValueType
 from photseries.text import suggestion
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _METAVARS = {
 class _Value(click.ParamType[str]):
     """A value of a criterion: checked before anything is sent, and sent as it was written."""
 
-    def __init__(self, known: Kind) -> None:
+    def __init__(self, known: ValueType) -> None:
         self.known = known
         self.name = _METAVARS.get(known, "VALUE")
 

@@ -45,7 +45,7 @@ _BY_STATUS = {kind.status: kind for kind in reversed(list(_tree())) if kind.stat
 
 #: What a proxy in front of the service may answer in its own words.
 _OF_PROXIES = {413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError}
-_IN_DOUBT = {502: errors.InDoubtError, 504: errors.InDoubtError}
+_IN_DOUBT = {502: errors.OutcomeUnknownError, 504: errors.OutcomeUnknownError}
 
 
 def answer_of(response: httpx.Response) -> Answer:

@@ -21,12 +21,12 @@ import orjson
 import pandas as pd
 
 from photseries.client.answers import Answer, answer_of, error_of
-from photseries.client.finding import SERIES
 from photseries.client.keys import Key, key_of, same_key_error
 from photseries.client.payload import Message, query_of
+from photseries.client.search import SERIES
 from photseries.client.transport import Transport
 from photseries.client.uploads import FATAL, Outcome, Uploaded
-from photseries.errors import InDoubtError, InvalidError, PhotseriesError
+from photseries.errors import InvalidError, OutcomeUnknownError, PhotseriesError
 from photseries.extras import is_installed
 from photseries.fields import FIELDS, SETTABLE
 from photseries.fields.texts import without_ignored
@@ -313,7 +313,7 @@ class BulkUploader:
 
         Raises
         ------
-        InDoubtError
+        OutcomeUnknownError
             When the answer was cut short: what it does not name may be stored.
         PhotseriesError
             When the service refuses the body as a whole.
@@ -335,7 +335,7 @@ def _lines_of(response: httpx.Response) -> Answer:
 
     Raises
     ------
-    InDoubtError
+    OutcomeUnknownError
         When the last one is missing.
     PhotseriesError
         When the service refuses the body, or cannot continue with it.
@@ -351,7 +351,7 @@ def _lines_of(response: httpx.Response) -> Answer:
             return Answer(lines, line.get("version"))
         else:
             raise error_of(500, line)
-    raise InDoubtError("The answer was cut short: upload again with if_exists='skip' to complete it.")
+    raise OutcomeUnknownError("The answer was cut short: upload again with if_exists='skip' to complete it.")
 
 
 def _outcome(line: Mapping[str, Any], index: int, item: Any, warnings: tuple[str, ...]) -> Outcome:

@@ -32,14 +32,14 @@ from photseries.client.collection import Collection
 from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.display import client_html
 from photseries.client.downloads import partial as partial_file
-from photseries.client.finding import SERIES, Finder, framed, path_of
-from photseries.client.keys import Reached
+from photseries.client.keys import UploadTracker
 from photseries.client.lists import ListReader, SeriesList, Wanted, require_found
 from photseries.client.parts import ListOptions, PartOptions, divided, names_of, part_arguments
 from photseries.client.payload import message, payload_of
 from photseries.client.queries import arguments
+from photseries.client.search import SERIES, Finder, framed, path_of
 from photseries.client.series import Series
-from photseries.client.transport import Doubt, Transport
+from photseries.client.transport import RetryState, Transport
 from photseries.client.uploads import Outcome, Uploaded, Uploader, many
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError
 from photseries.formats import EXPORTS, WRITERS, Reading, ReadOptions, collect, format_of, one_of
@@ -618,7 +618,7 @@ class Client:
             When the data or the fields break a rule; all problems at once, by name in ``fields``.
         DuplicateError
             When there is such a series, and ``if_exists`` is "error".
-        InDoubtError
+        OutcomeUnknownError
             When it is unknown whether the series was stored; with ``if_exists="skip"`` the same call settles it.
         """
         reading_options, rest = _divided(options, fields)
@@ -691,7 +691,7 @@ class Client:
                 for part, key in split(reading, columns):
                     yield part, part.merged({**rest, **key})
 
-        reached = Reached()
+        reached = UploadTracker()
 
         def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
             for reading, rest in read(data, own):
@@ -754,17 +754,17 @@ class Client:
             When the series has another revision.
         ForbiddenError, NotFoundError
         """
-        doubt = Doubt()
+        retry_state = RetryState()
         try:
             self._transport.write(
                 "DELETE",
                 path_of(series_id),
                 repeatable=True,
-                doubt=doubt,
+                retry_state=retry_state,
                 headers=_if_match(series_id, if_match),
             )
         except NotFoundError:
-            if not doubt.arose:  # else the attempt whose answer was lost has removed it
+            if not retry_state.outcome_unknown:  # else the attempt whose answer was lost has removed it
                 raise
 
     def purge_history(self, series_id: int, *, if_match: int | None = None) -> None:

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 import pandas as pd
 
 from photseries.client.downloads import partial
-from photseries.client.finding import framed
 from photseries.client.lists import SeriesList, long_frame
+from photseries.client.search import framed
 from photseries.client.series import Series
 
 __all__ = ["Collection"]

@@ -13,7 +13,7 @@ from photseries.fields import FIELDS, KEY, Operator
 from photseries.formats import Reading
 from photseries.lightcurve.metadata import infer
 
-__all__ = ["CRITERIA_OF_KEY", "Key", "Reached", "key_of", "same_key_error"]
+__all__ = ["CRITERIA_OF_KEY", "Key", "UploadTracker", "key_of", "same_key_error"]
 
 #: The fields of the key that a series must have, with the criteria that find it by them.
 CRITERIA_OF_KEY: Final[Mapping[str, str | None]] = {
@@ -50,7 +50,7 @@ def key_of(fields: Mapping[str, Any], reading: Reading | None = None) -> Key | N
     return tuple(None if text is None else str(text) for text in texts)
 
 
-class Reached:
+class UploadTracker:
     """The series that the items of one upload have reached; for many threads.
 
     It holds the keys of what is on its way, and a bit for each series: ids that were given one after the other share an

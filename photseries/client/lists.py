@@ -21,9 +21,9 @@ import orjson
 import pandas as pd
 
 from photseries.client.downloads import require_hash
-from photseries.client.finding import SERIES, framed, pairs_of
 from photseries.client.parts import OF_PART
 from photseries.client.payload import message
+from photseries.client.search import SERIES, framed, pairs_of
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError

@@ -7,7 +7,7 @@ from typing import Any, Final, TypedDict
 
 from photseries.client.criteria import ConeCriteria
 from photseries.parameters import PART, snake_case
-from photseries.parameters.kinds import joined
+from photseries.parameters.value_types import joined
 
 __all__ = ["OF_PART", "ListOptions", "PartOptions", "divided", "names_of", "part_arguments"]
 

@@ -11,7 +11,7 @@ import numpy as np
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
 from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
-from photseries.parameters.kinds import MOMENT
+from photseries.parameters.value_types import MOMENT
 from photseries.text import suggestion
 
 __all__ = ["KEYWORDS", "arguments", "coordinates", "in_unit", "snake_case"]

@@ -23,7 +23,7 @@ from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
 from photseries.errors import (
-    InDoubtError,
+    OutcomeUnknownError,
     PhotseriesError,
     StartError,
     TooManyRequestsError,
@@ -31,7 +31,7 @@ from photseries.errors import (
     UnreachableError,
 )
 
-__all__ = ["Doubt", "Transport"]
+__all__ = ["RetryState", "Transport"]
 
 CONNECT_TIMEOUT: Final = 10.0  # [s]
 FIRST_PAUSE: Final = 0.5  # [s]
@@ -44,10 +44,10 @@ _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
 
 
 @dataclass
-class Doubt:
+class RetryState:
     """Whether an attempt of a request may have done its work although no answer came."""
 
-    arose: bool = False
+    outcome_unknown: bool = False
 
 
 class Transport:
@@ -113,7 +113,7 @@ class Transport:
         message: Message | None = None,
         *,
         repeatable: bool,
-        doubt: Doubt | None = None,
+        retry_state: RetryState | None = None,
         **more: Any,
     ) -> Any:
         """Send something that changes the archive, once it is known that a service is there which understands it.
@@ -122,7 +122,7 @@ class Transport:
         """
         if self._version is None:
             self.version()
-        return self.request(method, path, message, repeatable=repeatable, doubt=doubt, **more)
+        return self.request(method, path, message, repeatable=repeatable, retry_state=retry_state, **more)
 
     def version(self) -> str:
         """Ask the service for its version."""
@@ -136,7 +136,7 @@ class Transport:
         message: Message | None = None,
         *,
         repeatable: bool,
-        doubt: Doubt | None = None,
+        retry_state: RetryState | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         read: Callable[[httpx.Response], Answer] = answer_of,
@@ -149,7 +149,7 @@ class Transport:
         message : Message, optional
         repeatable : bool
             Whether the request is idempotent.
-        doubt : Doubt, optional
+        retry_state : RetryState, optional
             Told when an attempt may have done its work although no answer came.
         params, headers : mapping, optional
         read : callable
@@ -164,7 +164,7 @@ class Transport:
         ------
         UnreachableError
             When nobody, or somebody else, answers.
-        InDoubtError
+        OutcomeUnknownError
             When it is unknown whether a change was made.
         PhotseriesError
             The service's own exception.
@@ -189,13 +189,13 @@ class Transport:
             except httpx.RequestError as broken:
                 failure, again = self._lost(broken, method, repeatable)
             except (TooManyRequestsError, UnavailableError) as refusal:
-                failure, again = refusal, repeatable or not isinstance(refusal, InDoubtError)
+                failure, again = refusal, repeatable or not isinstance(refusal, OutcomeUnknownError)
                 again = again and refusal.retry_after is not None
             else:
                 self._version = answer.version or self._version
                 return answer.data
-            if doubt is not None and isinstance(failure, InDoubtError):
-                doubt.arose = True
+            if retry_state is not None and isinstance(failure, OutcomeUnknownError):
+                retry_state.outcome_unknown = True
             if not again or attempt >= self._retries:
                 raise failure
             time.sleep(_pause(attempt, asked))
@@ -218,7 +218,7 @@ class Transport:
         )
         if method == "GET":
             return UnreachableError(f"{what}."), met and not late
-        failure = InDoubtError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
+        failure = OutcomeUnknownError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
         return failure, repeatable and not late
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Literal
 
-from photseries.client.finding import SERIES
-from photseries.client.keys import CRITERIA_OF_KEY, Key, Reached, key_of
+from photseries.client.keys import CRITERIA_OF_KEY, Key, UploadTracker, key_of
 from photseries.client.payload import Message, is_of, message, payload_of
-from photseries.client.transport import Doubt, Transport
+from photseries.client.search import SERIES
+from photseries.client.transport import RetryState, Transport
 from photseries.errors import (
     DuplicateError,
     InvalidError,
@@ -23,7 +23,7 @@ from photseries.errors import (
 from photseries.formats import Reading
 from photseries.formats.selection import filter_hint
 from photseries.parameters import MOST_PER_PAGE
-from photseries.parameters.kinds import joined
+from photseries.parameters.value_types import joined
 
 __all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "many"]
 
@@ -101,7 +101,7 @@ class Uploader:
         fields: Mapping[str, Any],
         if_exists: str,
         dry_run: bool,
-        reached: Reached | None = None,
+        reached: UploadTracker | None = None,
     ) -> Uploaded:
         """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
@@ -113,11 +113,11 @@ class Uploader:
             raise _hinted(error, reading) from error
 
     def _uploaded(
-        self, reading: Reading, merged: Mapping[str, Any], if_exists: str, dry_run: bool, reached: Reached | None
+        self, reading: Reading, merged: Mapping[str, Any], if_exists: str, dry_run: bool, reached: UploadTracker | None
     ) -> Uploaded:
         if dry_run:
             return self._tried(reading, merged)
-        key, reached = key_of(merged, reading), reached or Reached()
+        key, reached = key_of(merged, reading), reached or UploadTracker()
         with reached.held(key):
             uploaded = self._stored(reading, merged, key, if_exists, reached)
             if uploaded.id is not None:
@@ -135,7 +135,7 @@ class Uploader:
         return Uploaded(int(found["id"]), "exists", warnings, report)
 
     def _stored(
-        self, reading: Reading, fields: Mapping[str, Any], key: Key | None, if_exists: str, reached: Reached
+        self, reading: Reading, fields: Mapping[str, Any], key: Key | None, if_exists: str, reached: UploadTracker
     ) -> Uploaded:
         """Send a series, unless it is there."""
         # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
@@ -147,24 +147,26 @@ class Uploader:
                 reached.require_other(found["id"])
                 return _skipped(found, reading)
         written = message(payload_of(reading), fields)
-        doubt = Doubt()
+        retry_state = RetryState()
         try:
-            answer = self._transport.write("POST", SERIES, written, repeatable=True, doubt=doubt)
+            answer = self._transport.write("POST", SERIES, written, repeatable=True, retry_state=retry_state)
         except DuplicateError as refusal:
             there = refusal.details.get("id")
             if not isinstance(there, int):  # one that the token may not see
                 raise
             reached.require_other(there)
-            settled = self._settled(there, written, doubt, if_exists, reading)
+            settled = self._settled(there, written, retry_state, if_exists, reading)
             if settled is None:
                 raise
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
-    def _settled(self, there: int, written: Message, doubt: Doubt, if_exists: str, reading: Reading) -> Uploaded | None:
+    def _settled(
+        self, there: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
+    ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
-        found = self._fields(there) if doubt.arose or if_exists == "skip" else None
-        if found is not None and doubt.arose and is_of(found["content_hash"], reading):
+        found = self._fields(there) if retry_state.outcome_unknown or if_exists == "skip" else None
+        if found is not None and retry_state.outcome_unknown and is_of(found["content_hash"], reading):
             return Uploaded(there, "created", reading.warnings)
         if found is not None and if_exists == "skip":
             self._looks_first = True

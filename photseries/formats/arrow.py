@@ -12,7 +12,7 @@ import pandas as pd
 
 from photseries.formats.columns import Column, columns_of
 from photseries.formats.options import ReadOptions
-from photseries.formats.own_files import Note, fields_in, noted, notes_in
+from photseries.formats.own_files import Note, column_notes, fields_in, notes_in
 from photseries.formats.reading import Table
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def table_of(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[s
         pyarrow.field(column.name, array.type, metadata=_about(column))
         for column, array in zip(columns, arrays, strict=True)
     ]
-    notes = noted(columns, [column.name for column in columns], _lost)
+    notes = column_notes(columns, [column.name for column in columns], _lost)
     own = {_METADATA: json.dumps(metadata)} | ({_NOTES: json.dumps(notes)} if notes else {})
     schema = pyarrow.schema(fields, metadata={**own, **more})
     return pyarrow.table(arrays, schema=schema)

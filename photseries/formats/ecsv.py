@@ -14,7 +14,7 @@ from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Column, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
 from photseries.formats.options import ReadOptions
-from photseries.formats.own_files import Note, distinct, fields_in, names_series, noted
+from photseries.formats.own_files import Note, column_notes, distinct, fields_in, names_series
 from photseries.formats.reading import Table
 from photseries.lightcurve.table import is_text
 
@@ -60,7 +60,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     columns = columns_of(frame, metadata)
     frame = whole_table(frame)
     names = distinct(_ENDS_IN_NAMES.sub("\ufffd", column.name) for column in columns)
-    notes = noted(columns, names, _lost)
+    notes = column_notes(columns, names, _lost)
     changed = {str(name) for name, column in frame.items() if is_text(column) and _is_changed(column)}
     described = {
         "datatype": [

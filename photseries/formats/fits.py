@@ -23,7 +23,7 @@ from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen, invalid
-from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
+from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import frame_of_header
 from photseries.lightcurve.barycentre import FRAMES, framed
@@ -137,7 +137,7 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     from astropy.io import fits as astropy_fits
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
-    notes = noted(columns, names, _lost)
+    notes = column_notes(columns, names, _lost)
     table = astropy_fits.BinTableHDU.from_columns(
         [
             astropy_fits.Column(name, code, unit, array=values, bzero=zero)

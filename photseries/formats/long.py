@@ -19,10 +19,10 @@ from photseries.hdf5 import frames
 from photseries.hdf5.raw import RawTable
 from photseries.lightcurve.calibration import Calibration, calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
-from photseries.lightcurve.cutting import cut, derived, metadata_of_part
 from photseries.lightcurve.meaning import meaning
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.select import derived, metadata_of_selection, select
+from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
 
@@ -60,7 +60,7 @@ ASKED: Final[Mapping[str, type]] = {
 }
 
 #: All rows of a series.
-WHOLE: Final = Part()
+WHOLE: Final = Selection()
 
 #: What is derived value by value, from the light curve alone.
 _PLAIN: Final = frozenset(MEASUREMENTS)
@@ -117,8 +117,8 @@ class Layout:
         Of :data:`~photseries.lightcurve.curve.MEASUREMENTS`, or columns of the series' tables; NaN where a table has
         no such numbers. All are float64.
     derive : tuple of str
-        Of :data:`photseries.lightcurve.part.DERIVED`; what is derived replaces a column of its name.
-    part : Part
+        Of :data:`photseries.lightcurve.selection.DERIVED`; what is derived replaces a column of its name.
+    part : Selection
         Which rows of each series; what it says of columns does not count.
     shared : mapping of str to type
         The other columns, and their types.
@@ -126,7 +126,7 @@ class Layout:
 
     columns: tuple[str, ...] = MEASUREMENTS
     derive: tuple[str, ...] = ()
-    part: Part = WHOLE
+    part: Selection = WHOLE
     shared: Mapping[str, type] = field(default_factory=lambda: SHARED, hash=False)
 
     @property
@@ -146,7 +146,7 @@ class Layout:
     @property
     def is_plain(self) -> bool:
         """Whether each row follows from itself alone."""
-        only_times = Part(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
+        only_times = Selection(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
         return _PLAIN.issuperset(self.derive) and self.part == only_times
 
     def values(self, series: Series) -> dict[str, FloatArray]:
@@ -171,8 +171,8 @@ class Layout:
         """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
         try:
             if self.part.bin is not None:
-                return cut(frame, self.part, metadata), metadata_of_part(self.part, metadata), None
-            found = cut(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
+                return select(frame, self.part, metadata), metadata_of_selection(self.part, metadata), None
+            found = select(frame.set_axis(pd.Index(range(len(frame))).astype(float)), self.part, metadata)
         except InvalidError:  # nothing of this series is in the part
             return frame[:0], metadata, None
         return found, metadata, found.index.to_numpy().astype(np.int64)

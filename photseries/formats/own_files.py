@@ -22,12 +22,12 @@ from photseries.lightcurve.table import BRIGHTNESS, TIME, first_present
 
 __all__ = [
     "Note",
+    "column_notes",
     "distinct",
     "fields_in",
     "is_stored",
     "names_series",
     "note_of_text",
-    "noted",
     "noted_texts",
     "notes_in",
     "restored",
@@ -94,7 +94,7 @@ def notes_in(document: str | bytes | None) -> dict[str, Note]:
     return notes
 
 
-def noted(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Column], Note]) -> dict[str, Note]:
+def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Column], Note]) -> dict[str, Note]:
     """Note what a format cannot say of columns.
 
     Parameters
@@ -155,7 +155,7 @@ def note_of_text(values: Array, changed: re.Pattern[str] | None = None) -> Note:
 
 
 def noted_texts(values: Array, note: Note) -> list[str]:
-    """Return texts as a file has them, by what is noted of them.
+    """Return texts as a file has them, by what is column_notes of them.
 
     Those that are escaped are written as in a Python literal, also the spaces at their ends.
     """

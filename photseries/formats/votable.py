@@ -17,7 +17,7 @@ from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, Column, columns_of, field_meaning
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen
-from photseries.formats.own_files import Note, distinct, fields_in, note_of_text, noted, noted_texts, notes_in
+from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_systems
 from photseries.formats.xml import FOOT, HEAD, clean, element, field, param
@@ -117,7 +117,7 @@ def without_data(columns: Sequence[Column], metadata: Mapping[str, Any]) -> str:
 
 def _own(metadata: Mapping[str, Any], columns: Sequence[Column]) -> str:
     """Write what only the client reads, so that nothing is lost on the way back."""
-    notes = noted(columns, _names(columns), _lost)
+    notes = column_notes(columns, _names(columns), _lost)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
     return "".join(param(json.dumps(one), f"{words}, as JSON", name=name) for name, (words, one) in documents.items())
 

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.part import Bin
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
+from photseries.lightcurve.selection import Bin
 
 __all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "cleaned", "far_from_median", "running_median"]
 

@@ -135,7 +135,7 @@ def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> Non
 
 
 def underivable(frame: pd.DataFrame, calibration: Calibration) -> frozenset[str]:
-    """Return which of :data:`~photseries.lightcurve.part.DERIVED` the calibration of a table does not allow."""
+    """Return which of :data:`~photseries.lightcurve.selection.DERIVED` the calibration of a table does not allow."""
     if calibration.converts:
         return frozenset()
     return _NOT_FROM["flux" if required_column(frame, brightness_spellings(calibration)) in FLUX else "mag"]
@@ -149,7 +149,7 @@ def require_derivable(
     Parameters
     ----------
     names : iterable of str
-        Of :data:`~photseries.lightcurve.part.DERIVED`.
+        Of :data:`~photseries.lightcurve.selection.DERIVED`.
     frame : DataFrame
     calibration : Calibration
     parameter : str

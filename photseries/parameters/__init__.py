@@ -6,18 +6,26 @@ messages, the documentation and the parametrised tests all read the same table.
 
 from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
 from photseries.parameters.asked import LISTS, MOST_ASKED, POSITIONS, Asked, asked_parameters, parse_asked
-from photseries.parameters.kinds import choice
-from photseries.parameters.one import APPEND, BULK, LONG_TABLE, ONE_SERIES, PART, REVISION, UPLOAD, part_of
 from photseries.parameters.query import (
+    Condition,
     Cone,
     Cursor,
     Positions,
     Query,
-    Restriction,
     parse,
     parse_criteria,
     read,
     texts_of,
+)
+from photseries.parameters.series_parameters import (
+    APPEND,
+    BULK,
+    LONG_TABLE,
+    ONE_SERIES,
+    PART,
+    REVISION,
+    UPLOAD,
+    selection_of,
 )
 from photseries.parameters.table import (
     CONTROLS,
@@ -25,11 +33,12 @@ from photseries.parameters.table import (
     MOST_PER_PAGE,
     OF_SOURCE,
     SEPARATION,
-    SUMMED_UP,
+    SUMMARY_CRITERIA,
     Criterion,
     Parameter,
     snake_case,
 )
+from photseries.parameters.value_types import choice
 
 __all__ = [
     "APPEND",
@@ -52,23 +61,23 @@ __all__ = [
     "REVISION",
     "SEPARATION",
     "SOURCE_PERIODOGRAM",
-    "SUMMED_UP",
+    "SUMMARY_CRITERIA",
     "UPLOAD",
     "Asked",
+    "Condition",
     "Cone",
     "Criterion",
     "Cursor",
     "Parameter",
     "Positions",
     "Query",
-    "Restriction",
     "asked_parameters",
     "choice",
     "parse",
     "parse_asked",
     "parse_criteria",
-    "part_of",
     "read",
+    "selection_of",
     "snake_case",
     "texts_of",
 ]

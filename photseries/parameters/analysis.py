@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from photseries.parameters.kinds import DURATION, NUMBER, PERIOD, SIGMAS, TEXT, choice, whole
-from photseries.parameters.one import PART
+from photseries.parameters.series_parameters import PART
 from photseries.parameters.table import Parameter
+from photseries.parameters.value_types import DURATION, NUMBER, PERIOD, SIGMAS, TEXT, choice, whole
 
 __all__ = ["ENVELOPE", "FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT", "SOURCE_PERIODOGRAM"]
 

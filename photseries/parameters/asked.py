@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.part import Part
-from photseries.parameters.kinds import FLAG, TEXT, choice
-from photseries.parameters.one import PART, part_of
+from photseries.lightcurve.selection import Selection
 from photseries.parameters.query import Query, cone_of, positions_of, read, restrictions_of, texts_of
-from photseries.parameters.table import SUMMED_UP, Parameter
+from photseries.parameters.series_parameters import PART, selection_of
+from photseries.parameters.table import SUMMARY_CRITERIA, Parameter
+from photseries.parameters.value_types import FLAG, TEXT, choice
 
 __all__ = ["LISTS", "MOST_ASKED", "POSITIONS", "Asked", "asked_parameters", "parse_asked"]
 
@@ -80,7 +80,7 @@ class Asked:
     query : Query
         The criteria, and the positions.
     format : str
-    part : Part
+    part : Selection
     after : tuple of int, optional
         The place in the list and the id of the series after which to continue.
     files : bool
@@ -91,7 +91,7 @@ class Asked:
     values: tuple[Any, ...]
     query: Query
     format: str
-    part: Part
+    part: Selection
     after: tuple[int, int] | None = None
     files: bool = True
 
@@ -140,7 +140,7 @@ def parse_asked(body: Mapping[str, Any], formats: Sequence[str]) -> Asked:
     ((by, entries),) = given.items()
     if not isinstance(entries, list) or not 0 < len(entries) <= MOST_ASKED:
         raise _invalid(by, f"{by} must be a list of 1 to {MOST_ASKED:,} entries.")
-    values = read(texts_of(rest), (*SUMMED_UP, *asked_parameters(formats)))
+    values = read(texts_of(rest), (*SUMMARY_CRITERIA, *asked_parameters(formats)))
     positions = positions_of(entries, values, MOST_ASKED) if by == POSITIONS else None
     return Asked(
         by,
@@ -151,7 +151,7 @@ def parse_asked(body: Mapping[str, Any], formats: Sequence[str]) -> Asked:
             positions=positions,
         ),
         values["format"],
-        part_of(values),
+        selection_of(values),
         _after(values.get("cursor")),
         values["files"],
     )

@@ -12,24 +12,24 @@ import orjson
 from photseries.errors import InvalidError
 from photseries.fields import Operator
 from photseries.lightcurve.time_scales import in_every_scale
-from photseries.parameters.kinds import DECLINATION, MOMENT, MOST_VALUES, RIGHT_ASCENSION, joined
 from photseries.parameters.table import (
     CONTROLS,
     CRITERIA,
     MOST_PER_PAGE,
     SEPARATION,
-    SUMMED_UP,
+    SUMMARY_CRITERIA,
     Criterion,
     Parameter,
 )
+from photseries.parameters.value_types import DECLINATION, MOMENT, MOST_VALUES, RIGHT_ASCENSION, joined
 from photseries.text import suggestion
 
 __all__ = [
+    "Condition",
     "Cone",
     "Cursor",
     "Positions",
     "Query",
-    "Restriction",
     "cone_of",
     "parse",
     "parse_criteria",
@@ -49,7 +49,7 @@ MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
-class Restriction:
+class Condition:
     """A criterion with the field that it concerns and the value that a request gives it.
 
     ``by_scale`` has a time in every time scale where the request states the scale of ``value``.
@@ -97,7 +97,7 @@ class Cursor(NamedTuple):
 class Query:
     """What a list request asks for."""
 
-    restrictions: tuple[Restriction, ...] = ()
+    restrictions: tuple[Condition, ...] = ()
     cone: Cone | None = None
     positions: Positions | None = None
     sort_by: str = "obj_id"
@@ -153,7 +153,7 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Quer
 
 def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
     """Read the criteria of query arguments, for an answer that has no pages; see :func:`parse`."""
-    values = read(arguments, SUMMED_UP)
+    values = read(arguments, SUMMARY_CRITERIA)
     return Query(restrictions=tuple(restrictions_of(values)), cone=cone_of(values))
 
 
@@ -205,11 +205,11 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     return values
 
 
-def restrictions_of(values: Mapping[str, Any]) -> list[Restriction]:
+def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:
     """Return the restrictions that values of parameters ask for."""
     robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
     return [
-        Restriction(
+        Condition(
             known,
             known.robust if robust and known.robust else known.field,
             value,

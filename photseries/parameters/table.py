@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from photseries.fields import ANSWERED, FIELDS, Comparison, Field, Operator
-from photseries.parameters.kinds import (
+from photseries.parameters.value_types import (
     COUNT,
     DECLINATION,
     FLAG,
@@ -23,7 +23,7 @@ from photseries.parameters.kinds import (
     STATISTIC,
     TEXT,
     TEXTS,
-    Kind,
+    ValueType,
     any_of,
     choice,
 )
@@ -33,7 +33,7 @@ __all__ = [
     "CRITERIA",
     "OF_SOURCE",
     "SEPARATION",
-    "SUMMED_UP",
+    "SUMMARY_CRITERIA",
     "Criterion",
     "Parameter",
     "snake_case",
@@ -52,7 +52,7 @@ class Parameter:
     """A query parameter: its spellings, the kind of its value and the sentence that the documentation prints."""
 
     name: str
-    kind: Kind
+    kind: ValueType
     sentence: str
     aliases: tuple[str, ...] = ()
     default: Any = None
@@ -100,7 +100,7 @@ def _criterion(field: Field, known: Comparison) -> Criterion:
     )
 
 
-def _kind(field: Field, operator: Operator) -> Kind:
+def _kind(field: Field, operator: Operator) -> ValueType:
     """Return the kind of value that a field is compared with."""
     match operator:
         case Operator.IS | Operator.IS_NULL:
@@ -116,7 +116,7 @@ def _kind(field: Field, operator: Operator) -> Kind:
             return kinds.get(field.type, TEXTS if field.is_text else INTEGERS)
 
 
-def _cone(name: str, kind: Kind, label: str, what: str) -> Criterion:
+def _cone(name: str, kind: ValueType, label: str, what: str) -> Criterion:
     sentence = f"{what} of a cone; ra, dec and radius come together."
     return Criterion(
         name=name, kind=kind, field="position", operator=Operator.CONE, label=label, unit="deg", sentence=sentence
@@ -198,7 +198,7 @@ CONTROLS: tuple[Parameter, ...] = (
 )
 
 #: The parameters of an answer that has no pages.
-SUMMED_UP: tuple[Parameter, ...] = (
+SUMMARY_CRITERIA: tuple[Parameter, ...] = (
     *CRITERIA,
     *(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale")),
 )

@@ -23,10 +23,10 @@ from photseries.server.disk import synchronize
 from photseries.server.principal import ADMIN, CHANGE_REGISTRIES, CREATE_SOURCES, EVERYONE, Principal, requires
 from photseries.server.schemas.registries import CHANGES, CREATIONS, load_entry
 
-__all__ = ["KINDS", "OPERATOR", "PREFIX_LENGTH", "Accounts"]
+__all__ = ["OPERATOR", "PREFIX_LENGTH", "RESOURCES", "Accounts"]
 
 #: The kinds of entries, as they stand in paths and on the command line.
-KINDS: tuple[str, ...] = tuple(registries.TABLES)
+RESOURCES: tuple[str, ...] = tuple(registries.TABLES)
 
 #: The user of the commands on the machine: may do everything, belongs to nothing.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))

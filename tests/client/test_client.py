@@ -12,8 +12,9 @@ import pyarrow.parquet
 import pytest
 
 import photseries
+from photseries import errors
 from photseries.client import ReadOptions
-from photseries.client.keys import Reached
+from photseries.client.keys import UploadTracker
 from photseries.client.queries import snake_case
 from photseries.errors import (
     DuplicateError,
@@ -449,7 +450,7 @@ def test_that_what_was_skipped_is_another_table_is_said(client, fields, change):
 
 
 def test_many_ids_take_little_memory():
-    reached = Reached()
+    reached = UploadTracker()
     for series_id in range(10**6, 10**6 + 100_000):
         reached.add(series_id)
     with pytest.raises(DuplicateError):
@@ -509,3 +510,8 @@ def test_many_uploads_have_one_batch_that_can_be_undone(client, fields):
     assert {client.get(one.uploaded.id).metadata["batch"] for one in other if one.uploaded} == {"named"}
     with pytest.raises(NotFoundError):
         client.undo("nobody's")
+
+
+def test_an_error_has_its_earlier_name_too():
+    with pytest.warns(DeprecationWarning, match="OutcomeUnknownError"):
+        assert errors.InDoubtError is errors.OutcomeUnknownError

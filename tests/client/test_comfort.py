@@ -63,7 +63,7 @@ def test_a_source_is_found_by_its_whole_name(client, fields, world):
     assert list(client.find(obj_id="a part, with a comma")["obj_id"]) == ["a part, with a comma"]
     assert set(client.find(objID="part,part of a name")["obj_id"]) == {"part", "part of a name"}
     assert len(client.find(object_id="part")) == 3
-    assert client.find(obj_id="Part").empty
+    assert client.find(obj_id="Selection").empty
     assert client.count(obj_id="part") == 1
 
 

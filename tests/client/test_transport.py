@@ -13,8 +13,8 @@ from photseries import errors
 from photseries.errors import (
     AlteredError,
     DuplicateError,
-    InDoubtError,
     InvalidError,
+    OutcomeUnknownError,
     PhotseriesError,
     TooManyRequestsError,
     TooSlowError,
@@ -89,7 +89,7 @@ def test_a_change_is_not_sent_again_when_its_answer_is_lost(client, between, fie
     number = client.upload(columns(), **fields).id
     between.seen.clear()
     between.fates = [LOSE_ANSWER]
-    with pytest.raises(InDoubtError, match="unknown"):
+    with pytest.raises(OutcomeUnknownError, match="unknown"):
         client.update(number, exp_time=3)
     assert between.seen == [("PATCH", f"{SERIES}/{number}")]
 
@@ -106,7 +106,7 @@ def test_a_service_that_stays_away(client, between):
     with pytest.raises(UnreachableError, match="broke the connection"):
         client.whoami()
     assert len(between.seen) == 4
-    with pytest.raises(InDoubtError):
+    with pytest.raises(OutcomeUnknownError):
         client.upload(columns(), obj_id="x")
 
 
@@ -124,7 +124,7 @@ def test_a_change_is_sent_again_when_it_was_refused_for_now(client, between, fie
     between.fates = [answer(503, {"code": "unavailable"})]
     client.update(number, exp_time=3)
     between.fates = [answer(503, {"code": "in_doubt"})]
-    with pytest.raises(InDoubtError):
+    with pytest.raises(OutcomeUnknownError):
         client.update(number, exp_time=4)
 
 

@@ -8,7 +8,7 @@ import time
 import psycopg2
 import pytest
 
-from photseries.errors import ExpiredError, InDoubtError, UnavailableError
+from photseries.errors import ExpiredError, OutcomeUnknownError, UnavailableError
 from photseries.server.archive import Archive, SeriesReader, Upkeep, restoring
 from photseries.server.catalogue import migrations
 from photseries.server.catalogue import series as statements
@@ -48,7 +48,7 @@ def test_a_commit_that_arrives_after_the_sweep_is_refused(archive, proxy, servic
     """However late a network delivers COMMIT, or a stopped process wakes up to send it."""
     hasty, config = archive(store={"grace": 0.0, "write_deadline": 0.5}, database={"statement_timeout": 1.0})
     proxy.lose(b"COMMIT\0", LATE)
-    with pytest.raises(InDoubtError):
+    with pytest.raises(OutcomeUnknownError):
         hasty.create(principal, body())
     upkeep, deadline = Upkeep(services.catalogue, services.store, config), time.monotonic() + PATIENCE
     while not upkeep.sweep().removed:

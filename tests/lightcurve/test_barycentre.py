@@ -15,8 +15,8 @@ from astropy.utils import iers
 from photseries.errors import InvalidError
 from photseries.formats.registry import WRITERS
 from photseries.lightcurve.barycentre import FRAMES, derived_time
-from photseries.lightcurve.cutting import cut
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.select import select
+from photseries.lightcurve.selection import Selection
 
 SITE = {"longitude": -70.4042, "latitude": -24.6272, "height": 2635.0}
 MJD = np.sort(np.random.default_rng(3).uniform(48000, 61000, 200))
@@ -83,7 +83,7 @@ def test_absent_times_stay_absent():
 def test_what_the_series_does_not_say_is_asked_for(name, changed, words):
     frame = pd.DataFrame({"mjd": MJD, "flux": 1.0})
     with pytest.raises(InvalidError, match=words) as caught:
-        cut(frame, Part(derive=(name,)), metadata(**changed))
+        select(frame, Selection(derive=(name,)), metadata(**changed))
     assert set(caught.value.fields) == {"derive"}
     assert np.isnan(derived_time(name, MJD, metadata(**changed))).all()
 
@@ -95,7 +95,7 @@ def test_a_time_that_is_no_date_is_refused():
 
 @pytest.fixture
 def part():
-    return cut(pd.DataFrame({"mjd": MJD, "flux": 1.0}), Part(derive=tuple(FRAMES)), metadata())
+    return select(pd.DataFrame({"mjd": MJD, "flux": 1.0}), Selection(derive=tuple(FRAMES)), metadata())
 
 
 SYSTEMS = {

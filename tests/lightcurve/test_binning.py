@@ -8,9 +8,9 @@ import pytest
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.binning import cleaned, far_from_median, running_median
-from photseries.lightcurve.cutting import cut, metadata_of_part
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.samples import Samples
+from photseries.lightcurve.select import metadata_of_selection, select
+from photseries.lightcurve.selection import Selection
 
 NOISE = np.random.default_rng(8)
 MJD = 59000.37 + np.sort(NOISE.uniform(0, 3, 400))
@@ -32,19 +32,19 @@ def expected(frame, place, brightness="flux", error="fluxerr"):
 def test_bins_are_weighted_means(width):
     shuffled = FRAME.sample(frac=1, random_state=1, ignore_index=True)
     place = np.floor((FRAME["mjd"] - math.floor(MJD[0])) / width)
-    pd.testing.assert_frame_equal(cut(shuffled, Part(bin=width), {}), expected(FRAME, place), rtol=1e-11)
+    pd.testing.assert_frame_equal(select(shuffled, Selection(bin=width), {}), expected(FRAME, place), rtol=1e-11)
 
 
 @pytest.mark.parametrize("longitude", [None, -70.4, 140.0])
 def test_a_bin_may_be_a_night(longitude):
     place = np.floor(FRAME["mjd"] + (longitude or 0) / 360 - 0.5)
-    found = cut(FRAME, Part(bin="night"), {"longitude": longitude})
+    found = select(FRAME, Selection(bin="night"), {"longitude": longitude})
     pd.testing.assert_frame_equal(found, expected(FRAME, place), rtol=1e-11)
     assert 3 <= len(found) <= 5
 
 
 def test_bins_without_errors_are_plain_means():
-    found = cut(FRAME[["mjd", "flux"]], Part(bin=0.3), {})
+    found = select(FRAME[["mjd", "flux"]], Selection(bin=0.3), {})
     place = np.floor((FRAME["mjd"] - math.floor(MJD[0])) / 0.3)
     assert found["flux"].to_numpy() == pytest.approx(FRAME["flux"].groupby(place).mean().to_numpy(), rel=1e-12)
     assert found["fluxerr"].isna().all()
@@ -54,14 +54,16 @@ def test_flagged_rows_are_in_no_bin():
     flags = np.arange(400) % 2
     spoiled = FRAME.assign(flux=np.where(flags, 1e4, FRAME["flux"]), flags=flags)
     metadata = {"flag_column": "flags"}
-    found = cut(spoiled, Part(bin=0.3), metadata)
-    pd.testing.assert_frame_equal(found, cut(FRAME[flags == 0], Part(bin=0.3), {}), rtol=1e-12)
-    assert metadata_of_part(Part(bin=0.3), metadata)["flag_column"] is None
-    assert metadata_of_part(Part(columns=("mjd", "flags")), metadata)["flag_column"] == "flags"
+    found = select(spoiled, Selection(bin=0.3), metadata)
+    pd.testing.assert_frame_equal(found, select(FRAME[flags == 0], Selection(bin=0.3), {}), rtol=1e-12)
+    assert metadata_of_selection(Selection(bin=0.3), metadata)["flag_column"] is None
+    assert metadata_of_selection(Selection(columns=("mjd", "flags")), metadata)["flag_column"] == "flags"
 
 
 def test_bins_are_a_part_of_which_more_can_be_asked():
-    found = cut(FRAME, Part(bin=0.02, columns=("mjd",), derive=("snr", "mag"), max_points=10, mjd_min=59001.0), {})
+    found = select(
+        FRAME, Selection(bin=0.02, columns=("mjd",), derive=("snr", "mag"), max_points=10, mjd_min=59001.0), {}
+    )
     assert list(found) == ["mjd", "snr", "mag"]
     assert len(found) <= 10
     assert found["mjd"].min() >= 59001
@@ -70,15 +72,15 @@ def test_bins_are_a_part_of_which_more_can_be_asked():
 
 def test_bins_of_flux_densities_are_in_microjansky():
     milli = FRAME.assign(flux=FRAME["flux"] / 1000, fluxerr=FRAME["fluxerr"] / 1000)
-    found = cut(milli, Part(bin=0.3), {"flux_unit": "mJy"})
-    pd.testing.assert_frame_equal(found, cut(FRAME, Part(bin=0.3), {}), rtol=1e-12)
-    assert metadata_of_part(Part(bin=0.3), {"flux_unit": "mJy"})["flux_unit"] == "uJy"
+    found = select(milli, Selection(bin=0.3), {"flux_unit": "mJy"})
+    pd.testing.assert_frame_equal(found, select(FRAME, Selection(bin=0.3), {}), rtol=1e-12)
+    assert metadata_of_selection(Selection(bin=0.3), {"flux_unit": "mJy"})["flux_unit"] == "uJy"
 
 
 def test_bins_of_magnitudes_are_of_magnitudes():
     frame = pd.DataFrame({"mjd": MJD, "mag": 15 + NOISE.normal(0, 0.1, 400), "magerr": 0.1})
     place = np.floor((frame["mjd"] - math.floor(MJD[0])) / 0.3)
-    found = cut(frame, Part(bin=0.3), {"magsys": "vega"})
+    found = select(frame, Selection(bin=0.3), {"magsys": "vega"})
     pd.testing.assert_frame_equal(found, expected(frame, place, "mag", "magerr"), rtol=1e-11)
 
 
@@ -103,13 +105,13 @@ def test_detrended_and_clipped_columns():
     slow = 30 * np.sin(MJD)
     flux = 100 + slow + NOISE.normal(0, 1, 400)
     flux[50] += 15
-    found = cut(FRAME.assign(flux=flux), Part(detrend=0.3, clip=6.0), {})
+    found = select(FRAME.assign(flux=flux), Selection(detrend=0.3, clip=6.0), {})
     assert list(found) == ["mjd", "flux", "fluxerr", "flux_trend", "flux_detrended", "clipped"]
     assert found["flux"].tolist() == flux.tolist()
     assert np.flatnonzero(found["clipped"]).tolist() == [50]
     assert np.delete(found["flux_detrended"].to_numpy(), 50).std() < 1.5
     assert found["flux_detrended"].median() == pytest.approx(np.median(found["flux_trend"]), abs=0.3)
-    alone = cut(FRAME.assign(flux=flux), Part(clip=6.0), {})
+    alone = select(FRAME.assign(flux=flux), Selection(clip=6.0), {})
     assert not alone["clipped"].any()
 
 

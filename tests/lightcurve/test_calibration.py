@@ -15,12 +15,12 @@ from photseries.fields import FIELDS, METADATA
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.lightcurve.calibration import Calibration, calibration_of, unit_in, with_fields_of_altdata
 from photseries.lightcurve.curve import light_curve, require_one_brightness
-from photseries.lightcurve.cutting import cut, metadata_of_part
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import complete_reference
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.samples import samples, unit_of
+from photseries.lightcurve.select import metadata_of_selection, select
+from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import Summary, summarize
 from photseries.lightcurve.units import flux_unit_of
 
@@ -172,12 +172,12 @@ def test_what_cannot_be_derived_is_refused_by_name(of, derive):
     is_flux = of == "electron/s"
     frame = pd.DataFrame({"mjd": MJD, **({"flux": FLUX} if is_flux else {"mag": MAG})})
     fields = {"flux_unit": of} if is_flux else {"magsys": of}
-    part = Part(derive=(derive,))
+    part = Selection(derive=(derive,))
     if derive not in REFUSED[of]:
-        assert derive in cut(frame, part, fields)
+        assert derive in select(frame, part, fields)
         return
     with pytest.raises(InvalidError, match=f"cannot be converted to {derive}") as caught:
-        cut(frame, part, fields)
+        select(frame, part, fields)
     assert set(caught.value.fields) == {"derive"}
     assert ("electron/s" in caught.value.message) == is_flux
     assert ("Vega" in caught.value.message) != is_flux
@@ -186,18 +186,18 @@ def test_what_cannot_be_derived_is_refused_by_name(of, derive):
 def test_derived_fluxes_are_in_microjansky_with_every_flux_beside_them():
     frame = pd.DataFrame({"mjd": MJD, "flux": FLUX, "fluxerr": np.full(6, 0.5), "sky": 7.0})
     fields = {"flux_unit": "mJy"}
-    part = Part(derive=("flux",))
-    got = cut(frame, part, fields)
+    part = Selection(derive=("flux",))
+    got = select(frame, part, fields)
     np.testing.assert_allclose(got["flux"], FLUX * 1000, rtol=1e-12)
     np.testing.assert_allclose(got["fluxerr"], 500.0, rtol=1e-12)
     assert got["sky"].tolist() == [7.0] * 6
-    assert metadata_of_part(part, fields)["flux_unit"] == "uJy"
-    untouched = Part(derive=("snr",))
-    assert cut(frame, untouched, fields)["flux"].tolist() == FLUX.tolist()
-    assert metadata_of_part(untouched, fields)["flux_unit"] == "mJy"
-    counts = Part(derive=("flux",))
-    assert cut(frame, counts, {"flux_unit": "ct"})["flux"].tolist() == FLUX.tolist()
-    assert metadata_of_part(counts, {"flux_unit": "ct"})["flux_unit"] == "ct"
+    assert metadata_of_selection(part, fields)["flux_unit"] == "uJy"
+    untouched = Selection(derive=("snr",))
+    assert select(frame, untouched, fields)["flux"].tolist() == FLUX.tolist()
+    assert metadata_of_selection(untouched, fields)["flux_unit"] == "mJy"
+    counts = Selection(derive=("flux",))
+    assert select(frame, counts, {"flux_unit": "ct"})["flux"].tolist() == FLUX.tolist()
+    assert metadata_of_selection(counts, {"flux_unit": "ct"})["flux_unit"] == "ct"
 
 
 def test_samples_of_a_brightness_that_is_not_there_are_refused():

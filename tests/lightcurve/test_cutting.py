@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photseries.lightcurve.cutting import cut, extremes
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.select import minmax_decimate, select
+from photseries.lightcurve.selection import Selection
 
 TIMES = st.one_of(
     st.floats(-1e9, 1e9),
@@ -18,7 +18,7 @@ ROWS = st.lists(st.tuples(TIMES, FLUXES), min_size=1, max_size=200)
 
 
 def decimated(frame, most):
-    return cut(frame, Part(max_points=most), {})
+    return select(frame, Selection(max_points=most), {})
 
 
 @given(rows=ROWS, most=st.integers(4, 60))
@@ -57,4 +57,4 @@ def test_times_however_uneven_cost_no_rows(mjd):
 
 
 def test_what_is_constant_is_chosen_once():
-    assert extremes(np.ones(100), 10).tolist() == [0, 20, 40, 60, 80]
+    assert minmax_decimate(np.ones(100), 10).tolist() == [0, 20, 40, 60, 80]

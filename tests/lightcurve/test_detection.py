@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 from photseries.lightcurve.curve import light_curve
-from photseries.lightcurve.cutting import cut
 from photseries.lightcurve.detection import noise_of_steps, signal_to_noise
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.samples import samples
+from photseries.lightcurve.select import select
+from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import summarize
 
 NAN = np.nan
@@ -96,8 +96,10 @@ def test_one_definition_everywhere():
     steps = np.abs(np.diff(flux[np.argsort(mjd)]))
     expected = flux / np.where(np.isnan(fluxerr), 1.4826 * np.median(steps) / np.sqrt(2), fluxerr)
 
-    np.testing.assert_allclose(cut(frame, Part(columns=("mjd",), derive=("snr",)), {})["snr"], expected, rtol=1e-14)
-    few = cut(frame, Part(mjd_min=59050, derive=("snr",)), {})
+    np.testing.assert_allclose(
+        select(frame, Selection(columns=("mjd",), derive=("snr",)), {})["snr"], expected, rtol=1e-14
+    )
+    few = select(frame, Selection(mjd_min=59050, derive=("snr",)), {})
     np.testing.assert_allclose(few["snr"], expected[mjd >= 59050], rtol=1e-14)
     points = samples(frame, "flux", mjd_min=59050)
     np.testing.assert_allclose(points.snr, expected[np.argsort(mjd)][50:], rtol=1e-14)

@@ -5,8 +5,8 @@ import sys
 
 import pandas as pd
 
-from photseries.lightcurve.cutting import cut
-from photseries.lightcurve.part import DERIVED, Part
+from photseries.lightcurve.select import select
+from photseries.lightcurve.selection import DERIVED, Selection
 from tests.support import columns
 
 KNOWN_TIMES = {
@@ -17,7 +17,7 @@ KNOWN_TIMES = {
 
 def test_all_that_may_be_asked_for_is_derived():
     frame = pd.DataFrame(columns())
-    assert list(cut(frame, Part(columns=("mjd",), derive=tuple(DERIVED)), KNOWN_TIMES)) == ["mjd", *DERIVED]
+    assert list(select(frame, Selection(columns=("mjd",), derive=tuple(DERIVED)), KNOWN_TIMES)) == ["mjd", *DERIVED]
 
 
 def test_the_table_of_parameters_needs_no_numbers():

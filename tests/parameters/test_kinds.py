@@ -10,12 +10,12 @@ from astropy.time import Time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from photseries.parameters import kinds
-from photseries.parameters.kinds import (
+from photseries.parameters import value_types
+from photseries.parameters.value_types import (
     LONGEST_TEXT,
     MOST_VALUES,
-    Kind,
     Statistic,
+    ValueType,
     any_of,
     choice,
     choices,
@@ -23,7 +23,7 @@ from photseries.parameters.kinds import (
     whole,
 )
 
-KINDS = {name: kind for name, kind in vars(kinds).items() if isinstance(kind, Kind)} | {
+KINDS = {name: kind for name, kind in vars(value_types).items() if isinstance(kind, ValueType)} | {
     "choice": choice("asc", "desc"),
     "choices": choices("mag", "snr"),
     "any_of": any_of("ab", "vega"),
@@ -210,17 +210,17 @@ def test_any_text_is_a_value_or_a_value_error(name, text):
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=1))
 def test_any_texts_can_be_listed(texts):
-    assert kinds.TEXTS.read(joined(texts)) == tuple(texts)
+    assert value_types.TEXTS.read(joined(texts)) == tuple(texts)
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_every_float_can_be_given(numbers):
-    assert kinds.NUMBERS.read(",".join(map(repr, numbers))) == tuple(numbers)
+    assert value_types.NUMBERS.read(",".join(map(repr, numbers))) == tuple(numbers)
 
 
 @given(st.floats(max_value=2973484, allow_infinity=False))
 def test_every_mjd_can_be_given(mjd):
-    assert kinds.MOMENT.read(repr(mjd)) == mjd
+    assert value_types.MOMENT.read(repr(mjd)) == mjd
 
 
 @given(
@@ -237,27 +237,27 @@ def test_every_date_and_time_can_be_given(moment, east):
     if since // timedelta(days=1) + 1 in STEPS:
         days = Time(moment - east, scale="utc").mjd
     text = f"{moment.isoformat()}{sign}{hours:02}:{minutes:02}"
-    assert kinds.MOMENT.read(text) == pytest.approx(days, abs=1e-9)
+    assert value_types.MOMENT.read(text) == pytest.approx(days, abs=1e-9)
 
 
 @pytest.mark.parametrize("clock", ["00:00:00", "12:00:00", "23:59:59.5"])
 def test_utc_is_that_of_erfa_on_and_around_days_with_a_step(clock):
     for day in {step + offset for step in STEPS for offset in (-2, -1, 0)}:
         text = f"{datetime(1858, 11, 17) + timedelta(days=day):%Y-%m-%d}T{clock}"
-        assert kinds.MOMENT.read(text) == pytest.approx(Time(text, scale="utc").mjd, rel=0, abs=2e-11)
+        assert value_types.MOMENT.read(text) == pytest.approx(Time(text, scale="utc").mjd, rel=0, abs=2e-11)
 
 
 def test_a_leap_second_is_a_moment():
     mjd = Time("2016-12-31T23:59:60.5", scale="utc").mjd
-    assert kinds.MOMENT.read("2016-12-31T23:59:60.5Z") == mjd
-    assert kinds.MOMENT.read("2017-01-01 01:59:60.5+02:00") == mjd
-    assert kinds.MOMENT.read("2016-12-31T23:59:59Z") < mjd < kinds.MOMENT.read("2017-01-01")
+    assert value_types.MOMENT.read("2016-12-31T23:59:60.5Z") == mjd
+    assert value_types.MOMENT.read("2017-01-01 01:59:60.5+02:00") == mjd
+    assert value_types.MOMENT.read("2016-12-31T23:59:59Z") < mjd < value_types.MOMENT.read("2017-01-01")
     for text in ("2016-12-30T23:59:60", "2016-12-31T22:59:60", "2016-12-31T23:60:00", "1971-12-31T23:59:60.5"):
-        assert_refused(kinds.MOMENT, text)
+        assert_refused(value_types.MOMENT, text)
 
 
 @pytest.mark.parametrize("blank", [" ", '"', '""', ",", "a ", '" ', "\u00a0"])
 def test_long_lists_are_read_in_no_time(blank):
     """A pattern that tries again from every place would take minutes."""
     for text in (blank * 20_000, f"a{blank * 9_999}b", f'"{blank * 9_999}'):
-        assert_refused(kinds.INTEGERS, text)
+        assert_refused(value_types.INTEGERS, text)

@@ -15,20 +15,20 @@ from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time, cleaned
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, require_derivable
-from photseries.lightcurve.cutting import extremes
 from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
 from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.meaning import time_frame
-from photseries.lightcurve.part import Bin, Part
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.period_methods import Band, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, search_periods
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
+from photseries.lightcurve.select import minmax_decimate
+from photseries.lightcurve.selection import Bin, Selection
 from photseries.parameters import Query
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.principal import Principal
 from photseries.server.settings import Periodogram as PeriodogramSettings
 
@@ -193,7 +193,7 @@ class _Searched(TypedDict):
 
 def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
     """Return what answers tell of a search."""
-    kept = extremes(search.power, max_points)
+    kept = minmax_decimate(search.power, max_points)
     return {
         "min_period": 1 / search.grid.last,
         "max_period": 1 / search.grid.first,
@@ -501,7 +501,7 @@ class Analysis:
         )
         chosen = cleaned(chosen, points.detrend, points.clip)
         if points.bin is not None:
-            longitude = self._reader.placed(found.fields, Part(bin=points.bin)).get("longitude") or 0.0
+            longitude = self._reader.placed(found.fields, Selection(bin=points.bin)).get("longitude") or 0.0
             chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
         return found, chosen
 

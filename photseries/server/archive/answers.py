@@ -8,7 +8,7 @@ from typing import Any, Final
 import orjson
 from numpy.typing import NDArray
 
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 
 __all__ = ["Answer"]
 

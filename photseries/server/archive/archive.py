@@ -55,7 +55,7 @@ class Archive:
     """Takes tables and metadata, and keeps bytes in a store and rows in a catalogue.
 
     Every method raises UnavailableError when a part is not available or full, and then has changed nothing. Those that
-    commit raise InDoubtError when the outcome of the commit is unknown.
+    commit raise OutcomeUnknownError when the outcome of the commit is unknown.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from photseries.errors import DamagedError, InDoubtError, PhotseriesError, UnavailableError, UnreadableFileError
+from photseries.errors import DamagedError, OutcomeUnknownError, PhotseriesError, UnavailableError, UnreadableFileError
 from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, frames, stored_file
@@ -161,7 +161,7 @@ class BlobWriter:
                 require_quota(connection, self._config.quotas, owner_id, is_new=is_new)
                 _require_before(deadline)
                 reached("write: before COMMIT")
-        except InDoubtError:
+        except OutcomeUnknownError:
             raise
         except Exception:
             reached("write: taking back")

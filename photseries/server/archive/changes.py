@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
 from photseries.server.archive.reader import not_found
-from photseries.server.catalogue import audit, finding, history
+from photseries.server.catalogue import audit, history, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.history import Action
 from photseries.server.catalogue.series import Changeable
@@ -87,7 +87,7 @@ def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[st
         yield
     except DuplicateError as error:
         with catalogue.reading() as connection:
-            holder = finding.taken_by(connection, principal, values)
+            holder = series_queries.taken_by(connection, principal, values)
         if holder is not None:
             error.details["id"] = holder
         raise

@@ -30,16 +30,16 @@ from photseries.formats.spool import Spool
 from photseries.formats.zipped import Zip
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.selection import Selection
 from photseries.parameters import MOST_PER_PAGE, Asked, Query
 from photseries.server.archive.answers import Answer
 from photseries.server.archive.blobs import read_raw
 from photseries.server.archive.reader import SeriesReader, needs_place
 from photseries.server.catalogue import asked as lists
-from photseries.server.catalogue import finding
+from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.catalogue.summary import column_counts
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
@@ -68,7 +68,9 @@ Found_ = Iterator[tuple[int | None, Found]]
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
 
 
-def _layout(connection: Connection, principal: Principal, query: Query, part: Part, ids: list[int] | None) -> Layout:
+def _layout(
+    connection: Connection, principal: Principal, query: Query, part: Selection, ids: list[int] | None
+) -> Layout:
     """Return the columns of the long table of the series that match, or have these ids.
 
     Raises
@@ -103,7 +105,7 @@ def _known_columns(
     total, tables = 1, "Tables of bins do not have"
     if measured == MEASUREMENTS:
         known = column_counts(connection, principal, query, ids)
-        total = finding.count(connection, principal, query) if ids is None else len(ids)
+        total = series_queries.count(connection, principal, query) if ids is None else len(ids)
         tables = "No table of a series that matches has"
     every = (*measured, *(name for name, number in known.items() if number == total and name not in SHARED))
     missing = [name for name in asked if name not in (*every, EVERY_COLUMN) and name not in known]
@@ -132,7 +134,7 @@ class Exporter:
         self._reader = reader
         self._folder = folder
 
-    def export(self, principal: Principal, query: Query, form: Format, part: Part) -> Iterator[bytes]:
+    def export(self, principal: Principal, query: Query, form: Format, part: Selection) -> Iterator[bytes]:
         """Return the file as an iterator of pieces of bounded work; an empty piece says that there is more to come.
 
         A series that is deleted while the file is made, and whose bytes are gone, is left out where the format allows.
@@ -143,7 +145,7 @@ class Exporter:
         query : Query
             Only its criteria count.
         form : Format
-        part : Part
+        part : Selection
             Only its columns and derived columns count, and only for a long table.
 
         Raises
@@ -201,7 +203,7 @@ class Exporter:
         form.require_package()
         with self._catalogue.reading() as connection:
             answer = Answer(len(asked), lists.asked_pairs(connection, principal, asked), asked.after)
-            part = Part() if form.name == "zip" else asked.part
+            part = Selection() if form.name == "zip" else asked.part
             layout = _layout(connection, principal, asked.query, part, answer.ids)
 
         def look_up(statement: Callable[..., dict[int, Found]], ids: Any) -> dict[int, Found]:
@@ -222,7 +224,7 @@ class _Export:
     store: Store
     reader: SeriesReader
     principal: Principal
-    part: Part
+    part: Selection
     layout: Layout
     folder: Path
     found: Callable[..., Found_]

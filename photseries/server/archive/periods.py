@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from photseries.server.archive.reader import not_found
-from photseries.server.catalogue import finding, periods
+from photseries.server.catalogue import periods, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.principal import CHANGE_SERIES, STATE_PERIODS, Principal, requires
 
@@ -29,7 +29,7 @@ class Periods:
     def list(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
         """Return the periods of a series, the preferred one first; who stated them is not for anonymous readers."""
         with self._catalogue.reading() as connection:
-            if finding.get(connection, principal, series_id) is None:
+            if series_queries.get(connection, principal, series_id) is None:
                 raise not_found(series_id)
             found = periods.listed(connection, series_id)
         return [{**one, "who": None} for one in found] if principal.is_anonymous else found

@@ -10,10 +10,10 @@ import pandas as pd
 from photseries.fields import COMPUTED
 from photseries.formats import json_columns
 from photseries.lightcurve.calibration import calibration_of
-from photseries.lightcurve.cutting import curve_to_show
 from photseries.lightcurve.samples import unit_of
+from photseries.lightcurve.select import curve_to_show
 from photseries.server.archive.intake import NewSeries
-from photseries.server.catalogue import finding
+from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.engine import Connection
 from photseries.server.principal import Principal
 
@@ -40,7 +40,7 @@ def preview(connection: Connection, principal: Principal, new: NewSeries, points
         its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     """
     calibration = calibration_of(new.metadata)
-    taken = finding.taken_by(connection, principal, new.values)
+    taken = series_queries.taken_by(connection, principal, new.values)
     exists = () if taken is None else (f"A series with this key exists already: {taken}. This one would be refused.",)
     return {
         "metadata": new.metadata,

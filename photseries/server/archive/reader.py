@@ -14,14 +14,14 @@ from photseries.formats.registry import HDF5, Format
 from photseries.hdf5 import Decoded
 from photseries.hdf5.raw import RawTable
 from photseries.lightcurve.barycentre import FRAMES
-from photseries.lightcurve.cutting import chosen, cut, metadata_of_part
-from photseries.lightcurve.part import Part
-from photseries.parameters import SEPARATION, Cone, Query, Restriction
+from photseries.lightcurve.select import metadata_of_selection, select, select_counted
+from photseries.lightcurve.selection import Selection
+from photseries.parameters import SEPARATION, Condition, Cone, Query
 from photseries.server.archive.blobs import read_blob, read_range, read_raw, read_table
 from photseries.server.archive.table_cache import CachedTable, TableCache
-from photseries.server.catalogue import finding, history, name_search, near, registries
+from photseries.server.catalogue import cone_search, history, name_search, registries, series_queries
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.finding import Found, Page
+from photseries.server.catalogue.series_queries import Found, Page
 from photseries.server.catalogue.summary import Overview, overview, summary
 from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
@@ -31,7 +31,7 @@ __all__ = ["SeriesDocument", "SeriesReader", "needs_place", "not_found"]
 
 T = TypeVar("T")
 
-WHOLE = Part()
+WHOLE = Selection()
 
 #: The radii in which the nearest series is looked for, one after the other [deg].
 _WIDENING = (1 / 60, 0.25, 4.0, 180.0)
@@ -89,7 +89,7 @@ class SeriesReader:
             When the series is absent or not visible.
         """
         with self._catalogue.reading() as connection:
-            found = finding.get(connection, principal, series_id)
+            found = series_queries.get(connection, principal, series_id)
         if found is None:
             raise not_found(series_id)
         return found
@@ -98,9 +98,9 @@ class SeriesReader:
         """Return a page of the visible series that match, and their total if the query wants it; read no file."""
         with self._catalogue.reading() as connection:
             if query.positions is not None:
-                return near.find_near(connection, principal, query, query.positions)
-            page = finding.find(connection, principal, query)
-            return page, finding.count(connection, principal, query) if query.include_total else None
+                return cone_search.find_near(connection, principal, query, query.positions)
+            page = series_queries.find(connection, principal, query)
+            return page, series_queries.count(connection, principal, query) if query.include_total else None
 
     def names_like(self, principal: Principal, text: str, limit: int) -> list[str]:
         """Find sources by a part of their name; see :func:`photseries.server.catalogue.name_search.names_like`."""
@@ -113,7 +113,7 @@ class SeriesReader:
             return name_search.names_alike(connection, principal, text, limit)
 
     def nearest(
-        self, principal: Principal, ra: float, dec: float, restrictions: tuple[Restriction, ...] = ()
+        self, principal: Principal, ra: float, dec: float, restrictions: tuple[Condition, ...] = ()
     ) -> Found | None:
         """Return the visible series that is nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
@@ -146,7 +146,7 @@ class SeriesReader:
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
 
-    def placed(self, metadata: Mapping[str, Any], part: Part) -> Mapping[str, Any]:
+    def placed(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
         """Return metadata with the place of the instrument, where a part of the table needs it."""
         if not needs_place(part):
             return metadata
@@ -201,7 +201,7 @@ class SeriesReader:
         return Found(blob, revision, 0, fields, is_past=True)
 
     def document(
-        self, principal: Principal, found: Found, data_format: str = "none", part: Part = WHOLE
+        self, principal: Principal, found: Found, data_format: str = "none", part: Selection = WHOLE
     ) -> tuple[Found, SeriesDocument]:
         """Return the fields of a series as JSON, with its table or a part of it as ``data``.
 
@@ -212,7 +212,7 @@ class SeriesReader:
             From :meth:`get` or :meth:`find`.
         data_format : {"none", "json", "hdf5"}
             The form of the table; "none" leaves it out.
-        part : Part
+        part : Selection
 
         Raises
         ------
@@ -225,7 +225,9 @@ class SeriesReader:
         """
         return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
 
-    def file(self, principal: Principal, found: Found, part: Part = WHOLE, form: Format = HDF5) -> tuple[Found, bytes]:
+    def file(
+        self, principal: Principal, found: Found, part: Selection = WHOLE, form: Format = HDF5
+    ) -> tuple[Found, bytes]:
         """Return a series, or a part of its table, as a file; the stored bytes when that is the whole as HDF5.
 
         Raises what :meth:`document` does, and NotInstalledError when the service cannot write the format.
@@ -260,7 +262,7 @@ class SeriesReader:
                 raise
             return again, read(again)
 
-    def _document(self, found: Found, data_format: str, part: Part) -> SeriesDocument:
+    def _document(self, found: Found, data_format: str, part: Selection) -> SeriesDocument:
         match data_format:
             case "json":
                 if part.is_whole:
@@ -268,23 +270,23 @@ class SeriesReader:
                     return SeriesDocument(found.document, (json_columns.encode(frame),))
                 table = self._tables.get(found.blob, partial(read_table, self._store))
                 metadata = self.placed(found.fields, part)
-                wanted, rows = chosen(table.decoded.frame, part, metadata, table.curve)
+                wanted, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
                 return SeriesDocument(found.document, (json_columns.encode(wanted),), rows)
             case "hdf5":
                 return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
             case _:
                 return SeriesDocument(found.document)
 
-    def _file(self, found: Found, part: Part, form: Format = HDF5) -> bytes:
+    def _file(self, found: Found, part: Selection, form: Format = HDF5) -> bytes:
         if part.is_whole and form is HDF5:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)
         metadata = self.placed(found.fields, part)
-        frame = stored.frame if part.is_whole else cut(stored.frame, part, metadata)
-        return form.write(frame, file_metadata(metadata_of_part(part, with_defaults(stored.metadata))))
+        frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
+        return form.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 
 
-def needs_place(part: Part) -> bool:
+def needs_place(part: Selection) -> bool:
     """Return whether a part of a table depends on where the instrument is."""
     return not FRAMES.keys().isdisjoint(part.derive) or part.bin == "night"
 

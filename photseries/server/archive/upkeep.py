@@ -12,7 +12,7 @@ from typing import TypeVar
 from photseries.errors import PhotseriesError, UnavailableError
 from photseries.server.archive.blobs import find_problem
 from photseries.server.archive.store_ownership import OWNER_KEY, Ownership
-from photseries.server.catalogue import blobs, finding, recomputing
+from photseries.server.catalogue import blobs, recomputing, series_queries
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.faults import reached
@@ -208,7 +208,7 @@ class Upkeep:
     def totals(self) -> tuple[int, int]:
         """Count the series of the archive, and the bytes of their files."""
         with self._catalogue.reading() as connection:
-            return finding.totals(connection)
+            return series_queries.totals(connection)
 
     def number_behind(self) -> int:
         """Count the series whose statistics ``photseries recompute`` has to compute again."""

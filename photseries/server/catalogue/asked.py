@@ -13,10 +13,10 @@ from photseries.errors import InvalidError
 from photseries.parameters import LISTS, Asked, Query
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.conditions import matching
-from photseries.server.catalogue.finding import DESCRIBED, Found, found_of, shown
+from photseries.server.catalogue.cone_search import pairs_around
 from photseries.server.catalogue.models import SERIES, Series
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.near import pairs_around
+from photseries.server.catalogue.series_queries import DESCRIBED, Found, found_of, select_visible
 from photseries.server.principal import Principal
 
 __all__ = ["MOST_PAIRS", "PAIR", "asked_pairs", "documents", "files", "files_of"]
@@ -90,7 +90,7 @@ def _near(connection: Connection, principal: Principal, query: Query) -> Iterato
 
 def documents(connection: Connection, principal: Principal, ids: Sequence[int]) -> dict[int, Found]:
     """Return some series with all their fields, by id; one that is not visible is left out."""
-    statement = shown(principal, Query(features=True)).where(*_among(principal, ids))
+    statement = select_visible(principal, Query(features=True)).where(*_among(principal, ids))
     return {row.id: found_of(row) for row in connection.execute(statement)}
 
 

@@ -37,7 +37,7 @@ from sqlalchemy.types import TypeEngine
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, Operator
 from photseries.lightcurve import sky
-from photseries.parameters import SEPARATION, Cone, Cursor, Query, Restriction
+from photseries.parameters import SEPARATION, Condition, Cone, Cursor, Query
 from photseries.server.catalogue.access import audience, heard_by, visible
 from photseries.server.catalogue.models import SERIES, Source
 from photseries.server.principal import Principal
@@ -152,7 +152,7 @@ def bad_cursor() -> InvalidError:
     return InvalidError(message, fields={"cursor": [message]})
 
 
-def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+def _condition(principal: Principal, restriction: Condition) -> ColumnElement[bool]:
     operator, value = restriction.criterion.operator, restriction.value
     if operator is Operator.SHARED_WITH:
         return _shared_with(principal, restriction)
@@ -170,7 +170,7 @@ def _condition(principal: Principal, restriction: Restriction) -> ColumnElement[
     return condition
 
 
-def _in_scale(restriction: Restriction, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
+def _in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
     """Compare a time with the value in the scale of each row; an index helps with the loosest value of all scales."""
     column, value = SERIES[restriction.field], restriction.value
     bound = case(by_scale, value=SERIES.time_scale, else_=value)
@@ -221,7 +221,7 @@ def with_portion(portion: str) -> Select[str]:
     return select(Source.id).where(Source.id.contains(portion, autoescape=True))
 
 
-def _shared_with(principal: Principal, restriction: Restriction) -> ColumnElement[bool]:
+def _shared_with(principal: Principal, restriction: Condition) -> ColumnElement[bool]:
     """Restrict to what is shared with some groups or streams, of those that the principal sees."""
     numbers = {number for number in restriction.value if 0 < number < 2**31}
     is_group = restriction.field == "group_ids"

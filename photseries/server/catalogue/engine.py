@@ -35,8 +35,8 @@ from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from photseries.errors import (
     DatabaseAwayError,
-    InDoubtError,
     LockTimeoutError,
+    OutcomeUnknownError,
     StartError,
     TooManyConnectionsError,
     TooSlowError,
@@ -194,7 +194,7 @@ class Catalogue:
 
         Raises
         ------
-        InDoubtError
+        OutcomeUnknownError
             When COMMIT was sent and the connection broke before its answer.
         UnavailableError
             When the server is away, or ended the transaction, for certain without effect.
@@ -211,7 +211,7 @@ class Catalogue:
                 transaction.commit()
             except DBAPIError as error:
                 if _outcome_unknown(error):
-                    raise InDoubtError(
+                    raise OutcomeUnknownError(
                         "The database went away while the change was being committed. It may or may not have "
                         "happened: look before you repeat the request."
                     ) from error
@@ -235,7 +235,7 @@ class Catalogue:
         for _ in range(_REPEATS):
             try:
                 return function()
-            except (DatabaseAwayError, InDoubtError) as error:
+            except (DatabaseAwayError, OutcomeUnknownError) as error:
                 cause = error.__cause__
                 broke = isinstance(cause, DBAPIError) and cause.connection_invalidated
                 if not broke or not (harmless or self._commits.sent == sent):

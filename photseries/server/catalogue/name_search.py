@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, exists, func, select
 
 from photseries.fields import Operator
-from photseries.parameters import OF_SOURCE, Query, Restriction
+from photseries.parameters import OF_SOURCE, Condition, Query
 from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.conditions import with_portion
 from photseries.server.catalogue.models import SERIES, Source
@@ -44,7 +44,7 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
     whole = len(names) <= MOST_NAMES
     if not whole and not in_order:
         return query, True
-    named = Restriction(OF_SOURCE, OF_SOURCE.field, tuple(names[:MOST_NAMES]))
+    named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MOST_NAMES]))
     others = tuple(one for one in query.restrictions if one is not portion)
     return dataclasses.replace(query, restrictions=(*others, named)), whole
 
@@ -74,7 +74,7 @@ def names_alike(connection: Connection, principal: Principal, text: str, limit: 
     return list(connection.scalars(statement.order_by(alike.desc(), Source.id).limit(limit)))
 
 
-def _is_portion(restriction: Restriction) -> bool:
+def _is_portion(restriction: Condition) -> bool:
     return restriction.criterion.operator is Operator.CONTAINS and restriction.field == OF_SOURCE.field
 
 

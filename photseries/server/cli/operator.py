@@ -144,7 +144,7 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
 @configured()
 def show_config(config: Config, as_json: bool) -> None:
     """Print the effective settings, secrets hidden."""
-    effective = settings.shown(config)
+    effective = settings.public_settings(config)
     if as_json:
         printed(effective, as_json)
     else:

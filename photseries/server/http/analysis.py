@@ -10,12 +10,12 @@ from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
 from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
+from photseries.server.http.etags import is_known, set_validators, tag_of
 from photseries.server.http.series import number_of, restricted_to_source
-from photseries.server.http.tags import is_known, may_be_kept, tag_of
 from photseries.server.principal import Requirement
 
 __all__ = ["EnvelopeHandler", "FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
@@ -72,7 +72,7 @@ class AnalysisHandler(BaseHandler):
             ):  # a few threads stay free
                 found, content = await self.run(lambda: compute(found, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
-        may_be_kept(self, tag_of(found, "analysis"))
+        set_validators(self, tag_of(found, "analysis"))
         await self.send([content])
 
 

@@ -29,13 +29,13 @@ from photseries.errors import (
 )
 from photseries.formats import json_columns
 from photseries.server.http.answers import failure, headers_of, presentable, success
-from photseries.server.http.credentials import BASIC, BEARER, Credential, session_of, shown
-from photseries.server.http.doors import client_address
+from photseries.server.http.credentials import BASIC, BEARER, Credential, credential_of, session_of
 from photseries.server.http.encoding import SHORTEST, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
 from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import Shared
 from photseries.server.http.spool import Body
+from photseries.server.http.throttle import client_address
 from photseries.server.http.turns import HeavyWork
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
@@ -202,7 +202,7 @@ class BaseHandler(RequestHandler):
 
     def given_credential(self) -> Credential:
         """Return the credential of the request; see :func:`photseries.server.http.credentials.shown`."""
-        return shown(self.request, self.services.config, public=self.public and self.verb == "GET")
+        return credential_of(self.request, self.services.config, public=self.public and self.verb == "GET")
 
     def _has_body(self) -> bool:
         headers = self.request.headers
@@ -466,7 +466,7 @@ class BaseHandler(RequestHandler):
     async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
         """Call a function in a thread when the turn of this user comes."""
         shared, heavy = self.shared, heavy or self._heavy_place is not None
-        threads = shared.quick if self.quick else shared.heavy if heavy else shared.light
+        threads = shared.quick_pool if self.quick else shared.table_pool if heavy else shared.query_pool
         try:
             async with threads.turns.place(self.client_key):
                 if self._is_gone:

@@ -14,8 +14,8 @@ from photseries.errors import (
     AbortedError,
     BusyError,
     DuplicateError,
-    InDoubtError,
     NotAdoptedError,
+    OutcomeUnknownError,
     PhotseriesError,
     QuotaExceededError,
     UnreadableFileError,
@@ -54,7 +54,7 @@ class BulkHandler(BaseHandler):
         query=parameters.BULK,
         gives=Raw((_ANSWER,)),
         fails=(
-            *(UnreadableFileError, DuplicateError, InDoubtError, QuotaExceededError, NotAdoptedError),
+            *(UnreadableFileError, DuplicateError, OutcomeUnknownError, QuotaExceededError, NotAdoptedError),
             *(AbortedError, BusyError),
         ),
     )

@@ -17,7 +17,7 @@ from tornado.httputil import HTTPServerRequest, parse_cookie
 
 from photseries.errors import ForbiddenError, UnauthorizedError
 from photseries.server.accounts import PREFIX_LENGTH, Accounts
-from photseries.server.http.doors import came_by_https
+from photseries.server.http.throttle import came_by_https
 from photseries.server.principal import EVERYONE, Principal, anonymous
 from photseries.server.settings import Config, Server
 
@@ -27,12 +27,12 @@ __all__ = [
     "CSRF_HEADER",
     "Credential",
     "cookie_name",
+    "credential_of",
     "csrf_token",
     "is_https",
     "origin_of",
     "require_csrf",
     "session_of",
-    "shown",
 ]
 
 #: The challenges of a 401.
@@ -69,7 +69,7 @@ class Credential:
 ANONYMOUS = Credential("", lambda accounts, _: anonymous(accounts.id_of("groups", EVERYONE)))
 
 
-def shown(request: HTTPServerRequest, config: Config, *, public: bool) -> Credential:
+def credential_of(request: HTTPServerRequest, config: Config, *, public: bool) -> Credential:
     """Return the credential of a request to the API: a token, or a session together with its CSRF token.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import ClassVar
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats.registry import EXPORTS, Format
-from photseries.parameters import LONG_TABLE, SUMMED_UP, Parameter, choice
+from photseries.parameters import LONG_TABLE, SUMMARY_CRITERIA, Parameter, choice
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Contract, Raw
 
@@ -21,7 +21,7 @@ _SHAPING: tuple[Parameter, ...] = (
 )
 
 #: The parameters of an export.
-EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMED_UP)
+EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMARY_CRITERIA)
 
 
 #: How long the body of an export may be [bytes]: a list of 100,000 entries.
@@ -79,7 +79,7 @@ class ExportHandler(BaseHandler):
         arguments = self.arguments()
         shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
-        form, part = EXPORTS[values["format"]], parameters.part_of(values)
+        form, part = EXPORTS[values["format"]], parameters.selection_of(values)
         if form.name == "zip" and (part.columns or part.derive):
             message = "'columns' and 'derive' cannot be combined with format=zip, which contains the stored files."
             raise InvalidError(message, fields={"format": [message]})

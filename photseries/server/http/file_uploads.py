@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 from typing import Any, ClassVar, Final
 
 from photseries import parameters
-from photseries.errors import DuplicateError, InDoubtError, InvalidError, NotAdoptedError, QuotaExceededError
+from photseries.errors import DuplicateError, InvalidError, NotAdoptedError, OutcomeUnknownError, QuotaExceededError
 from photseries.fields import SETTABLE
 from photseries.fields.texts import fields_of_texts
 from photseries.formats.options import OPTIONS, SHARED
 from photseries.parameters import Parameter
-from photseries.parameters.kinds import POINTS, TEXT
+from photseries.parameters.value_types import POINTS, TEXT
 from photseries.server.archive import Archive, SentFile
 from photseries.server.http.contract import Contract
 from photseries.server.http.uploads import LONGEST_FIELDS, UploadHandler, require_short_fields
@@ -105,7 +105,7 @@ class FileUploadHandler(_FileHandler):
         query=STORE,
         body="File",
         gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
-        fails=(DuplicateError, InDoubtError, QuotaExceededError, NotAdoptedError),
+        fails=(DuplicateError, OutcomeUnknownError, QuotaExceededError, NotAdoptedError),
     )
     async def post(self) -> None:
         """Create the series in a file of any format; the fields that it does not tell are query parameters."""

@@ -20,13 +20,13 @@ from photseries.errors import (
 )
 from photseries.formats.registry import HDF5, WRITERS, Format
 from photseries.parameters import PART, REVISION, Parameter, choice
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
+from photseries.server.http.etags import is_known, set_validators, tag_of
 from photseries.server.http.media import accepted
 from photseries.server.http.series import number_of
-from photseries.server.http.tags import is_known, may_be_kept, tag_of
 from photseries.server.http.turns import MANY_ROWS
 from photseries.text import file_name, file_stem
 
@@ -119,7 +119,7 @@ class FileHandler(BaseHandler):
         def read() -> _File:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), FILE[1:] if extension else FILE)
-            form, part = self._form(extension, values.get("format")), parameters.part_of(values)
+            form, part = self._form(extension, values.get("format")), parameters.selection_of(values)
             found = self._find(series_id, values.get("revision"))
             tag = tag_of(found, form.extension)
             if is_known(self.request.headers, tag):
@@ -142,7 +142,7 @@ class FileHandler(BaseHandler):
             return _File(found, form, tag, chosen, len(content), span, stored)
 
         file = await self.run(read, heavy=True)
-        may_be_kept(self, file.tag, *([] if extension else ["Accept"]))
+        set_validators(self, file.tag, *([] if extension else ["Accept"]))
         if file.content is None:
             self.set_status(304)
             await self.send([])

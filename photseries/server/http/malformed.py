@@ -20,12 +20,12 @@ from photseries.server.http.answers import failure
 from photseries.server.http.connections import MOST_HEADERS
 from photseries.server.http.metrics import Metrics
 
-__all__ = ["Courteous"]
+__all__ = ["JsonBadRequestDelegate"]
 
 log = logging.getLogger(__name__)
 
 
-class Courteous(HTTPMessageDelegate):
+class JsonBadRequestDelegate(HTTPMessageDelegate):
     """Passes a request on, and answers it when the request line or the headers cannot be made sense of.
 
     Among these are more than a thousand query arguments or 200 headers, and a Host that is not one.

@@ -10,7 +10,7 @@ from photseries import parameters
 from photseries.errors import NotFoundError, UnavailableError
 from photseries.fields import ENUMERATIONS
 from photseries.parameters import Parameter
-from photseries.parameters.kinds import choice
+from photseries.parameters.value_types import choice
 from photseries.server.accounts import OPERATOR, Accounts
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler

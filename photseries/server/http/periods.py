@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from photseries import parameters
-from photseries.errors import InDoubtError
+from photseries.errors import OutcomeUnknownError
 from photseries.parameters import OWN_PERIODS
 from photseries.server.archive import Periods
 from photseries.server.http.base import ANY, BaseHandler
@@ -29,7 +29,7 @@ class PeriodsHandler(BaseHandler):
         """List the periods that the service found and users state, the preferred one first."""
         await self.reply(lambda: {"periods": self.services.periods.list(self.principal, number_of(identity))})
 
-    @Contract(body="Period", fails=(InDoubtError,))
+    @Contract(body="Period", fails=(OutcomeUnknownError,))
     async def put(self, identity: str) -> None:
         """State a period, in place of one's earlier one of the same method; a preferred one is that of the series."""
 
@@ -39,7 +39,7 @@ class PeriodsHandler(BaseHandler):
 
         await self.reply(put)
 
-    @Contract(query=OWN_PERIODS, gives="RemovedPeriods", fails=(InDoubtError,))
+    @Contract(query=OWN_PERIODS, gives="RemovedPeriods", fails=(OutcomeUnknownError,))
     async def delete(self, identity: str) -> None:
         """Remove one's own periods, all or that of one method."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from photseries import parameters
-from photseries.errors import DuplicateError, InDoubtError, InUseError
+from photseries.errors import DuplicateError, InUseError, OutcomeUnknownError
 from photseries.parameters import CONTROLS, MOST_PER_PAGE
 from photseries.server.accounts import Accounts
 from photseries.server.http.base import ANY, BaseHandler
@@ -44,7 +44,7 @@ class EntriesHandler(_KindHandler):
 
     needs: ClassVar = {"GET": ANY, "POST": requirement_of(Accounts.create)}
 
-    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, InDoubtError))
+    @Contract(body="New{kind}", gives="Created{kind}", fails=(DuplicateError, OutcomeUnknownError))
     async def post(self) -> None:
         """Create an entry."""
         await self.reply(lambda: self.create(self.json_body()))
@@ -96,7 +96,7 @@ class EntryHandler(_KindHandler):
         """Return the entry."""
         await self.reply(lambda: self.services.accounts.get(self.principal, self.kind, identity))
 
-    @Contract(fails=(InUseError, InDoubtError))
+    @Contract(fails=(InUseError, OutcomeUnknownError))
     async def delete(self, identity: str) -> None:
         """Remove the entry."""
         await self.reply(lambda: self.remove(identity))
@@ -121,7 +121,7 @@ class MembersHandler(EntryHandler):
 
     needs: ClassVar = {**EntryHandler.needs, "PATCH": requirement_of(Accounts.change)}
 
-    @Contract(body="Changed{kind}", fails=(DuplicateError, InUseError, InDoubtError))
+    @Contract(body="Changed{kind}", fails=(DuplicateError, InUseError, OutcomeUnknownError))
     async def patch(self, identity: str) -> None:
         """Change a name, the members of a group or a stream, or a place; deactivate a user, or the opposite."""
         await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))

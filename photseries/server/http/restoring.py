@@ -9,18 +9,18 @@ from photseries.errors import (
     DamagedError,
     DuplicateError,
     ExpiredError,
-    InDoubtError,
     MissingReferenceError,
     NotAdoptedError,
     NotFoundError,
+    OutcomeUnknownError,
     PreconditionFailedError,
     QuotaExceededError,
 )
 from photseries.server.archive import BatchUndo, Restorer
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import IF_MATCH, Contract
+from photseries.server.http.etags import revisions
 from photseries.server.http.series import number_of
-from photseries.server.http.tags import revisions
 from photseries.server.principal import requirement_of
 from photseries.server.schemas.registries import load_entry
 from photseries.server.schemas.restoring import RESTORE, UNDO
@@ -38,7 +38,7 @@ class RestoreHandler(BaseHandler):
         body="Restore",
         gives="Restored",
         fails=(
-            *(PreconditionFailedError, ConflictError, InDoubtError, NotAdoptedError),
+            *(PreconditionFailedError, ConflictError, OutcomeUnknownError, NotAdoptedError),
             *(DuplicateError, MissingReferenceError, ExpiredError, DamagedError, QuotaExceededError),
         ),
     )
@@ -60,7 +60,7 @@ class UndoHandler(BaseHandler):
 
     needs: ClassVar = {"POST": requirement_of(BatchUndo.undo)}
 
-    @Contract(body="Undo", gives="Undone", fails=(NotFoundError, InDoubtError, NotAdoptedError))
+    @Contract(body="Undo", gives="Undone", fails=(NotFoundError, OutcomeUnknownError, NotAdoptedError))
     async def post(self) -> None:
         """Delete the series that a batch created, and restore the others to the revision before it."""
 

@@ -16,22 +16,22 @@ from photseries.errors import (
     DamagedError,
     DuplicateError,
     ForbiddenError,
-    InDoubtError,
     NotAdoptedError,
     NotFoundError,
+    OutcomeUnknownError,
     PhotseriesError,
     PreconditionFailedError,
     QuotaExceededError,
     UnreadableFileError,
 )
-from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMED_UP, Query, Restriction
+from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMARY_CRITERIA, Condition, Query
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
-from photseries.server.http.tags import is_known, may_be_kept, revisions, tag_of
+from photseries.server.http.etags import is_known, revisions, set_validators, tag_of
 from photseries.server.http.turns import MANY_ROWS
 from photseries.server.http.uploads import UploadHandler
 from photseries.server.principal import requirement_of
@@ -55,7 +55,7 @@ _LARGEST_ID = 2**63 - 1
 
 _LIST = (*CRITERIA, *CONTROLS)
 
-_CHANGE_FAILS = (PreconditionFailedError, ConflictError, InDoubtError, NotAdoptedError)
+_CHANGE_FAILS = (PreconditionFailedError, ConflictError, OutcomeUnknownError, NotAdoptedError)
 
 
 class SeriesHandler(UploadHandler):
@@ -68,7 +68,7 @@ class SeriesHandler(UploadHandler):
         query=parameters.UPLOAD,
         body="NewSeries",
         gives={"anyOf": [{"$ref": "#/components/schemas/Created"}, {"$ref": "#/components/schemas/Preview"}]},
-        fails=(UnreadableFileError, DuplicateError, InDoubtError, QuotaExceededError, NotAdoptedError),
+        fails=(UnreadableFileError, DuplicateError, OutcomeUnknownError, QuotaExceededError, NotAdoptedError),
     )
     async def post(self) -> None:
         """Create a series."""
@@ -184,7 +184,7 @@ class SummaryHandler(BaseHandler):
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
-    @Contract(query=SUMMED_UP, gives="Summary", fails=(BusyError,))
+    @Contract(query=SUMMARY_CRITERIA, gives="Summary", fails=(BusyError,))
     async def get(self) -> None:
         """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
 
@@ -225,12 +225,12 @@ class OneSeriesHandler(UploadHandler):
             if is_known(self.request.headers, tag):
                 return tag, []
             self.weigh(data_format == "json" and found.fields["num_exp"] > MANY_ROWS)
-            found, document = reader.document(self.principal, found, data_format, parameters.part_of(values))
+            found, document = reader.document(self.principal, found, data_format, parameters.selection_of(values))
             return tag_of(found, data_format, found.document), wrapped(document.pieces())
 
         tag, pieces = await self.run(get, heavy=self.get_query_argument("dataFormat", "") != "none")
         if tag is not None:
-            may_be_kept(self, tag)
+            set_validators(self, tag)
         if not pieces:
             self.set_status(304)
         await self.send(pieces)
@@ -314,7 +314,7 @@ def _removing(handler: BaseHandler, identity: str, remove: Callable[..., None]) 
 
 def restricted_to_source(query: Query, identity: str) -> Query:
     """Restrict a query to the series of a source."""
-    mine = Restriction(OF_SOURCE, OF_SOURCE.field, (identity,))
+    mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
     return dataclasses.replace(query, restrictions=(*query.restrictions, mine))
 
 

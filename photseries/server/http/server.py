@@ -16,7 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from photseries.errors import PhotseriesError, StartError
-from photseries.server.accounts import KINDS
+from photseries.server.accounts import RESOURCES
 from photseries.server.http.analysis import (
     EnvelopeHandler,
     FoldedHandler,
@@ -30,7 +30,7 @@ from photseries.server.http.contract import Route
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.file_uploads import FileUploadHandler, InspectHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
-from photseries.server.http.malformed import Courteous
+from photseries.server.http.malformed import JsonBadRequestDelegate
 from photseries.server.http.memory import return_freed_memory
 from photseries.server.http.openapi.handlers import Documents, OpenApiHandler
 from photseries.server.http.operation import (
@@ -62,7 +62,7 @@ from photseries.server.http.series import (
     SourceSeriesHandler,
     SummaryHandler,
 )
-from photseries.server.http.shared import Shared, Threads
+from photseries.server.http.shared import Shared, ThreadPool
 from photseries.server.http.tap import TAP_ROUTES
 from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
@@ -104,8 +104,8 @@ API: tuple[Route, ...] = (
     (r"/api/whoami", WhoAmIHandler, {}),
     (r"/api/usage", UsageHandler, {}),
     (r"/api/audit", AuditHandler, {}),
-    *((rf"/api/{kind}", _ENTRIES.get(kind, EntriesHandler), {"kind": kind}) for kind in KINDS),
-    *((rf"/api/{kind}/(.+)", _ENTRY.get(kind, EntryHandler), {"kind": kind}) for kind in KINDS),
+    *((rf"/api/{kind}", _ENTRIES.get(kind, EntriesHandler), {"kind": kind}) for kind in RESOURCES),
+    *((rf"/api/{kind}/(.+)", _ENTRY.get(kind, EntryHandler), {"kind": kind}) for kind in RESOURCES),
     (r"/healthz", LivenessHandler, {}),
     (r"/readyz", ReadyHandler, {}),
     (r"/metrics", MetricsHandler, {}),
@@ -140,7 +140,7 @@ class _Application(Application):
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request, whatever it looks like; Tornado calls this before it reads one."""
-        return Courteous(super().start_request(server_conn, request_conn), request_conn, self._metrics)
+        return JsonBadRequestDelegate(super().start_request(server_conn, request_conn), request_conn, self._metrics)
 
 
 def listen(settings: Server) -> list[socket.socket]:
@@ -185,11 +185,11 @@ def serve(
     settings = services.config.server
     return_freed_memory()
     pools = (
-        Threads(settings.threads, "light"),
-        Threads(settings.table_threads, "heavy"),
-        Threads(settings.quick_threads, "quick"),
-        Threads(VO.jobs, "jobs"),
-        Threads(2, "upkeep"),
+        ThreadPool(settings.threads, "light"),
+        ThreadPool(settings.table_threads, "heavy"),
+        ThreadPool(settings.quick_threads, "quick"),
+        ThreadPool(VO.jobs, "jobs"),
+        ThreadPool(2, "upkeep"),
     )
     deadline = 0.0
     try:
@@ -204,7 +204,7 @@ async def _serve(
     sockets: list[socket.socket],
     announce: Callable[[], None],
     orphaned: int | None,
-    pools: tuple[Threads, Threads, Threads, Threads, Threads],
+    pools: tuple[ThreadPool, ThreadPool, ThreadPool, ThreadPool, ThreadPool],
 ) -> float:
     """Serve until the end; return the time by which threads must have ended, on the monotonic clock."""
     settings = services.config.server
@@ -250,7 +250,7 @@ async def _serve(
     return deadline
 
 
-async def _sweep_regularly(shared: Shared, threads: Threads) -> None:
+async def _sweep_regularly(shared: Shared, threads: ThreadPool) -> None:
     """Sweep now and then; one process of all does it, by advisory lock."""
     services = shared.services
     while True:
@@ -264,7 +264,7 @@ async def _sweep_regularly(shared: Shared, threads: Threads) -> None:
                 shared.metrics.swept(swept)
 
 
-async def _measure_regularly(shared: Shared, threads: Threads) -> None:
+async def _measure_regularly(shared: Shared, threads: ThreadPool) -> None:
     """Show the gauges of this process to the others, and read the totals of the archive now and then."""
     for step in itertools.count():
         shared.metrics.refresh()

@@ -11,21 +11,21 @@ from typing import ParamSpec, TypeVar
 
 from tornado.web import RequestHandler
 
-from photseries.server.http.doors import Throttle
 from photseries.server.http.metrics import Metrics
 from photseries.server.http.readiness import Readiness
 from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
+from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
 from photseries.server.services import SPARE_CONNECTIONS, Services
 
-__all__ = ["Shared", "Threads"]
+__all__ = ["Shared", "ThreadPool"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Threads(ThreadPoolExecutor):
+class ThreadPool(ThreadPoolExecutor):
     """A pool whose work ends with a result or an Exception, so that every request has an answer.
 
     A panic of an extension module in Rust is a BaseException and no Exception: Tornado would let it pass, as what ends
@@ -73,18 +73,24 @@ class Shared:
     Parameters
     ----------
     services : Services
-    light, heavy, quick : Threads
+    query_pool, table_pool, quick_pool : ThreadPool
         For work that waits for the database; for work on tables and of heavy requests; for quick handlers.
-    jobs : Threads, optional
+    jobs : ThreadPool, optional
         For jobs of TAP, which no request waits for.
     """
 
     def __init__(
-        self, services: Services, light: Threads, heavy: Threads, quick: Threads, jobs: Threads | None = None
+        self,
+        services: Services,
+        query_pool: ThreadPool,
+        table_pool: ThreadPool,
+        quick_pool: ThreadPool,
+        jobs: ThreadPool | None = None,
     ) -> None:
         settings = services.config.server
         self.services = services
-        self.light, self.heavy, self.quick, self.jobs = light, heavy, quick, jobs or heavy
+        self.query_pool, self.table_pool, self.quick_pool = query_pool, table_pool, quick_pool
+        self.jobs = jobs or table_pool
         self.queued_jobs: set[str] = set()
         self.in_flight: set[RequestHandler] = set()
         self.stopping = False
@@ -111,7 +117,7 @@ class Shared:
                 ),
                 "threads_waiting": (
                     "Calls that wait for a thread.",
-                    lambda: sum(pool.turns.waiting for pool in (light, heavy, quick)),
+                    lambda: sum(pool.turns.waiting for pool in (query_pool, table_pool, quick_pool)),
                 ),
                 "heavy_requests_waiting": ("Heavy requests that wait.", lambda: self.heavy_requests.waiting),
             },

@@ -19,7 +19,7 @@ from photseries.server.catalogue.vo_jobs import ENDED, Job
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
-from photseries.server.http.credentials import Credential, origin_of, shown
+from photseries.server.http.credentials import Credential, credential_of, origin_of
 from photseries.server.http.media import FORM, media_type_of
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
@@ -80,7 +80,7 @@ class VOHandler(SignInHandler):
 
     def given_credential(self) -> Credential:
         """Return the credential of the request; a POST may have none, as it changes nothing of the archive."""
-        return shown(self.request, self.services.config, public=True)
+        return credential_of(self.request, self.services.config, public=True)
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Write an error as a VOTable."""

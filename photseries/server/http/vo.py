@@ -15,7 +15,7 @@ from photseries.server.catalogue import vo_queries
 from photseries.server.http.analysis import FoldedHandler, PeriodogramHandler
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import Route
-from photseries.server.http.credentials import Credential, shown
+from photseries.server.http.credentials import Credential, credential_of
 from photseries.server.http.media import media_type_of
 from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
@@ -56,7 +56,7 @@ class _QueryHandler(SignInHandler):
 
     def given_credential(self) -> Credential:
         """Return the credential of the request; a POST may have none, as it changes nothing here."""
-        return shown(self.request, self.services.config, public=True)
+        return credential_of(self.request, self.services.config, public=True)
 
     def arguments(self) -> dict[str, list[str]]:
         """Return the parameters of the query and of the form; call it in a thread.
@@ -223,7 +223,7 @@ class LoginHandler(VOHandler):
 
     def given_credential(self) -> Credential:
         """Return the credential of the request, which must have one."""
-        return shown(self.request, self.services.config, public=False)
+        return credential_of(self.request, self.services.config, public=False)
 
     async def get(self) -> None:
         """Return the token that came as the password."""

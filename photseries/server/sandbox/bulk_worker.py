@@ -15,13 +15,13 @@ from photseries.hdf5.limits import Limits
 from photseries.server.sandbox import bulk_wire
 from photseries.server.sandbox.bulk_reader import slabs, warm_up
 from photseries.server.sandbox.bulk_request import Request
-from photseries.server.sandbox.worker import Nursery
+from photseries.server.sandbox.worker import ForkServer
 from photseries.server.settings import Sandbox as SandboxSettings
 
 __all__ = ["main"]
 
 
-class _BulkNursery(Nursery):
+class _BulkNursery(ForkServer):
     """Its children read a body by a :class:`Request`, which comes as a second image."""
 
     def _warm_up(self) -> None:

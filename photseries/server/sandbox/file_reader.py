@@ -28,8 +28,8 @@ from photseries.formats.selection import filter_hint
 from photseries.hdf5 import stored_file
 from photseries.hdf5.limits import Limits
 from photseries.lightcurve.calibration import calibration_of
-from photseries.lightcurve.cutting import curve_to_show
 from photseries.lightcurve.samples import unit_of
+from photseries.lightcurve.select import curve_to_show
 from photseries.server.sandbox import confine, worker
 from photseries.server.sandbox.wire import Found
 

@@ -22,13 +22,13 @@ from photseries.hdf5 import Decoded, frames
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
-from photseries.server.sandbox.gate import Gate
+from photseries.server.sandbox.semaphore import FairSemaphore
 from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
 from photseries.server.settings import Sandbox as SandboxSettings
 
 __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
-#: How much longer than the nursery the service waits for an answer [s].
+#: How much longer than the fork server the service waits for an answer [s].
 PATIENCE: Final = 5.0
 #: How long an upload waits for a worker [s]; short, because a waiting upload keeps others from being served.
 QUEUE: Final = 5.0
@@ -55,7 +55,7 @@ class Sandbox:
     settings : SandboxSettings
     limits : Limits
     own : bytes
-        A file that we wrote. The nursery reads it a few times before it forks: code that has run is faster, and its
+        A file that we wrote. The fork server reads it a few times before it forks: code that has run is faster, and its
         children then write to fewer of the pages that they share with it.
 
     Attributes
@@ -75,19 +75,19 @@ class Sandbox:
         self._settings = settings
         self._limits = limits
         self._own = own
-        self._gate = Gate(settings.workers, min(QUEUE, settings.deadline))
+        self._gate = FairSemaphore(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
         self._counting = threading.Lock()
-        self._nursery: _Nursery | None = None
+        self._fork_server: _ForkServer | None = None
         self._started = False
 
     def start(self) -> None:
-        """Start the nursery, and see which layers this system has.
+        """Start the fork server, and see which layers this system has.
 
         Raises
         ------
         StartError
-            When one that ``sandbox.require`` names is missing, or the nursery does not work.
+            When one that ``sandbox.require`` names is missing, or the fork server does not work.
         """
         self._started = True
         try:
@@ -104,12 +104,12 @@ class Sandbox:
             raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
 
     def close(self) -> None:
-        """End the nursery, and with it every job."""
+        """End the fork server, and with it every job."""
         with self._lock:
             self._started = False
-            if self._nursery is not None:
-                self._nursery.close()
-                self._nursery = None
+            if self._fork_server is not None:
+                self._fork_server.close()
+                self._fork_server = None
 
     def decode(self, blob: bytes | memoryview) -> Decoded:
         """Read a file that somebody sent, in a worker process.
@@ -157,7 +157,7 @@ class Sandbox:
             with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
                 try:
                     return self._job(upload)
-                except EOFError:  # the nursery itself is gone, and says nothing of the job
+                except EOFError:  # the fork server itself is gone, and says nothing of the job
                     return self._job(upload)
         except TimeoutError as error:
             self._count("busy")
@@ -170,7 +170,7 @@ class Sandbox:
         with contextlib.ExitStack() as stack:
             answer, answers = descriptors.pipe(stack)
             status, statuses = descriptors.pipe(stack)
-            nursery = self._send([upload, answers.fileno(), statuses.fileno()])
+            fork_server = self._send([upload, answers.fileno(), statuses.fileno()])
             answers.close()
             statuses.close()
             deadline = time.monotonic() + self._settings.deadline + PATIENCE
@@ -180,7 +180,7 @@ class Sandbox:
                 except EOFError:
                     ended = descriptors.read(status, 1, deadline)[0]
             except TimeoutError:
-                self._drop(nursery)
+                self._drop(fork_server)
                 ended = LATE
             except ValueError:
                 ended = FAILED
@@ -198,30 +198,30 @@ class Sandbox:
         }
         return UnreadableFileError(f"The {self.called} cannot be read: {why[outcome]}.")
 
-    def _send(self, numbers: list[int]) -> _Nursery:
+    def _send(self, numbers: list[int]) -> _ForkServer:
         """Send a job to the fork server, to a new one when the last one has ended."""
         with self._lock:
             if not self._started:
                 raise UnavailableError(f"The readers of a {self.called} are stopped.")
-            if self._nursery is None:
-                self._nursery = self._new_nursery()
+            if self._fork_server is None:
+                self._fork_server = self._new_fork_server()
             try:
-                self._nursery.send(numbers)
+                self._fork_server.send(numbers)
             except OSError:
-                self._nursery.close()
-                self._nursery = self._new_nursery()
-                self._nursery.send(numbers)
-            return self._nursery
+                self._fork_server.close()
+                self._fork_server = self._new_fork_server()
+                self._fork_server.send(numbers)
+            return self._fork_server
 
-    def _new_nursery(self) -> _Nursery:
-        return _Nursery(self.worker, self._settings, self._limits, self._own)
+    def _new_fork_server(self) -> _ForkServer:
+        return _ForkServer(self.worker, self._settings, self._limits, self._own)
 
-    def _drop(self, nursery: _Nursery) -> None:
-        """End a nursery that does not answer, unless another thread has replaced it already."""
+    def _drop(self, fork_server: _ForkServer) -> None:
+        """End a fork server that does not answer, unless another thread has replaced it already."""
         with self._lock:
-            if self._nursery is nursery:
-                nursery.close()
-                self._nursery = None
+            if self._fork_server is fork_server:
+                fork_server.close()
+                self._fork_server = None
 
 
 class FileSandbox(Sandbox):
@@ -266,7 +266,7 @@ class FileSandbox(Sandbox):
         return answer.found
 
 
-class _Nursery:
+class _ForkServer:
     """The process of :mod:`photseries.server.sandbox.worker`, and our end of the channel to it."""
 
     def __init__(self, worker: str, settings: SandboxSettings, limits: Limits, own: bytes) -> None:
@@ -287,7 +287,7 @@ class _Nursery:
                 pass_fds=[theirs.fileno()],
                 cwd="/",
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C is for the service, which then ends the nursery
+                start_new_session=True,  # Ctrl-C is for the service, which then ends the fork server
             )
 
     @property
@@ -298,7 +298,7 @@ class _Nursery:
         socket.send_fds(self._channel, [b"J"], numbers)
 
     def close(self) -> None:
-        """Close the channel, at which the nursery kills its children and ends."""
+        """Close the channel, at which the fork server kills its children and ends."""
         self._channel.close()
         try:
             self._process.wait(PATIENCE)

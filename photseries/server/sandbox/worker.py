@@ -1,8 +1,8 @@
-"""The nursery: a small process that forks a child for every upload, and the child that reads it.
+"""The fork server: a small process that forks a child for every upload, and the child that reads it.
 
-The nursery imports numpy, h5py and the careful reader once, has one thread, and never looks at an uploaded byte. For a
-job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the nursery says
-how the child ended. Each child inherits the imports, takes its own rights away, reads, answers and is gone.
+The fork server imports numpy, h5py and the careful reader once, has one thread, and never looks at an uploaded byte.
+For a job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the fork
+server reports how the child ended. Each child inherits the imports, drops its own rights, reads, answers and exits.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, wire
 from photseries.server.settings import Sandbox as SandboxSettings
 
-__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "Nursery", "main"]
+__all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "ForkServer", "main"]
 
 # What reading a file would import: a child may no longer be allowed to open the modules' files.
 _CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-32-be", "utf-32-le", "utf-8")
@@ -52,7 +52,7 @@ class _Child:
     late: bool = False
 
 
-class Nursery:
+class ForkServer:
     """Forks, watches and buries the children.
 
     Parameters
@@ -113,7 +113,7 @@ class Nursery:
                 if not is_open:
                     poll.unregister(self._channel)
             self._kill_late(everyone=not is_open)
-            self._bury()
+            self._reap()
 
     def _patience(self) -> float | None:
         """Return how long to wait for the next event [ms]."""
@@ -125,7 +125,7 @@ class Nursery:
         if not message:
             return False
         upload, answer, status, *more = descriptors
-        nursery = os.getpid()
+        fork_server = os.getpid()
         try:
             pid = os.fork()
         except OSError:
@@ -133,7 +133,7 @@ class Nursery:
             os.close(status)
         else:
             if pid == 0:
-                self._be_child(upload, answer, nursery, *more)
+                self._be_child(upload, answer, fork_server, *more)
             self._children[pid] = _Child(time.monotonic() + self._settings.deadline, status)
         for descriptor in (upload, answer, *more):
             os.close(descriptor)
@@ -146,7 +146,7 @@ class Nursery:
                 child.late = True
                 os.kill(pid, signal.SIGKILL)  # not yet waited for, so the number is still this child's
 
-    def _bury(self) -> None:
+    def _reap(self) -> None:
         while self._children:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -162,7 +162,7 @@ class Nursery:
             finally:
                 os.close(child.status)
 
-    def _be_child(self, upload: int, answer: int, nursery: int, *more: int) -> None:
+    def _be_child(self, upload: int, answer: int, fork_server: int, *more: int) -> None:
         """Read, answer and exit; any failure to do so is an exit without an answer."""
         code = 1
         try:
@@ -171,7 +171,7 @@ class Nursery:
             _close_all_but({upload, answer, *more})
             images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while that is still allowed
             missing = tuple(confine.lock_down(self._settings, self._layers))
-            if os.getppid() != nursery:
+            if os.getppid() != fork_server:
                 return  # it ended before the kernel was told to end this child with it
             for buffer in self._answers(missing, *images):
                 _write(answer, buffer)
@@ -223,7 +223,7 @@ def _write(descriptor: int, buffer: bytes | memoryview) -> None:
 
 
 def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:
-    """Run a nursery as :class:`photseries.server.sandbox.pool.Sandbox` starts it.
+    """Run a fork server as :class:`photseries.server.sandbox.pool.Sandbox` starts it.
 
     Parameters
     ----------
@@ -231,8 +231,8 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: conf
         The descriptor ``channel`` and the sections ``sandbox`` and ``limits`` of the configuration. Standard input is
         the file to warm up with.
     read, layers
-        See :class:`Nursery`.
+        See :class:`ForkServer`.
     """
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    Nursery(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()
+    ForkServer(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()

@@ -24,19 +24,19 @@ from photseries.fields.values import (
 
 __all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "Ids", "Number", "Text", "Whole", "ids_shape", "number_shape"]
 
-Shape = Mapping[str, Any]
+JsonSchema = Mapping[str, Any]
 
-TEXT_SHAPE: Shape = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
-NAME_SHAPE: Shape = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
-ID_SHAPE: Shape = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
+TEXT_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+NAME_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
+ID_SHAPE: JsonSchema = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
 
 
-def number_shape(interval: Interval | None) -> Shape:
+def number_shape(interval: Interval | None) -> JsonSchema:
     """Return the JSON schema of a number in an interval."""
     return {"type": "number", **({} if interval is None else interval.schema)}
 
 
-def ids_shape(*, lone: bool) -> Shape:
+def ids_shape(*, lone: bool) -> JsonSchema:
     """Return the JSON schema of a list of ids; see :func:`~photseries.fields.values.as_ids`."""
     several = {"type": "array", "items": ID_SHAPE, "maxItems": MOST_IDS}
     return {"anyOf": [several, ID_SHAPE, {"const": "all"}]} if lone else several

@@ -5,7 +5,7 @@ a bad value raises :class:`~photseries.errors.StartError`, which names it. ``con
 the commented reference; a test holds it against the defaults.
 """
 
-from photseries.server.settings.loading import load, shown
+from photseries.server.settings.loading import load, public_settings
 from photseries.server.settings.sections import (
     VO,
     Analysis,
@@ -39,5 +39,5 @@ __all__ = [
     "Server",
     "Store",
     "load",
-    "shown",
+    "public_settings",
 ]

@@ -15,7 +15,7 @@ import yaml
 from photseries.errors import StartError
 from photseries.server.settings.sections import Config
 
-__all__ = ["load", "shown"]
+__all__ = ["load", "public_settings"]
 
 PREFIX = "PHOTSERIES_"
 
@@ -66,7 +66,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     return Config(**{section: _section_class(section)(**block) for section, block in sections.items()})
 
 
-def shown(config: Config) -> dict[str, dict[str, Any]]:
+def public_settings(config: Config) -> dict[str, dict[str, Any]]:
     """Return the effective settings as plain values, secrets hidden."""
     return {
         section.name: {

@@ -10,7 +10,7 @@ from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
 from photseries.parameters import MOST_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
-from photseries.parameters.kinds import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
+from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
 from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
 
 __all__ = ["PARAMETERS", "answer", "asked", "error"]

@@ -9,7 +9,7 @@ from typing import Final
 
 from photseries.errors import InvalidError
 from photseries.formats.registry import WRITERS, Format
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.selection import Selection
 
 __all__ = ["parse", "series_number"]
 
@@ -22,12 +22,12 @@ def series_number(identity: str) -> str:
     return identity if found is None else found[1]
 
 
-def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Part, Format]:
+def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Format]:
     """Read the parameters ID, TIME, COLUMN and RESPONSEFORMAT; their names are in capitals, others are ignored.
 
     Returns
     -------
-    identity, part, form : str, Part, Format
+    identity, part, form : str, Selection, Format
 
     Raises
     ------
@@ -46,7 +46,7 @@ def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Part, Format]:
     form = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
     if form is None:
         raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is not one of: {', '.join(WRITERS)}.")
-    return series_number(identities[0]), Part(columns=columns or None, mjd_min=low, mjd_max=high), form
+    return series_number(identities[0]), Selection(columns=columns or None, mjd_min=low, mjd_max=high), form
 
 
 def _interval(text: str) -> tuple[float | None, float | None]:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 
 from photseries.formats import EXPORTS
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.selection import Selection
 from photseries.parameters import Query, parse_asked
 from tests.support import columns
 
@@ -66,7 +66,7 @@ def test_a_list(services, principal, ids, form):
 @pytest.mark.parametrize("form", ["arrow", "parquet"])
 def test_all(services, principal, ids, form):
     def export():
-        return services.exporter.export(principal, Query(), EXPORTS[form], Part())
+        return services.exporter.export(principal, Query(), EXPORTS[form], Selection())
 
     cost(services, export)
     many = cost(services, export)

@@ -8,7 +8,7 @@ import pytest
 from photseries.errors import DamagedError, InvalidError, NotInstalledError, UnavailableError
 from photseries.formats import EXPORTS, long_hdf5, long_parquet
 from photseries.lightcurve.curve import MEASUREMENTS
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.selection import Selection
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive import exports
@@ -22,7 +22,7 @@ BODY = {
 
 def export(services, principal, form, folder, part=None):
     exporter = exports.Exporter(services.catalogue, services.store, services.reader, folder)
-    return exporter.export(principal, Query(), EXPORTS[form], part or Part())
+    return exporter.export(principal, Query(), EXPORTS[form], part or Selection())
 
 
 def test_what_is_not_installed(services, principal, tmp_path, monkeypatch):
@@ -36,8 +36,10 @@ def test_more_columns_than_hdf5_has_room_for(services, principal, tmp_path):
     wide = {f"{number:0>100}": [1.0, 2.0] for number in range(500)}
     services.archive.create(principal, {**BODY, "data": {**columns(2), **wide}})
     with pytest.raises(InvalidError, match="505 columns"):
-        export(services, principal, "hdf5", tmp_path, Part(columns=("*",)))
-    assert b"".join(export(services, principal, "hdf5", tmp_path, Part(columns=(*MEASUREMENTS, *list(wide)[:300]))))
+        export(services, principal, "hdf5", tmp_path, Selection(columns=("*",)))
+    assert b"".join(
+        export(services, principal, "hdf5", tmp_path, Selection(columns=(*MEASUREMENTS, *list(wide)[:300])))
+    )
 
 
 def test_no_room_for_notes_and_damaged_files(services, principal, tmp_path):

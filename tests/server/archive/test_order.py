@@ -14,8 +14,8 @@ from photseries.errors import (
     DamagedError,
     DuplicateError,
     ForbiddenError,
-    InDoubtError,
     NotFoundError,
+    OutcomeUnknownError,
     UnavailableError,
 )
 from photseries.server.archive import Archive, Upkeep
@@ -71,7 +71,7 @@ def test_a_commit_of_unknown_outcome_removes_nothing(archive_url, services, prin
     with monkeypatch.context() as patched:
         commit = LostCommit(archive_url, committed=committed)
         patched.setattr(services.catalogue.engine.dialect, "do_commit", commit)
-        with pytest.raises(InDoubtError) as caught:
+        with pytest.raises(OutcomeUnknownError) as caught:
             services.archive.create(principal, body())
     assert caught.value.status == 503
     assert len(stored(services)) == 1, "nobody knows yet whether a row names it"

@@ -16,7 +16,7 @@ from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cone, Query, parse
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue import near
+from photseries.server.catalogue import cone_search
 from photseries.server.catalogue.conditions import matching
 from photseries.server.catalogue.models import Series
 from tests.server.catalogue import rows
@@ -127,7 +127,7 @@ def test_cones_equal_a_brute_force(catalogue, sky_of_points):
 @pytest.mark.parametrize("include_total", [True, False])
 @pytest.mark.parametrize(("radius", "count"), [(0.1 * ARCSEC, 1000), (1 / 60, 30), (2, 5)])
 def test_positions_equal_a_brute_force(catalogue, sky_of_points, monkeypatch, radius, count, include_total):
-    monkeypatch.setattr(near, "PAIRS", 1000)  # so that the pairs of one query are computed in several parts
+    monkeypatch.setattr(cone_search, "PAIRS", 1000)  # so that the pairs of one query are computed in several parts
     points = np.array(sky_of_points)
     vectors = sky.unit_vector(*points)
     centres = [[ra, dec] for ra, dec, _ in itertools.islice(cones(points), HUGE, HUGE + count)]
@@ -137,7 +137,7 @@ def test_positions_equal_a_brute_force(catalogue, sky_of_points, monkeypatch, ra
     with catalogue.reading() as connection:
         query = parse(arguments, centres)
         while query:
-            page, total = near.find_near(connection, OPERATOR, query, query.positions)
+            page, total = cone_search.find_near(connection, OPERATOR, query, query.positions)
             totals.add(total)
             found += [(one.fields["position"], one.fields["separation"], one.fields["id"]) for one in page.found]
             query = parse({**arguments, "cursor": [page.cursor]}, centres) if page.cursor else None
@@ -158,7 +158,7 @@ def test_pages_by_number_are_those_by_cursor(catalogue, sky_of_points):
     with catalogue.reading() as connection:
         for number in range(1, 6):
             asked = [parse({**arguments, **more}, centres) for more in (cursor, {"pageNumber": [str(number)]})]
-            pages = [near.find_near(connection, OPERATOR, query, query.positions)[0] for query in asked]
+            pages = [cone_search.find_near(connection, OPERATOR, query, query.positions)[0] for query in asked]
             assert pages[0] == pages[1]
             assert len(pages[0].found) == 7
             cursor = {"cursor": [pages[0].cursor]}
@@ -168,9 +168,9 @@ def test_positions_with_too_many_series_are_refused(catalogue, monkeypatch):
     query = parse({"radius": ["90"]}, [[0, 0], [180, 0]])
     for limit, what in (("MOST_SERIES", "More than 100 series"), ("MOST_PAIRS", "pairs of a position and a series")):
         with monkeypatch.context() as patch, catalogue.reading() as connection:
-            patch.setattr(near, limit, 100)
+            patch.setattr(cone_search, limit, 100)
             with pytest.raises(InvalidError, match=what) as refused:
-                near.find_near(connection, OPERATOR, query, query.positions)
+                cone_search.find_near(connection, OPERATOR, query, query.positions)
             assert list(refused.value.fields) == ["radius"]
 
 

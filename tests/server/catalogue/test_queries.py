@@ -16,7 +16,7 @@ from photseries.errors import InvalidError
 from photseries.fields import ANSWERED
 from photseries.parameters import CRITERIA, Cursor
 from photseries.server.accounts import OPERATOR
-from photseries.server.catalogue import finding
+from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.models import Series
 from photseries.server.principal import Principal
 from tests.server.catalogue import rows
@@ -147,7 +147,7 @@ def test_wildcards_are_plain_characters(table, part, scan, order):
     ):
         with table.services.catalogue.transaction() as connection:
             connection.exec_driver_sql(f"SET LOCAL enable_seqscan = {scan}")
-            page = finding.find(connection, OPERATOR, parsed({parameter: part, "sortBy": order}))
+            page = series_queries.find(connection, OPERATOR, parsed({parameter: part, "sortBy": order}))
         assert {one.fields[field] for one in page.found} == {text for text in texts if part in text}
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import pytest
 
 from photseries.parameters import CONTROLS, CRITERIA
-from photseries.parameters.kinds import TEXT, TEXTS
+from photseries.parameters.value_types import TEXT, TEXTS
 from tests.support import PATIENCE, columns
 
 GARBAGE = {

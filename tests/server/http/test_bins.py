@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from photseries.cli import main
 from photseries.client import Client
 from photseries.formats.registry import WRITERS
-from photseries.lightcurve.cutting import cut
-from photseries.lightcurve.part import Part
+from photseries.lightcurve.select import select
+from photseries.lightcurve.selection import Selection
 from photseries.text import file_name
 from tests.support import columns, recipe_read
 
@@ -32,7 +32,7 @@ def path(admin, world):
 @pytest.mark.parametrize(("text", "width"), [("0.25d", 0.25), ("6h", 0.25), ("360min", 0.25), ("night", "night")])
 def test_bins_come_as_json(admin, path, text, width):
     found = admin.get(path, params={"bin": text}).json()["data"]
-    right = cut(pd.DataFrame(TABLE), Part(bin=width), {})
+    right = select(pd.DataFrame(TABLE), Selection(bin=width), {})
     pd.testing.assert_frame_equal(pd.DataFrame(found["data"]), right, check_exact=True)
     assert found["data_rows"] == len(right) < 48
 

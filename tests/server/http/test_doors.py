@@ -19,11 +19,11 @@ import pytest
 
 from photseries.errors import TooManyRequestsError, UnavailableError
 from photseries.server.cli import options
-from photseries.server.http import doors, media
+from photseries.server.http import media, throttle
 from photseries.server.http.credentials import session_of
-from photseries.server.http.doors import Throttle, client_address
 from photseries.server.http.media import accepted
 from photseries.server.http.spool import LONG, Body, Spool
+from photseries.server.http.throttle import Throttle, client_address
 from photseries.server.settings import Server
 from tests.forked import ForkedService
 from tests.server.http.test_errors import check_error
@@ -34,7 +34,7 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory):
-    """A service with narrow doors."""
+    """A service with narrow throttle."""
     directory = tmp_path_factory.mktemp("strict") / "data"
     settings = {
         "token_failures": 5, "max_body": 2 * MIB, "spool_memory": 4 * MIB, "spool_disk": 8 * MIB, "idle_timeout": 2.0,
@@ -266,7 +266,7 @@ def test_what_of_a_long_header_is_looked_at(monkeypatch):
     address_of = ipaddress.ip_address
     monkeypatch.setattr(ipaddress, "ip_address", lambda text: (seen.append(text), address_of(text))[1])
     assert client_address("10.0.0.1", "6.6.6.6, " + "10.0.0.2, " * 5_000, proxies("10.0.0.0/8")) == "10.0.0.2"
-    assert len(seen) <= doors.MOST_HOPS + 1
+    assert len(seen) <= throttle.MOST_HOPS + 1
     seen.clear()
     range_of = media._range
     monkeypatch.setattr(media, "_range", lambda text: (seen.append(text), range_of(text))[1])

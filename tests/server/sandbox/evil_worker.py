@@ -1,4 +1,4 @@
-"""A nursery whose children do to themselves what a hostile file might make libhdf5 do: the upload says what."""
+"""A fork_server whose children do to themselves what a hostile file might make libhdf5 do: the upload says what."""
 
 import ctypes
 import mmap

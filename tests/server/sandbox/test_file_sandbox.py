@@ -41,7 +41,7 @@ def test_it_starts_with_the_first_file(sandbox):
         return {one.pid for one in psutil.Process().children(recursive=True)}
 
     before = processes()
-    assert sandbox._nursery is None
+    assert sandbox._fork_server is None
     assert sandbox.found(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
     started = processes() - before
     assert len(started) == 1
@@ -56,8 +56,8 @@ def test_it_starts_with_the_first_file(sandbox):
 def test_its_fork_server_has_one_thread(sandbox):
     """A fork copies only the thread that forks: locks that others hold would stay locked."""
     sandbox.found(TABLE, DESCRIBE)
-    assert sandbox._nursery is not None
-    assert psutil.Process(sandbox._nursery.pid).num_threads() == 1
+    assert sandbox._fork_server is not None
+    assert psutil.Process(sandbox._fork_server.pid).num_threads() == 1
 
 
 @pytest.mark.parametrize("attempt", ["open('/etc/hostname')", "os.listdir('/')", "os.stat('/etc/hostname')"])

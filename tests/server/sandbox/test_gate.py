@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from photseries.server.sandbox.gate import Gate
+from photseries.server.sandbox.semaphore import FairSemaphore
 
 
 def wait_for(condition):
@@ -19,7 +19,7 @@ def wait_for(condition):
 
 
 def test_no_more_than_its_places():
-    gate, lock, inside, most = Gate(3, 60), threading.Lock(), 0, 0
+    gate, lock, inside, most = FairSemaphore(3, 60), threading.Lock(), 0, 0
 
     def visit(number):
         nonlocal inside, most
@@ -37,7 +37,7 @@ def test_no_more_than_its_places():
 
 
 def test_first_come_first_served():
-    gate, order = Gate(1, 60), []
+    gate, order = FairSemaphore(1, 60), []
 
     def visit(number):
         with gate.entered():
@@ -54,7 +54,7 @@ def test_first_come_first_served():
 
 
 def test_patience_ends_and_the_place_is_not_lost():
-    gate = Gate(1, 0.05)
+    gate = FairSemaphore(1, 0.05)
     with ThreadPoolExecutor(1) as pool, gate.entered():
         refused = pool.submit(lambda: gate.entered().__enter__())
         assert isinstance(refused.exception(), TimeoutError)
@@ -64,8 +64,8 @@ def test_patience_ends_and_the_place_is_not_lost():
 
 def test_nobody_waits_for_those_who_are_stuck(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("photseries.server.sandbox.gate.time.monotonic", lambda: now[0])
-    gate = Gate(1, 10.0)
+    monkeypatch.setattr("photseries.server.sandbox.semaphore.time.monotonic", lambda: now[0])
+    gate = FairSemaphore(1, 10.0)
     with gate.entered():
         now[0] = 10.5
         with pytest.raises(TimeoutError), gate.entered():
@@ -74,7 +74,7 @@ def test_nobody_waits_for_those_who_are_stuck(monkeypatch):
 
 
 def test_places_survive_races_of_patience():
-    gate = Gate(2, 0.001)
+    gate = FairSemaphore(2, 0.001)
 
     def visit(number):
         with contextlib.suppress(TimeoutError), gate.entered():

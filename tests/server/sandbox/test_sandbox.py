@@ -228,32 +228,32 @@ def test_killers_do_not_starve_honest_uploads():
         sandbox.close()
 
 
-def nursery(sandbox):
-    return sandbox._nursery.pid
+def fork_server(sandbox):
+    return sandbox._fork_server.pid
 
 
 def test_a_killed_nursery_is_replaced(sandbox):
-    before = nursery(sandbox)
+    before = fork_server(sandbox)
     os.kill(before, signal.SIGKILL)
     assert sandbox.read(TESS.read_bytes()).key == "/photometry"
-    assert nursery(sandbox) != before
+    assert fork_server(sandbox) != before
 
 
 def test_a_nursery_killed_at_work_is_replaced():
-    """The upload is tried again, once; here it ends the second nursery too."""
+    """The upload is tried again, once; here it ends the second fork_server too."""
     sandbox = EvilSandbox(SETTINGS, LIMITS)
     sandbox.start()
-    wait_for(lambda: not workers(nursery(sandbox)))  # the one that tried the layers
+    wait_for(lambda: not workers(fork_server(sandbox)))  # the one that tried the layers
     try:
         with ThreadPoolExecutor(1) as pool:
             job = pool.submit(sandbox.read, b"hang")
             for _ in range(2):
-                victim = nursery(sandbox)
+                victim = fork_server(sandbox)
                 wait_for(lambda victim=victim: workers(victim))
                 orphans = workers(victim)
                 os.kill(victim, signal.SIGKILL)
                 wait_for(lambda orphans=orphans: all(map(ended, orphans)))
-                wait_for(lambda victim=victim: job.done() or nursery(sandbox) != victim)
+                wait_for(lambda victim=victim: job.done() or fork_server(sandbox) != victim)
             assert isinstance(job.exception(), UnavailableError)
         assert sandbox.read(TESS.read_bytes()).key == "/photometry"
     finally:
@@ -281,13 +281,13 @@ def test_nothing_is_left_behind():
             with pytest.raises(UnreadableFileError):
                 sandbox.read(act.encode())
         assert sandbox.read(TESS.read_bytes()).key == "/photometry"
-        os.kill(nursery(sandbox), signal.SIGKILL)
+        os.kill(fork_server(sandbox), signal.SIGKILL)
     assert sandbox.read(TESS.read_bytes()).key == "/photometry"
-    wait_for(lambda: not workers(nursery(sandbox)))
-    open_in_nursery = len(os.listdir(f"/proc/{nursery(sandbox)}/fd"))
+    wait_for(lambda: not workers(fork_server(sandbox)))
+    open_in_fork_server = len(os.listdir(f"/proc/{fork_server(sandbox)}/fd"))
     sandbox.read(TESS.read_bytes())
-    wait_for(lambda: not workers(nursery(sandbox)))
-    assert len(os.listdir(f"/proc/{nursery(sandbox)}/fd")) == open_in_nursery
+    wait_for(lambda: not workers(fork_server(sandbox)))
+    assert len(os.listdir(f"/proc/{fork_server(sandbox)}/fd")) == open_in_fork_server
     assert "Z" not in children().values()
     sandbox.close()
     assert descriptors() == before
@@ -316,7 +316,7 @@ from photseries.server import settings
 from photseries.server.sandbox.pool import Sandbox
 sandbox = Sandbox(settings.Sandbox(), settings.Limits())
 sandbox.start()
-print(sandbox._nursery.pid, flush=True)
+print(sandbox._fork_server.pid, flush=True)
 sys.stdin.read()
 """
 
@@ -331,7 +331,7 @@ def test_the_nursery_ends_with_the_service():
 
 def test_the_nursery_is_small_and_has_one_thread(sandbox):
     sandbox.read(TESS.read_bytes())
-    assert len(os.listdir(f"/proc/{nursery(sandbox)}/task")) == 1
+    assert len(os.listdir(f"/proc/{fork_server(sandbox)}/task")) == 1
     script = "import sys; import photseries.server.sandbox.worker; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout.split()
     assert "h5py" in loaded

@@ -13,13 +13,13 @@ REFERENCE = TOP / "config.yaml"
 
 
 def test_the_reference_holds_every_setting_with_its_default():
-    assert yaml.safe_load(REFERENCE.read_text()) == settings.shown(settings.Config())
+    assert yaml.safe_load(REFERENCE.read_text()) == settings.public_settings(settings.Config())
     assert settings.load(REFERENCE, {}) == settings.load(None, {}) == settings.Config()
 
 
 def test_every_setting_of_the_reference_is_commented():
     lines = REFERENCE.read_text().splitlines()
-    names = {name for block in settings.shown(settings.Config()).values() for name in block}
+    names = {name for block in settings.public_settings(settings.Config()).values() for name in block}
     commented = {line.split(":")[0].strip() for line in lines if line.startswith("  ") and "#" in line}
     assert names <= commented
 
@@ -81,8 +81,8 @@ def test_a_missing_file_is_named(tmp_path):
 
 def test_secrets_are_hidden():
     loaded = settings.load(None, {"PHOTSERIES_DATABASE__URL": "postgresql://a:geheim@c/d"})
-    assert settings.shown(loaded)["database"]["url"] == "***"
-    assert settings.shown(settings.Config())["database"]["url"] is None
+    assert settings.public_settings(loaded)["database"]["url"] == "***"
+    assert settings.public_settings(settings.Config())["database"]["url"] is None
 
 
 def test_settings_cannot_be_changed():

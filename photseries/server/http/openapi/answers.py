@@ -13,11 +13,11 @@ from photseries.lightcurve.calibration import AB_MICROJANSKY
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.envelope import POINT_KINDS
 from photseries.parameters import PERIODOGRAM
-from photseries.server.accounts import KINDS
+from photseries.server.accounts import RESOURCES
 from photseries.server.archive.batches import OUTCOMES
 from photseries.server.archive.intake import LAYERS
+from photseries.server.catalogue.column_types import ColumnType, entry_columns
 from photseries.server.catalogue.history import ACTIONS, FOR_READERS
-from photseries.server.catalogue.shapes import Shape, entry_shapes
 from photseries.server.catalogue.summary import COUNTED
 from photseries.server.http.openapi import examples
 from photseries.server.http.openapi.bodies import noun
@@ -132,7 +132,7 @@ def add_answers(spec: APISpec) -> None:
         spec.components.schema(name, schema)
 
 
-def _typed(shape: Shape) -> Schema:
+def _typed(shape: ColumnType) -> Schema:
     schema = several(_TYPES[shape.items]) if shape.items else _TYPES[shape.kind]
     return nullable(schema) if shape.nullable else schema
 
@@ -435,8 +435,8 @@ def _about_registries() -> Iterator[tuple[str, Schema]]:
         "sources": {"warnings": WARNINGS},
     }
     shown = {"single_user_group_id": 2, "token": "pUq3xM0aZk..."}
-    for kind in KINDS:
-        members = {name: _typed(shape) for name, shape in entry_shapes(kind).items()}
+    for kind in RESOURCES:
+        members = {name: _typed(shape) for name, shape in entry_columns(kind).items()}
         example = examples.entry(kind)
         yield noun(kind), record(members, example)
         more = also.get(kind, {})

@@ -12,9 +12,9 @@ from marshmallow import Schema
 from photseries.fields import FIELDS
 from photseries.formats.registry import EXPORTS
 from photseries.hdf5.limits import Limits
-from photseries.parameters import CONTROLS, CRITERIA, LISTS, MOST_ASKED, POSITIONS, SUMMED_UP, asked_parameters
+from photseries.parameters import CONTROLS, CRITERIA, LISTS, MOST_ASKED, POSITIONS, SUMMARY_CRITERIA, asked_parameters
 from photseries.parameters.query import MOST_POSITIONS
-from photseries.server.accounts import KINDS
+from photseries.server.accounts import RESOURCES
 from photseries.server.http.openapi import examples
 from photseries.server.schemas.metadata import MetadataSchema
 from photseries.server.schemas.periods import PERIOD
@@ -63,7 +63,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
     spec.components.schema("Period", {**convert(PERIOD), "example": period})
     undo = {"batch": examples.SERIES["batch"], "dryRun": True}
     spec.components.schema("Undo", {**convert(UNDO), "example": undo})
-    for kind in KINDS:
+    for kind in RESOURCES:
         created = {**convert(CREATIONS[kind]), "example": examples.NEW_ENTRIES[kind]}
         spec.components.schema(f"New{noun(kind)}", created)
     for kind, changes in CHANGES.items():
@@ -144,7 +144,7 @@ def _query() -> dict[str, Any]:
 
 
 def _export() -> dict[str, Any]:
-    shaping = (*SUMMED_UP, *asked_parameters(tuple(EXPORTS)))
+    shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
     members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
     size = {"type": "array", "minItems": 1, "maxItems": MOST_ASKED}
     lists: dict[str, Any] = {

@@ -11,7 +11,7 @@ from apispec import APISpec
 from photseries import __version__
 from photseries.parameters import CONTROLS, CRITERIA, Parameter
 from photseries.parameters.query import MOST_REPEATS
-from photseries.server.accounts import KINDS
+from photseries.server.accounts import RESOURCES
 from photseries.server.http.contract import Contract, Header, Raw, Route
 from photseries.server.http.media import FILE_TYPES, FORM
 from photseries.server.http.openapi import answers, bodies, examples, failures
@@ -30,7 +30,7 @@ answered like what does not exist. Every answer has an `X-Request-Id`.
 #: Tags in the order of the document, with what they hold.
 TAGS: Mapping[str, str] = {
     "photometric_series": "Light curves: their metadata, their tables, who changed them.",
-    **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in KINDS},
+    **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in RESOURCES},
     "service": "The service itself.",
 }
 

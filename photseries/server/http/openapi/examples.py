@@ -20,7 +20,7 @@ from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import complete_reference
 from photseries.lightcurve.statistics import STATISTICS_VERSION, summarize
 from photseries.parameters import Criterion, Parameter
-from photseries.server.catalogue.shapes import entry_shapes
+from photseries.server.catalogue.column_types import entry_columns
 from photseries.server.principal import EVERYONE, UPLOAD
 
 __all__ = ["COLUMNS", "EVENT", "FILE", "MOMENT", "NEW_ENTRIES", "NEW_SERIES", "SERIES", "entry", "of_parameter"]
@@ -87,7 +87,7 @@ def entry(kind: str) -> dict[str, Any]:
     given = NEW_ENTRIES[kind]
     return {
         name: given.get(name, None if shape.nullable else _VALUES[shape.kind])
-        for name, shape in entry_shapes(kind).items()
+        for name, shape in entry_columns(kind).items()
     }
 
 

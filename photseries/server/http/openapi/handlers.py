@@ -11,7 +11,7 @@ import orjson
 
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Header, Raw, Route
-from photseries.server.http.tags import is_known
+from photseries.server.http.etags import is_known
 
 __all__ = ["DocsHandler", "Documents", "OpenApiHandler"]
 

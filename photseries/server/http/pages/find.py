@@ -13,8 +13,8 @@ from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.positions import angle
 from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
-from photseries.parameters.kinds import FLAG, MOMENT
-from photseries.server.catalogue.finding import Page
+from photseries.parameters.value_types import FLAG, MOMENT
+from photseries.server.catalogue.series_queries import Page
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.page import PageHandler

@@ -11,10 +11,10 @@ from typing import ClassVar
 from photseries import parameters
 from photseries.errors import InvalidError
 from photseries.formats.registry import EXPORTS, Format
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.positions import Place, parse_position, position_in_name
-from photseries.parameters import OF_SOURCE, SEPARATION, Query, Restriction
-from photseries.parameters.kinds import joined
+from photseries.lightcurve.selection import Selection
+from photseries.parameters import OF_SOURCE, SEPARATION, Condition, Query
+from photseries.parameters.value_types import joined
 from photseries.server.archive import SeriesReader
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.exports import ExportHandler
@@ -93,7 +93,7 @@ def interpret(
         names = None
     query = parameters.parse({**{name: [value] for name, value in shape.items()}, **criteria})
     if names is not None:
-        of_these = Restriction(OF_SOURCE, OF_SOURCE.field, tuple(names))
+        of_these = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names))
         query = dataclasses.replace(query, restrictions=(*query.restrictions, of_these))
     return Search(query, criteria, names, place)
 
@@ -181,4 +181,4 @@ class SearchFileHandler(PageHandler, ExportHandler):
         if form is None:
             raise InvalidError(f"The format is one of {', '.join(EXPORTS)}.")
         search = interpret(self.services.reader, self.principal, arguments, self.services.archive.filters)
-        return form, self.services.exporter.export(self.principal, search.query, form, Part())
+        return form, self.services.exporter.export(self.principal, search.query, form, Selection())

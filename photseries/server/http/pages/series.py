@@ -17,10 +17,10 @@ from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.files import FileHandler
 from photseries.server.http.pages.axes import axes_of, frame_of
+from photseries.server.http.pages.labels import written
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.snippets import of_period, of_series
 from photseries.server.http.pages.source import source_path
-from photseries.server.http.pages.words import written
 from photseries.server.http.series import number_of
 from photseries.server.principal import CHANGE_SERIES
 

@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 import photseries.server
 from photseries.errors import NotFoundError
 from photseries.server.http.base import BaseHandler
-from photseries.server.http.tags import is_known
+from photseries.server.http.etags import is_known
 
 __all__ = ["SiteFolderHandler", "SiteHandler"]
 

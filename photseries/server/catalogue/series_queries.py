@@ -1,4 +1,4 @@
-"""The statements that find series for somebody to see. Nobody else selects what is shown."""
+"""The statements that find series for somebody to see. Nobody else selects what is select_visible."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _document(names: Sequence[str]) -> TextClause:
     """
     columns = ", ".join(f"photometric_series.{name}" if name in SERIES else name for name in names)
     return text(f"""(
-    SELECT CAST(row_to_json(shown) AS TEXT)
+    SELECT CAST(row_to_json(select_visible) AS TEXT)
     FROM (
         SELECT {columns}
         FROM (
@@ -61,7 +61,7 @@ def _document(names: Sequence[str]) -> TextClause:
             FROM series_streams JOIN streams ON id = stream_id
             WHERE series_id = photometric_series.id AND (:everything OR id = ANY (:joined_streams))
         ) AS of_streams
-    ) AS shown
+    ) AS select_visible
 ) AS document""").bindparams(  # noqa: S608
         bindparam("joined_groups", type_=ARRAY(Integer)), bindparam("joined_streams", type_=ARRAY(Integer))
     )
@@ -144,7 +144,7 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
     )
     more = [column for column in page.c if column.key != "id"]
     return connection.execute(
-        shown(principal, query, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)
+        select_visible(principal, query, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)
     ).all()
 
 
@@ -159,7 +159,7 @@ def page_of(
     Parameters
     ----------
     rows : sequence of Row
-        Of :func:`shown`.
+        Of :func:`select_visible`.
     query : Query
     place : callable
         What of a row a cursor keeps.
@@ -191,7 +191,7 @@ def taken_by(connection: Connection, principal: Principal, values: Mapping[str, 
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
 
-def shown(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Select[Any]:
+def select_visible(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Select[Any]:
     """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
     document, seeing = _WHOLE if query.features else _LISTED, _seeing(principal)
     return select(*DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
@@ -207,7 +207,7 @@ def _seeing(principal: Principal) -> dict[str, Any]:
 
 
 def found_of(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
-    """Make a series of a row of :func:`shown`, with more fields."""
+    """Make a series of a row of :func:`select_visible`, with more fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
     return Found(Blob(series_id, *described), revision, version, {**_fields_of(row[-1]), **more})
 

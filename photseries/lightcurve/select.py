@@ -17,14 +17,14 @@ from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable, underivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
-from photseries.lightcurve.part import Part
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.samples import samples, unit_of
+from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME, first_present, is_numeric, required_column
 from photseries.lightcurve.units import MICROJANSKY
 
-__all__ = ["chosen", "curve_to_show", "cut", "derived", "extremes", "metadata_of_part"]
+__all__ = ["curve_to_show", "derived", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
@@ -82,14 +82,14 @@ _DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
 }
 
 
-def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.DataFrame:
+def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any]) -> pd.DataFrame:
     """Take a part of a table.
 
     Parameters
     ----------
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
-    part : Part
+    part : Selection
     metadata : mapping
         Of its series: ``ref_flux``, ``ref_fluxerr`` [uJy], ``exp_time`` [s], ``time_stamp_alignment``, ``flux_unit``,
         ``magsys`` and ``brightness`` are used; for derived times what
@@ -105,7 +105,7 @@ def cut(frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any]) -> pd.Data
     InvalidError
         When a column is not there or cannot be derived, or no row is left.
     """
-    return chosen(frame, part, metadata)[0]
+    return select_counted(frame, part, metadata)[0]
 
 
 def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, Any], points: int) -> pd.DataFrame:
@@ -115,20 +115,20 @@ def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, Any], points: int)
     ----------
     frame : DataFrame
     metadata : mapping
-        Of its series, as for :func:`cut`.
+        Of its series, as for :func:`select`.
     points : int
         How many rows are wanted at most.
     """
     time = required_column(frame, TIME)
     refused = underivable(frame, calibration_of(metadata))
-    part = Part((time,), max_points=points, derive=tuple(name for name in _SHOWN if name not in refused))
-    return cut(frame, part, metadata).rename(columns={time: "mjd"}).reindex(columns=["mjd", *_SHOWN])
+    part = Selection((time,), max_points=points, derive=tuple(name for name in _SHOWN if name not in refused))
+    return select(frame, part, metadata).rename(columns={time: "mjd"}).reindex(columns=["mjd", *_SHOWN])
 
 
-def chosen(
-    frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any], curve: LightCurve | None = None
+def select_counted(
+    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any], curve: LightCurve | None = None
 ) -> tuple[pd.DataFrame, int]:
-    """Cut a part out of a table as :func:`cut` does, and count the rows from which ``max_points`` were chosen.
+    """Cut a part out of a table as :func:`select` does, and count the rows from which ``max_points`` were chosen.
 
     The light curve of the table can be given when it is known already.
     """
@@ -157,7 +157,7 @@ def chosen(
 
 
 def _binned(
-    frame: pd.DataFrame, part: Part, metadata: Mapping[str, Any], good: BoolArray | None
+    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any], good: BoolArray | None
 ) -> tuple[pd.DataFrame, int]:
     """Average the rows of a part in bins, and cut the rest of the part out of these."""
     calibration, curve = calibration_of(metadata), light_curve(frame, calibration_of(metadata))
@@ -168,10 +168,10 @@ def _binned(
     longitude = metadata.get("longitude") or 0.0
     bins = binned_in_time(points, part.bin or "night", float(np.nanmin(curve.mjd)), longitude).frame()
     rest = replace(part, bin=None, mjd_min=None, mjd_max=None, row_min=None, row_max=None)
-    return chosen(bins, rest, metadata_of_part(part, metadata))
+    return select_counted(bins, rest, metadata_of_selection(part, metadata))
 
 
-def _trended(part: Part, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[Any]]:
+def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[Any]]:
     """Return the columns of the trend and of the points far from it, for every row."""
     value, made = curve.flux if unit == "flux" else curve.mag, {}
     if part.detrend is not None:
@@ -182,7 +182,7 @@ def _trended(part: Part, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray
     return made if part.clip is None else {**made, "clipped": far_from_median(value, part.clip)}
 
 
-def metadata_of_part(part: Part, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def metadata_of_selection(part: Selection, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata of a part of a table.
 
     Derived fluxes are in uJy, whatever the unit in the whole table; a part without the column of flags has no flags.
@@ -195,7 +195,7 @@ def metadata_of_part(part: Part, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return described
 
 
-def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
+def _converts_fluxes(part: Selection, metadata: Mapping[str, Any]) -> bool:
     """Return whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
     calibration = calibration_of(metadata)
     is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive) or not (part.bin is part.detrend is None)
@@ -205,13 +205,13 @@ def _converts_fluxes(part: Part, metadata: Mapping[str, Any]) -> bool:
 def derived(
     names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, Any]
 ) -> dict[str, FloatArray]:
-    """Return some of :data:`~photseries.lightcurve.part.DERIVED` for every row of a table with a light curve."""
+    """Return some of :data:`~photseries.lightcurve.selection.DERIVED` for every row of a table with a light curve."""
     given = _Given(curve, frame, metadata)
     with np.errstate(all="ignore"):
         return {name: _DERIVED[name](given) for name in names}
 
 
-def _rows(curve: LightCurve, part: Part) -> tuple[Rows, int]:
+def _rows(curve: LightCurve, part: Selection) -> tuple[Rows, int]:
     count = len(curve.mjd)
     kept = np.ones(count, bool)
     if part.row_min is not None:
@@ -233,11 +233,11 @@ def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
         return rows, len(rows)
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
     between = in_time[1:-1]
-    kept = between[extremes(brightness[between], most - 2)]
+    kept = between[minmax_decimate(brightness[between], most - 2)]
     return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
 
 
-def extremes(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def minmax_decimate(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Choose values for a plot.
 
     Parameters

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["Gate"]
+__all__ = ["FairSemaphore"]
 
 
-class Gate:
+class FairSemaphore:
     """Lets a few threads in at once.
 
     A place that becomes free goes to the caller that has waited longest, so that callers which return at once cannot

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["DERIVED", "Bin", "Part"]
+__all__ = ["DERIVED", "Bin", "Selection"]
 
 Bin = float | Literal["night"]
 
-#: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.cutting` knows how.
+#: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.select` knows how.
 DERIVED: Mapping[str, str] = {
     "mag": "magnitude, in magsys",
     "magerr": "its error",
@@ -30,7 +30,7 @@ DERIVED: Mapping[str, str] = {
 
 
 @dataclass(frozen=True)
-class Part:
+class Selection:
     """What is wanted of a table; None and nothing mean all of it.
 
     Parameters
@@ -68,4 +68,4 @@ class Part:
     @property
     def is_whole(self) -> bool:
         """Whether all of the table is wanted, as it is."""
-        return self == Part()
+        return self == Selection()

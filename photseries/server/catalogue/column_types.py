@@ -9,10 +9,10 @@ from sqlalchemy import ARRAY
 
 from photseries.server.catalogue.registries import shown
 
-__all__ = ["Shape", "entry_shapes"]
+__all__ = ["ColumnType", "entry_columns"]
 
 
-class Shape(NamedTuple):
+class ColumnType(NamedTuple):
     """A Python type; of a list, the type of its items too."""
 
     kind: type
@@ -20,11 +20,11 @@ class Shape(NamedTuple):
     items: type | None = None
 
 
-def entry_shapes(kind: str) -> Mapping[str, Shape]:
+def entry_columns(kind: str) -> Mapping[str, ColumnType]:
     """Return the shapes of the fields of an entry of a registry."""
     return {str(column.key): _shape(column) for column in shown(kind).selected_columns}
 
 
-def _shape(column: Any) -> Shape:
+def _shape(column: Any) -> ColumnType:
     items = column.type.item_type.python_type if isinstance(column.type, ARRAY) else None
-    return Shape(column.type.python_type, bool(getattr(column, "nullable", False)), items)
+    return ColumnType(column.type.python_type, bool(getattr(column, "nullable", False)), items)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from photseries.lightcurve.part import DERIVED, Part
-from photseries.parameters.kinds import (
+from photseries.lightcurve.selection import DERIVED, Selection
+from photseries.parameters.table import FORMATS, Parameter
+from photseries.parameters.value_types import (
     BIN,
     COUNT,
     DURATION,
@@ -20,9 +21,8 @@ from photseries.parameters.kinds import (
     choice,
     choices,
 )
-from photseries.parameters.table import FORMATS, Parameter
 
-__all__ = ["APPEND", "BULK", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "part_of"]
+__all__ = ["APPEND", "BULK", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "selection_of"]
 
 #: The parameters that ask for a part of one table.
 PART: tuple[Parameter, ...] = (
@@ -155,6 +155,6 @@ _FIELDS = {
 }
 
 
-def part_of(values: Mapping[str, Any]) -> Part:
+def selection_of(values: Mapping[str, Any]) -> Selection:
     """Return the part that parameters ask for."""
-    return Part(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})
+    return Selection(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})

@@ -19,9 +19,9 @@ from photseries.lightcurve import sky
 from photseries.parameters import Cursor, Positions, Query
 from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
-from photseries.server.catalogue.finding import Found, Page, arcsec, found_of, shown
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
+from photseries.server.catalogue.series_queries import Found, Page, arcsec, found_of, select_visible
 from photseries.server.principal import Principal
 
 __all__ = ["find_near", "pairs_around"]
@@ -114,7 +114,9 @@ def _shown(
 ) -> list[Found]:
     """Read the series of pairs; one that was deleted, or is no longer visible, is left out."""
     ids = sorted({series_id for _, _, series_id in pairs})
-    statement = shown(principal, query).where(*matching(principal, Query()), SERIES.id == func.any(_array(ids)))
+    statement = select_visible(principal, query).where(
+        *matching(principal, Query()), SERIES.id == func.any(_array(ids))
+    )
     rows = {row.id: row for row in connection.execute(statement)} if ids else {}
     return [
         found_of(rows[series_id], {"position": position, "separation": arcsec(chord)})

@@ -35,8 +35,8 @@ __all__ = [
     "STATISTIC",
     "TEXT",
     "TEXTS",
-    "Kind",
     "Statistic",
+    "ValueType",
     "any_of",
     "choice",
     "choices",
@@ -53,7 +53,7 @@ _LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueType:
     """A kind of value: what it is called in messages, how it is read from text, and its JSON schema.
 
     ``read`` raises ValueError on a text that is not of the kind. What the schema allows is read; of other spellings,
@@ -75,7 +75,7 @@ class Statistic:
     value: float
 
 
-def choice(*choices: str) -> Kind:
+def choice(*choices: str) -> ValueType:
     """Make the kind of a value that is one of some texts."""
 
     def read(text: str) -> str:
@@ -83,7 +83,7 @@ def choice(*choices: str) -> Kind:
             raise ValueError
         return text
 
-    return Kind(f"one of {', '.join(choices)}", read, {"type": "string", "enum": list(choices)})
+    return ValueType(f"one of {', '.join(choices)}", read, {"type": "string", "enum": list(choices)})
 
 
 def _text(text: str) -> str:
@@ -119,7 +119,7 @@ def _list_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_VALUES}
 
 
-def choices(*known: str) -> Kind:
+def choices(*known: str) -> ValueType:
     """Return the kind of several values, each one of some texts."""
 
     def read(text: str) -> tuple[str, ...]:
@@ -129,12 +129,12 @@ def choices(*known: str) -> Kind:
         return values
 
     one = {"type": "string", "enum": list(known)}
-    return Kind(f"some of {', '.join(known)}, with commas between", read, {**_list_of(one), "uniqueItems": True})
+    return ValueType(f"some of {', '.join(known)}, with commas between", read, {**_list_of(one), "uniqueItems": True})
 
 
-def any_of(*known: str) -> Kind:
+def any_of(*known: str) -> ValueType:
     """Return the kind of several values of a field, each one of some texts."""
-    return Kind(
+    return ValueType(
         f"one of {', '.join(known)}, or several with commas between",
         _several(choice(*known).read),
         _list_of({"type": "string", "enum": list(known)}),
@@ -166,7 +166,7 @@ def _points(text: str) -> int:
     return value
 
 
-def whole(least: int, most: int) -> Kind:
+def whole(least: int, most: int) -> ValueType:
     """Make the kind of an integer between two, both included."""
 
     def read(text: str) -> int:
@@ -176,7 +176,7 @@ def whole(least: int, most: int) -> Kind:
         return number
 
     schema = {"type": "integer", "minimum": least, "maximum": most}
-    return Kind(f"an integer from {least:,} to {most:,}", read, schema)
+    return ValueType(f"an integer from {least:,} to {most:,}", read, schema)
 
 
 def _positive(text: str) -> int:
@@ -263,52 +263,54 @@ def _at_least(least: int) -> Mapping[str, Any]:
     return {"type": "integer", "minimum": least, "maximum": _LARGEST}
 
 
-TEXT = Kind(f"a text of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
-TEXTS = Kind(f"a text, {_LIST}", _several(_text), _list_of(_ANY_TEXT))
-FLUX_UNITS = Kind(
+TEXT = ValueType(f"a text of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
+TEXTS = ValueType(f"a text, {_LIST}", _several(_text), _list_of(_ANY_TEXT))
+FLUX_UNITS = ValueType(
     "a unit of flux such as mJy, electron/s or relative, or several with commas between",
     _several(lambda text: flux_unit_of(text).name),
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
-INTEGERS = Kind("an integer, or several with commas between", _several(_integer), _list_of(_ANY_INTEGER))
-COUNT = Kind("an integer of at least 0", _count, _at_least(0))
-POSITIVE = Kind("an integer of at least 1", _positive, _at_least(1))
-POINTS = Kind("an integer of at least 4", _points, _at_least(4))
-NUMBER = Kind("a finite number", _number, _ANY_NUMBER)
-NUMBERS = Kind("a finite number, or several with commas between", _several(_number), _list_of(_ANY_NUMBER))
-FLAG = Kind("one of true, t, yes, 1, false, f, no, 0", _flag, {"type": "boolean"})
-MOMENT = Kind(
+INTEGERS = ValueType("an integer, or several with commas between", _several(_integer), _list_of(_ANY_INTEGER))
+COUNT = ValueType("an integer of at least 0", _count, _at_least(0))
+POSITIVE = ValueType("an integer of at least 1", _positive, _at_least(1))
+POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
+NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
+NUMBERS = ValueType("a finite number, or several with commas between", _several(_number), _list_of(_ANY_NUMBER))
+FLAG = ValueType("one of true, t, yes, 1, false, f, no, 0", _flag, {"type": "boolean"})
+MOMENT = ValueType(
     f"an MJD up to {_LAST_MJD}, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
     _moment,
     {"anyOf": [{"type": "number", "maximum": _LAST_MJD}, _DATE, _TIME]},
 )
-RIGHT_ASCENSION = Kind("a number from 0 to 360", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360})
-DECLINATION = Kind("a number from -90 to 90", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90})
-RADIUS = Kind(
+RIGHT_ASCENSION = ValueType(
+    "a number from 0 to 360", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360}
+)
+DECLINATION = ValueType("a number from -90 to 90", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90})
+RADIUS = ValueType(
     "a number above 0, up to 180",
     _between(0, 180, open_low=True),
     {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
 )
-DURATION = Kind(
+DURATION = ValueType(
     "a time above 0 with its unit, s, min, h or d, such as 10min",
     _duration,
     {"type": "string", "pattern": _DURATION.pattern, "examples": ["10min", "0.02d"]},
 )
-BIN = Kind(
+BIN = ValueType(
     "a time above 0 with its unit, s, min, h or d, such as 10min; or night",
     lambda text: "night" if text == "night" else _duration(text),
     {"type": "string", "pattern": f"{_DURATION.pattern}|^night$", "examples": ["10min", "night"]},
 )
-PERIOD = Kind(
+PERIOD = ValueType(
     "a number of days above 0, such as 0.55",
     _between(1e-9, 1e9),
     {"type": "number", "minimum": 1e-9, "maximum": 1e9},
 )
-SIGMAS = Kind(
+SIGMAS = ValueType(
     "a number above 0, up to 1000", _between(1e-9, 1000), {"type": "number", "minimum": 1e-9, "maximum": 1000}
 )
-SEARCH_RADIUS = Kind("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
-STATISTIC = Kind(
+SEARCH_RADIUS = ValueType("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
+STATISTIC = ValueType(
     f"a comparison like medians.bg<600: one of {', '.join(PER_COLUMN)}, a dot, the column's name (odd ones in "
     '"..."), one of < <= > >= =, a number',
     _statistic,

@@ -7,11 +7,11 @@ import zlib
 from collections.abc import Mapping
 
 from photseries import __version__
-from photseries.server.catalogue.finding import Found
+from photseries.server.catalogue.series_queries import Found
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.encoding import ENCODINGS
 
-__all__ = ["is_known", "may_be_kept", "revisions", "tag_of"]
+__all__ = ["is_known", "revisions", "set_validators", "tag_of"]
 
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?(?:\+[a-z]+)?"')
 
@@ -63,7 +63,7 @@ def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | No
     return frozenset(int(revision) for number, revision in _TAG.findall(text) if int(number) == series_id)
 
 
-def may_be_kept(handler: BaseHandler, tag: str, *others: str) -> None:
+def set_validators(handler: BaseHandler, tag: str, *others: str) -> None:
     """Set the headers of an answer that a client may cache and revalidate.
 
     Parameters
