@@ -17,7 +17,7 @@ from tests.site import built_site
 from tests.support import PATIENCE
 from tools import links
 
-pytestmark = pytest.mark.timeout(5 * PATIENCE)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(5 * PATIENCE)]
 
 
 @pytest.fixture(scope="module")

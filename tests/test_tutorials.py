@@ -7,7 +7,7 @@ from tests.tutorials import FOLDER, PICTURES, blocks_of, fits, pictures_of, run
 
 PAGES = sorted(FOLDER.glob("*.md"))
 
-pytestmark = pytest.mark.timeout(3 * PATIENCE)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3 * PATIENCE)]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -9,6 +9,8 @@ from photseries.server.demo import STARS
 from tests.browser.test_pages import sign_in
 from tests.browser.watch import barriers
 
+pytestmark = pytest.mark.slow
+
 STAR = next(star for star in STARS if star.obj_id == "Demo RR Lyrae")
 PERIOD = STAR.truth["period"]
 

@@ -2,8 +2,12 @@
 
 import os
 
+import pytest
+
 from tests.browser.test_pages import sign_in
 from tests.tutorials import PICTURES
+
+pytestmark = pytest.mark.slow
 
 #: Screenshots by name: the path of the page in a demo.
 SCREENSHOTS = {"page-of-a-series.png": "/series/1", "find.png": "/"}

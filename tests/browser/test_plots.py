@@ -12,6 +12,8 @@ from tests.browser.conftest import PHONE
 from tests.browser.test_pages import sign_in, told
 from tests.browser.watch import barriers
 
+pytestmark = pytest.mark.slow
+
 #: The colours of the layers in the light style.
 COLOURS = {"Detections": "1f5fa8", "Non-detections": "5b6470", "S/N unknown": "b4501e", "Flagged": "8a3ea8"}
 

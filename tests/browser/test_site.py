@@ -5,7 +5,7 @@ import pytest
 from tests.site import built_site
 from tests.support import PATIENCE
 
-pytestmark = pytest.mark.timeout(5 * PATIENCE)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(5 * PATIENCE)]
 
 WIDTHS = {"phone": 390, "tablet": 820, "desk": 1440}
 

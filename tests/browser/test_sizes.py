@@ -11,6 +11,8 @@ import pytest
 from tests.browser.test_pages import sign_in
 from tests.browser.watch import barriers
 
+pytestmark = pytest.mark.slow
+
 SIZES = {"wide": (1440, 900), "middle": (1024, 768), "phone": (390, 844)}
 PAGES = {
     "find": ("/", ".spark svg"),

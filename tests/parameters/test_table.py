@@ -1,17 +1,17 @@
 """The table of query parameters is what was promised, and what the documentation says."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from photseries.fields import ANSWERED, Operator
 from photseries.parameters import CONTROLS, CRITERIA
 from photseries.server.catalogue.models import Series
+from tools import reference
 
 # Every parameter that the design promises, with = between two spellings.
 PROMISED = """
-    ra dec radius objectID rejectedObjectID=rejectedObjectIDs seriesName seriesObjID filter channel origin hash
+    ra dec radius objectID objID rejectedObjectID=rejectedObjectIDs seriesName seriesObjID filter channel origin hash
     contentHash filename startBefore startAfter midBefore=midTimeBefore midAfter=midTimeAfter endBefore endAfter
     detected minNumDetected maxNumDetected expTime minExpTime maxExpTime minFrameRate maxFrameRate
     minNumExposures maxNumExposures instrumentID followupRequestID assignmentID ownerID groupID streamID
@@ -88,11 +88,13 @@ def test_every_default_can_be_given():
             assert known.kind.read(str(known.default)) == known.default
 
 
+#: The section of the reference with the parameters of a search.
+SEARCHES = re.split(r"^## ", reference.query(), flags=re.MULTILINE)[1]
+
+
 @pytest.mark.parametrize("known", ALL, ids=lambda known: known.name)
 def test_the_documentation_names_it(known):
-    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
-    (table,) = re.findall(r"<!-- parameters -->\n(.*?)<!-- end -->", page, re.DOTALL)
-    (row,) = (line for line in table.splitlines() if line.startswith(f"| `{known.name}`"))
+    (row,) = (line for line in SEARCHES.splitlines() if line.startswith(f"| `{known.name}`"))
     assert all(f"`{name}`" in row for name in known.spellings)
     assert known.sentence.replace("|", "\\|") in row
     assert known.sentence.endswith(".")
