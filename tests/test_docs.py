@@ -78,11 +78,13 @@ def test_the_example_of_the_testing_page_runs(reader):
 #: The blocks that tests run, by page and language; the test of a page runs all that are not marked.
 RUN = {
     "README.md": {"sh setup", "python"},
+    "docs/bulk.md": {"python"},
     "docs/cli.md": {"sh"},
     "docs/client.md": {"python"},
     "docs/formats.md": {"python"},
     "docs/hats.md": {"python"},
     "docs/import.md": {"yaml"},
+    "docs/many.md": {"python"},
     "docs/operation.md": {"sh", "sh backup database", "sh backup store", "sh restore"},
     "docs/testing.md": {"python"},
     "docs/variability.md": {"python"},
