@@ -68,7 +68,7 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.hats.layout import Layout
 from photseries.server.http import server
 from photseries.server.http.openapi.document import document
-from photseries.server.http.pages import words
+from photseries.server.http.pages import labels
 from photseries.server.http.pages.find import Input
 from photseries.server.services import opened
 from photseries.server.vo import conesearch
@@ -103,7 +103,7 @@ with opened(config) as services:
     told["answer"] = {name: seen.fields[name] for name in ("air_pressure", "time_span")}
     stored = stored_file.decode(content).metadata
     told["file"] = [stored.get("air_pressure"), "time_span" in stored]
-    told["page"] = [words.written(seen.fields, part) for part in (fields.Section.METADATA, fields.Section.STATISTIC)]
+    told["page"] = [labels.written(seen.fields, part) for part in (fields.Section.METADATA, fields.Section.STATISTIC)]
     with services.catalogue.engine.connect() as connection:
         row = connection.exec_driver_sql("SELECT air_pressure, time_span FROM photometric_series WHERE id = 1").one()
         told["columns"] = list(row)

@@ -38,7 +38,9 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "show": Entry("photseries.cli.series", "Draw the light curve, and print the metadata and the statistics."),
         "open": Entry("photseries.cli.series", "Open the page of a series in a browser, or print its address."),
         "get": Entry("photseries.cli.series", "Download a series into a file; - is standard output."),
-        "download": Entry("photseries.cli.download", "Download all matching series into one file."),
+        "download": Entry(
+            "photseries.cli.download", "Download all matching series, or those of a list, into one file."
+        ),
         "update": Entry(
             "photseries.cli.upload", "Change fields of a series, or its table; --set FIELD=null clears a field."
         ),

@@ -84,7 +84,7 @@ def test_what_failed_and_why(run, world, tmp_path):
     words = ("upload", folder, "--from-name", "{series_obj_id}.{}", "--series-name", "mixed", *FIELDS)
     outcome = run(*words, status=1)
     assert outcome.stdout.count("created") == 2
-    assert "failed: liar.fits is no fits file.\n" in outcome.stderr
+    assert "failed: liar.fits: it is no fits file.\n" in outcome.stderr
     assert "failed: No column is known to be a flux or a magnitude" in outcome.stderr
     assert "failed (7 files): The format of the times in 'time' is unknown." in outcome.stderr
     assert outcome.stderr.count("without-") == 5
@@ -108,8 +108,8 @@ def test_one_file_that_is_refused_is_one_reason(run, world, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "line"),
     [
-        ("a.fits", "mjd,flux\n1,2\n", "a.fits is no fits file."),
-        ("a.h5", "mjd,flux\n1,2\n", "a.h5 is no hdf5 file."),
+        ("a.fits", "mjd,flux\n1,2\n", "a.fits: it is no fits file."),
+        ("a.h5", "mjd,flux\n1,2\n", "a.h5: it is no hdf5 file."),
         (
             "a.csv",
             "mjd,x\n59000,1\n",

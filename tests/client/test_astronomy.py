@@ -143,7 +143,7 @@ def test_a_light_curve_comes_back(client, fields, lightkurve):
 def test_relative_fluxes_are_flagged(client, fields, lightkurve):
     given = lightkurve.LightCurve(time=Time([59000.0, 59001.0], format="mjd"), flux=[1.0, 1.1]).normalize()
     uploaded = client.upload(given, **fields)
-    assert "The fluxes have no unit" in uploaded.warnings[0]
+    assert "The fluxes are relative" in uploaded.warnings[0]
     assert client.get(uploaded.id).to_lightkurve().flux.value.tolist() == given.flux.value.tolist()
 
 

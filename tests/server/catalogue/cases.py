@@ -117,6 +117,7 @@ CASES = [
     ("radius", Case(CONE, INSIDE, OUTSIDE)),
     ("radius", Case({**CONE, "radius": "180"}, [*INSIDE, *OUTSIDE, {"dec": 90.0}, {"dec": -90.0}], [])),
     *same("objectID", "obj_id", ["star", "tar"], yes=["star", "other star"], no=["100%", "a_b"]),
+    *same("objID", "obj_id", ["star", ' "star"'], yes=["star"], no=["other star", "a_b"]),
     *same("rejectedObjectIDs", "obj_id", ["star", ' "star"'], yes=["other star", "a_b"], no=["star"]),
     *same("rejectedObjectIDs", "obj_id", ['star,"the ""odd"", one"'], yes=["a_b"], no=["star", 'the "odd", one']),
     *same("rejectedObjectIDs", "obj_id", ['" spaced "'], yes=["a_b"], no=[" spaced "]),
