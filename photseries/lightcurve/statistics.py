@@ -356,7 +356,7 @@ def _mean_and_std(values: FloatArray, kept: Rows | None = None) -> tuple[FloatAr
     variance = np.square(apart, out=apart).sum(axis=-1) / count - correction
     scatter = np.sqrt(np.maximum(variance, 0.0))
     # Only a scatter of rounding, or one that overflows, can be that of equal values.
-    doubtful = ~(scatter > _ROUNDING * np.abs(mean))
+    doubtful = ~(np.isfinite(scatter) & (scatter > _ROUNDING * np.abs(mean)))
     if doubtful.any():
         first, last = _ends(values, kept)
         equal = doubtful & (first == last)

@@ -22,6 +22,7 @@ from photseries import __version__
 from photseries.errors import UnavailableError
 from photseries.server.archive.period_search import Searched
 from photseries.server.archive.upkeep import VERIFIED, Swept
+from photseries.server.sandbox.pool import OUTCOMES
 from photseries.server.services import Services
 
 __all__ = ["FOLDER", "Metrics"]
@@ -149,8 +150,9 @@ class Metrics:
             self._of_archive["disk_size_bytes"].set(disk.total)
             for gauge, value in self._live:
                 gauge.set(value())
-            for outcome, number in (self._services.sandbox.outcomes + self._services.file_sandbox.outcomes).items():
-                self._advance(self._files.labels(outcome), outcome, number)
+            sandboxes = self._services.sandbox, self._services.file_sandbox
+            for outcome in OUTCOMES:  # also those that never came: a counter that appears late has no first increase
+                self._advance(self._files.labels(outcome), outcome, sum(one.outcomes[outcome] for one in sandboxes))
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":
                     self._advance(self._cpu, family.name, family.samples[0].value)

@@ -9,7 +9,7 @@ from photseries.server.archive.table_cache import LONG, TableCache
 from photseries.server.catalogue.blobs import Blob
 
 ROWS = 100
-SIZE = 7 * 8 * ROWS + 132  # two columns, five arrays of the light curve, the index
+SIZE = 8 * 8 * ROWS + 132  # two columns, five arrays of the light curve, the S/N, the index
 
 
 def blob(name, size=LONG):

@@ -12,6 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from photseries.server.archive import Upkeep
 from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.http.metrics import Metrics
+from photseries.server.services import SPARE_CONNECTIONS
+from photseries.server.settings import Server
 from tests.server.archive.test_order import body as new_body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_processes import serving
@@ -35,6 +37,7 @@ def scraped(service):
 
 
 def test_several_processes_give_one_answer(tmp_path, archive_url):
+    connections = 2 * (Server().all_threads + SPARE_CONNECTIONS)
     settings = {"database__url": archive_url, "server__processes": 2}
     with RunningService(tmp_path / "data", **settings) as service:
         with service.client() as admin:
@@ -51,11 +54,11 @@ def test_several_processes_give_one_answer(tmp_path, archive_url):
                     seen = scraped(service)
                     assert (seen[asked], seen[("photseries_uploads_total",)]) == (number, number // 10)
         assert seen[("photseries_request_seconds_count", "EnumTypes", "GET")] == 30
-        until(lambda: scraped(service)[("photseries_database_connections_max",)] == 2 * (8 + 4 + 2 + 5))
+        until(lambda: scraped(service)[("photseries_database_connections_max",)] == connections)
         first, _ = serving(service)
         first.kill()
         until(lambda: len(serving(service)) == 2 and first.pid not in [child.pid for child in serving(service)])
-        until(lambda: scraped(service)[("photseries_database_connections_max",)] == 2 * (8 + 4 + 2 + 5))
+        until(lambda: scraped(service)[("photseries_database_connections_max",)] == connections)
         assert scraped(service)[asked] == 30, "a process that died has counted"
 
 

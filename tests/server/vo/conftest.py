@@ -1,5 +1,8 @@
 """A service that lets the public read, with series near (10, -20): most for everybody, some for the crew alone."""
 
+import gc
+import warnings
+
 import numpy as np
 import pytest
 import requests
@@ -75,3 +78,12 @@ def rows(ask):
         return answer.json()["data"]
 
     return asked
+
+
+@pytest.fixture
+def pyvo_connections():
+    """Close what pyvo leaves open: it keeps answers that nobody closes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()

@@ -57,6 +57,7 @@ def test_hidden_series_have_no_cut_outs(service, series, public):
     assert get(service, "/vo/folded", ID=hidden["id"], period=0.1).status_code == 404
 
 
+@pytest.mark.usefixtures("pyvo_connections")
 def test_pyvo_calls_the_services_of_a_series(service, public):
     url = f"{service.url}/vo/datalink"
     links = pyvo.dal.adhoc.DatalinkResults.from_result_url(f"{url}?ID={public[0]['id']}")

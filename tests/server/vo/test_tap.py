@@ -321,6 +321,7 @@ def test_an_upload_is_joined_as_numpy_would(ask, public, form):
         assert {tuple(row) for row in answer.json()["data"]} == expected
 
 
+@pytest.mark.usefixtures("pyvo_connections")
 def test_pyvo_uploads_and_runs_jobs(service, series, public):
     tap = pyvo.dal.TAPService(f"{service.url}/vo/tap")
     table = Table(rows=PLACES, names=["name", "ra", "dec"])
