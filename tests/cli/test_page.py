@@ -10,6 +10,8 @@ import pytest
 from tests.support import PATIENCE, RunningService
 from tests.test_docs import TOP, blocks
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = "".join(blocks("docs/cli.md", "sh"))
 
 

@@ -10,6 +10,8 @@ from tests.forked import ForkedService
 from tests.server.http.test_bulk import ARROW, BULK, arrow, nested, send
 from tests.support import columns
 
+pytestmark = pytest.mark.slow
+
 SERIES = 2 * PORTION + 10
 
 

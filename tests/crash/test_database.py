@@ -20,6 +20,8 @@ from tests.crash.proxy import AFTER, BEFORE, Proxy
 from tests.server.archive.test_order import body
 from tests.support import PATIENCE, RunningService
 
+pytestmark = pytest.mark.slow
+
 VERBS: dict[str, type[Create | Stored]] = {"create": Create, "update": Update, "share": Share, "delete": Delete}
 
 

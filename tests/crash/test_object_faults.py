@@ -12,6 +12,8 @@ from tests.crash.proxy import AFTER, BEFORE, LATE, ObjectProxy
 from tests.crash.test_disk import check_refused
 from tests.support import PATIENCE, until
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 2.0  # of the service with the storage [s]
 
 long = pytest.mark.skipif(not ALL, reason="make crash runs it")

@@ -11,6 +11,8 @@ import pytest
 from tests.server.http.test_bulk import ARROW, BODIES, BULK, PARQUET, arrow, nested, parquet
 from tests.support import columns
 
+pytestmark = pytest.mark.slow
+
 REFUSED = (400, 413)
 
 

@@ -24,6 +24,8 @@ from tests.scale.conftest import ALL
 from tests.support import PATIENCE, RunningService, columns
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parent.parent.parent / "deploy" / "nginx.conf"
 KILLS = 12
 CLIENTS = 4

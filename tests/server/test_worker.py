@@ -12,6 +12,8 @@ from photseries.server.worker import Worker
 from tests.support import PATIENCE, RunningService, command, until
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 PATH = "/api/photometric_series"
 PERIOD = 0.7312
 

@@ -324,6 +324,7 @@ CHECKS = (
 ALL = os.environ.get("INTERFACE") == "all"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(3600 if ALL else 300)
 @pytest.mark.parametrize("phases", ["everything"] if ALL else ["random", "boundaries"])
 def test_a_machine_that_reads_it_finds_no_fault(admin, service, tmp_path, phases):

@@ -12,6 +12,8 @@ import pytest
 from tests.support import PATIENCE, RunningService, columns, until
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 NUMBER = 2
 
 
