@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Text, and_, case, column, delete, func, insert, select, table, update
+from sqlalchemy import Connection, Row, Text, and_, case, column, delete, func, insert, select, table, text, update
 
 from photseries.errors import ForbiddenError
 from photseries.server.catalogue.models import VOJob, VOPiece
@@ -103,6 +104,11 @@ def finish(
     return change(connection, job_id, values, "EXECUTING", "QUEUED")
 
 
+#: When the transaction of a backend began, and how long its end is waited for [s].
+_BEGAN: Final = text("SELECT xact_start FROM pg_stat_activity WHERE pid = :backend")
+_CANCEL_TIME: Final = 5.0
+
+
 def abort(connection: Connection, job_id: str) -> None:
     """Abort a job that has not ended, and cancel its query.
 
@@ -113,7 +119,19 @@ def abort(connection: Connection, job_id: str) -> None:
     ended = case((VOJob.started_at.is_not(None), now), else_=None)
     values = {"phase": "ABORTED", "ended_at": ended, "backend": None}
     if change(connection, job_id, values, "PENDING", "QUEUED", "EXECUTING", "HELD") and backend is not None:
+        _cancel(connection, backend)
+
+
+def _cancel(connection: Connection, backend: int) -> None:
+    """Cancel the transaction of a backend, again where the request came between two of its statements and was lost."""
+    began = connection.scalar(_BEGAN, {"backend": backend})
+    deadline = time.monotonic() + _CANCEL_TIME
+    while began is not None and time.monotonic() < deadline:
         connection.execute(select(func.pg_cancel_backend(backend)))
+        time.sleep(0.02)
+        connection.execute(select(func.pg_stat_clear_snapshot()))
+        if connection.scalar(_BEGAN, {"backend": backend}) != began:
+            return
 
 
 def remove(connection: Connection, job_id: str) -> None:
