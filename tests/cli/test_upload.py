@@ -84,7 +84,7 @@ def test_what_failed_and_why(run, world, tmp_path):
     words = ("upload", folder, "--from-name", "{series_obj_id}.{}", "--series-name", "mixed", *FIELDS)
     outcome = run(*words, status=1)
     assert outcome.stdout.count("created") == 2
-    assert "failed: liar.fits: it is no fits file.\n" in outcome.stderr
+    assert f"failed: it is no fits file.\n    {folder / 'liar.fits'}\n" in outcome.stderr
     assert "failed: No column is known to be a flux or a magnitude" in outcome.stderr
     assert "failed (7 files): The format of the times in 'time' is unknown." in outcome.stderr
     assert outcome.stderr.count("without-") == 5
