@@ -25,7 +25,7 @@
     ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
     │   └── BusyError               429  busy               too many heavy requests of one user
     ├── UnavailableError            503  unavailable        a part is away or full: try again
-    │   ├── OutcomeUnknownError            503  in_doubt           COMMIT was sent and its outcome is unknown
+    │   ├── OutcomeUnknownError     503  in_doubt           COMMIT was sent and its outcome is unknown
     │   ├── NotAdoptedError         503  store_not_adopted  the store may be in use by another copy of the database
     │   ├── LateError               503  late               a computation took longer than it may
     │   ├── TooSlowError            503  too_slow           a database query took longer than it may: change it
