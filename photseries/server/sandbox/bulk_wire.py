@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.server.sandbox.wire import not_an_answer, require
 
 __all__ = ["Columns", "Received", "pack", "pack_end", "pack_error", "pack_number", "receive"]
 
@@ -115,7 +116,7 @@ def receive(read: Callable[[int], bytearray], most: int) -> int | Received | Non
         When the body is refused.
     """
     size = int.from_bytes(read(_PREFIX), "little")
-    _require(size <= LONGEST_HEADER)
+    require(size <= LONGEST_HEADER)
     try:
         header = json.loads(read(size))
     except RecursionError:
@@ -126,17 +127,17 @@ def receive(read: Callable[[int], bytearray], most: int) -> int | Received | Non
         case {"end": True}:
             return None
         case {"series": int(series)}:
-            _require(series >= 0)
+            require(series >= 0)
             return series
         case {"rows": [_, *_] as rows, "columns": list(described), "fields": dict(fields), "error": error}:
-            _require(all(type(count) is int and count >= 0 for count in rows))
-            _require(all(isinstance(values, list) for values in fields.values()))
-            _require(error is None or (isinstance(error, str) and len(rows) == 1))
-            _require(all(len(values) == len(rows) for values in fields.values()))
+            require(all(type(count) is int and count >= 0 for count in rows))
+            require(all(isinstance(values, list) for values in fields.values()))
+            require(error is None or (isinstance(error, str) and len(rows) == 1))
+            require(all(len(values) == len(rows) for values in fields.values()))
             columns = dict(_columns(described, read, sum(rows), most))
-            _require(len(columns) == len(described))
+            require(len(columns) == len(described))
             return Received(rows, columns, fields, None if error is None else error[:LONGEST_TEXT])
-    raise _not_an_answer()
+    raise not_an_answer()
 
 
 def _columns(
@@ -145,25 +146,16 @@ def _columns(
     for about in described:
         match about:
             case {"name": str(name), "kind": "text", "sizes": [int(first), int(second)]}:
-                _require(first == 8 * rows and 0 <= second <= most)
+                require(first == 8 * rows and 0 <= second <= most)
                 most -= first + second
                 lengths, joined = np.frombuffer(read(first), "<i8"), np.frombuffer(read(second), np.uint8)
-                _require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
+                require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
                 yield name, ("text", [lengths, joined])
             case {"name": str(name), "kind": str(kind), "sizes": [int(size)]} if _DTYPE.fullmatch(kind):
                 dtype: np.dtype[Any] = np.dtype(kind)
-                _require(size == rows * dtype.itemsize and size <= most)
+                require(size == rows * dtype.itemsize and size <= most)
                 most -= size
                 values = np.frombuffer(read(size), dtype)
                 yield name, (kind, [values.view(np.uint8) != 0 if dtype.kind == "b" else values])
             case _:
-                raise _not_an_answer()
-
-
-def _require(condition: bool) -> None:
-    if not condition:
-        raise _not_an_answer()
-
-
-def _not_an_answer() -> ValueError:
-    return ValueError("not an answer of the reader")
+                raise not_an_answer()

@@ -19,7 +19,7 @@ from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
 
-__all__ = ["Answer", "Found", "pack", "receive"]
+__all__ = ["Answer", "Found", "not_an_answer", "pack", "receive", "require"]
 
 LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
 LONGEST_TEXT: Final = 2000
@@ -114,22 +114,22 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
         When it is not an answer.
     """
     size = int.from_bytes(read(_PREFIX), "little")
-    _require(size <= LONGEST_HEADER)
+    require(size <= LONGEST_HEADER)
     try:
         header = json.loads(read(size))
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    _require(isinstance(header, dict))
+    require(isinstance(header, dict))
     missing = header.get("missing")
-    _require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
+    require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
     error, about = header.get("error"), header.get("table")
     if isinstance(error, str):
         return Answer(None, error[:LONGEST_TEXT], tuple(missing))
     match header.get("found"):
         case {"about": dict(described), "size": int(size)}:
-            _require(0 <= size <= limits.table + LONGEST_HEADER)
+            require(0 <= size <= limits.table + LONGEST_HEADER)
             return Answer(None, None, tuple(missing), Found(described, memoryview(read(size))))
-    _require(isinstance(about, dict))
+    require(isinstance(about, dict))
     return Answer(_table(about, read, limits), None, tuple(missing))
 
 
@@ -142,17 +142,17 @@ def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limi
             "indexed": bool(indexed),
             "metadata": dict(metadata),
         }:
-            _require(0 < rows <= limits.rows and 0 < len(described) - indexed <= limits.columns)
+            require(0 < rows <= limits.rows and 0 < len(described) - indexed <= limits.columns)
         case _:
-            raise _not_an_answer()
+            raise not_an_answer()
     types = [_dtype(column) for column in described]
-    _require(sum(rows * cell_size(dtype) for dtype in types) <= limits.table)
+    require(sum(rows * cell_size(dtype) for dtype in types) <= limits.table)
     columns = [
         _column(column, np.frombuffer(read(rows * dtype.itemsize), dtype))
         for column, dtype in zip(described, types, strict=True)
     ]
     index = columns.pop() if indexed else None
-    _require(len({column.name for column in columns}) == len(columns))
+    require(len({column.name for column in columns}) == len(columns))
     return RawTable(key, tuple(columns), index, metadata)
 
 
@@ -160,9 +160,9 @@ def _dtype(about: Any) -> np.dtype[Any]:
     match about:
         case {"values": str(name)} if _DTYPE.fullmatch(name):
             dtype: np.dtype[Any] = np.dtype(name)
-            _require(dtype.isnative)
+            require(dtype.isnative)
             return dtype
-    raise _not_an_answer()
+    raise not_an_answer()
 
 
 def _column(about: dict[str, Any], values: np.ndarray[Any, np.dtype[Any]]) -> RawColumn:
@@ -171,13 +171,15 @@ def _column(about: dict[str, Any], values: np.ndarray[Any, np.dtype[Any]]) -> Ra
     match about:
         case {"name": str(name), "null": str() | None as null, "encoding": "utf-8" | "latin-1" | "ascii" as encoding}:
             return RawColumn(name, values, null, encoding)
-    raise _not_an_answer()
+    raise not_an_answer()
 
 
-def _require(condition: bool) -> None:
+def require(condition: bool) -> None:
+    """Raise ValueError unless an answer is as it must be."""
     if not condition:
-        raise _not_an_answer()
+        raise not_an_answer()
 
 
-def _not_an_answer() -> ValueError:
+def not_an_answer() -> ValueError:
+    """Return the error about an answer that no reader gives."""
     return ValueError("not an answer of the reader")
