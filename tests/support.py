@@ -83,6 +83,19 @@ class RunningService:
         self.process.stdout.close()
 
 
+class OldService(RunningService):
+    """A service of the code in another folder, with the packages of this environment."""
+
+    def __init__(self, code, directory, **settings):
+        self.code = code
+        super().__init__(directory, **settings)
+
+    def start(self, words, environment, log):
+        environment = {**environment, "PYTHONPATH": str(self.code)}
+        del environment["PHOTSERIES_ANALYSIS__WORKER"]  # a setting that release 0.2.0 does not have
+        return super().start(words, environment, log)
+
+
 def until(condition):
     """Wait until a condition holds."""
     deadline = time.monotonic() + PATIENCE

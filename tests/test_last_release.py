@@ -12,7 +12,7 @@ import pytest
 
 import photseries
 from photseries.errors import InvalidError
-from tests.support import PATIENCE, TOP, RunningService, columns
+from tests.support import PATIENCE, TOP, OldService, columns
 
 #: The commit of release 0.2.0.
 RELEASE = "4e43054"
@@ -67,15 +67,6 @@ def release(tmp_path_factory):
     return folder
 
 
-class OldService(RunningService):
-    """A service of the last release."""
-
-    release = None
-
-    def start(self, words, environment, log):
-        return super().start(words, {**environment, "PYTHONPATH": str(self.release)}, log)
-
-
 def make_references(client):
     client.create("sources", id="star", ra=10.0, dec=-20.0)
     client.create("instrument", id=7, name="TESS")
@@ -96,9 +87,8 @@ def test_the_last_client_works_with_this_service(release, service, admin, tmp_pa
     assert (tmp_path / "old.h5").read_bytes()[:4] == b"\x89HDF"
 
 
-def test_this_client_works_with_the_last_service(release, tmp_path, monkeypatch):
-    monkeypatch.setattr(OldService, "release", release)
-    with OldService(tmp_path / "data") as service, photseries.Client(service.url, service.token) as client:
+def test_this_client_works_with_the_last_service(release, tmp_path):
+    with OldService(release, tmp_path / "data") as service, photseries.Client(service.url, service.token) as client:
         make_references(client)
         fields: dict[str, Any] = {"obj_id": "star", "instrument_id": 7, "series_obj_id": "1", "ra": 10.0, "dec": -20.0}
         made = client.upload(columns(20), series_name="new", exp_time=30.0, filter="ztfg", **fields)

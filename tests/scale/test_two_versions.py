@@ -16,19 +16,8 @@ from tests.crash.place import Place
 from tests.forked import ForkedService
 from tests.scale.conftest import ALL
 from tests.server.catalogue.test_migrations import RELEASED
-from tests.support import TOP, RunningService, columns
+from tests.support import TOP, OldService, columns
 from tests.world import World
-
-
-class OldService(RunningService):
-    """A service of the code in a folder, with the packages of this environment."""
-
-    def __init__(self, code, directory, **settings):
-        self.code = code
-        super().__init__(directory, **settings)
-
-    def start(self, words, environment, log):
-        return super().start(words, {**environment, "PYTHONPATH": str(self.code)}, log)
 
 
 def git(*words):
