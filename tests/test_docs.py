@@ -116,6 +116,7 @@ def test_the_commands_of_the_operation_page_run(reader):
     assert "damaged=0" in printed[-1]
 
 
+@pytest.mark.slow
 def test_the_night_of_the_bulk_page_is_stored(reader):
     (python,) = blocks("docs/bulk.md", "python")
     printed = run([sys.executable, "-c", python], reader)

@@ -11,6 +11,8 @@ from tests.browser.test_pages import fill_in, sign_in
 from tests.browser.watch import barriers
 from tests.support import DATA, TESS, recipe_read
 
+pytestmark = pytest.mark.slow
+
 CASES = DATA / "cases"
 
 #: Each column as no other: digits, signs and points, gaps, words for what is missing, quotes, a comma, truths.

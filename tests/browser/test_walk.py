@@ -11,6 +11,8 @@ from tests.browser.test_pages import sign_in
 from tests.browser.test_period import STAR, folded
 from tests.browser.watch import barriers
 
+pytestmark = pytest.mark.slow
+
 
 def test_from_a_position_to_the_python_that_gives_the_same_period(browse, demo, tmp_path):
     page = browse(demo.url)

@@ -5,8 +5,11 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 
 from tests.support import PATIENCE, RunningService, columns
+
+pytestmark = pytest.mark.slow
 
 FILES = 150
 BEFORE_THE_KILL = 20

@@ -9,6 +9,8 @@ from tests.crash.kills import PATH
 from tests.support import RunningService, columns, command
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 CODE = "store_not_adopted"
 
 

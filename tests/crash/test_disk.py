@@ -17,6 +17,8 @@ from tests.forked import ForkedService
 from tests.support import PATIENCE, columns, until
 from tests.world import World
 
+pytestmark = pytest.mark.slow
+
 #: What a disk can do at each step of writing a blob, in the order of the steps.
 FAULTS = {
     "store: partial file made": "ENOSPC",

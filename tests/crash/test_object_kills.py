@@ -6,6 +6,8 @@ from tests.crash.kills import OBJECT_CASES, OBJECT_SAMPLE
 from tests.crash.place import ObjectPlace
 from tests.crash.test_kills import cases, check_all_is_well, check_killed_request, check_killed_sweep
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def store_settings(object_server):

@@ -12,6 +12,8 @@ from photseries.server.storage import LocalStore, open_store
 from tests.crash.place import Place
 from tests.server.archive.test_order import body
 
+pytestmark = pytest.mark.slow
+
 _numbers = itertools.count()
 
 

@@ -7,6 +7,7 @@ import time
 
 import httpx
 import psycopg2
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from photseries.server.archive import Upkeep
@@ -36,6 +37,7 @@ def scraped(service):
     return values(httpx.get(f"{service.url}/metrics").raise_for_status().text)
 
 
+@pytest.mark.slow
 def test_several_processes_give_one_answer(tmp_path, archive_url):
     connections = 2 * (Server().all_threads + SPARE_CONNECTIONS)
     settings = {"database__url": archive_url, "server__processes": 2}

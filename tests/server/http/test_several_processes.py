@@ -8,6 +8,8 @@ import pytest
 from tests.forked import ForkedService
 from tests.support import columns, recipe_read
 
+pytestmark = pytest.mark.slow
+
 ROUNDS = 100
 
 

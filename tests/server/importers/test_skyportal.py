@@ -20,6 +20,8 @@ from tests.forked import ForkedService
 from tests.server.importers.peer import CREW, FEED, OWN, PUBLIC, USERS, Peer, plain
 from tests.support import PATIENCE, TESS, recipe_read
 
+pytestmark = pytest.mark.slow
+
 PLAIN = 175
 #: The numbers of the series that are not plain.
 (
