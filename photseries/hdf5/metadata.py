@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
 
 __all__ = ["from_json", "from_pickle", "plain", "to_json", "to_pickle"]
+
+#: Texts up to this length, most of them names of fields, are encoded once [characters].
+SHORT: Final = 64
 
 
 def from_pickle(data: bytes | int, limits: Limits) -> dict[str, Any]:
@@ -83,29 +87,43 @@ def to_pickle(metadata: dict[str, Any]) -> bytes:
 
     The standard pickler writes shared objects as references, so its bytes depend on more than the value. These do not.
     """
-    return b"".join(_opcodes(metadata)) + b"."
+    opcodes: list[bytes] = []
+    _append_opcodes(metadata, opcodes)
+    return b"".join(opcodes) + b"."
 
 
-def _opcodes(value: Any) -> list[bytes]:  # noqa: PLR0911  one case a type
+def _append_opcodes(value: Any, opcodes: list[bytes]) -> None:
     match value:
-        case None:
-            return [b"N"]
-        case bool():
-            return [b"I01\n" if value else b"I00\n"]
-        case int():
-            return [b"L%dL\n" % value if value.bit_length() > 31 else b"I%d\n" % value]
-        case float():
-            return [b"F%s\n" % repr(value).encode()]
         case str():
-            escaped = value
-            for character in "\\\0\n\r\x1a":  # what would end or escape the line
-                escaped = escaped.replace(character, f"\\u{ord(character):04x}")
-            return [b"V", escaped.encode("raw-unicode-escape"), b"\n"]
+            opcodes.append(_text(value) if len(value) > SHORT else _short_text(value))
+        case float():
+            opcodes.append(b"F%s\n" % repr(value).encode())
+        case None:
+            opcodes.append(b"N")
+        case bool():
+            opcodes.append(b"I01\n" if value else b"I00\n")
+        case int():
+            opcodes.append(b"L%dL\n" % value if value.bit_length() > 31 else b"I%d\n" % value)
         case dict():
-            pairs = ([*_opcodes(name), *_opcodes(item), b"s"] for name, item in value.items())
-            return [b"(d", *(part for pair in pairs for part in pair)]
-    items = ([*_opcodes(item), b"a"] for item in value)
-    return [b"(l", *(part for item in items for part in item)]
+            opcodes.append(b"(d")
+            for name, item in value.items():
+                _append_opcodes(name, opcodes)
+                _append_opcodes(item, opcodes)
+                opcodes.append(b"s")
+        case _:
+            opcodes.append(b"(l")
+            for item in value:
+                _append_opcodes(item, opcodes)
+                opcodes.append(b"a")
+
+
+def _text(text: str) -> bytes:
+    for character in "\\\0\n\r\x1a":  # what would end or escape the line
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return b"V" + text.encode("raw-unicode-escape") + b"\n"
+
+
+_short_text = functools.lru_cache(_text)
 
 
 def _plain(value: Any, depth: int) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import secrets
 import unicodedata
@@ -87,6 +88,7 @@ def check_listed(key: str) -> tuple[list[str], str]:
     return check_key(key)
 
 
+@functools.lru_cache(maxsize=256)
 def _slug(text: str, *, dots: bool) -> str:
     """Keep the letters and digits of a text that file names can have anywhere; accents go, the rest becomes ``_``."""
     plain = _COMBINING.sub("", unicodedata.normalize("NFKD", text))
