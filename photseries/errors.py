@@ -58,12 +58,18 @@ class PhotseriesError(Exception):
         The problems by name of the field or query parameter.
     details : mapping, optional
         More facts for machines, merged into ``data`` of the error body (for example the id of a duplicate).
+
+    Attributes
+    ----------
+    help : str
+        The address of the page that explains the code, where a service sent the error; else empty.
     """
 
     status: int = 500
     code: ClassVar[str] = "internal"
     remedy: ClassVar[str] = "Report the request id to the operator, who finds the error in the log."
     retry_after: ClassVar[int | None] = None
+    help: str = ""
 
     def __init__(
         self,
@@ -146,6 +152,7 @@ class AbortedError(ConflictError):
     """A valid series that was not stored, because another one of its bulk upload is not valid."""
 
     code = "aborted"
+    remedy = "Correct the series that the other lines of the answer name, and send all of them again."
 
 
 class MissingReferenceError(ConflictError):

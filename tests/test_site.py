@@ -5,6 +5,7 @@ import re
 import httpx
 import pytest
 
+import photseries
 from photseries import errors
 from photseries.cli.commands import SECTIONS
 from photseries.client.answers import _tree
@@ -78,12 +79,16 @@ def test_the_service_shows_the_site(site, service):
             assert client.get(f"/docs/{path}").status_code == 404, path
 
 
-def test_an_error_leads_to_its_explanation(site, admin):
+def test_an_error_leads_to_its_explanation(site, admin, service):
     answer = admin.get("/api/photometric_series/999999")
     target = re.fullmatch(r'<(/docs/reference/errors\.html)#not-found>; rel="help"', answer.headers["Link"])
     page = admin.get(target[1])
     assert 'id="not-found"' in page.text
     assert errors.NotFoundError.remedy in page.text
+    with photseries.Client(service.url, service.token) as client, pytest.raises(errors.NotFoundError) as caught:
+        client.get(999_999)
+    assert caught.value.help == str(page.url.copy_with(fragment="not-found"))
+    assert caught.value.__notes__ == [f"See {caught.value.help}"]
 
 
 def test_a_service_without_the_site_says_so(tmp_path, monkeypatch):

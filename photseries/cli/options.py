@@ -37,7 +37,7 @@ def reported() -> Iterator[None]:
     try:
         yield
     except PhotseriesError as error:
-        raise Failure(error.message) from error
+        raise Failure(f"{error.message} See {error.help}" if error.help else error.message) from error
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -58,7 +58,7 @@ def answer_of(response: httpx.Response) -> Answer:
     Raises
     ------
     PhotseriesError
-        The exception that the service raised, with its message, fields and details.
+        The exception that the service raised, with its message, fields, details and the page that explains it.
     UnreachableError
         When photseries did not answer, or a version that this client does not understand.
     """
@@ -74,7 +74,11 @@ def answer_of(response: httpx.Response) -> Answer:
         )
     if response.is_success and envelope["status"] == "success":
         return Answer(envelope.get("data"), theirs)
-    raise error_of(response.status_code, envelope)
+    error = error_of(response.status_code, envelope)
+    if page := response.links.get("help", {}).get("url"):
+        error.help = str(response.url.join(page))
+        error.add_note(f"See {error.help}")
+    raise error
 
 
 def file_of(response: httpx.Response) -> Answer:

@@ -101,7 +101,7 @@ def test_show_draws_and_tells(run, series):
 def test_a_series_that_is_not_there(run, series, verb, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     outcome = run(verb, 999_999, status=2)
-    assert re.fullmatch(r"photseries: .*999999.*\n", outcome.stderr)
+    assert re.fullmatch(r"photseries: .*999999.* See http://\S+/docs/reference/errors.html#not-found\n", outcome.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
