@@ -88,7 +88,7 @@ interface: setup ## Put every boundary of the interface, as it describes itself,
 	INTERFACE=all $(BIN)/python -m pytest tests/server/http/test_openapi.py -k machine $(ARGS)
 
 crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
-	CRASH=all $(BIN)/python -m pytest tests/crash $(ARGS)
+	CRASH=all $(BIN)/python -m pytest $(PARALLEL) tests/crash $(ARGS)
 
 bench: setup ## Measure the service.
 	$(BIN)/python -m bench $(ARGS)
