@@ -311,3 +311,19 @@ def test_a_short_answer_has_no_last_line(admin, world):
         assert "index" not in lines[-1]
     else:
         assert answer.status_code == 400
+
+
+def test_a_client_that_goes_away_and_comes_again(admin, world, service):
+    """What was answered is stored; series are there as a whole; the same body with ifExists=skip completes it."""
+    table = nested(world, "away", tables(2_000, 2))
+    with (
+        service.client() as client,
+        client.stream("POST", BULK, content=arrow(table), headers={"Content-Type": ARROW}) as answer,
+    ):
+        answered = [json.loads(line) for _, line in zip(range(300), answer.iter_lines(), strict=False)]
+    lines, last = send(admin, table, ifExists="skip")
+    assert [one["data"]["id"] for one in answered] == [one["data"]["id"] for one in lines[:300]]
+    assert {one["data"]["outcome"] for one in lines[:300]} == {"skipped"}
+    counts = last["data"]
+    assert (counts["created"] + counts["skipped"], counts["failed"]) == (2_000, 0)
+    assert admin.get(PATH, params={"seriesName": "away"}).json()["data"]["totalMatches"] == 2_000
