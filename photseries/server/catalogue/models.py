@@ -264,6 +264,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
         *(Index(None, name, "id") for name in ("von_neumann", "chi2_dof", "amplitude", "period", "analysis_version")),
         Index(None, "audience", postgresql_using="gin", postgresql_with={"fastupdate": "off"}),
         Index(None, "content_hash", postgresql_using="hash"),
+        Index(None, "series_obj_id", postgresql_using="hash"),
         Index(None, "hash", postgresql_using="hash"),
         Index(None, "followup_request_id", postgresql_where=text("followup_request_id IS NOT NULL")),
         Index(None, "assignment_id", postgresql_where=text("assignment_id IS NOT NULL")),
