@@ -421,7 +421,7 @@ def _text(name: str, value: Any) -> str:
         raise InvalidError(f"A field cannot be serialised as JSON: {error}.") from error
 
 
-def _lists(columns: Sequence[pd.Series[Any] | None]) -> pyarrow.Array:
+def _lists(columns: Sequence[pd.Series | None]) -> pyarrow.Array:
     """Return a column of each table as a list, null where a table has none."""
     import pyarrow
 

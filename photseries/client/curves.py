@@ -8,6 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.extras import needs
@@ -130,7 +131,7 @@ def svg(curve: Curve) -> str:
     )
 
 
-def _extremes(curve: Curve) -> np.ndarray[Any, np.dtype[np.intp]]:
+def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
     """Return the places of the points to draw: of each run of equally many the least and the greatest."""
     order = np.argsort(curve.mjd, kind="stable")
     if len(order) <= _MOST_POINTS:

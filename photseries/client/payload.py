@@ -150,7 +150,7 @@ def _keeps_columns(frame: pd.DataFrame) -> bool:
     )
 
 
-def _is_kept(column: pd.Series[Any]) -> bool:
+def _is_kept(column: pd.Series) -> bool:
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.newbyteorder("=") in _KEPT:
         return dtype.kind != "f" or not np.isinf(column.to_numpy()).any()

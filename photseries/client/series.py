@@ -107,7 +107,7 @@ class Series:
     def __dir__(self) -> list[str]:
         return [*super().__dir__(), *self.metadata]
 
-    def __getitem__(self, column: str) -> pd.Series[Any]:
+    def __getitem__(self, column: str) -> pd.Series:
         """Return a column of the table.
 
         Raises

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import blosc
 import numpy as np
+import numpy.typing as npt
 
 from photseries.errors import UnreadableFileError
 
@@ -88,7 +89,7 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
 
 def assemble(
     image: memoryview, spans: Sequence[Span], filters: Sequence[Filter], dtype: np.dtype[Any], rows: int, chunk: int
-) -> np.ndarray[Any, np.dtype[Any]]:
+) -> npt.NDArray[np.void]:
     """Put the rows together.
 
     Parameters

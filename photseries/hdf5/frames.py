@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError, UnreadableFileError
@@ -23,7 +24,7 @@ _NUMBERS: Final = frozenset(
     np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 )
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Writable:
     """
 
     columns: dict[str, Array]
-    index: pd.Index[Any]
+    index: pd.Index
     null: str
 
 
@@ -141,7 +142,7 @@ def _check_name(name: Any, limits: Limits) -> None:
         raise ValueError(f"has a name that holds NUL, half a surrogate pair or more than {limits.column_name} bytes")
 
 
-def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
+def _storable(column: pd.Series, texts: set[str]) -> Array:
     """Return the values as they are written; note the texts."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
@@ -156,7 +157,7 @@ def _storable(column: pd.Series[Any], texts: set[str]) -> Array:
     raise ValueError(f'has the type {dtype}; {possible}: convert it first, as by .astype("float64")')
 
 
-def _nanoseconds(column: pd.Series[Any]) -> Array:
+def _nanoseconds(column: pd.Series) -> Array:
     """Convert times to the one unit that all pandas read alike: before 3.0 they take others for nanoseconds."""
     try:
         return np.asarray(column.dt.as_unit("ns"))
@@ -168,7 +169,7 @@ def _is_text(dtype: Any) -> bool:
     return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
 
 
-def _text(column: pd.Series[Any], texts: set[str]) -> Array:
+def _text(column: pd.Series, texts: set[str]) -> Array:
     values: Array = column.to_numpy(dtype=object, na_value=np.nan)
     present = values[~pd.isna(values)].tolist()
     if not set(map(type, present)) <= {str}:
@@ -204,7 +205,7 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     )
 
 
-def _index(index: pd.Index[Any]) -> pd.Index[Any]:
+def _index(index: pd.Index) -> pd.Index:
     """Return an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
     name = _index_name(index)
     if isinstance(index, pd.MultiIndex):
@@ -212,14 +213,14 @@ def _index(index: pd.Index[Any]) -> pd.Index[Any]:
     if isinstance(index, pd.DatetimeIndex):
         return _moments_of_index(index, name)
     if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iuf":
-        numbers: pd.Index[Any] = pd.Index(np.asarray(index).astype(index.dtype.newbyteorder("=")), name=name)
+        numbers: pd.Index = pd.Index(np.asarray(index).astype(index.dtype.newbyteorder("=")), name=name)
         return numbers
     if set(map(type, index.tolist())) == {str}:
         return _texts_of_index(index, name)
     raise _index_problem(f"is of the type {index.dtype}, or has nulls among its texts")
 
 
-def _index_name(index: pd.Index[Any]) -> str | None:
+def _index_name(index: pd.Index) -> str | None:
     name = index.name
     if name is None:
         return None
@@ -237,16 +238,16 @@ def _moments_of_index(index: pd.DatetimeIndex, name: str | None) -> pd.DatetimeI
         raise _index_problem("holds datetimes before 1677 or after 2262") from None
 
 
-def _texts_of_index(index: pd.Index[Any], name: str | None) -> pd.Index[Any]:
+def _texts_of_index(index: pd.Index, name: str | None) -> pd.Index:
     values = index.to_numpy(dtype=object)
     # Every pandas before 3.1 reads the text "nan" of an index as null.
     if any(text == "nan" or "\0" in text or not is_unicode(text) for text in values.tolist()):
         raise _index_problem("holds the text 'nan', the character NUL or half a surrogate pair")
-    texts: pd.Index[Any] = pd.Index(values, name=name)
+    texts: pd.Index = pd.Index(values, name=name)
     return texts
 
 
-def _index_size(index: pd.Index[Any]) -> int:
+def _index_size(index: pd.Index) -> int:
     return _text_size(index) if _is_text(index.dtype) else 8
 
 

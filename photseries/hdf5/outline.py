@@ -31,7 +31,7 @@ class Outline(NamedTuple):
 
 
 def outline(
-    name: str, dtype: np.dtype[Any], rows: int, attributes: Mapping[str, str], texts: Mapping[str, bytes] = _NOTHING
+    name: str, dtype: np.dtype[np.void], rows: int, attributes: Mapping[str, str], texts: Mapping[str, bytes] = _NOTHING
 ) -> Outline:
     """Make the outline of a file with one table.
 
@@ -86,14 +86,14 @@ def outline(
         return Outline(head, content.read())
 
 
-def _row_type(dtype: np.dtype[Any]) -> Any:
+def _row_type(dtype: np.dtype[np.void]) -> Any:
     row = h5t.create(h5t.COMPOUND, dtype.itemsize)
     for name, (kind, offset, *_) in (dtype.fields or {}).items():
         row.insert(name.encode(), offset, _text_type(kind) if kind.kind == "S" else h5t.py_create(kind))
     return row
 
 
-def _text_type(dtype: np.dtype[Any]) -> Any:
+def _text_type(dtype: np.dtype[np.generic]) -> Any:
     text = h5t.C_S1.copy()
     text.set_size(dtype.itemsize)
     text.set_cset(h5t.CSET_UTF8)

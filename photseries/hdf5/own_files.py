@@ -16,6 +16,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from photseries.hdf5.metadata import from_json
@@ -61,11 +62,11 @@ class _Column:
     name: str
     field: str
     place: int
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     null: str | None
     encoding: str
 
-    def of(self, records: np.ndarray[Any, np.dtype[Any]]) -> RawColumn:
+    def of(self, records: npt.NDArray[np.void]) -> RawColumn:
         values = np.ascontiguousarray(records[self.field][:, self.place])
         values = values.view(np.uint8) != 0 if self.dtype.kind == "b" else values.view(self.dtype)
         return RawColumn(self.name, values, self.null, self.encoding)
@@ -92,7 +93,7 @@ class _Kind:
     head: bytes
     table: bytes
     places: tuple[tuple[int, int], ...]
-    row: np.dtype[Any]
+    row: np.dtype[np.void]
     columns: tuple[_Column, ...]
 
 
@@ -251,7 +252,7 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
     return _Kind(found.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
 
 
-def _columns(found: RawTable) -> tuple[np.dtype[Any], tuple[_Column, ...]]:
+def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
     """Return the type of a row and the places of the columns in it: those of one type, and all text, are one field."""
     fields: dict[Any, list[RawColumn]] = {}
     for column in found.columns:
@@ -277,7 +278,7 @@ def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
     return bytes(cleared)
 
 
-def _records(content: bytes, start: int, kind: _Kind) -> np.ndarray[Any, np.dtype[Any]] | None:
+def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | None:
     """Return the rows of a file if its header is that of a kind."""
     stop = start + len(kind.table)
     if _without(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.errors import UnreadableFileError
 from photseries.hdf5 import plain_pickle
@@ -72,10 +73,7 @@ def check_kind(group: Attributes) -> None:
 
 
 def columns(
-    group: Attributes,
-    table: Attributes,
-    records: np.ndarray[Any, np.dtype[Any]],
-    limits: Limits,
+    group: Attributes, table: Attributes, records: npt.NDArray[np.void], limits: Limits
 ) -> tuple[tuple[RawColumn, ...], RawColumn | None]:
     """Take the columns and the index out of the rows.
 
@@ -138,9 +136,7 @@ def _check_block(table: Attributes, field: str, labels: list[str], info: dict[An
         )
 
 
-def _column(
-    name: str, values: np.ndarray[Any, np.dtype[Any]], stored: str, null: str | None, encoding: str
-) -> RawColumn:
+def _column(name: str, values: npt.NDArray[np.generic], stored: str, null: str | None, encoding: str) -> RawColumn:
     native = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
     if native.dtype.kind == "S" and stored.startswith(("bytes", "string")):
         return RawColumn(name, native, null, encoding)
@@ -162,7 +158,7 @@ def _moment(stored: str) -> str | None:
 
 
 def _index(
-    field: str, table: Attributes, records: np.ndarray[Any, np.dtype[Any]], info: dict[Any, Any], encoding: str
+    field: str, table: Attributes, records: npt.NDArray[np.void], info: dict[Any, Any], encoding: str
 ) -> RawColumn | None:
     values = records[field]
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 from h5py import h5a, h5d, h5f, h5fd, h5g, h5l, h5o, h5p, h5s, h5t
 
 from photseries.errors import UnreadableFileError
@@ -185,7 +186,7 @@ def _groups(file: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
                 waiting.append((f"{path}/{name.decode('utf-8')}", h5g.open(group, name), level + 1))
 
 
-def _records(image: memoryview, dataset: Any, limits: Limits) -> np.ndarray[Any, np.dtype[Any]]:
+def _records(image: memoryview, dataset: Any, limits: Limits) -> npt.NDArray[np.void]:
     """Read the rows of a dataset that has passed every check of its shape, type and storage."""
     space = dataset.get_space()
     if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
@@ -239,7 +240,7 @@ def _spans(dataset: Any, expected: int) -> list[chunks.Span]:
     return spans
 
 
-def _row_type(kind: Any, limits: Limits) -> np.dtype[Any]:
+def _row_type(kind: Any, limits: Limits) -> np.dtype[np.void]:
     if kind.get_class() != h5t.COMPOUND:
         raise UnreadableFileError("its table is not made of rows of named fields")
     count = kind.get_nmembers()
@@ -258,11 +259,11 @@ def _row_type(kind: Any, limits: Limits) -> np.dtype[Any]:
     return np.dtype({"names": names, "formats": types, "offsets": offsets, "itemsize": kind.get_size()})
 
 
-def _field_size(field: np.dtype[Any]) -> int:
+def _field_size(field: np.dtype[np.generic]) -> int:
     return cell_size(field.base) * math.prod(field.shape)
 
 
-def _field_type(kind: Any, name: str) -> np.dtype[Any]:
+def _field_type(kind: Any, name: str) -> np.dtype[np.generic]:
     if kind.get_class() == h5t.ARRAY:
         dimensions = kind.get_array_dims()
         if len(dimensions) != 1:
@@ -271,7 +272,7 @@ def _field_type(kind: Any, name: str) -> np.dtype[Any]:
     return _scalar_type(kind)
 
 
-def _scalar_type(kind: Any) -> np.dtype[Any]:
+def _scalar_type(kind: Any) -> np.dtype[np.generic]:
     """Translate a number or a fixed string, refusing everything else and every odd form of these."""
     size = kind.get_size()
     if kind.get_class() == h5t.STRING and not kind.is_variable_str():
@@ -283,7 +284,7 @@ def _scalar_type(kind: Any) -> np.dtype[Any]:
         unsigned = kind.get_class() == h5t.INTEGER and kind.get_sign() == h5t.SGN_NONE
         letter = "f" if kind.get_class() == h5t.FLOAT else "u" if unsigned else "i"
         if size in (1, 2, 4, 8) and not (letter == "f" and size == 1):
-            translated: np.dtype[Any] = np.dtype(f"{order}{letter}{size}")
+            translated: np.dtype[np.generic] = np.dtype(f"{order}{letter}{size}")
             if h5t.py_create(translated).equal(kind):
                 return translated
     raise UnreadableFileError("its table has fields that are not integers, floats, booleans or texts of fixed length")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 __all__ = ["RawColumn", "RawTable", "cell_size"]
 
@@ -13,7 +14,7 @@ __all__ = ["RawColumn", "RawTable", "cell_size"]
 TEXT_OVERHEAD: Final = 57
 
 
-def cell_size(dtype: np.dtype[Any]) -> int:
+def cell_size(dtype: np.dtype[np.generic]) -> int:
     """Return the memory of one value in a frame [bytes]; a short text takes far more than in the file."""
     return dtype.itemsize + (TEXT_OVERHEAD if dtype.kind == "S" else 0)
 
@@ -35,7 +36,7 @@ class RawColumn:
     """
 
     name: str
-    values: np.ndarray[Any, np.dtype[Any]]
+    values: npt.NDArray[np.generic]
     null: str | None = None
     encoding: str = "utf-8"
 

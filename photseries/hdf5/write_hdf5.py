@@ -55,7 +55,7 @@ class Field:
 
     name: str
     stored: str
-    scalar: np.dtype[Any]
+    scalar: np.dtype[np.generic]
     values: Sequence[Array]
     labels: Sequence[str] | None
 
@@ -123,11 +123,11 @@ def rows_of(fields: Sequence[Field]) -> Iterator[tuple[int, Array]]:
     return _chunks(fields, dtype, rows, _chunk(rows, dtype))
 
 
-def _row_dtype(fields: Sequence[Field]) -> np.dtype[Any]:
+def _row_dtype(fields: Sequence[Field]) -> np.dtype[np.void]:
     return np.dtype([(field.name, field.scalar, field.shape) for field in fields])
 
 
-def _chunk(rows: int, dtype: np.dtype[Any]) -> int:
+def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     """Return the rows of a chunk: few chunks of about equal size, so that next to nothing is left over."""
     most = max(CHUNK // dtype.itemsize, 1)
     return -(-rows // -(-rows // most))
@@ -160,7 +160,7 @@ def _stored(values: Array, null: str) -> Array:
     return values
 
 
-def _scalar(values: Sequence[Array]) -> np.dtype[Any]:
+def _scalar(values: Sequence[Array]) -> np.dtype[np.generic]:
     return max((column.dtype for column in values), key=lambda dtype: dtype.itemsize).newbyteorder("<")
 
 
@@ -231,7 +231,7 @@ def _describe(owner: Any, attributes: Mapping[str, Value]) -> None:
 
 
 @lru_cache(256)
-def _type(dtype: np.dtype[Any], charset: int = h5t.CSET_ASCII) -> Any:
+def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> Any:
     """Translate the type of one value, as PyTables does."""
     if dtype.kind == "b":
         return h5t.STD_B8LE
@@ -278,7 +278,7 @@ def _row_type(fields: Sequence[Field], size: int) -> Any:
     return row
 
 
-def _chunks(fields: Sequence[Field], dtype: np.dtype[Any], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
+def _chunks(fields: Sequence[Field], dtype: np.dtype[np.void], rows: int, chunk: int) -> Iterator[tuple[int, Array]]:
     records = np.zeros(chunk, dtype)
     for start in range(0, rows, chunk):
         for field in fields:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
@@ -48,7 +49,7 @@ def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, fro
     return pd.concat([frame, fitted[~repeats]], ignore_index=isinstance(frame.index, pd.RangeIndex))
 
 
-def _numbered(frame: pd.DataFrame) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _numbered(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
     """Return a number for each row: equal rows have equal numbers, and missing values are equal."""
     numbers = np.zeros(len(frame), np.int64)
     for name in frame.columns:
@@ -85,7 +86,7 @@ def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.Data
     return pd.DataFrame(fitted, index=more.index)
 
 
-def _cast(given: pd.Series[Any], dtype: Any, from_json: bool) -> pd.Series[Any]:
+def _cast(given: pd.Series, dtype: Any, from_json: bool) -> pd.Series:
     """Cast values to another dtype; raise ValueError or TypeError where a value would be lost."""
     if from_json and dtype.kind == "M":
         if not given.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():

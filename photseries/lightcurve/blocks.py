@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.epochs import EARLIEST, LATEST, YEAR_1900
@@ -24,7 +25,7 @@ from photseries.lightcurve.table import FLUX, FLUXERR, TIME
 
 __all__ = ["Block"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[Any]  # those of plain tables are float64
 
 #: Columns that make a table more than plain: other spellings, magnitudes, and what metadata are inferred from.
 _ODD: Final = frozenset(
@@ -56,7 +57,7 @@ class Block:
         with np.errstate(all="ignore"):
             return {int(place): number for number, place in enumerate(np.flatnonzero(self._is_plain()))}
 
-    def _is_plain(self) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    def _is_plain(self) -> npt.NDArray[np.bool_]:
         time, flux, error = (self.columns.get(name) for name in (TIME[0], FLUX[0], FLUXERR))
         count = next(iter(self.columns.values())).shape[0]
         if time is None or flux is None or error is None or _ODD & self.columns.keys():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
@@ -37,7 +38,7 @@ __all__ = [
     "underivable",
 ]
 
-Rows = np.ndarray[Any, np.dtype[np.bool_]]
+Rows = npt.NDArray[np.bool_]
 
 #: What cannot be derived from the other kind of brightness if that does not convert.
 _NOT_FROM: Final = {
@@ -80,7 +81,7 @@ class LightCurve:
             magerr=self.magerr[order],
         )
 
-    def part(self, rows: slice | np.ndarray[Any, np.dtype[np.int64]]) -> LightCurve:
+    def part(self, rows: slice | npt.NDArray[np.int64]) -> LightCurve:
         """Return some of the rows."""
         return LightCurve(**{name: getattr(self, name)[rows] for name in MEASUREMENTS})
 
@@ -229,7 +230,7 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
     return LightCurve(mjd=_floats(frame[time]), flux=flux, fluxerr=fluxerr, mag=mag, magerr=magerr)
 
 
-def _floats(column: pd.Series[Any]) -> FloatArray:
+def _floats(column: pd.Series) -> FloatArray:
     with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
         return _finite(column.to_numpy().astype(np.float64))
 
@@ -243,6 +244,6 @@ def _finite(values: FloatArray) -> FloatArray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _positive(column: pd.Series[Any]) -> FloatArray:
+def _positive(column: pd.Series) -> FloatArray:
     values = _floats(column)
     return np.where(values > 0, values, np.nan)

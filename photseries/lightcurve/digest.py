@@ -53,7 +53,7 @@ def content_hash(frame: pd.DataFrame) -> str:
     return _hashed(columns, len(frame.columns), len(frame))
 
 
-def content_hash_of(columns: Mapping[str, npt.NDArray[Any]]) -> str:
+def content_hash_of(columns: Mapping[str, npt.NDArray[np.generic]]) -> str:
     """Hash a table without text, which is given as its columns; see :func:`content_hash`."""
     return _hashed(columns.items(), len(columns), len(next(iter(columns.values()))))
 
@@ -71,14 +71,14 @@ def _hashed(columns: Iterable[tuple[str, Any]], number: int, rows: int) -> str:
     return digest.hexdigest()
 
 
-def _plain(values: npt.NDArray[Any]) -> tuple[str, list[bytes | memoryview]]:
+def _plain(values: npt.NDArray[np.generic]) -> tuple[str, list[bytes | memoryview]]:
     if values.dtype.kind == "f" and (absent := np.isnan(values)).any():
         values = np.where(absent, values.dtype.type(np.nan), values)
     values = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
     return values.dtype.str, [values.view(np.uint8).data]
 
 
-def _text(column: pd.Series[Any]) -> tuple[str, list[bytes | memoryview]]:
+def _text(column: pd.Series) -> tuple[str, list[bytes | memoryview]]:
     cells = [cell.encode() if isinstance(cell, str) else None for cell in column]
     lengths = np.array([-1 if cell is None else len(cell) for cell in cells], dtype="<i8")
     return "text", [lengths.tobytes(), b"".join(cell for cell in cells if cell is not None)]

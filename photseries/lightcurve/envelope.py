@@ -6,9 +6,10 @@ A picture has about a thousand columns of pixels. The extremes alone would show 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag
@@ -38,8 +39,8 @@ _FEW = 10
 _OUTSIDE = 0.01
 _MARGIN = 0.3
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
-Single = np.ndarray[Any, np.dtype[np.float32]]
+IntArray = npt.NDArray[np.int64]
+Single = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +123,7 @@ class Envelope:
 
 
 def plotted(
-    curve: LightCurve, snr: FloatArray, flagged: np.ndarray[Any, np.dtype[np.bool_]], unit: Unit, threshold: float
+    curve: LightCurve, snr: FloatArray, flagged: npt.NDArray[np.bool_], unit: Unit, threshold: float
 ) -> tuple[FloatArray, FloatArray, IntArray]:
     """Return the value, the error and the kind of each row of a light curve, shape (n,).
 

@@ -221,7 +221,7 @@ def _agree(given: float | None, derived: float | None) -> bool:
     return given is not None and derived is not None and math.isclose(given, derived, rel_tol=AGREEMENT)
 
 
-def _median(column: pd.Series[Any], field: str) -> float | None:
+def _median(column: pd.Series, field: str) -> float | None:
     if not is_numeric(column):
         return None
     values = column.to_numpy().astype(np.float64)
@@ -232,7 +232,7 @@ def _median(column: pd.Series[Any], field: str) -> float | None:
         return _plain(circular_median(values) if field == "ra" else np.median(values))
 
 
-def _only_text(column: pd.Series[Any]) -> str | None:
+def _only_text(column: pd.Series) -> str | None:
     if not is_text(column):
         return None
     values = column.unique()

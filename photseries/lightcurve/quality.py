@@ -112,7 +112,7 @@ class _Times:
     """The column of times as uploaded, its finite values in order [d], and whether the rows are in that order."""
 
     name: str
-    column: npt.NDArray[Any]
+    column: npt.NDArray[np.integer | np.floating]
     ordered: FloatArray
     is_sorted: bool
 
@@ -212,7 +212,7 @@ def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
         yield "There are no errors; the noise is estimated from the differences of successive values."
 
 
-def _are_like_magnitudes(flux: npt.NDArray[Any]) -> bool:
+def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
     least, greatest = USUAL_MAGNITUDES
     usual = np.count_nonzero((flux > least) & (flux < greatest))
     if flux.size < 2 or usual < 0.97 * flux.size:  # which is faster than the quantiles
@@ -256,7 +256,7 @@ def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], given: M
                 )
 
 
-def _spread(column: pd.Series[Any], median: float) -> float:
+def _spread(column: pd.Series, median: float) -> float:
     """Return the standard deviation of angles [deg]."""
     return float(np.std(_turned(_finite(column.to_numpy()) - median)))
 
@@ -266,6 +266,6 @@ def _turned(degrees: Any) -> Any:
     return (degrees + 180) % 360 - 180
 
 
-def _finite(values: npt.NDArray[Any]) -> FloatArray:
+def _finite(values: npt.NDArray[np.number]) -> FloatArray:
     finite = np.isfinite(values)
     return (values if finite.all() else values[finite]).astype(np.float64, copy=False)

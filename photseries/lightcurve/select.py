@@ -26,8 +26,8 @@ from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["curve_to_show", "derived", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
-BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+Rows = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
 
 
 _FLUXES = (*FLUX, FLUXERR)
@@ -149,7 +149,7 @@ def select_counted(
     kept = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
         kept = kept.reset_index(drop=True)
-    made = derived(part.derive, curve, frame, metadata)
+    made: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived(part.derive, curve, frame, metadata)}
     if _converts_fluxes(part, metadata):
         made |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
     made |= _trended(part, curve.masked(good), unit_of(frame, calibration))
@@ -171,9 +171,10 @@ def _binned(
     return select_counted(bins, rest, metadata_of_selection(part, metadata))
 
 
-def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[Any]]:
+def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[np.float64 | np.bool_]]:
     """Return the columns of the trend and of the points far from it, for every row."""
-    value, made = curve.flux if unit == "flux" else curve.mag, {}
+    value = curve.flux if unit == "flux" else curve.mag
+    made: dict[str, npt.NDArray[np.float64 | np.bool_]] = {}
     if part.detrend is not None:
         trend = running_median(curve.mjd, value, part.detrend)
         known = trend[np.isfinite(trend)]
@@ -237,7 +238,7 @@ def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
     return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
 
 
-def minmax_decimate(values: FloatArray, most: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def minmax_decimate(values: FloatArray, most: int) -> npt.NDArray[np.int64]:
     """Choose values for a plot.
 
     Parameters

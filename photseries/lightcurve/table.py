@@ -7,7 +7,7 @@ Nothing here changes one; what the numbers are computed from is :class:`~photser
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -121,12 +121,12 @@ def error_column(frame: pd.DataFrame, brightness: str | None) -> str | None:
     return first_present(frame, (FLUXERR, MAGERR) if brightness in FLUX else (MAGERR, FLUXERR))
 
 
-def is_numeric(column: pd.Series[Any]) -> bool:
+def is_numeric(column: pd.Series) -> bool:
     """Return whether a column holds integers or floats (booleans are not numbers here)."""
     return isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf"
 
 
-def is_text(column: pd.Series[Any]) -> bool:
+def is_text(column: pd.Series) -> bool:
     """Return whether a column is stored as text, be it in pandas' own dtype for it or as objects."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
 
@@ -144,14 +144,14 @@ def _size_problems(frame: pd.DataFrame, limits: TableLimits) -> Iterator[_Proble
         yield "data", f"The table takes {size} bytes; the limit is {limits.table} bytes (limits.table)."
 
 
-def _size(column: pd.Series[Any]) -> int:
+def _size(column: pd.Series) -> int:
     if not is_text(column):
         return int(column.to_numpy().nbytes)
     longest = max((len(cell.encode("utf-8", "surrogatepass")) for cell in column if isinstance(cell, str)), default=0)
     return len(column) * max(longest, 1)
 
 
-def _index_problems(index: pd.Index[Any]) -> Iterator[_Problem]:
+def _index_problems(index: pd.Index) -> Iterator[_Problem]:
     if isinstance(index, pd.MultiIndex):
         yield (
             "data",
@@ -167,7 +167,7 @@ def _index_problems(index: pd.Index[Any]) -> Iterator[_Problem]:
         )
 
 
-def _name_problems(columns: pd.Index[Any], limits: TableLimits) -> Iterator[_Problem]:
+def _name_problems(columns: pd.Index, limits: TableLimits) -> Iterator[_Problem]:
     for name in columns[columns.duplicated()].unique():
         yield _field(name), f'The column name "{_label(name)}" occurs more than once.'
     for name in columns:
@@ -201,11 +201,11 @@ def _content_problems(frame: pd.DataFrame) -> Iterator[_Problem]:
             yield _field(name), f'The column "{_label(name)}" {problem}.'
 
 
-def _is_plain(dtype: np.dtype[Any]) -> bool:
+def _is_plain(dtype: np.dtype[np.generic]) -> bool:
     return dtype.kind in "biumM" or (dtype.kind == "f" and dtype.itemsize <= np.dtype(np.float64).itemsize)
 
 
-def _text_problem(column: pd.Series[Any]) -> str | None:
+def _text_problem(column: pd.Series) -> str | None:
     cells = column[column.notna()].tolist()
     others = {kind.__name__ for kind in set(map(type, cells)) if not issubclass(kind, str)}
     if others:

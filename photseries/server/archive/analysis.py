@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
@@ -35,7 +36,7 @@ from photseries.server.settings import Periodogram as PeriodogramSettings
 __all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PlottedLightCurve", "PointSelection", "SourcePeriodogram"]
 
 
-IntArray = np.ndarray[Any, np.dtype[np.int64]]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
+import numpy as np
 import orjson
 from numpy.typing import NDArray
 
@@ -29,7 +30,7 @@ class Answer:
         The pair after which to begin.
     """
 
-    def __init__(self, asked: int, pairs: NDArray[Any], after: tuple[int, int] | None = None) -> None:
+    def __init__(self, asked: int, pairs: NDArray[np.void], after: tuple[int, int] | None = None) -> None:
         self._asked = asked
         self._pairs = pairs
         self._first = 0

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import DamagedError, OutcomeUnknownError, PhotseriesError, UnavailableError, UnreadableFileError
@@ -40,7 +41,7 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[np.generic]
 
 
 class BlobWriter:

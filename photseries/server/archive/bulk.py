@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
@@ -39,7 +40,7 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[np.generic]
 
 #: How many series a body may have, and one that is stored as a whole or not at all.
 MOST_SERIES: Final = 100_000

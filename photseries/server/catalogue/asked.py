@@ -33,7 +33,7 @@ PAIR: Final = np.dtype([("asked", "i8"), ("id", "i8")])
 _EVERYTHING: Final = Query()
 
 
-def asked_pairs(connection: Connection, principal: Principal, asked: Asked) -> NDArray[Any]:
+def asked_pairs(connection: Connection, principal: Principal, asked: Asked) -> NDArray[np.void]:
     """Return the visible series that answer the entries of a list, by place and id.
 
     Returns
@@ -57,7 +57,7 @@ def asked_pairs(connection: Connection, principal: Principal, asked: Asked) -> N
     return np.sort(np.concatenate(found, dtype=PAIR)) if found else np.empty(0, PAIR)
 
 
-def _named(connection: Connection, principal: Principal, asked: Asked, query: Query) -> Iterator[NDArray[Any]]:
+def _named(connection: Connection, principal: Principal, asked: Asked, query: Query) -> Iterator[NDArray[np.void]]:
     """Yield the series that equal entries of a list; as bytes, which take less memory than rows."""
     known = LISTS[asked.by]
     kind = BigInteger() if known.field == "id" else Text()
@@ -79,7 +79,7 @@ def _named(connection: Connection, principal: Principal, asked: Asked, query: Qu
         yield np.frombuffer(content or b"", PAIR.newbyteorder(">"))
 
 
-def _near(connection: Connection, principal: Principal, query: Query) -> Iterator[NDArray[Any]]:
+def _near(connection: Connection, principal: Principal, query: Query) -> Iterator[NDArray[np.void]]:
     if query.positions is None:
         return
     for position, series_id in pairs_around(connection, principal, query, query.positions):

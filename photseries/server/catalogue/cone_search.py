@@ -139,7 +139,7 @@ def _all_pairs(
         first, size = first + size, size * 2
 
 
-def _series_in(connection: Connection, principal: Principal, query: Query, cover: sky.Cover) -> NDArray[Any]:
+def _series_in(connection: Connection, principal: Principal, query: Query, cover: sky.Cover) -> NDArray[np.void]:
     """Return the series that match and lie in the ranges of a cover, by HEALPix number."""
     order = np.argsort(cover.low)
     low, high = cover.low[order], np.maximum.accumulate(cover.high[order])
@@ -163,7 +163,7 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
     return np.sort(series, order="healpix")
 
 
-def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[Any], radius: float) -> Iterator[_Pairs]:
+def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.void], radius: float) -> Iterator[_Pairs]:
     """Yield the pairs of centres and series inside their cones, for some centres at a time."""
     starts = np.searchsorted(series["healpix"], cover.low, "left")
     counts = np.searchsorted(series["healpix"], cover.high, "right") - starts

@@ -25,7 +25,7 @@ VERSION = 2
 HEALPIX = "_healpix_29"
 LIGHT_CURVE = "lightcurve"
 
-Arrays = Mapping[str, NDArray[Any]]
+Arrays = Mapping[str, NDArray[np.generic]]
 
 #: The nested columns that name the series of a measurement of a source, its time and its brightness; each
 #: but the first is a field.
@@ -97,10 +97,10 @@ class Layout:
             order = np.argsort(joined["mjd"], kind="stable")
             yield Row(together, {key: values[order] for key, values in joined.items()})
 
-    def _measurements(self, member: Member, table: pd.DataFrame) -> dict[str, NDArray[Any]]:
+    def _measurements(self, member: Member, table: pd.DataFrame) -> dict[str, NDArray[np.generic]]:
         calibration = calibration_of(dict(zip(EXPORTED, member.values, strict=True)))
         curve = light_curve(table, calibration)
-        found: dict[str, NDArray[Any]] = {name: getattr(curve, name) for name in MEASUREMENTS}
+        found: dict[str, NDArray[np.generic]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
             shared = {name: member.values[_PLACE[column]] for name, column in _OF_SERIES.items()}
             for name, value in {

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -36,7 +37,8 @@ _THRIFT: Final = 32 * 1024 * 1024
 _INDEX_OF_PANDAS: Final = re.compile(r"__index_level_\d+__")
 _EMPTY: Final = "Must supply a non-empty DataFrame. A table has at least one row and one column."
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[np.generic]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -287,7 +289,9 @@ def _width(kind: pa.DataType) -> int:
     return 16 if _is_text(kind) or pa.types.is_null(kind) else max(1, kind.bit_width // 8)
 
 
-def _runs(signs: Array, sizes: Array, alone: Array) -> Iterator[tuple[int, int]]:
+def _runs(
+    signs: npt.NDArray[np.bool_ | np.uint8], sizes: IntArray, alone: npt.NDArray[np.bool_]
+) -> Iterator[tuple[int, int]]:
     """Cut series into runs of the same sign, of bounded number and size; those that are ``alone`` one by one."""
     count = signs.shape[-1]
     changes = np.flatnonzero((signs[:, 1:] != signs[:, :-1]).any(axis=0) | alone[1:]) + 1
@@ -300,7 +304,9 @@ def _runs(signs: Array, sizes: Array, alone: Array) -> Iterator[tuple[int, int]]
             start = stop
 
 
-def _uniform(flat: dict[str, pa.Array], rows: Array, fields: dict[str, list[Any]], request: Request) -> Iterator[Slab]:
+def _uniform(
+    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[Any]], request: Request
+) -> Iterator[Slab]:
     """Yield series with the same columns as slabs: null makes floats of integers, in its own series alone."""
     bounds = np.concatenate(([0], np.cumsum(rows)))
     holed = {
@@ -407,9 +413,9 @@ class _Plan:
     """The series of a long body: how many, the rows of each, and of each run of rows the series and the length."""
 
     series: int
-    rows: Array
-    runs: Array
-    lengths: Array
+    rows: IntArray
+    runs: IntArray
+    lengths: IntArray
 
     @property
     def is_scattered(self) -> bool:
@@ -420,8 +426,8 @@ class _Plan:
 def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> _Plan:
     """Find the series by first appearance, and their rows."""
     known: dict[tuple[Any, ...], int] = {}
-    runs: list[Array] = []
-    lengths: list[Array] = []
+    runs: list[IntArray] = []
+    lengths: list[IntArray] = []
     total = 0
     used = sorted(layout.by)
     for batch in source.batches(used):
@@ -451,9 +457,9 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) 
     return _Plan(len(known), rows, series[heads], np.add.reduceat(counts, heads))
 
 
-def _codes(column: pa.Array) -> Array:
+def _codes(column: pa.Array) -> IntArray:
     encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
-    codes: Array = encoded.indices.fill_null(-1).to_numpy(False).astype(np.int64)
+    codes: IntArray = encoded.indices.fill_null(-1).to_numpy(False).astype(np.int64)
     return codes
 
 
@@ -506,7 +512,7 @@ class _Pending:
         return taken[0] if len(taken) == 1 else pa.concat_batches(taken)
 
 
-def _constant(column: pa.Array, rows: Array) -> tuple[list[Any], Array]:
+def _constant(column: pa.Array, rows: IntArray) -> tuple[list[Any], Array]:
     """Return the first value of each series, and whether it has others."""
     starts = np.concatenate(([0], np.cumsum(rows)[:-1]))
     if _is_list(column.type):

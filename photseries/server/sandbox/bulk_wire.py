@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.server.sandbox.wire import not_an_answer, require
@@ -25,7 +26,7 @@ LONGEST_TEXT: Final = 2000
 _PREFIX: Final = 8  # bytes that hold the header's length
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[np.generic]
 Columns = dict[str, tuple[str, list[Array]]]
 
 
@@ -152,7 +153,7 @@ def _columns(
                 require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
                 yield name, ("text", [lengths, joined])
             case {"name": str(name), "kind": str(kind), "sizes": [int(size)]} if _DTYPE.fullmatch(kind):
-                dtype: np.dtype[Any] = np.dtype(kind)
+                dtype: np.dtype[np.generic] = np.dtype(kind)
                 require(size == rows * dtype.itemsize and size <= most)
                 most -= size
                 values = np.frombuffer(read(size), dtype)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 
@@ -156,16 +157,16 @@ def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limi
     return RawTable(key, tuple(columns), index, metadata)
 
 
-def _dtype(about: Any) -> np.dtype[Any]:
+def _dtype(about: Any) -> np.dtype[np.generic]:
     match about:
         case {"values": str(name)} if _DTYPE.fullmatch(name):
-            dtype: np.dtype[Any] = np.dtype(name)
+            dtype: np.dtype[np.generic] = np.dtype(name)
             require(dtype.isnative)
             return dtype
     raise not_an_answer()
 
 
-def _column(about: dict[str, Any], values: np.ndarray[Any, np.dtype[Any]]) -> RawColumn:
+def _column(about: dict[str, Any], values: npt.NDArray[np.generic]) -> RawColumn:
     if values.dtype.kind == "b":
         values = values.view(np.uint8) != 0  # any other byte than 0 and 1 is no bool
     match about:
