@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.fields import FIELDS
@@ -14,7 +15,7 @@ from photseries.lightcurve.meaning import Meaning, meaning
 
 __all__ = ["Array", "Column", "columns_of", "field_meaning", "whole_table"]
 
-Array = np.ndarray[Any, np.dtype[Any]]
+Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Column:
     name: str
     values: Array
     meaning: Meaning
-    index: pd.Index[Any] | None = None
+    index: pd.Index | None = None
 
     @property
     def is_text(self) -> bool:
@@ -65,7 +66,7 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]
     return list(_columns(whole_table(frame), metadata, index))
 
 
-def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any], index: pd.Index[Any] | None) -> Iterator[Column]:
+def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any], index: pd.Index | None) -> Iterator[Column]:
     for name, column in frame.items():
         if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
             values = column.to_numpy()

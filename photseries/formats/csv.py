@@ -39,7 +39,7 @@ def rows_of_text(frame: pd.DataFrame, end: bytes) -> bytes:
     return end.join((head, *rows, b""))
 
 
-def _cells(column: pd.Series[Any]) -> list[bytes]:
+def _cells(column: pd.Series) -> list[bytes]:
     values = jsonable(column)
     if isinstance(values, list):
         return [b"" if value is None else _quoted(str(value)) for value in values]

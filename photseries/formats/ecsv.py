@@ -77,7 +77,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     return head.encode() + rows_of_text(rows, b"\n")
 
 
-def _is_changed(column: pd.Series[Any]) -> bool:
+def _is_changed(column: pd.Series) -> bool:
     return any(isinstance(text, str) and _CHANGED.search(text) for text in column)
 
 

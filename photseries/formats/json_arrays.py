@@ -126,7 +126,7 @@ def _values(values: list[Any]) -> list[Any]:
     return values
 
 
-def _numbers(values: Any) -> npt.NDArray[Any] | None:
+def _numbers(values: Any) -> npt.NDArray[np.generic] | None:
     """Return the values as an array if all are numbers and there are any; nested lists are flattened."""
     for kind, dtype in (("i", np.int64), ("d", np.float64)):
         try:

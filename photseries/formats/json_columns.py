@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 import pandas as pd
 
@@ -326,7 +327,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     return orjson.dumps({**metadata, "data": orjson.Fragment(encode(frame))})
 
 
-def jsonable(column: pd.Series[Any]) -> Any:
+def jsonable(column: pd.Series) -> Any:
     """Return a column as orjson takes it: an array of numbers, or a list with None for what is missing."""
     dtype = column.dtype
     if not isinstance(dtype, np.dtype) or dtype.kind == "O":
@@ -341,7 +342,7 @@ def jsonable(column: pd.Series[Any]) -> Any:
     return np.ascontiguousarray(values, dtype.newbyteorder("="))
 
 
-def _with_nulls(values: list[Any], missing: np.ndarray[Any, np.dtype[np.bool_]]) -> Sequence[Any]:
+def _with_nulls(values: list[Any], missing: npt.NDArray[np.bool_]) -> Sequence[Any]:
     for place in np.flatnonzero(missing).tolist():
         values[place] = None
     return values

@@ -62,8 +62,8 @@ class Measured:
         Whether they differ from the column.
     """
 
-    values: npt.NDArray[Any]
-    errors: npt.NDArray[Any] | None
+    values: npt.NDArray[np.number]
+    errors: npt.NDArray[np.number] | None
     limits: npt.NDArray[np.float64]
     warnings: tuple[str, ...] = ()
     changed: bool = False
@@ -112,7 +112,7 @@ def measured(
     return Measured(_without(values, absent), errors, limits, warnings, changed)
 
 
-def _negative(frame: pd.DataFrame, values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
     """Return the rows whose magnitude is that of a negative flux: ``isdiffpos`` of alerts, ATLAS's negative ones."""
     found = np.zeros(len(values), bool)
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
@@ -130,7 +130,7 @@ def limit_column(frame: pd.DataFrame) -> str | None:
     return next((name for name in found if frame[name].dtype.kind in "fi"), None)
 
 
-def _numbers(column: pd.Series[Any], name: str) -> tuple[npt.NDArray[Any], npt.NDArray[np.float64]]:
+def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.NDArray[np.float64]]:
     """Read cells as numbers, and those such as ``>14.8`` as limits."""
     none = np.full(len(column), np.nan)
     if not is_text(column):
@@ -160,7 +160,7 @@ def _flagged(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     return found
 
 
-def _no_values(values: npt.NDArray[Any], role: str) -> Any:
+def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
     """Return the rows whose value stands for none."""
     finite = np.isfinite(values)
     if role == "flux":
@@ -181,14 +181,14 @@ def _no_values(values: npt.NDArray[Any], role: str) -> Any:
         return none | (usual & (away > _FAR)) | (finite & (np.abs(values - np.median(others)) > _TOO_FAR))
 
 
-def _no_errors(errors: npt.NDArray[Any], role: str) -> Any:
+def _no_errors(errors: npt.NDArray[np.number], role: str) -> Any:
     if role != MAGERR or errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
     with np.errstate(invalid="ignore"):
         return np.isfinite(errors) & (np.abs(errors) >= _NO_ERROR)
 
 
-def _without(values: npt.NDArray[Any], absent: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
+def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:
     if not absent.any():
         return values
     made = values.astype(values.dtype if values.dtype.kind == "f" else np.float64)
@@ -196,7 +196,7 @@ def _without(values: npt.NDArray[Any], absent: npt.NDArray[np.bool_]) -> npt.NDA
     return made
 
 
-def _told(none: npt.NDArray[Any], column: str, limits: int, role: str) -> tuple[str, ...]:
+def _told(none: npt.NDArray[np.number], column: str, limits: int, role: str) -> tuple[str, ...]:
     warnings = []
     if none.size:
         shown = ", ".join(f"{value:g}" for value in dict.fromkeys(none.tolist()[:5]))

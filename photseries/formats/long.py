@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError
@@ -167,7 +168,7 @@ class Layout:
 
     def _cut(
         self, frame: pd.DataFrame, metadata: Mapping[str, Any]
-    ) -> tuple[pd.DataFrame, Mapping[str, Any], np.ndarray[Any, np.dtype[np.int64]] | None]:
+    ) -> tuple[pd.DataFrame, Mapping[str, Any], npt.NDArray[np.int64] | None]:
         """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
         try:
             if self.part.bin is not None:
@@ -206,7 +207,7 @@ class Block:
     """Some series of a long table: what each of them is, how many rows it has, and the values of all rows."""
 
     series: Sequence[Mapping[str, Any]]
-    counts: np.ndarray[Any, np.dtype[np.int64]]
+    counts: npt.NDArray[np.int64]
     values: Mapping[str, FloatArray]
 
     def __len__(self) -> int:
@@ -283,9 +284,7 @@ def _kind(series: Series, layout: Layout) -> tuple[Calibration, tuple[str, ...]]
     return calibration_of(series.metadata), names
 
 
-def _rows(
-    several: Sequence[Series], layout: Layout
-) -> tuple[np.ndarray[Any, np.dtype[np.int64]], dict[str, FloatArray]]:
+def _rows(several: Sequence[Series], layout: Layout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
     """Return the rows of each of some series, and the values of all their rows."""
     if not layout.is_plain:
         (series,) = several

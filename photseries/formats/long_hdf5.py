@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -65,7 +65,7 @@ def long_hdf5(
     yield tail
 
 
-def _rows(block: Block, layout: Layout, dtype: np.dtype[Any]) -> bytes:
+def _rows(block: Block, layout: Layout, dtype: np.dtype[np.void]) -> bytes:
     rows = np.empty(len(block), dtype)
     for name, kind in layout.shared.items():
         same = [one[name] for one in block.series]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -22,31 +22,29 @@ _NS_PER_DAY: Final = 86_400 * 10**9
 _NS_PER_SECOND: Final = 10**9
 
 
-def is_iso(cells: pd.Series[Any]) -> bool:
+def is_iso(cells: pd.Series) -> bool:
     """Return whether all cells are text that begins with a date, such as 2024-01-31 or 2024/01/31."""
     return _all_match(cells, r"\d{4}([-/])\d\d\1\d\d(?:[T ].*)?")
 
 
-def is_clock(cells: pd.Series[Any]) -> bool:
+def is_clock(cells: pd.Series) -> bool:
     """Return whether all cells are text with a time of day and no date."""
     return _all_match(cells, r"\d{1,2}:\d\d(?::\d\d(?:\.\d*)?)?")
 
 
-def _all_match(cells: pd.Series[Any], pattern: str) -> bool:
+def _all_match(cells: pd.Series, pattern: str) -> bool:
     there = cells.dropna() if is_text(cells) else cells[:0]
     return bool(there.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in there)
 
 
-def mjd_of_datetimes(times: pd.Series[Any]) -> npt.NDArray[np.float64]:
+def mjd_of_datetimes(times: pd.Series) -> npt.NDArray[np.float64]:
     """Compute the MJD of datetimes without a time zone, in days of 86,400 s; NaN where one is missing."""
     stamps = times.to_numpy("M8[ns]")
     days, rest = _days(stamps)
     return np.where(np.isnat(stamps), np.nan, days + rest / _NS_PER_DAY)
 
 
-def mjd_of_moments(
-    times: pd.Series[Any], in_leap_second: npt.NDArray[np.bool_] | bool = False
-) -> npt.NDArray[np.float64]:
+def mjd_of_moments(times: pd.Series, in_leap_second: npt.NDArray[np.bool_] | bool = False) -> npt.NDArray[np.float64]:
     """Compute the MJD in UTC of datetimes with a time zone.
 
     Parameters
@@ -75,7 +73,7 @@ def mjd_of_moments(
     return np.where(np.isnat(stamps), np.nan, days + rest / length)
 
 
-def mjd_of_texts(times: pd.Series[Any], column: str) -> npt.NDArray[np.float64]:
+def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
     """Compute the MJD in UTC of ISO 8601 dates and times, UTC unless they have an offset.
 
     Raises

@@ -68,30 +68,30 @@ def plain_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
     return frame.assign(**plain) if plain else frame, (warning,) if texts else ()
 
 
-def _is_integer(column: pd.Series[Any]) -> bool:
+def _is_integer(column: pd.Series) -> bool:
     return getattr(column.dtype, "kind", "") in "iu"
 
 
-def _is_nullable(column: pd.Series[Any]) -> bool:
+def _is_nullable(column: pd.Series) -> bool:
     return isinstance(column.array, _Nullable)
 
 
-def _is_to_do(column: pd.Series[Any]) -> bool:
+def _is_to_do(column: pd.Series) -> bool:
     return isinstance(column.name, str) and (
         isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or _is_nullable(column)
     )
 
 
-def _from_arrow(column: pd.Series[Any]) -> pd.Series[Any]:
+def _from_arrow(column: pd.Series) -> pd.Series:
     import pyarrow
 
     long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
     arrays = {"": column.array.__arrow_array__()}
-    made: pd.Series[Any] = pyarrow.table(arrays).to_pandas(types_mapper=long.get, use_threads=False)[""]
+    made: pd.Series = pyarrow.table(arrays).to_pandas(types_mapper=long.get, use_threads=False)[""]
     return made.set_axis(column.index)
 
 
-def _plain(column: pd.Series[Any]) -> Any:
+def _plain(column: pd.Series) -> Any:
     if isinstance(column.dtype, pd.ArrowDtype):
         column = _from_arrow(column)
     if isinstance(column.dtype, pd.CategoricalDtype):

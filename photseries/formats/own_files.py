@@ -193,7 +193,7 @@ def restored(frame: pd.DataFrame, notes: Mapping[str, Note]) -> pd.DataFrame:
     )
 
 
-def _values(column: pd.Series[Any], note: Note) -> Any:
+def _values(column: pd.Series, note: Note) -> Any:
     values = column.to_numpy()
     if values.dtype.kind == "O":
         texts = [text if isinstance(text, str) else None for text in values.tolist()]

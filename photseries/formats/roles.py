@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -132,7 +132,7 @@ def roles_of(
     return roles
 
 
-def _has_values(column: pd.Series[Any]) -> bool:
+def _has_values(column: pd.Series) -> bool:
     return bool(column[:1].notna().any() or column.notna().any())
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -108,7 +108,7 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
-def counts_of(column: pd.Series[Any]) -> dict[str, int]:
+def counts_of(column: pd.Series) -> dict[str, int]:
     """Return the values of a column as text and their numbers of rows, the most frequent first."""
     counts = _texts(column).dropna().value_counts()
     return {str(value): int(count) for value, count in counts.items()}
@@ -169,7 +169,7 @@ def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:
     return rows
 
 
-def _texts(column: pd.Series[Any]) -> pd.Series[Any]:
+def _texts(column: pd.Series) -> pd.Series:
     """Return the cells as text; whole numbers without a point."""
     if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():
         column = column.astype("Int64")

@@ -301,7 +301,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     return frame
 
 
-def _is_plain(column: pd.Series[Any]) -> bool:
+def _is_plain(column: pd.Series) -> bool:
     return isinstance(column.dtype, np.dtype)
 
 
@@ -323,7 +323,7 @@ def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal:
     return frame
 
 
-def _fortran(column: pd.Series[Any]) -> pd.Series[Any]:
+def _fortran(column: pd.Series) -> pd.Series:
     """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
     there = cells.dropna()
@@ -334,12 +334,12 @@ def _fortran(column: pd.Series[Any]) -> pd.Series[Any]:
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 
 
-def _may_be_rounded(column: pd.Series[Any]) -> bool:
+def _may_be_rounded(column: pd.Series) -> bool:
     """Return whether these may have been written as integers: where a cell is empty, pandas reads them as float64."""
     return column.dtype == np.float64 and bool(column.isna().any() and (column.abs() > EXACT).any())
 
 
-def _integers(cells: pd.Series[Any], numbers: pd.Series[Any]) -> pd.Series[Any]:
+def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
     """Read cells as integers and null; what was written otherwise stays as numbers."""
     there = cells.notna()
     if not cells[there].str.fullmatch("[+-]?[0-9]+").all():

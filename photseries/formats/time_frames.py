@@ -85,7 +85,7 @@ class TimeFrame:
         """Whether the times are in a scale that a series cannot have, and are brought to one that it can."""
         return self.scale in _CONVERTED
 
-    def mjd(self, times: npt.NDArray[Any], unit: str | None) -> npt.NDArray[np.float64]:
+    def mjd(self, times: npt.NDArray[np.generic], unit: str | None) -> npt.NDArray[np.float64]:
         """Return times that count from the origin as MJD, in the scale that ``fields`` names.
 
         Parameters

@@ -178,7 +178,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
 
 
 def _in_format(
-    column: pd.Series[Any], times: pd.Series[Any], known: str, stated: TimeFrame
+    column: pd.Series, times: pd.Series, known: str, stated: TimeFrame
 ) -> tuple[npt.NDArray[np.float64] | None, Mapping[str, str], str]:
     """Convert numbers in a format to MJD; None where the column is in MJD already."""
     how = time_format(known)
@@ -193,11 +193,11 @@ def _in_format(
     return mjd, how.fields, why
 
 
-def _are_numbers(times: pd.Series[Any]) -> bool:
+def _are_numbers(times: pd.Series) -> bool:
     return isinstance(times.dtype, np.dtype) and times.dtype.kind in "iuf"
 
 
-def _numbers(times: pd.Series[Any]) -> pd.Series[Any]:
+def _numbers(times: pd.Series) -> pd.Series:
     """Return times that stand as text but are numbers as numbers."""
     if not is_text(times):
         return times
@@ -207,7 +207,7 @@ def _numbers(times: pd.Series[Any]) -> pd.Series[Any]:
         return times
 
 
-def _format(times: pd.Series[Any], column: str, table: Table, stated: TimeFrame, usual: Survey | None) -> str | None:
+def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usual: Survey | None) -> str | None:
     """Return the format of times that nobody named; None where what the file states is to be used."""
     if is_iso(times):
         return "iso"
@@ -235,7 +235,7 @@ def _unit(unit: Any) -> str | None:
     return "d" if text and format_of_name(text) else text
 
 
-def _rounded(times: pd.Series[Any], mjd: Any, fields: Mapping[str, Any], why: str, stated: TimeFrame) -> Times:
+def _rounded(times: pd.Series, mjd: Any, fields: Mapping[str, Any], why: str, stated: TimeFrame) -> Times:
     """Add a warning where the times were stored with the precision of float32."""
     if times.dtype != np.float32 and times.dtype != np.float16:
         return Times(mjd, fields, why, stated.warnings)
@@ -248,7 +248,7 @@ def _rounded(times: pd.Series[Any], mjd: Any, fields: Mapping[str, Any], why: st
     )
 
 
-def _with_clock(frame: pd.DataFrame, dates: pd.Series[Any]) -> pd.Series[Any]:
+def _with_clock(frame: pd.DataFrame, dates: pd.Series) -> pd.Series:
     """Add the time of day from a column of its own to dates without one."""
     clocks = [frame[name] for name in frame.columns if is_clock(frame[name])]
     if len(clocks) != 1 or not is_iso(dates) or dates.dropna().str.strip().str.len().max() > _DATE:
@@ -256,7 +256,7 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series[Any]) -> pd.Series[Any]:
     return dates.str.strip() + "T" + clocks[0].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
 
 
-def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> None:
+def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
     """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
 
     Parameters

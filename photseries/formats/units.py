@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
@@ -136,7 +137,7 @@ def _unit(unit: Any) -> Any:
     return None if unit is None or str(unit) == "" else unit
 
 
-def _converted(values: npt.NDArray[Any], name: str, unit: Any, target: Any) -> npt.NDArray[Any]:
+def _converted(values: npt.NDArray[np.generic], name: str, unit: Any, target: Any) -> npt.NDArray[np.generic]:
     from astropy import units as known
 
     if target == known.mag:  # of an error, which has no zero
@@ -144,7 +145,7 @@ def _converted(values: npt.NDArray[Any], name: str, unit: Any, target: Any) -> n
     elif target == known.ABmag and unit.is_equivalent(known.mag):  # magnitudes are AB unless they say otherwise
         target = known.mag
     try:
-        converted: npt.NDArray[Any] = unit.to(target, values)
+        converted: npt.NDArray[np.generic] = unit.to(target, values)
     except known.UnitsError as error:
         raise invalid(f"The column {name!r} is in {unit}, which cannot be brought to {target}: convert it.") from error
     return converted
