@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +14,14 @@ from photseries.errors import InvalidError, LateError, NotInstalledError
 from photseries.extras import is_installed
 from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.peaks import Peak
-from photseries.lightcurve.periodogram import LEAST_POINTS, PeriodSearch, choose_grid, shortest_period
+from photseries.lightcurve.periodogram import (
+    DEFAULT_SEARCH,
+    LEAST_POINTS,
+    PeriodSearch,
+    SearchOptions,
+    choose_grid,
+    shortest_period,
+)
 from photseries.lightcurve.photometry import FloatArray
 
 __all__ = ["Band", "phase_dispersion", "search_bands", "search_by"]
@@ -38,18 +45,12 @@ _APART: Final = 1.5
 Power = Callable[[Grid], FloatArray]
 
 
-def search_by(  # noqa: PLR0913  the parameters of the request
+def search_by(
     method: str,
     mjd: FloatArray,
     value: FloatArray,
     error: FloatArray | None,
-    *,
-    min_period: float | None = None,
-    max_period: float | None = None,
-    samples_per_peak: int = 5,
-    most_frequencies: int = 2_000_000,
-    most_peaks: int = 10,
-    seconds: float = math.inf,
+    options: SearchOptions = DEFAULT_SEARCH,
 ) -> PeriodSearch:
     """Search a light curve for periods by another method than Lomb-Scargle.
 
@@ -59,9 +60,9 @@ def search_by(  # noqa: PLR0913  the parameters of the request
     mjd, value : ndarray of float64, shape (n,)
         Finite times [d], sorted, and brightnesses, which grow with the flux.
     error : ndarray of float64, shape (n,), or None
-    min_period, max_period, samples_per_peak, most_frequencies, most_peaks, seconds
-        See :func:`~photseries.lightcurve.periodogram.search_periods`. For boxes the periods are from 0.5 d to half the
-        span by default, and the frequencies lie as densely as the shortest box needs.
+    options : SearchOptions, optional
+        For boxes the periods are from 0.5 d to half the span by default, and the frequencies lie as densely as the
+        shortest box needs.
 
     Raises
     ------
@@ -74,13 +75,16 @@ def search_by(  # noqa: PLR0913  the parameters of the request
     """
     span = float(mjd[-1] - mjd[0])
     if method == "bls":
-        min_period, max_period = min_period or _SHORTEST_OF_BOXES, max_period or span / 2
-        samples_per_peak = max(samples_per_peak, math.ceil(span / (_SPACING * min_period)))
-    grid, needed = choose_grid(mjd, min_period, max_period, samples_per_peak, most_frequencies)
-    deadline = time.monotonic() + seconds
+        shortest = options.min_period or _SHORTEST_OF_BOXES
+        samples = max(options.samples_per_peak, math.ceil(span / (_SPACING * shortest)))
+        options = replace(
+            options, min_period=shortest, max_period=options.max_period or span / 2, samples_per_peak=samples
+        )
+    grid, needed = choose_grid(mjd, options)
+    deadline = time.monotonic() + options.seconds
     boxes = _Boxes(mjd, value, error, 1 / grid.last, deadline) if method == "bls" else None
-    compute = _power(method, mjd, value, error, seconds) if boxes is None else boxes.on_grid
-    return _search(compute, boxes, grid, needed, span, most_frequencies, most_peaks)
+    compute = _power(method, mjd, value, error, options.seconds) if boxes is None else boxes.on_grid
+    return _search(compute, boxes, grid, needed, span, options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,16 +96,7 @@ class Band:
     error: FloatArray | None
 
 
-def search_bands(
-    bands: Sequence[Band],
-    *,
-    min_period: float | None = None,
-    max_period: float | None = None,
-    samples_per_peak: int = 5,
-    most_frequencies: int = 2_000_000,
-    most_peaks: int = 10,
-    seconds: float = math.inf,
-) -> PeriodSearch:
+def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH) -> PeriodSearch:
     """Search several light curves of one source for a period that they share.
 
     Parameters
@@ -109,9 +104,8 @@ def search_bands(
     bands : sequence of Band
         Through different filters, or by different instruments: each has a level, an amplitude and a phase of its own.
         Those with fewer than 5 points, or without variation, are left out.
-    min_period, max_period, samples_per_peak, most_frequencies, most_peaks, seconds
-        See :func:`~photseries.lightcurve.periodogram.search_periods`; the shortest period by default is the shortest
-        one of the light curves.
+    options : SearchOptions, optional
+        The shortest period by default is the shortest one of the light curves.
 
     Raises
     ------
@@ -131,7 +125,7 @@ def search_bands(
     for band in bands:
         if len(band.mjd) < LEAST_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
             continue
-        curves.append(LombScargle(band.mjd, band.value, band.error, seconds))
+        curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
         times.append(band.mjd)
         weight = np.full(len(band.value), band.value.var() ** -1.0) if band.error is None else band.error**-2.0
         apart = band.value - (weight @ band.value) / weight.sum()
@@ -140,12 +134,12 @@ def search_bands(
         raise InvalidError(f"A periodogram needs a light curve of at least {LEAST_POINTS} points that varies.")
     share, mjd = np.array(shares) / sum(shares), np.sort(np.concatenate(times))
     shortest = min(map(shortest_period, times))
-    grid, needed = choose_grid(mjd, min_period, max_period, samples_per_peak, most_frequencies, shortest=shortest)
+    grid, needed = choose_grid(mjd, options, shortest=shortest)
 
     def compute(grid: Grid) -> FloatArray:
         return np.asarray(sum(part * curve.on_grid(grid) for part, curve in zip(share, curves, strict=True)))
 
-    return _search(compute, None, grid, needed, float(mjd[-1] - mjd[0]), most_frequencies, most_peaks)
+    return _search(compute, None, grid, needed, float(mjd[-1] - mjd[0]), options)
 
 
 def phase_dispersion(
@@ -191,13 +185,13 @@ def phase_dispersion(
 
 
 def _search(
-    compute: Power, boxes: _Boxes | None, grid: Grid, needed: int, span: float, most_frequencies: int, most_peaks: int
+    compute: Power, boxes: _Boxes | None, grid: Grid, needed: int, span: float, options: SearchOptions
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, place) for place in _places(grid, power, span, most_peaks)]
+    peaks = [_peak(compute, boxes, grid, place) for place in _places(grid, power, span, options.most_peaks)]
     peaks.sort(key=lambda peak: -peak.power)
-    limited = needed > most_frequencies
+    limited = needed > options.most_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
     return PeriodSearch(grid, power, peaks, limited, warnings)
 

@@ -13,10 +13,48 @@ from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.peaks import Peak, find_peaks
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["LEAST_POINTS", "PeriodSearch", "choose_grid", "search_periods", "shortest_period"]
+__all__ = [
+    "DEFAULT_SEARCH",
+    "LEAST_POINTS",
+    "PeriodSearch",
+    "SearchOptions",
+    "choose_grid",
+    "search_periods",
+    "shortest_period",
+]
 
 #: The four numbers of a sinusoid with a level and a period, and one point that tells whether it fits.
 LEAST_POINTS = 5
+
+
+@dataclass(frozen=True)
+class SearchOptions:
+    """The periods to search, and the limits of the search.
+
+    Attributes
+    ----------
+    min_period, max_period : float or None
+        [d]. By default the shortest period that the times can tell from longer ones, or that ``most_frequencies``
+        reach; and the span of the times.
+    samples_per_peak : int
+        The number of frequencies in the width of a peak, 1 / span, at least.
+    most_frequencies : int
+        The greatest number of frequencies.
+    most_peaks : int
+        The greatest number of peaks to list.
+    seconds : float
+        The time that the search may take, held to about a second.
+    """
+
+    min_period: float | None = None
+    max_period: float | None = None
+    samples_per_peak: int = 5
+    most_frequencies: int = 2_000_000
+    most_peaks: int = 10
+    seconds: float = math.inf
+
+
+DEFAULT_SEARCH = SearchOptions()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,17 +82,8 @@ class PeriodSearch:
     warnings: list[str]
 
 
-def search_periods(  # noqa: PLR0913  the parameters of the request
-    mjd: FloatArray,
-    value: FloatArray,
-    error: FloatArray | None,
-    *,
-    min_period: float | None = None,
-    max_period: float | None = None,
-    samples_per_peak: int = 5,
-    most_frequencies: int = 2_000_000,
-    most_peaks: int = 10,
-    seconds: float = math.inf,
+def search_periods(
+    mjd: FloatArray, value: FloatArray, error: FloatArray | None, options: SearchOptions = DEFAULT_SEARCH
 ) -> PeriodSearch:
     """Compute the Lomb-Scargle periodogram of a light curve, and its highest peaks.
 
@@ -64,12 +93,7 @@ def search_periods(  # noqa: PLR0913  the parameters of the request
         Finite times [d] and brightnesses, sorted by time.
     error : ndarray of float64, shape (n,), or None
         Finite and positive; the points are weighted by its inverse square.
-    min_period, max_period, samples_per_peak, most_frequencies
-        See :func:`choose_grid`.
-    most_peaks : int
-        The greatest number of peaks to list.
-    seconds : float
-        The time that the search may take, held to about a second.
+    options : SearchOptions, optional
 
     Raises
     ------
@@ -78,40 +102,27 @@ def search_periods(  # noqa: PLR0913  the parameters of the request
     LateError
         When it takes too long.
     """
-    grid, needed = choose_grid(mjd, min_period, max_period, samples_per_peak, most_frequencies)
-    curve = LombScargle(mjd, value, error, seconds)
+    grid, needed = choose_grid(mjd, options)
+    curve = LombScargle(mjd, value, error, options.seconds)
     power = curve.on_grid(grid)
-    limited = needed > most_frequencies
+    limited = needed > options.most_frequencies
     warning = (
-        f"The default search needs {needed:,} frequencies, and {most_frequencies:,} are allowed. Periods below "
+        f"The default search needs {needed:,} frequencies, and {options.most_frequencies:,} are allowed. Periods below "
         f"{1 / grid.last:.6g} d were not searched. To search them, limit the periods (minPeriod, maxPeriod) or the "
         f"times (mjdMin, mjdMax)."
     )
-    return PeriodSearch(grid, power, find_peaks(curve, grid, power, most_peaks), limited, [warning] if limited else [])
+    peaks = find_peaks(curve, grid, power, options.most_peaks)
+    return PeriodSearch(grid, power, peaks, limited, [warning] if limited else [])
 
 
-def choose_grid(
-    mjd: FloatArray,
-    min_period: float | None,
-    max_period: float | None,
-    samples_per_peak: int,
-    most: int,
-    *,
-    shortest: float | None = None,
-) -> tuple[Grid, int]:
+def choose_grid(mjd: FloatArray, options: SearchOptions, *, shortest: float | None = None) -> tuple[Grid, int]:
     """Choose the frequencies to compute.
 
     Parameters
     ----------
     mjd : ndarray of float64, shape (n,)
         Sorted [d].
-    min_period, max_period : float or None
-        [d]. By default the shortest period that the times can tell from longer ones, or that ``most`` frequencies
-        reach; and the span of the times.
-    samples_per_peak : int
-        The number of frequencies in the width of a peak, 1 / span, at least.
-    most : int
-        The greatest number of frequencies.
+    options : SearchOptions
     shortest : float, optional
         The shortest period to search by default, where these times are of several light curves.
 
@@ -120,7 +131,7 @@ def choose_grid(
     grid : Grid
         From the longest to the shortest period, unless it was limited.
     needed : int
-        The number of frequencies down to the shortest period; greater than ``most`` when the grid was limited.
+        The number of frequencies down to the shortest period; more than ``most_frequencies`` when the grid was limited.
 
     Raises
     ------
@@ -130,20 +141,20 @@ def choose_grid(
     span = float(mjd[-1] - mjd[0])
     if len(mjd) < LEAST_POINTS or span <= 0:
         raise InvalidError(f"A periodogram needs at least {LEAST_POINTS} points, at more than one time.")
-    step = 1 / (span * samples_per_peak)
-    first = 1 / (max_period or span)
-    last = 1 / (min_period or shortest or shortest_period(mjd))
+    step = 1 / (span * options.samples_per_peak)
+    first = 1 / (options.max_period or span)
+    last = 1 / (options.min_period or shortest or shortest_period(mjd))
     if last <= first:
         raise InvalidError("minPeriod must be below maxPeriod, which is the span of the times unless it is given.")
     needed = math.ceil(min((last - first) / step, sys.maxsize)) + 1
-    if needed <= most:
+    if needed <= options.most_frequencies:
         return Grid(first, (last - first) / (needed - 1), needed), needed
-    if min_period is not None:
+    if options.min_period is not None:
         raise InvalidError(
-            f"This needs {needed:,} frequencies, and {most:,} are allowed: ask for a longer minPeriod, "
-            f"fewer samplesPerPeak, or less of the time (mjdMin, mjdMax)."
+            f"This needs {needed:,} frequencies, and {options.most_frequencies:,} are allowed: ask for a longer "
+            f"minPeriod, fewer samplesPerPeak, or less of the time (mjdMin, mjdMax)."
         )
-    return Grid(first, step, most), needed
+    return Grid(first, step, options.most_frequencies), needed
 
 
 def shortest_period(mjd: FloatArray) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from photseries.lightcurve.periodogram import search_periods
+from photseries.lightcurve.periodogram import SearchOptions, search_periods
 from photseries.lightcurve.samples import Samples
 
 __all__ = ["LEAST_POINTS", "PERIODS_VERSION", "FoundPeriod", "find_period"]
@@ -54,7 +54,7 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     ----------
     points : Samples
     most_frequencies : int
-        See :func:`~photseries.lightcurve.periodogram.choose_grid`.
+        See :class:`~photseries.lightcurve.periodogram.SearchOptions`.
     seconds : float
         The time that the search may take, held to about a second.
 
@@ -73,14 +73,8 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     """
     if len(points.mjd) < LEAST_POINTS:
         return None
-    search = search_periods(
-        points.mjd,
-        points.value,
-        points.error,
-        most_frequencies=most_frequencies,
-        most_peaks=_PEAKS,
-        seconds=seconds,
-    )
+    options = SearchOptions(most_frequencies=most_frequencies, most_peaks=_PEAKS, seconds=seconds)
+    search = search_periods(points.mjd, points.value, points.error, options)
     best = next((peak for peak in search.peaks if not peak.at_edge), None)
     if best is None:
         return None

@@ -6,6 +6,7 @@ from astropy.timeseries import LombScargleMultiband
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.period_methods import Band, search_bands
+from photseries.lightcurve.periodogram import SearchOptions
 
 PERIOD = 0.6173
 LEVELS = {"g": (15.0, 0.5), "r": (14.5, 0.3), "i": (14.2, 0.2)}
@@ -25,7 +26,7 @@ def bands(rows=12, seed=3, noise=0.05):
 
 def test_the_power_is_astropys():
     made = bands(rows=30)
-    search = search_bands(list(made.values()), min_period=0.5, max_period=2, samples_per_peak=3)
+    search = search_bands(list(made.values()), SearchOptions(min_period=0.5, max_period=2, samples_per_peak=3))
     t, y, dy = (np.concatenate([getattr(band, name) for band in made.values()]) for name in ("mjd", "value", "error"))
     names = np.repeat(list(made), 30)
     astropys = LombScargleMultiband(t, y, names, dy, nterms_base=0, nterms_band=1, reg_base=None, reg_band=0)
@@ -34,7 +35,7 @@ def test_the_power_is_astropys():
 
 
 def test_several_bands_find_what_one_alone_does_not():
-    found = search_bands(list(bands().values()), min_period=0.1, max_period=5).peaks[0]
+    found = search_bands(list(bands().values()), SearchOptions(0.1, 5)).peaks[0]
     assert found.period == pytest.approx(PERIOD, rel=1e-3)
     assert found.power > 0.9
 
@@ -42,15 +43,15 @@ def test_several_bands_find_what_one_alone_does_not():
 def test_bands_without_errors_and_of_other_units_count():
     made = bands(rows=40)
     fluxes = [Band(band.mjd, 10 ** (-0.4 * (band.value - 20)), None) for band in made.values()]
-    assert search_bands(fluxes, min_period=0.1, max_period=5).peaks[0].period == pytest.approx(PERIOD, rel=1e-3)
+    assert search_bands(fluxes, SearchOptions(0.1, 5)).peaks[0].period == pytest.approx(PERIOD, rel=1e-3)
 
 
 def test_bands_that_tell_nothing_are_left_out():
     made = bands(rows=40)
     time = np.arange(59000.0, 59040)
     nothing = [Band(time, np.ones(40), np.ones(40)), Band(time[:3], time[:3], None), Band(time[:0], time[:0], None)]
-    whole = search_bands(list(made.values()), min_period=0.5, max_period=2)
-    more = search_bands([*made.values(), *nothing], min_period=0.5, max_period=2)
+    whole = search_bands(list(made.values()), SearchOptions(min_period=0.5, max_period=2))
+    more = search_bands([*made.values(), *nothing], SearchOptions(min_period=0.5, max_period=2))
     np.testing.assert_array_equal(whole.power, more.power)
     with pytest.raises(InvalidError, match="at least 5 points"):
         search_bands(nothing)

@@ -6,6 +6,7 @@ import pytest
 from photseries.errors import InvalidError, LateError
 from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.period_methods import phase_dispersion, search_by
+from photseries.lightcurve.periodogram import SearchOptions
 
 GRID = Grid(0.3, 0.013, 60)
 
@@ -21,7 +22,7 @@ def test_injected_transits_of_500_ppm_are_found(seed):
     mjd = 59000 + np.arange(0, 27, 10 / 1440)
     inside = (mjd - 59000.3) / period % 1 < 0.12 / period
     flux = 1000 * (1 - 500e-6 * inside) + noise.normal(0, 0.2, len(mjd))
-    best = search_by("bls", mjd, flux, np.full(len(mjd), 0.2), most_peaks=3).peaks[0]
+    best = search_by("bls", mjd, flux, np.full(len(mjd), 0.2), SearchOptions(most_peaks=3)).peaks[0]
     assert best.period == pytest.approx(period, rel=1e-3)
     assert best.depth == pytest.approx(0.5, rel=0.25)
     assert 0.05 <= best.duration <= 0.2
@@ -67,7 +68,7 @@ def test_an_eclipsing_binary_has_its_whole_period(method, tolerance):
     phase = (mjd - 59000) / 1.3727 % 1
     eclipse = np.exp(-(((phase - 0.25) / 0.05) ** 2)) + 0.4 * np.exp(-(((phase - 0.75) / 0.05) ** 2))
     flux = 100 - 20 * eclipse + np.random.default_rng(5).normal(0, 0.5, 800)
-    found = search_by(method, mjd, flux, None, min_period=0.9, max_period=2.5)
+    found = search_by(method, mjd, flux, None, SearchOptions(min_period=0.9, max_period=2.5))
     assert found.peaks[0].period == pytest.approx(1.3727, rel=tolerance)
     assert 0.5 < found.peaks[0].power <= 1
 
@@ -75,7 +76,7 @@ def test_an_eclipsing_binary_has_its_whole_period(method, tolerance):
 def test_nights_show_in_the_window():
     mjd = times(300, 6, 60)
     nights = mjd[mjd % 1 < 0.3]
-    found = search_by("window", nights, np.ones(len(nights)), None, min_period=0.8, max_period=10)
+    found = search_by("window", nights, np.ones(len(nights)), None, SearchOptions(min_period=0.8, max_period=10))
     assert found.peaks[0].period == pytest.approx(1, rel=1e-2)
 
 
@@ -85,4 +86,4 @@ def test_a_constant_and_a_deadline_are_refused(method):
     with pytest.raises(InvalidError, match="does not vary"):
         search_by(method, mjd, np.ones(400), None)
     with pytest.raises(LateError):
-        search_by(method, mjd, np.sin(mjd), None, seconds=-1)
+        search_by(method, mjd, np.sin(mjd), None, SearchOptions(seconds=-1))

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.periodogram import choose_grid, search_periods
+from photseries.lightcurve.periodogram import SearchOptions, choose_grid, search_periods
 from photseries.lightcurve.samples import samples
 from tests.lightcurve.test_lomb_scargle import observed
 
@@ -23,39 +23,40 @@ from tests.lightcurve.test_lomb_scargle import observed
 )
 def test_what_has_no_periodogram(mjd, value, message):
     with pytest.raises(InvalidError, match=message):
-        search_periods(np.array(mjd, float), np.array(value, float), None, min_period=0.5)
+        search_periods(np.array(mjd, float), np.array(value, float), None, SearchOptions(min_period=0.5))
 
 
 def test_the_grid():
     mjd, _, _ = observed()
     span = mjd[-1] - mjd[0]
-    chosen, needed = choose_grid(mjd, 0.5, None, 5, 10_000)
+    chosen, needed = choose_grid(mjd, SearchOptions(0.5, None, 5, 10_000))
     assert chosen.first == pytest.approx(1 / span)
     assert 0.199 / span < chosen.step <= 0.2 / span
     assert chosen.last == pytest.approx(2, rel=1e-14), "the whole range is searched"
     assert needed == chosen.count
-    assert choose_grid(mjd, 1.99, 2, 5, 10_000)[0].count == 2
-    chosen, needed = choose_grid(mjd, None, 2, 5, 300)
+    assert choose_grid(mjd, SearchOptions(1.99, 2, 5, 10_000))[0].count == 2
+    chosen, needed = choose_grid(mjd, SearchOptions(None, 2, 5, 300))
     assert chosen.step == pytest.approx(0.2 / span)
     assert chosen.count == 300, "what is not asked for is what is allowed"
     assert needed > 300
     with pytest.raises(InvalidError, match="frequencies, and 300 are allowed"):
-        choose_grid(mjd, 0.5, None, 5, 300)
+        choose_grid(mjd, SearchOptions(0.5, None, 5, 300))
     with pytest.raises(InvalidError, match="minPeriod must be below"):
-        choose_grid(mjd, 3, 2, 5, 300)
+        choose_grid(mjd, SearchOptions(3, 2, 5, 300))
     for period in (1e-9, 1e-320):
         with pytest.raises(InvalidError, match="frequencies, and"):
-            choose_grid(mjd, period, None, 50, 2_000_000)
-    chosen, needed = choose_grid(np.array([0, 5e-324, 1e-323, 1, 2]), None, None, 5, 1000)
+            choose_grid(mjd, SearchOptions(period, None, 50, 2_000_000))
+    chosen, needed = choose_grid(np.array([0, 5e-324, 1e-323, 1, 2]), SearchOptions(None, None, 5, 1000))
     assert needed > chosen.count == 1000
 
 
 def test_a_default_grid_that_is_cut_says_so():
     mjd = 59000 + np.arange(1000) / 100  # regular: the shortest period is 0.02 d, and the longest 9.99 d
     value = np.sin(2 * np.pi * mjd / 0.7)
-    whole = search_periods(mjd, value, None, most_frequencies=2494)  # 1 + (50 - 1 / 9.99) 5 9.99 = 2493.5
+    # 1 + (50 - 1 / 9.99) 5 9.99 = 2493.5
+    whole = search_periods(mjd, value, None, SearchOptions(most_frequencies=2494))
     assert (whole.limited, whole.warnings, whole.grid.count) == (False, [], 2494)
-    cut = search_periods(mjd, value, None, most_frequencies=500)
+    cut = search_periods(mjd, value, None, SearchOptions(most_frequencies=500))
     assert cut.limited
     assert cut.grid.count == 500
     (warning,) = cut.warnings
@@ -66,9 +67,9 @@ def test_a_default_grid_that_is_cut_says_so():
 
 def test_without_finufft_the_search_finds_the_same(monkeypatch):
     mjd, value, error = observed()
-    found = search_periods(mjd, value, error, min_period=0.1)
+    found = search_periods(mjd, value, error, SearchOptions(min_period=0.1))
     monkeypatch.setitem(sys.modules, "finufft", None)
-    plain = search_periods(mjd, value, error, min_period=0.1)
+    plain = search_periods(mjd, value, error, SearchOptions(min_period=0.1))
     np.testing.assert_allclose(plain.power, found.power, atol=1e-9)
     for one, other in zip(plain.peaks, found.peaks, strict=True):
         assert one.period == pytest.approx(other.period, rel=1e-7)

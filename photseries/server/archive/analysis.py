@@ -21,7 +21,7 @@ from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.period_methods import Band, search_bands, search_by
-from photseries.lightcurve.periodogram import PeriodSearch, search_periods
+from photseries.lightcurve.periodogram import PeriodSearch, SearchOptions, search_periods
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
 from photseries.lightcurve.select import minmax_decimate
@@ -267,7 +267,7 @@ class Analysis:
         points : PointSelection
         method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
         min_period, max_period : float, optional
-            The range of periods [d]; see :func:`photseries.lightcurve.periodogram.choose_grid`.
+            The range of periods [d]; see :class:`photseries.lightcurve.periodogram.SearchOptions`.
         samples_per_peak : int
             The number of frequencies in the width of a peak.
         most_peaks : int
@@ -286,17 +286,11 @@ class Analysis:
         """
         found, chosen = self._select(principal, found, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
-        search = search_for(
-            chosen.mjd,
-            -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value,
-            chosen.error,
-            min_period=min_period,
-            max_period=max_period,
-            samples_per_peak=samples_per_peak,
-            most_frequencies=self._settings.frequencies,
-            most_peaks=most_peaks,
-            seconds=self._settings.deadline,
+        value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
+        options = SearchOptions(
+            min_period, max_period, samples_per_peak, self._settings.frequencies, most_peaks, self._settings.deadline
         )
+        search = search_for(chosen.mjd, value, chosen.error, options)
         return found, Periodogram(
             **calibration_of(found.fields).described(chosen.unit),
             method=method,
@@ -350,15 +344,10 @@ class Analysis:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, found, points)
                 bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
-        search = search_bands(
-            list(bands.values()),
-            min_period=min_period,
-            max_period=max_period,
-            samples_per_peak=samples_per_peak,
-            most_frequencies=self._settings.frequencies,
-            most_peaks=most_peaks,
-            seconds=self._settings.deadline,
+        options = SearchOptions(
+            min_period, max_period, samples_per_peak, self._settings.frequencies, most_peaks, self._settings.deadline
         )
+        search = search_bands(list(bands.values()), options)
         number = sum(len(band.mjd) for band in bands.values())
         return SourcePeriodogram(series=list(bands), num_points=number, **_thinned_out(search, max_points))
 
