@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import orjson
@@ -19,7 +19,7 @@ __all__ = ["ERRORS", "failed", "failure", "headers_of", "presentable", "success"
 ERRORS: Final = "/docs/reference/errors.html"
 
 
-def success(data: Any = None) -> bytes:
+def success(data: object = None) -> bytes:
     """Wrap data, also dataclasses and arrays of numbers, in the envelope of a success, as JSON; NaN becomes null."""
     return orjson.dumps(
         {"status": "success", "data": data, "version": __version__},
@@ -38,7 +38,7 @@ def failure(error: PhotseriesError) -> bytes:
     return orjson.dumps(failed(error))
 
 
-def failed(error: PhotseriesError) -> dict[str, Any]:
+def failed(error: PhotseriesError) -> dict[str, object]:
     """Return the envelope of an error."""
     data = {"code": error.code, "fields": error.fields, **error.details}
     return {"status": "error", "message": error.message, "data": data, "version": __version__}

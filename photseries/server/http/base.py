@@ -257,7 +257,7 @@ class BaseHandler(RequestHandler):
             except UnavailableError as error:
                 await self._refuse(error)
 
-    def json_body(self) -> dict[str, Any]:
+    def json_body(self) -> dict[str, object]:
         """Parse the body, which must be a JSON object; call it in a thread.
 
         Raises
@@ -331,7 +331,7 @@ class BaseHandler(RequestHandler):
             if hasattr(self, "principal"):
                 self.shared.throttle.succeeded(credential.secret, self.principal.user_id)
 
-    async def reply(self, function: Callable[[], Any], *, heavy: bool = False) -> None:
+    async def reply(self, function: Callable[[], object], *, heavy: bool = False) -> None:
         """Call a function in a thread and send what it returns, in the envelope of a success."""
         await self.send([await self.run(lambda: success(function()), heavy=heavy)])
 
@@ -438,7 +438,7 @@ class BaseHandler(RequestHandler):
         user_id = self._known_user if principal is None else principal.user_id
         return f"user {user_id}" if user_id else self.address
 
-    def write(self, chunk: str | bytes | dict[str, Any]) -> None:
+    def write(self, chunk: str | bytes | dict[str, object]) -> None:
         """Count what is sent, and send it."""
         self._sent += len(chunk)
         super().write(chunk)
@@ -456,7 +456,7 @@ class BaseHandler(RequestHandler):
             self.set_header("Connection", "close")
         return super().flush(include_footers)
 
-    def finish(self, chunk: str | bytes | dict[str, Any] | None = None) -> asyncio.Future[None]:
+    def finish(self, chunk: str | bytes | dict[str, object] | None = None) -> asyncio.Future[None]:
         """Finish the answer; a client that does not take it in time is disconnected."""
         flushed = super().finish(chunk)
         if not flushed.done():

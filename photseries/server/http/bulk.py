@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import orjson
 
@@ -110,5 +110,5 @@ def _line(outcome: Outcome) -> bytes:
     return _written({"status": "success", "data": data, "version": __version__, "index": outcome.index})
 
 
-def _written(line: dict[str, Any]) -> bytes:
+def _written(line: dict[str, object]) -> bytes:
     return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)

@@ -21,7 +21,7 @@ __all__ = ["IF_MATCH", "IF_NONE_MATCH", "RANGE", "Contract", "Header", "Raw", "R
 #: Path, handler, and more arguments of the handler.
 Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
 
-Verb = TypeVar("Verb", bound=Callable[..., Any])
+Verb = TypeVar("Verb", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Raw:
     """An answer without the envelope: its media types, and its JSON schema if it is JSON."""
 
     media: Sequence[str]
-    schema: Mapping[str, Any] | None = None
+    schema: Mapping[str, object] | None = None
 
 
 IF_MATCH = Header("If-Match", "Only from a revision that one of these ETags names.", '"1.1.none"')
@@ -81,7 +81,7 @@ class Contract:
     query: Sequence[Parameter] = ()
     headers: Sequence[Header] = ()
     body: str | None = None
-    gives: str | Mapping[str, Any] | Raw | None = None
+    gives: str | Mapping[str, object] | Raw | None = None
     also: Mapping[int, str] = field(default_factory=dict)
     fails: Sequence[type[PhotseriesError]] = ()
 

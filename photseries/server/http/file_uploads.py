@@ -57,7 +57,7 @@ class _FileHandler(UploadHandler):
     takes_any_file: ClassVar[bool] = True
 
     @contextmanager
-    def sent(self, accepted: tuple[Parameter, ...]) -> Iterator[tuple[SentFile, dict[str, Any], dict[str, Any]]]:
+    def sent(self, accepted: tuple[Parameter, ...]) -> Iterator[tuple[SentFile, dict[str, object], dict[str, Any]]]:
         """Yield the file, the fields and the other parameters; call it in a thread.
 
         Raises
@@ -89,7 +89,7 @@ class InspectHandler(_FileHandler):
     async def post(self) -> None:
         """Describe a file: what each column is taken for and why, times, filters, limits, and what an upload needs."""
 
-        def inspect() -> Any:
+        def inspect() -> object:
             with self.sent(INSPECT) as (file, fields, values):
                 return self.services.file_uploads.inspect(self.principal, file, fields, values["maxPoints"])
 
@@ -110,7 +110,7 @@ class FileUploadHandler(_FileHandler):
     async def post(self) -> None:
         """Create the series in a file of any format; the fields that it does not tell are query parameters."""
 
-        def create() -> dict[str, Any]:
+        def create() -> dict[str, object]:
             with self.sent(STORE) as (file, fields, values):
                 if values["dryRun"]:
                     return self.services.file_uploads.preview(self.principal, file, fields, values.get("maxPoints"))

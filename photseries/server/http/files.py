@@ -6,7 +6,7 @@ import dataclasses
 import re
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote
 
 from photseries import parameters
@@ -86,7 +86,7 @@ def byte_range(headers: Mapping[str, str], length: int, tag: str) -> tuple[int, 
     return start, min(int(last) + 1, length) if first and last else length
 
 
-def _disposition(fields: Mapping[str, Any], extension: str) -> str:
+def _disposition(fields: Mapping[str, object], extension: str) -> str:
     """Return the header that names a file after its source, filter and series (RFC 6266)."""
     plain, full = file_name(fields, f".{extension}"), f"{file_stem(fields)}.{extension}"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(full, safe='')}"

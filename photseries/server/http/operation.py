@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from photseries import parameters
 from photseries.errors import NotFoundError, UnavailableError
@@ -59,7 +59,7 @@ class ReadyHandler(BaseHandler):
         """Return whether every part is available; 503 names those that are not."""
         await self.reply(self._parts)
 
-    def _parts(self) -> dict[str, Any]:
+    def _parts(self) -> dict[str, object]:
         services = self.services
         purpose = parameters.read(self.arguments(), READY).get("for")
         self.shared.readiness.require(PURPOSES if purpose is None else (purpose,))

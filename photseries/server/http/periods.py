@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import OutcomeUnknownError
@@ -43,7 +43,7 @@ class PeriodsHandler(BaseHandler):
     async def delete(self, identity: str) -> None:
         """Remove one's own periods, all or that of one method."""
 
-        def delete() -> dict[str, Any]:
+        def delete() -> dict[str, object]:
             method = parameters.read(self.arguments(), OWN_PERIODS).get("method")
             return {"deleted": self.services.periods.delete(self.principal, number_of(identity), method)}
 

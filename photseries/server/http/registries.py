@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries import parameters
 from photseries.errors import DuplicateError, InUseError, OutcomeUnknownError
@@ -49,7 +49,7 @@ class EntriesHandler(_KindHandler):
         """Create an entry."""
         await self.reply(lambda: self.create(self.json_body()))
 
-    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, body: Mapping[str, object]) -> dict[str, object]:
         """Call the use case that ``needs`` names for POST."""
         return self.services.accounts.create(self.principal, self.kind, body)
 
@@ -57,7 +57,7 @@ class EntriesHandler(_KindHandler):
     async def get(self) -> None:
         """List the visible entries."""
 
-        def find() -> Mapping[str, Any]:
+        def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)
             page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
             entries, total = self.services.accounts.find(self.principal, self.kind, page, per_page)
@@ -71,7 +71,7 @@ class SourcesHandler(EntriesHandler):
 
     needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_source)}
 
-    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, body: Mapping[str, object]) -> dict[str, object]:
         """Call the use case that ``needs`` names for POST."""
         return self.services.accounts.create_source(self.principal, body)
 
@@ -81,7 +81,7 @@ class TokensHandler(EntriesHandler):
 
     needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_token)}
 
-    def create(self, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, body: Mapping[str, object]) -> dict[str, object]:
         """Call the use case that ``needs`` names for POST."""
         return self.services.accounts.create_token(self.principal, body)
 
@@ -136,7 +136,7 @@ class AuditHandler(BaseHandler):
     async def get(self) -> None:
         """List the changes of accounts, tokens and sharing, the latest first."""
 
-        def find() -> Mapping[str, Any]:
+        def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)
             page, per_page = values["pageNumber"], min(values["numPerPage"], MOST_PER_PAGE)
             events, total = self.services.accounts.audit(self.principal, page, per_page)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries.errors import (
     ConflictError,
@@ -45,7 +45,7 @@ class RestoreHandler(BaseHandler):
     async def post(self, identity: str) -> None:
         """Make an earlier revision the newest, or bring back a deleted series; the sharing of a series stays."""
 
-        def restore() -> dict[str, Any]:
+        def restore() -> dict[str, object]:
             series_id = number_of(identity)
             asked = load_entry(RESTORE, self.json_body() if self._has_body() else {})
             expected = revisions(self.request.headers, series_id)
@@ -64,7 +64,7 @@ class UndoHandler(BaseHandler):
     async def post(self) -> None:
         """Delete the series that a batch created, and restore the others to the revision before it."""
 
-        def undo() -> dict[str, Any]:
+        def undo() -> dict[str, object]:
             asked = load_entry(UNDO, self.json_body())
             dry_run, after = asked.get("dryRun", False), asked.get("after", 0)
             return self.services.batch_undo.undo(self.principal, asked["batch"], dry_run=dry_run, after=after)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import orjson
 
@@ -73,7 +73,7 @@ class SeriesHandler(UploadHandler):
     async def post(self) -> None:
         """Create a series."""
 
-        def create() -> dict[str, Any]:
+        def create() -> dict[str, object]:
             body, asked = self.upload(parameters.UPLOAD)
             if asked["dryRun"]:
                 return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
@@ -92,11 +92,11 @@ class SeriesHandler(UploadHandler):
         """Send a page of the series that match a query, which is read in the thread that finds them."""
         asked = functools.cache(asked)  # the body is read once, though find may be called again
 
-        def find() -> tuple[str, list[Found], dict[str, Any], bytes]:
+        def find() -> tuple[str, list[Found], dict[str, object], bytes]:
             query = asked()
             self.weigh(query.positions is not None or query.data_format != "none")
             page, total = self.services.reader.find(self.principal, query)
-            around = {
+            around: dict[str, object] = {
                 **({} if total is None else {"totalMatches": total}),
                 "numPerPage": query.per_page,
                 "pageNumber": query.page,
@@ -111,7 +111,7 @@ class SeriesHandler(UploadHandler):
         else:
             await self.stream(self._pieces(found, around, data_format))
 
-    def _pieces(self, found: list[Found], around: dict[str, Any], data_format: str) -> Iterator[bytes]:
+    def _pieces(self, found: list[Found], around: dict[str, object], data_format: str) -> Iterator[bytes]:
         """Yield the answer a few series at a time, so that little of them is in memory."""
         yield b'{"status":"success","data":{"series":['
         for number, batch in enumerate(_batches(found)):
@@ -188,7 +188,7 @@ class SummaryHandler(BaseHandler):
     async def get(self) -> None:
         """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
 
-        def summarize() -> dict[str, Any]:
+        def summarize() -> dict[str, object]:
             query = parameters.parse_criteria(self.arguments())
             self.weigh()
             return self.services.reader.summarize(self.principal, query)
@@ -244,7 +244,7 @@ class OneSeriesHandler(UploadHandler):
     async def patch(self, identity: str) -> None:
         """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
 
-        def change() -> dict[str, Any]:
+        def change() -> dict[str, object]:
             series_id = number_of(identity)
             expected = revisions(self.request.headers, series_id)
             body, _ = self.upload()
@@ -274,7 +274,7 @@ class AppendHandler(UploadHandler):
     async def post(self, identity: str) -> None:
         """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
 
-        def append() -> dict[str, Any]:
+        def append() -> dict[str, object]:
             series_id = number_of(identity)
             expected = revisions(self.request.headers, series_id)
             body, asked = self.upload(parameters.APPEND)

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from photseries.errors import UnavailableError
 from photseries.server.settings import Server
@@ -112,20 +112,22 @@ class Body:
             self._to_disk(part)
         self.size += len(part)
 
-    def _to_disk(self, part: bytes) -> None:
+    def _to_disk(self, part: bytes) -> IO[bytes]:
         waiting = (self._short.getvalue(), part)
         self._take("disk", sum(map(len, waiting)))
         try:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._spool.folder)  # noqa: SIM115  (closed by close)
+            file = self._file
             for one in waiting:
-                self._file.write(one)
+                file.write(one)
         except OSError as error:
             raise UnavailableError(
                 "The disk of the service is full, so the upload cannot be stored. Try again later."
             ) from error
         self._short = io.BytesIO()
         self._give("memory")
+        return file
 
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
@@ -143,9 +145,7 @@ class Body:
         UnavailableError
             When the disk is full.
         """
-        if self._file is None:
-            self._to_disk(b"")
-        file: Any = self._file
+        file = self._file or self._to_disk(b"")
         try:
             file.flush()
         except OSError as error:

@@ -8,10 +8,10 @@ import functools
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, Any, ClassVar, Final
+from typing import IO, ClassVar, Final
 from urllib.parse import parse_qs
 
-from tornado.httputil import HTTPInputError, parse_multipart_form_data
+from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError, UnavailableError, UnsupportedMediaTypeError
 from photseries.server.catalogue import vo_queries
@@ -141,7 +141,7 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dic
     """Read a form with files."""
     boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
     texts: dict[str, list[bytes]] = {}
-    files: dict[str, list[Any]] = {}
+    files: dict[str, list[HTTPFile]] = {}
     try:
         # STILTS sends an empty line before the first boundary, which Tornado would take for a part.
         parse_multipart_form_data(boundary.encode(), content.lstrip(b"\r\n"), texts, files)

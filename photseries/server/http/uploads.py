@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import orjson
 import zstandard
-from tornado.httputil import HTTPInputError, parse_multipart_form_data
+from tornado.httputil import HTTPFile, HTTPInputError, parse_multipart_form_data
 
 from photseries import parameters
 from photseries.errors import InvalidError, TooLargeError
@@ -30,7 +30,7 @@ class UploadHandler(BaseHandler):
 
     takes_files: ClassVar[bool] = True
 
-    def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, Any], dict[str, Any]]:
+    def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, object], dict[str, Any]]:
         """Read the body and the query; call it in a thread.
 
         Parameters
@@ -77,7 +77,7 @@ class UploadHandler(BaseHandler):
                 yield content
 
 
-def require_short_fields(body: Mapping[str, Any], most: int) -> None:
+def require_short_fields(body: Mapping[str, object], most: int) -> None:
     """Refuse fields that take more bytes than any metadata: checking them costs far more than writing them as JSON.
 
     Raises
@@ -89,11 +89,11 @@ def require_short_fields(body: Mapping[str, Any], most: int) -> None:
         raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {most:,} are accepted.")
 
 
-def _form(content_type: str, content: bytes) -> dict[str, Any]:
+def _form(content_type: str, content: bytes) -> dict[str, object]:
     """Read a form: a file, and fields beside it."""
     boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
     texts: dict[str, list[bytes]] = {}
-    files: dict[str, list[Any]] = {}
+    files: dict[str, list[HTTPFile]] = {}
     try:
         parse_multipart_form_data(boundary.encode(), content, texts, files)
     except (HTTPInputError, UnicodeDecodeError) as error:

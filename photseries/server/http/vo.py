@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache, partial
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from urllib.parse import parse_qs
 
 from photseries.errors import InvalidError, NotFoundError, UnsupportedMediaTypeError
@@ -96,11 +96,11 @@ class ConeSearchHandler(_QueryHandler):
         observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
         yield from _joined(conesearch.answer(observations, verbosity, most, service))
 
-    def _instruments(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:
+    def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:
         """Return what looks up the instrument of a series, each once."""
 
         @lru_cache(1000)
-        def entry(instrument_id: int) -> Mapping[str, Any]:
+        def entry(instrument_id: int) -> Mapping[str, object]:
             # Not as the principal: a change may have hidden the series since it was found.
             get = partial(self.services.accounts.get, OPERATOR, "instrument", str(instrument_id))
             return self.services.catalogue.repeated(get)
@@ -120,7 +120,7 @@ class DataLinkHandler(_QueryHandler):
 
     post = get
 
-    def _links(self, service: str) -> Iterator[Mapping[str, Any]]:
+    def _links(self, service: str) -> Iterator[Mapping[str, object]]:
         given = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
         if len(given) > datalink.MOST:
             raise InvalidError(f"{len(given):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
 from apispec import APISpec
 
@@ -25,7 +24,7 @@ from photseries.server.principal import PERMISSIONS
 
 __all__ = ["add_answers"]
 
-Schema = dict[str, Any]
+Schema = Mapping[str, object]
 
 INTEGER: Schema = {"type": "integer"}
 NUMBER: Schema = {"type": "number"}
@@ -37,7 +36,7 @@ WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "What is odd,
 
 _BRIGHTNESS = next(parameter for parameter in PERIODOGRAM if parameter.name == "brightness")
 
-_DESCRIBED: Schema = {
+_DESCRIBED: Mapping[str, Schema] = {
     "brightness": dict(_BRIGHTNESS.kind.schema),
     "unit": {**TEXT, "description": "Of the brightness: mag, uJy, or flux_unit where that is no flux density."},
     "magsys": {"enum": [*FIELDS["magsys"].values, None], "description": "Of magnitudes."},
@@ -81,7 +80,7 @@ def nullable(schema: Schema) -> Schema:
     return {**schema, "type": [schema["type"], "null"]}
 
 
-def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, ...] = ()) -> Schema:
+def record(members: Mapping[str, Schema], example: object, *, optional: tuple[str, ...] = ()) -> Schema:
     """Describe an object."""
     return {
         "type": "object",
@@ -91,8 +90,8 @@ def record(members: Mapping[str, Schema], example: Any, *, optional: tuple[str, 
     }
 
 
-_ENTRY: Schema = {"id": INTEGER, "name": TEXT}
-_GROUP: Schema = {**_ENTRY, "single_user_group": FLAG}
+_ENTRY: Mapping[str, Schema] = {"id": INTEGER, "name": TEXT}
+_GROUP: Mapping[str, Schema] = {**_ENTRY, "single_user_group": FLAG}
 
 #: The fields that are lists of registry entries.
 _ENTRIES: Mapping[str, Schema] = {
@@ -129,7 +128,7 @@ def add_answers(spec: APISpec) -> None:
         *_about_registries(),
         *_about_the_service(),
     ):
-        spec.components.schema(name, schema)
+        spec.components.schema(name, dict(schema))
 
 
 def _typed(shape: ColumnType) -> Schema:
@@ -143,14 +142,13 @@ def _series_fields() -> dict[str, Schema]:
 
 
 def _described(field: Field) -> Schema:
-    schema = (_ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]) | {
-        "description": field.sentence
-    }
+    known = _ENTRIES[field.name] if field.type == "entries" else _OF_FIELDS[field.type]
+    schema = {**known, "description": field.sentence}
     return nullable(schema) if field.nullable else schema
 
 
 def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
-    found = {
+    found: dict[str, Schema] = {
         "data": {"description": "The table; null when it is not asked for, or when its file is damaged.", "anyOf": [
             *(ref(name) for name in ("Data",)), {"type": "null"}]},
         "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
@@ -221,7 +219,7 @@ def _inspected() -> Schema:
         **_DESCRIBED,
         "light_curve": _LIGHT_CURVE,
     }
-    example: dict[str, Any] = {
+    example: dict[str, object] = {
         **dict.fromkeys(("survey", "filter", "filter_map", "magsys")),
         **{name: [] for name in ("columns", "names", "missing", "warnings")},
         **{name: {} for name in ("filters", "fields", "options")},
@@ -280,7 +278,7 @@ def _summary() -> Schema:
 
 _OF_PERIOD = ("power", "false_alarm", "error")
 
-_POINTS: Schema = {
+_POINTS: Mapping[str, Schema] = {
     **_DESCRIBED,
     "num_points": INTEGER,
     "weighted": {**FLAG, "description": "Whether the errors were used."},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
 
 from apispec import APISpec
 from apispec.ext.marshmallow.openapi import OpenAPIConverter
@@ -26,14 +25,14 @@ __all__ = ["add_bodies", "noun"]
 _CONE = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
 
 
-def _converter(spec: APISpec) -> Callable[[Schema], dict[str, Any]]:
+def _converter(spec: APISpec) -> Callable[[Schema], dict[str, object]]:
     """Make apispec's reader of marshmallow fields, taught ours.
 
     The shape of a field comes before what its validators say.
     """
     converter = OpenAPIConverter(spec.openapi_version, schema_name_resolver=lambda _: None, spec=spec)
     converter.attribute_functions.insert(1, lambda field, ret: dict(getattr(field, "shape", {})))
-    convert: Callable[[Schema], dict[str, Any]] = converter.schema2jsonschema
+    convert: Callable[[Schema], dict[str, object]] = converter.schema2jsonschema
     return convert
 
 
@@ -71,7 +70,7 @@ def add_bodies(spec: APISpec, filters: tuple[str, ...]) -> None:
         spec.components.schema(f"Changed{noun(kind)}", changed)
 
 
-def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[str, object]]]:
     fields = {**metadata, "filter": {"$ref": "#/components/schemas/Filter"}}
     required = [name for name, field in FIELDS.items() if field.required]
     column = {"type": "array", "items": {"type": ["number", "string", "boolean", "null"]}}
@@ -127,7 +126,7 @@ def _about_series(metadata: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, 
     yield "Export", {**closed, **_export()}
 
 
-def _query() -> dict[str, Any]:
+def _query() -> dict[str, object]:
     parameters = {known.name: _member(known.kind.schema, known.sentence) for known in (*CRITERIA, *CONTROLS)}
     positions = {
         "type": "array",
@@ -143,11 +142,11 @@ def _query() -> dict[str, Any]:
     }
 
 
-def _export() -> dict[str, Any]:
+def _export() -> dict[str, object]:
     shaping = (*SUMMARY_CRITERIA, *asked_parameters(tuple(EXPORTS)))
     members = {known.name: _member(known.kind.schema, known.sentence) for known in shaping}
     size = {"type": "array", "minItems": 1, "maxItems": MOST_ASKED}
-    lists: dict[str, Any] = {
+    lists: dict[str, object] = {
         name: {**size, "items": known.schema, "description": f"Series whose {known.field} is one of these."}
         for name, known in LISTS.items()
     }
@@ -161,5 +160,5 @@ def _export() -> dict[str, Any]:
     }
 
 
-def _member(schema: Mapping[str, Any], sentence: str) -> dict[str, Any]:
+def _member(schema: Mapping[str, object], sentence: str) -> dict[str, object]:
     return {**schema, "description": sentence}

@@ -44,7 +44,7 @@ class Path(NamedTuple):
     """A path with names in braces, and what stands for these."""
 
     template: str
-    parameters: list[dict[str, Any]]
+    parameters: list[dict[str, object]]
 
 
 class _Operation(NamedTuple):
@@ -104,15 +104,15 @@ def document(routes: Sequence[Route], filters: Sequence[str]) -> dict[str, Any]:
 def verbs_of(handler: type[Any]) -> Iterator[tuple[str, Contract, str]]:
     """Yield the verbs of a handler with what they state and their summary."""
     for verb in handler.needs:
-        method: Callable[..., Any] = getattr(handler, verb.lower())
+        method: Callable[..., object] = getattr(handler, verb.lower())
         yield verb, method.__dict__["contract"], (method.__doc__ or "").split("\n")[0]
 
 
-def _described(spec: APISpec, operation: _Operation) -> dict[str, Any]:
+def _described(spec: APISpec, operation: _Operation) -> dict[str, object]:
     verb, path, handler, stated, summary, _ = operation
     requirement: Requirement | None = handler.needs[verb]
     errors = failures.errors_of(stated, requirement, in_path=bool(path.parameters))
-    described: dict[str, Any] = {
+    described: dict[str, object] = {
         "operationId": "_".join([verb.lower(), *re.findall(r"\w+", path.template.removeprefix("/api"))]),
         "tags": [next((part for part in reversed(path.template.split("/")) if part in TAGS), "service")],
         "summary": summary,
@@ -139,7 +139,7 @@ def _needs(requirement: Requirement | None) -> str:
     return f"Needs {permission}{requirement.words}."
 
 
-def _parameters(known: Parameter) -> Iterator[Any]:
+def _parameters(known: Parameter) -> Iterator[object]:
     """Yield a parameter under all its spellings: by name when it is one of lists, as a whole otherwise."""
     for spelling in known.spellings:
         if known in CRITERIA or known in CONTROLS:
@@ -148,13 +148,13 @@ def _parameters(known: Parameter) -> Iterator[Any]:
             yield {"in": "query", "name": spelling, **_parameter(known, spelling)}
 
 
-def _parameter(known: Parameter, spelling: str) -> dict[str, Any]:
+def _parameter(known: Parameter, spelling: str) -> dict[str, object]:
     schema = {**known.kind.schema}
     if known.repeatable:
         schema = {"type": "array", "items": schema, "maxItems": MOST_REPEATS}
     if known.default is not None:
         schema["default"] = known.default
-    described: dict[str, Any] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}
+    described: dict[str, object] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}
     if schema.get("type") == "array" and not known.repeatable:
         described |= {"style": "form", "explode": False}
     if spelling != known.name:
@@ -163,7 +163,7 @@ def _parameter(known: Parameter, spelling: str) -> dict[str, Any]:
     return described if example is None else {**described, "example": example}
 
 
-def _header(header: Header) -> dict[str, Any]:
+def _header(header: Header) -> dict[str, object]:
     schema = {"type": "string"}
     return {
         "in": "header",
@@ -174,7 +174,7 @@ def _header(header: Header) -> dict[str, Any]:
     }
 
 
-def _body(name: str, handler: type[Any]) -> dict[str, Any]:
+def _body(name: str, handler: type[Any]) -> dict[str, object]:
     if handler.takes_any_file:
         about = (
             "The file itself, of any format that the command `photseries upload` reads but workbooks; fields of the "
@@ -185,8 +185,8 @@ def _body(name: str, handler: type[Any]) -> dict[str, Any]:
             "description": about,
             "content": {"application/octet-stream": {"example": examples.FILE}},
         }
-    schema: dict[str, Any] = {"$ref": f"#/components/schemas/{name}"}
-    content: dict[str, Any] = {"application/json": {"schema": schema}}
+    schema: dict[str, object] = {"$ref": f"#/components/schemas/{name}"}
+    content: dict[str, object] = {"application/json": {"schema": schema}}
     if not handler.takes_files:
         return {"required": True, "content": content}
     form = {"type": "object", "properties": {"data": {"type": "string", "contentMediaType": FILE_TYPES[0]}}}
@@ -198,7 +198,7 @@ def _body(name: str, handler: type[Any]) -> dict[str, Any]:
     return {"required": True, "description": about, "content": content}
 
 
-def _successes(operation: _Operation) -> dict[str, Any]:
+def _successes(operation: _Operation) -> dict[str, object]:
     stated = operation.stated
     headers = {
         name: {"schema": {"type": "string"}, "description": sentence}
@@ -207,7 +207,7 @@ def _successes(operation: _Operation) -> dict[str, Any]:
     }
     gives = stated.gives
     if isinstance(gives, Raw):
-        content: dict[str, Any] = {media: {"schema": gives.schema} if gives.schema else {} for media in gives.media}
+        content: dict[str, object] = {media: {"schema": gives.schema} if gives.schema else {} for media in gives.media}
     else:
         content = {"application/json": {"schema": _envelope(operation, gives)}}
     success = {"description": operation.summary, "headers": headers, "content": content}
@@ -218,9 +218,9 @@ def _successes(operation: _Operation) -> dict[str, Any]:
     return {"200": success, **others}
 
 
-def _envelope(operation: _Operation, gives: str | Mapping[str, Any] | None) -> dict[str, Any]:
+def _envelope(operation: _Operation, gives: str | Mapping[str, object] | None) -> dict[str, object]:
     if isinstance(gives, str):
-        data: Any = {"$ref": f"#/components/schemas/{operation.name(gives)}"}
+        data: object = {"$ref": f"#/components/schemas/{operation.name(gives)}"}
     else:
         data = {"type": "null"} if gives is None else gives
     members = {"status": {"const": "success"}, "data": data, "version": {"type": "string"}}
@@ -235,7 +235,7 @@ def path_of(pattern: str) -> Path:
     pattern : str
         A regular expression of literal text and groups, which are not nested.
     """
-    parameters: list[dict[str, Any]] = []
+    parameters: list[dict[str, object]] = []
 
     def named(group: re.Match[str]) -> str:
         words = group[1].split("|")
@@ -251,5 +251,5 @@ def path_of(pattern: str) -> Path:
     return Path(re.sub(r"\(([^)]*)\)", named, pattern).replace("\\", ""), parameters)
 
 
-def _path_parameter(name: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+def _path_parameter(name: str, schema: dict[str, object], example: object) -> dict[str, object]:
     return {"in": "path", "name": name, "required": True, "schema": schema, "example": example}

@@ -65,7 +65,7 @@ NEW_SERIES: Mapping[str, Any] = MappingProxyType(
 )
 
 #: What creates an entry, by kind.
-NEW_ENTRIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+NEW_ENTRIES: Mapping[str, Mapping[str, object]] = MappingProxyType(
     {
         "users": {"username": "anna"},
         "groups": {"name": "crew", "user_ids": [1]},
@@ -79,10 +79,10 @@ NEW_ENTRIES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 #: What an entry shows that nobody gave, by type.
-_VALUES: Mapping[type, Any] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: True, datetime: MOMENT, list: []}
+_VALUES: Mapping[type, object] = {int: 1, str: "pUq3xM0aZk", float: 1.0, bool: True, datetime: MOMENT, list: []}
 
 
-def entry(kind: str) -> dict[str, Any]:
+def entry(kind: str) -> dict[str, object]:
     """Return an entry as an answer shows it."""
     given = NEW_ENTRIES[kind]
     return {
@@ -94,7 +94,7 @@ def entry(kind: str) -> dict[str, Any]:
 _DEFAULTS = {name: field.default for name, field in FIELDS.items() if field.default is not None}
 
 
-def _series() -> dict[str, Any]:
+def _series() -> dict[str, object]:
     frame = json_columns.decode(COLUMNS, Limits())
     known = {
         "id": 1,
@@ -125,7 +125,7 @@ def _series() -> dict[str, Any]:
 SERIES: Mapping[str, Any] = MappingProxyType(_series())
 
 #: A period of it that a user states.
-PERIOD: Mapping[str, Any] = MappingProxyType(
+PERIOD: Mapping[str, object] = MappingProxyType(
     {
         "period": 0.55,
         "method": "by eye",
@@ -141,7 +141,7 @@ PERIOD: Mapping[str, Any] = MappingProxyType(
 )
 
 #: A change of it, as the history tells.
-EVENT: Mapping[str, Any] = MappingProxyType(
+EVENT: Mapping[str, object] = MappingProxyType(
     {
         "revision": 2,
         "at": MOMENT,
@@ -153,7 +153,7 @@ EVENT: Mapping[str, Any] = MappingProxyType(
     }
 )
 
-_FREE: Mapping[str, Any] = MappingProxyType(
+_FREE: Mapping[str, object] = MappingProxyType(
     {
         "filename": "field_1/614",
         "radius": 0.01,
@@ -171,7 +171,7 @@ _FREE: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def of_parameter(known: Parameter) -> Any:
+def of_parameter(known: Parameter) -> object:
     """Return a value that the example matches; None for a parameter that has none."""
     if known.name in _FREE:
         return _FREE[known.name]
@@ -180,7 +180,7 @@ def of_parameter(known: Parameter) -> Any:
     return known.kind.schema.get("enum", [None])[0] if known.default is None else known.default
 
 
-def _matched(known: Criterion) -> Any:
+def _matched(known: Criterion) -> object:
     match known.operator:
         case Operator.IS_NULL:
             return False

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Iterable
-from typing import Any
 
 import orjson
 from apispec import APISpec
@@ -37,7 +36,7 @@ DATABASE = (DatabaseAwayError, LockTimeoutError, TooManyConnectionsError, TooSlo
 _REQUEST_ID = "0f8fad5bd9cb469fa165708677289505"
 
 #: The body of every error.
-ERROR: dict[str, Any] = {
+ERROR: dict[str, object] = {
     "type": "object",
     "properties": {
         "status": {"const": "error"},
@@ -100,7 +99,7 @@ def responses(spec: APISpec, errors: Iterable[type[PhotseriesError]]) -> dict[st
     return named
 
 
-def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, Any]:
+def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, object]:
     code = {"properties": {"data": {"properties": {"code": {"enum": [error.code for error in alike]}}}}}
     headers = {}
     if any(error.retry_after is not None for error in alike):

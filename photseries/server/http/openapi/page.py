@@ -108,13 +108,13 @@ def _filled(path: str, parameters: list[dict[str, Any]]) -> str:
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
-def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> Any:
+def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> object:
     """Return the example of the JSON body; None where there is no body."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     return None if body is None else _resolved(document, body["schema"])["example"]
 
 
-def _command(verb: str, path: str, is_secured: bool, body: Any) -> str:
+def _command(verb: str, path: str, is_secured: bool, body: object) -> str:
     """Write a request as a command to type."""
     parts = ["curl"]
     if verb != "get":
@@ -127,7 +127,7 @@ def _command(verb: str, path: str, is_secured: bool, body: Any) -> str:
     return " ".join([*parts, f'"$PHOTSERIES_URL{path}"'])
 
 
-def _python(verb: str, path: str, is_secured: bool, body: Any) -> str:
+def _python(verb: str, path: str, is_secured: bool, body: object) -> str:
     """Write a request in Python, with the package that the client itself uses."""
     arguments = [f'os.environ["PHOTSERIES_URL"] + "{path}"']
     if is_secured:
@@ -143,7 +143,7 @@ def _marked(text: str) -> str:
     return re.sub(r"``?([^`]+)``?", r"<code>\1</code>", xhtml_escape(text))
 
 
-def _written(value: Any, *, indented: bool = False) -> str:
+def _written(value: object, *, indented: bool = False) -> str:
     if isinstance(value, str) and not indented:
         return value
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()

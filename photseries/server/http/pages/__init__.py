@@ -4,8 +4,6 @@ HTML is written here from templates that escape every value; what moves on a pag
 the same interface as every other client.
 """
 
-from typing import Any
-
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.openapi.handlers import DocsHandler
 from photseries.server.http.pages.account import AccountHandler
@@ -28,7 +26,7 @@ from photseries.server.http.pages.upload import UploadPageHandler
 __all__ = ["PAGES", "NotFoundPageHandler"]
 
 #: Path, handler, and what else the handler is given.
-PAGES: tuple[tuple[str, type[BaseHandler], dict[str, Any]], ...] = (
+PAGES: tuple[tuple[str, type[BaseHandler], dict[str, object]], ...] = (
     (r"/", FindHandler, {}),
     (r"/find/summary", SearchSummaryHandler, {}),
     (r"/find/archive", ArchiveHandler, {}),

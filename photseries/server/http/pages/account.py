@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries.server.http.base import ANY
 from photseries.server.http.pages.page import PageHandler
@@ -23,7 +23,7 @@ class AccountHandler(PageHandler):
         """Show the account."""
         await self.show("account.html", self._values)
 
-    def _values(self) -> Mapping[str, Any]:
+    def _values(self) -> Mapping[str, object]:
         find = self.services.accounts.find
         tokens = find(self.principal, "tokens", 1, _MOST_LISTED)[0]
         return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.principal import CHANGE_REGISTRIES, PERMISSIONS
@@ -31,7 +31,7 @@ class AdminHandler(PageHandler):
         """Show the registries, the usage and the history."""
         await self.show("admin.html", self._values)
 
-    def _values(self) -> Mapping[str, Any]:
+    def _values(self) -> Mapping[str, object]:
         accounts = self.services.accounts
         entries = {kind: accounts.find(self.principal, kind, 1, _MOST_LISTED)[0] for kind in _KINDS}
         names = {one["id"]: one["username"] for one in entries["users"]}

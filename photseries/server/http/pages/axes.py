@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.meaning import time_frame, time_scale
@@ -32,12 +31,12 @@ class Axis:
     caption: str
 
 
-def frame_of(fields: Mapping[str, Any]) -> dict[str, str]:
+def frame_of(fields: Mapping[str, object]) -> dict[str, str]:
     """Return what the times of a series are called, and their scale."""
     return {"frame": time_frame(fields), "scale": time_scale(fields).replace("UNKNOWN", "scale unknown")}
 
 
-def axes_of(fields: Mapping[str, Any]) -> list[Axis]:
+def axes_of(fields: Mapping[str, object]) -> list[Axis]:
     """Return the axes on which a series can be shown, magnitudes first."""
     calibration = calibration_of(fields)
     axes = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import urlencode
 
 from photseries import parameters
@@ -89,7 +89,7 @@ class FindHandler(PageHandler):
         """Find series by a form."""
         await self.show("find.html", self._values)
 
-    def _values(self) -> Mapping[str, Any]:
+    def _values(self) -> Mapping[str, object]:
         given = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
         given = {name: texts for name, texts in given.items() if texts}
         reader, search, found, problem = self.services.reader, Search(Query(), {}), Page([], None), None
@@ -167,7 +167,7 @@ def _inputs(
     ]
 
 
-def _link(given: Mapping[str, Sequence[str]], changed: Mapping[str, Any]) -> str:
+def _link(given: Mapping[str, Sequence[str]], changed: Mapping[str, object]) -> str:
     """Return the address of this search with some parameters changed; whatever else changes, it begins at page 1."""
     kept = {name: texts for name, texts in given.items() if name not in ("pageNumber", "cursor")}
     text = urlencode({**kept, **changed}, doseq=True)

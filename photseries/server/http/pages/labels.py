@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from photseries.fields import FIELDS, Section, displayed
 from photseries.lightcurve.calibration import calibration_of, unit_in
@@ -14,7 +13,7 @@ __all__ = ["cell_of", "counted", "date_of", "head_of", "number", "shown", "value
 _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
-def written(fields: Mapping[str, Any], section: Section) -> list[tuple[str, str, str]]:
+def written(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
     """Write the fields of a section that have a value and that the page of a series lists: label, value, unit."""
     return [
         (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
@@ -29,7 +28,7 @@ def head_of(name: str) -> str:
     return f"{field.label} [{field.displayed_unit}]" if field.unit and field.type != "mjd" else field.label
 
 
-def number(value: Any, digits: int | None = None) -> str:
+def number(value: object, digits: int | None = None) -> str:
     """Write a value: with fixed digits where given, else integers with thousands apart, others with six figures."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
@@ -38,19 +37,19 @@ def number(value: Any, digits: int | None = None) -> str:
     return f"{value:.6g}" if digits is None else f"{value:.{digits}f}"
 
 
-def value_of(fields: Mapping[str, Any], name: str) -> str:
+def value_of(fields: Mapping[str, object], name: str) -> str:
     """Write the value of a field."""
     return number(fields[name], FIELDS[name].digits)
 
 
-def cell_of(fields: Mapping[str, Any], name: str) -> str:
+def cell_of(fields: Mapping[str, object], name: str) -> str:
     """Write the value of a field in a table of series: a magnitude that is not AB with its system."""
     value = value_of(fields, name)
     calibration = calibration_of(fields)
     return f"{value} {calibration.system}" if FIELDS[name].is_magnitude and calibration.magsys != "ab" else value
 
 
-def shown(value: Any) -> str:
+def shown(value: object) -> str:
     """Write the value of an entry of a registry."""
     if value is None:
         return ""

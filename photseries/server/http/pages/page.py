@@ -89,11 +89,11 @@ class PageHandler(BaseHandler):
         """Whether visitors may see this page."""
         return self.public and self.verb == "GET" and self.services.config.access.anonymous_reads_public
 
-    async def show(self, template: str, values: Callable[[], Mapping[str, Any]]) -> None:
+    async def show(self, template: str, values: Callable[[], Mapping[str, object]]) -> None:
         """Send a page, whose values a function gives that is called in a thread."""
         await self.send([await self.run(lambda: self.page(template, **values()))])
 
-    def page(self, template: str, **values: Any) -> bytes:
+    def page(self, template: str, **values: object) -> bytes:
         """Fill in a template."""
         principal = getattr(self, "principal", None)
         return _TEMPLATES.load(template).generate(

@@ -50,7 +50,7 @@ class SeriesPageHandler(PageHandler):
             self.set_status(404)
             await self.show("deleted.html", lambda: {"series_id": series_id})
 
-    def values(self, series_id: int) -> Mapping[str, Any]:
+    def values(self, series_id: int) -> Mapping[str, object]:
         """Return the values of the template; call it in a thread."""
         fields = self.services.reader.get(self.principal, series_id).fields
         instrument = self.services.accounts.get(self.principal, "instrument", str(fields["instrument_id"]))
@@ -73,7 +73,7 @@ class SeriesPageHandler(PageHandler):
             **(self._changes(fields) if CHANGE_SERIES.allows_on(self.principal, fields["owner_id"]) else {}),
         }
 
-    def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
         """Return what those who may change the series choose from."""
         find = self.services.accounts.find
         own = fields["groups"] if self.principal.is_admin else ()
@@ -86,7 +86,7 @@ class SeriesPageHandler(PageHandler):
             "shared": {one["id"] for one in fields["groups"]},
         }
 
-    def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
         """Return what the script needs: numbers of the series, and which of its columns are what."""
         numeric = list(fields["medians"])
         time = next(name for name in TIME if name in numeric)

@@ -41,7 +41,7 @@ class SourcePageHandler(PageHandler):
         """Show a source, which the path names, or else the parameter ``name``."""
         await self.show("source.html", lambda: self._values(identity or self.arguments().get("name", [""])[-1]))
 
-    def _values(self, identity: str) -> Mapping[str, Any]:
+    def _values(self, identity: str) -> Mapping[str, object]:
         source = self.services.accounts.get(self.principal, "sources", identity)
         mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
         query = Query((mine,), sort_by="filter", per_page=MOST_PER_PAGE)
@@ -76,7 +76,7 @@ class SourcePageHandler(PageHandler):
             },
         }
 
-    def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int], of: str) -> Mapping[str, Any]:
+    def _plotted(self, fields: Mapping[str, Any], bands: Mapping[str, int], of: str) -> Mapping[str, object]:
         axes = [axis.value for axis in axes_of(fields)]
         return {
             **{name: fields[name] for name in _PLOTTED},

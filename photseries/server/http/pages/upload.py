@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from photseries.fields import FIELDS, METADATA
 from photseries.formats.options import OPTIONS
@@ -50,7 +50,7 @@ class UploadPageHandler(PageHandler):
         """Show the form for uploads."""
         await self.show("upload.html", self._values)
 
-    def _values(self) -> Mapping[str, Any]:
+    def _values(self) -> Mapping[str, object]:
         listed = {
             kind: self.services.accounts.find(self.principal, kind, 1, _MOST_LISTED)[0]
             for kind in ("instrument", "sources", "groups")
