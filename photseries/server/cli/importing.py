@@ -187,7 +187,7 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
     yield step
 
 
-def _conclude(report: Report, whole: Mapping[str, Any], as_json: bool) -> None:
+def _conclude(report: Report, whole: Mapping[str, object], as_json: bool) -> None:
     """Print the counts, and end with the status that says whether all went well."""
     if as_json:
         printed({**whole, "report": [str(path) for path in report.paths]}, as_json)

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -43,7 +42,7 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
         )
         @click.option("--data", "directory", help="The data directory; default: ./data.")
         @functools.wraps(command)
-        def run(file: Path | None, directory: str | None, *args: Any, **options: Any) -> None:
+        def run(file: Path | None, directory: str | None, *args: object, **options: object) -> None:
             given = {setting: options.pop(option) for option, setting in names.items()}
             overrides = {"data.directory": directory, **given}
             with reported():

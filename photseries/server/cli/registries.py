@@ -43,7 +43,7 @@ def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group
 
     @json_option
     @configured()
-    def create(config: Config, as_json: bool, **values: Any) -> None:
+    def create(config: Config, as_json: bool, **values: object) -> None:
         """Create an entry and print it."""
         with opened(config) as services:
             body = {key: _resolved(services, key, value) for key, value in values.items() if value not in (None, ())}
@@ -145,7 +145,7 @@ def _with_fields(command: Callable[..., None], kind: str, argument: str | None) 
     return command
 
 
-def _resolved(services: Services, name: str, value: Any) -> Any:
+def _resolved(services: Services, name: str, value: Any) -> object:
     """Let users be given by name or by id."""
     if name == "user_id":
         return _user(services, value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -60,7 +60,7 @@ class Star:
     truth: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _bands(mags: Mapping[str, float], shape: Callable[..., FloatArray], **numbers: Any) -> dict[str, Band]:
+def _bands(mags: Mapping[str, float], shape: Callable[..., FloatArray], **numbers: object) -> dict[str, Band]:
     return {name: Band(mag, partial(shape, **numbers)) for name, mag in mags.items()}
 
 
@@ -119,7 +119,7 @@ STARS: tuple[Star, ...] = (
 )  # fmt: skip
 
 
-def tables(star: Star) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+def tables(star: Star) -> Iterator[tuple[str, dict[str, Sequence[float | None]]]]:
     """Make the light curves of a star: the same ones at every call.
 
     Yields
@@ -132,7 +132,7 @@ def tables(star: Star) -> Iterator[tuple[str, dict[str, list[Any]]]]:
         mjd = star.cadence.times(noise)
         seen = star.cadence.see(mjd, float(mag_to_flux(band.mag)) * band.shape(mjd), noise)
         columns = {"mjd": seen.mjd, "flux": seen.flux, "fluxerr": seen.fluxerr, "background": seen.background}
-        listed: dict[str, list[Any]] = {
+        listed: dict[str, list[float | None]] = {
             column: [None if value != value else value for value in np.round(values, 7).tolist()]
             for column, values in columns.items()
         }

@@ -82,7 +82,7 @@ class Layout:
         return (*MEASUREMENTS, *_OF_SERIES) if self.by_source else MEASUREMENTS
 
     @property
-    def about(self) -> dict[str, Any]:
+    def about(self) -> dict[str, object]:
         """What an export and its continuation must have in common, as plain values."""
         rows = "source" if self.by_source else "series"
         return {"version": VERSION, "rows": rows, "columns": list(self.columns)}
@@ -144,7 +144,7 @@ class Layout:
         plain = [(name, kinds.get(kind, pa.string())) for name, kind in types.items()]
         return pa.schema([(HEALPIX, pa.int64()), *plain, (LIGHT_CURVE, pa.struct(lists))], metadata=footer)
 
-    def table(self, rows: Sequence[Row], schema: Any) -> Any:
+    def table(self, rows: Sequence[Row], schema: Any) -> object:
         """Return some rows as an Arrow table.
 
         Parameters
@@ -188,7 +188,7 @@ _SOURCE: Mapping[str, str] = {
 }
 
 
-def _of_source(row: Row) -> tuple[Any, ...]:
+def _of_source(row: Row) -> tuple[object, ...]:
     def of(name: str) -> list[Any]:
         return [member.values[_PLACE[name]] for member in row.members]
 

@@ -81,7 +81,7 @@ class Target:
     def _is_local(self) -> bool:
         return isinstance(self.root, Path)
 
-    def claim(self, archive: str, about: Mapping[str, Any]) -> None:
+    def claim(self, archive: str, about: Mapping[str, object]) -> None:
         """Make the place that of an archive's export, or see that it is.
 
         Parameters
@@ -113,7 +113,7 @@ class Target:
                 for folder in self.root.glob(f"{PARTIAL}*"):
                     shutil.rmtree(folder)
 
-    def _require_mine(self, content: bytes, mine: Mapping[str, Any]) -> None:
+    def _require_mine(self, content: bytes, mine: Mapping[str, object]) -> None:
         try:
             found = orjson.loads(content)
             differing = [name for name in mine if found.get(name) != mine[name]]

@@ -135,7 +135,7 @@ def files_of(source: SkyPortal, there: Connection, folder: Path, root: str | Non
     return Files(folder, root, largest)
 
 
-def _entry(kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str]) -> dict[str, Any]:
+def _entry(kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str]) -> dict[str, object]:
     """Return the row of an entry here."""
     if kind == "groups":
         return {**row, "single_user_id": owners.get(row["id"])}

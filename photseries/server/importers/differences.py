@@ -27,8 +27,8 @@ class Difference:
     """A field that is not what SkyPortal said: both values, and the reasons."""
 
     field: str
-    theirs: Any
-    ours: Any
+    theirs: object
+    ours: object
     reasons: tuple[str, ...]
 
 
@@ -47,11 +47,11 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
     -------
     list of Difference
     """
-    values: dict[str, tuple[Any, Any]] = {}
+    values: dict[str, tuple[object, object]] = {}
     for field in STATISTICS:
         theirs, own = series.statistics[field], ours[field]
         if isinstance(own, Mapping):
-            pair = _columns(field, theirs if isinstance(theirs, Mapping) else {}, own, ours)
+            pair: tuple[object, object] = _columns(field, theirs if isinstance(theirs, Mapping) else {}, own, ours)
         else:
             pair = (_plain(theirs), own)
             if _same(*pair, scale=ours.get(_SPREADS.get(field, ""))):
@@ -70,7 +70,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
     return differences
 
 
-def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[str, Any]) -> list[Difference]:
+def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[str, object]) -> list[Difference]:
     """Return why the MD5 of a file is not the one that SkyPortal has, and which text is perhaps a null.
 
     Parameters
@@ -104,7 +104,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
     return differences
 
 
-def given(series: SkyPortalSeries, unit: str) -> dict[str, Any]:
+def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
     """Return the metadata of a series as they go into the archive: what SkyPortal writes for "absent" is null.
 
     Parameters
@@ -126,9 +126,9 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, Any]:
 
 def to_history(
     series: SkyPortalSeries, differences: list[Difference], warnings: Sequence[str] = ()
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """Write differences and warnings for the history; SkyPortal's MD5 is always there, and tells series apart."""
-    changed: dict[str, dict[str, Any]] = {"hash": {"from": series.hash}}
+    changed: dict[str, dict[str, object]] = {"hash": {"from": series.hash}}
     for found in differences:
         changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
     if warnings:
@@ -146,8 +146,8 @@ def of_history(changed: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
 
 
 def _columns(
-    field: str, theirs: Mapping[str, Any], own: Mapping[str, Any], ours: Mapping[str, Any]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    field: str, theirs: Mapping[str, object], own: Mapping[str, object], ours: Mapping[str, Any]
+) -> tuple[dict[str, object], dict[str, object]]:
     """Return the first columns whose statistics differ."""
     scales = ours["maxima"] if field == "stds" else {}
     differing = [
@@ -164,7 +164,7 @@ def _same(theirs: Any, own: Any, scale: float | None = None) -> bool:
     return math.isclose(theirs, own, rel_tol=PRECISION, abs_tol=PRECISION * abs(scale or 0))
 
 
-def _equal(row: Any, file: Any) -> bool:
+def _equal(row: object, file: object) -> bool:
     """Return whether a value in a file, which may be anything, is that of the row."""
     row, file = (None if value == "" else _plain(value) for value in (row, file))
     if isinstance(row, list) and isinstance(file, list):
@@ -174,6 +174,6 @@ def _equal(row: Any, file: Any) -> bool:
     return bool(row == file)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a number, or None where it is not finite."""
     return None if isinstance(value, float) and not math.isfinite(value) else value

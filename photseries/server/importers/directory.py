@@ -97,7 +97,7 @@ class DirectoryImport:
             status, message = Status.REFUSED, error.message
         return Outcome(None, None, name, status, message)
 
-    def _added(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
+    def _added(self, owner: Principal, name: str, body: dict[str, object]) -> Outcome:
         """Create the series, unless it is there."""
         archive = self.services.archive
         if not self.keep:
@@ -126,7 +126,7 @@ class DirectoryImport:
         status = Status.TAKEN if found["exists"] is None else Status.THERE
         return Outcome(None, found["metadata"]["obj_id"], name, status, joined(found["warnings"]))
 
-    def _make_source(self, importer: SeriesImporter, file: bytes, fields: dict[str, Any], sources: set[str]) -> None:
+    def _make_source(self, importer: SeriesImporter, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
         """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""
         new, _ = importer.parse(file, fields, use_file_metadata=True)
         if self.keep:

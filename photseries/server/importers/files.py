@@ -7,7 +7,6 @@ import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from photseries.errors import InvalidError, StartError
 
@@ -100,7 +99,7 @@ class Files:
             raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def root_of(places: Iterable[Mapping[str, Any]], folder: Path) -> str:
+def root_of(places: Iterable[Mapping[str, str]], folder: Path) -> str:
     """Find the folder that SkyPortal kept its files in: what most file names have before the name of the series.
 
     Parameters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -37,10 +36,10 @@ class FileMapping:
     owner: str
     files: str = "*.h5"
     path: str | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
     create_sources: bool = False
 
-    def of(self, name: str) -> dict[str, Any]:
+    def of(self, name: str) -> dict[str, object]:
         """Return the fields of a file.
 
         Raises

@@ -48,7 +48,7 @@ class Table:
     """
 
     def __init__(
-        self, frame: pd.DataFrame, theirs: Mapping[str, Any], ours: Mapping[str, Any], differing: Collection[str]
+        self, frame: pd.DataFrame, theirs: Mapping[str, Any], ours: Mapping[str, object], differing: Collection[str]
     ) -> None:
         self.frame = frame
         self.differing = differing

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import orjson
 
@@ -131,7 +130,7 @@ class Report:
             values = (found.field, found.theirs, found.ours, "; ".join(found.reasons))
             self._csv.writerow([*map(_cell, place), *map(_cell, values)])
 
-    def finish(self, facts: Mapping[str, Any], notes: Iterable[str]) -> dict[str, Any]:
+    def finish(self, facts: Mapping[str, object], notes: Iterable[str]) -> dict[str, object]:
         """Complete the files.
 
         Parameters
@@ -155,7 +154,7 @@ class Report:
         return whole
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: object) -> object:
     """Write a value for a spreadsheet: a text that it would compute is marked as text."""
     if isinstance(value, Mapping | list):
         return orjson.dumps(value).decode()

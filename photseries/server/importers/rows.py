@@ -18,7 +18,7 @@ from photseries.server.principal import EVERYONE
 
 __all__ = ["Known", "Page"]
 
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Mapping[str, object]]
 
 #: What an entry is called, and whether that is unique; sources are called by their ids.
 _NAMES: Mapping[str, tuple[str, bool]] = {
@@ -69,7 +69,7 @@ def take_entries(connection: Connection, kind: str, rows: Rows) -> Page:
     return Page(len(new), len(rows) - len(new), clashes)
 
 
-def _compared(connection: Connection, kind: str, rows: Rows) -> tuple[set[Any], list[str]]:
+def _compared(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:
     """Return the ids that are there, and what is there under another name or another id."""
     entries = TABLES[kind].__table__
     ids = literal([row["id"] for row in rows], ARRAY(Text if kind == "sources" else Integer))

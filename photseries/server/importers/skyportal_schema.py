@@ -200,7 +200,7 @@ class SkyPortal:
         with self._catalogue.reading() as connection:
             return [_series(row) for row in connection.execute(statement).mappings()]
 
-    def _shared(self, series: FromClause, kind: str) -> ColumnElement[Any]:
+    def _shared(self, series: FromClause, kind: str) -> ColumnElement[object]:
         """Select the ids of the groups or streams that a series is shared with."""
         joined = table(f"{kind}_photometric_series", column(f"{kind}_id", Integer), column(self._series_id, Integer))
         ids = select(joined.c[f"{kind}_id"]).where(joined.c[self._series_id] == series.c.id).distinct()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.intake import Intake, NewSeries
@@ -33,18 +32,18 @@ class SeriesImporter:
         self._intake = Intake(catalogue, sandbox, config)
 
     def parse(
-        self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool = False
-    ) -> tuple[NewSeries, Mapping[str, Any]]:
+        self, file: bytes, fields: Mapping[str, object], *, use_file_metadata: bool = False
+    ) -> tuple[NewSeries, Mapping[str, object]]:
         """Parse and check a series; see :meth:`photseries.server.archive.intake.Intake.parse_imported`."""
         return self._intake.parse_imported(file, fields, use_file_metadata=use_file_metadata)
 
     def store(
         self,
         new: NewSeries,
-        kept: Mapping[str, Any],
+        kept: Mapping[str, object],
         group_ids: Sequence[int],
         stream_ids: Sequence[int],
-        changed: Mapping[str, Any],
+        changed: Mapping[str, Mapping[str, object]],
     ) -> None:
         """Store a series: first its blob, then its row, as for every other series.
 
