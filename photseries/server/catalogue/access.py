@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, select, true
 
@@ -35,7 +34,7 @@ VISIBLE = or_(
 )
 
 
-def seeing(principal: Principal) -> dict[str, Any]:
+def seeing(principal: Principal) -> dict[str, object]:
     """Return what :data:`VISIBLE` binds for a principal."""
     return {
         "everything": principal.is_admin,

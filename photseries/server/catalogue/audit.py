@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -17,7 +16,7 @@ AUDITED = ("users", "groups", "streams", "tokens")
 
 
 def note(
-    connection: Connection, principal: Principal, action: str, kind: str, entry: object, details: Mapping[str, Any]
+    connection: Connection, principal: Principal, action: str, kind: str, entry: object, details: Mapping[str, object]
 ) -> None:
     """Note what a principal did, in the transaction in which it is done; ``details`` has no secrets."""
     who = {"user_id": principal.user_id or None, "username": principal.username}
@@ -25,7 +24,7 @@ def note(
     connection.execute(insert(AuditEvent).values(**who, **what))
 
 
-def find(connection: Connection, limit: int, offset: int) -> tuple[list[dict[str, Any]], int]:
+def find(connection: Connection, limit: int, offset: int) -> tuple[list[dict[str, object]], int]:
     """Return a page of the events, the latest first, and how many there are."""
     rows = select(AuditEvent.__table__).order_by(AuditEvent.id.desc()).limit(limit).offset(offset)
     total = connection.scalar(select(func.count()).select_from(AuditEvent)) or 0

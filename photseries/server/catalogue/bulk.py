@@ -53,7 +53,7 @@ from photseries.server.principal import EVERYONE, Principal
 __all__ = ["Holder", "Key", "Reference", "create_many", "documents", "holders", "look_up_many", "same_contents"]
 
 #: The values of a unique key, in the order of :data:`~photseries.fields.KEY`.
-Key = tuple[Any, ...]
+Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _look_up() -> CompiledStatement:
     """Write the look-up of all that many series refer to, each kind as one JSON array."""
     more = {"sources": ("ra", "dec"), "instrument": ("longitude",)}
 
-    def rows(*columns: ColumnElement[Any], where: ColumnElement[bool]) -> ColumnElement[Any]:
+    def rows(*columns: ColumnElement[object], where: ColumnElement[bool]) -> ColumnElement[Any]:
         return select(func.json_agg(func.json_build_array(*columns))).where(where).scalar_subquery()
 
     named = []

@@ -79,7 +79,7 @@ def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
 
 def order(
     principal: Principal, query: Query
-) -> tuple[list[UnaryExpression[Any]], ColumnElement[Any], list[ColumnElement[bool]]]:
+) -> tuple[list[UnaryExpression[object]], ColumnElement[object], list[ColumnElement[bool]]]:
     """Return the order of the rows, its first value, and the conditions of the query's cursor.
 
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
@@ -87,7 +87,9 @@ def order(
     key = _key(principal, query)
     nullable = query.sort_by in FIELDS and FIELDS[query.sort_by].nullable
     columns = [key, SERIES.id] if query.sort_by != "id" else [SERIES.id]
-    directed: list[UnaryExpression[Any]] = [column.desc() if query.descending else column.asc() for column in columns]
+    directed: list[UnaryExpression[object]] = [
+        column.desc() if query.descending else column.asc() for column in columns
+    ]
     if nullable:
         directed[0] = directed[0].nulls_last()
     after = [] if query.cursor is None else [_after(key, query.cursor, nullable=nullable)]
@@ -118,7 +120,7 @@ def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
     return func.array_to_string(func.array(seen.scalar_subquery()), ",")
 
 
-def _after(key: ColumnElement[Any], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
+def _after(key: ColumnElement[object], cursor: Cursor, *, nullable: bool) -> ColumnElement[bool]:
     """Restrict to the rows that come after a cursor."""
     further = SERIES.id < cursor.id if cursor.descending else SERIES.id > cursor.id
     if cursor.sort_by == "id":
@@ -179,22 +181,22 @@ def _in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnEl
     return and_(column <= max(by_scale.values()), column <= bound)
 
 
-def _one_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
+def _one_of(column: ColumnElement[object], values: tuple[object, ...]) -> ColumnElement[bool]:
     # Only an equation lets an index whose first column this is give its rows in the order of the next one.
     return column == (values[0] if len(values) == 1 else any_(literal(list(values), ARRAY(_wide(column)))))
 
 
-def _none_of(column: ColumnElement[Any], values: tuple[Any, ...]) -> ColumnElement[bool]:
+def _none_of(column: ColumnElement[object], values: tuple[object, ...]) -> ColumnElement[bool]:
     return column != all_(literal(list(values), ARRAY(column.type)))
 
 
-def _contains(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+def _contains(column: ColumnElement[object], value: str) -> ColumnElement[bool]:
     contains = column.contains(value, autoescape=True)
     # The planner knows how many sources match, and can look them up; a walk along the series compares first.
     return and_(contains, column.in_(with_portion(value))) if column.key == "obj_id" else contains
 
 
-def _at_least(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
+def _at_least(column: ColumnElement[object], value: object) -> ColumnElement[bool]:
     bound = literal(value) <= column
     # A series begins before it ends: the bound on the end, which follows, lets the indexes on mjd_last help.
     return and_(bound, SERIES.mjd_last >= value) if column.key in ("mjd_first", "mjd_mid") else bound

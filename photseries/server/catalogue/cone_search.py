@@ -188,7 +188,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
         first = last
 
 
-def _array(values: list[int]) -> Any:
+def _array(values: list[int]) -> object:
     return literal(values, ARRAY(BigInteger))
 
 

@@ -88,7 +88,7 @@ def admin_tokens(connection: Connection) -> int:
     return connection.scalar(select(func.count()).select_from(tokens)) or 0
 
 
-def _lately() -> ColumnElement[Any]:
+def _lately() -> ColumnElement[object]:
     return func.clock_timestamp() - func.make_interval(0, 0, 0, 0, 0, _NOTED_EVERY)
 
 

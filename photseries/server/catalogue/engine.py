@@ -159,10 +159,10 @@ class Catalogue:
             return psycopg2.connect(*arguments, **{**options, **current})
 
     @staticmethod
-    def _begin(connection: Connection, *_: Any) -> None:
+    def _begin(connection: Connection, *_: object) -> None:
         connection.info["begun"] = time.monotonic()
 
-    def _end(self, connection: Connection, _: Any, statement: str, *__: Any) -> None:
+    def _end(self, connection: Connection, _: object, statement: str, *__: object) -> None:
         seconds = time.monotonic() - connection.info["begun"]
         if seconds >= self._slow:
             log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(statement.split()))
@@ -357,7 +357,7 @@ class CompiledStatement:
         self._sql = str(compiled)
         self._fixed = compiled.params
 
-    def execute(self, connection: Connection, **values: Any) -> CursorResult[Any]:
+    def execute(self, connection: Connection, **values: object) -> CursorResult[Any]:
         """Run the statement; values that it does not name are left out."""
         return connection.exec_driver_sql(self._sql, {**self._fixed, **values})
 
@@ -394,7 +394,7 @@ def _require_open(connection: Any, *_: Any) -> None:
         raise DisconnectionError("The server has closed the connection.")
 
 
-def _session(settings: Database) -> dict[str, Any]:
+def _session(settings: Database) -> dict[str, object]:
     """Return the settings of every session: those that the statements here were measured with."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),

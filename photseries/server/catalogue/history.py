@@ -26,7 +26,7 @@ ACTIONS: tuple[Action, ...] = get_args(Action)
 FOR_READERS = ("revision", "at", "action")
 
 
-def record(connection: Connection, *, action: Action, **values: Any) -> None:
+def record(connection: Connection, *, action: Action, **values: object) -> None:
     """Note a change.
 
     Parameters

@@ -75,7 +75,7 @@ def rights(connection: Connection, principal: Principal, series_id: int) -> bool
     )
 
 
-def put(connection: Connection, series_id: int, user_id: int, values: Mapping[str, Any]) -> None:
+def put(connection: Connection, series_id: int, user_id: int, values: Mapping[str, object]) -> None:
     """Store a period of a user, in place of the user's earlier one of the same method."""
     if values["preferred"]:
         connection.execute(
@@ -134,7 +134,7 @@ def give_up(connection: Connection, series_id: int) -> None:
     connection.execute(update(Series).where(SERIES.id == series_id, _is_waiting(only_new=True)).values(**_FAILED))
 
 
-def stale_period() -> dict[str, Any]:
+def stale_period() -> dict[str, object]:
     """Return the columns of a series whose table changes: only a period that is preferred stays."""
     kept = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
     return {"analysis_version": 0, **_shown(kept)}
@@ -144,7 +144,7 @@ def _is_waiting(*, only_new: bool) -> Any:
     return SERIES.analysis_version == 0 if only_new else SERIES.analysis_version < PERIODS_VERSION
 
 
-def _upsert(connection: Connection, values: Mapping[str, Any]) -> None:
+def _upsert(connection: Connection, values: Mapping[str, object]) -> None:
     statement = insert(SeriesPeriod).values(**values)
     replaced = {name: value for name, value in values.items() if name not in ("series_id", "user_id", "method")}
     connection.execute(
@@ -154,7 +154,7 @@ def _upsert(connection: Connection, values: Mapping[str, Any]) -> None:
     )
 
 
-def _show(connection: Connection, series_id: int, **values: Any) -> None:
+def _show(connection: Connection, series_id: int, **values: object) -> None:
     """Repeat the preferred period of a series in its row, else that of the service; set more columns of the row."""
     is_searched = true() if values else SERIES.analysis_version != 0
     candidates = or_(_TABLE.preferred, and_(_TABLE.user_id.is_(None), is_searched))

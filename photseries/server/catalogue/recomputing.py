@@ -52,7 +52,7 @@ def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
     )
 
 
-def replace_statistics(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
+def replace_statistics(connection: Connection, series_id: int, revision: int, values: Mapping[str, object]) -> bool:
     """Replace the statistics of a series if its revision is still the one that was read; return whether it was.
 
     The revision and the time of the last change stay: the series itself does not change.

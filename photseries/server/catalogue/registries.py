@@ -58,7 +58,7 @@ MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
 _SECRET = {"digest"}
 
 
-def create(connection: Connection, kind: str, values: Mapping[str, Any]) -> int | str:
+def create(connection: Connection, kind: str, values: Mapping[str, object]) -> int | str:
     """Insert an entry; an explicit integer id moves the sequence past it.
 
     Returns
@@ -115,7 +115,7 @@ def replace_members(connection: Connection, kind: str, identity: int, user_ids: 
     add_members(connection, kind, identity, user_ids)
 
 
-def change(connection: Connection, kind: str, identity: int, values: Mapping[str, Any]) -> None:
+def change(connection: Connection, kind: str, identity: int, values: Mapping[str, object]) -> None:
     """Set columns of an entry; when an instrument moves, the statistics of its series are to be computed again.
 
     Raises
@@ -197,7 +197,7 @@ def place(connection: Connection, instrument_id: int) -> dict[str, Any]:
     return dict(row or {})
 
 
-def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, Any]]:
+def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, object]]:
     """Return a page of the entries that the principal may see, ordered by id."""
     statement = shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
     return [dict(row) for row in connection.execute(statement.limit(limit).offset(offset)).mappings()]

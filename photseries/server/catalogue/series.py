@@ -111,7 +111,7 @@ def count_owned(connection: Connection, owner_id: int) -> int:
 
 
 def create(
-    connection: Connection, values: Mapping[str, Any], group_ids: Sequence[int], stream_ids: Sequence[int]
+    connection: Connection, values: Mapping[str, object], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:
     """Insert a series with its sharing, in one statement.
 
@@ -132,10 +132,10 @@ def create(
 
 def take_over(
     connection: Connection,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     group_ids: Sequence[int],
     stream_ids: Sequence[int],
-    changed: Mapping[str, Any],
+    changed: Mapping[str, object],
 ) -> None:
     """Insert a series of another archive: ``values`` have its id, created_at and modified, too.
 
@@ -169,13 +169,13 @@ def _inserted(
     return identity
 
 
-def _creation(action: Action, changed: ColumnElement[Any], *kept: str) -> CompiledStatement:
+def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> CompiledStatement:
     """Write the insertion of a series, of its sharing, and of the first event of its history.
 
     ``kept`` are columns that have a value of their own when the series comes from another archive.
     """
 
-    def bound(column: KeyedColumnElement[Any]) -> ColumnElement[Any]:
+    def bound(column: KeyedColumnElement[object]) -> ColumnElement[object]:
         if column.key in _DOCUMENTS:
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
@@ -252,7 +252,7 @@ def _sharing(
     return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
 
 
-def duplicate_error(values: Mapping[str, Any]) -> DuplicateError:
+def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
     """Return the error of a series whose unique key is taken."""
     key = {name: values[name] for name in KEY}
     shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
@@ -261,7 +261,7 @@ def duplicate_error(values: Mapping[str, Any]) -> DuplicateError:
 
 
 @contextmanager
-def refused(values: Mapping[str, Any]) -> Iterator[None]:
+def refused(values: Mapping[str, object]) -> Iterator[None]:
     """Turn a constraint's refusal of some values into the error that a client understands."""
     try:
         yield

@@ -151,8 +151,8 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
 def page_of(
     rows: Sequence[Row[Any]],
     query: Query,
-    place: Callable[[Row[Any]], Any],
-    more: Callable[[Row[Any]], Mapping[str, Any]] = lambda row: NOTHING,
+    place: Callable[[Row[Any]], object],
+    more: Callable[[Row[Any]], Mapping[str, object]] = lambda row: NOTHING,
 ) -> Page:
     """Make a page of rows; one row more than the page holds means that there is a next page.
 
@@ -185,19 +185,19 @@ def totals(connection: Connection) -> tuple[int, int]:
     return series, size
 
 
-def taken_by(connection: Connection, principal: Principal, values: Mapping[str, Any]) -> int | None:
+def taken_by(connection: Connection, principal: Principal, values: Mapping[str, object]) -> int | None:
     """Return the id of the series that holds a unique key, when the principal may see it."""
     same = [SERIES[name].is_not_distinct_from(values[name]) for name in KEY]
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
 
-def select_visible(principal: Principal, query: Query, *more: ColumnElement[Any]) -> Select[Any]:
+def select_visible(principal: Principal, query: Query, *more: ColumnElement[object]) -> Select[Any]:
     """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
     document, seeing = _WHOLE if query.features else _LISTED, _seeing(principal)
     return select(*DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
 
 
-def _seeing(principal: Principal) -> dict[str, Any]:
+def _seeing(principal: Principal) -> dict[str, object]:
     """Return what a statement binds so that a principal sees no more than is open to it."""
     return {
         **seeing(principal),
@@ -206,7 +206,7 @@ def _seeing(principal: Principal) -> dict[str, Any]:
     }
 
 
-def found_of(row: Row[Any], more: Mapping[str, Any] = NOTHING) -> Found:
+def found_of(row: Row[Any], more: Mapping[str, object] = NOTHING) -> Found:
     """Make a series of a row of :func:`select_visible`, with more fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
     return Found(Blob(series_id, *described), revision, version, {**_fields_of(row[-1]), **more})

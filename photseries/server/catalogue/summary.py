@@ -73,7 +73,7 @@ def overview(connection: Connection, principal: Principal) -> Overview:
     )
 
 
-def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, Any]:
+def summary(connection: Connection, principal: Principal, query: Query) -> dict[str, object]:
     """Count the visible series that match a query.
 
     Returns

@@ -83,7 +83,7 @@ def find(connection: Connection, owner_id: int) -> list[Job]:
     return [Job(**row._mapping) for row in rows]
 
 
-def change(connection: Connection, job_id: str, values: Mapping[str, Any], *phases: str) -> bool:
+def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:
     """Set columns of a job that is in one of some phases; tell whether it was."""
     one = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
     return connection.execute(one).rowcount == 1

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import psycopg2
 from numpy.typing import NDArray
-from sqlalchemy import CursorResult, bindparam, func, select
+from sqlalchemy import ColumnElement, CursorResult, bindparam, func, select
 from sqlalchemy.exc import DBAPIError
 
 from photseries.errors import InvalidError, UnavailableError
@@ -81,7 +81,7 @@ def opened(
     context: Context,
     tables: Sequence[TemporaryTable],
     sql: str,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     *,
     begun: Callable[[int], None] = lambda _: None,
 ) -> Iterator[CursorResult[Any]]:
@@ -131,7 +131,7 @@ def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int
         return np.frombuffer(bytes(found.scalar_one() or b""), ">i8").astype(np.int64)
 
 
-def _entering(context: Context) -> dict[str, Any]:
+def _entering(context: Context) -> dict[str, object]:
     principal = context.principal
     listeners = ",".join(map(str, audience(principal.group_ids, principal.stream_ids)))
     known = {
@@ -144,7 +144,7 @@ def _entering(context: Context) -> dict[str, Any]:
     return {**known, "timeout": str(int(context.timeout * 1000)), "role": context.role}
 
 
-def _setting(name: str, value: Any) -> Any:
+def _setting(name: str, value: object) -> ColumnElement[object]:
     return func.set_config(name, value, True)
 
 
