@@ -81,7 +81,7 @@ class Archive:
         return self._intake
 
     @requires(CREATE_SERIES)
-    def create(self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True) -> Created:
+    def create(self, principal: Principal, body: Mapping[str, object], *, refuse_suspicious: bool = True) -> Created:
         """Store a new series.
 
         Parameters
@@ -119,7 +119,7 @@ class Archive:
     def preview(
         self,
         principal: Principal,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         points: int | None = None,
         *,
         refuse_suspicious: bool = True,
@@ -134,7 +134,7 @@ class Archive:
         self,
         principal: Principal,
         series_id: int,
-        body: Mapping[str, Any],
+        body: Mapping[str, object],
         expected: Revisions = None,
         *,
         drop_repeats: bool = False,
@@ -162,7 +162,7 @@ class Archive:
 
     @requires(CHANGE_SERIES)
     def update(
-        self, principal: Principal, series_id: int, body: Mapping[str, Any], expected: Revisions = None
+        self, principal: Principal, series_id: int, body: Mapping[str, object], expected: Revisions = None
     ) -> tuple[str, ...]:
         """Change the metadata, the sharing or the table of a series.
 
@@ -275,7 +275,7 @@ class Archive:
         return frame, self._intake.derived_values(frame, checked.metadata, checked.longitude)
 
     def _share(
-        self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, Any], sharing: Sharing
+        self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, object], sharing: Sharing
     ) -> None:
         """Change only the sharing, if it differs; write no blob."""
         with self._catalogue.transaction() as connection:
@@ -368,7 +368,7 @@ class Archive:
         connection: Connection,
         principal: Principal,
         seen: Changeable,
-        metadata: Mapping[str, Any],
+        metadata: Mapping[str, object],
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
         """Return the groups and streams to set, looked up in the transaction of the change; None leaves them."""
@@ -378,8 +378,8 @@ class Archive:
 
     @contextmanager
     def _stored(
-        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
-    ) -> Iterator[tuple[Connection, dict[str, Any]]]:
+        self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, object], *, is_new: bool = True
+    ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write the blob of a series and open the transaction for its row; a duplicate error gets the id if visible."""
         blob = self._blobs.write(frame, values, is_new=is_new)
         with naming_holder(self._catalogue, principal, values), blob as parts:
@@ -391,7 +391,7 @@ def same_table_warning(series_id: int) -> str:
     return f"The same table is already stored as series {series_id}."
 
 
-def _is_recalibrated(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def _is_recalibrated(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
     """Return whether the statistics of a series change because its numbers, flags or nights mean something else."""
     deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values", "instrument_id")
     return any(before.get(name) != after.get(name) for name in deciding)

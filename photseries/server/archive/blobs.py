@@ -100,7 +100,7 @@ class BlobWriter:
             yield connection, columns_of(key, content)
 
     def encode(
-        self, frame: pd.DataFrame, values: Mapping[str, Any], numbers: Mapping[str, Array] | None = None
+        self, frame: pd.DataFrame, values: Mapping[str, object], numbers: Mapping[str, Array] | None = None
     ) -> bytes:
         """Write the file of a series; raise InvalidError when its table or its metadata cannot be written.
 
@@ -249,7 +249,7 @@ def key_of(values: Mapping[str, Any]) -> str:
     return new_key(**{name: values[name] for name in KEY if name != "obj_id"})
 
 
-def columns_of(key: str, content: bytes) -> dict[str, Any]:
+def columns_of(key: str, content: bytes) -> dict[str, object]:
     """Return the columns of a row that describe its blob."""
     return {
         "filename": key,

@@ -418,7 +418,7 @@ def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
     return [outcomes[index] for index in sorted(outcomes)]
 
 
-def _repeated(values: Mapping[str, Any], first: int) -> DuplicateError:
+def _repeated(values: Mapping[str, object], first: int) -> DuplicateError:
     """Return the error of a series whose key an earlier one of its body has."""
     error = duplicate_error(values)
     error.details["index"] = first
@@ -426,7 +426,7 @@ def _repeated(values: Mapping[str, Any], first: int) -> DuplicateError:
     return error
 
 
-def _portions(received: Iterator[Received], shared: Mapping[str, Any]) -> Iterator[list[_Entry]]:
+def _portions(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[_Entry]]:
     """Put series together until there are enough for a transaction."""
     portion: list[_Entry] = []
     size = index = 0
@@ -480,12 +480,12 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
 
 def _uploaded(
     frame: pd.DataFrame,
-    fields: Mapping[str, Any],
-    shared: Mapping[str, Any],
+    fields: Mapping[str, object],
+    shared: Mapping[str, object],
     error: str | None,
     block: InBlock | None,
 ) -> Upload:
-    given: dict[str, Any] = {}
+    given: dict[str, object] = {}
     for name, value in fields.items():
         known = _given(name, value)
         if known is not None:
@@ -496,7 +496,7 @@ def _uploaded(
     return Upload(frame, said, shared, block=block)
 
 
-def _given(name: str, value: Any) -> Any:
+def _given(name: str, value: object) -> object:
     """Read the value of a field: text as in a query; null, and NaN, are not given."""
     if isinstance(value, float):
         if math.isnan(value):

@@ -81,7 +81,7 @@ def require_changeable(seen: Changeable | None, series_id: int, expected: Set[in
 
 
 @contextmanager
-def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[str, Any]) -> Iterator[None]:
+def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[str, object]) -> Iterator[None]:
     """Add the id of the series that holds the unique key to a DuplicateError, if the principal may see it."""
     try:
         yield
@@ -95,7 +95,7 @@ def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[st
 
 def changed_fields(
     seen: Changeable,
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, object],
     shared: tuple[Sequence[int] | None, Sequence[int] | None],
     content_hash: str | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -126,7 +126,7 @@ def changed_fields(
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
 
 
-def deleted_fields(seen: Changeable) -> dict[str, dict[str, Any]]:
+def deleted_fields(seen: Changeable) -> dict[str, dict[str, object]]:
     """Return what the history of a deleted series keeps of its row: what a restore cannot read from the file."""
     kept = {"group_ids": seen.group_ids, "stream_ids": seen.stream_ids, "batch": seen.metadata.get("batch")}
     kept["created_at"] = seen.created_at.isoformat()
@@ -139,8 +139,8 @@ def append_history(
     series_id: int,
     seen: Changeable,
     action: Action,
-    changed: Mapping[str, Any],
-    **values: Any,
+    changed: Mapping[str, object],
+    **values: object,
 ) -> None:
     """Append a change to the history, and one of the sharing to the audit, in the transaction of the change.
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import orjson
 
@@ -66,6 +66,8 @@ TURN: Final = 0.05
 Found_ = Iterator[tuple[int | None, Found]]
 
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
+
+_Read = TypeVar("_Read")
 
 
 def _layout(
@@ -206,7 +208,7 @@ class Exporter:
             part = Selection() if form.name == "zip" else asked.part
             layout = _layout(connection, principal, asked.query, part, answer.ids)
 
-        def look_up(statement: Callable[..., dict[int, Found]], ids: Any) -> dict[int, Found]:
+        def look_up(statement: Callable[..., dict[int, Found]], ids: object) -> dict[int, Found]:
             with self._catalogue.reading() as connection:
                 return statement(connection, principal, ids)
 
@@ -230,7 +232,7 @@ class _Export:
     found: Callable[..., Found_]
     answer: Answer | None = None
     files: bool = True
-    places: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    places: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
     def file(self, form: Format) -> Iterator[bytes]:
         """Yield the file in a format."""
@@ -246,7 +248,7 @@ class _Export:
     def _manifest(self) -> Manifest:
         return None if self.answer is None else self.answer.manifest
 
-    def _readable(self, found: Found, read: Callable[[Found], Any]) -> Any:
+    def _readable(self, found: Found, read: Callable[[Found], _Read]) -> _Read | None:
         """Read from the file of a series; None when there is nothing to read and the export continues without it."""
         try:
             return read(found)

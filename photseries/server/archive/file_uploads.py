@@ -33,7 +33,7 @@ class SentFile:
 
     content: bytes
     name: str
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
 
 
 class FileUploads:
@@ -54,8 +54,8 @@ class FileUploads:
 
     @requires(CREATE_SERIES)
     def inspect(
-        self, principal: Principal, file: SentFile, fields: Mapping[str, Any], points: int
-    ) -> Mapping[str, Any]:
+        self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int
+    ) -> Mapping[str, object]:
         """Describe the series in a file, each with the light curve in so many points.
 
         Returns
@@ -104,5 +104,5 @@ def _hinting(hint: str | None) -> Iterator[None]:
         raise InvalidError(f"{error.message} {hint}", fields=error.fields, details=error.details) from error
 
 
-def _request(file: SentFile, fields: Mapping[str, Any], points: int | None) -> dict[str, Any]:
+def _request(file: SentFile, fields: Mapping[str, object], points: int | None) -> dict[str, object]:
     return {"name": file.name, "options": dict(file.options), "fields": dict(fields), "points": points}

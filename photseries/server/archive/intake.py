@@ -96,7 +96,7 @@ class SentRows:
 
     frame: pd.DataFrame
     rows: pd.DataFrame
-    inferred: Mapping[str, Any]
+    inferred: Mapping[str, object]
     plain: InBlock | None = None
 
     @classmethod
@@ -155,7 +155,7 @@ class Intake:
         self.filters = allowed(config.photometry.additional_bandpasses)
         self._schema = MetadataSchema(self.filters, config.limits.depth)
 
-    def parse_body(self, principal: Principal, body: Mapping[str, Any]) -> Upload:
+    def parse_body(self, principal: Principal, body: Mapping[str, object]) -> Upload:
         """Decode a request body: columns in this process, an HDF5 file in a worker.
 
         Raises
@@ -182,7 +182,7 @@ class Intake:
             self._raise_with_others(principal, fields, error)
 
     def parse_create(
-        self, principal: Principal, body: Mapping[str, Any], *, refuse_suspicious: bool = True
+        self, principal: Principal, body: Mapping[str, object], *, refuse_suspicious: bool = True
     ) -> NewSeries:
         """Parse and check the body of a new series.
 
@@ -295,7 +295,9 @@ class Intake:
         checked = replace(checked, references=replace(NOTHING, longitude=longitude or 0.0))
         return self._new_series(decoded.frame, merged, checked, fields["owner_id"]), decoded.metadata
 
-    def parse_append(self, principal: Principal, body: Mapping[str, Any]) -> tuple[pd.DataFrame, Mapping[str, Any]]:
+    def parse_append(
+        self, principal: Principal, body: Mapping[str, object]
+    ) -> tuple[pd.DataFrame, Mapping[str, object]]:
         """Parse the rows to append to a series, and the ``batch`` beside them.
 
         Raises
@@ -321,7 +323,7 @@ class Intake:
             self._raise_with_others(principal, upload.fields, missing)
         return upload.frame
 
-    def _raise_with_others(self, principal: Principal, fields: Mapping[str, Any], error: InvalidError) -> NoReturn:
+    def _raise_with_others(self, principal: Principal, fields: Mapping[str, object], error: InvalidError) -> NoReturn:
         """Raise the problem of the data together with the problems of the given fields."""
         if type(error) is not InvalidError:
             raise error
@@ -375,7 +377,7 @@ class Intake:
                 warnings = [*quality.problems.values(), *warnings]
         return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
 
-    def _is_plain(self, sent: SentRows, metadata: Mapping[str, Any]) -> bool:
+    def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
         plain = sent.plain
         if plain is None or metadata.get("flag_column") is not None or calibration_of(metadata) != AB_MICROJANSKY:
@@ -407,7 +409,7 @@ class Intake:
             plain,
         )
 
-    def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+    def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
         """Check that a table can be a series, and has the brightness that its metadata speak of.
 
         Raises
@@ -435,7 +437,7 @@ class Intake:
         }
 
     def _look_up(
-        self, problems: _Problems, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing
+        self, problems: _Problems, principal: Principal, metadata: Mapping[str, object], sharing: Sharing
     ) -> References:
         with self._catalogue.reading() as connection:
             references = self.look_up_references(connection, principal, metadata, sharing)
@@ -461,7 +463,7 @@ def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]
 
 
 def statistics_of(
-    frame: pd.DataFrame, metadata: Mapping[str, Any], detection_threshold: float, longitude: float
+    frame: pd.DataFrame, metadata: Mapping[str, object], detection_threshold: float, longitude: float
 ) -> dict[str, Any]:
     """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
     good = good_rows(frame, metadata)
@@ -470,7 +472,7 @@ def statistics_of(
     return _row_of(summary, features(curve, longitude))
 
 
-def _row_of(summary: Summary, of_variability: Mapping[str, Any]) -> dict[str, Any]:
+def _row_of(summary: Summary, of_variability: Mapping[str, object]) -> dict[str, object]:
     statistics = {name: getattr(summary, name) for name in STATISTICS}
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
@@ -547,7 +549,9 @@ class _Begun:
         return pd.DataFrame() if self.sent is None else self.sent.frame
 
 
-def _refuse_unknown(problems: _Problems, metadata: Mapping[str, Any], sharing: Sharing, references: References) -> None:
+def _refuse_unknown(
+    problems: _Problems, metadata: Mapping[str, object], sharing: Sharing, references: References
+) -> None:
     """Add a problem for every reference that does not exist, or that the principal may not use."""
     for name, exists in references.known.items():
         if not exists:

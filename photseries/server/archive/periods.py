@@ -35,7 +35,7 @@ class Periods:
         return [{**one, "who": None} for one in found] if principal.is_anonymous else found
 
     @requires(STATE_PERIODS)
-    def put(self, principal: Principal, series_id: int, values: Mapping[str, Any]) -> None:
+    def put(self, principal: Principal, series_id: int, values: Mapping[str, object]) -> None:
         """Store a period, in place of the principal's earlier one of the same method.
 
         Parameters

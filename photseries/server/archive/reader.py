@@ -131,7 +131,7 @@ class SeriesReader:
                 return
             query = replace(query, cursor=page.next)
 
-    def summarize(self, principal: Principal, query: Query) -> dict[str, Any]:
+    def summarize(self, principal: Principal, query: Query) -> dict[str, object]:
         """Count the visible series that match; see :func:`photseries.server.catalogue.summary.summary`."""
         with self._catalogue.reading() as connection:
             return summary(connection, principal, query)
@@ -157,7 +157,7 @@ class SeriesReader:
 
         return {**metadata, **self._catalogue.repeated(place)}
 
-    def history(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
+    def history(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the changes of a series; see :func:`photseries.server.catalogue.history.events`.
 
         Raises

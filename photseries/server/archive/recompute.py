@@ -178,7 +178,7 @@ class Tally:
         ]
 
 
-def _named_brightness(metadata: Mapping[str, Any], table: Decoded) -> dict[str, Any]:
+def _named_brightness(metadata: Mapping[str, object], table: Decoded) -> dict[str, object]:
     """Return the body that names the brightness of a table with two: the fluxes, as was the rule before the field."""
     try:
         require_one_brightness(table.frame, calibration_of(metadata))

@@ -207,7 +207,7 @@ def _batch_at(events: Sequence[Event], revision: int) -> str | None:
     return batch
 
 
-def _require_references(connection: Connection, principal: Principal, values: dict[str, Any]) -> None:
+def _require_references(connection: Connection, principal: Principal, values: dict[str, object]) -> None:
     """Raise MissingReferenceError unless every entry that a series refers to exists."""
     known = look_up_references(connection, principal, values, [], []).known
     missing = {name: [f"Deleted: {values[name]}."] for name in REFERENCES if not known.get(name, True)}
