@@ -151,12 +151,12 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
         }
 
 
-def fault_of(identity: str, message: str) -> dict[str, Any]:
+def fault_of(identity: str, message: str) -> dict[str, object]:
     """Return the row of a series that is not there, or not visible."""
     return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
 
 
-def document(rows: Iterable[Mapping[str, Any]], service: str) -> str:
+def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
     """Write links as a VOTable, with the descriptors of the services on series.
 
     Parameters

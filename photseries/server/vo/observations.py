@@ -54,7 +54,7 @@ class VOColumn:
     words: str
 
 
-def _field(name: str) -> Callable[[Observation], Any]:
+def _field(name: str) -> Callable[[Observation], object]:
     return lambda row: row.fields[name]
 
 

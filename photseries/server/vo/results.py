@@ -37,7 +37,7 @@ MOST_CELLS: Final = 20_000_000
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
-Row = Sequence[Any]
+Row = Sequence[object]
 
 
 @dataclass
@@ -99,7 +99,7 @@ def error_document(message: str) -> bytes:
     return f'{HEAD}<RESOURCE type="results">\n{status}</RESOURCE>\n{FOOT}'.encode()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Return a value of the database as one of JSON; times are in UTC."""
     if isinstance(value, Decimal):
         return float(value)
@@ -112,7 +112,7 @@ def _plain(value: Any) -> Any:
 _LOOKS_PLAIN: Final = (int, float, str, bool, type(None))
 
 
-def _values(batch: Sequence[Row]) -> Iterator[list[Any]]:
+def _values(batch: Sequence[Row]) -> Iterator[list[object]]:
     for row in batch:
         yield [value if type(value) in _LOOKS_PLAIN else _plain(value) for value in row]
 
@@ -159,7 +159,7 @@ def _votable_foot(answer: Answer) -> str:
     return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{FOOT}"
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return "<TD/>"
     if type(value) is str:
@@ -182,7 +182,7 @@ _PACKED: Final[Mapping[str, struct.Struct]] = {
 }
 
 
-def _packer(datatype: str) -> Callable[[Any], bytes]:
+def _packer(datatype: str) -> Callable[[object], bytes]:
     """Return what writes a value in BINARY2; a missing one has a bit before the row, and any content."""
     if datatype in _PACKED:
         packed = _PACKED[datatype]
@@ -193,7 +193,7 @@ def _packer(datatype: str) -> Callable[[Any], bytes]:
     encoding, width = ("utf-16-be", 2) if datatype == "unicodeChar" else ("ascii", 1)
     length = struct.Struct(">I")
 
-    def text(value: Any) -> bytes:
+    def text(value: object) -> bytes:
         content = str("" if value is None else value).encode(encoding, "replace")
         return length.pack(len(content) // width) + content
 
@@ -227,7 +227,7 @@ def _with_small_booleans(row: Row) -> Row:
 
 def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
     def write(answer: Answer) -> Iterator[bytes]:
-        names = [[one.name.strip('"') for one in answer.columns]]
+        names: list[Sequence[object]] = [[one.name.strip('"') for one in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
             csv.writer(text, delimiter=separator, lineterminator="\n").writerows(map(_with_small_booleans, rows))
@@ -255,7 +255,7 @@ def _json(answer: Answer) -> Iterator[bytes]:
 # Formats that are written when all rows are there
 
 
-def _gathered(answer: Answer) -> list[list[Any]]:
+def _gathered(answer: Answer) -> list[list[object]]:
     """Return the values of each column."""
     rows: list[list[Any]] = []
     for batch in answer.batches:

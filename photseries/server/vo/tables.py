@@ -65,7 +65,7 @@ class Table:
         return f"{self.schema}.{self.name}"
 
 
-_TYPES: Final[Mapping[str, dict[str, Any]]] = {
+_TYPES: Final[Mapping[str, dict[str, object]]] = {
     "number": {"datatype": "double"},
     "mjd": {"datatype": "double"},
     "integer": {"datatype": "int"},
@@ -348,7 +348,7 @@ KEYS: Final[Mapping[str, Key]] = {
 }
 
 
-def _columns() -> Iterator[dict[str, Any]]:
+def _columns() -> Iterator[dict[str, object]]:
     for table in TABLES.values():
         for number, column in enumerate(table.columns):
             flags = {name: int(getattr(column, name)) for name in ("principal", "indexed", "std")}

@@ -107,7 +107,7 @@ class _Reading:
         elif tag == "TABLE":
             self.done = True
 
-    def add(self, row: list[Any]) -> None:
+    def add(self, row: list[object]) -> None:
         """Add a row.
 
         Raises
@@ -155,7 +155,7 @@ class _Reading:
         except (binascii.Error, struct.error, UnicodeDecodeError, KeyError, IndexError) as error:
             raise self.refused("the STREAM is damaged.") from error
 
-    def _unpacked(self, content: memoryview) -> Iterator[list[Any]]:
+    def _unpacked(self, content: memoryview) -> Iterator[list[object]]:
         flags = -(-len(self.columns) // 8) if self.data == "BINARY2" else 0
         readers = [_reader(one) for one in self.columns]
         place = 0
@@ -185,7 +185,7 @@ def _real(text: str) -> float | None:
     return None if math.isnan(value) else value
 
 
-_PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
+_PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     **dict.fromkeys(("unsignedByte", "short", "int", "long"), _whole),
     **dict.fromkeys(("float", "double"), _real),
     **dict.fromkeys(("char", "unicodeChar"), lambda text: text.replace("\0", "") or None),
@@ -193,7 +193,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], Any]]] = {
 }
 
 
-def _reader(column: Column) -> Callable[[memoryview, int], tuple[Any, int]]:
+def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
     """Return what reads a value of BINARY at a place, and gives the place after it."""
     if column.datatype in _PACKED:
         packed = _PACKED[column.datatype]
@@ -236,7 +236,7 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
     reading = _Reading(name, most_rows)
     parser = expat.ParserCreate()
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: object) -> None:
         raise reading.refused("a document type or entities are not accepted.")
 
     parser.buffer_text = True

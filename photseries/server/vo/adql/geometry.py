@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ FINENESS: Final = 4.0
 #: A point that is so near to an edge of a polygon lies on it.
 _ROUNDING: Final = 1e-15
 
-Bind = Callable[[Any], str]
+Bind = Callable[[object], str]
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ class _Translator:
         self._aliases = itertools.count()
         self._tables_with: list[tuple[exp.Identifier, str, list[Column]]] = []
 
-    def bind(self, value: Any) -> str:
+    def bind(self, value: object) -> str:
         """Return the placeholder of a value."""
         name = f"p{len(self.values)}"
         self.values[name] = value
