@@ -125,7 +125,7 @@ class Accounts:
             credentials.end(connection, _digest(session))
 
     @requires(CHANGE_REGISTRIES)
-    def create(self, principal: Principal, kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, principal: Principal, kind: str, body: Mapping[str, object]) -> dict[str, Any]:
         """Create an entry of a registry.
 
         Returns
@@ -140,11 +140,11 @@ class Accounts:
         return self._create(principal, kind, body)
 
     @requires(CREATE_SOURCES)
-    def create_source(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create_source(self, principal: Principal, body: Mapping[str, object]) -> dict[str, object]:
         """Create a source, as those who upload may; see :meth:`create`."""
         return self._create(principal, "sources", body)
 
-    def create_token(self, principal: Principal, body: Mapping[str, Any]) -> dict[str, Any]:
+    def create_token(self, principal: Principal, body: Mapping[str, object]) -> dict[str, Any]:
         """Create a token: one's own without ``user_id``, with no more rights than the token at hand, else as an admin.
 
         Raises
@@ -155,7 +155,9 @@ class Accounts:
             return self._create(principal, "tokens", {**body, "user_id": principal.user_id}, own=True)
         return self.create(principal, "tokens", body)
 
-    def _create(self, principal: Principal, kind: str, body: Mapping[str, Any], *, own: bool = False) -> dict[str, Any]:
+    def _create(
+        self, principal: Principal, kind: str, body: Mapping[str, object], *, own: bool = False
+    ) -> dict[str, object]:
         values = load_entry(CREATIONS[kind], body)
         if own:
             _require_at_most(principal, values)
@@ -192,7 +194,7 @@ class Accounts:
             return entries, registries.count(connection, principal, kind)
 
     @requires(CHANGE_REGISTRIES)
-    def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, Any]) -> None:
+    def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, object]) -> None:
         """Rename a group, a stream or an instrument, change members or a place; deactivate a user, or the opposite.
 
         Raises
@@ -248,7 +250,7 @@ class Accounts:
                 audit.note(connection, principal, "remove", kind, key, {})
 
     @requires(CHANGE_REGISTRIES)
-    def audit(self, principal: Principal, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
+    def audit(self, principal: Principal, page: int, per_page: int) -> tuple[list[dict[str, object]], int]:
         """Return a page of the changes of accounts, tokens and sharing, the latest first, and how many there are."""
         with self._catalogue.reading() as connection:
             return audit.find(connection, per_page, (page - 1) * per_page)
@@ -376,7 +378,7 @@ def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = 
         raise InUseError("This is the last System admin. Give another user a System admin token first.")
 
 
-def _create_user(connection: Connection, values: Mapping[str, Any]) -> dict[str, Any]:
+def _create_user(connection: Connection, values: Mapping[str, object]) -> dict[str, object]:
     """Insert a user with a group of the user's own, a member of that and of the public group."""
     own_id = {"id": values["single_user_group_id"]} if "single_user_group_id" in values else {}
     row = {name: value for name, value in values.items() if name != "single_user_group_id"}
@@ -424,7 +426,7 @@ def _called(kind: str) -> str:
     return kind.removesuffix("s").replace("_", " ")
 
 
-def _require_ordinary(group: Mapping[str, Any]) -> None:
+def _require_ordinary(group: Mapping[str, object]) -> None:
     """Refuse to change what follows from the users: their own groups and the public one."""
     if group.get("single_user_id") is not None or group.get("name") == EVERYONE:
         raise InvalidError(f"The group {group['name']!r} belongs to the system and cannot be changed or removed.")

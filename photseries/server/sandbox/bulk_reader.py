@@ -305,7 +305,7 @@ def _runs(
 
 
 def _uniform(
-    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[Any]], request: Request
+    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[object]], request: Request
 ) -> Iterator[Slab]:
     """Yield series with the same columns as slabs: null makes floats of integers, in its own series alone."""
     bounds = np.concatenate(([0], np.cumsum(rows)))
@@ -425,7 +425,7 @@ class _Plan:
 
 def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> _Plan:
     """Find the series by first appearance, and their rows."""
-    known: dict[tuple[Any, ...], int] = {}
+    known: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
     lengths: list[IntArray] = []
     total = 0
@@ -512,7 +512,7 @@ class _Pending:
         return taken[0] if len(taken) == 1 else pa.concat_batches(taken)
 
 
-def _constant(column: pa.Array, rows: IntArray) -> tuple[list[Any], Array]:
+def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
     """Return the first value of each series, and whether it has others."""
     starts = np.concatenate(([0], np.cumsum(rows)[:-1]))
     if _is_list(column.type):

@@ -64,7 +64,7 @@ def pack_number(series: int, missing: tuple[str, ...]) -> Iterator[bytes | memor
 
 
 def pack(
-    rows: list[int], columns: Columns, fields: Mapping[str, list[Any]], error: str | None
+    rows: list[int], columns: Columns, fields: Mapping[str, list[object]], error: str | None
 ) -> Iterator[bytes | memoryview]:
     """Yield the buffers of a slab."""
     described = [
@@ -87,7 +87,7 @@ def pack_end() -> Iterator[bytes | memoryview]:
     yield from _header({"end": True})
 
 
-def _header(header: dict[str, Any]) -> Iterator[bytes]:
+def _header(header: dict[str, object]) -> Iterator[bytes]:
     encoded = json.dumps(header).encode()
     yield len(encoded).to_bytes(_PREFIX, "little") + encoded
 
@@ -142,7 +142,7 @@ def receive(read: Callable[[int], bytearray], most: int) -> int | Received | Non
 
 
 def _columns(
-    described: list[Any], read: Callable[[int], bytearray], rows: int, most: int
+    described: list[object], read: Callable[[int], bytearray], rows: int, most: int
 ) -> Iterator[tuple[str, tuple[str, list[Array]]]]:
     for about in described:
         match about:

@@ -118,7 +118,7 @@ def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -
     }
 
 
-def _plain(about: Mapping[str, Any]) -> Any:
+def _plain(about: Mapping[str, object]) -> Any:
     return orjson.loads(orjson.dumps(about, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
 
 
@@ -148,7 +148,7 @@ def _warm_up() -> None:
             continue
 
 
-def main(arguments: dict[str, Any]) -> None:
+def main(arguments: dict[str, object]) -> None:
     """Run the fork server; see :func:`photseries.server.sandbox.worker.main`."""
     _warm_up()
     worker.main(arguments, read=_read_alone, layers=confine.PARSING)

@@ -15,7 +15,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from photseries.errors import InvalidError, StartError, UnavailableError, UnreadableFileError
 from photseries.hdf5 import Decoded, frames
@@ -237,7 +237,7 @@ class FileSandbox(Sandbox):
         super().__init__(settings, limits)
         self._started = True
 
-    def found(self, content: bytes | memoryview, request: Mapping[str, Any]) -> wire.Found:
+    def found(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.Found:
         """Read or describe the series in a file that somebody sent.
 
         Parameters

@@ -67,7 +67,7 @@ class Answer:
 def pack(answer: Answer) -> Iterator[bytes | memoryview]:
     """Yield the buffers to send, in order."""
     table = answer.table
-    header: dict[str, Any] = {"missing": answer.missing, "error": answer.error, "table": None}
+    header: dict[str, object] = {"missing": answer.missing, "error": answer.error, "table": None}
     columns: list[RawColumn] = []
     if table is not None:
         columns = [*table.columns, *([table.index] if table.index is not None else [])]
@@ -89,7 +89,7 @@ def pack(answer: Answer) -> Iterator[bytes | memoryview]:
         yield answer.found.blob
 
 
-def _described(column: RawColumn) -> dict[str, Any]:
+def _described(column: RawColumn) -> dict[str, object]:
     about = {field.name: getattr(column, field.name) for field in dataclasses.fields(column)}
     return about | {"values": column.values.dtype.str}
 
@@ -157,7 +157,7 @@ def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limi
     return RawTable(key, tuple(columns), index, metadata)
 
 
-def _dtype(about: Any) -> np.dtype[np.generic]:
+def _dtype(about: object) -> np.dtype[np.generic]:
     match about:
         case {"values": str(name)} if _DTYPE.fullmatch(name):
             dtype: np.dtype[np.generic] = np.dtype(name)
@@ -166,7 +166,7 @@ def _dtype(about: Any) -> np.dtype[np.generic]:
     raise not_an_answer()
 
 
-def _column(about: dict[str, Any], values: npt.NDArray[np.generic]) -> RawColumn:
+def _column(about: dict[str, object], values: npt.NDArray[np.generic]) -> RawColumn:
     if values.dtype.kind == "b":
         values = values.view(np.uint8) != 0  # any other byte than 0 and 1 is no bool
     match about:

@@ -24,7 +24,7 @@ from photseries.fields.values import (
 
 __all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "Ids", "Number", "Text", "Whole", "ids_shape", "number_shape"]
 
-JsonSchema = Mapping[str, Any]
+JsonSchema = Mapping[str, object]
 
 TEXT_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 NAME_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
@@ -47,7 +47,7 @@ class Text(fields.Field[str]):
 
     shape = TEXT_SHAPE
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> str:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> str:
         try:
             return as_text(self.name or "", value)
         except ValueError as error:
@@ -62,7 +62,7 @@ class Number(fields.Field[float]):
         self.interval = interval
         self.shape = number_shape(interval)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> float:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> float:
         try:
             return as_number(self.name or "", value, self.interval)
         except ValueError as error:
@@ -74,7 +74,7 @@ class Whole(fields.Field[int]):
 
     shape = ID_SHAPE
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> int:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> int:
         try:
             return as_id(self.name or "", value)
         except ValueError as error:
@@ -89,7 +89,7 @@ class Ids(fields.Field["list[int] | str"]):
         self.kind, self.lone = kind, lone
         self.shape = ids_shape(lone=lone)
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> list[int] | str:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> list[int] | str:
         try:
             return as_ids(self.name or "", value, kind=self.kind, lone=self.lone)
         except ValueError as error:

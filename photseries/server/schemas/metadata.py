@@ -25,7 +25,7 @@ _CLEARED = tuple(name for name in SETTABLE if FIELDS[name].default is not None o
 _MISSING_ALONE = {"obj_id": "Must supply an obj_id", "instrument_id": "Must supply an instrument_id"}
 
 
-class _TableField(fields.Field[Any]):
+class _TableField(fields.Field[object]):
     """A field of the table: its value is cast and checked as the table says."""
 
     def __init__(self, declared: Field) -> None:
@@ -34,7 +34,7 @@ class _TableField(fields.Field[Any]):
         self.allowed = declared.values
         self.depth = DEEPEST
 
-    def _deserialize(self, value: Any, attr: Any, data: Any, **kwargs: Any) -> Any:
+    def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> object:
         try:
             loaded = cast(self.declared, value, self.depth)
             if self.declared.type == "unit":
@@ -74,14 +74,14 @@ class MetadataSchema(_TableSchema):  # type: ignore[misc]  # made by marshmallow
         self.fields["filter"].allowed = tuple(filters)
         self.fields["altdata"].depth = depth
 
-    def json_schema(self) -> dict[str, dict[str, Any]]:
+    def json_schema(self) -> dict[str, dict[str, object]]:
         """Return the JSON schema of each field."""
         return {name: _json_schema(FIELDS[name]) for name in SETTABLE}
 
 
 def load_metadata(
-    schema: MetadataSchema, values: Mapping[str, Any], *, partial: bool = False
-) -> tuple[dict[str, Any], InvalidError | None]:
+    schema: MetadataSchema, values: Mapping[str, object], *, partial: bool = False
+) -> tuple[dict[str, object], InvalidError | None]:
     """Validate merged metadata.
 
     Parameters
@@ -116,12 +116,12 @@ def load_metadata(
     return loaded, InvalidError(_joined(sentences), fields=problems) if problems else None
 
 
-def _cleared(name: str) -> Any:
+def _cleared(name: str) -> object:
     """Return what null means in a field: its default, an empty list, or null."""
     return [] if name in SHARING else FIELDS[name].default
 
 
-def _key_problems(values: Mapping[str, Any], *, partial: bool) -> tuple[dict[str, list[str]], list[str]]:
+def _key_problems(values: Mapping[str, object], *, partial: bool) -> tuple[dict[str, list[str]], list[str]]:
     """Return the problems of unknown and missing keys by key, and as sentences."""
     problems: dict[str, list[str]] = {}
     sentences: list[str] = []
@@ -144,7 +144,7 @@ def _joined(sentences: Sequence[str]) -> str:
     return ". ".join(text.rstrip(".") for text in sentences) + "."
 
 
-def _json_schema(field: Field) -> dict[str, Any]:
+def _json_schema(field: Field) -> dict[str, object]:
     schema = _shape(field)
     if not field.required and field.name not in SHARING:
         schema |= {"type": [schema["type"], "null"]}
@@ -155,7 +155,7 @@ def _json_schema(field: Field) -> dict[str, Any]:
     return {**schema, "description": field.sentence}
 
 
-def _shape(field: Field) -> dict[str, Any]:
+def _shape(field: Field) -> dict[str, object]:
     match field.type:
         case "text" | "unit":
             return dict(TEXT_SHAPE)

@@ -154,7 +154,7 @@ CHANGES: Mapping[str, Schema] = {
 }
 
 
-def load_entry(schema: Schema, body: Mapping[str, Any]) -> dict[str, Any]:
+def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     """Validate the body that creates or changes an entry; null means not given.
 
     Raises
