@@ -7,7 +7,6 @@ import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import quote
 
 __all__ = [
@@ -47,12 +46,12 @@ def escape_unprintable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def file_stem(fields: Mapping[str, Any]) -> str:
+def file_stem(fields: Mapping[str, object]) -> str:
     """Return the name of a file of a series without its suffix: the source, the filter, the series and its id."""
     return "_".join(str(fields[field]) for field in ("obj_id", "filter", "series_name", "id"))
 
 
-def file_name(fields: Mapping[str, Any], suffix: str) -> str:
+def file_name(fields: Mapping[str, object], suffix: str) -> str:
     """Return the name of a file of a series, in the letters that file systems and headers allow.
 
     Parameters

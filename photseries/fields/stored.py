@@ -12,7 +12,7 @@ __all__ = ["file_metadata", "with_defaults"]
 _OMITTED = {name: FIELDS[name].default for name in IN_FILE if FIELDS[name].file_omits_default}
 
 
-def file_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
+def file_metadata(values: Mapping[str, object]) -> dict[str, object]:
     """Return the fields that the stored file of a series carries, of all its fields.
 
     SkyPortal refuses keys that it does not know: those that it lacks are written only where they are not the default.
@@ -24,6 +24,6 @@ def file_metadata(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def with_defaults(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def with_defaults(metadata: Mapping[str, object]) -> dict[str, Any]:
     """Return the metadata of a stored file with the defaults that the file leaves out."""
     return {name: value for name in IN_FILE if (value := metadata.get(name, _OMITTED.get(name))) is not None}

@@ -65,15 +65,15 @@ def _one(name: str, type_: Type, section: Section, label: str, description: str,
     return Field(name=name, type=type_, section=section, label=label, description=description, **more)
 
 
-def _record(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+def _record(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
     return _one(name, type_, Section.RECORD, label, description, filled=True, **more)
 
 
-def _metadata(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+def _metadata(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
     return _one(name, type_, Section.METADATA, label, description, **more)
 
 
-def _sharing(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+def _sharing(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
     return _one(name, type_, Section.SHARING, label, description, **{"filled": True, **more})
 
 
@@ -81,7 +81,7 @@ def _file(name: str, label: str, description: str, criterion: Comparison) -> Fie
     return _one(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
 
 
-def _statistic(name: str, type_: Type, label: str, description: str, **more: Any) -> Field:
+def _statistic(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
     return _one(name, type_, Section.STATISTIC, label, description, **more)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import orjson
 
@@ -15,7 +14,7 @@ from photseries.fields.values import MOST_IDS
 __all__ = ["Template", "fields_of_texts", "without_ignored"]
 
 
-def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Read fields that came as texts, in a query or a form: a value that is not a text by its type is read as JSON.
 
     Parameters
@@ -35,7 +34,7 @@ def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     }
 
 
-def without_ignored(file_metadata: Mapping[str, Any]) -> dict[str, Any]:
+def without_ignored(file_metadata: Mapping[str, object]) -> dict[str, object]:
     """Drop the keys that the service writes into the metadata of a file and that no client can set."""
     return {key: value for key, value in file_metadata.items() if key in METADATA or key not in IN_FILE}
 
@@ -82,7 +81,7 @@ class Template:
         return found.groupdict()
 
 
-def _read(name: str, text: str) -> Any:
+def _read(name: str, text: str) -> object:
     field = FIELDS.get(name)
     if field is not None and field.is_text:
         return text
@@ -91,7 +90,7 @@ def _read(name: str, text: str) -> Any:
     return _value(text)
 
 
-def _value(text: str) -> Any:
+def _value(text: str) -> object:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

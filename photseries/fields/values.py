@@ -81,7 +81,7 @@ def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
     raise AssertionError(f"Clients cannot set a field of type {field.type}.")
 
 
-def as_text(name: str, value: Any) -> str:
+def as_text(name: str, value: object) -> str:
     """Cast to a text; a number becomes its digits.
 
     Raises
@@ -100,7 +100,7 @@ def as_text(name: str, value: Any) -> str:
     return text
 
 
-def as_number(name: str, value: Any, interval: Interval | None = None) -> float:
+def as_number(name: str, value: object, interval: Interval | None = None) -> float:
     """Cast to a finite number in an interval.
 
     Raises
@@ -120,7 +120,7 @@ def as_number(name: str, value: Any, interval: Interval | None = None) -> float:
     return number
 
 
-def as_id(name: str, value: Any) -> int:
+def as_id(name: str, value: object) -> int:
     """Cast to an id: an integer, also as a text or as a float without a fraction.
 
     Raises
@@ -135,7 +135,7 @@ def as_id(name: str, value: Any) -> int:
     return number
 
 
-def as_ids(name: str, value: Any, *, kind: str, lone: bool) -> list[int] | str:
+def as_ids(name: str, value: object, *, kind: str, lone: bool) -> list[int] | str:
     """Cast to the ids of groups, streams or users.
 
     Parameters
@@ -166,7 +166,7 @@ def as_ids(name: str, value: Any, *, kind: str, lone: bool) -> list[int] | str:
     return sorted({number for number in numbers if number is not None})
 
 
-def _name(name: str, value: Any, *, slashes: bool) -> str:
+def _name(name: str, value: object, *, slashes: bool) -> str:
     """Cast to a text that becomes part of a file name: no odd characters, no empty, ``.`` or ``..`` segments."""
     text = as_text(name, value)
     if slashes:
@@ -181,7 +181,7 @@ def _name(name: str, value: Any, *, slashes: bool) -> str:
     return text
 
 
-def _object(name: str, value: Any, depth: int) -> dict[str, Any]:
+def _object(name: str, value: object, depth: int) -> dict[str, Any]:
     """Check a JSON object that the database and the stored file must be able to hold."""
     if not isinstance(value, dict):
         raise _uncastable(name, "an object is needed")
@@ -191,7 +191,7 @@ def _object(name: str, value: Any, depth: int) -> dict[str, Any]:
     return value
 
 
-def _units(name: str, value: Any) -> dict[str, str] | None:
+def _units(name: str, value: object) -> dict[str, str] | None:
     """Check the units of columns; none at all is null."""
     units = _object(name, value, depth=1)
     if any(not isinstance(unit, str) or not 0 < len(unit) <= LONGEST_UNIT for unit in units.values()):
@@ -199,7 +199,7 @@ def _units(name: str, value: Any) -> dict[str, str] | None:
     return units or None
 
 
-def _values(name: str, value: Any) -> list[int | str]:
+def _values(name: str, value: object) -> list[int | str]:
     """Check a list of integers, texts or booleans; a single one is a list of one."""
     values = [_integer(item) for item in (value if isinstance(value, list | tuple) else [value])]
     if not 0 < len(values) <= MOST_IDS or any(not isinstance(item, int | str) for item in values):
@@ -209,7 +209,7 @@ def _values(name: str, value: Any) -> list[int | str]:
     return values
 
 
-def _integer(value: Any) -> Any:
+def _integer(value: object) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
@@ -222,7 +222,7 @@ def _uncastable(name: str, reason: str) -> ValueError:
     return ValueError(f"Could not cast {name} to the correct type: {reason}.")
 
 
-def _whole(value: Any) -> int | None:
+def _whole(value: object) -> int | None:
     """Read an integer from an integer, a float without a fraction or a text of digits; None when it is none."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
@@ -231,7 +231,7 @@ def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _unstorable(value: Any, depth: int) -> str | None:
+def _unstorable(value: object, depth: int) -> str | None:
     """Return why a JSON value cannot be stored, or None when it can."""
     if depth < 0:
         return "is nested too deeply"
@@ -240,7 +240,7 @@ def _unstorable(value: Any, depth: int) -> str | None:
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
             return "has a key that is not a text"
-        children: Iterable[Any] = [*value.keys(), *value.values()]
+        children: Iterable[object] = [*value.keys(), *value.values()]
     elif isinstance(value, list | tuple):
         children = value
     elif isinstance(value, float):

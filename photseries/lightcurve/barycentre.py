@@ -32,7 +32,7 @@ _LIGHT: Final = 299_792_458.0  # [m/s]
 _AU: Final = 149_597_870_700.0  # [m]
 
 
-def framed(column: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
     """Return the metadata of a series with the time scale and the place of one of its columns of times."""
     if column not in FRAMES:
         return metadata
@@ -40,7 +40,7 @@ def framed(column: str, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**metadata, "time_scale": scale, "time_refpos": place or metadata.get("time_refpos")}
 
 
-def require_frames(names: Iterable[str], metadata: Mapping[str, Any]) -> None:
+def require_frames(names: Iterable[str], metadata: Mapping[str, object]) -> None:
     """Refuse derived times for which the series does not say enough.
 
     Parameters
@@ -60,7 +60,7 @@ def require_frames(names: Iterable[str], metadata: Mapping[str, Any]) -> None:
             raise InvalidError(message, fields={"derive": [message]})
 
 
-def _problem(name: str, metadata: Mapping[str, Any]) -> str | None:
+def _problem(name: str, metadata: Mapping[str, object]) -> str | None:
     """Return why a column of times cannot be derived, or None."""
     target, place = FRAMES[name][1], metadata.get("time_refpos")
     if metadata.get("time_scale") is None:
@@ -74,7 +74,7 @@ def _problem(name: str, metadata: Mapping[str, Any]) -> str | None:
     return None
 
 
-def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, Any]) -> FloatArray:
+def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> FloatArray:
     """Compute a column of times in another frame.
 
     Parameters
@@ -116,7 +116,7 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, Any]) -> Flo
     return found
 
 
-def _scales(mjd: FloatArray, metadata: Mapping[str, Any]) -> tuple[FloatArray, FloatArray, FloatArray]:
+def _scales(mjd: FloatArray, metadata: Mapping[str, object]) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return times as UTC, TT and TDB [MJD]."""
     import erfa
 
@@ -151,7 +151,7 @@ def _site(metadata: Mapping[str, Any]) -> tuple[float, float, float] | None:
     return float(np.radians(longitude)), float(np.radians(latitude)), height
 
 
-def _from_axis(metadata: Mapping[str, Any]) -> tuple[float, float, float]:
+def _from_axis(metadata: Mapping[str, object]) -> tuple[float, float, float]:
     """Return the longitude [rad] and the distances from the axis and the equator of the Earth [km]."""
     import erfa
 

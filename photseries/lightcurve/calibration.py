@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, Literal, TypedDict
+from typing import Final, Literal, TypedDict
 
 from photseries.fields import Field
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
@@ -99,7 +99,7 @@ class Calibration:
 AB_MICROJANSKY: Final = Calibration(flux_unit_of(MICROJANSKY))
 
 
-def calibration_of(metadata: Mapping[str, Any]) -> Calibration:
+def calibration_of(metadata: Mapping[str, object]) -> Calibration:
     """Return the calibration of a series.
 
     Parameters
@@ -117,7 +117,7 @@ def _calibration(unit: str, magsys: str, brightness: Unit | None) -> Calibration
     return Calibration(flux_unit_of(unit), magsys, brightness)
 
 
-def with_fields_of_altdata(fields: Mapping[str, Any], *, prefer_altdata: bool = False) -> dict[str, Any]:
+def with_fields_of_altdata(fields: Mapping[str, object], *, prefer_altdata: bool = False) -> dict[str, object]:
     """Move what ``altdata`` says of fluxes that are not calibrated into ``flux_unit``.
 
     Clients before the field existed wrote ``flux_calibrated: false`` and ``flux_unit`` into altdata.
@@ -147,7 +147,7 @@ def with_fields_of_altdata(fields: Mapping[str, Any], *, prefer_altdata: bool = 
     return moved
 
 
-def unit_in(field: Field, metadata: Mapping[str, Any]) -> str | None:
+def unit_in(field: Field, metadata: Mapping[str, object]) -> str | None:
     """Return the unit of a field in a series: AB or Vega for its magnitudes, its own for statistics of its fluxes."""
     calibration = calibration_of(metadata)
     if field.is_magnitude:

@@ -58,7 +58,7 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 }
 
 
-def time_frame(metadata: Mapping[str, Any]) -> str:
+def time_frame(metadata: Mapping[str, object]) -> str:
     """Return what the times of a series are called: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
     place = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
     scale = metadata.get("time_scale")
@@ -94,17 +94,17 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
     return known if known.unit else replace(known, unit=(metadata.get("column_units") or {}).get(column))
 
 
-def time_scale(metadata: Mapping[str, Any]) -> str:
+def time_scale(metadata: Mapping[str, object]) -> str:
     """Return the scale of the times as standards write it: UTC, TAI, TT, TDB or UNKNOWN."""
     return str(metadata.get("time_scale") or "unknown").upper()
 
 
-def time_refpos(metadata: Mapping[str, Any]) -> str:
+def time_refpos(metadata: Mapping[str, object]) -> str:
     """Return the place whose times these are as standards write it: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
     return str(metadata.get("time_refpos") or "unknown").upper()
 
 
-def _flux(metadata: Mapping[str, Any], *, is_error: bool) -> Meaning:
+def _flux(metadata: Mapping[str, object], *, is_error: bool) -> Meaning:
     unit = calibration_of(metadata).flux_unit
     is_density = unit.microjansky is not None
     words = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"

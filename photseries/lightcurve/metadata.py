@@ -53,7 +53,7 @@ class Merged:
         For each field in ``values`` the layer that it came from.
     """
 
-    values: dict[str, Any]
+    values: dict[str, object]
     sources: dict[str, str]
 
 
@@ -72,7 +72,7 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
         of limiting magnitudes without those that stand for "not measured"; ``filter``: str, the one text that all rows
         have. What has no column, or no such value, is left out.
     """
-    inferred: dict[str, Any] = {}
+    inferred: dict[str, object] = {}
     for field, spellings in INFERRED.items():
         name = first_present(frame, spellings)
         if name is None:
@@ -102,7 +102,7 @@ def circular_median(degrees: FloatArray) -> np.float64:
     return np.float64(0.0 if median == 360 else median)
 
 
-def merge(layers: Mapping[str, Mapping[str, Any]], *, clearing: str | None = None) -> Merged:
+def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = None) -> Merged:
     """Put layers of metadata on top of each other.
 
     Parameters
@@ -128,7 +128,7 @@ def merge(layers: Mapping[str, Mapping[str, Any]], *, clearing: str | None = Non
     In the clearing layer None for ``magref`` or ``ref_flux`` clears all four, for an error both errors.
     :func:`complete_reference` then derives what was dropped.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     sources: dict[str, str] = {}
     for layer, fields in layers.items():
         given = {field: value for field, value in fields.items() if value is not None}
@@ -182,7 +182,7 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, **dict(zip(REFERENCE, (magref, e_magref, ref_flux, ref_fluxerr), strict=True))}
 
 
-def _overruled(given: Mapping[str, Any]) -> tuple[str, ...]:
+def _overruled(given: Mapping[str, object]) -> tuple[str, ...]:
     """Name the fields of the reference brightness that a layer makes void in the layers below it."""
     overruled: tuple[str, ...] = ()
     if "magref" in given:
@@ -196,7 +196,7 @@ def _overruled(given: Mapping[str, Any]) -> tuple[str, ...]:
     return overruled
 
 
-def _cleared(fields: Mapping[str, Any]) -> dict[str, None]:
+def _cleared(fields: Mapping[str, object]) -> dict[str, None]:
     """Name the fields that a clearing layer clears, in order."""
     nulls = [field for field, value in fields.items() if value is None]
     cleared = dict.fromkeys(nulls)
@@ -207,7 +207,7 @@ def _cleared(fields: Mapping[str, Any]) -> dict[str, None]:
     return cleared
 
 
-def _require_values(values: Mapping[str, Any]) -> None:
+def _require_values(values: Mapping[str, object]) -> None:
     fields = {
         error: [f"{error} needs {value}, the value that it is the error of."]
         for error, value in (("e_magref", "magref"), ("ref_fluxerr", "ref_flux"))

@@ -50,7 +50,9 @@ class Quality:
     warnings: list[str]
 
 
-def inspect(frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Quality:
+def inspect(
+    frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, object], given: Mapping[str, object]
+) -> Quality:
     """Return what is suspicious in a table.
 
     Parameters

@@ -82,7 +82,7 @@ _DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
 }
 
 
-def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any]) -> pd.DataFrame:
+def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object]) -> pd.DataFrame:
     """Take a part of a table.
 
     Parameters
@@ -108,7 +108,7 @@ def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any]) ->
     return select_counted(frame, part, metadata)[0]
 
 
-def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, Any], points: int) -> pd.DataFrame:
+def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, object], points: int) -> pd.DataFrame:
     """Return the light curve of a table for a plot: mjd, mag, magerr, flux, fluxerr, NaN what cannot be derived.
 
     Parameters
@@ -126,7 +126,7 @@ def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, Any], points: int)
 
 
 def select_counted(
-    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any], curve: LightCurve | None = None
+    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object], curve: LightCurve | None = None
 ) -> tuple[pd.DataFrame, int]:
     """Cut a part out of a table as :func:`select` does, and count the rows from which ``max_points`` were chosen.
 
@@ -183,7 +183,7 @@ def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.ND
     return made if part.clip is None else {**made, "clipped": far_from_median(value, part.clip)}
 
 
-def metadata_of_selection(part: Selection, metadata: Mapping[str, Any]) -> dict[str, Any]:
+def metadata_of_selection(part: Selection, metadata: Mapping[str, object]) -> dict[str, object]:
     """Return the metadata of a part of a table.
 
     Derived fluxes are in uJy, whatever the unit in the whole table; a part without the column of flags has no flags.
@@ -196,7 +196,7 @@ def metadata_of_selection(part: Selection, metadata: Mapping[str, Any]) -> dict[
     return described
 
 
-def _converts_fluxes(part: Selection, metadata: Mapping[str, Any]) -> bool:
+def _converts_fluxes(part: Selection, metadata: Mapping[str, object]) -> bool:
     """Return whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
     calibration = calibration_of(metadata)
     is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive) or not (part.bin is part.detrend is None)
@@ -204,7 +204,7 @@ def _converts_fluxes(part: Selection, metadata: Mapping[str, Any]) -> bool:
 
 
 def derived(
-    names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, Any]
+    names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, object]
 ) -> dict[str, FloatArray]:
     """Return some of :data:`~photseries.lightcurve.selection.DERIVED` for every row of a table with a light curve."""
     given = _Given(curve, frame, metadata)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.selection import Selection
@@ -27,20 +27,20 @@ POSITIONS: Final = "positions"
 _CURSOR: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,19})")
 
 
-def _id(value: Any) -> int:
+def _id(value: object) -> int:
     if type(value) is not int or not abs(value) <= _LARGEST_ID:
         raise ValueError
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError  # noqa: TRY004  as of texts that are no such value
     text: str = TEXT.read(value)
     return text
 
 
-def _text_or_number(value: Any) -> str:
+def _text_or_number(value: object) -> str:
     return _text(str(value) if type(value) is int else value)
 
 
@@ -50,8 +50,8 @@ class _List:
 
     field: str
     name: str
-    read: Callable[[Any], Any]
-    schema: Mapping[str, Any]
+    read: Callable[[object], object]
+    schema: Mapping[str, object]
 
 
 _STRING: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
@@ -88,7 +88,7 @@ class Asked:
     """
 
     by: str
-    values: tuple[Any, ...]
+    values: tuple[object, ...]
     query: Query
     format: str
     part: Selection
@@ -117,7 +117,7 @@ def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
     return (form, *PART, files, cursor)
 
 
-def parse_asked(body: Mapping[str, Any], formats: Sequence[str]) -> Asked:
+def parse_asked(body: Mapping[str, object], formats: Sequence[str]) -> Asked:
     """Read the body of an export of a list.
 
     Parameters
@@ -157,7 +157,7 @@ def parse_asked(body: Mapping[str, Any], formats: Sequence[str]) -> Asked:
     )
 
 
-def _read(by: str, entries: Sequence[Any]) -> list[Any]:
+def _read(by: str, entries: Sequence[object]) -> list[object]:
     found = []
     for index, entry in enumerate(entries):
         try:

@@ -85,7 +85,7 @@ class Cursor(NamedTuple):
 
     sort_by: str
     descending: bool
-    value: Any
+    value: object
     id: int
 
     def text(self) -> str:
@@ -110,7 +110,7 @@ class Query:
     features: bool = False
 
 
-def parse(arguments: Mapping[str, Sequence[str]], positions: Any = None) -> Query:
+def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Query:
     """Read query arguments.
 
     Parameters
@@ -321,7 +321,7 @@ def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
     return texts
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if not isinstance(value, str | int | float):

@@ -96,13 +96,13 @@ def _text(text: str) -> str:
 _VALUE = re.compile(r'\s*+(?:"(?P<quoted>(?:[^"]|"")*)"\s*|(?P<plain>[^",][^,]*))(?P<more>,|\Z)')
 
 
-def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
+def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[object, ...]]:
     """Read values with commas between; one with a comma, or with spaces around it, stands in double quotes."""
 
-    def read_all(text: str) -> tuple[Any, ...]:
+    def read_all(text: str) -> tuple[object, ...]:
         if len(text) > LONGEST_TEXT * 20:
             raise ValueError
-        values: list[Any] = []
+        values: list[object] = []
         position = 0
         while len(values) < MOST_VALUES and (found := _VALUE.match(text, position)):
             quoted = found["quoted"]
@@ -115,7 +115,7 @@ def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, ...]]:
     return read_all
 
 
-def _list_of(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _list_of(schema: Mapping[str, object]) -> Mapping[str, object]:
     return {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_VALUES}
 
 
@@ -252,14 +252,14 @@ def _statistic(text: str) -> Statistic:
 
 
 _LIST = "or several with commas between; one that holds a comma in double quotes"
-_ANY_TEXT: Mapping[str, Any] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
-_ANY_INTEGER: Mapping[str, Any] = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
-_ANY_NUMBER: Mapping[str, Any] = {"type": "number"}
-_DATE: Mapping[str, Any] = {"type": "string", "format": "date"}
-_TIME: Mapping[str, Any] = {"type": "string", "format": "date-time"}
+_ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+_ANY_INTEGER: Mapping[str, object] = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
+_ANY_NUMBER: Mapping[str, object] = {"type": "number"}
+_DATE: Mapping[str, object] = {"type": "string", "format": "date"}
+_TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 
 
-def _at_least(least: int) -> Mapping[str, Any]:
+def _at_least(least: int) -> Mapping[str, object]:
     return {"type": "integer", "minimum": least, "maximum": _LARGEST}
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any
 
 from photseries.surveys import ground, space
 from photseries.surveys.survey import Mission, Survey, first_of
@@ -30,7 +29,7 @@ def known_surveys() -> tuple[Survey, ...]:
     return (*added, *ground.SURVEYS, *space.SURVEYS)
 
 
-def recognise(header: Mapping[str, Any], columns: Iterable[str]) -> Survey | None:
+def recognise(header: Mapping[str, object], columns: Iterable[str]) -> Survey | None:
     """Return the most specific survey that a file matches, or None.
 
     Parameters

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 __all__ = ["Mission", "Survey", "first_of"]
 
 
-def first_of(header: Mapping[str, Any], keywords: Iterable[str]) -> Any:
+def first_of(header: Mapping[str, object], keywords: Iterable[str]) -> object:
     """Return the value of the first of some keywords that is present; None if none is."""
     return next((header[keyword] for keyword in keywords if header.get(keyword) not in (None, "")), None)
 
@@ -99,10 +98,10 @@ class Survey:
     filters: Mapping[str, str] = field(default_factory=dict)
     rename: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, str] = field(default_factory=dict)
-    constants: Mapping[str, Any] = field(default_factory=dict)
+    constants: Mapping[str, object] = field(default_factory=dict)
     mission: Mission | None = None
 
-    def matches(self, header: Mapping[str, Any], columns: Iterable[str]) -> bool:
+    def matches(self, header: Mapping[str, object], columns: Iterable[str]) -> bool:
         """Return whether a file with this header and these columns is of the survey."""
         if not set(self.columns) <= set(columns):
             return False
