@@ -6,7 +6,7 @@ Importing this package loads neither pandas nor h5py: the process that forks the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,4 +28,4 @@ class Decoded:
     """
 
     frame: pd.DataFrame
-    metadata: dict[str, Any]
+    metadata: dict[str, object]

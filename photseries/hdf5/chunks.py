@@ -26,6 +26,9 @@ blosc.set_nthreads(1)  # the process that reads must not start threads
 blosc.set_releasegil(False)
 
 
+_Bytes = bytes | memoryview
+
+
 @dataclass(frozen=True)
 class Filter:
     """One step of a dataset's filter pipeline, as its creation properties name it."""
@@ -121,7 +124,7 @@ def assemble(
         return np.frombuffer(image, dtype, rows, first)
     table = np.empty(rows * dtype.itemsize, np.uint8)
     for span in spans:
-        data: Any = image[span.offset : span.offset + span.size]
+        data: _Bytes = image[span.offset : span.offset + span.size]
         for place in reversed(range(len(filters))):
             if not span.mask >> place & 1:
                 name, undo = FILTERS[filters[place].code]
@@ -137,7 +140,7 @@ def assemble(
     return table.view(dtype)
 
 
-def _inflate(data: Any, step: Filter, cap: int) -> bytes:
+def _inflate(data: _Bytes, step: Filter, cap: int) -> bytes:
     stream = zlib.decompressobj()
     inflated = stream.decompress(data, cap)
     if not stream.eof:
@@ -145,7 +148,7 @@ def _inflate(data: Any, step: Filter, cap: int) -> bytes:
     return inflated
 
 
-def _bunzip(data: Any, step: Filter, cap: int) -> bytes:
+def _bunzip(data: _Bytes, step: Filter, cap: int) -> bytes:
     stream = bz2.BZ2Decompressor()
     inflated = stream.decompress(data, cap)
     if not stream.eof:
@@ -153,7 +156,7 @@ def _bunzip(data: Any, step: Filter, cap: int) -> bytes:
     return inflated
 
 
-def _unblosc(data: Any, step: Filter, cap: int) -> bytes:
+def _unblosc(data: _Bytes, step: Filter, cap: int) -> bytes:
     # The header of 16 bytes ends with three little-endian sizes: inflated, of a block, and stored.
     # https://www.blosc.org/c-blosc/c-blosc.html (README_CHUNK_FORMAT)
     if len(data) < 16:
@@ -164,7 +167,7 @@ def _unblosc(data: Any, step: Filter, cap: int) -> bytes:
     return bytes(blosc.decompress(data))
 
 
-def _unshuffle(data: Any, step: Filter, cap: int) -> bytes:
+def _unshuffle(data: _Bytes, step: Filter, cap: int) -> bytes:
     width = step.parameters[0] if step.parameters else 0
     if width < 1:
         raise ValueError("no element size")
@@ -173,7 +176,7 @@ def _unshuffle(data: Any, step: Filter, cap: int) -> bytes:
     return planes.T.tobytes() + bytes(data[count * width :])
 
 
-def _unchecked(data: Any, step: Filter, cap: int) -> Any:
+def _unchecked(data: _Bytes, step: Filter, cap: int) -> _Bytes:
     """Take off the Fletcher-32 checksum, after a look at it."""
     if len(data) < 4:
         raise ValueError("shorter than its checksum")
@@ -187,7 +190,7 @@ def _unchecked(data: Any, step: Filter, cap: int) -> Any:
     return body
 
 
-def fletcher32(data: Any) -> tuple[int, int]:
+def fletcher32(data: _Bytes) -> tuple[int, int]:
     """Return both halves of the Fletcher-32 checksum of 16-bit big-endian words, modulo 65535 (J. G. Fletcher 1982)."""
     padded = bytes(data) + b"\0" * (len(data) % 2)
     words = np.frombuffer(padded, ">u2").astype(np.int64)
@@ -196,7 +199,7 @@ def fletcher32(data: Any) -> tuple[int, int]:
 
 
 #: Code of the filter -> its name, and what undoes it: (bytes, step, largest result) -> bytes.
-FILTERS: Final[Mapping[int, tuple[str, Callable[[Any, Filter, int], Any]]]] = {
+FILTERS: Final[Mapping[int, tuple[str, Callable[[_Bytes, Filter, int], _Bytes]]]] = {
     1: ("deflate", _inflate),
     2: ("shuffle", _unshuffle),
     3: ("fletcher32", _unchecked),

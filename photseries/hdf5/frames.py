@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -70,7 +70,7 @@ def _values(column: RawColumn) -> Array:
     if column.values.dtype.kind != "S":
         return column.values
     try:
-        texts: list[Any] = [text.decode(column.encoding) for text in column.values.tolist()]
+        texts: list[object] = [text.decode(column.encoding) for text in column.values.tolist()]
     except UnicodeDecodeError as error:
         raise UnreadableFileError(
             f"The column {column.name!r:.80} holds text that is not {column.encoding}."
@@ -135,7 +135,7 @@ def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
     return Writable(arrays, index, null)
 
 
-def _check_name(name: Any, limits: Limits) -> None:
+def _check_name(name: object, limits: Limits) -> None:
     if not isinstance(name, str):
         raise ValueError("has a name that is not a text")  # noqa: TRY004  collected by writable
     if "\0" in name or not is_unicode(name) or len(name.encode()) > limits.column_name:
@@ -165,7 +165,7 @@ def _nanoseconds(column: pd.Series) -> Array:
         raise ValueError("contains times outside 1677-2262, the range of 64-bit nanosecond timestamps") from None
 
 
-def _is_text(dtype: Any) -> bool:
+def _is_text(dtype: object) -> bool:
     return isinstance(dtype, pd.StringDtype) or dtype == np.dtype(object)
 
 
@@ -262,5 +262,5 @@ def _require(condition: bool, message: str) -> None:
         raise InvalidError(message, fields={"data": [message]})
 
 
-def _shown(name: Any) -> str:
+def _shown(name: object) -> str:
     return str(name)[:80].encode("utf-8", "replace").decode()

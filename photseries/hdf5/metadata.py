@@ -21,7 +21,7 @@ __all__ = ["from_json", "from_pickle", "plain", "to_json", "to_pickle"]
 SHORT: Final = 64
 
 
-def from_pickle(data: bytes | int, limits: Limits) -> dict[str, Any]:
+def from_pickle(data: bytes | int, limits: Limits) -> dict[str, object]:
     """Interpret the attribute that pandas' users set to a dict and PyTables pickles.
 
     Raises
@@ -36,7 +36,7 @@ def from_pickle(data: bytes | int, limits: Limits) -> dict[str, Any]:
     return _object(value)
 
 
-def from_json(data: bytes | int, limits: Limits) -> dict[str, Any]:
+def from_json(data: bytes | int, limits: Limits) -> dict[str, object]:
     """Read the attribute that carries the metadata as JSON text.
 
     Raises
@@ -50,7 +50,7 @@ def from_json(data: bytes | int, limits: Limits) -> dict[str, Any]:
         raise UnreadableFileError("The metadata of the HDF5 file cannot be read: it is not JSON.") from error
 
 
-def plain(metadata: Any, depth: int) -> dict[str, Any]:
+def plain(metadata: Any, depth: int) -> dict[str, object]:
     """Copy metadata that can be stored: what JSON can say, numbers that are not finite as None.
 
     Parameters
@@ -66,7 +66,7 @@ def plain(metadata: Any, depth: int) -> dict[str, Any]:
         With every problem under the name of its top-level key in ``fields``.
     """
     problems: dict[str, list[str]] = {}
-    copied: dict[str, Any] = {}
+    copied: dict[str, object] = {}
     for name, value in metadata.items():
         try:
             copied[_plain_text(name)] = _plain(value, depth - 1)
@@ -77,12 +77,12 @@ def plain(metadata: Any, depth: int) -> dict[str, Any]:
     return copied
 
 
-def to_json(metadata: dict[str, Any]) -> str:
+def to_json(metadata: dict[str, object]) -> str:
     """Write metadata that :func:`plain` made as JSON."""
     return json.dumps(metadata, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def to_pickle(metadata: dict[str, Any]) -> bytes:
+def to_pickle(metadata: object) -> bytes:
     """Write metadata that :func:`plain` made as a pickle of protocol 0, which every Python since 2.7 reads.
 
     The standard pickler writes shared objects as references, so its bytes depend on more than the value. These do not.
@@ -126,7 +126,7 @@ def _text(text: str) -> bytes:
 _short_text = functools.lru_cache(_text)
 
 
-def _plain(value: Any, depth: int) -> Any:
+def _plain(value: object, depth: int) -> object:
     if isinstance(value, np.generic):
         value = value.item()
     if not isinstance(value, dict | list | tuple):
@@ -138,7 +138,7 @@ def _plain(value: Any, depth: int) -> Any:
     return [_plain(item, depth - 1) for item in value]
 
 
-def _plain_scalar(value: Any) -> bool | int | float | str | None:
+def _plain_scalar(value: object) -> bool | int | float | str | None:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -152,7 +152,7 @@ def _plain_scalar(value: Any) -> bool | int | float | str | None:
     raise ValueError(f"holds a {type(value).__name__}, which cannot be stored")
 
 
-def _plain_text(text: Any) -> str:
+def _plain_text(text: object) -> str:
     if not isinstance(text, str):
         raise ValueError(f"has the key {text!r:.80}, and keys must be texts")  # noqa: TRY004  reported by plain
     if "\0" in text:
@@ -170,13 +170,13 @@ def _bytes(data: bytes | int) -> bytes:
     return data
 
 
-def _object(value: Any) -> dict[str, Any]:
+def _object(value: object) -> dict[str, object]:
     if not isinstance(value, dict):
         raise UnreadableFileError("The metadata of the HDF5 file must be a dict.")
     return {_key(name): _jsonable(item) for name, item in value.items()}
 
 
-def _jsonable(value: Any) -> Any:
+def _jsonable(value: object) -> object:
     if isinstance(value, dict):
         return {_key(name): _jsonable(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
@@ -189,7 +189,7 @@ def _jsonable(value: Any) -> Any:
     return value
 
 
-def _key(name: Any) -> str:
+def _key(name: object) -> str:
     name = _jsonable(name)
     if not isinstance(name, str):
         raise UnreadableFileError(f"The metadata of the HDF5 file has the key {name!r:.80}; keys must be texts.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import h5py
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 __all__ = ["read_columns", "tables_in"]
@@ -35,7 +36,7 @@ def tables_in(content: bytes) -> list[str]:
     return [path.strip("/") or "/" for path in found]
 
 
-def _nodes(file: Any) -> Iterator[tuple[str, Any]]:
+def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
     """Yield the groups and datasets that lie in a file, over hard links alone, parents first."""
     waiting = [("/", file)]
     for _ in range(10_000):
@@ -48,15 +49,15 @@ def _nodes(file: Any) -> Iterator[tuple[str, Any]]:
             waiting += [(f"{path.rstrip('/')}/{name}", node[name]) for name in inside]
 
 
-def _is_pandas(group: Any) -> bool:
+def _is_pandas(group: h5py.Group) -> bool:
     return "pandas_type" in group.attrs
 
 
-def _is_compound(node: Any) -> bool:
+def _is_compound(node: object) -> bool:
     return isinstance(node, h5py.Dataset) and node.dtype.names is not None and node.ndim == 1 and len(node) > 0
 
 
-def _columns(group: Any) -> dict[str, Any]:
+def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
     """Return the datasets of a group that are columns: of one dimension and equally long, at least two."""
     found = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
     lengths = {len(node) for node in found.values()}
@@ -81,9 +82,9 @@ def read_columns(content: bytes, key: str) -> pd.DataFrame | None:
     return pd.DataFrame(plain) if plain else None
 
 
-def _fixed(group: Any) -> dict[str, Any]:
+def _fixed(group: h5py.Group) -> dict[str, npt.NDArray[np.generic]]:
     """Return the columns of a frame in pandas' layout ``fixed``; those of objects, which are pickled, are left out."""
-    columns: dict[str, Any] = {}
+    columns: dict[str, npt.NDArray[np.generic]] = {}
     order = [name.decode() if isinstance(name, bytes) else str(name) for name in group["axis0"][()]]
     for number in range(int(group.attrs.get("nblocks", 0))):
         values, items = group[f"block{number}_values"], group[f"block{number}_items"][()]
@@ -94,7 +95,7 @@ def _fixed(group: Any) -> dict[str, Any]:
     return {name: columns[name] for name in order if name in columns}
 
 
-def _plain(values: Any) -> Any:
+def _plain(values: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind == "S":
         return np.char.decode(values, "utf-8").astype(object)

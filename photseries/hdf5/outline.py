@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5p, h5s, h5t
@@ -86,14 +86,14 @@ def outline(
         return Outline(head, content.read())
 
 
-def _row_type(dtype: np.dtype[np.void]) -> Any:
+def _row_type(dtype: np.dtype[np.void]) -> h5t.TypeID:
     row = h5t.create(h5t.COMPOUND, dtype.itemsize)
     for name, (kind, offset, *_) in (dtype.fields or {}).items():
         row.insert(name.encode(), offset, _text_type(kind) if kind.kind == "S" else h5t.py_create(kind))
     return row
 
 
-def _text_type(dtype: np.dtype[np.generic]) -> Any:
+def _text_type(dtype: np.dtype[np.generic]) -> h5t.TypeID:
     text = h5t.C_S1.copy()
     text.set_size(dtype.itemsize)
     text.set_cset(h5t.CSET_UTF8)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -129,7 +129,7 @@ def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
     return None
 
 
-def _metadata(text: bytes, limits: Limits) -> dict[str, Any]:
+def _metadata(text: bytes, limits: Limits) -> dict[str, object]:
     """Read what :func:`photseries.hdf5.metadata.to_json` wrote, in a third of the time that Python's reader takes."""
     try:
         found = orjson.loads(text)
@@ -254,10 +254,10 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
 
 def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
     """Return the type of a row and the places of the columns in it: those of one type, and all text, are one field."""
-    fields: dict[Any, list[RawColumn]] = {}
+    fields: dict[object, list[RawColumn]] = {}
     for column in found.columns:
         fields.setdefault("S" if column.values.dtype.kind == "S" else column.values.dtype, []).append(column)
-    types: list[Any] = [("index", "<i8")]
+    types: list[object] = [("index", "<i8")]
     places = {}
     for number, several in enumerate(fields.values()):
         name, dtype = f"values_block_{number}", several[0].values.dtype

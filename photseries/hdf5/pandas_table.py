@@ -125,7 +125,7 @@ def columns(
     return tuple(found[name] for name in order), _index(index_field, table, records, info, encoding)
 
 
-def _check_block(table: Attributes, field: str, labels: list[str], info: dict[Any, Any]) -> None:
+def _check_block(table: Attributes, field: str, labels: list[str], info: dict[object, object]) -> None:
     shown = ", ".join(repr(label)[:80] for label in labels[:5])
     if _text(table, f"{field}_meta") == "category":
         raise UnreadableFileError(f"The column {shown} is categorical; write it as text, df[...].astype(str).")
@@ -158,7 +158,7 @@ def _moment(stored: str) -> str | None:
 
 
 def _index(
-    field: str, table: Attributes, records: npt.NDArray[np.void], info: dict[Any, Any], encoding: str
+    field: str, table: Attributes, records: npt.NDArray[np.void], info: dict[object, object], encoding: str
 ) -> RawColumn | None:
     values = records[field]
     values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
@@ -242,7 +242,7 @@ def _pickled(
     name: str,
     kind: type,
     *,
-    missing: Any = None,
+    missing: object = None,
     skip_foreign: bool = False,
 ) -> Any:
     data = attributes.get(name)

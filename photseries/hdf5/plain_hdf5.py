@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +96,7 @@ def _read(image: memoryview, limits: Limits, metadata: str, wanted: str | None) 
         file.close()
 
 
-def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, Any]:
+def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, object]:
     readers = [(METADATA, from_pickle), (METADATA_JSON, from_json)]
     for name, interpret in readers if first == "pickle" else reversed(readers):
         data = attributes.get(name)
@@ -108,7 +108,7 @@ def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, A
 class Attributes:
     """The attributes of one object, each read when asked for: scalar fixed strings as bytes, integers as int."""
 
-    def __init__(self, owner: Any) -> None:
+    def __init__(self, owner: object) -> None:
         self._owner = owner
 
     def get(self, name: str) -> bytes | int | None:
@@ -142,7 +142,7 @@ class Attributes:
         raise UnreadableFileError(f"its attribute {name!r} is neither a text of fixed length nor an integer")
 
 
-def _only_table(file: Any, limits: Limits, wanted: str | None) -> tuple[str, Any]:
+def _only_table(file: h5f.FileID, limits: Limits, wanted: str | None) -> tuple[str, h5g.GroupID]:
     """Find the group of the one table, or of the one that is wanted, as ``HDFStore.keys`` would name it."""
     found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
     paths = {path for path, _ in found}
@@ -160,11 +160,11 @@ def _only_table(file: Any, limits: Limits, wanted: str | None) -> tuple[str, Any
     return own[0]
 
 
-def _is_key(group: Any) -> bool:
+def _is_key(group: h5g.GroupID) -> bool:
     return Attributes(group).get("pandas_type") is not None or group.links.exists(b"table")
 
 
-def _groups(file: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
+def _groups(file: h5f.FileID, limits: Limits) -> Iterator[tuple[str, h5g.GroupID]]:
     """Walk all groups over hard links, each object once, without opening a dataset."""
     seen: set[int] = set()
     waiting = [("", h5g.open(file, b"/"), 1)]
@@ -186,7 +186,7 @@ def _groups(file: Any, limits: Limits) -> Iterator[tuple[str, Any]]:
                 waiting.append((f"{path}/{name.decode('utf-8')}", h5g.open(group, name), level + 1))
 
 
-def _records(image: memoryview, dataset: Any, limits: Limits) -> npt.NDArray[np.void]:
+def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.NDArray[np.void]:
     """Read the rows of a dataset that has passed every check of its shape, type and storage."""
     space = dataset.get_space()
     if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
@@ -223,24 +223,24 @@ def _records(image: memoryview, dataset: Any, limits: Limits) -> npt.NDArray[np.
     return chunks.assemble(image, spans, filters, dtype, rows, chunk)
 
 
-def _filter(plan: Any, number: int) -> chunks.Filter:
+def _filter(plan: h5p.PropDCID, number: int) -> chunks.Filter:
     code, _, parameters, _ = plan.get_filter(number)
     return chunks.Filter(code, tuple(parameters))
 
 
-def _spans(dataset: Any, expected: int) -> list[chunks.Span]:
+def _spans(dataset: h5d.DatasetID, expected: int) -> list[chunks.Span]:
     if dataset.get_num_chunks() != expected:
         raise UnreadableFileError("its table does not have each of its chunks exactly once")
     spans: list[chunks.Span] = []
 
-    def add(stored: Any) -> None:
+    def add(stored: h5d.StoreInfo) -> None:
         spans.append(chunks.Span(stored.chunk_offset[0], stored.byte_offset, stored.size, stored.filter_mask))
 
     dataset.chunk_iter(add)
     return spans
 
 
-def _row_type(kind: Any, limits: Limits) -> np.dtype[np.void]:
+def _row_type(kind: h5t.TypeID, limits: Limits) -> np.dtype[np.void]:
     if kind.get_class() != h5t.COMPOUND:
         raise UnreadableFileError("its table is not made of rows of named fields")
     count = kind.get_nmembers()
@@ -263,7 +263,7 @@ def _field_size(field: np.dtype[np.generic]) -> int:
     return cell_size(field.base) * math.prod(field.shape)
 
 
-def _field_type(kind: Any, name: str) -> np.dtype[np.generic]:
+def _field_type(kind: h5t.TypeID, name: str) -> np.dtype[np.generic]:
     if kind.get_class() == h5t.ARRAY:
         dimensions = kind.get_array_dims()
         if len(dimensions) != 1:
@@ -272,7 +272,7 @@ def _field_type(kind: Any, name: str) -> np.dtype[np.generic]:
     return _scalar_type(kind)
 
 
-def _scalar_type(kind: Any) -> np.dtype[np.generic]:
+def _scalar_type(kind: h5t.TypeID) -> np.dtype[np.generic]:
     """Translate a number or a fixed string, refusing everything else and every odd form of these."""
     size = kind.get_size()
     if kind.get_class() == h5t.STRING and not kind.is_variable_str():

@@ -33,7 +33,7 @@ FOREIGN: Final = _Foreign()
 _KEYS: Final = (str, int, float, bool, type(None), bytes)
 
 
-def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> Any:
+def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> object:
     """Read a pickle of plain values.
 
     Parameters
@@ -72,7 +72,7 @@ class _Tree:
         self.leaves = 0
         self.text = 0
 
-    def plain(self, value: Any, level: int) -> Any:
+    def plain(self, value: object, level: int) -> object:
         self.leaves += 1
         if self.leaves > self.limits.values:
             raise UnreadableFileError(f"it holds more than {self.limits.values:,} values")
@@ -96,11 +96,11 @@ class _Machine:
     def __init__(self, opcodes: int, *, skip_foreign: bool) -> None:
         self.opcodes = opcodes
         self.skip_foreign = skip_foreign
-        self.stack: list[Any] = []
-        self.below: list[list[Any]] = []  # a stack for every open mark
-        self.memo: dict[int, Any] = {}
+        self.stack: list[object] = []
+        self.below: list[list[object]] = []  # a stack for every open mark
+        self.memo: dict[int, object] = {}
 
-    def run(self, data: bytes) -> Any:
+    def run(self, data: bytes) -> object:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             if count >= self.opcodes:
                 raise UnreadableFileError(f"a pickle in it has more than {self.opcodes:,} opcodes")
@@ -116,12 +116,12 @@ class _Machine:
                 raise refusal(f"an object made by the opcode {opcode.name}")
         return self.pop()
 
-    def push(self, value: Any) -> None:
+    def push(self, value: object) -> None:
         if isinstance(value, int) and value.bit_length() > INTEGER_BITS:
             raise UnreadableFileError(f"it holds an integer of more than {INTEGER_BITS} bits")
         self.stack.append(value)
 
-    def pop(self) -> Any:
+    def pop(self) -> object:
         return self.stack.pop()
 
     def top(self, kind: type) -> Any:
@@ -134,17 +134,17 @@ class _Machine:
         self.below.append(self.stack)
         self.stack = []
 
-    def since_mark(self) -> list[Any]:
+    def since_mark(self) -> list[object]:
         items = self.stack
         self.stack = self.below.pop()
         return items
 
-    def extend(self, items: list[Any]) -> None:
+    def extend(self, items: list[object]) -> None:
         target = self.top(list)
         if target is not FOREIGN:
             target.extend(items)
 
-    def update(self, items: list[Any]) -> None:
+    def update(self, items: list[object]) -> None:
         target = self.top(dict)
         if target is not FOREIGN:
             target.update(_pairs(items))
@@ -206,7 +206,7 @@ class _Machine:
         target.set_state(state)
 
 
-def _pairs(items: list[Any]) -> dict[Any, Any]:
+def _pairs(items: list[object]) -> dict[object, object]:
     if len(items) % 2:
         raise ValueError("a key without a value")
     keys = items[::2]
@@ -223,7 +223,7 @@ _PUSHES: Final = frozenset(
         *("UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8"),
     }
 )
-_CONSTANTS: Final[Mapping[str, Callable[[], Any]]] = {
+_CONSTANTS: Final[Mapping[str, Callable[[], object]]] = {
     "NONE": lambda: None,
     "NEWTRUE": lambda: True,
     "NEWFALSE": lambda: False,

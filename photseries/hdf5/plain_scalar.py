@@ -5,7 +5,7 @@ The payload becomes one Python value through a type of a short list; nothing is 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -33,7 +33,7 @@ class Dtype:
         self.code = code
         self.order = "|"
 
-    def set_state(self, state: Any) -> None:
+    def set_state(self, state: object) -> None:
         """Take (version, byte order, ...); what follows concerns subarrays, fields and alignment."""
         if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
             raise refusal("a numpy type of an unknown form")
@@ -45,13 +45,13 @@ def refusal(what: str) -> UnreadableFileError:
     return UnreadableFileError(f"it holds {what}, and only plain values and numpy scalars are read")
 
 
-def shown(name: Any) -> str:
+def shown(name: object) -> str:
     """Return a name that a stranger chose, short and printable."""
     text = "".join(character if character.isprintable() else "?" for character in str(name)[:80])
     return text.replace(" ", ".")
 
 
-def called(function: Any, arguments: Any) -> Any:
+def called(function: object, arguments: object) -> object:
     """Do what a known function would, with checked arguments."""
     match function, arguments:
         case Symbol("numpy dtype"), (str() as code, *_) if code in _DTYPES or _is_text_code(code):
@@ -72,7 +72,7 @@ def _is_text_code(code: str) -> bool:
     return code[:1] in ("U", "S") and code[1:].isascii() and code[1:].isdigit() and len(code) <= 7
 
 
-def _scalar(dtype: Dtype, payload: bytes) -> Any:
+def _scalar(dtype: Dtype, payload: bytes) -> object:
     known = np.dtype(dtype.code if dtype.order == "|" else dtype.order + dtype.code)
     if known.itemsize != len(payload):
         raise ValueError("a numpy scalar of the wrong length")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -60,4 +60,4 @@ class RawTable:
     key: str
     columns: tuple[RawColumn, ...]
     index: RawColumn | None
-    metadata: dict[str, Any]
+    metadata: dict[str, object]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ _UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(
 
 def encode(
     frame: pd.DataFrame,
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, object],
     *,
     compression: Literal["none", "deflate"] = "none",
     limits: Limits = _DEFAULTS,
@@ -68,7 +68,7 @@ def encode(
 
 def encode_table(
     table: frames.Writable,
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, object],
     *,
     compression: Literal["none", "deflate"] = "none",
     limits: Limits = _DEFAULTS,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,7 +24,7 @@ MOST: Final = 512
 
 #: A file without its rows and attributes: bytes, the name of an attribute, or the number of a chunk.
 Part = bytes | str | int
-_Shape = tuple[Any, ...]
+_Shape = tuple[object, ...]
 
 _lock = threading.Lock()
 _known: OrderedDict[_Shape, tuple[Part, ...] | None] = OrderedDict()

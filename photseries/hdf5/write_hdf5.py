@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
@@ -171,7 +171,8 @@ def _node(kind: str, version: str) -> dict[str, Value]:
 def _of_group(table: Writable, fields: Sequence[Field]) -> dict[str, Value]:
     index, *blocks = (field.name for field in fields)
     name = table.index.name
-    info: dict[Any, Any] = {1: {"names": [None], "type": "Index"}, index: {} if name is None else {"index_name": name}}
+    info: dict[int | str, object] = {1: {"names": [None], "type": "Index"}}
+    info[index] = {} if name is None else {"index_name": name}
     return {
         **_node("GROUP", "1.0"),
         "pandas_type": "frame_table",
@@ -187,7 +188,7 @@ def _of_group(table: Writable, fields: Sequence[Field]) -> dict[str, Value]:
         "levels": 1,
         "mi_level_nan_rep": False,
         "data_col_nan_rep": False,
-        "info": _pickled({**info, **{block: {} for block in blocks}}),
+        "info": _pickled(info | {block: {} for block in blocks}),
     }
 
 
@@ -208,7 +209,7 @@ def _of_rows(fields: Sequence[Field]) -> dict[str, Value]:
     return found
 
 
-def _pickled(value: Any) -> bytes:
+def _pickled(value: object) -> bytes:
     """Pickle what the layout needs, as metadata is pickled."""
     return to_pickle(value)
 
@@ -218,7 +219,7 @@ def _pickled_axis(axis: int, labels: str | list[str]) -> bytes:
     return b"(l(I%d\n%sta." % (axis, _pickled(labels).removesuffix(b"."))
 
 
-def _describe(owner: Any, attributes: Mapping[str, Value]) -> None:
+def _describe(owner: object, attributes: Mapping[str, Value]) -> None:
     """Write attributes as PyTables does: scalars, and an empty text as no value."""
     scalar, nothing = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
     for name, value in attributes.items():
@@ -231,7 +232,7 @@ def _describe(owner: Any, attributes: Mapping[str, Value]) -> None:
 
 
 @lru_cache(256)
-def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> Any:
+def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> h5t.TypeID:
     """Translate the type of one value, as PyTables does."""
     if dtype.kind == "b":
         return h5t.STD_B8LE
@@ -243,7 +244,7 @@ def _type(dtype: np.dtype[np.generic], charset: int = h5t.CSET_ASCII) -> Any:
     return text
 
 
-def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> list[tuple[int, int]]:
+def _write_rows(group: h5g.GroupID, fields: Sequence[Field], *, deflate: bool) -> list[tuple[int, int]]:
     dtype, rows = _row_dtype(fields), len(fields[0].values[0])
     chunk = _chunk(rows, dtype)
     plan = h5p.create(h5p.DATASET_CREATE)
@@ -262,12 +263,12 @@ def _write_rows(group: Any, fields: Sequence[Field], *, deflate: bool) -> list[t
     return [(one.byte_offset, one.byte_offset + one.size) for one in stored]
 
 
-def _first_row(chunk: Any) -> int:
+def _first_row(chunk: h5d.StoreInfo) -> int:
     (row,) = chunk.chunk_offset
     return int(row)
 
 
-def _row_type(fields: Sequence[Field], size: int) -> Any:
+def _row_type(fields: Sequence[Field], size: int) -> h5t.TypeID:
     row = h5t.create(h5t.COMPOUND, size)
     offset = 0
     for field in fields:
