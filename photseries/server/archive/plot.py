@@ -6,13 +6,16 @@ import io
 import math
 import threading
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from photseries.errors import InvalidError, NotInstalledError
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import Samples
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["png"]
 
@@ -109,10 +112,9 @@ def png(  # noqa: PLR0913  what is drawn, and how
         if time == "date":
             axes.xaxis_date()
         share = max(12, width // 18)  # letters that have room in a half
-        written: dict[str, Any] = {"loc": "left", "fontsize": 12, "fontweight": "bold", "color": colours["ink"]}
-        axes.set_title(_short(title, share), parse_math=False, **written)
-        written = {"loc": "right", "fontsize": 9, "color": colours["soft"]}
-        axes.set_title(_short(subtitle, share), parse_math=False, **written)
+        colour, words = colours["ink"], _short(title, share)
+        axes.set_title(words, loc="left", fontsize=12, fontweight="bold", color=colour, parse_math=False)
+        axes.set_title(_short(subtitle, share), loc="right", fontsize=9, color=colours["soft"], parse_math=False)
         drawn = io.BytesIO()
         figure.savefig(drawn, format=form, metadata=_UNDATED[form])
     return drawn.getvalue()
@@ -144,10 +146,10 @@ def _position(mjd: FloatArray, time: str, frame: str) -> tuple[FloatArray, str]:
             return mjd, f"{frame} [d]" if frame.startswith("MJD") else f"{frame} - 2400000.5 [d]"
 
 
-def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str, str]) -> None:
+def _draw(axes: Axes, points: Samples, position: FloatArray, colours: Mapping[str, str]) -> None:
     few = len(position) <= _FEW
     size, alpha = (4.0, 0.9) if few else (2.0, max(0.25, 0.8 - 0.1 * math.log10(len(position) / _FEW)))
-    style = {"color": colours["points"], "linestyle": "none", "alpha": alpha, "markeredgewidth": 0}
+    style: dict[str, Any] = {"color": colours["points"], "linestyle": "none", "alpha": alpha, "markeredgewidth": 0}
     if few and points.error is not None:
         axes.errorbar(
             position,
@@ -162,7 +164,7 @@ def _draw(axes: Any, points: Samples, position: FloatArray, colours: Mapping[str
         axes.plot(position, points.value, marker="o" if few else ".", markersize=size, **style)
 
 
-def _dress(axes: Any, position: FloatArray, labels: tuple[str, str], colours: Mapping[str, str]) -> None:
+def _dress(axes: Axes, position: FloatArray, labels: tuple[str, str], colours: Mapping[str, str]) -> None:
     axes.set_xlabel(labels[0], color=colours["soft"])
     axes.set_ylabel(labels[1], color=colours["soft"])
     axes.tick_params(colors=colours["soft"], labelsize=9, length=3)
@@ -177,7 +179,7 @@ def _dress(axes: Any, position: FloatArray, labels: tuple[str, str], colours: Ma
     axes.margins(x=0.02)
 
 
-def _fit(axes: Any, points: Samples, threshold: float) -> None:
+def _fit(axes: Axes, points: Samples, threshold: float) -> None:
     """Fit the axis to the points; in magnitudes without those that are not detected, because they scatter far."""
     value = points.value
     if points.unit == "mag" and points.snr is not None and not np.all(faint := points.snr <= threshold):

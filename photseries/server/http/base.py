@@ -19,7 +19,7 @@ from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler, stream_request_body
+from tornado.web import HTTPError, OutputTransform, RequestHandler, stream_request_body
 
 from photseries.errors import (
     PhotseriesError,
@@ -305,10 +305,10 @@ class BaseHandler(RequestHandler):
         if is_heavy and self._heavy_place is None:
             raise HeavyWork
 
-    async def _execute(self, *arguments: Any, **more: Any) -> None:
+    async def _execute(self, transforms: list[OutputTransform], *path: bytes, **named: bytes) -> None:
         """Handle the request, and give its place among heavy ones back, however it ends; Tornado calls this."""
         try:
-            await super()._execute(*arguments, **more)
+            await super()._execute(transforms, *path, **named)
         finally:
             if self._heavy_place is not None:
                 await self._heavy_place.aclose()

@@ -7,7 +7,7 @@ import os
 import resource
 import signal
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from photseries.server.sandbox import landlock, seccomp
 
@@ -21,7 +21,7 @@ _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
 #: Name -> what puts the layer on.
-Layers = tuple[tuple[str, Callable[[Any], None]], ...]
+Layers = tuple[tuple[str, "Callable[[Sandbox], None]"], ...]
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 

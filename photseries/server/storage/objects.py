@@ -34,7 +34,7 @@ from photseries.server.storage.contract import CHUNK, Store, StoredBlob
 from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
 
 if TYPE_CHECKING:
-    from obstore import UpdateVersion
+    from obstore import BytesStream, GetOptions, PutMode, UpdateVersion
     from obstore.store import ClientConfig, RetryConfig
     from obstore.store import ObjectStore as Backend
 
@@ -108,9 +108,9 @@ class ObjectStore(Store):
         """Return a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
         check_key(key)
         # An empty object has no range at all, so the whole of one is asked for without.
-        bounds: Any = {"range": {"offset": start} if stop is None else (start, stop)} if start or stop else None
+        options: GetOptions = {"range": {"offset": start} if stop is None else (start, stop)} if start or stop else {}
         with contextlib.suppress(FileNotFoundError), _translated():
-            stream = obstore.get(self._backend, key, options=bounds).stream(min_chunk_size=CHUNK)
+            stream = obstore.get(self._backend, key, options=options).stream(min_chunk_size=CHUNK)
             return _pieces(stream)
         return None
 
@@ -175,7 +175,7 @@ class ObjectStore(Store):
 
     def check(self) -> None:
         """Write and remove a probe, and see that writes are conditional, which not every object storage knows."""
-        conditions: Mapping[str, Any] = {"If-None-Match": "create", "If-Match": {"e_tag": '"another"'}}
+        conditions: Mapping[str, PutMode] = {"If-None-Match": "create", "If-Match": {"e_tag": '"another"'}}
         with self._probe() as probe, _translated():
             for header, mode in conditions.items():
                 with contextlib.suppress(AlreadyExistsError, PreconditionError):
@@ -249,7 +249,7 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
     return S3Store(bucket, prefix=prefix or None, client_options=client, retry_config=retries, **named)
 
 
-def _pieces(stream: Any) -> Iterator[bytes]:
+def _pieces(stream: BytesStream) -> Iterator[bytes]:
     with _translated():
         for piece in stream:
             yield bytes(piece)
