@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Concatenate
+from typing import TYPE_CHECKING, Concatenate
 
 import click
 
@@ -26,7 +26,7 @@ def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[...
     @click.option("--url", help="The service; default: PHOTSERIES_URL, or what `photseries login` kept.")
     @click.option("--retries", type=click.IntRange(0, 20), default=6, show_default=True, help="How often to try again.")
     @functools.wraps(command)
-    def run(url: str | None, retries: int, **options: Any) -> None:
+    def run(url: str | None, retries: int, **options: object) -> None:
         with reported(), photseries.Client(url, retries=retries) as client:
             command(client, **options)
 

@@ -62,7 +62,7 @@ def download(
         raise Failure(f"Cannot write {file}: {error.strerror}.") from error
 
 
-def _entries(file: TextIO, by: str) -> list[Any]:
+def _entries(file: TextIO, by: str) -> list[object]:
     """Read a list; ids are numbers."""
     texts = [line.strip() for line in file if line.strip()]
     if by != "ids":

@@ -26,14 +26,14 @@ _METAVARS: Mapping[str, str] = {
 }
 
 
-class _Value(click.ParamType[Any]):
+class _Value(click.ParamType[object]):
     """A value that a field accepts."""
 
     def __init__(self, field: Field) -> None:
         self.field = field
         self.name = _METAVARS.get(field.type, "text")
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """Read a text as the field does."""
         try:
             return _read(self.field, value)
@@ -41,12 +41,12 @@ class _Value(click.ParamType[Any]):
             self.fail(str(error), param, ctx)
 
 
-class _Setting(click.ParamType[tuple[str, Any]]):
+class _Setting(click.ParamType[tuple[str, object]]):
     """KEY=VALUE, for any field."""
 
     name = "key=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, Any]:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, object]:
         """Split the name from the value."""
         name, equals, text = value.partition("=")
         if not equals or name not in SETTABLE:
@@ -77,7 +77,7 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
 
 def given_fields(options: dict[str, Any]) -> dict[str, Any]:
     """Take the fields that were given out of the options of a command."""
-    settings: Iterable[tuple[str, Any]] = options.pop("settings")
+    settings: Iterable[tuple[str, object]] = options.pop("settings")
     given = {name: options.pop(name) for name in SETTABLE}
     return {name: value for name, value in given.items() if value is not None} | dict(settings)
 
@@ -98,7 +98,7 @@ class NameTemplate(Template):
             raise click.UsageError(f"--from-name: {error.message}") from None
 
 
-def _read(field: Field, text: Any) -> Any:
+def _read(field: Field, text: Any) -> object:
     """Read a text as a value of a field; lists have commas, objects are JSON."""
     value = text
     if field.type == "ids" and text != "all":

@@ -81,7 +81,7 @@ def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]
     return decorate
 
 
-def given(criteria: Mapping[str, Any]) -> dict[str, Any]:
+def given(criteria: Mapping[str, object]) -> dict[str, Any]:
     """Return the options that were given, as the client takes them."""
     lists = {name: list(value) if isinstance(value, tuple) else value for name, value in criteria.items()}
     return {name: value for name, value in lists.items() if value not in (None, [])}
@@ -120,7 +120,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
             click.echo("No series matches.", err=True)
 
 
-def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+def _having(names: Sequence[str], found: Iterable[Mapping[str, object]]) -> Iterator[Mapping[str, object]]:
     """Pass series on; refuse names that are none of their fields: all have the same, but for those of some searches."""
     walked = iter(found)
     first = next(walked, None)
@@ -133,7 +133,7 @@ def _having(names: Sequence[str], found: Iterable[Mapping[str, Any]]) -> Iterato
     yield from walked
 
 
-def _present(rows: Sequence[Mapping[str, Any]], sort_by: str | None) -> list[str]:
+def _present(rows: Sequence[Mapping[str, object]], sort_by: str | None) -> list[str]:
     """Return the columns that hold anything, the one that orders the rows among the first."""
     columns = dict.fromkeys((*OVERVIEW[:2], *filter(None, [sort_by]), *OVERVIEW))
     return [name for name in columns if any(row.get(name) is not None for row in rows)]
@@ -143,11 +143,11 @@ def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-def _criteria_alone(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _criteria_alone(asked: Mapping[str, object]) -> dict[str, Any]:
     return {name: value for name, value in asked.items() if name not in ("sortBy", "sortOrder", "features")}
 
 
-def _write_csv(found: Iterable[Mapping[str, Any]], names: Sequence[str] | None) -> None:
+def _write_csv(found: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:
     """Print CSV; lists and objects are JSON."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     for number, fields in enumerate(found):

@@ -28,7 +28,7 @@ __all__ = ["COMMANDS"]
 @field_options
 @reading_options
 @json_option
-def inspect_files(files: tuple[Path, ...], as_json: bool, **options: Any) -> None:
+def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> None:
     """Print what files are taken for, and the command that uploads each; nothing is sent.
 
     Exit status: 0 every file can be read, 2 one cannot.
@@ -71,7 +71,7 @@ def _lines(file: Path, about: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  warning  {in_options(warning)}"
 
 
-def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fields: dict[str, Any]) -> str:
+def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fields: dict[str, object]) -> str:
     """Write the command that uploads a file; what is missing stands in capitals."""
     words = ["photseries", "upload", str(file)]
     for name in options.__dataclass_fields__:
@@ -92,7 +92,7 @@ def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fiel
     return shlex.join(words)
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if isinstance(value, dict):
         return ",".join(f"{name}={one}" for name, one in value.items())
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

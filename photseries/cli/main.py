@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -66,7 +66,7 @@ class Commands(click.Group):
             ) from error
         return next(command for command in commands if command.name == cmd_name)
 
-    def invoke(self, ctx: click.Context) -> Any:
+    def invoke(self, ctx: click.Context) -> object:
         """Run a command; end quietly, as programs of the shell do, when the reader of the output has gone away."""
         try:
             result = super().invoke(ctx)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import click
 import orjson
@@ -19,7 +18,7 @@ class Failure(click.ClickException):
 
     exit_code = 2
 
-    def show(self, file: Any = None) -> None:
+    def show(self, file: object = None) -> None:
         """Print the line."""
         click.echo(f"photseries: {safe(self.message)}", err=True)
 
@@ -45,16 +44,16 @@ def json_option(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
 
 
-def printed(value: Any, as_json: bool) -> None:
+def printed(value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool) -> None:
     """Print an entry or a list of entries: as JSON, or a line each."""
     if as_json:
         click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
         return
-    for entry in value if isinstance(value, list) else [value]:
+    for entry in value if isinstance(value, Sequence) else [value]:
         click.echo("  ".join(f"{name}={_plain(field)}" for name, field in entry.items()) if entry else "")
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, Mapping | list):
         return safe(orjson.dumps(value).decode())
     return "-" if value is None else safe(str(value))

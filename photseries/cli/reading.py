@@ -49,7 +49,7 @@ class _TimeFormat(click.ParamType[str]):
         return str(value)
 
 
-_KINDS: Mapping[str, click.ParamType[Any] | type] = {
+_KINDS: Mapping[str, click.ParamType[object] | type] = {
     "format": _FORMATS,
     "time_format": _TimeFormat(),
     "zero_point": _ZeroPoint(),

@@ -34,6 +34,6 @@ class SectionedCommand(click.Command):
                 formatter.write_dl(records)
 
 
-def option(section: str, *names: str, **about: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def option(section: str, *names: str, **about: object) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add an option to a command, in a section of its help; the rest as :func:`click.option`."""
     return click.option(*names, cls=_Option, section=section, **about)

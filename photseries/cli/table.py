@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import orjson
 from rich.cells import cell_len
@@ -16,7 +15,7 @@ __all__ = ["shown", "table_lines"]
 _GAP = "  "
 
 
-def shown(value: Any, name: str = "") -> str:
+def shown(value: object, name: str = "") -> str:
     """Write a value of a field for people; null is a dash."""
     if value is None:
         return "-"
@@ -34,7 +33,7 @@ def shown(value: Any, name: str = "") -> str:
     return safe(orjson.dumps(value).decode() if isinstance(value, Mapping) else str(value))
 
 
-def table_lines(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], width: int | None) -> Iterator[str]:
+def table_lines(rows: Sequence[Mapping[str, object]], columns: Sequence[str], width: int | None) -> Iterator[str]:
     """Write rows as a table.
 
     Parameters

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from photseries.client import Client
 from photseries.errors import StartError
@@ -35,7 +35,7 @@ class RunningService(NamedTuple):
 
 
 @contextmanager
-def run_service(**settings: Any) -> Iterator[RunningService]:
+def run_service(**settings: object) -> Iterator[RunningService]:
     """Run ``photseries serve`` on an empty archive, which is deleted at exit.
 
     Parameters
@@ -89,7 +89,7 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 
 @contextmanager
-def service(**settings: Any) -> Iterator[Client]:
+def service(**settings: object) -> Iterator[Client]:
     """Run a real service and connect a client with the token of its admin.
 
     Parameters
