@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
         return table_of_arrow(batches.read_all())
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a stream of Arrow's IPC format."""
     import pyarrow
 
@@ -53,7 +53,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def table_of(columns: list[Column], metadata: Mapping[str, Any], more: Mapping[str, str]) -> pyarrow.Table:
+def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mapping[str, str]) -> pyarrow.Table:
     """Make a table of Arrow, with the metadata of its series as JSON.
 
     Parameters

@@ -35,7 +35,7 @@ _FLUXES: Final = (*FLUX, FLUXERR)
 _MAGNITUDES: Final = (*MAG, MAGERR)
 
 
-def table_of(table: AstropyTable, **beside: Any) -> Table:
+def table_of(table: AstropyTable, **beside: object) -> Table:
     """Return an astropy table as a reader's table.
 
     Parameters
@@ -53,8 +53,8 @@ def table_of(table: AstropyTable, **beside: Any) -> Table:
     """
     from astropy.time import Time, TimeDelta
 
-    columns: dict[str, Any] = {}
-    units: dict[str, Any] = {}
+    columns: dict[str, object] = {}
+    units: dict[str, object] = {}
     times: dict[str, dict[str, Any]] = {}
     left_out = []
     for name in table.colnames:
@@ -76,12 +76,12 @@ def table_of(table: AstropyTable, **beside: Any) -> Table:
     return Table(frame=pd.DataFrame(columns), units=units, mjd=times, **told)
 
 
-def _is_plain(column: Any) -> bool:
+def _is_plain(column: object) -> bool:
     """Return whether a row holds one plain value: neither an array nor a position."""
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind != "V"
 
 
-def _moments(table: AstropyTable, name: str) -> Any:
+def _moments(table: AstropyTable, name: str) -> object:
     """Return the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
     from astropy.time import TimeDelta
 
@@ -99,7 +99,7 @@ def _mjd(times: Any) -> tuple[npt.NDArray[np.float64], str | None]:
     return values, scale
 
 
-def time_series(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> TimeSeries:
+def time_series(frame: pd.DataFrame, metadata: Mapping[str, object]) -> TimeSeries:
     """Make a time series; see :meth:`photseries.client.Series.to_timeseries`."""
     needs("astropy")
     from astropy.timeseries import TimeSeries
@@ -110,7 +110,7 @@ def time_series(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> TimeSeries:
     return made
 
 
-def light_curve(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> LightCurve:
+def light_curve(frame: pd.DataFrame, metadata: Mapping[str, object]) -> LightCurve:
     """Make a light curve; see :meth:`photseries.client.Series.to_lightkurve`."""
     needs("lightkurve")
     from astropy import units
@@ -137,7 +137,7 @@ def _timed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame if finite.all() else frame[finite]
 
 
-def _times(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Any:
+def _times(frame: pd.DataFrame, metadata: Mapping[str, object]) -> object:
     from astropy.time import Time
 
     values = frame[required_column(frame, TIME)].to_numpy(np.float64)
@@ -145,7 +145,7 @@ def _times(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Any:
     return Time(values, format="mjd", scale=metadata.get("time_scale") or "local")
 
 
-def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> None:
+def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
     """Add all columns but that of the times; the name ``time`` is taken."""
     from astropy import units
 
@@ -159,7 +159,7 @@ def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, Any]) ->
             made[free] = units.Quantity(values, kinds[name], dtype=values.dtype) if name in kinds else values
 
 
-def _astropy_unit(unit: FluxUnit) -> Any:
+def _astropy_unit(unit: FluxUnit) -> object:
     """Return a unit of flux in astropy, which does not know ppm and ppt."""
     from astropy import units
 

@@ -54,8 +54,8 @@ class Fluxes:
     """
 
     factor: float | npt.NDArray[np.float64] = 1.0
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    altdata: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
+    altdata: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     why: str = ""
 
@@ -65,7 +65,7 @@ def calibrated(
     roles: Mapping[str, str],
     unit: Unit,
     options: ReadOptions,
-    bandpass: Any,
+    bandpass: object,
     declared: str | float | None,
 ) -> Fluxes:
     """Decide the unit of fluxes, and what brings them to uJy.
@@ -105,7 +105,7 @@ def calibrated(
     return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
 
 
-def _by_zero_point(zero: float | str, unit: Unit, bandpass: Any, *, told: bool) -> Fluxes:
+def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, told: bool) -> Fluxes:
     if unit is not None and _density(unit) is not None:
         raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
     magnitude, flags = zero_point_of(zero, None if unit is None else _spelt(unit), bandpass)

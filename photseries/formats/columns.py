@@ -53,7 +53,7 @@ def whole_table(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename_axis(name).reset_index()
 
 
-def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]:
+def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Column]:
     """Return the columns of a table in their order, an index before them.
 
     Parameters
@@ -66,7 +66,7 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> list[Column]
     return list(_columns(whole_table(frame), metadata, index))
 
 
-def _columns(frame: pd.DataFrame, metadata: Mapping[str, Any], index: pd.Index | None) -> Iterator[Column]:
+def _columns(frame: pd.DataFrame, metadata: Mapping[str, object], index: pd.Index | None) -> Iterator[Column]:
     for name, column in frame.items():
         if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
             values = column.to_numpy()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import orjson
@@ -21,7 +21,7 @@ _QUOTED: Final = re.compile(r'[",\r\n]|^[\s#]|\s$|^$')
 _ODD: Final = {"nan": b"NaN", "inf": b"inf", "-inf": b"-inf"}
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a table as CSV: names in the first line, missing text as nothing, lines that end in CR LF (RFC 4180)."""
     return rows_of_text(whole_table(frame), b"\r\n")
 

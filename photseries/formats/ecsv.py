@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import yaml
@@ -55,7 +55,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return table_of(table, file_metadata=said, notes=notes)
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a table as ECSV 1.0: types, units and words for each column, and the metadata, in comments before CSV."""
     columns = columns_of(frame, metadata)
     frame = whole_table(frame)
@@ -81,7 +81,7 @@ def _is_changed(column: pd.Series) -> bool:
     return any(isinstance(text, str) and _CHANGED.search(text) for text in column)
 
 
-def _json(text: Any) -> str:
+def _json(text: object) -> str:
     return json.dumps(text if isinstance(text, str) else None)
 
 
@@ -89,7 +89,7 @@ def _lost(column: Column) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 
-def _described(column: Column, name: str, note: Note | None, *, as_json: bool) -> dict[str, Any]:
+def _described(column: Column, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
     kind = column.values.dtype.kind
     about = {
         "name": name,

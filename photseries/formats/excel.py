@@ -44,7 +44,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
 
 
-def _column(cells: list[Any]) -> Any:
+def _column(cells: list[Any]) -> list[object] | pd.Series:
     """Return numbers as numbers, dates as datetimes, and everything else as text."""
     there = [cell for cell in cells if cell != ""]
     if there and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in there):

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -49,7 +49,7 @@ def read(path: str | os.PathLike[str], options: ReadOptions | None = None) -> Re
     return one_of(collect(Path(path), options or ReadOptions()))
 
 
-def collect(data: Any, options: ReadOptions) -> tuple[Reading, ...]:
+def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
     """Read the series of anything that can be uploaded.
 
     Parameters

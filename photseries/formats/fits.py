@@ -124,7 +124,7 @@ def _beside(header: dict[str, Any], table: Any, pairs: bool) -> dict[str, Any]:
     }
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a FITS file: its one table in the first extension, all metadata as JSON in PHOTSER."""
     from astropy.io.fits.verify import VerifyWarning
 
@@ -133,7 +133,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
         return _file(columns, metadata)
 
 
-def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
+def _file(columns: list[Column], metadata: Mapping[str, object]) -> bytes:
     from astropy.io import fits as astropy_fits
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
@@ -174,7 +174,7 @@ def _file(columns: list[Column], metadata: Mapping[str, Any]) -> bytes:
     return out.getvalue()
 
 
-def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, Any]) -> None:
+def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, object]) -> None:
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
@@ -215,7 +215,7 @@ def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | 
     return code, unit, values.astype(kind, copy=False), zero
 
 
-def _ascii(value: Any) -> Any:
+def _ascii(value: object) -> Any:
     """Return what FITS can hold, the characters from space to ~; a text with others is written as Python would."""
     if not isinstance(value, str) or (value.isascii() and value.isprintable()):
         return value

@@ -14,7 +14,7 @@ __all__ = ["fields_of"]
 _KEPT: Final = ("CAMERA", "CCD", "CHANNEL", "MODULE", "OUTPUT", "TESSMAG", "KEPMAG", "PROCVER", "DATA_REL")
 
 
-def fields_of(header: Mapping[str, Any], survey: Survey) -> dict[str, Any]:
+def fields_of(header: Mapping[str, object], survey: Survey) -> dict[str, Any]:
     """Return fields of a series from the header of a file.
 
     Parameters
@@ -39,7 +39,7 @@ def fields_of(header: Mapping[str, Any], survey: Survey) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value not in (None, "", {})}
 
 
-def _of_mission(header: Mapping[str, Any], mission: Mission) -> dict[str, Any]:
+def _of_mission(header: Mapping[str, object], mission: Mission) -> dict[str, object]:
     star = re.search(r"\d+", str(first_of(header, mission.identity) or ""))
     part = re.fullmatch(r"\d+", str(header.get(mission.part, "")).strip())
     return {
@@ -55,11 +55,11 @@ def _of_mission(header: Mapping[str, Any], mission: Mission) -> dict[str, Any]:
     }
 
 
-def _exposure(header: Mapping[str, Any]) -> float | None:
+def _exposure(header: Mapping[str, object]) -> float | None:
     a_frame, frames = _number(header, "INT_TIME"), _number(header, "NUM_FRM")
     return None if a_frame is None or frames is None else a_frame * frames
 
 
-def _number(header: Mapping[str, Any], name: str) -> float | None:
+def _number(header: Mapping[str, object], name: str) -> float | None:
     value = header.get(name)
     return float(value) if isinstance(value, int | float) else None

@@ -63,7 +63,7 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
     return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
-def described(reading: Reading, given: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def described(reading: Reading, given: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Describe a series that was read, in plain values.
 
     Parameters

@@ -81,12 +81,14 @@ class _Reading:
         self._limits = limits
         self.lists = self.values = 0
 
-    def document(self, root: Any) -> dict[str, Any]:
+    def document(self, root: object) -> dict[str, object]:
         fields = self._object(root, lambda name, value: value if name == "data" else self._plain(value, 2))
         read = self._column
         return {**fields, "data": self._object(fields.get("data"), lambda _, value: read(value), self._limits.columns)}
 
-    def _object(self, value: Any, read: Callable[[str, Any], Any], most: int = _MOST_KEYS) -> dict[str, Any]:
+    def _object(
+        self, value: object, read: Callable[[str, object], object], most: int = _MOST_KEYS
+    ) -> dict[str, object]:
         if not isinstance(value, simdjson.Object) or len(value) > most:
             raise _DoubtError
         names = list(value)
@@ -94,7 +96,7 @@ class _Reading:
             raise _DoubtError
         return {name: read(name, value[name]) for name in names}
 
-    def _plain(self, value: Any, level: int) -> Any:
+    def _plain(self, value: object, level: int) -> object:
         self.values += 1
         if self.values > _MOST_VALUES:
             raise _DoubtError
@@ -107,7 +109,7 @@ class _Reading:
             return [self._plain(child, level + 1) for child in value]
         return value
 
-    def _column(self, value: Any) -> Any:
+    def _column(self, value: object) -> object:
         if not isinstance(value, simdjson.Array):
             raise _DoubtError
         numbers = _numbers(value)
@@ -119,7 +121,7 @@ class _Reading:
         return numbers
 
 
-def _values(values: list[Any]) -> list[Any]:
+def _values(values: list[Any]) -> list[object]:
     """Return the values of a column; a list or an object among them is a doubt."""
     if {list, dict} & set(map(type, values)):
         raise _DoubtError

@@ -95,7 +95,7 @@ def _check(text: bytes, limits: Limits) -> None:
     The exact parser reads it without its numbers: they are most of a long body.
     """
 
-    def distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
         found = dict(pairs)
         if len(found) < len(pairs):
             twice = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
@@ -111,7 +111,7 @@ def _check(text: bytes, limits: Limits) -> None:
         raise InvalidError(f"The body is nested {depth} deep; at most {limits.depth} is accepted.")
 
 
-def _depth(value: Any) -> int:
+def _depth(value: object) -> int:
     if not isinstance(value, dict | list):
         return 0
     return 1 + max(map(_depth, value.values() if isinstance(value, dict) else value), default=0)
@@ -189,7 +189,7 @@ def _short(digits: str) -> int:
     return int(digits)
 
 
-def decode(columns: Any, limits: Limits) -> pd.DataFrame:
+def decode(columns: object, limits: Limits) -> pd.DataFrame:
     """Make a table of JSON columns.
 
     Parameters
@@ -216,7 +216,7 @@ def decode(columns: Any, limits: Limits) -> pd.DataFrame:
         _refuse(f"data has {len(columns):,} columns; at most {limits.columns:,} are accepted.")
 
     problems: dict[str, list[str]] = {}
-    arrays: dict[str, Any] = {}
+    arrays: dict[str, npt.NDArray[np.generic]] = {}
     for name, values in columns.items():
         try:
             arrays[name] = _array(name, values, limits)
@@ -237,7 +237,7 @@ def _refuse(message: str) -> NoReturn:
     raise InvalidError(message, fields={"data": [message]})
 
 
-def _array(name: str, values: Any, limits: Limits) -> Any:
+def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]:
     """Make one column; a ValueError says what is wrong with it."""
     if "\0" in name or len(name.encode()) > limits.column_name:
         raise ValueError(f"has a name that holds NUL or more than {limits.column_name} bytes")
@@ -262,14 +262,14 @@ def _array(name: str, values: Any, limits: Limits) -> Any:
     )
 
 
-def _integers(values: list[int]) -> Any:
+def _integers(values: list[int]) -> npt.NDArray[np.int64]:
     try:
         return np.array(values, np.int64)
     except OverflowError:
         raise ValueError("holds an integer beyond 64 bits (int64)") from None
 
 
-def _texts(values: list[str | None]) -> Any:
+def _texts(values: list[str | None]) -> npt.NDArray[np.object_]:
     present = "".join(value for value in values if value is not None)
     if "\0" in present:
         raise ValueError("holds the character NUL")
@@ -294,7 +294,7 @@ def _described(kinds: set[type]) -> str:
     return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
 
 
-def _first_odd(values: list[Any]) -> str:
+def _first_odd(values: list[object]) -> str:
     """Name the first row with the rarest kind of values; of equally rare kinds, not of numbers."""
     words = [_WORDS[type(value)] for value in values]
     counts = Counter(words)
@@ -322,7 +322,7 @@ def encode(frame: pd.DataFrame) -> bytes:
     return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as the body of a POST would be: fields, and the columns as ``data``."""
     return orjson.dumps({**metadata, "data": orjson.Fragment(encode(frame))})
 
@@ -342,7 +342,7 @@ def jsonable(column: pd.Series) -> Any:
     return np.ascontiguousarray(values, dtype.newbyteorder("="))
 
 
-def _with_nulls(values: list[Any], missing: npt.NDArray[np.bool_]) -> Sequence[Any]:
+def _with_nulls(values: list[object], missing: npt.NDArray[np.bool_]) -> Sequence[object]:
     for place in np.flatnonzero(missing).tolist():
         values[place] = None
     return values

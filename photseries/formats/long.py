@@ -76,7 +76,7 @@ class Series:
 
     id: int
     table: RawTable
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
     asked: int | None = None
 
     @cached_property
@@ -90,7 +90,7 @@ class Series:
         return len(self.table.columns[0].values)
 
 
-def shared(series_id: int, fields: Mapping[str, Any], asked: int | None = None) -> dict[str, Any]:
+def shared(series_id: int, fields: Mapping[str, object], asked: int | None = None) -> dict[str, object]:
     """Return what the rows of a series share, by the names of :data:`ASKED`; None is unknown.
 
     ``flux_unit`` is the unit of ``flux`` in the long table: uJy for every flux density.
@@ -167,8 +167,8 @@ class Layout:
         }
 
     def _cut(
-        self, frame: pd.DataFrame, metadata: Mapping[str, Any]
-    ) -> tuple[pd.DataFrame, Mapping[str, Any], npt.NDArray[np.int64] | None]:
+        self, frame: pd.DataFrame, metadata: Mapping[str, object]
+    ) -> tuple[pd.DataFrame, Mapping[str, object], npt.NDArray[np.int64] | None]:
         """Cut a part out of a table; return the numbers of its rows too, if these are rows of the table."""
         try:
             if self.part.bin is not None:
@@ -178,7 +178,7 @@ class Layout:
             return frame[:0], metadata, None
         return found, metadata, found.index.to_numpy().astype(np.int64)
 
-    def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> dict[str, FloatArray]:
+    def _of_frame(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> dict[str, FloatArray]:
         curve = light_curve(frame, calibration_of(metadata))
         made = derived(self.derive, curve, frame, metadata)
 
@@ -258,7 +258,7 @@ def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block |
 
 
 def _block(several: Sequence[Series], layout: Layout) -> Block:
-    alike: dict[Any, list[int]] = {}
+    alike: dict[object, list[int]] = {}
     for number, series in enumerate(several):
         alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
     pieces: list[Any] = [None] * len(several)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 from photseries.formats.long import GROUP, Block, Layout
 from photseries.formats.long_arrow import MANIFEST_KEY, Manifest, Sink, batch_of, schema_of
@@ -30,7 +29,7 @@ def long_parquet(found: Iterable[Block | None], layout: Layout, manifest: Manife
     few = [*layout.shared]
     options = {"compression": "zstd", "use_dictionary": few, "write_statistics": [*few, "mjd"]}
     with pyarrow.parquet.ParquetWriter(sink, schema, **options) as writer:
-        waiting: list[Any] = []
+        waiting: list[pyarrow.RecordBatch] = []
         for block in found:
             waiting += [] if block is None else [batch_of(block, layout, schema)]
             if sum(map(len, waiting)) >= GROUP:

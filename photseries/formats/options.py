@@ -171,7 +171,7 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
     return 0
 
 
-def require_column(columns: Iterable[Any], name: str, option: str) -> None:
+def require_column(columns: Iterable[object], name: str, option: str) -> None:
     """Refuse an option that names a column which is not there.
 
     Raises
@@ -184,7 +184,7 @@ def require_column(columns: Iterable[Any], name: str, option: str) -> None:
         raise invalid(f"There is no column {name!r} ({option}); there are {listed(there)}.")
 
 
-def listed(names: Iterable[Any]) -> str:
+def listed(names: Iterable[object]) -> str:
     """Return the first 30 of some names as text."""
     shown = list(map(str, names))
     return ", ".join(shown[:30]) + (" ..." if len(shown) > 30 else "")

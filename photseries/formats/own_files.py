@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from photseries.fields import IN_FILE
@@ -50,12 +51,12 @@ _NUMBERS: Final = {
 _NANOSECONDS: Final = 10**9  # in a second
 
 
-def names_series(metadata: Mapping[str, Any]) -> bool:
+def names_series(metadata: Mapping[str, object]) -> bool:
     """Return whether metadata are those of a series, and not of something else that has some of the keys."""
     return all(metadata.get(name) is not None for name in _ALWAYS)
 
 
-def is_stored(file_metadata: Mapping[str, Any], frame: pd.DataFrame) -> bool:
+def is_stored(file_metadata: Mapping[str, object], frame: pd.DataFrame) -> bool:
     """Return whether a table was stored by the service, which alone writes an owner: then its columns have their names.
 
     A pipeline's file may say as much of its series, and call its errors ``flux_err``.
@@ -64,7 +65,7 @@ def is_stored(file_metadata: Mapping[str, Any], frame: pd.DataFrame) -> bool:
     return has_columns and names_series(file_metadata) and _OWNER in file_metadata
 
 
-def fields_in(document: str | bytes | Mapping[str, Any] | None) -> dict[str, Any]:
+def fields_in(document: str | bytes | Mapping[str, object] | None) -> dict[str, object]:
     """Return the fields of the series that a file of the service carries as JSON, or as a mapping.
 
     Raises
@@ -193,7 +194,7 @@ def restored(frame: pd.DataFrame, notes: Mapping[str, Note]) -> pd.DataFrame:
     )
 
 
-def _values(column: pd.Series, note: Note) -> Any:
+def _values(column: pd.Series, note: Note) -> npt.NDArray[np.generic]:
     values = column.to_numpy()
     if values.dtype.kind == "O":
         texts = [text if isinstance(text, str) else None for text in values.tolist()]
@@ -205,7 +206,7 @@ def _values(column: pd.Series, note: Note) -> Any:
     return _of_type(values, note.get("type"))
 
 
-def _of_type(values: Any, name: Any) -> Any:
+def _of_type(values: npt.NDArray[Any], name: object) -> npt.NDArray[np.generic]:
     """Bring values to the type that they were stored in, unless they no longer fit it."""
     kind = values.dtype.kind
     if name == "datetime64[ns]" and kind == "O":

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -25,7 +24,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return table_of_arrow(file.read(use_threads=False))
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as Parquet, with a VOTable of its columns in it (VOParquet) for TOPCAT and astropy."""
     import pyarrow.parquet
 

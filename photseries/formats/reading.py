@@ -48,15 +48,15 @@ class Table:
     """
 
     frame: pd.DataFrame
-    header: Mapping[str, Any] = field(default_factory=dict)
-    units: Mapping[str, Any] = field(default_factory=dict)
+    header: Mapping[str, object] = field(default_factory=dict)
+    units: Mapping[str, object] = field(default_factory=dict)
     unit_texts: Mapping[str, str] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
-    file_metadata: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
+    file_metadata: Mapping[str, object] = field(default_factory=dict)
     notes: Mapping[str, Note] = field(default_factory=dict)
     frames: Mapping[str, TimeFrame] = field(default_factory=dict)
     time: str | None = None
-    mjd: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    mjd: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     blob: bytes | None = None
     uses: tuple[str, ...] = ()
@@ -102,7 +102,7 @@ class Reading:
 
     frame: pd.DataFrame
     fields: Mapping[str, Any] = field(default_factory=dict)
-    file_metadata: Mapping[str, Any] = field(default_factory=dict)
+    file_metadata: Mapping[str, object] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     blob: bytes | None = None
     roles: Mapping[str, Role] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Reading:
     names: tuple[str, ...] = ()
     part: str | None = None
 
-    def merged(self, given: Mapping[str, Any]) -> dict[str, Any]:
+    def merged(self, given: Mapping[str, object]) -> dict[str, object]:
         """Put fields that a user gives above those that the data tells; altdata of both is kept."""
         merged = {**self.fields, **given}
         told, more = self.fields.get("altdata"), given.get("altdata")

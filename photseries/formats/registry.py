@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 
@@ -70,7 +70,7 @@ class Writer:
         A warning for the user who saves a series: a file of this format does not make the series again.
     """
 
-    write: Callable[[pd.DataFrame, Mapping[str, Any]], bytes]
+    write: Callable[[pd.DataFrame, Mapping[str, object]], bytes]
     types: str
     units: str
     metadata: str
@@ -176,7 +176,7 @@ class Format:
         told = (escape_unprintable(first_line(one.message)) for one in caught)
         return replace(reading, warnings=tuple(dict.fromkeys((*reading.warnings, *told))))
 
-    def write(self, frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+    def write(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
         """Write a series.
 
         Parameters

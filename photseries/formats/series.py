@@ -96,7 +96,7 @@ def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     )
 
 
-def _without_fluxes(altdata: Any) -> dict[str, Any]:
+def _without_fluxes(altdata: object) -> dict[str, object]:
     """Return the altdata of a file without what they say of its fluxes: these are others now, or their unit says it."""
     if not isinstance(altdata, Mapping):
         return {}
@@ -189,7 +189,7 @@ class _Series:
             self.part.name,
         )
 
-    def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, Any]:
+    def _units(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> dict[str, object]:
         """Return units of astropy by the names that columns have in the restored table; durations there have none."""
         notes = self.table.notes
         named = {
@@ -224,7 +224,7 @@ class _Series:
         """Take limits, which are returned by role, and values that stand for none out of the brightnesses."""
         if not self.usual:
             return frame, {}, ()
-        limits: dict[str, Any] = {}
+        limits: dict[str, object] = {}
         new = {}
         told: list[str] = []
         for role, error in _BRIGHTNESSES:
@@ -273,7 +273,7 @@ class _Series:
         magsys: str | None,
         filter_name: str | None,
         columns: Mapping[str, str],
-    ) -> dict[str, Any]:
+    ) -> dict[str, object]:
         """Return the fields of the series, the more certain source last."""
         table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
@@ -301,10 +301,10 @@ class _Series:
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _of_columns(self) -> dict[str, Any]:
+    def _of_columns(self) -> dict[str, object]:
         """Return fields from columns that the service does not look at, or that contain limits now."""
         frame = self.part.frame
-        fields: dict[str, Any] = {}
+        fields: dict[str, object] = {}
         name = limit_column(frame)
         if name is not None and name not in INFERRED[LIMITING_MAG]:
             values = frame[name].to_numpy(np.float64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +74,7 @@ class TimeFrame:
     warnings: tuple[str, ...] = ()
 
     @property
-    def fields(self) -> dict[str, Any]:
+    def fields(self) -> dict[str, object]:
         """The fields of a series that the file states."""
         scale = _CONVERTED.get(self.scale or "", self.scale)
         found = {"time_scale": scale, "time_refpos": self.refpos, "time_stamp_alignment": self.alignment}
@@ -112,7 +112,7 @@ class TimeFrame:
         return mjd if rate == 0 else mjd - rate * (mjd - _MJD_OF_1977) + constant
 
 
-def as_scale(text: Any) -> tuple[str | None, tuple[str, ...]]:
+def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
     """Return the scale that a header names, with a warning where a series cannot name it."""
     name = str(text or "").strip().upper()
     scale = _SCALES.get(name.partition("(")[0])
@@ -121,18 +121,18 @@ def as_scale(text: Any) -> tuple[str | None, tuple[str, ...]]:
     return scale, ()
 
 
-def as_refpos(text: Any) -> str | None:
+def as_refpos(text: object) -> str | None:
     """Return the reference position that a header names; None where a series cannot name it."""
     name = str(text or "").strip().upper()
     return next((place for start, place in _PLACES.items() if name.startswith(start)), None)
 
 
-def as_alignment(pixel: Any) -> str | None:
+def as_alignment(pixel: object) -> str | None:
     """Return what ``TIMEPIXR``, the place of a time in its exposure, is called; None where it has no name."""
     return _ALIGNMENTS.get(float(pixel)) if isinstance(pixel, int | float) else None
 
 
-def frame_of_header(header: Mapping[str, Any], column: int | None = None) -> TimeFrame:
+def frame_of_header(header: Mapping[str, object], column: int | None = None) -> TimeFrame:
     """Return the time frame that a FITS header states (FITS standard 4.0, section 9).
 
     Parameters
@@ -162,7 +162,7 @@ def frame_of_header(header: Mapping[str, Any], column: int | None = None) -> Tim
     )
 
 
-def _origin(header: Mapping[str, Any]) -> tuple[float, ...] | None:
+def _origin(header: Mapping[str, object]) -> tuple[float, ...] | None:
     for name, zero in _ORIGINS:
         keys = [key for key in (f"{name}I", f"{name}F") if key in header] or [key for key in (name,) if key in header]
         if keys:
@@ -178,11 +178,11 @@ def _origin(header: Mapping[str, Any]) -> tuple[float, ...] | None:
     return None
 
 
-def _sum(header: Mapping[str, Any], *names: str) -> float:
+def _sum(header: Mapping[str, object], *names: str) -> float:
     return sum(_number(header, name) for name in names if name in header)
 
 
-def _number(header: Mapping[str, Any], name: str) -> float:
+def _number(header: Mapping[str, object], name: str) -> float:
     value = header.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise invalid(f"{name} of its header is no number.")

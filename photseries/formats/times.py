@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -87,8 +87,8 @@ class Times:
     warnings : tuple of str
     """
 
-    mjd: Any
-    fields: Mapping[str, Any]
+    mjd: npt.NDArray[np.float64] | None
+    fields: Mapping[str, object]
     why: str
     warnings: tuple[str, ...] = ()
 
@@ -169,7 +169,7 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
         raise invalid(f"The column {column!r} holds no numbers, but times as {known} are numbers.")
     if known is None:
         unit = _unit(table.units.get(column)) or ("d" if usual is not None and usual.time_format else None)
-        mjd: Any = stated.mjd(times.to_numpy(np.float64), unit)
+        mjd: npt.NDArray[np.float64] | None = stated.mjd(times.to_numpy(np.float64), unit)
         return _rounded(times, mjd, {**about, **stated.fields}, "the header says what they count from", stated)
     mjd, fields, why = _in_format(frame[column], times, known, stated)
     named = _IN_NAME.search(column.lower())
@@ -224,18 +224,20 @@ def _told(text: str) -> str | None:
     return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else format_of_name(text)
 
 
-def _fields(stated: TimeFrame, known: str) -> dict[str, Any]:
+def _fields(stated: TimeFrame, known: str) -> dict[str, object]:
     skipped = ("time_scale",) if stated.is_converted and known != "mjd" else ()
     return {name: value for name, value in stated.fields.items() if name not in skipped}
 
 
-def _unit(unit: Any) -> str | None:
+def _unit(unit: object) -> str | None:
     """Return a unit of time; a text such as ``BJD - 2457000, days`` is in days."""
     text = None if unit is None else str(unit)
     return "d" if text and format_of_name(text) else text
 
 
-def _rounded(times: pd.Series, mjd: Any, fields: Mapping[str, Any], why: str, stated: TimeFrame) -> Times:
+def _rounded(
+    times: pd.Series, mjd: npt.NDArray[np.float64] | None, fields: Mapping[str, object], why: str, stated: TimeFrame
+) -> Times:
     """Add a warning where the times were stored with the precision of float32."""
     if times.dtype != np.float32 and times.dtype != np.float16:
         return Times(mjd, fields, why, stated.warnings)

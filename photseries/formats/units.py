@@ -87,7 +87,7 @@ def _is_known(text: str) -> bool:
     return True
 
 
-def _magsys(unit: Any) -> str | None:
+def _magsys(unit: object) -> str | None:
     """Return the system of magnitudes that their unit names; None for AB, and where it names none."""
     from astropy import units as known
 
@@ -98,7 +98,7 @@ def _magsys(unit: Any) -> str | None:
     return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
 
 
-def units_to_bring(units: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def units_to_bring(units: Mapping[str, object], said: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
     """Separate the units that may have to be brought to those of the archive from those that it wrote itself.
 
     Parameters
@@ -122,7 +122,7 @@ def units_to_bring(units: Mapping[str, Any], said: Mapping[str, Any]) -> tuple[d
     return to_bring, {name: text for name, text in texts.items() if text}
 
 
-def _is(unit: Any, text: str) -> bool:
+def _is(unit: object, text: str) -> bool:
     """Return whether a text is a unit. The electron that astropy's reader of VOTable makes equals no other unit."""
     from astropy import units as known
 
@@ -132,12 +132,12 @@ def _is(unit: Any, text: str) -> bool:
     return bool(unit == named) or str(unit) in (text, str(named))
 
 
-def _unit(unit: Any) -> Any:
+def _unit(unit: object) -> object:
     """Take a column without a dimension as one that says nothing of its unit."""
     return None if unit is None or str(unit) == "" else unit
 
 
-def _converted(values: npt.NDArray[np.generic], name: str, unit: Any, target: Any) -> npt.NDArray[np.generic]:
+def _converted(values: npt.NDArray[np.generic], name: str, unit: Any, target: object) -> npt.NDArray[np.generic]:
     from astropy import units as known
 
     if target == known.mag:  # of an error, which has no zero

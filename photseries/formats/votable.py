@@ -7,7 +7,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pandas as pd
@@ -87,7 +87,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return table_of(table, uses=("table",), **_beside(file, parsed, table))
 
 
-def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, Any]:
+def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dict[str, object]:
     """Return what the file says: one of the service, all fields; others, the systems and PARAMs."""
     own = {str(param.name): param.value for param in parsed.params}
     said = fields_in(own.get(_METADATA))
@@ -101,7 +101,7 @@ def _beside(file: VOTableFile, parsed: TableElement, table: AstropyTable) -> dic
     return {"fields": {**fields, **icrs}, "frames": frames, "time": time, "warnings": (*warnings, *doubts)}
 
 
-def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
+def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     """Write a series as a VOTable, its metadata as PARAMs."""
     columns = columns_of(frame, metadata)
     types = [_typed(column) for column in columns]
@@ -110,12 +110,12 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> bytes:
     return f'{head}<DATA><BINARY2><STREAM encoding="base64">{stream}</STREAM></BINARY2></DATA>\n{foot}'.encode()
 
 
-def without_data(columns: Sequence[Column], metadata: Mapping[str, Any]) -> str:
+def without_data(columns: Sequence[Column], metadata: Mapping[str, object]) -> str:
     """Write the VOTable of a series without its rows, for formats that hold these in another way."""
     return "".join(_described(metadata, columns, [_typed(column) for column in columns]))
 
 
-def _own(metadata: Mapping[str, Any], columns: Sequence[Column]) -> str:
+def _own(metadata: Mapping[str, object], columns: Sequence[Column]) -> str:
     """Write what only the client reads, so that nothing is lost on the way back."""
     notes = column_notes(columns, _names(columns), _lost)
     documents = {_METADATA: ("all metadata", metadata), **({_NOTES: ("notes on columns", notes)} if notes else {})}
@@ -127,9 +127,9 @@ def _names(columns: Sequence[Column]) -> list[str]:
 
 
 def _described(
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, object],
     columns: Sequence[Column],
-    types: Sequence[tuple[dict[str, Any], Array]],
+    types: Sequence[tuple[dict[str, object], Array]],
     own: str = "",
 ) -> tuple[str, str]:
     """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
@@ -147,12 +147,12 @@ def _described(
     return f'{HEAD}<RESOURCE type="results">\n{systems}{table}', f"</TABLE>\n</RESOURCE>\n{FOOT}"
 
 
-def _time_system(identity: str, metadata: Mapping[str, Any]) -> str:
+def _time_system(identity: str, metadata: Mapping[str, object]) -> str:
     scale, place = time_scale(metadata), time_refpos(metadata)
     return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=place)
 
 
-def _metadata(name: str, value: Any) -> str:
+def _metadata(name: str, value: object) -> str:
     meaning = field_meaning(name)
     about = {"name": name, "unit": meaning.unit, "ucd": meaning.ucd, "ref": _REFERENCES.get(name)}
     plain = value if isinstance(value, str | int | float) else json.dumps(value)
@@ -167,7 +167,7 @@ def _calibrated(calibration: Calibration) -> tuple[str, ...]:
     )
 
 
-def _calibration(metadata: Mapping[str, Any], columns: Iterable[Column]) -> str:
+def _calibration(metadata: Mapping[str, object], columns: Iterable[Column]) -> str:
     """Write the photometric calibration in the words of the photometry data model."""
     calibration = calibration_of(metadata)
     calibrated = _calibrated(calibration)
@@ -203,7 +203,7 @@ def _identities(columns: Iterable[Column]) -> list[str]:
     return given[2 + len(_FRAMES) :]
 
 
-def _field(column: Column, attributes: Mapping[str, Any]) -> str:
+def _field(column: Column, attributes: Mapping[str, object]) -> str:
     return field(
         column.meaning.words,
         unit="s" if column.values.dtype.kind == "m" else column.meaning.unit,
@@ -221,7 +221,7 @@ def _lost(column: Column) -> Note:
     return {"type": name} if name in _OTHER_TYPES else {}
 
 
-def _typed(column: Column) -> tuple[dict[str, Any], Array]:
+def _typed(column: Column) -> tuple[dict[str, object], Array]:
     """Return the type of a column, and its values as they are written."""
     values = column.values
     if values.dtype.kind == "b":
@@ -238,7 +238,7 @@ def _typed(column: Column) -> tuple[dict[str, Any], Array]:
     return {"datatype": datatype}, values.astype(written)
 
 
-def _text(texts: Iterable[str | None], **attributes: Any) -> tuple[dict[str, Any], Array]:
+def _text(texts: Iterable[str | None], **attributes: object) -> tuple[dict[str, object], Array]:
     present = ["" if text is None else text for text in texts]
     plain = all(map(str.isascii, present))
     encoded = [text.encode("ascii" if plain else "utf-16-be") for text in present]

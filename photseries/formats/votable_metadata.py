@@ -51,7 +51,7 @@ def _around(resources: Iterable[Resource], table: TableElement) -> list[Resource
     return []
 
 
-def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, object], tuple[str, ...]]:
     """Read fields of a series from PARAMs that have their names.
 
     Parameters
@@ -66,7 +66,7 @@ def fields_of_params(params: Sequence[Param]) -> tuple[dict[str, Any], tuple[str
     warnings : tuple of str
         Of values that are no values of the field.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, object] = {}
     warnings: list[str] = []
     for name, param in _named(params):
         try:
@@ -87,7 +87,7 @@ def _named(params: Iterable[Param]) -> Iterator[tuple[str, Param]]:
             yield "filter", param
 
 
-def _value(param: Param, name: str) -> Any:
+def _value(param: Param, name: str) -> object:
     """Return the value of a PARAM in the unit of its field; None where it has none."""
     from astropy.units import Quantity, UnitConversionError
 
@@ -103,7 +103,7 @@ def _value(param: Param, name: str) -> Any:
         raise ValueError(f"its unit {param.unit} is not one of {name}.") from error
 
 
-def _bandpass(value: Any) -> str:
+def _bandpass(value: object) -> str:
     name = str(value)
     known = name if name in BANDPASSES else bandpass_of_profile(name)
     if known is None:
@@ -126,7 +126,7 @@ def _frame(system: TimeSys) -> TimeFrame:
 
 
 def position_in_icrs(
-    file: VOTableFile, elements: Iterable[Any], given: Mapping[str, Any], table: Table
+    file: VOTableFile, elements: Iterable[Any], given: Mapping[str, object], table: Table
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Bring a position to ICRS from the system that the COOSYS of its elements names.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import re
-from typing import Any, Final
+from typing import Final
 
 __all__ = ["FOOT", "HEAD", "clean", "element", "escaped", "field", "param"]
 
@@ -30,7 +30,7 @@ def escaped(text: str) -> str:
     return plain.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
 
 
-def element(tag: str, content: str | None = None, /, **attributes: Any) -> str:
+def element(tag: str, content: str | None = None, /, **attributes: object) -> str:
     """Write an element; attributes that are None are left out, a trailing ``_`` of their names too.
 
     Parameters
@@ -47,12 +47,12 @@ def element(tag: str, content: str | None = None, /, **attributes: Any) -> str:
     return f"<{tag}{written}/>\n" if content is None else f"<{tag}{written}>{content}</{tag}>\n"
 
 
-def field(words: str | None = None, /, **attributes: Any) -> str:
+def field(words: str | None = None, /, **attributes: object) -> str:
     """Write a FIELD with a description."""
     return _described("FIELD", words, attributes)
 
 
-def param(value: str | int | float, words: str | None = None, /, **attributes: Any) -> str:
+def param(value: str | int | float, words: str | None = None, /, **attributes: object) -> str:
     """Write a PARAM with a description, of the type that its value has."""
     if isinstance(value, str):
         kind = {"datatype": "char" if value.isascii() else "unicodeChar", "arraysize": "*"}
@@ -61,6 +61,6 @@ def param(value: str | int | float, words: str | None = None, /, **attributes: A
     return _described("PARAM", words, {**attributes, **kind, "value": value})
 
 
-def _described(tag: str, words: str | None, attributes: dict[str, Any]) -> str:
+def _described(tag: str, words: str | None, attributes: dict[str, object]) -> str:
     content = None if words is None else f"<DESCRIPTION>{escaped(words)}</DESCRIPTION>"
     return element(tag, content, **attributes)

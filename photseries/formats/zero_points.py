@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from photseries.formats.options import Unit, invalid
 from photseries.lightcurve.photometry import AB_ZERO_POINT
@@ -63,7 +63,7 @@ ZERO_POINTS: Final[Mapping[str, ZeroPoint]] = {
 }
 
 
-def zero_point_of(given: float | str, unit: Unit, bandpass: Any) -> tuple[float, dict[str, Any]]:
+def zero_point_of(given: float | str, unit: Unit, bandpass: object) -> tuple[float, dict[str, object]]:
     """Return the AB zero point that was asked for, and what altdata is to say of it.
 
     Parameters
