@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.table import is_text
@@ -86,7 +85,7 @@ def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.Data
     return pd.DataFrame(fitted, index=more.index)
 
 
-def _cast(given: pd.Series, dtype: Any, from_json: bool) -> pd.Series:
+def _cast(given: pd.Series, dtype: np.dtype[np.generic] | ExtensionDtype, from_json: bool) -> pd.Series:
     """Cast values to another dtype; raise ValueError or TypeError where a value would be lost."""
     if from_json and dtype.kind == "M":
         if not given.dropna().astype(str).str.match(r"\d{4}-\d\d-\d\d").all():

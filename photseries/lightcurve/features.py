@@ -19,7 +19,7 @@ from photseries.lightcurve.photometry import FloatArray
 __all__ = ["features", "features_block", "points_per_night"]
 
 #: Features of one light curve, or of many.
-Numbers = Mapping[str, Any]
+Numbers = Mapping[str, FloatArray | float]
 
 _PERCENTILES: Final = (1, 5, 25, 50, 75, 95, 99)
 
@@ -198,7 +198,7 @@ def _trend(mjd: FloatArray, value: FloatArray, error: FloatArray) -> Numbers:
     is_weighted = bool(known.any())
     if is_weighted and not known.all():
         mjd, value, error = mjd[known], value[known], error[known]
-    least: Any = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
+    least = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
     weight = (least / error) ** 2 if is_weighted else np.ones(mjd.size)
     time, apart = _apart(mjd, weight), _apart(value, weight)
     leverage = (weight * time * time).sum(axis=-1)
@@ -221,7 +221,7 @@ def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:
     }
 
 
-def points_per_night(mjd: FloatArray, longitude: Any) -> Any:
+def points_per_night(mjd: FloatArray, longitude: float | FloatArray) -> Any:
     """Return the mean number of rows in a night, along the last axis of times in order [d]."""
     nights = np.floor(mjd + longitude / 360 - 0.5)
     return mjd.shape[-1] / (1 + np.count_nonzero(np.diff(nights), axis=-1))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ FAR: Final = 60.0  # [arcsec]
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
 SECOND: Final = 1 / 86_400  # [d]
 _NAMED: Final = 5
+
+_Degrees = TypeVar("_Degrees", float, FloatArray)
 
 
 @dataclass(frozen=True)
@@ -263,7 +265,7 @@ def _spread(column: pd.Series, median: float) -> float:
     return float(np.std(_turned(_finite(column.to_numpy()) - median)))
 
 
-def _turned(degrees: Any) -> Any:
+def _turned(degrees: _Degrees) -> _Degrees:
     """Return angles between -180 and 180."""
     return (degrees + 180) % 360 - 180
 
