@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import httpx
 import orjson
@@ -21,7 +21,7 @@ _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 class Answer(NamedTuple):
     """What a service answered: the data, and its own version where it says so."""
 
-    data: Any
+    data: object
     version: str | None
 
 
@@ -91,7 +91,7 @@ def file_of(response: httpx.Response) -> Answer:
     raise _stranger(response)
 
 
-def error_of(status: int, envelope: dict[str, Any]) -> PhotseriesError:
+def error_of(status: int, envelope: dict[str, object]) -> PhotseriesError:
     """Make the exception that an error body tells of; nothing in it is trusted to be as it should."""
     data = envelope.get("data")
     details = dict(data) if isinstance(data, dict) else {}
@@ -104,11 +104,11 @@ def error_of(status: int, envelope: dict[str, Any]) -> PhotseriesError:
     return error
 
 
-def _items(value: Any) -> list[tuple[Any, Any]]:
+def _items(value: object) -> list[tuple[object, object]]:
     return list(value.items()) if isinstance(value, dict) else []
 
 
-def _envelope(response: httpx.Response) -> dict[str, Any] | None:
+def _envelope(response: httpx.Response) -> dict[str, object] | None:
     try:
         envelope = orjson.loads(response.content)
     except orjson.JSONDecodeError:

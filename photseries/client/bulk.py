@@ -77,12 +77,12 @@ class Item:
     """A series to send: its place and the item that it is of, the table, and the fields that are not of the table."""
 
     index: int
-    item: Any
+    item: object
     reading: Reading
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
 
     @property
-    def merged(self) -> dict[str, Any]:
+    def merged(self) -> dict[str, object]:
         """All fields; those of the file have the lowest precedence."""
         merged = {**without_ignored(self.reading.file_metadata), **self.fields}
         return {name: value for name, value in merged.items() if value is not None}
@@ -93,27 +93,27 @@ class Item:
         return 8 * self.reading.frame.size
 
 
-def is_unparsed(items: Any, options: ReadOptions | None, metadata: Any) -> bool:
+def is_unparsed(items: object, options: ReadOptions | None, metadata: object) -> bool:
     """Return whether something is a file of Arrow or Parquet that can be sent as it is."""
     return is_body(items) and (options or ReadOptions()) == ReadOptions() and not isinstance(metadata, pd.DataFrame)
 
 
-def is_table(items: Any) -> bool:
+def is_table(items: object) -> bool:
     """Return whether something is one table, of pandas or of anything that shares its columns through Arrow."""
     return isinstance(items, pd.DataFrame | Mapping) or hasattr(items, "__arrow_c_stream__")
 
 
-def listed(items: Any) -> Iterable[Any]:
+def listed(items: Any) -> Iterable[object]:
     """Return the items to upload: one path is one."""
     return [items] if isinstance(items, str | os.PathLike) else items
 
 
-def shared_fields(metadata: Any) -> Mapping[str, Any]:
+def shared_fields(metadata: object) -> Mapping[str, object]:
     """Return the fields that all series share."""
     return metadata if isinstance(metadata, Mapping) else {}
 
 
-def with_metadata(table: Any, by: Sequence[str], metadata: Any) -> Any:
+def with_metadata(table: Any, by: Sequence[str], metadata: object) -> object:
     """Return a table with the fields of each series, which a DataFrame has beside the columns that tell them apart.
 
     Raises
@@ -151,8 +151,8 @@ class Together:
     def __init__(
         self,
         sender: BulkUploader,
-        read: Callable[[Any, dict[str, Any]], Iterator[tuple[Reading, dict[str, Any]]]],
-        alone: Callable[[Iterable[Any]], Iterator[Outcome]],
+        read: Callable[[object, dict[str, object]], Iterator[tuple[Reading, dict[str, object]]]],
+        alone: Callable[[Iterable[object]], Iterator[Outcome]],
         bulk: bool | None,
     ) -> None:
         self._sender = sender
@@ -161,10 +161,10 @@ class Together:
         self._files = bool(bulk)
         self._is_off = bulk is False or sender.is_dry_run
         self._settled: list[Outcome] = []
-        self._single: list[tuple[int, Any]] = []
+        self._single: list[tuple[int, object]] = []
         self._seen: set[Key] = set()
 
-    def upload(self, items: Iterable[Any]) -> Iterator[Outcome]:
+    def upload(self, items: Iterable[object]) -> Iterator[Outcome]:
         """Yield what became of each series."""
         if self._is_off:
             yield from self._alone(items)
@@ -178,7 +178,7 @@ class Together:
             yield outcome
         yield from self._settled
 
-    def _series(self, numbered: Iterable[tuple[int, Any]]) -> Iterator[Item]:
+    def _series(self, numbered: Iterable[tuple[int, object]]) -> Iterator[Item]:
         """Yield the series that are sent with others; send the others, and note errors."""
         for index, item in numbered:
             data, own = item if isinstance(item, tuple) else (item, {})
@@ -213,7 +213,7 @@ class Together:
         return True
 
 
-def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, Any]]]:
+def split(reading: Reading, by: Sequence[str]) -> Iterator[tuple[Reading, dict[str, object]]]:
     """Yield the series of a table, and the fields among the columns that tell them apart.
 
     Raises
@@ -244,7 +244,7 @@ def is_possible(reading: Reading) -> bool:
     return is_installed("pyarrow") and plain and default and 0 < frame.size <= MOST_VALUES
 
 
-def is_body(path: Any) -> bool:
+def is_body(path: object) -> bool:
     """Return whether something is the path of a file of Arrow or Parquet."""
     if not isinstance(path, str | os.PathLike):
         return False
@@ -278,12 +278,12 @@ class BulkUploader:
         bodies = (partial(self._sent_items, some) for some in _bodies(items))
         yield from _overlapping(bodies)
 
-    def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Outcome]:
+    def file(self, path: str | os.PathLike[str], by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send a file of Arrow or Parquet unparsed; its series are numbered from 0, and their item is the path."""
         for line in self._send(_content_of(Path(path)), _media_of(Path(path)), by, fields):
             yield _outcome(line, line["index"], path, ())
 
-    def table(self, table: Any, by: Sequence[str], fields: Mapping[str, Any]) -> Iterator[Outcome]:
+    def table(self, table: object, by: Sequence[str], fields: Mapping[str, object]) -> Iterator[Outcome]:
         """Send a table with many series: a DataFrame or a table of Arrow, long or nested.
 
         The item of an outcome is a dict of what tells the series apart, or the place of the series in a nested table.
@@ -307,7 +307,7 @@ class BulkUploader:
         ]
 
     def _send(
-        self, content: bytes | Path, media: str, by: Sequence[str], fields: Mapping[str, Any]
+        self, content: bytes | Path, media: str, by: Sequence[str], fields: Mapping[str, object]
     ) -> list[dict[str, Any]]:
         """Send a body; return the lines of the answer, one a series.
 
@@ -324,7 +324,7 @@ class BulkUploader:
         named = {"by": ",".join(by)} if by else {}
         query = {**shared, **self._query, **named}
         message = Message(b"", media, query, content) if isinstance(content, Path) else Message(content, media, query)
-        found: list[dict[str, Any]] = self._transport.write(
+        found: list[dict[str, object]] = self._transport.write(
             "POST", f"{SERIES}/bulk", message, repeatable=self._repeatable, read=_lines_of
         )
         return found
@@ -342,7 +342,7 @@ def _lines_of(response: httpx.Response) -> Answer:
     """
     if response.status_code != 200:
         return answer_of(response)
-    lines: list[dict[str, Any]] = []
+    lines: list[dict[str, object]] = []
     for text in response.iter_lines():
         line = orjson.loads(text)
         if "index" in line:
@@ -380,7 +380,7 @@ def _overlapping(bodies: Iterable[Callable[[], list[Outcome]]]) -> Iterator[Outc
 def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
     """Put series together whose columns have the same types."""
     held: list[Item] = []
-    types: dict[str, Any] = {}
+    types: dict[str, object] = {}
     size = 0
     for one in items:
         own = {str(name): "text" if is_text(column) else column.dtype for name, column in one.reading.frame.items()}
@@ -410,7 +410,7 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     return pyarrow.Table.from_arrays([*arrays, *lists], schema=schema)
 
 
-def _text(name: str, value: Any) -> str:
+def _text(name: str, value: object) -> str:
     """Write a field as the service reads it in a query."""
     known = FIELDS.get(name)
     if isinstance(value, str) and (known is None or known.is_text):
@@ -447,7 +447,7 @@ def _written(table: pyarrow.Table) -> bytes:
     return out.getvalue()
 
 
-def _parts(table: Any, by: Sequence[str]) -> Iterator[tuple[pyarrow.Table, list[dict[str, Any]]]]:
+def _parts(table: object, by: Sequence[str]) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
     """Cut a table between its series into parts of bounded size, with what tells the series of each apart."""
     import pyarrow
 

@@ -312,7 +312,7 @@ class Client:
         obj_ids: Iterable[str] | None = None,
         series_obj_ids: Iterable[str | int] | None = None,
         hashes: Iterable[str] | None = None,
-        positions: Any = None,
+        positions: object = None,
         **options: Unpack[ListOptions],
     ) -> Path:
         """Download every series that matches, or those of a list, into one file, in memory that does not grow.
@@ -363,7 +363,7 @@ class Client:
         obj_ids: Iterable[str] | None = None,
         series_obj_ids: Iterable[str | int] | None = None,
         hashes: Iterable[str] | None = None,
-        positions: Any = None,
+        positions: object = None,
         missing: Literal["ignore", "raise"] = "ignore",
         **options: Unpack[ListOptions],
     ) -> SeriesList:
@@ -414,7 +414,7 @@ class Client:
         obj_ids: Iterable[str] | None = None,
         series_obj_ids: Iterable[str | int] | None = None,
         hashes: Iterable[str] | None = None,
-        positions: Any = None,
+        positions: object = None,
         cache: str | os.PathLike[str] | None = None,
         workers: int = 2,
         progress: bool | None = None,
@@ -444,7 +444,7 @@ class Client:
         is_list = any(entries is not None for entries in lists.values())
         of_all: dict[str, Any] = {name: value for name, value in criteria.items() if name not in _OF_PAGES}
 
-        def find() -> list[dict[str, Any]]:
+        def find() -> list[dict[str, object]]:
             if not is_list:
                 return list(self._finder.walk({"features": ["true"], **arguments(criteria)}))
             found = self._lists.get(_of_list(lists, of_all), files=False)
@@ -472,7 +472,7 @@ class Client:
         found: dict[str, Any] = self._transport.read(f"{SERIES}/summary", arguments(criteria))
         return found
 
-    def positions(self, positions: Any, radius: Any, **criteria: Unpack[Criteria]) -> pd.DataFrame:
+    def positions(self, positions: object, radius: object, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
 
         Parameters
@@ -497,7 +497,7 @@ class Client:
         found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
         return found
 
-    def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: Any) -> dict[str, Any]:
+    def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: object) -> dict[str, Any]:
         """Search a series for periods.
 
         Parameters
@@ -524,7 +524,7 @@ class Client:
         )
         return found
 
-    def source_periodogram(self, source: str, **parameters: Any) -> dict[str, Any]:
+    def source_periodogram(self, source: str, **parameters: object) -> dict[str, Any]:
         """Search all visible series of a source for the period that they share, by a multi-band Lomb-Scargle.
 
         Parameters
@@ -584,12 +584,12 @@ class Client:
 
     def upload(
         self,
-        data: Any,
+        data: object,
         *,
         if_exists: IfExists = "error",
         dry_run: bool = False,
         options: ReadOptions | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> Uploaded:
         """Store a series.
 
@@ -629,14 +629,14 @@ class Client:
         items: Any,
         *,
         by: str | Sequence[str] | None = None,
-        metadata: Mapping[str, Any] | pd.DataFrame | None = None,
+        metadata: Mapping[str, object] | pd.DataFrame | None = None,
         bulk: bool | None = None,
         in_flight: int = 8,
         if_exists: IfExists = "error",
         on_error: Literal["continue", "abort"] = "continue",
         dry_run: bool = False,
         options: ReadOptions | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> Iterator[Outcome]:
         """Store many series: many in a request where they are small, else a few requests at a time.
 
@@ -685,7 +685,7 @@ class Client:
         if is_table(items):
             return sender.table(with_metadata(items, columns, metadata), columns, fields)
 
-        def read(data: Any, own: dict[str, Any]) -> Iterator[tuple[Reading, dict[str, Any]]]:
+        def read(data: object, own: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
             reading_options, rest = _divided(options, {**fields, **own})
             for reading in collect(data, reading_options):
                 for part, key in split(reading, columns):
@@ -693,7 +693,7 @@ class Client:
 
         reached = UploadTracker()
 
-        def upload(data: Any, own: dict[str, Any]) -> Iterator[Uploaded | PhotseriesError]:
+        def upload(data: object, own: dict[str, object]) -> Iterator[Uploaded | PhotseriesError]:
             for reading, rest in read(data, own):
                 try:
                     yield self._uploader.upload(reading, rest, if_exists, dry_run, reached)
@@ -707,11 +707,11 @@ class Client:
     def update(
         self,
         series_id: int,
-        data: Any = None,
+        data: object = None,
         *,
         if_match: int | None = None,
         options: ReadOptions | None = None,
-        **fields: Any,
+        **fields: object,
     ) -> tuple[str, ...]:
         """Change a series: its table, its metadata, or both.
 
@@ -833,7 +833,7 @@ class Client:
                 undone.setdefault(outcome, []).extend(ids)
         return undone
 
-    def create(self, kind: str, **fields: Any) -> int | str:
+    def create(self, kind: str, **fields: object) -> int | str:
         """Create what series refer to, for those who may: a source, an instrument, a group ...
 
         Parameters
@@ -861,28 +861,28 @@ def _if_match(series_id: int, revision: int | None) -> dict[str, str]:
     return {} if revision is None else {"If-Match": f'"{series_id}.{revision:d}.none"'}
 
 
-def _camel_case(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _camel_case(parameters: Mapping[str, object]) -> dict[str, object]:
     """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}
 
 
-def _lists(ids: Any, obj_ids: Any, series_obj_ids: Any, hashes: Any, positions: Any) -> dict[str, Any]:
+def _lists(ids: object, obj_ids: object, series_obj_ids: object, hashes: object, positions: object) -> dict[str, Any]:
     return {
         "ids": ids, "obj_ids": obj_ids, "series_obj_ids": series_obj_ids, "hashes": hashes, POSITIONS: positions,
     }  # fmt: skip
 
 
-def _listed(entries: Iterable[Any] | None) -> list[Any] | None:
+def _listed(entries: Iterable[object] | None) -> list[object] | None:
     return None if entries is None else list(entries)
 
 
-def _of_list(lists: Mapping[str, Any], options: Mapping[str, Any]) -> Wanted:
+def _of_list(lists: Mapping[str, object], options: Mapping[str, object]) -> Wanted:
     criteria, part = divided(options)
     texts = {name: several if len(several) > 1 else several[0] for name, several in arguments(criteria).items()}
     return Wanted(lists, {**texts, **part})
 
 
-def _divided(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, Any]]:
+def _divided(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
     """Move the fields that say what the numbers of a table are to the options of reading it."""
     moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
     rest = {name: value for name, value in fields.items() if name not in moved}

@@ -277,5 +277,5 @@ class ConeCriteria(Criteria, total=False):
     radius: float | None
     """Radius of a cone; ra, dec and radius come together."""
     # end
-    position: Any
+    position: object
     """Centre of a cone instead of ra and dec: an astropy SkyCoord, or a pair of numbers [deg]."""

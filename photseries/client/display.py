@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -45,7 +45,7 @@ def client_html(url: str, version: str) -> str:
     )
 
 
-def series_html(metadata: Mapping[str, Any], curve: Curve | None, problem: str = "") -> str:
+def series_html(metadata: Mapping[str, object], curve: Curve | None, problem: str = "") -> str:
     """Return a series as HTML: its plot, or why there is none, and its main fields."""
     rows = "".join(
         f"<tr><th>{escape(FIELDS[name].label)}</th><td>{_cell(name, metadata)}</td></tr>"
@@ -57,7 +57,7 @@ def series_html(metadata: Mapping[str, Any], curve: Curve | None, problem: str =
     return f"<p><strong>{title}</strong></p>{picture}<table>{rows}</table>"
 
 
-def _cell(name: str, metadata: Mapping[str, Any]) -> str:
+def _cell(name: str, metadata: Mapping[str, object]) -> str:
     value, unit = metadata[name], unit_in(FIELDS[name], metadata)
     digits = FIELDS[name].digits
     text = f"{value:.{digits}f}" if digits is not None and isinstance(value, int | float) else str(value)

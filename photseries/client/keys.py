@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Final
+from typing import Final
 
 from photseries.errors import DuplicateError
 from photseries.fields import FIELDS, KEY, Operator
@@ -30,7 +30,7 @@ Key = tuple[str | None, ...]
 _PAGE: Final = 4096
 
 
-def key_of(fields: Mapping[str, Any], reading: Reading | None = None) -> Key | None:
+def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key | None:
     """Return the key of a series, None where not all of it is known on this side.
 
     Parameters

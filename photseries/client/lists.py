@@ -58,7 +58,7 @@ class Wanted:
         When there is not exactly one list.
     """
 
-    def __init__(self, lists: Mapping[str, Any], more: Mapping[str, Any]) -> None:
+    def __init__(self, lists: Mapping[str, object], more: Mapping[str, object]) -> None:
         given = {name: entries for name, entries in lists.items() if entries is not None}
         if len(given) != 1:
             raise InvalidError(f"Give one of {', '.join((*LISTS, POSITIONS))}; {len(given)} are given.")
@@ -66,13 +66,13 @@ class Wanted:
         self.entries: list[Any] = pairs_of(entries) if self.by == POSITIONS else _plain(entries)
         self.more = more
 
-    def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, Any]]]:
+    def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield portions of the list as bodies of requests, each with the place of its first entry."""
         for first in range(0, len(self.entries), size):
             yield first, {**self.more, self.by: self.entries[first : first + size]}
 
 
-def _plain(entries: Any) -> list[Any]:
+def _plain(entries: Any) -> list[object]:
     if isinstance(entries, str):
         raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
     return [one.item() if isinstance(one, np.generic) else one for one in entries]
@@ -93,10 +93,10 @@ class SeriesList(Sequence[Series]):
         The ids of series whose file in the archive is damaged; these are not in the list.
     """
 
-    def __init__(self, asked: list[Any]) -> None:
+    def __init__(self, asked: list[object]) -> None:
         self.asked = asked
         self.places: list[int] = []
-        self.missing: list[Any] = []
+        self.missing: list[object] = []
         self.damaged: list[int] = []
         self._series: list[Series] = []
 
@@ -134,7 +134,7 @@ class SeriesList(Sequence[Series]):
         """The fields of all series, statistics and features included, a row for each."""
         return framed({"asked": place, **one.metadata} for place, one in zip(self.places, self._series, strict=True))
 
-    def of(self, entry: Any) -> list[Series]:
+    def of(self, entry: object) -> list[Series]:
         """Return the series that answer an entry of the list."""
         pairs = zip(self.places, self._series, strict=True)
         return [series for place, series in pairs if self.asked[place] == entry]
@@ -144,7 +144,7 @@ class SeriesList(Sequence[Series]):
         return long_frame(zip(self.places, self._series, strict=True))
 
 
-def long_frame(series: Any) -> pd.DataFrame:
+def long_frame(series: object) -> pd.DataFrame:
     """Put the tables of series under each other, each row with its place, the id, obj_id and filter of its series.
 
     Parameters
@@ -197,7 +197,7 @@ class ListReader:
             _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
         return found
 
-    def _download(self, body: Mapping[str, Any], file: IO[bytes]) -> None:
+    def _download(self, body: Mapping[str, object], file: IO[bytes]) -> None:
         for attempt in range(ATTEMPTS):
             try:
                 self._transport.stream(f"{SERIES}/export", message(None, body), file)
@@ -288,7 +288,7 @@ def _fetch(
     span: tuple[int, int] | None,
     problem: str | None,
     is_whole: bool,
-) -> tuple[dict[str, Any], bytes]:
+) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if span is None:
         raise InvalidError(problem or "The file of this series was not asked for.")

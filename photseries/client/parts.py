@@ -52,7 +52,7 @@ def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in given.items()}
 
 
-def divided(options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
+def divided(options: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
     """Divide keywords into criteria, and the query arguments of a part."""
     part = {name: value for name, value in options.items() if name in _NAMES}
     return {name: value for name, value in options.items() if name not in part}, part_arguments(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlencode
 
 import numpy as np
@@ -48,7 +48,7 @@ class Payload:
     """
 
     columns: bytes | None = None
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
     blob: bytes | None = None
 
 
@@ -93,7 +93,7 @@ def is_of(known: str, reading: Reading) -> bool:
     return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known
 
 
-def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
+def message(payload: Payload | None, fields: Mapping[str, object]) -> Message:
     """Put a table and fields into a request; a file goes as it is where the fields have room in the query.
 
     Raises
@@ -112,7 +112,7 @@ def message(payload: Payload | None, fields: Mapping[str, Any]) -> Message:
     return Message(_json({**fields, "data": orjson.Fragment(b'"' + base64_text.encode(blob) + b'"')}))
 
 
-def query_of(fields: Mapping[str, Any]) -> dict[str, str] | None:
+def query_of(fields: Mapping[str, object]) -> dict[str, str] | None:
     """Write fields as texts that the service reads as the same values; None when it would not."""
     texts = {}
     for name, value in fields.items():
@@ -131,7 +131,7 @@ def query_of(fields: Mapping[str, Any]) -> dict[str, str] | None:
     return texts if len(urlencode(texts)) <= LONGEST_QUERY else None
 
 
-def _json(fields: Mapping[str, Any]) -> bytes:
+def _json(fields: Mapping[str, object]) -> bytes:
     try:
         return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError as error:
@@ -161,7 +161,7 @@ def _is_kept(column: pd.Series) -> bool:
     return set(map(type, cells)) == {str} and "\0" not in (joined := "".join(cells)) and is_unicode(joined)
 
 
-def _keeps_values(said: Mapping[str, Any]) -> bool:
+def _keeps_values(said: Mapping[str, object]) -> bool:
     """Return whether JSON brings the fields of a file to the service as they are in it."""
     try:
         return bool(orjson.loads(orjson.dumps(said)) == said)

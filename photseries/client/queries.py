@@ -58,7 +58,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
         scale beside one of astropy.
     """
     problems: dict[str, list[str]] = {}
-    body: dict[str, Any] = {}
+    body: dict[str, object] = {}
     criteria = _with_position(criteria)
     scale, is_stated = _time_scale(criteria)
     for keyword, value in criteria.items():
@@ -79,7 +79,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
-def in_unit(value: Any, unit: str | None, keyword: str) -> Any:
+def in_unit(value: object, unit: str | None, keyword: str) -> Any:
     """Return the number of a Quantity of astropy in a unit; any other value as it is.
 
     Raises
@@ -102,7 +102,7 @@ def coordinates(position: Any) -> tuple[Any, Any]:
     return position.icrs.ra.deg, position.icrs.dec.deg
 
 
-def _with_position(criteria: Mapping[str, Any]) -> dict[str, Any]:
+def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
     """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``.
 
     Raises
@@ -126,7 +126,7 @@ def _with_position(criteria: Mapping[str, Any]) -> dict[str, Any]:
     return found | rest
 
 
-def _is_time(value: Any) -> bool:
+def _is_time(value: object) -> bool:
     """Return whether a value is a Time of astropy, which need not be installed."""
     return hasattr(value, "scale") and hasattr(value, "tdb") and hasattr(value, "mjd")
 
@@ -142,7 +142,7 @@ def _time_scale(criteria: Mapping[str, Any]) -> tuple[str | None, bool]:
     return first.scale if first.scale in FIELDS["time_scale"].values else "tdb", False
 
 
-def _plain(value: Any, scale: str | None = None) -> Any:
+def _plain(value: object, scale: str | None = None) -> object:
     """Bring a value into the forms that JSON has; a time of astropy as MJD in a scale."""
     if isinstance(value, np.datetime64):
         value = value.astype("M8[us]").item()

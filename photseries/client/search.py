@@ -68,7 +68,7 @@ class Finder:
 
     def metadata(self, series_id: int) -> dict[str, Any]:
         """Get the fields of one series."""
-        fields: dict[str, Any] = self._transport.read(path_of(series_id), {"dataFormat": "none"})
+        fields: dict[str, object] = self._transport.read(path_of(series_id), {"dataFormat": "none"})
         return _without_table(fields)
 
     def past(self, series_id: int, revision: int) -> Series:
@@ -79,7 +79,7 @@ class Finder:
         _require_stored(blob, fields)
         return Series(fields, lambda: (fields, blob))
 
-    def file(self, metadata: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, Any], bytes]:
+    def file(self, metadata: dict[str, Any], part: Mapping[str, str]) -> tuple[dict[str, object], bytes]:
         """Get the file of a series, or one of a part of it, and the fields of the same moment.
 
         Parameters
@@ -106,14 +106,14 @@ class Finder:
                 return metadata, file.content
         raise ConflictError(f"Series {metadata['id']} changes all the time.")
 
-    def series(self, metadata: dict[str, Any], part: Mapping[str, str] = _WHOLE) -> Series:
+    def series(self, metadata: dict[str, object], part: Mapping[str, str] = _WHOLE) -> Series:
         """Make a series of fields that were found."""
         preview = None if part else functools.partial(self.file, metadata, _PREVIEW)
         return Series(metadata, functools.partial(self.file, metadata, part), preview)
 
-    def walk(self, asked: Arguments) -> Iterator[dict[str, Any]]:
+    def walk(self, asked: Arguments) -> Iterator[dict[str, object]]:
         """Yield the fields of all series that match, by cursor: each page costs as little as the first."""
-        page: dict[str, Any] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
+        page: dict[str, object] = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
         while True:
             answer = self._transport.read(SERIES, page)
             yield from map(_without_table, answer["series"])
@@ -121,12 +121,12 @@ class Finder:
                 return
             page["cursor"] = answer["cursor"]
 
-    def near(self, positions: Any, radius: Any, asked: Arguments) -> Iterator[dict[str, Any]]:
+    def near(self, positions: object, radius: object, asked: Arguments) -> Iterator[dict[str, object]]:
         """Yield the fields of all series around positions."""
         pairs = pairs_of(positions)
         criteria = {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
         for first in range(0, len(pairs), MOST_POSITIONS):
-            body: dict[str, Any] = {
+            body: dict[str, object] = {
                 "numPerPage": MOST_PER_PAGE,
                 **criteria,
                 "radius": float(in_unit(radius, "deg", "radius")),
@@ -141,7 +141,7 @@ class Finder:
                     break
                 body["cursor"] = answer["cursor"]
 
-    def entries(self, kind: str) -> Iterator[dict[str, Any]]:
+    def entries(self, kind: str) -> Iterator[dict[str, object]]:
         """Yield the entries of a registry."""
         for page in itertools.count(1):
             asked = {"numPerPage": MOST_PER_PAGE, "pageNumber": page}
@@ -151,7 +151,7 @@ class Finder:
                 return
 
 
-def framed(found: Iterable[dict[str, Any]]) -> pd.DataFrame:
+def framed(found: Iterable[dict[str, object]]) -> pd.DataFrame:
     """Make a frame of fields; without any it has columns, too."""
     rows = list(found)
     return SearchResult(rows) if rows else SearchResult(columns=list(LISTED))
@@ -162,7 +162,7 @@ def _require_stored(blob: bytes, fields: Mapping[str, Any]) -> None:
     require_hash(hashlib.md5(blob, usedforsecurity=False).hexdigest(), fields.get("hash"))
 
 
-def pairs_of(positions: Any) -> list[list[float]]:
+def pairs_of(positions: object) -> list[list[float]]:
     """Read positions as pairs of right ascension and declination [deg].
 
     Raises
@@ -181,7 +181,7 @@ def pairs_of(positions: Any) -> list[list[float]]:
     return found
 
 
-def _without_table(fields: dict[str, Any]) -> dict[str, Any]:
+def _without_table(fields: dict[str, object]) -> dict[str, Any]:
     """Return the fields of a series without the empty place of its table."""
     fields.pop("data", None)
     return fields

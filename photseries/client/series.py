@@ -68,8 +68,8 @@ class Series:
     def __init__(
         self,
         metadata: dict[str, Any],
-        fetch: Callable[[], tuple[dict[str, Any], bytes]],
-        preview: Callable[[], tuple[dict[str, Any], bytes]] | None = None,
+        fetch: Callable[[], tuple[dict[str, object], bytes]],
+        preview: Callable[[], tuple[dict[str, object], bytes]] | None = None,
         *,
         is_near: bool = False,
     ) -> None:
@@ -159,7 +159,7 @@ class Series:
     def _decoded(self) -> Decoded:
         return read_file(self._fetch()[1] if self._is_near else self.blob)
 
-    def plot(self, ax: Axes | None = None, *, unit: Unit | None = None, **style: Any) -> Axes:
+    def plot(self, ax: Axes | None = None, *, unit: Unit | None = None, **style: object) -> Axes:
         """Draw the light curve with matplotlib.
 
         Parameters
@@ -230,6 +230,6 @@ class Series:
         return light_curve(self.data, _described(self._decoded, self.metadata))
 
 
-def _described(table: Decoded, metadata: dict[str, Any]) -> dict[str, Any]:
+def _described(table: Decoded, metadata: dict[str, object]) -> dict[str, object]:
     """Return the metadata with the unit of the fluxes in the table: those that were derived are in uJy."""
     return {**metadata, "flux_unit": with_defaults(table.metadata)["flux_unit"]}

@@ -11,7 +11,6 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -124,7 +123,7 @@ def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     except (OSError, UnicodeDecodeError) as error:
         raise StartError(f"{path} cannot be read: {error}.") from error
     try:
-        values: Any = yaml.safe_load(text) or {}
+        values: object = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise StartError(f"{path} is not YAML: run `photseries login` again.") from error
     if not isinstance(values, dict) or not values.keys() <= _KEYS or {type(value) for value in values.values()} - {str}:

@@ -80,17 +80,17 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
-    def read(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
+    def read(self, path: str, params: Mapping[str, object] | None = None) -> Any:
         """GET something."""
         return self.request("GET", path, params=params, repeatable=True)
 
-    def download(self, path: str, params: Mapping[str, Any] | None = None) -> File:
+    def download(self, path: str, params: Mapping[str, object] | None = None) -> File:
         """GET the file of a series."""
         file: File = self.request("GET", path, params=params, repeatable=True, read=file_of)
         return file
 
     def save(
-        self, path: str, params: Mapping[str, Any], target: Path, stored: Callable[[], str | None] | None = None
+        self, path: str, params: Mapping[str, object], target: Path, stored: Callable[[], str | None] | None = None
     ) -> None:
         """GET a long file, and write it as it comes; it is not asked for again when it breaks off.
 

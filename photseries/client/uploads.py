@@ -98,7 +98,7 @@ class Uploader:
     def upload(
         self,
         reading: Reading,
-        fields: Mapping[str, Any],
+        fields: Mapping[str, object],
         if_exists: str,
         dry_run: bool,
         reached: UploadTracker | None = None,
@@ -113,7 +113,12 @@ class Uploader:
             raise _hinted(error, reading) from error
 
     def _uploaded(
-        self, reading: Reading, merged: Mapping[str, Any], if_exists: str, dry_run: bool, reached: UploadTracker | None
+        self,
+        reading: Reading,
+        merged: Mapping[str, object],
+        if_exists: str,
+        dry_run: bool,
+        reached: UploadTracker | None,
     ) -> Uploaded:
         if dry_run:
             return self._tried(reading, merged)
@@ -124,7 +129,7 @@ class Uploader:
                 reached.add(uploaded.id)
         return uploaded
 
-    def _tried(self, reading: Reading, fields: Mapping[str, Any]) -> Uploaded:
+    def _tried(self, reading: Reading, fields: Mapping[str, object]) -> Uploaded:
         """Let the service say what it would store."""
         written = message(payload_of(reading, as_read=True), fields)
         report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
@@ -135,7 +140,7 @@ class Uploader:
         return Uploaded(int(found["id"]), "exists", warnings, report)
 
     def _stored(
-        self, reading: Reading, fields: Mapping[str, Any], key: Key | None, if_exists: str, reached: UploadTracker
+        self, reading: Reading, fields: Mapping[str, object], key: Key | None, if_exists: str, reached: UploadTracker
     ) -> Uploaded:
         """Send a series, unless it is there."""
         # Series that are there come in runs, as when a large upload is taken up again: then a look is less work for
@@ -188,7 +193,7 @@ class Uploader:
     def _fields(self, series_id: int) -> dict[str, Any] | None:
         """Get the fields of a series, unless it is gone."""
         try:
-            fields: dict[str, Any] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
+            fields: dict[str, object] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
         except NotFoundError:
             return None
         return fields
@@ -209,7 +214,9 @@ def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
 
 
 def many(
-    upload: Callable[[Any, dict[str, Any]], Iterator[Uploaded | PhotseriesError]], items: Iterable[Any], in_flight: int
+    upload: Callable[[object, dict[str, object]], Iterator[Uploaded | PhotseriesError]],
+    items: Iterable[object],
+    in_flight: int,
 ) -> Iterator[Outcome]:
     """Upload items in threads, a few at a time; see :meth:`photseries.Client.upload_many`."""
     if in_flight < 1:
@@ -243,7 +250,7 @@ def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
 
 
 def _outcomes(
-    upload: Callable[[Any, dict[str, Any]], Iterator[Uploaded | PhotseriesError]], index: int, item: Any
+    upload: Callable[[object, dict[str, object]], Iterator[Uploaded | PhotseriesError]], index: int, item: object
 ) -> list[Outcome]:
     """Return what became of each series of an item."""
     data, fields = item if isinstance(item, tuple) else (item, {})
