@@ -25,7 +25,8 @@ def test_from_a_position_to_the_python_that_gives_the_same_period(browse, demo, 
     assert barriers(page) == {}
     page.get_by_role("link", name=STAR.obj_id).first.click()
     page.get_by_role("link", name="All series of").click()
-    page.get_by_role("button", name="Find the period").click()
+    with page.expect_response("**/api/sources/*/periodogram*"):  # of all filters together
+        page.get_by_role("button", name="Find the period").click()
     page.locator("#told").filter(has_text="Folded on").wait_for()
     found = page.get_by_label("Period [d]").input_value()
     assert float(found) == pytest.approx(STAR.truth["period"], rel=1e-4)

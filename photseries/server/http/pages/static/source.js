@@ -212,11 +212,18 @@ function longest() {
   return (shown.length ? shown : series).reduce((/** @type {any} */ most, /** @type {any} */ one) => (one.num_exp > most.num_exp ? one : most));
 }
 
+// A browser takes the names . and .. in a path as steps.
+const isMultiBand = filters.length > 1 && !/^[.]{1,2}$/.test(source);
+
+// Finds the period that all filters share, where there are several.
 async function findPeriod() {
   element("find-period").disabled = true;
   try {
     const one = longest();
-    const found = await ask(`/api/photometric_series/${one.id}/periodogram`, { query: { quality: one.quality ?? "", maxPoints: 4, peaks: 1 } });
+    const query = { maxPoints: 4, peaks: 1 };
+    const found = isMultiBand
+      ? await ask(`/api/sources/${encodeURIComponent(source)}/periodogram`, { query })
+      : await ask(`/api/photometric_series/${one.id}/periodogram`, { query: { ...query, quality: one.quality ?? "" } });
     if (!found.peaks.length) throw new Error(`${source} has no peak in its periodogram.`);
     folding.period.value = String(Number(found.peaks[0].period.toPrecision(9)));
     folding.tune.value = 0;
