@@ -1,0 +1,219 @@
+"""The printers of values and conditions: one for each construct that a query may have."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from sqlglot import exp
+
+from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS, type_of
+from photseries.server.vo.adql.geometry import Pair
+from photseries.server.vo.adql.grammar import refused
+from photseries.server.vo.adql.nodes import name_of, number, require
+from photseries.server.vo.adql.relations import Scope
+from photseries.server.vo.adql.shapes import COMPARISONS, Shapes
+from photseries.server.vo.tables import Column
+
+__all__ = ["Expressions"]
+
+_BINARY: Final[Mapping[type[exp.Expr], str]] = {
+    **COMPARISONS,
+    exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.DPipe: "||", exp.And: "AND", exp.Or: "OR",
+}  # fmt: skip
+
+
+class Expressions(Shapes):
+    """Prints the expressions of a query.
+
+    Attributes
+    ----------
+    values : dict
+        The values of the placeholders.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, object] = {}
+
+    def bind(self, value: object) -> str:
+        """Return the placeholder of a value."""
+        name = f"p{len(self.values)}"
+        self.values[name] = value
+        return f"%({name})s"
+
+    @abstractmethod
+    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
+        """Print a query within the query."""
+
+    def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[Pair]]:
+        """Print the parts of a condition that all must hold, and the pairs among them."""
+        conditions: list[str] = []
+        pairs: list[Pair] = []
+        stack = [] if node is None else [node]
+        while stack:
+            one = stack.pop().unnest()
+            if isinstance(one, exp.And):
+                require(one, "this", "expression")
+                stack += [one.expression, one.this]
+                continue
+            geometric = self.geometric(one, scope)
+            if geometric is not None and geometric[1] is not None:
+                pairs.append(geometric[1])
+            conditions.append(f"({self.sql(one, scope) if geometric is None else geometric[0]})")
+        return conditions, pairs
+
+    def sql(self, node: exp.Expr, scope: Scope) -> str:
+        """Print a value or a condition.
+
+        Raises
+        ------
+        InvalidError
+            When the list has no such construct.
+        """
+        printer = _PRINTERS.get(type(node))
+        if printer is None:
+            raise refused(f"{name_of(node)} is not accepted in queries.")
+        return printer(self, node, scope)
+
+    def _binary(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "expression")
+        geometric = self.geometric(node, scope)
+        if geometric is not None:
+            return f"({geometric[0]})"
+        return f"({self.sql(node.this, scope)} {_BINARY[type(node)]} {self.sql(node.expression, scope)})"
+
+    def _column(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "table")
+        if not isinstance(node, exp.Column) or not isinstance(node.this, exp.Identifier):
+            raise refused("* is accepted in SELECT * and COUNT(*) only.")
+        return scope.resolve(node)[2].sql
+
+    def _literal(self, node: exp.Expr, scope: Scope) -> str:
+        if node.args.get("is_string"):
+            return self.bind(node.this)
+        return self.bind(number(node))
+
+    def _unary(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this")
+        words: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
+        return words[type(node)].format(self.sql(node.this, scope))
+
+    def _constant(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this")
+        return "NULL" if isinstance(node, exp.Null) else "TRUE" if node.this else "FALSE"
+
+    def _between(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "low", "high")
+        value, low, high = (self.sql(node.args[name], scope) for name in ("this", "low", "high"))
+        return f"({value} BETWEEN {low} AND {high})"
+
+    def _in(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "expressions", "query")
+        value, query = self.sql(node.this, scope), node.args.get("query")
+        if query is not None:
+            return f"({value} IN ({self._single(query, scope)}))"
+        return f"({value} IN ({', '.join(self.sql(one, scope) for one in node.expressions)}))"
+
+    def _is(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "expression")
+        if not isinstance(node.expression, exp.Null):
+            raise refused("IS is accepted with NULL only.")
+        return f"({self.sql(node.this, scope)} IS NULL)"
+
+    def _like(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "expression", "negate")
+        word = ("NOT " if node.args.get("negate") else "") + ("ILIKE" if isinstance(node, exp.ILike) else "LIKE")
+        return f"({self.sql(node.this, scope)} {word} {self.sql(node.expression, scope)} ESCAPE '')"
+
+    def _exists(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this")
+        return f"EXISTS ({self.query(node.this, scope)[0]})"
+
+    def _scalar(self, node: exp.Expr, scope: Scope) -> str:
+        if not isinstance(node.this, exp.Query):
+            raise refused(f"{name_of(node.this)} is not accepted in queries.")
+        return f"({self._single(node, scope)})"
+
+    def _single(self, node: exp.Expr, scope: Scope) -> str:
+        sql, columns = self.query(node, scope)
+        if len(columns) != 1:
+            raise refused(f"A query that is a value must have one column, not {len(columns)}.")
+        return sql
+
+    def _case(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "ifs", "default")
+        subject = "" if node.this is None or not node.args.get("this") else f" {self.sql(node.this, scope)}"
+        branches = []
+        for one in node.args["ifs"]:
+            require(one, "this", "true")
+            branches.append(f" WHEN {self.sql(one.this, scope)} THEN {self.sql(one.args['true'], scope)}")
+        default = node.args.get("default")
+        ending = "" if default is None else f" ELSE {self.sql(default, scope)}"
+        return f"(CASE{subject}{''.join(branches)}{ending} END)"
+
+    def _cast(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "to")
+        name, length = type_of(node.args["to"])
+        sql = f"CAST({self.sql(node.this, scope)} AS {name})"
+        return sql if length is None else f"left({sql}, {length})"
+
+    def _function(self, node: exp.Expr, scope: Scope) -> str:
+        require(node, "this", "expressions")
+        name = node.this.upper() if isinstance(node.this, str) else ""
+        given = node.expressions
+        if name in AGGREGATES:
+            return self._aggregate(name, given, scope)
+        if name in _GEOMETRY:
+            return _GEOMETRY[name](self, node, scope)
+        function = FUNCTIONS.get(name)
+        if function is None:
+            raise refused(f"The function {name or name_of(node)} is not available.")
+        if not function.least <= len(given) <= function.most:
+            raise refused(f"{name} takes {function.least} to {function.most} arguments, not {len(given)}.")
+        printed = [self.sql(one, scope) for one in given]
+        filled = printed + ["0"] * (2 - len(printed))
+        return function.template.format(*filled, all=", ".join(printed))
+
+    def _aggregate(self, name: str, given: Sequence[exp.Expr], scope: Scope) -> str:
+        if len(given) != 1:
+            raise refused(f"{name} takes one argument.")
+        (one,) = given
+        if isinstance(one, exp.Star) and name == "COUNT":
+            require(one)
+            return "count(*)"
+        if isinstance(one, exp.Distinct):
+            require(one, "expressions")
+            if len(one.expressions) != 1:
+                raise refused(f"{name}(DISTINCT ...) takes one expression.")
+            return f"{name.lower()}(DISTINCT {self.sql(one.expressions[0], scope)})"
+        return f"{name.lower()}({self.sql(one, scope)})"
+
+
+_Printer = Callable[[Expressions, exp.Expr, Scope], str]
+
+#: Everything that may be in an expression.
+_PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
+    **dict.fromkeys(_BINARY, Expressions._binary),
+    **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),
+    **dict.fromkeys((exp.Null, exp.Boolean), Expressions._constant),
+    **dict.fromkeys((exp.Like, exp.ILike), Expressions._like),
+    exp.Column: Expressions._column,
+    exp.Literal: Expressions._literal,
+    exp.Between: Expressions._between,
+    exp.In: Expressions._in,
+    exp.Is: Expressions._is,
+    exp.Exists: Expressions._exists,
+    exp.Subquery: Expressions._scalar,
+    exp.Case: Expressions._case,
+    exp.Cast: Expressions._cast,
+    exp.Anonymous: Expressions._function,
+}
+
+_GEOMETRY: Final[Mapping[str, _Printer]] = {
+    "CONTAINS": Expressions._truth,
+    "INTERSECTS": Expressions._truth,
+    "DISTANCE": Expressions._distance,
+    "COORD1": Expressions._coordinate,
+    "COORD2": Expressions._coordinate,
+}

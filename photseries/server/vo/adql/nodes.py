@@ -1,0 +1,97 @@
+"""What every printer asks of the nodes of a query: nothing more than is printed, numbers, and names for errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+from sqlglot import exp
+
+from photseries.server.vo.adql.grammar import refused
+
+__all__ = ["constant", "inner", "name_of", "number", "require", "whole", "without_system"]
+
+#: Facts about a node that make no difference.
+_HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first", "operation_modifiers", "is_string"})
+
+_MOST_OFFSET: Final = 2**62
+
+
+def require(node: exp.Expr, *allowed: str) -> None:
+    """Refuse a node that says more than what is printed of it.
+
+    Raises
+    ------
+    InvalidError
+    """
+    for name, value in node.args.items():
+        if name not in allowed and name not in _HARMLESS and value not in (None, False, [], ""):
+            raise refused(f"{name.strip('_').upper()} is not accepted in {name_of(node)}.")
+
+
+def name_of(node: exp.Expr) -> str:
+    """Return what an error calls a node."""
+    if isinstance(node, exp.Anonymous):
+        return f"the function {node.name.upper()}"
+    return type(node).__name__.upper()
+
+
+def inner(node: exp.Expr, name: str) -> exp.Expr | None:
+    """Return what is in a clause; None when there is none."""
+    clause = node.args.get(name)
+    if clause is None:
+        return None
+    require(clause, "this")
+    inner: exp.Expr = clause.this
+    return inner
+
+
+def number(node: exp.Expr) -> int | float:
+    """Return the number that a literal is."""
+    text = str(node.this)
+    if text.isascii() and text.isdigit() and len(text) < 19:
+        return int(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise refused(f"{text[:40]!r} is no number, or too large.")
+    return value
+
+
+def whole(node: exp.Expr, what: str) -> int:
+    """Return the whole number that a literal is; the error names what needs it."""
+    value = number(node) if isinstance(node, exp.Literal) and not node.args.get("is_string") else -1
+    if not isinstance(value, int) or not 0 <= value <= _MOST_OFFSET:
+        raise refused(f"{what} needs a whole number.")
+    return value
+
+
+def constant(node: exp.Expr) -> float | None:
+    """Return the number that an expression of numbers is; None when it is none."""
+    node = node.unnest()
+    match node:
+        case exp.Literal() if not node.args.get("is_string"):
+            return float(number(node))
+        case exp.Neg():
+            value = constant(node.this)
+            return None if value is None else -value
+        case exp.Add() | exp.Sub() | exp.Mul() | exp.Div():
+            left, right = constant(node.this), constant(node.expression)
+            if left is None or right is None or (isinstance(node, exp.Div) and not right):
+                return None
+            value = {exp.Add: left + right, exp.Sub: left - right, exp.Mul: left * right}.get(type(node))
+            value = left / right if value is None else value
+            return value if math.isfinite(value) else None
+    return None
+
+
+def without_system(given: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """Leave out the coordinate system that ADQL 2.0 had before the arguments of a shape."""
+    if not given or not isinstance(given[0], exp.Literal) or not given[0].args.get("is_string"):
+        return list(given)
+    if given[0].name.strip().upper() not in ("", "ICRS", "ICRS GEOCENTER"):
+        raise refused(f"The coordinate system {given[0].name[:40]!r} is not available: positions are ICRS.")
+    return list(given[1:])
