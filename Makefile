@@ -106,7 +106,7 @@ pictures: setup ## Run the tutorials, and write their outputs and the pictures o
 
 coverage: setup ## Run tests and print the branches that they do not reach, in the servers they start too.
 	rm -f .coverage .coverage.*
-	-$(BIN)/coverage run -m pytest $(PARALLEL) $(or $(ARGS),$(MEASURED))
+	-$(BIN)/coverage run -m pytest $(PARALLEL) -m "not slow" $(or $(ARGS),$(MEASURED))
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report
 
