@@ -25,7 +25,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -58,7 +57,7 @@ def content_hash_of(columns: Mapping[str, npt.NDArray[np.generic]]) -> str:
     return _hashed(columns.items(), len(columns), len(next(iter(columns.values()))))
 
 
-def _hashed(columns: Iterable[tuple[str, Any]], number: int, rows: int) -> str:
+def _hashed(columns: Iterable[tuple[str, npt.NDArray[np.generic] | pd.Series]], number: int, rows: int) -> str:
     digest = hashlib.sha256(_integers(number, rows))
     for name, column in columns:
         dtype, values = _plain(column) if isinstance(column, np.ndarray) else _text(column)

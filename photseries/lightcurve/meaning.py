@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from photseries.fields import FIELDS
 from photseries.lightcurve.barycentre import FRAMES, framed
@@ -65,7 +65,7 @@ def time_frame(metadata: Mapping[str, object]) -> str:
     return f"{place} ({'scale unknown' if scale is None else str(scale).upper()})"
 
 
-def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
+def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     """Return what a column means by its name and the metadata of its series.
 
     Parameters
@@ -90,8 +90,8 @@ def meaning(column: str, metadata: Mapping[str, Any]) -> Meaning:
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:
         return Meaning("mag", "phot.mag", calibration_of(metadata).label("mag"))
-    known = _MEANINGS.get(column, Meaning())
-    return known if known.unit else replace(known, unit=(metadata.get("column_units") or {}).get(column))
+    known, units = _MEANINGS.get(column, Meaning()), metadata.get("column_units")
+    return known if known.unit or not isinstance(units, Mapping) else replace(known, unit=units.get(column))
 
 
 def time_scale(metadata: Mapping[str, object]) -> str:

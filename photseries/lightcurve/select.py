@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -41,11 +40,11 @@ class _Given:
 
     curve: LightCurve
     frame: pd.DataFrame
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
 
     def number(self, field: str) -> float:
         value = self.metadata.get(field)
-        return np.nan if value is None else float(value)
+        return float(value) if isinstance(value, int | float) else np.nan
 
     def exposures(self) -> FloatArray:
         """Return the exposure time of each row [s]: its own where the table has one, else that of the series."""
@@ -157,7 +156,7 @@ def select_counted(
 
 
 def _binned(
-    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, Any], good: BoolArray | None
+    frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object], good: BoolArray | None
 ) -> tuple[pd.DataFrame, int]:
     """Average the rows of a part in bins, and cut the rest of the part out of these."""
     calibration, curve = calibration_of(metadata), light_curve(frame, calibration_of(metadata))
@@ -165,7 +164,7 @@ def _binned(
     points = samples(
         frame.iloc[rows], unit_of(frame, calibration), calibration, good=None if good is None else good[rows]
     )
-    longitude = metadata.get("longitude") or 0.0
+    longitude = value if isinstance(value := metadata.get("longitude"), int | float) else 0.0
     bins = binned_in_time(points, part.bin or "night", float(np.nanmin(curve.mjd)), longitude).frame()
     rest = replace(part, bin=None, mjd_min=None, mjd_max=None, row_min=None, row_max=None)
     return select_counted(bins, rest, metadata_of_selection(part, metadata))

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl
 
 from tornado.iostream import StreamClosedError
@@ -476,10 +476,10 @@ class BaseHandler(RequestHandler):
             self.shared.throttle.failed(self.address)
             raise
 
-    def write_error(self, status_code: int, **kwargs: Any) -> None:
+    def write_error(self, status_code: int, **kwargs: object) -> None:
         """Make the error body, the only place where one is made; Tornado calls this for every exception."""
-        exception = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        self.finish(self._error_content(exception))
+        reason = kwargs.get("exc_info")
+        self.finish(self._error_content(reason[1] if isinstance(reason, tuple) else None))
 
     def _error_content(self, exception: BaseException | None) -> bytes:
         error = presentable(exception, self.request_id)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tornado.web import RequestHandler
 
@@ -19,7 +19,7 @@ from photseries.parameters import Parameter
 __all__ = ["IF_MATCH", "IF_NONE_MATCH", "RANGE", "Contract", "Header", "Raw", "Route"]
 
 #: Path, handler, and more arguments of the handler.
-Route = tuple[str, type[RequestHandler], Mapping[str, Any]]
+Route = tuple[str, type[RequestHandler], Mapping[str, str]]
 
 Verb = TypeVar("Verb", bound=Callable[..., object])
 

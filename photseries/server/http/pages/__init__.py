@@ -26,7 +26,7 @@ from photseries.server.http.pages.upload import UploadPageHandler
 __all__ = ["PAGES", "NotFoundPageHandler"]
 
 #: Path, handler, and what else the handler is given.
-PAGES: tuple[tuple[str, type[BaseHandler], dict[str, object]], ...] = (
+PAGES: tuple[tuple[str, type[BaseHandler], dict[str, str]], ...] = (
     (r"/", FindHandler, {}),
     (r"/find/summary", SearchSummaryHandler, {}),
     (r"/find/archive", ArchiveHandler, {}),
