@@ -328,7 +328,7 @@ def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
         raise InvalidError(f"expires_at: {message}", fields={"expires_at": [message]})
 
 
-def _created(connection: Connection, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+def _created(connection: Connection, kind: str, values: Mapping[str, Any]) -> dict[str, object]:
     row = dict(values)
     match kind:
         case "users":

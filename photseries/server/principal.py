@@ -191,7 +191,7 @@ def requires(
     return decorate
 
 
-def requirement_of(use_case: Callable[..., Any]) -> Requirement:
+def requirement_of(use_case: Callable[..., object]) -> Requirement:
     """Return what a use case requires: what its decorator declares, else any token."""
     found: Requirement = use_case.__dict__.get("requirement", ANY_TOKEN)
     return found

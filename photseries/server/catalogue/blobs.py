@@ -54,7 +54,7 @@ class Blob:
     hash: str
     format: int
 
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, object]:
         """Return the columns that describe it."""
         return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
 

@@ -60,7 +60,7 @@ Key = tuple[object, ...]
 class Reference:
     """What a series refers to: by its metadata, and the groups and streams to share it with."""
 
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
     group_ids: Sequence[int] | str
     stream_ids: Sequence[int]
 
@@ -95,7 +95,7 @@ def look_up_many(connection: Connection, principal: Principal, series: Sequence[
 
 
 def _references(
-    one: Reference, entries: Mapping[str, Mapping[Any, Sequence[Any]]], groups: Mapping[int, bool], streams: set[int]
+    one: Reference, entries: Mapping[str, Mapping[object, Sequence[Any]]], groups: Mapping[int, bool], streams: set[int]
 ) -> References:
     found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
     position = tuple[Any, ...](found.get("obj_id") or (None, None))
@@ -114,7 +114,7 @@ def _references(
     )
 
 
-def _ids(values: Iterable[Any]) -> list[Any]:
+def _ids(values: Iterable[Any]) -> list[object]:
     """Return the different ones of some values that can be ids; no id is beyond 32 bits."""
     return sorted({value for value in values if isinstance(value, str) or (value and 0 < value < 2**31)})
 
@@ -201,7 +201,7 @@ def _creation() -> CompiledStatement:
             (SeriesStream, "stream_id", -spread.c.listener),
         )
     ]
-    event: dict[str, ColumnElement[Any]] = {
+    event: dict[str, ColumnElement[object]] = {
         "series_id": new.c.id,
         "revision": literal(1),
         "user_id": new.c.owner_id,
@@ -218,7 +218,7 @@ def _look_up() -> CompiledStatement:
     """Write the look-up of all that many series refer to, each kind as one JSON array."""
     more = {"sources": ("ra", "dec"), "instrument": ("longitude",)}
 
-    def rows(*columns: ColumnElement[object], where: ColumnElement[bool]) -> ColumnElement[Any]:
+    def rows(*columns: ColumnElement[object], where: ColumnElement[bool]) -> ColumnElement[object]:
         return select(func.json_agg(func.json_build_array(*columns))).where(where).scalar_subquery()
 
     named = []

@@ -103,7 +103,7 @@ def _key(principal: Principal, query: Query) -> ColumnElement[Any]:
         return squared_chord(query.cone.ra, query.cone.dec)
     if name not in SERIES:
         return func.left(_shared(principal, streams=name.startswith("stream")), LONGEST_KEY, type_=Text)
-    column: ColumnElement[Any] = SERIES[name]
+    column: ColumnElement[object] = SERIES[name]
     if isinstance(column.type, JSON):
         return func.left(func.nullif(cast(column, Text), "null"), LONGEST_KEY, type_=Text)
     return column
@@ -133,7 +133,7 @@ def _after(key: ColumnElement[object], cursor: Cursor, *, nullable: bool) -> Col
     return or_(beyond, key.is_(None)) if nullable else beyond
 
 
-def _of_type(key: ColumnElement[Any], value: Any) -> Any:
+def _of_type(key: ColumnElement[object], value: Any) -> object:
     """Read a cursor's value as the type of the column that it belongs to; anybody may have written it."""
     if isinstance(key.type, DateTime):
         with suppress(TypeError, ValueError):
@@ -202,7 +202,7 @@ def _at_least(column: ColumnElement[object], value: object) -> ColumnElement[boo
     return and_(bound, SERIES.mjd_last >= value) if column.key in ("mjd_first", "mjd_mid") else bound
 
 
-_OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement[bool]]] = {
+_OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[object], Any], ColumnElement[bool]]] = {
     Operator.ONE_OF: _one_of,
     Operator.NONE_OF: _none_of,
     Operator.CONTAINS: _contains,
@@ -213,7 +213,7 @@ _OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[Any], Any], ColumnElement
 }
 
 
-def _wide(column: ColumnElement[Any]) -> TypeEngine[Any]:
+def _wide(column: ColumnElement[object]) -> TypeEngine[Any]:
     """Return the type of values to compare a column with: an integer that it could not hold equals none of its own."""
     return BigInteger() if isinstance(column.type, Integer) else column.type
 

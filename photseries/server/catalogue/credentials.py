@@ -66,7 +66,7 @@ def redeem(connection: Connection, digest: bytes) -> int | None:
     return connection.scalar(delete(Session).where(*valid).returning(Session.token_id))
 
 
-def _found(connection: Connection, statement: CompiledStatement, **values: Any) -> Owner | None:
+def _found(connection: Connection, statement: CompiledStatement, **values: object) -> Owner | None:
     row = statement.execute(connection, **values).one_or_none()
     if row is None:
         return None

@@ -149,7 +149,7 @@ class Catalogue:
 
     def _connect(
         self, dialect: Dialect, record: ConnectionPoolEntry, arguments: tuple[Any, ...], options: dict[str, Any]
-    ) -> Any:
+    ) -> object:
         try:
             return psycopg2.connect(*arguments, **options)
         except psycopg2.OperationalError:
@@ -371,13 +371,13 @@ def _enter_autocommit(connection: Connection) -> None:
     connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
 
 
-def _leave_autocommit(connection: Any, *_: Any) -> None:
+def _leave_autocommit(connection: psycopg2.extensions.connection, *_: object) -> None:
     """Make a connection that goes back to the pool fit for transactions; nothing is sent."""
     if connection.autocommit:
         connection.autocommit = False
 
 
-def _require_open(connection: Any, *_: Any) -> None:
+def _require_open(connection: psycopg2.extensions.connection, *_: object) -> None:
     """Let the pool replace a connection that the server has closed since it was used last.
 
     An idle connection has nothing to read unless it was closed. To ask the system costs two microseconds,

@@ -143,6 +143,6 @@ def _pixel(place: ColumnElement[int], order: int) -> ColumnElement[int]:
     return place.op(">>")(literal(2 * (ORDER - order), Integer))
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """Return a JSON object as text."""
     return orjson.dumps(value).decode() if isinstance(value, dict | list) else value

@@ -40,7 +40,7 @@ def record(connection: Connection, *, action: Action, **values: object) -> None:
     connection.execute(insert(SeriesHistory).values(action=action, **values))
 
 
-def events(connection: Connection, principal: Principal, series_id: int) -> list[dict[str, Any]]:
+def events(connection: Connection, principal: Principal, series_id: int) -> list[dict[str, object]]:
     """Return the changes of a series, the first one first; none when the series is not visible.
 
     Readers get revision, time and action. The owner and principals that may change the series also get the user, the
@@ -131,7 +131,7 @@ def _owned_or(principal: Principal, condition: ColumnElement[bool]) -> ColumnEle
     return or_(SeriesHistory.owner_id == principal.user_id, satisfying)
 
 
-def _seen(principal: Principal, changed: Mapping[str, Any]) -> dict[str, Any]:
+def _seen(principal: Principal, changed: Mapping[str, Any]) -> dict[str, object]:
     """Leave out groups and streams that the principal does not see, and changes of nothing else."""
     joined = {"group_ids": principal.group_ids, "stream_ids": principal.stream_ids}
     shown = dict(changed)

@@ -43,10 +43,10 @@ class Waiting:
     blob: Blob
     revision: int
     num_exp: int
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
 
 
-def listed(connection: Connection, series_id: int) -> list[dict[str, Any]]:
+def listed(connection: Connection, series_id: int) -> list[dict[str, object]]:
     """Return the periods of a series: the preferred one first, then that of the service, then the latest."""
     statement = (
         select(
@@ -163,7 +163,7 @@ def _show(connection: Connection, series_id: int, **values: object) -> None:
     connection.execute(update(Series).where(SERIES.id == series_id).values(**_shown(best), **values))
 
 
-def _shown(chosen: Select[Any]) -> dict[str, ScalarSelect[Any]]:
+def _shown(chosen: Select[Any]) -> dict[str, ScalarSelect[object]]:
     """Return the fields of a period that a statement finds."""
     best = chosen.correlate(Series.__table__).scalar_subquery()
     shown = SeriesPeriod.__table__.alias()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, func, select, update
 
@@ -26,8 +25,8 @@ class StoredStatistics:
     blob: Blob
     revision: int
     owner_id: int
-    metadata: Mapping[str, Any]
-    statistics: Mapping[str, Any]
+    metadata: Mapping[str, object]
+    statistics: Mapping[str, object]
     longitude: float
 
 

@@ -57,7 +57,7 @@ NOTHING = References({}, [], [], None, None, 0.0)
 def look_up_references(
     connection: Connection,
     principal: Principal,
-    metadata: Mapping[str, Any],
+    metadata: Mapping[str, object],
     group_ids: Sequence[int] | str,
     stream_ids: Sequence[int],
     content_hash: str | None = None,

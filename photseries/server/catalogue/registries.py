@@ -179,7 +179,7 @@ def remove(connection: Connection, kind: str, identity: int | str) -> bool:
         raise InUseError(f"It is still referred to by {used}.", details={"references": counts}) from error
 
 
-def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, Any] | None:
+def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, object] | None:
     """Return an entry that the principal may see, or None."""
     table = TABLES[kind].__table__
     row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()

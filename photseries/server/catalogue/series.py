@@ -67,7 +67,7 @@ class Changeable:
     owner_id: int
     owners_group_id: int
     created_at: datetime
-    metadata: dict[str, Any]
+    metadata: dict[str, object]
     inferred: frozenset[str]
     group_ids: list[int]
     stream_ids: list[int]

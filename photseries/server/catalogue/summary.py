@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, case, func, literal, select, true, tuple_
 
@@ -119,7 +118,7 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     ).all()
     (whole,) = (row for row in rows if row.level == _UNGROUPED)
     span = {"mjd_first": whole.mjd_first, "mjd_last": whole.mjd_last}
-    found: dict[str, Any] = {"series": whole.series, "sources": whole.sources, **span}
+    found: dict[str, object] = {"series": whole.series, "sources": whole.sources, **span}
     for place, name in enumerate(COUNTED):
         mine = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
         found[name] = [

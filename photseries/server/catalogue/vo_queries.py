@@ -61,7 +61,7 @@ class TemporaryTable:
 
     name: str
     columns: Mapping[str, str]
-    rows: Iterator[Sequence[Any]] = field(repr=False)
+    rows: Iterator[Sequence[object]] = field(repr=False)
 
 
 def require_role(connection: Connection, role: str) -> None:

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -60,7 +60,7 @@ class Slab:
 
     rows: list[int]
     columns: dict[str, tuple[str, list[Array]]]
-    fields: dict[str, list[Any]]
+    fields: dict[str, list[object]]
     error: str | None = None
 
 

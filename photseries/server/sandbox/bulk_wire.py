@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -36,7 +36,7 @@ class Received:
 
     rows: list[int]
     columns: Columns
-    fields: dict[str, list[Any]]
+    fields: dict[str, list[object]]
     error: str | None
 
     def tables(self) -> Iterator[dict[str, Array]]:

@@ -99,14 +99,14 @@ def _one(found: tuple[Reading, ...], options: ReadOptions) -> Reading:
     return found[0]
 
 
-def _as_file(reading: Reading, given: Mapping[str, Any], limits: Limits) -> Found:
+def _as_file(reading: Reading, given: Mapping[str, object], limits: Limits) -> Found:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
     hint = None if reading.filter is None else filter_hint(reading.filter)
     about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
     return Found(_plain(about), blob)
 
 
-def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -> dict[str, Any]:
+def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -> dict[str, object]:
     metadata = {**reading.file_metadata, **reading.merged(request["fields"])}
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}

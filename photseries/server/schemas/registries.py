@@ -171,7 +171,7 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
     try:
         return dict(schema.load(given))
     except ValidationError as error:
-        found: dict[str, Any] = error.normalized_messages()  # type: ignore[no-untyped-call]
+        found: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
         problems = {name[:60]: _flat(found[name])[:MOST_PROBLEMS] for name in list(found)[:MOST_PROBLEMS]}
         message = " ".join(f"{name}: {' '.join(texts)}" for name, texts in problems.items())
         more = f" The first {MOST_PROBLEMS} of {len(found):,} problems." if len(found) > MOST_PROBLEMS else ""

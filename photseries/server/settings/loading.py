@@ -20,7 +20,7 @@ __all__ = ["load", "public_settings"]
 PREFIX = "PHOTSERIES_"
 
 
-def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any] | None = None) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, object] | None = None) -> Config:
     """Read the settings.
 
     Parameters
@@ -57,7 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
         for section in dataclasses.fields(Config)
         for key, hint in _typed_fields(_section_class(section.name))
     }
-    sections: dict[str, dict[str, Any]] = {section.name: {} for section in dataclasses.fields(Config)}
+    sections: dict[str, dict[str, object]] = {section.name: {} for section in dataclasses.fields(Config)}
     for name, value in values.items():
         if name not in types_:
             raise StartError(f"Unknown setting {name!r}.{_suggestion(name, types_)}")
@@ -66,7 +66,7 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     return Config(**{section: _section_class(section)(**block) for section, block in sections.items()})
 
 
-def public_settings(config: Config) -> dict[str, dict[str, Any]]:
+def public_settings(config: Config) -> dict[str, dict[str, object]]:
     """Return the effective settings as plain values, secrets hidden."""
     return {
         section.name: {
@@ -78,7 +78,7 @@ def public_settings(config: Config) -> dict[str, dict[str, Any]]:
     }
 
 
-def _document(path: Path | None) -> Mapping[str, Any]:
+def _document(path: Path | None) -> Mapping[str, object]:
     if path is None:
         return {}
     try:
@@ -90,7 +90,7 @@ def _document(path: Path | None) -> Mapping[str, Any]:
     return document or {}
 
 
-def _block(section: str, block: Any) -> Mapping[str, Any]:
+def _block(section: str, block: object) -> Mapping[str, object]:
     names = [known.name for known in dataclasses.fields(Config)]
     if section not in names:
         raise StartError(f"Unknown section {section!r} in the configuration.{_suggestion(section, names)}")
@@ -99,7 +99,7 @@ def _block(section: str, block: Any) -> Mapping[str, Any]:
     return block or {}
 
 
-def _scalar(name: str, text: str) -> Any:
+def _scalar(name: str, text: str) -> object:
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -111,7 +111,7 @@ def _section_class(section: str) -> type[Any]:
     return typing.cast("type[Any]", hint)
 
 
-def _typed_fields(section: type[Any]) -> list[tuple[dataclasses.Field[Any], Any]]:
+def _typed_fields(section: type[Any]) -> list[tuple[dataclasses.Field[object], object]]:
     hints = typing.get_type_hints(section)
     return [(key, hints[key.name]) for key in dataclasses.fields(section)]
 
@@ -137,10 +137,10 @@ def _cast(name: str, value: Any, hint: Any) -> Any:
     raise StartError(f"{name} is {value!r}; it must be {_KINDS[hint]}.")
 
 
-_KINDS: Mapping[Any, str] = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
+_KINDS: Mapping[object, str] = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
