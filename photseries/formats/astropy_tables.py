@@ -20,6 +20,7 @@ from photseries.lightcurve.units import FluxUnit, flux_unit_of
 
 if TYPE_CHECKING:
     from astropy.table import Table as AstropyTable
+    from astropy.time import Time
     from astropy.timeseries import TimeSeries
     from lightkurve import LightCurve
 
@@ -55,7 +56,7 @@ def table_of(table: AstropyTable, **beside: object) -> Table:
 
     columns: dict[str, object] = {}
     units: dict[str, object] = {}
-    times: dict[str, dict[str, Any]] = {}
+    times: dict[str, dict[str, str | None]] = {}
     left_out = []
     for name in table.colnames:
         column = table[name]
@@ -81,7 +82,7 @@ def _is_plain(column: object) -> bool:
     return isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind != "V"
 
 
-def _moments(table: AstropyTable, name: str) -> object:
+def _moments(table: AstropyTable, name: str) -> Time:
     """Return the times of a column; of bins their middles, as only those need no exposure time to be told apart."""
     from astropy.time import TimeDelta
 
@@ -91,7 +92,7 @@ def _moments(table: AstropyTable, name: str) -> object:
     return table[name] + TimeDelta(getattr(size, "quantity", size)) / 2
 
 
-def _mjd(times: Any) -> tuple[npt.NDArray[np.float64], str | None]:
+def _mjd(times: Time) -> tuple[npt.NDArray[np.float64], str | None]:
     """Return times as MJD, and the scale that they are in."""
     scale = _SCALES.get(times.scale)
     in_scale = times if scale is None else getattr(times, scale)
@@ -145,7 +146,7 @@ def _times(frame: pd.DataFrame, metadata: Mapping[str, object]) -> object:
     return Time(values, format="mjd", scale=metadata.get("time_scale") or "local")
 
 
-def _add_columns(made: Any, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
+def _add_columns(made: AstropyTable, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
     """Add all columns but that of the times; the name ``time`` is taken."""
     from astropy import units
 

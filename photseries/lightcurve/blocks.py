@@ -2,7 +2,7 @@
 
 A table of a block is *plain* when nothing is odd in it: increasing times, positive fluxes with positive errors, no
 missing numbers. Plain tables pass every check, have no warnings and nothing to infer, and their statistics are computed
-together. Any other table takes the functions for one table, which alone refuse, warn and infer.
+together. Other tables take the functions for one table, which alone refuse, warn and infer.
 """
 
 from __future__ import annotations

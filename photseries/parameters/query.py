@@ -168,7 +168,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
 
     Returns
     -------
-    dict of str to Any
+    dict
         The values by the parameters' first names; of a repeatable parameter a list.
 
     Raises

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 __all__ = ["synchronize", "synchronize_all"]
 
@@ -45,7 +45,7 @@ def synchronize_all(folder: int, names: Iterable[str]) -> None:
             os.close(descriptor)
 
 
-def _reporting_syncfs() -> Any:
+def _reporting_syncfs() -> Callable[[int], int] | None:
     version = re.match(r"(\d+)\.(\d+)", os.uname().release) if hasattr(os, "uname") else None
     if version is None or (int(version[1]), int(version[2])) < _REPORTS:
         return None

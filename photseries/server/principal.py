@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Concatenate, Literal, ParamSpec, TypeVar
+from typing import Concatenate, Literal, ParamSpec, TypeVar
 
 from photseries.errors import ForbiddenError
 from photseries.permissions import ADMIN, MANAGE, UPLOAD
@@ -34,6 +34,7 @@ __all__ = [
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
 
 #: Every permission that a token can carry, with what it allows. A token without any only reads.
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
@@ -173,15 +174,15 @@ CHANGE_REGISTRIES = Requirement((Grant(ADMIN),))
 
 def requires(
     requirement: Requirement,
-) -> Callable[[Callable[Concatenate[Any, Principal, P], R]], Callable[Concatenate[Any, Principal, P], R]]:
+) -> Callable[[Callable[Concatenate[S, Principal, P], R]], Callable[Concatenate[S, Principal, P], R]]:
     """Declare, as a decorator of a use case, what it requires of the token, and check that before each call.
 
     A use case with a scoped requirement checks the series itself.
     """
 
-    def decorate(use_case: Callable[Concatenate[Any, Principal, P], R]) -> Callable[Concatenate[Any, Principal, P], R]:
+    def decorate(use_case: Callable[Concatenate[S, Principal, P], R]) -> Callable[Concatenate[S, Principal, P], R]:
         @functools.wraps(use_case)
-        def checked(self: Any, principal: Principal, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        def checked(self: S, principal: Principal, /, *args: P.args, **kwargs: P.kwargs) -> R:
             requirement.check(principal)
             return use_case(self, principal, *args, **kwargs)
 

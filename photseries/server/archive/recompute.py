@@ -27,14 +27,16 @@ __all__ = ["Change", "Recomputed", "Recomputer", "Tally"]
 class Change:
     """Two values of a statistic; of one with a value per column, those of the column that changed most."""
 
-    before: Any
-    after: Any
+    before: float | str | None
+    after: float | str | None
 
     @property
     def size(self) -> float:
         """The absolute difference; -1 where one of them is null or a text, which has no difference."""
-        has_none = any(value is None or isinstance(value, str) for value in (self.before, self.after))
-        return -1.0 if has_none else abs(float(self.after) - float(self.before))
+        before, after = self.before, self.after
+        if before is None or after is None or isinstance(before, str) or isinstance(after, str):
+            return -1.0
+        return abs(float(after) - float(before))
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,7 @@ class Tally:
             if name not in self._largest or change.size > self._largest[name][1].size:
                 self._largest[name] = (recomputed.series_id, change)
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, object]]:
         """Return a row for each statistic that changed: number of series, and the largest change with its series."""
         return [
             {

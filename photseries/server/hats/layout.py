@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,9 @@ from photseries.fields import EXPORTED, FIELDS
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import MEASUREMENTS, light_curve
 from photseries.server.catalogue.exporting import Member
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
 
@@ -113,7 +116,7 @@ class Layout:
             found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
         return found
 
-    def schema(self, footer: Mapping[bytes, bytes] | None = None) -> Any:
+    def schema(self, footer: Mapping[bytes, bytes] | None = None) -> pa.Schema:
         """Return the Arrow schema of the rows.
 
         Parameters
@@ -144,7 +147,7 @@ class Layout:
         plain = [(name, kinds.get(kind, pa.string())) for name, kind in types.items()]
         return pa.schema([(HEALPIX, pa.int64()), *plain, (LIGHT_CURVE, pa.struct(lists))], metadata=footer)
 
-    def table(self, rows: Sequence[Row], schema: Any) -> object:
+    def table(self, rows: Sequence[Row], schema: pa.Schema) -> pa.Table:
         """Return some rows as an Arrow table.
 
         Parameters

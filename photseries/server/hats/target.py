@@ -11,11 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
 from photseries.errors import StartError, UnavailableError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 __all__ = ["FINGERPRINT", "Found", "Target", "Tile"]
 
@@ -66,7 +69,7 @@ class Target:
     adopted: bool = False
 
     @cached_property
-    def root(self) -> Any:
+    def root(self) -> UPath:
         """The place as a ``UPath``."""
         from upath import UPath
 
@@ -140,7 +143,7 @@ class Target:
             partial.write_bytes(new)
         return True
 
-    def path(self, tile: Tile) -> Any:
+    def path(self, tile: Tile) -> UPath:
         """Return where the file of a partition is, as a ``UPath``."""
         from hats.io.paths import pixel_catalog_file
         from hats.pixel_math import HealpixPixel
@@ -171,7 +174,7 @@ class Target:
             return Found(None, 0)
 
     @contextmanager
-    def replaced(self, path: Any) -> Iterator[Path]:
+    def replaced(self, path: UPath) -> Iterator[Path]:
         """Yield the name of a local file that takes the place of another when the block ends well, and only then."""
         with (
             self._reported(),

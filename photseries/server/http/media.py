@@ -18,7 +18,7 @@ ENCODINGS = ("identity", "gzip", "zstd")
 #: What counts of the header Accept.
 MOST_RANGES = 100
 
-# Any other type is taken for JSON, as many clients do not say.
+# Every other type is taken for JSON, as many clients do not say.
 _BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from sqlglot import exp, parser, tokens
 from sqlglot.dialects.dialect import Dialect
@@ -38,11 +38,11 @@ class ADQL(Dialect):
     class Parser(parser.Parser):
         """Sentences. TOP belongs to its own SELECT, also in the last one of a UNION."""
 
-        FUNCTIONS: ClassVar[Any] = {}
-        FUNCTION_PARSERS: ClassVar[Any] = {"CAST": lambda self: self._parse_cast(True)}
-        NO_PAREN_FUNCTIONS: ClassVar[Any] = {}
-        SET_OP_MODIFIERS: ClassVar[Any] = {"order", "offset"}
-        NO_PAREN_FUNCTION_PARSERS: ClassVar[Any] = {"CASE": lambda self: self._parse_case()}
+        FUNCTIONS: ClassVar = {}
+        FUNCTION_PARSERS: ClassVar = {"CAST": lambda self: self._parse_cast(True)}
+        NO_PAREN_FUNCTIONS: ClassVar = {}
+        SET_OP_MODIFIERS: ClassVar = {"order", "offset"}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar = {"CASE": lambda self: self._parse_case()}
 
 
 def refused(message: str) -> InvalidError:
