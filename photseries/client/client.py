@@ -145,7 +145,7 @@ class Client:
         clip: float | None = None,
         revision: int | None = None,
     ) -> Series:
-        """Get a series; its table, or a part of it, is fetched when it is asked for.
+        """Get a series; its table, or a part of it, is fetched on first use.
 
         Parameters
         ----------
@@ -153,23 +153,23 @@ class Client:
         columns : str or sequence of str, optional
             These columns, in this order; default: all.
         mjd_min, mjd_max : float, optional
-            Rows between these times, both included [d].
+            Rows between these times [MJD], inclusive.
         row_min, row_max : int, optional
-            Rows between these numbers, from 0, both included.
+            Rows between these numbers, counted from 0, inclusive.
         max_points : int, optional
-            At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.
+            Maximum number of rows, for a plot: the first, the last, and the extremes of equal-sized groups.
         derive : str or sequence of str, optional
-            More columns: of ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``, ``mjd_mid``,
+            Add columns: ``mag``, ``magerr``, ``flux``, ``fluxerr``, ``snr``, ``magtot``, ``e_magtot``, ``mjd_mid``,
             ``bjd_tdb``, ``hjd_utc``, ``mjd_tdb``.
         bin : str, optional
-            Means in bins of this width, as in ``10min`` or ``0.02d``, or of each ``night``, instead of the rows.
+            Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows.
         detrend : str, optional
-            Two more columns, with the running median in a window of this width, as in ``2d``, and without it.
+            Add two columns: the running median in a window of this width, such as ``2d``, and the brightness without it.
         clip : float, optional
-            One more column, ``clipped``, which marks what lies so many standard deviations from the median.
+            Add the column ``clipped``, which marks rows more than this many standard deviations from the median.
         revision : int, optional
-            The whole series as it was at this revision, while the file of that time is kept; earlier revisions are for
-            the owner and tokens that may change the series.
+            The whole series at this revision, while its file is kept. Only the owner and tokens that may change the
+            series can read earlier revisions.
 
         Returns
         -------

@@ -26,7 +26,7 @@ class Criteria(TypedDict, total=False):
     obj_id: str | Sequence[str] | None
     """Series of this source; upper and lower case differ."""
     rejected_object_ids: str | Sequence[str] | None
-    """Series of none of these sources."""
+    """Series of all sources except these."""
     instrument_id: int | Sequence[int] | None
     """Series taken with this instrument."""
     series_name: str | Sequence[str] | None
@@ -60,17 +60,17 @@ class Criteria(TypedDict, total=False):
     assignment_id: int | Sequence[int] | None
     """Series of this assignment."""
     flux_unit: str | Sequence[str] | None
-    """Series whose flux_unit is this, as it is stored."""
+    """Series with this stored flux_unit."""
     magsys: str | Sequence[str] | None
     """Series with magnitudes in this system; series without magnitudes never match."""
     batch: str | Sequence[str] | None
-    """Series that this upload run stored last."""
+    """Series last stored by this upload run."""
     owner_id: int | Sequence[int] | None
     """Series of this owner."""
     group_id: int | Sequence[int] | None
-    """Series shared with this group, which must be one that you see."""
+    """Series shared with this group, which must be visible to you."""
     stream_id: int | Sequence[int] | None
-    """Series of this stream, which must be one that you see."""
+    """Series of this stream, which must be visible to you."""
     filename: str | None
     """Series whose filename contains this text; % and _ are plain characters."""
     hash: str | Sequence[str] | None
@@ -102,7 +102,7 @@ class Criteria(TypedDict, total=False):
     end_before: Moment | None
     """Series whose mjd_last is at most this."""
     detected: bool | None
-    """Series with, or without, a detected point."""
+    """Series with (true) or without (false) a detected row."""
     mag_fainter_than: float | None
     """Series whose mean_mag is at least this [mag]. Instrumental magnitudes never match."""
     mag_brighter_than: float | None
@@ -248,21 +248,21 @@ class Criteria(TypedDict, total=False):
     max_false_alarm: float | None
     """Series whose period_false_alarm is at most this."""
     stat: str | Sequence[str] | None
-    """Series with such a statistic of one of their columns; may be given several times."""
+    """Series with this statistic of a column, such as medians.bg<600; repeatable."""
     use_robust_mag_and_rms: bool | None
     """Compare magBrighterThan, magFainterThan, minRMS and maxRMS with robust_mag and robust_rms."""
     time_scale: str | None
-    """The scale of the times in the criteria: they are converted for each series that has a time_scale. Without it, and
-    for other series, they are compared with the MJD as it is stored."""
+    """The scale of the times in the criteria, which are converted for each series with a time_scale. Without this
+    parameter, and for other series, times are compared with the stored MJD."""
     sort_by: str | None
-    """The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered as text;
-    separation goes with a cone. Default: obj_id, or separation for a list of positions."""
+    """The field to sort by. The id breaks ties, null sorts last, objects and lists sort as text, and separation needs a
+    cone. Default: obj_id, or separation for a list of positions."""
     features: bool | None
-    """Whether each series comes with its features, such as von_neumann; one series always does."""
+    """Whether to include the features, such as von_neumann; a single series always includes them."""
     sort_order: str | None
     """Ascending or descending."""
     num_per_page: int | None
-    """Series on a page; above 500 acts as 500."""
+    """Series per page, at most 500; a higher number means 500."""
     # end
 
 
@@ -271,11 +271,11 @@ class ConeCriteria(Criteria, total=False):
 
     # cone
     ra: float | None
-    """Centre, ICRS, of a cone; ra, dec and radius come together."""
+    """Centre, ICRS, of a cone; ra, dec and radius must be given together."""
     dec: float | None
-    """Centre, ICRS, of a cone; ra, dec and radius come together."""
+    """Centre, ICRS, of a cone; ra, dec and radius must be given together."""
     radius: float | None
-    """Radius of a cone; ra, dec and radius come together."""
+    """Radius of a cone; ra, dec and radius must be given together."""
     # end
     position: object
     """Centre of a cone instead of ra and dec: an astropy SkyCoord, or a pair of numbers [deg]."""

@@ -21,11 +21,11 @@ def _feature(name: str, label: str, ucd: str, description: str, **more: Any) -> 
     )  # fmt: skip
 
 
-#: In the unit of the magnitudes or of the fluxes, as features_of says, unless another one stands there.
+#: In the unit of the quantity that features_of names, unless the field states another unit.
 FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     Field(
         name="features_of", type="text", section=Section.FEATURE, label="Features of", ucd="meta.code",
-        description="the brightness that features are computed from, mag or flux, which gives them their unit",
+        description="the quantity that features are computed from and whose unit they have: mag or flux",
         criteria=(Comparison("featuresOf", Operator.ONE_OF),),
     ),
     _feature("weighted_mean", "Weighted mean", "phot;stat.mean", "mean weighted by 1 / error^2"),
@@ -36,7 +36,7 @@ FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     ),
     _feature(
         "excess_variance", "Excess variance", "stat.variance",
-        "variance of the fluxes that the errors do not explain, over the squared mean flux",
+        "variance of the fluxes beyond the errors, divided by the squared mean flux",
     ),
     _feature("excess_variance_error", "Error of the excess variance", "stat.error", "error of excess_variance"),
     _feature(
@@ -55,23 +55,23 @@ FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     ),
     _feature(
         "beyond_1_sigma", "Beyond 1 sigma", "stat.value",
-        "fraction of the rows that are more than 1 standard deviation from the mean",
+        "fraction of rows more than 1 standard deviation from the mean",
     ),
     _feature(
         "beyond_2_sigma", "Beyond 2 sigma", "stat.value",
-        "fraction of the rows that are more than 2 standard deviations from the mean",
+        "fraction of rows more than 2 standard deviations from the mean",
     ),
     _feature(
-        "largest_change", "Largest change", "phot;stat.max", "largest absolute difference of successive rows"
+        "largest_change", "Largest change", "phot;stat.max", "largest absolute difference between successive rows"
     ),
     _feature("slope", "Slope", "stat.fit.param", "slope of a straight line, per day"),
     _feature("slope_error", "Error of the slope", "stat.error", "error of slope, per day"),
-    _feature("span", "Span", "time.duration", "time from the first row to the last one", **_TIME),
+    _feature("span", "Span", "time.duration", "time from the first to the last row", **_TIME),
     _feature("largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows", **_TIME),
     _feature(
         "median_cadence", "Median cadence", "time.interval;stat.median", "median time between successive rows",
         **_TIME,
     ),
     _feature("median_error", "Median error", "stat.error;stat.median", "median of the errors"),
-    _feature("points_per_night", "Points per night", "meta.number", "rows per night that has any", digits=1),
+    _feature("points_per_night", "Points per night", "meta.number", "mean number of rows per observed night", digits=1),
 )  # fmt: skip

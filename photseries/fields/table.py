@@ -1,4 +1,4 @@
-"""THE TABLE of the fields of a series: metadata, statistics, and whatever else an answer carries, each declared once.
+"""THE TABLE of the fields of a series: metadata, statistics and all other fields of an answer, each declared once.
 
 Everything that lists or describes fields is derived from this table: catalogue columns, sort keys, criteria, labels,
 OpenAPI schemas, columns of the Virtual Observatory and of HATS, and the tables of the documentation. The order of the
@@ -106,7 +106,7 @@ _TABLE: Final[tuple[Field, ...]] = (
                 "objID", Operator.ONE_OF, "Series of this source; upper and lower case differ.", "Sources"
             ),
             Comparison(
-                "rejectedObjectIDs", Operator.NONE_OF, "Series of none of these sources.", "Not these sources",
+                "rejectedObjectIDs", Operator.NONE_OF, "Series of all sources except these.", "Not these sources",
                 ("rejectedObjectID",),
             ),
         ),
@@ -121,7 +121,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         ucd="meta.id", required=True, criteria=_equals("seriesName"),
     ),
     _metadata(
-        "series_obj_id", "name", "Object in the series", "the star in that series; a number is taken as text",
+        "series_obj_id", "name", "Object in the series", "the star in that series; a number is stored as text",
         ucd="meta.id", required=True, criteria=_equals("seriesObjID"),
     ),
     _metadata(
@@ -142,7 +142,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         criteria=_equals("filter", "Series through this filter."),
     ),
     _metadata(
-        "channel", "name", "Channel", "the channel of a camera that has several", ucd="meta.id;instr.det",
+        "channel", "name", "Channel", "the channel of a multi-channel camera", ucd="meta.id;instr.det",
         verbosity=3, criteria=_equals("channel", "Series of this channel."),
     ),
     _metadata(
@@ -170,7 +170,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _metadata(
         "ref_flux", "number", "Reference flux",
-        "reference flux, or in flux_unit where that is no flux density; magref wins if both are given", unit="uJy",
+        "reference flux, in flux_unit if that is not a flux density; magref takes precedence", unit="uJy",
         ucd="phot.flux.density", on_page=False,
     ),
     _metadata(
@@ -186,11 +186,11 @@ _TABLE: Final[tuple[Field, ...]] = (
         interval=NOT_NEGATIVE, on_page=False,
     ),
     _metadata(
-        "followup_request_id", "id", "Follow-up request", "the followup request it came from", ucd="meta.id;obs",
+        "followup_request_id", "id", "Follow-up request", "the followup request of the series", ucd="meta.id;obs",
         refers_to="followup_request", criteria=_equals("followupRequestID", "Series of this followup request."),
     ),
     _metadata(
-        "assignment_id", "id", "Assignment", "the assignment it came from", ucd="meta.id;obs", refers_to="assignment",
+        "assignment_id", "id", "Assignment", "the assignment of the series", ucd="meta.id;obs", refers_to="assignment",
         criteria=_equals("assignmentID", "Series of this assignment."),
     ),
     _metadata(
@@ -208,7 +208,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     _metadata(
         "flux_unit", "unit", "Flux unit", "unit of the fluxes in the table, such as mJy or electron/s, or `relative`",
         ucd="meta.unit", default="uJy", file_omits_default=True, verbosity=3,
-        criteria=_equals("fluxUnit", "Series whose flux_unit is this, as it is stored."),
+        criteria=_equals("fluxUnit", "Series with this stored flux_unit."),
     ),
     _metadata(
         "magsys", "text", "Magnitude system", "system of the magnitudes", ucd="meta.code", default="ab",
@@ -217,7 +217,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _metadata(
         "brightness", "text", "Brightness",
-        "which columns are the brightness of a table with fluxes and magnitudes; null takes the fluxes",
+        "the columns to use in a table with both fluxes and magnitudes; null: the fluxes",
         ucd="meta.code", values=("flux", "mag"), on_page=False,
     ),
     _metadata(
@@ -225,17 +225,17 @@ _TABLE: Final[tuple[Field, ...]] = (
         "the column that marks bad rows: statistics, features, periods and plots skip them", ucd="meta.code.qual",
     ),
     _metadata(
-        "good_values", "values", "Good values", "list: the values of flag_column in good rows; null takes 0",
+        "good_values", "values", "Good values", "list: the values of flag_column in good rows; null: 0",
         on_page=False,
     ),
     _metadata("altdata", "object", "Further data", "any JSON object", on_page=False),
     _metadata(
         "column_units", "units", "Units of columns",
-        "object: units of columns that the service has none for, by the name of the column", on_page=False,
+        "object: units of other columns, by column name", on_page=False,
     ),
     _metadata(
-        "batch", "text", "Batch", "the upload run that stored it last, which can be undone as a whole", ucd="meta.id",
-        in_file=False, criteria=_equals("batch", "Series that this upload run stored last."),
+        "batch", "text", "Batch", "the upload run that last stored the series; undo works on it", ucd="meta.id",
+        in_file=False, criteria=_equals("batch", "Series last stored by this upload run."),
     ),
     _record(
         "owner_id", "id", "Owner", "the user who owns the series", ucd="meta.id", refers_to="users",
@@ -245,18 +245,18 @@ _TABLE: Final[tuple[Field, ...]] = (
         "group_ids", "ids", "Groups", 'groups to share with: a list, one id, or `"all"`', refers_to="groups",
         criteria=(
             Comparison(
-                "groupID", Operator.SHARED_WITH, "Series shared with this group, which must be one that you see."
+                "groupID", Operator.SHARED_WITH, "Series shared with this group, which must be visible to you."
             ),
         ),
     ),
     _sharing(
-        "stream_ids", "ids", "Streams", "streams it came from: a list", refers_to="streams",
+        "stream_ids", "ids", "Streams", "streams of the series: a list", refers_to="streams",
         criteria=(
-            Comparison("streamID", Operator.SHARED_WITH, "Series of this stream, which must be one that you see."),
+            Comparison("streamID", Operator.SHARED_WITH, "Series of this stream, which must be visible to you."),
         ),
     ),
-    _sharing("groups", "entries", "Groups", "the groups that you see, with their names"),
-    _sharing("streams", "entries", "Streams", "the streams that you see, with their names"),
+    _sharing("groups", "entries", "Groups", "the groups visible to you, with their names"),
+    _sharing("streams", "entries", "Streams", "the streams visible to you, with their names"),
     _file(
         "filename", "File", "the key of the stored file",
         Comparison(
@@ -279,7 +279,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         verbosity=3, criteria=_min_max("NumExposures"),
     ),
     _statistic(
-        "num_flagged", "integer", "Flagged", "rows that flag_column marks as bad; all but num_exp and times skip them",
+        "num_flagged", "integer", "Flagged", "rows that flag_column marks as bad; only num_exp and times count them",
         ucd="meta.number;obs.exposure", criteria=_min_max("NumFlagged"),
     ),
     _statistic(
@@ -288,7 +288,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     ),
     _statistic(
         "mean_flux", "number", "Mean flux",
-        "mean flux; where flux_unit is no flux density, statistics of flux are in that unit", unit="uJy",
+        "mean flux; if flux_unit is not a flux density, flux statistics are in flux_unit", unit="uJy",
         ucd="phot.flux.density;stat.mean",
     ),
     _statistic(
@@ -304,7 +304,7 @@ _TABLE: Final[tuple[Field, ...]] = (
         unit="uJy", ucd="stat.stdev;phot.flux.density",
     ),
     _statistic(
-        "mjd_first", "mjd", "From", "least MJD", unit="d", digits=5, ucd="time.start;obs", filled=True, on_page=False,
+        "mjd_first", "mjd", "From", "first MJD", unit="d", digits=5, ucd="time.start;obs", filled=True, on_page=False,
         criteria=(
             Comparison("startAfter", Operator.AT_LEAST, label="First observed after"),
             Comparison("startBefore", Operator.AT_MOST, label="Observed before"),
@@ -319,18 +319,18 @@ _TABLE: Final[tuple[Field, ...]] = (
         ),
     ),
     _statistic(
-        "mjd_last", "mjd", "To", "greatest MJD", unit="d", digits=5, ucd="time.end;obs", filled=True, on_page=False,
+        "mjd_last", "mjd", "To", "last MJD", unit="d", digits=5, ucd="time.end;obs", filled=True, on_page=False,
         criteria=(
             Comparison("endAfter", Operator.AT_LEAST, label="Observed after"),
             Comparison("endBefore", Operator.AT_MOST, label="Last observed before"),
         ),
     ),
     _statistic(
-        "mag_first", "number", "First magnitude", "magnitude of the row of mjd_first", unit="mag", digits=3,
+        "mag_first", "number", "First magnitude", "magnitude at mjd_first", unit="mag", digits=3,
         ucd="phot.mag", on_page=False,
     ),
     _statistic(
-        "mag_last", "number", "Last magnitude", "magnitude of the row of mjd_last", unit="mag", digits=3,
+        "mag_last", "number", "Last magnitude", "magnitude at mjd_last", unit="mag", digits=3,
         ucd="phot.mag", on_page=False,
     ),
     _statistic(
@@ -344,7 +344,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     _statistic(
         "is_detected", "boolean", "Has detections", "whether any row is detected", ucd="meta.code", filled=True,
         on_page=False,
-        criteria=(Comparison("detected", Operator.IS, "Series with, or without, a detected point."),),
+        criteria=(Comparison("detected", Operator.IS, "Series with (true) or without (false) a detected row."),),
     ),
     _statistic(
         "mean_mag", "number", "Mean magnitude", "mean magnitude, in magsys", unit="mag", digits=3,
@@ -367,15 +367,15 @@ _TABLE: Final[tuple[Field, ...]] = (
         verbosity=3, criteria=_min_max("MedianSNR"),
     ),
     _statistic(
-        "best_snr", "number", "Best S/N", "greatest S/N of the rows", digits=1, ucd="stat.snr;stat.max",
+        "best_snr", "number", "Best S/N", "highest S/N of the rows", digits=1, ucd="stat.snr;stat.max",
         criteria=_min_max("BestSNR"),
     ),
     _statistic(
-        "worst_snr", "number", "Worst S/N", "least S/N of the rows", digits=1, ucd="stat.snr;stat.min",
+        "worst_snr", "number", "Worst S/N", "lowest S/N of the rows", digits=1, ucd="stat.snr;stat.min",
         criteria=_min_max("WorstSNR"),
     ),
     _statistic(
-        "frame_rate", "number", "Frame rate", "inverse of the median positive difference of successive times",
+        "frame_rate", "number", "Frame rate", "inverse of the median positive difference between successive times",
         unit="Hz", ucd="em.freq;obs.exposure", criteria=_min_max("FrameRate"),
     ),
     _per_column("medians", "Median", "median of each numeric column"),
@@ -385,7 +385,7 @@ _TABLE: Final[tuple[Field, ...]] = (
     *FEATURE_FIELDS,
     *PERIOD_FIELDS,
     _one(
-        "position", "integer", Section.SEARCH, "Position", "in a search by positions: the index of the position",
+        "position", "integer", Section.SEARCH, "Position", "in a search by positions, the index of the position",
         filled=True,
     ),
     _one(

@@ -17,9 +17,9 @@ Bin = float | Literal["night"]
 DERIVED: Mapping[str, str] = {
     "mag": "magnitude, in magsys",
     "magerr": "its error",
-    "flux": "flux [uJy], or in flux_unit where that is no flux density",
+    "flux": "flux [uJy], or in flux_unit if that is not a flux density",
     "fluxerr": "its error",
-    "snr": "signal to noise, as the statistics have it",
+    "snr": "signal-to-noise ratio, as in the statistics",
     "magtot": "AB magnitude with ref_flux added",
     "e_magtot": "its error, with that of the reference",
     "mjd_mid": "MJD of the middle of the exposure",

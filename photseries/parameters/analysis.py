@@ -14,22 +14,22 @@ _TIMES = tuple(known for known in PART if known.name in ("mjdMin", "mjdMax"))
 _UNIT = Parameter(
     name="brightness",
     kind=choice("flux", "mag"),
-    sentence="In which unit; as in the table unless given.",
+    sentence="Flux or magnitude. Default: that of the table.",
 )
 _BIN = next(known for known in PART if known.name == "bin")
 _CLEANED = (
     Parameter(
         name="detrend",
         kind=DURATION,
-        sentence="Take away the running median in a window of this width, less its median.",
+        sentence="Subtract the running median in a window of this width, but keep its median level.",
     ),
     Parameter(
         name="clip",
         kind=SIGMAS,
-        sentence="Leave out what is then farther from the median than so many times 1.4826 median absolute deviations.",
+        sentence="Then drop values more than this many times 1.4826 median absolute deviations from the median.",
     ),
 )
-_QUALITY = Parameter(name="quality", kind=TEXT, sentence="Leave out the rows in which this column is not 0.")
+_QUALITY = Parameter(name="quality", kind=TEXT, sentence="Skip the rows where this column is not 0.")
 
 #: The parameters of a periodogram.
 PERIODOGRAM: tuple[Parameter, ...] = (
@@ -37,25 +37,23 @@ PERIODOGRAM: tuple[Parameter, ...] = (
         name="method",
         kind=choice("lomb_scargle", "harmonics", "bls", "pdm", "window"),
         default="lomb_scargle",
-        sentence="What is fitted at each period: a sinusoid; a sinusoid with two harmonics; a box, for transits (bls); "
-        "the scatter in ten parts of the period (pdm); or nothing: the spectral window of the times.",
+        sentence="The method: a sinusoid; a sinusoid with two harmonics; a box, for transits (bls); the scatter in ten "
+        "phase bins (pdm); or the spectral window of the times.",
     ),
     Parameter(
         name="minPeriod",
         kind=PERIOD,
-        sentence="The shortest period [d]; unless given, twice the distance of the times where these are regular, "
-        "else 0.1 d or twice the distance below which a tenth are.",
+        sentence="The shortest period [d]. Default: twice the time step if the times are regular, else 0.1 d or, if "
+        "shorter, twice the 10th percentile of the time steps.",
     ),
-    Parameter(name="maxPeriod", kind=PERIOD, sentence="The longest period [d]; the span of the times unless given."),
-    Parameter(
-        name="samplesPerPeak", kind=whole(2, 50), default=5, sentence="How finely the frequencies lie in a peak."
-    ),
-    Parameter(name="peaks", kind=whole(1, 100), default=10, sentence="How many peaks are listed at most."),
+    Parameter(name="maxPeriod", kind=PERIOD, sentence="The longest period [d]. Default: the span of the times."),
+    Parameter(name="samplesPerPeak", kind=whole(2, 50), default=5, sentence="Number of frequencies across a peak."),
+    Parameter(name="peaks", kind=whole(1, 100), default=10, sentence="Maximum number of peaks in the list."),
     Parameter(
         name="maxPoints",
         kind=whole(4, 20_000),
         default=2000,
-        sentence="At most so many frequencies come back, for a plot: the extremes of each stretch stay.",
+        sentence="Maximum number of frequencies in the answer; of each interval the extremes are kept, for a plot.",
     ),
     _UNIT,
     _QUALITY,
@@ -71,13 +69,13 @@ SOURCE_PERIODOGRAM: tuple[Parameter, ...] = tuple(
 #: The parameters of a folded light curve.
 FOLDED: tuple[Parameter, ...] = (
     Parameter(name="period", kind=PERIOD, sentence="The period [d]."),
-    Parameter(name="epoch", kind=NUMBER, sentence="A time of phase 0 [MJD]; the first one unless given."),
-    Parameter(name="bins", kind=whole(1, 1000), default=50, sentence="In how many parts of the period to average."),
+    Parameter(name="epoch", kind=NUMBER, sentence="A time of phase 0 [MJD]. Default: the first time."),
+    Parameter(name="bins", kind=whole(1, 1000), default=50, sentence="Number of phase bins."),
     Parameter(
         name="maxPoints",
         kind=whole(1, 20_000),
         default=5000,
-        sentence="At most so many points come back, evenly chosen; the averages are over all.",
+        sentence="Maximum number of points in the answer, evenly sampled; the bins use all points.",
     ),
     _UNIT,
     _QUALITY,
@@ -91,34 +89,32 @@ ENVELOPE: tuple[Parameter, ...] = (
         name="width",
         kind=whole(10, 4000),
         default=1000,
-        sentence="In how many columns of time the points are summarized where they are many.",
+        sentence="Number of time columns that summarize a light curve with more than maxPoints points.",
     ),
     Parameter(
         name="maxPoints",
         kind=whole(0, 20_000),
         default=5000,
-        sentence="Up to so many points come back as they are.",
+        sentence="Maximum number of points that are returned individually.",
     ),
-    Parameter(name="column", kind=TEXT, sentence="A column of numbers to show instead of the brightness."),
+    Parameter(name="column", kind=TEXT, sentence="A numeric column to show in place of the brightness."),
     _UNIT,
-    replace(_QUALITY, sentence="Mark the rows in which this column is not 0 as flagged."),
+    replace(_QUALITY, sentence="Mark the rows where this column is not 0 as flagged."),
     *_TIMES,
 )
 
-#: The parameter that says which of one's own periods to remove.
+#: The parameter that selects which of the user's periods to remove.
 OWN_PERIODS: tuple[Parameter, ...] = (
-    Parameter(name="method", kind=TEXT, sentence="Only the period of this method; all of one's own unless given."),
+    Parameter(name="method", kind=TEXT, sentence="Remove the period of this method. Default: all your periods."),
 )
 
 #: The parameters of a plot.
 PLOT: tuple[Parameter, ...] = (
-    Parameter(name="width", kind=whole(200, 2400), default=900, sentence="How wide the picture is [pixels]."),
-    Parameter(name="height", kind=whole(150, 1600), default=480, sentence="How high [pixels]."),
-    Parameter(name="theme", kind=choice("light", "dark"), default="light", sentence="Its colours."),
-    Parameter(
-        name="time", kind=choice("mjd", "days", "date"), default="mjd", sentence="How the axis of time is labelled."
-    ),
-    replace(_BIN, sentence="Draw means in bins of this width, or of each night, with the errors from the errors."),
+    Parameter(name="width", kind=whole(200, 2400), default=900, sentence="Width of the picture [pixels]."),
+    Parameter(name="height", kind=whole(150, 1600), default=480, sentence="Height of the picture [pixels]."),
+    Parameter(name="theme", kind=choice("light", "dark"), default="light", sentence="Colour theme."),
+    Parameter(name="time", kind=choice("mjd", "days", "date"), default="mjd", sentence="Labels of the time axis."),
+    replace(_BIN, sentence="Draw means in bins of this width, or per night, with errors propagated from the errors."),
     _UNIT,
     _QUALITY,
     *_TIMES,

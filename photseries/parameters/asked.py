@@ -104,14 +104,14 @@ def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
     cursor = Parameter(
         name="cursor",
         kind=TEXT,
-        sentence="Continue an answer that broke off: `asked` and `series_id` of the last series that came "
-        "complete, with a point between, as in 17.4711. The manifest is of the whole list.",
+        sentence="Continue an interrupted answer: `asked` and `series_id` of the last complete series, with a "
+        "point between them, as in 17.4711. The manifest covers the whole list.",
     )
     files = Parameter(
         name="files",
         kind=FLAG,
         default=True,
-        sentence="With format=zip: whether the files come, or series.jsonl and manifest.json alone.",
+        sentence="With format=zip: whether to include the files, or only series.jsonl and manifest.json.",
     )
     form = Parameter(name="format", kind=choice(*formats), default=formats[0], sentence="The format of the answer.")
     return (form, *PART, files, cursor)

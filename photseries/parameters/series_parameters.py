@@ -1,4 +1,4 @@
-"""The parameters of requests about tables: how one comes, which part of it, how it is stored or grows; many at once."""
+"""The parameters of requests for tables: format, part of a table, upload, append, bulk upload and long tables."""
 
 from __future__ import annotations
 
@@ -26,55 +26,55 @@ __all__ = ["APPEND", "BULK", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UP
 
 #: The parameters that ask for a part of one table.
 PART: tuple[Parameter, ...] = (
-    Parameter(name="columns", kind=TEXTS, sentence="These columns, in this order."),
-    Parameter(name="mjdMin", kind=NUMBER, sentence="Rows from this time on [d]."),
-    Parameter(name="mjdMax", kind=NUMBER, sentence="Rows up to this time [d]."),
-    Parameter(name="rowMin", kind=COUNT, sentence="Rows from this number on, counted from 0."),
+    Parameter(name="columns", kind=TEXTS, sentence="Return these columns, in this order."),
+    Parameter(name="mjdMin", kind=NUMBER, sentence="Rows from this time [MJD]."),
+    Parameter(name="mjdMax", kind=NUMBER, sentence="Rows up to this time [MJD]."),
+    Parameter(name="rowMin", kind=COUNT, sentence="Rows from this number, counted from 0."),
     Parameter(name="rowMax", kind=COUNT, sentence="Rows up to this number."),
     Parameter(
         name="maxPoints",
         kind=POINTS,
-        sentence="At most so many rows, for a plot: the first, the last, and the extremes of each run of equally many.",
+        sentence="Maximum number of rows, for a plot: the first, the last, and the extremes of equal-sized groups.",
     ),
     Parameter(
         name="derive",
         kind=choices(*DERIVED),
-        sentence=f"More columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
+        sentence=f"Add columns: {'; '.join(f'{name}, {what}' for name, what in DERIVED.items())}.",
     ),
     Parameter(
         name="bin",
         kind=BIN,
-        sentence="Means in bins of this width, or of each night, instead of the rows: mjd, the brightness, its errors "
+        sentence="Return means in bins of this width, or per night, in place of rows: mjd, the brightness, its errors "
         "from the errors and from the scatter, and the count.",
     ),
     Parameter(
         name="detrend",
         kind=DURATION,
-        sentence="Two more columns: the running median in a window of this width, as flux_trend or mag_trend; and the "
-        "brightness less this trend plus its median, as flux_detrended or mag_detrended.",
+        sentence="Add two columns: the running median in a window of this width (flux_trend or mag_trend), and the "
+        "brightness minus this trend plus its median (flux_detrended or mag_detrended).",
     ),
     Parameter(
         name="clip",
         kind=SIGMAS,
-        sentence="One more column, clipped: whether the brightness, without the trend if that is asked for, lies "
-        "farther from the median than so many times 1.4826 median absolute deviations.",
+        sentence="Add the column clipped: whether the brightness, detrended if detrend is given, is more than this "
+        "many times 1.4826 median absolute deviations from the median.",
     ),
 )
 
 _OF_PART = {known.name: known for known in PART}
 
-#: The parameters that say which columns the long table of many series has.
+#: The parameters that select the columns of a long table.
 LONG_TABLE: tuple[Parameter, ...] = (
     replace(
         _OF_PART["columns"],
-        sentence="These columns of a long table, in this order, beside those that say which series a row is of; * is "
-        "the light curve and every column of numbers that all the tables have. Default: the light curve.",
+        sentence="Columns of a long table, in this order, after those that identify the series. * means the light "
+        "curve and every numeric column that all tables have. Default: the light curve.",
     ),
     _OF_PART["derive"],
     replace(
         _OF_PART["bin"],
-        sentence="Means in bins of this width, or of each night, instead of the rows: a long table has three more "
-        "columns, fluxerr_scatter, magerr_scatter and count; the files of a zip are those of one series in bins.",
+        sentence="Return means in bins of this width, or per night, in place of rows. A long table gets the columns "
+        "fluxerr_scatter, magerr_scatter and count; each file of a zip is a binned series.",
     ),
 )
 
@@ -82,13 +82,13 @@ LONG_TABLE: tuple[Parameter, ...] = (
 REVISION = Parameter(
     name="revision",
     kind=POSITIVE,
-    sentence="The series as it was at this revision, while the file of that time is kept; earlier ones are for "
-    "the owner and tokens that may change the series.",
+    sentence="The series at this revision, while its file is kept. Only the owner and tokens that may change the "
+    "series can read earlier revisions.",
 )
 
 #: The parameters of a request for one series.
 ONE_SERIES: tuple[Parameter, ...] = (
-    Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="How the table comes."),
+    Parameter(name="dataFormat", kind=choice(*FORMATS), default="json", sentence="Format of the table."),
     REVISION,
     *PART,
 )
@@ -99,12 +99,12 @@ UPLOAD: tuple[Parameter, ...] = (
         name="dryRun",
         kind=FLAG,
         default=False,
-        sentence="Tell what would be stored, from where each value would come, and what is odd; store nothing.",
+        sentence="Store nothing; report what would be stored, the origin of each value, and warnings.",
     ),
     Parameter(
         name="maxPoints",
         kind=POINTS,
-        sentence="With dryRun: give the light curve as well, in at most so many rows.",
+        sentence="With dryRun: also return the light curve, in at most this many rows.",
     ),
 )
 
@@ -113,20 +113,20 @@ BULK: tuple[Parameter, ...] = (
     Parameter(
         name="by",
         kind=TEXTS,
-        sentence="The body is long, one row a measurement, and these columns tell its series apart. Without it the "
-        "body is nested: one row a series, with lists as the columns of its table.",
+        sentence="The body is a long table, one row per measurement, and these columns identify the series. Without "
+        "this parameter the body is nested: one row per series, with a list for each column of its table.",
     ),
     Parameter(
         name="ifExists",
         kind=choice("error", "skip", "replace"),
         default="error",
-        sentence="What to do with a series that exists already.",
+        sentence="What to do with a series that already exists.",
     ),
     Parameter(
         name="onError",
         kind=choice("continue", "abort"),
         default="continue",
-        sentence="Whether a series that is refused stops no other one, or nothing is stored then.",
+        sentence="When a series is refused: continue with the others, or abort and store nothing.",
     ),
     Parameter(name="dryRun", kind=FLAG, default=False, sentence="Check everything and store nothing."),
 )
@@ -137,7 +137,7 @@ APPEND: tuple[Parameter, ...] = (
         name="repeats",
         kind=choice("refuse", "drop"),
         default="refuse",
-        sentence="What to do with new rows that exist already, equal in every column.",
+        sentence="What to do with new rows that equal existing ones in every column.",
     ),
 )
 

@@ -117,7 +117,7 @@ def _kind(field: Field, operator: Operator) -> ValueType:
 
 
 def _cone(name: str, kind: ValueType, label: str, what: str) -> Criterion:
-    sentence = f"{what} of a cone; ra, dec and radius come together."
+    sentence = f"{what} of a cone; ra, dec and radius must be given together."
     return Criterion(
         name=name, kind=kind, field="position", operator=Operator.CONE, label=label, unit="deg", sentence=sentence
     )
@@ -136,7 +136,7 @@ CRITERIA: tuple[Criterion, ...] = (
         field="statistics",
         operator=Operator.STATISTIC,
         label="Statistic of a column",
-        sentence="Series with such a statistic of one of their columns; may be given several times.",
+        sentence="Series with this statistic of a column, such as medians.bg<600; repeatable.",
     ),
 )
 
@@ -154,27 +154,27 @@ CONTROLS: tuple[Parameter, ...] = (
     Parameter(
         name="timeScale",
         kind=choice(*FIELDS["time_scale"].values),
-        sentence="The scale of the times in the criteria: they are converted for each series that has a time_scale. "
-        "Without it, and for other series, they are compared with the MJD as it is stored.",
+        sentence="The scale of the times in the criteria, which are converted for each series with a time_scale. "
+        "Without this parameter, and for other series, times are compared with the stored MJD.",
     ),
     Parameter(
         name="dataFormat",
         kind=choice(*FORMATS),
         default="none",
-        sentence="How the table of each series comes: json, hdf5 (base64) or none.",
+        sentence="Format of the table of each series: json, hdf5 (base64) or none.",
     ),
     Parameter(
         name="sortBy",
         kind=choice(*ANSWERED, SEPARATION),
-        sentence="The field that orders the answer; the id breaks ties, null comes last; objects and lists are ordered "
-        "as text; separation goes with a cone. "
+        sentence="The field to sort by. The id breaks ties, null sorts last, objects and lists sort "
+        "as text, and separation needs a cone. "
         "Default: obj_id, or separation for a list of positions.",
     ),
     Parameter(
         name="features",
         kind=FLAG,
         default=False,
-        sentence="Whether each series comes with its features, such as von_neumann; one series always does.",
+        sentence="Whether to include the features, such as von_neumann; a single series always includes them.",
     ),
     Parameter(name="sortOrder", kind=choice("asc", "desc"), default="asc", sentence="Ascending or descending."),
     Parameter(name="pageNumber", kind=POSITIVE, default=1, sentence="The page, from 1."),
@@ -182,18 +182,18 @@ CONTROLS: tuple[Parameter, ...] = (
         name="numPerPage",
         kind=POSITIVE,
         default=100,
-        sentence=f"Series on a page; above {MOST_PER_PAGE} acts as {MOST_PER_PAGE}.",
+        sentence=f"Series per page, at most {MOST_PER_PAGE}; a higher number means {MOST_PER_PAGE}.",
     ),
     Parameter(
         name="cursor",
         kind=TEXT,
-        sentence="The `cursor` of the previous answer, instead of pageNumber: the page after, as cheap as the first.",
+        sentence="The `cursor` of the previous answer, in place of pageNumber. Every page is as fast as the first.",
     ),
     Parameter(
         name="includeTotal",
         kind=FLAG,
         default=True,
-        sentence="Whether to count all matches (totalMatches), which costs more the more there are.",
+        sentence="Whether to count all matches (totalMatches), which is slow for many matches.",
     ),
 )
 

@@ -28,7 +28,7 @@ FILE: Final[tuple[Parameter, ...]] = (
         name="filename",
         kind=TEXT,
         default="upload",
-        sentence="The name of the file, for messages, and for the format where the content does not tell it.",
+        sentence="The name of the file, for messages, and for its format if the content does not show it.",
     ),
     *(
         Parameter(name=name, kind=TEXT, sentence=f"{sentence.rstrip('.')}.", repeatable=name == "where")
@@ -43,7 +43,7 @@ INSPECT: Final[tuple[Parameter, ...]] = (
         name="maxPoints",
         kind=POINTS,
         default=2000,
-        sentence="At most so many rows of the light curve of each series, for a plot.",
+        sentence="Maximum number of rows of the light curve of each series, for a plot.",
     ),
 )
 
