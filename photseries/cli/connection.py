@@ -23,8 +23,10 @@ def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[...
     There is no option for the token: the arguments of a process can be read by everybody on its machine.
     """
 
-    @click.option("--url", help="The service; default: PHOTSERIES_URL, or what `photseries login` kept.")
-    @click.option("--retries", type=click.IntRange(0, 20), default=6, show_default=True, help="How often to try again.")
+    @click.option("--url", help="URL of the service. Default: PHOTSERIES_URL, or the URL saved by `photseries login`.")
+    @click.option(
+        "--retries", type=click.IntRange(0, 20), default=6, show_default=True, help="Maximum number of retries."
+    )
     @functools.wraps(command)
     def run(url: str | None, retries: int, **options: object) -> None:
         with reported(), photseries.Client(url, retries=retries) as client:

@@ -33,12 +33,12 @@ PACKAGES = (
 
 
 @click.command()
-@click.option("--url", help="The service; default: PHOTSERIES_URL, or what `photseries login` kept.")
+@click.option("--url", help="URL of the service. Default: PHOTSERIES_URL, or the URL saved by `photseries login`.")
 @json_option
 def doctor(url: str | None, as_json: bool) -> None:
-    """Print what a report of a problem needs: versions, the service, the user.
+    """Print the facts for a bug report: versions, the service, the user.
 
-    It never prints the token. The exit status is 0, whatever the report says.
+    It never prints the token. The exit status is always 0.
     """
     report = {name: safe(value) for name, value in _facts(url)}
     if as_json:

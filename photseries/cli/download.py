@@ -30,10 +30,10 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @options_of(**{"Long table": LONG_TABLE, "Criteria": SUMMARY_CRITERIA})
 @click.option(
-    "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry a line; -: standard input."
+    "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry per line; -: standard input."
 )
-@click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", show_default=True, help="What the entries are.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", show_default=True, help="Type of the entries.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @connected
 def download(
     client: Client,
@@ -49,7 +49,7 @@ def download(
 ) -> None:
     """Download all matching series, or those of a list, into one file.
 
-    A long table, where the name of FILE ends in .h5, .parquet, .arrows or .ndjson; a zip of the stored files, where it
+    FILE becomes a long table if its name ends in .h5, .parquet, .arrows or .ndjson, and a zip of the stored files if it
     ends in .zip.
     """
     if file.exists() and not force:

@@ -65,7 +65,7 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
         "settings",
         type=_Setting(),
         multiple=True,
-        help="Any of these fields; null clears one that is optional.",
+        help="Set any of these fields; null clears an optional field.",
     )(command)
     for name in reversed(SETTABLE):
         field = FIELDS[name]

@@ -89,15 +89,17 @@ def given(criteria: Mapping[str, object]) -> dict[str, Any]:
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @options_of(Order=_CONTROLS, Criteria=CRITERIA)
-@click.option("--limit", type=click.IntRange(0), default=100, show_default=True, help="Series at most; 0: all.")
-@click.option("--columns", metavar="NAME,...", help="The fields to print, instead of those that there is room for.")
+@click.option(
+    "--limit", type=click.IntRange(0), default=100, show_default=True, help="Maximum number of series; 0: all."
+)
+@click.option("--columns", metavar="NAME,...", help="Fields to print. Default: those that fit the terminal.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @connected
 def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_json: bool, **criteria: Any) -> None:
     """Find series and print them.
 
-    As a table, with as many columns as the terminal has room for; as CSV; or as JSON, an object a line.
+    The output is a table with as many columns as fit the terminal, CSV, or JSON with one object per line.
     """
     asked = given(criteria)
     names = [name.strip() for name in columns.split(",")] if columns else None

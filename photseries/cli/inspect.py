@@ -29,9 +29,9 @@ __all__ = ["COMMANDS"]
 @reading_options
 @json_option
 def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> None:
-    """Print what files are taken for, and the command that uploads each; nothing is sent.
+    """Print how each file is read and the command that uploads it; send nothing.
 
-    Exit status: 0 every file can be read, 2 one cannot.
+    Exit status: 0 if every file can be read, 2 otherwise.
     """
     reading, fields = given_reading(options), given_fields(options)
     refused = False

@@ -21,11 +21,11 @@ __all__ = ["COMMANDS"]
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--token-stdin", is_flag=True, help="Read the token from standard input, instead of asking for it.")
+@click.option("--token-stdin", is_flag=True, help="Read the token from standard input.")
 def login(url: str | None, token_stdin: bool) -> None:
-    """Check a service and a token, and remember them for the other commands.
+    """Check and save the URL of a service and a token for the other commands.
 
-    URL is asked for when it is not given, and so is the token, which is not shown while it is typed. They are kept in
+    The command prompts for the token, without echo, and for the URL unless it is given. It saves both in
     ~/.config/photseries/config.yaml, which nobody else can read.
     """
     # Here, because it brings the whole client, which --help does without.
@@ -61,7 +61,7 @@ def whoami(client: Client, as_json: bool) -> None:
 @json_option
 @connected
 def usage(client: Client, as_json: bool) -> None:
-    """Print the series and bytes of the user, for System admin of every user, and the quotas (0: none)."""
+    """Print the series, bytes and quotas (0: none) of the user, for System admin of all users."""
     found = client.usage()
     limits = {f"quota_{name}": limit for name, limit in found["limits"].items()}
     printed(found if as_json else [{**used, **limits} for used in found["usage"]], as_json)

@@ -86,4 +86,4 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, prog_name="photseries")
 def main() -> None:
-    """Store photometric series: metadata in PostgreSQL, tables as HDF5 files, both over HTTP."""
+    """Store photometric series: metadata in PostgreSQL, tables in HDF5 files, access over HTTP."""

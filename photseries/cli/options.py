@@ -41,7 +41,7 @@ def reported() -> Iterator[None]:
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add the option ``--json`` to a command."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")(command)
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
 def printed(value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool) -> None:

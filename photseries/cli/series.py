@@ -30,8 +30,10 @@ __all__ = ["COMMANDS"]
 _STDOUT = Path("-")
 
 identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
-if_match = click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+if_match = click.option(
+    "--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision."
+)
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 @click.command()
@@ -43,10 +45,10 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
     help="Default: named after the source, the filter and the series.",
 )
 @click.option(
-    "--format", "form", type=click.Choice(list(WRITERS)), help="Default: as the name of the file says, or hdf5."
+    "--format", "form", type=click.Choice(list(WRITERS)), help="Default: the format of the file's extension, or hdf5."
 )
-@click.option("--revision", type=click.IntRange(1), help="Default: the current one.")
-@click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--revision", type=click.IntRange(1), help="Default: the current revision.")
+@click.option("--force", is_flag=True, help="Replace an existing file.")
 @connected
 def get(
     client: Client, series_id: int, output: Path | None, form: str | None, revision: int | None, force: bool
@@ -81,13 +83,15 @@ def _save(client: Client, series_id: int, path: Path, form: str, revision: int |
 
 @click.command()
 @identity
-@click.option("--no-plot", is_flag=True, help="Leave the light curve out.")
-@click.option("--flux/--mag", default=None, help="What to draw; default: what the table has.")
-@click.option("--height", type=click.IntRange(5, 200), default=20, show_default=True, help="Lines of the light curve.")
+@click.option("--no-plot", is_flag=True, help="Do not draw the light curve.")
+@click.option("--flux/--mag", default=None, help="Draw fluxes or magnitudes. Default: as in the table.")
+@click.option(
+    "--height", type=click.IntRange(5, 200), default=20, show_default=True, help="Height of the light curve in lines."
+)
 @json_option
 @connected
 def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, height: int, as_json: bool) -> None:
-    """Draw the light curve, and print the metadata and the statistics."""
+    """Draw the light curve and print the metadata and statistics."""
     series = client.get(series_id)
     if as_json:
         click.echo(orjson.dumps(series.metadata, option=orjson.OPT_INDENT_2))
@@ -102,10 +106,10 @@ def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, heigh
 
 @click.command("open")
 @identity
-@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
+@click.option("--print", "only_print", is_flag=True, help="Print the URL without opening it.")
 @connected
 def open_page(client: Client, series_id: int, only_print: bool) -> None:
-    """Open the page of a series in a browser, or print its address."""
+    """Open the page of a series in a browser, or print its URL."""
     client.get(series_id)  # refuses a series that the token cannot see
     address = f"{client.url}/series/{series_id}"
     if only_print or not webbrowser.open(address):
@@ -118,7 +122,7 @@ def open_page(client: Client, series_id: int, only_print: bool) -> None:
 @if_match
 @connected
 def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> None:
-    """Delete a series, after asking."""
+    """Delete a series after confirmation."""
     if not yes:
         _require_terminal()
         known = client.get(series_id).metadata
@@ -129,12 +133,12 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
 
 @click.command()
 @identity
-@click.option("--history", is_flag=True, required=True, help="The values and files of earlier revisions.")
+@click.option("--history", is_flag=True, required=True, help="Remove the values and files of earlier revisions.")
 @yes_option
 @if_match
 @connected
 def purge(client: Client, series_id: int, history: bool, yes: bool, if_match: int | None) -> None:
-    """Remove the earlier revisions of a series, also of a deleted one, for good, after asking."""
+    """Permanently remove the earlier revisions of a series, even a deleted one, after confirmation."""
     if not yes:
         _require_terminal()
         click.confirm(f"Remove the values and files of earlier revisions of series {series_id} for good?", abort=True)
@@ -150,11 +154,11 @@ def _require_terminal() -> None:
 
 @click.command()
 @identity
-@click.option("--revision", type=click.IntRange(1), help="Default: the last one, of a deleted series.")
+@click.option("--revision", type=click.IntRange(1), help="Default: the last revision of a deleted series.")
 @if_match
 @connected
 def restore(client: Client, series_id: int, revision: int | None, if_match: int | None) -> None:
-    """Bring back a deleted series, or an earlier revision of a series."""
+    """Restore a deleted series, or an earlier revision of a series."""
     number = client.restore(series_id, revision, if_match=if_match)
     click.echo(f"Series {series_id} is at revision {number}.")
 
@@ -178,8 +182,8 @@ def undo(client: Client, batch: str, dry_run: bool, as_json: bool) -> None:
 @click.command()
 @identity
 @click.option("--put", "period", metavar="DAYS", type=float, help="Store this period as yours; needs --method.")
-@click.option("--method", help="How it was found, in any words; with --delete: only the period of this method.")
-@click.option("--preferred", is_flag=True, help="With --put: make it the period of the series.")
+@click.option("--method", help="Name of the method that found the period; with --delete, remove only this period.")
+@click.option("--preferred", is_flag=True, help="With --put: prefer it to the service's period.")
 @click.option("--delete", is_flag=True, help="Remove your own periods.")
 @json_option
 @connected
@@ -192,7 +196,7 @@ def periods(
     delete: bool,
     as_json: bool,
 ) -> None:
-    """List the periods of a series, store one, or remove your own; the preferred one comes first."""
+    """List the periods of a series, the preferred one first; store a period, or remove your own."""
     if period is not None:
         if method is None or delete:
             raise click.UsageError("--put needs --method, and goes without --delete.")

@@ -46,18 +46,22 @@ HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
 @click.argument("paths", metavar="FILES...", nargs=-1, required=True)
 @field_options
 @reading_options
-@click.option("--from-name", metavar="TEMPLATE", help="Fields in the files' names, as '{series_obj_id}_{filter}.csv'.")
+@click.option(
+    "--from-name", metavar="TEMPLATE", help="Read fields from file names, as in '{series_obj_id}_{filter}.csv'."
+)
 @click.option(
     "--if-exists",
     type=click.Choice(("error", "skip", "replace")),
     default="skip",
     show_default=True,
-    help="What to do with a series that is there.",
+    help="What to do with an existing series.",
 )
-@click.option("--dry-run", is_flag=True, help="Have everything checked, and nothing stored.")
-@click.option("--bulk", is_flag=True, help="Send many small files, or the many series of a file, in one request.")
-@click.option("--by", metavar="COLUMNS", help="With --bulk: the columns that tell the series of each file apart.")
-@click.option("--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Uploads on their way at once.")
+@click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
+@click.option("--bulk", is_flag=True, help="Send many small files, or all series of a file, in one request.")
+@click.option("--by", metavar="COLUMNS", help="With --bulk: the columns that identify the series in each file.")
+@click.option(
+    "--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of simultaneous uploads."
+)
 @json_option
 @connected
 def upload(
@@ -75,10 +79,10 @@ def upload(
 ) -> None:
     """Upload files as series, many at a time.
 
-    FILES are files, patterns in quotes, and folders with all the light curves that they hold. Series that exist
-    already are skipped, so the same command continues where it was interrupted. Options win over metadata in files.
+    FILES are files, quoted patterns, and folders of light curves. Existing series are skipped, so repeat the command to
+    continue an interrupted upload. Options override metadata in files.
 
-    Exit status: 0 every file has its series, 1 some failed, 2 all failed, or the command could not be done.
+    Exit status: 0 if every file is stored, 1 if some failed, 2 if all failed or the command could not run.
     """
     if by and not bulk:
         raise click.UsageError("--by goes with --bulk.")
@@ -110,11 +114,11 @@ def upload(
 @click.argument("series_id", metavar="ID", type=click.IntRange(1))
 @field_options
 @reading_options
-@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with a new table.")
-@click.option("--if-match", metavar="REVISION", type=int, help="Only if the series is at this revision.")
+@click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with the new table.")
+@click.option("--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision.")
 @connected
 def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: Any) -> None:
-    """Change fields of a series, or its table; --set FIELD=null clears a field."""
+    """Change fields or the table of a series; --set FIELD=null clears a field."""
     reading, fields = given_reading(options, reads=data is not None), given_fields(options)
     if not fields and data is None:
         raise click.UsageError("Nothing to change: give a field, or --data.")

@@ -164,7 +164,7 @@ class Client:
         bin : str, optional
             Means in bins of this width, such as ``10min``, ``0.02d`` or ``night``, in place of the rows.
         detrend : str, optional
-            Add two columns: the running median in a window of this width, such as ``2d``, and the brightness without it.
+            Add two columns: the running median in a window of this width, such as ``2d``, and the detrended brightness.
         clip : float, optional
             Add the column ``clipped``, which marks rows more than this many standard deviations from the median.
         revision : int, optional

@@ -25,21 +25,21 @@ __all__ = [
 
 #: The options of reading by name, for the command line and for requests.
 OPTIONS: Final[Mapping[str, str]] = {
-    "format": "The format of the files, instead of the one that content and name tell.",
-    "table": "The table of a file with several: its key, name or sheet.",
-    "names": "The names of the columns of a text without them, with commas between.",
-    "time_col": "The column with the times.",
-    "flux_col": "The column with the fluxes.",
-    "fluxerr_col": "The column with their errors.",
-    "mag_col": "The column with the magnitudes.",
-    "magerr_col": "The column with their errors.",
-    "time_format": "How the times are written",
-    "zero_point": "The AB magnitude of one unit of flux, to bring it to uJy: a number, a column",
-    "filter_col": "The column with the filters.",
-    "filter_map": "The filters by their names in the files: zg=ztfg,zr=ztfr.",
-    "where": "COLUMN=VALUE: only these rows; several options must all hold.",
-    "split_by": "A column; each of its values becomes a series.",
-    "limit": "What becomes of rows with an upper limit, keep or drop; default: keep.",
+    "format": "Format of the files. Default: detected from content and name.",
+    "table": "Key, name or sheet of the table in a file with several tables.",
+    "names": "Comma-separated column names for a text file without a header.",
+    "time_col": "Column with the times.",
+    "flux_col": "Column with the fluxes.",
+    "fluxerr_col": "Column with the flux errors.",
+    "mag_col": "Column with the magnitudes.",
+    "magerr_col": "Column with the magnitude errors.",
+    "time_format": "Format of the times",
+    "zero_point": "AB magnitude of one unit of flux, to convert fluxes to uJy: a number, a column",
+    "filter_col": "Column with the filters.",
+    "filter_map": "Filters by their names in the files: zg=ztfg,zr=ztfr.",
+    "where": "COLUMN=VALUE: read only these rows; several conditions must all hold.",
+    "split_by": "Column whose values each become a series.",
+    "limit": "keep or drop rows with upper limits. Default: keep.",
 }
 
 #: Fields of a series that are options of reading, too: fluxes are brought to uJy by their unit.
@@ -58,7 +58,7 @@ class ReadOptions:
     format : str, optional
         The name of a format, instead of the one that the content and the name of the file tell.
     table : str, optional
-        The table of a file with several: its key, name or sheet.
+        Key, name or sheet of the table in a file with several tables.
     names : str or sequence of str, optional
         The names of the columns of a text file without a header line; a text has commas between them.
     time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
@@ -76,13 +76,13 @@ class ReadOptions:
     magsys : str, optional
         The system of the magnitudes: ``ab``, ``vega`` or ``instrumental``.
     filter_col : str, optional
-        The column with the filters.
+        Column with the filters.
     filter_map : mapping or str, optional
         Bandpasses by the filters of the file; a text is ``zg=ztfg,zr=ztfr``.
     where : str or sequence of str, optional
         Conditions ``COLUMN=VALUE``; rows that do not meet all of them are left out.
     split_by : str, optional
-        A column; each of its values becomes a series.
+        Column whose values each become a series.
     limit : {"keep", "drop"}
         Whether rows with an upper limit instead of a brightness are kept.
     """

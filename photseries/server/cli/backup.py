@@ -32,20 +32,19 @@ DUMP, FILES = "catalogue.dump", "store"
 
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="DIR | -- COMMAND...")
-@click.option("--hold", is_flag=True, help="Run COMMAND instead, while no file of the archive is removed.")
-@click.option("--trust-sizes", is_flag=True, help="Do not read again what is in DIR already with the right length.")
+@click.option("--hold", is_flag=True, help="Run COMMAND while no file of the archive is removed.")
+@click.option("--trust-sizes", is_flag=True, help="Do not read existing files in DIR that have the right length.")
 @jobs_option
 @json_option
 @configured()
 def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: bool, jobs: int, as_json: bool) -> None:
-    """Back the archive up: the database and the stored files.
+    """Back up the database and the stored files.
 
-    DIR gets a dump of the database, and the files of the store that it does not have yet.
-    The service may run meanwhile. Files that DIR already has are compared, not copied again, so a backup that was
-    broken off continues when the command is given again. The dump of the backup before is replaced at the end. Exit
-    status 2 when a file could not be copied.
+    Writes a dump of the database to DIR and copies the files of the store that DIR lacks. The service may run
+    meanwhile. Existing files in DIR are checked, not copied again, so repeat the command to continue an interrupted
+    backup. The earlier dump is replaced last. Exit status 2 if a file could not be copied.
 
-    With --hold a COMMAND makes the backup; the exit status is the command's.
+    With --hold, COMMAND makes the backup and determines the exit status.
     """
     require_archive(config)
     with opened_catalogue(config) as catalogue:
@@ -76,15 +75,15 @@ def _only(words: tuple[str, ...]) -> Path:
 
 @click.command("restore-backup")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--continue", "again", is_flag=True, help="Complete a restore that was broken off: copy the files.")
+@click.option("--continue", "again", is_flag=True, help="Complete an interrupted restore: copy the files.")
 @jobs_option
 @json_option
 @configured()
 def restore_backup(config: Config, folder: Path, *, again: bool, jobs: int, as_json: bool) -> None:
     """Restore a backup into an empty database and store.
 
-    They are those of the configuration, or of --data.
-    What is not empty is refused. Each file is compared with its MD5. Exit status 2 when one could not be restored.
+    The target is the database and store of the configuration or of --data; it must be empty. The MD5 of each file is
+    checked. Exit status 2 if a file could not be restored.
     """
     dump = folder / DUMP
     if not dump.is_file():

@@ -26,14 +26,14 @@ __all__ = ["COMMANDS"]
     "--data",
     "directory",
     type=click.Path(path_type=Path),
-    help="The data directory, new or empty, which stays. Default: a temporary one that goes with the demo.",
+    help="The data directory, new or empty; it is kept. Default: a temporary directory, deleted on exit.",
 )
 @click.option("--host", default=settings.Server.host, help="The address to listen on.")
-@click.option("--port", type=int, default=settings.Server.port, help="The port; 0: the system picks one.")
+@click.option("--port", type=int, default=settings.Server.port, help="The port; 0: chosen by the system.")
 def demo(directory: Path | None, host: str, port: int) -> None:
     """Serve sample light curves from a temporary archive, deleted on exit.
 
-    No configuration is read and no archive touched: config.yaml and ./data stay as they are.
+    The demo reads no configuration and uses no existing archive: config.yaml and ./data stay unchanged.
     """
     with reported(), ExitStack() as stack:
         if directory is None:

@@ -23,7 +23,7 @@ STATEMENT_TIMEOUT = 3600.0
 
 @click.group()
 def export() -> None:
-    """Export the whole archive for other engines."""
+    """Export the whole archive for other tools."""
 
 
 @export.command()
@@ -33,19 +33,17 @@ def export() -> None:
     type=click.Choice(["series", "source"]),
     default="series",
     show_default=True,
-    help="A row for each series, or for each source with the measurements of all its series.",
+    help="One row per series, or one per source with the measurements of all its series.",
 )
-@click.option(
-    "--column", "columns", multiple=True, metavar="NAME", help="A column of numbers to add to the light curves."
-)
+@click.option("--column", "columns", multiple=True, metavar="NAME", help="A numeric column to add to the light curves.")
 @click.option(
     "--most",
     type=click.IntRange(1),
     default=MOST,
     show_default=True,
-    help="Measurements in a partition, above which it is divided.",
+    help="Maximum number of measurements in a partition; larger partitions are split.",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler, whose workers then write the partitions.")
+@click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers write the partitions.")
 @click.option("--adopt", is_flag=True, help="Continue the export of another copy of this database.")
 @json_option
 @configured()
@@ -60,7 +58,7 @@ def hats(
     adopt: bool,
     as_json: bool,
 ) -> None:
-    """Export every series of the archive, whatever its sharing, as a HATS catalogue with nested light curves.
+    """Export all series of the archive, including private ones, as a HATS catalogue with nested light curves.
 
     TARGET is a folder or s3://BUCKET/PREFIX. An existing export is brought up to date.
     """

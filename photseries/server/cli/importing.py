@@ -46,14 +46,14 @@ _CALLED = {
     Status.REFUSED: "are not valid",
 }
 
-_dry_run = click.option("--dry-run", is_flag=True, help="Read, check and compare everything, and keep nothing.")
+_dry_run = click.option("--dry-run", is_flag=True, help="Read, check and compare everything, but store nothing.")
 _report = click.option(
     "--report",
     "stem",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("photseries-import"),
     show_default=True,
-    help="Where the report goes: this name with .json and .csv.",
+    help="Name of the report, written with .json and .csv.",
 )
 
 
@@ -71,7 +71,11 @@ def group() -> None:
     help="SkyPortal's photometric_series_folder, or a copy of it.",
 )
 @click.option(
-    "--database", "url", required=True, metavar="URL", help="SkyPortal's: postgresql://...; ~/.pgpass has the password."
+    "--database",
+    "url",
+    required=True,
+    metavar="URL",
+    help="SkyPortal's database, postgresql://...; put the password in ~/.pgpass.",
 )
 @click.option(
     "--position-unc-unit",
@@ -79,10 +83,10 @@ def group() -> None:
     type=click.Choice(("deg", "arcsec")),
     default="deg",
     show_default=True,
-    help="What SkyPortal's ra_unc and dec_unc were posted in.",
+    help="Unit of SkyPortal's ra_unc and dec_unc.",
 )
-@click.option("--root", help="The folder as the database's file names write it; default: found from them.")
-@click.option("--exclude", "excluded", type=int, multiple=True, metavar="ID", help="A series that is not to be taken.")
+@click.option("--root", help="Path of the folder in the database's file names. Default: derived from them.")
+@click.option("--exclude", "excluded", type=int, multiple=True, metavar="ID", help="A series to leave out.")
 @_report
 @_dry_run
 @json_option
@@ -99,12 +103,12 @@ def skyportal(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Take the photometric series of a SkyPortal over, with everything they refer to; all ids are kept.
+    """Import the photometric series of a SkyPortal and everything they refer to; all ids are kept.
 
-    Files are read as uploads are, and every statistic is computed anew: the report names what was different, and why.
-    What an earlier import has taken is left as it is, so the same command continues where it was interrupted.
+    Files are read like uploads, and every statistic is recomputed; the report lists the differences and their reasons.
+    Series that were imported earlier are left unchanged, so repeat the command to continue an interrupted import.
 
-    Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
+    Exit status: 0 if all series are stored, 1 if some could not be imported, 2 if the import did not run or finish.
     """
     with (
         opened(config) as services,
@@ -134,12 +138,12 @@ def skyportal(
 @json_option
 @configured()
 def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, dry_run: bool, as_json: bool) -> None:
-    """Take a tree of HDF5 files in that were written by the how-to's recipe, each as a series.
+    """Import a directory tree of HDF5 files in the layout of SkyPortal's how-to, one series per file.
 
-    The mapping says whose they become, and what their paths and they themselves do not say. What exists already is
-    left as it is, so the same command continues where it was interrupted.
+    The mapping names the owner and the fields that paths and files lack. Existing series are left unchanged, so repeat
+    the command to continue an interrupted import.
 
-    Exit status: 0 all series are there, 1 some could not be taken, 2 nothing could be done, or not all.
+    Exit status: 0 if all series are stored, 1 if some could not be imported, 2 if the import did not run or finish.
     """
     with opened(config) as services, import_lock(services.catalogue):
         services.sandbox.start()

@@ -44,8 +44,8 @@ log = logging.getLogger(__name__)
 
 @click.command()
 @click.option("--host", help="The address to listen on.")
-@click.option("--port", type=int, help="The port; 0: the system picks one.")
-@click.option("--processes", type=int, help="How many processes serve the port.")
+@click.option("--port", type=int, help="The port; 0: chosen by the system.")
+@click.option("--processes", type=int, help="Number of processes that serve the port.")
 @click.option("--listening", type=int, multiple=True, hidden=True, help="A socket that is inherited.")
 @configured(host="server.host", port="server.port", processes="server.processes")
 def serve(config: Config, listening: tuple[int, ...]) -> None:
@@ -119,14 +119,14 @@ def serve_on(
 
 
 @click.command()
-@click.option("--check", is_flag=True, help="Change nothing; exit status 1 when there is something to do.")
+@click.option("--check", is_flag=True, help="Change nothing; exit status 1 if a migration is pending.")
 @json_option
 @configured()
 def migrate(config: Config, check: bool, as_json: bool) -> None:
-    """Bring the database's schema to this version's revision.
+    """Migrate the database schema to the revision of this version.
 
-    Make a backup before: only a backup leads back to an older version. Large tables get their indexes while the
-    service keeps running. A command that was interrupted continues when it is given again.
+    Make a backup first: there is no downgrade. Indexes of large tables are built while the service keeps running.
+    Repeat the command to continue an interrupted migration.
     """
     if check:
         require_archive(config)
@@ -143,7 +143,7 @@ def migrate(config: Config, check: bool, as_json: bool) -> None:
 @json_option
 @configured()
 def show_config(config: Config, as_json: bool) -> None:
-    """Print the effective settings, secrets hidden."""
+    """Print the effective settings without secrets."""
     effective = settings.public_settings(config)
     if as_json:
         printed(effective, as_json)
@@ -156,7 +156,7 @@ def show_config(config: Config, as_json: bool) -> None:
 @json_option
 @configured()
 def sweep(config: Config, jobs: int, as_json: bool) -> None:
-    """Remove files that no series refers to and that are older than the grace."""
+    """Remove unreferenced files that are older than the grace."""
     with opened(config, existing=True) as services, _progress(services) as advance:
         swept = services.upkeep.sweep(jobs, advance)
     if swept is None:
@@ -170,7 +170,7 @@ def sweep(config: Config, jobs: int, as_json: bool) -> None:
 @json_option
 @configured()
 def verify(config: Config, jobs: int, as_json: bool) -> None:
-    """Check every stored file; exit status 1 if any is missing or altered."""
+    """Check every stored file; exit status 1 if a file is missing or altered."""
     damages = []
     with opened(config, existing=True) as services:
         with _progress(services) as advance:
@@ -192,14 +192,14 @@ def _progress(services: Services) -> AbstractContextManager[Callable[[], None]]:
 
 
 @click.command()
-@click.option("--dry-run", is_flag=True, help="Print what would change; write nothing.")
+@click.option("--dry-run", is_flag=True, help="Print what would change, without writing.")
 @json_option
 @configured()
 def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
-    """Recompute the statistics of series that an earlier version stored.
+    """Recompute the statistics of series stored by an earlier version.
 
-    A command that was interrupted continues when it is given again. The service may run meanwhile. Exit status 2 when
-    the statistics of a series could not be computed.
+    Repeat the command to continue after an interruption. The service may run meanwhile. Exit status 2 if the statistics
+    of a series could not be computed.
     """
     tally, failures, revised = Tally(), [], 0
     with opened(config, existing=True) as services:
@@ -226,10 +226,10 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
 @json_option
 @configured()
 def analyse(config: Config, as_json: bool) -> None:
-    """Search the periods of the series that have not been searched, or by an earlier version.
+    """Search for periods of series that were never searched, or by an earlier version.
 
-    The service searches new series by itself; this is for the others, and for those whose search failed. A command that
-    was interrupted continues when it is given again. Exit status 2 when a search failed.
+    The service itself searches new series; this command searches all others, and repeats failed searches. Repeat the
+    command to continue after an interruption. Exit status 2 if a search failed.
     """
     outcomes: Counter[str] = Counter()
     failures = []

@@ -38,9 +38,9 @@ def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., No
             "--config",
             "file",
             type=click.Path(path_type=Path, dir_okay=False),
-            help="The configuration; default: config.yaml in this folder, if there is one.",
+            help="The configuration file. Default: config.yaml in the current folder, if it exists.",
         )
-        @click.option("--data", "directory", help="The data directory; default: ./data.")
+        @click.option("--data", "directory", help="The data directory. Default: ./data.")
         @functools.wraps(command)
         def run(file: Path | None, directory: str | None, *args: object, **options: object) -> None:
             given = {setting: options.pop(option) for option, setting in names.items()}
@@ -72,7 +72,7 @@ class _Lines(logging.Formatter):
 
 def jobs_option(command: Callable[..., None]) -> Callable[..., None]:
     """Add the option ``--jobs`` to a command."""
-    help_ = "How many files at a time."
+    help_ = "Number of files handled at a time."
     return click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help=help_)(command)
 
 

@@ -73,8 +73,8 @@ def _group(kind: str, name: str, noun: str, argument: str | None) -> click.Group
 
 def _members(kind: str) -> Callable[..., None]:
     @click.argument("name", metavar="NAME")
-    @click.option("--add", "added", multiple=True, metavar="USER", help="Who becomes a member.")
-    @click.option("--remove", "removed", multiple=True, metavar="USER", help="Who is no member any more.")
+    @click.option("--add", "added", multiple=True, metavar="USER", help="User to add.")
+    @click.option("--remove", "removed", multiple=True, metavar="USER", help="User to remove.")
     @json_option
     @configured()
     def members(config: Config, name: str, added: tuple[str, ...], removed: tuple[str, ...], as_json: bool) -> None:
@@ -106,10 +106,10 @@ def reactivate(config: Config, name: str) -> None:
 @json_option
 @configured()
 def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
-    """Make the series of one user another's.
+    """Transfer the series of one user to another.
 
-    The group of the new owner replaces that of the old one where a series is shared with it. A command that was
-    interrupted continues when it is given again.
+    In the sharing of each series, the single-user group of the new owner replaces that of the old owner. Repeat the
+    command to continue after an interruption.
     """
     with opened(config, existing=True) as services:
         owners = _user(services, before), _user(services, after)
@@ -123,11 +123,11 @@ def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
 
 
 @click.command()
-@click.option("--last", type=click.IntRange(1), default=100, show_default=True, help="How many events.")
+@click.option("--last", type=click.IntRange(1), default=100, show_default=True, help="Number of events.")
 @json_option
 @configured()
 def audit(config: Config, last: int, as_json: bool) -> None:
-    """Print the changes of accounts, tokens and sharing."""
+    """Print changes of accounts, tokens and sharing."""
     with opened(config, existing=True) as services:
         printed(services.accounts.audit(OPERATOR, 1, last)[0], as_json)
 

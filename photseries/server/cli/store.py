@@ -31,18 +31,16 @@ def store() -> None:
 @store.command()
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option(
-    "--trust-sizes", is_flag=True, help="Do not read again what is in TO already, when its length is the right one."
-)
+@click.option("--trust-sizes", is_flag=True, help="Do not read existing files in TO that have the right length.")
 @jobs_option
 @json_option
 @configured()
 def copy(config: Config, source: str, target: str, trust_sizes: bool, jobs: int, as_json: bool) -> None:
-    """Copy the files of the archive from one store to another, and check each.
+    """Copy the files of the archive from one store to another, and check each file.
 
-    FROM and TO are addresses as in store.url: s3://BUCKET/PREFIX or file:///FOLDER. Nothing in TO is replaced; a copy
-    that was broken off continues when the command is given again. The service may run meanwhile. Exit status 2 when a
-    file could not be copied.
+    FROM and TO are addresses as in store.url: s3://BUCKET/PREFIX or file:///FOLDER. Nothing in TO is replaced. Repeat
+    the command to continue an interrupted copy. The service may run meanwhile. Exit status 2 if a file could not be
+    copied.
     """
     _require_apart(source, target)
     require_archive(config)
@@ -77,15 +75,16 @@ def print_copies(copier: StoreCopier, as_json: bool) -> bool:
 
 
 @click.command("adopt-store")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @json_option
 @configured()
 def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
-    """Make the store this database's, after a copy of the database has used it.
+    """Take over a store that another copy of this database has used.
 
-    The database of an archive was restored from a dump, a snapshot or a base backup, or moved by pg_upgrade, and the
-    store is marked by the original. A sweep of one of the two removes what only the other one names. So stop the other
-    one for good, adopt the store, and run `photseries verify`: it lists the series whose files the other one removed.
+    Use this after the database was restored from a dump, a snapshot or a base backup, or moved by pg_upgrade. The mark
+    in the store then still names the original database, and a sweep by one copy removes files that only the other copy
+    refers to. Stop the original for good, adopt the store, and run `photseries verify`, which lists the series whose
+    files the original removed.
     """
     with opened(config, existing=True) as services:
         if not yes:
