@@ -87,8 +87,11 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}
-    notes = notes_in(about.get(_NOTES.encode()))
-    return Table(frame=frame, file_metadata=fields_in(about.get(_METADATA.encode())), notes=notes)
+    said = fields_in(about.get(_METADATA.encode()))
+    if said:
+        return Table(frame=frame, file_metadata=said, notes=notes_in(about.get(_NOTES.encode())))
+    texts = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
+    return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
 
 def _lost(column: Column) -> Note:

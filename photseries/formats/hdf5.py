@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+
 from photseries.errors import UnreadableFileError
+from photseries.extras import needs
+from photseries.formats.astropy_tables import table_of
 from photseries.formats.options import ReadOptions, chosen, invalid
 from photseries.formats.reading import Table
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.limits import Limits
-from photseries.hdf5.other_layouts import read_columns, tables_in
+from photseries.hdf5.other_layouts import described_by_astropy, read_columns, tables_in
 from photseries.hdf5.stored_file import encode as write
 
 __all__ = ["read", "write"]
@@ -32,7 +36,20 @@ def read(content: bytes, options: ReadOptions) -> Table:
     except UnreadableFileError as error:
         is_other = any(words in error.message for words in _OTHER)  # h5py must not see what is damaged
         keys = tables_in(content) if is_other else []
-        frame = read_columns(content, keys[chosen(keys, options)]) if keys else None
-        if frame is None:
+        key = keys[chosen(keys, options)] if keys else None
+        if key is not None and described_by_astropy(content, key):
+            return _by_astropy(content, key)
+        found = None if key is None else read_columns(content, key)
+        if found is None:
             raise invalid(error.message) from error
-        return Table(frame=frame, uses=("table",))
+        return Table(frame=found[0], units=found[1], uses=("table",))
+
+
+def _by_astropy(content: bytes, key: str) -> Table:
+    """Read a table that astropy wrote with a header of its own: units, and times in two columns."""
+    needs("astropy")
+    import h5py
+    from astropy.io.misc.hdf5 import read_table_hdf5
+
+    with h5py.File(io.BytesIO(content)) as file:
+        return table_of(read_table_hdf5(file, key), uses=("table",))

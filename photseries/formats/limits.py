@@ -25,26 +25,31 @@ _LIMITS: Final = (
 #: Columns that mark upper limits, in lower case.
 _FLAGS: Final = (
     "upperlimit", "upper_limit", "is_upper_limit", "isupperlimit", "is_limit", "uplim", "upper_lim", "nondetection",
-    "non_detection", "limit_flag", "ul", "d:tag", "l_mag", "l_vmag", "upperlim",
+    "non_detection", "limit_flag", "ul", "d:tag", "l_mag", "l_vmag", "upperlim", "fainterthan", "fainter_than",
 )  # fmt: skip
+#: Columns that mark detections: rows without one are upper limits.
+_DETECTIONS: Final = ("detected", "detection", "is_detected", "isdetected", "is_detection")
+_MARKS: Final = frozenset(("<", ">", "<=", ">="))
 #: Columns that tell whether a difference of images is positive, in lower case.
 _POSITIVE: Final = ("isdiffpos", "i:isdiffpos")
-_FALSE: Final = ("f", "false", "0", "-1")
-_TRUE: Final = ("t", "true", "1", "y", "yes", "<", ">", "upperlim", "upperlimit", "ul")
+_FALSE: Final = ("f", "false", "0", "-1", "n", "no")
+_TRUE: Final = ("t", "true", "1", "y", "yes", "upperlim", "upperlimit", "ul", *_MARKS)
 
 _NUMBER: Final = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?"
 _LIMIT: Final = re.compile(rf"[<>]=?\s*({_NUMBER})\s*:?")
 _VALUE: Final = re.compile(rf"({_NUMBER})\s*:?|[+-]?(?:nan|inf)", re.IGNORECASE)
-_NULLS: Final = ("", "indef", "na", "n/a", "null", "none", "nan", "-", "--", "---", "...", "masked")
+_NULLS: Final = ("indef", "na", "n/a", "null", "none", "nan", "masked", "nodata")
 
 #: Magnitudes and fluxes that stand for none, where they are far from all others [mag], [any unit].
-_MAGNITUDES: Final = (99.0, 99.9, 99.99, 99.999, -99.0, -99.9, -999.0, 100.0, 29.999)
-_FLUXES: Final = (-99.0, -999.0, -9999.0)
+_MAGNITUDES: Final = (29.999, 30.0, 0.0, -1.0, -9.9, -9.99, -9.999)
+_FLUXES: Final = (-99.0, -999.0, -9999.0, -99999.0, -999999.0)
+_HUGE: Final = 1e20  # no flux in any unit
 _FAR: Final = 5.0  # from all others [mag]
 _TOO_FAR: Final = 25.0  # from the median of the others [mag]
 _FAR_FLUX: Final = 3.0  # in ranges of the others
-#: An error of a magnitude of at least this size is none [mag].
+#: An error of a magnitude of at least this size is none [mag], and these are none.
 _NO_ERROR: Final = 90.0
+_NO_ERRORS: Final = (9.99, 9.999, 9.9999)
 
 
 @dataclass(frozen=True)
@@ -117,7 +122,7 @@ def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArra
     found = np.zeros(len(values), bool)
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
     if (name := next((lower[one] for one in _POSITIVE if one in lower), None)) is not None:
-        found |= frame[name].map(lambda cell: str(cell).strip().lower().removesuffix(".0")).isin(_FALSE).to_numpy(bool)
+        found |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
     if "ujy" in lower and frame[lower["ujy"]].dtype.kind in "fi":
         found |= (frame[lower["ujy"]].to_numpy(np.float64) < 0) & (values < 0)
     return np.asarray(found & np.isfinite(values), bool)
@@ -139,12 +144,12 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
         return column.to_numpy(), none
     values, limits = none.copy(), none.copy()
     for row, cell in enumerate(column.tolist()):
-        text = cell.strip() if isinstance(cell, str) else ""
+        text = "" if pd.api.types.is_scalar(cell) and pd.isna(cell) else str(cell).strip()
         if found := _VALUE.fullmatch(text):
             values[row] = float((found[1] or found[0]).lower().replace("d", "e"))
         elif found := _LIMIT.fullmatch(text):
             limits[row] = float(found[1].lower().replace("d", "e"))
-        elif text.lower() not in _NULLS:
+        elif text.strip("*-.") and text.lower() not in _NULLS:  # Fortran fills cells that are too narrow with asterisks
             raise invalid(f"The column {name!r} holds {text!r:.40} in row {row + 1}, which is no number.")
     return values, limits
 
@@ -152,19 +157,31 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
 def _flagged(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
     """Return the rows that a column of flags marks as limits."""
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    name = next((lower[one] for one in (f"l_{column.lower()}", *_FLAGS) if one in lower), None)
+    names = (f"l_{column.lower()}", *_FLAGS, *_DETECTIONS)
+    name = next((lower[one] for one in names if one in lower), None) or _mark_column(frame)
     if name is None or name == column:
         return np.zeros(len(frame), bool)
-    texts = frame[name].map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
-    found: npt.NDArray[np.bool_] = texts.isin(_TRUE).to_numpy(bool)
-    return found
+    true = _FALSE if name.lower() in _DETECTIONS else _TRUE
+    return np.asarray(_flags(frame[name]).isin(true), bool)
+
+
+def _flags(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return flags as text in lower case, empty where there is none."""
+    return column.map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
+
+
+def _mark_column(frame: pd.DataFrame) -> str | None:
+    """Return the one column with nothing in it but signs such as ``>``; ``l_Vmag`` is of another column."""
+    texts = {str(name): set(map(str, cells.dropna().unique())) for name, cells in frame.items() if is_text(cells)}
+    marks = [name for name, found in texts.items() if found & _MARKS and found <= {"", *_MARKS} and name[:2] != "l_"]
+    return marks[0] if len(marks) == 1 else None
 
 
 def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
     """Return the rows whose value stands for none."""
     finite = np.isfinite(values)
     if role == "flux":
-        usual = np.isin(values, _FLUXES)
+        usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
         others = values[finite & ~usual]
         if not usual.any() or not others.size:
             return np.zeros(len(values), bool)
@@ -185,7 +202,7 @@ def _no_errors(errors: npt.NDArray[np.number], role: str) -> Any:
     if role != MAGERR or errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
     with np.errstate(invalid="ignore"):
-        return np.isfinite(errors) & (np.abs(errors) >= _NO_ERROR)
+        return np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS))
 
 
 def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

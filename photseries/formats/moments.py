@@ -90,7 +90,13 @@ def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
     try:
         return mjd_of_moments(pd.to_datetime(times, utc=True, format="ISO8601"), in_leap_second)
     except (ValueError, TypeError) as error:
-        raise invalid(f"The column {column!r} holds what is no ISO date or time: {error}.") from error
+        moments = pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce")
+        odd = next(iter(times[moments.isna() & times.notna()]), None)
+        what = f"{odd!r:.40}, which is" if odd is not None else "what is"
+        raise invalid(
+            f"The column {column!r} holds {what} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
+            "another column (time_col)."
+        ) from error
 
 
 def _days(stamps: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -4,24 +4,43 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
 
 import pandas as pd
 
+from photseries.extras import needs
+from photseries.formats import astropy_tables, votable
 from photseries.formats.arrow import table_of, table_of_arrow
 from photseries.formats.columns import columns_of
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Table
-from photseries.formats.votable import without_data
 
 __all__ = ["read", "write"]
 
+#: The VOTable without rows that describes the columns (IVOA note VOParquet), and the header that astropy writes.
+_VOTABLE: Final = "IVOA.VOTable-Parquet.content"
+_ASTROPY: Final = "table_meta_yaml"
+
 
 def read(content: bytes, options: ReadOptions) -> Table:
-    """Read Apache Parquet; of the service's own files the fields of the series, too."""
+    """Read Apache Parquet; of the service's own files the fields of the series, too.
+
+    Units and times are read from what astropy, TOPCAT and STILTS write beside the columns.
+    """
     import pyarrow.parquet
 
     file = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(content), pre_buffer=False)
-    return table_of_arrow(file.read(use_threads=False))
+    about = {key.decode(errors="replace"): value for key, value in (file.schema_arrow.metadata or {}).items()}
+    table = table_of_arrow(file.read(use_threads=False))
+    if table.file_metadata or not {_ASTROPY, _VOTABLE} & about.keys():
+        return table
+    needs("astropy")
+    if _ASTROPY in about:
+        from astropy.io.misc.parquet import read_table_parquet
+
+        return astropy_tables.table_of(read_table_parquet(io.BytesIO(content)))
+    return replace(votable.read(about[_VOTABLE], ReadOptions()), frame=table.frame, uses=())
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
@@ -31,7 +50,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     columns = columns_of(frame, metadata)
     about = {
         "IVOA.VOTable-Parquet.version": "1.0",
-        "IVOA.VOTable-Parquet.content": without_data(columns, metadata),
+        _VOTABLE: votable.without_data(columns, metadata),
     }
     out = io.BytesIO()
     pyarrow.parquet.write_table(table_of(columns, metadata, about), out)

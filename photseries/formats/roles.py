@@ -15,7 +15,17 @@ from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
 from photseries.lightcurve.units import flux_unit_of
 from photseries.surveys import Survey
 
-__all__ = ["GUESSED", "KNOWN", "TIME_ROLE", "named_unit", "renamed", "roles_of", "unknown_unit", "usual_time"]
+__all__ = [
+    "GUESSED",
+    "KNOWN",
+    "TIME_ROLE",
+    "named_unit",
+    "renamed",
+    "roles_of",
+    "unknown_unit",
+    "usual_time",
+    "written_unit",
+]
 
 TIME_ROLE: Final = "mjd"
 
@@ -38,7 +48,7 @@ _NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     FLUXERR: (FLUXERR, "flux_err", "flux_error", "e_flux"),
     MAGERR: (MAGERR, "mag_err", "mag_error", "e_mag", "magnitude_err", "merr", "emag"),
 }  # fmt: skip
-_ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "e")
+_ANY_ERROR: Final = ("err", "error", "sigma", "uncertainty", "unc", "uncert", "e")
 #: A magnitude in a named filter, such as Vmag and mag_g.
 _ANY_MAG: Final = re.compile(r"[a-z]{1,2}'?_?mag|mag_[a-z]{1,2}", re.IGNORECASE)
 #: A flux density by its unit alone.
@@ -54,7 +64,15 @@ _OPTIONS: Final = {
 _VALUE_OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
 _BRACKETS: Final = re.compile(r"(?P<name>.*?)\s*[\[(](?P<unit>[^\])]+)[\])]")
-_SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?Jy)")
+_SUFFIX: Final = re.compile(r"(?P<name>.+)_(?P<unit>[uµmn]?[Jj]y|mmag)")
+
+
+def written_unit(name: str) -> tuple[str, str | None]:
+    """Return the name of a column without the unit in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``err_mmag``."""
+    found = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
+    if found is None:
+        return name, None
+    return found["name"], re.sub("[µμ]", "u", found["unit"]).replace("jy", "Jy")
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
@@ -71,13 +89,11 @@ def named_unit(name: str) -> tuple[str, str | None]:
     """
     if name in _UNIT_NAMES or name.removeprefix("d") in _UNIT_NAMES:
         return name, name.removeprefix("d")
-    found = _BRACKETS.fullmatch(name) or _SUFFIX.fullmatch(name)
-    if found is None:
-        return name, None
+    base, unit = written_unit(name)
     try:
-        return found["name"], flux_unit_of(found["unit"].replace("µ", "u").replace("μ", "u")).name
+        return base, None if unit is None else flux_unit_of(unit).name
     except ValueError:
-        return found["name"], None
+        return base, None
 
 
 def unknown_unit(name: str) -> str | None:
@@ -129,6 +145,8 @@ def roles_of(
         if found is not None:
             roles[role] = found
     _require(roles, options, frame)
+    if usual:
+        _require_once(roles, frame)
     return roles
 
 
@@ -155,6 +173,17 @@ def _require(roles: dict[str, Role], options: ReadOptions, frame: pd.DataFrame) 
                 raise invalid(f"{option[0]} names the errors of a {value}, but no {value} is read.")
 
 
+def _require_once(roles: Mapping[str, Role], frame: pd.DataFrame) -> None:
+    """Refuse a column that nobody named and whose name occurs again: the second one is numbered."""
+    for role, found in roles.items():
+        again = f"{found.column}.1"
+        if again in frame.columns and found.why != _OPTIONS[role]:
+            raise invalid(
+                f"The column name {found.column!r:.60} occurs more than once; the next one is called {again!r:.60}. "
+                f"Name one ({_OPTIONS[role]})."
+            )
+
+
 def _value(
     role: str, frame: pd.DataFrame, names: list[str], table: Table, survey: Survey | None, usual: bool
 ) -> Role | None:
@@ -166,9 +195,11 @@ def _value(
         (next(iter(table.mjd), None) if is_time else None, "times of astropy"),
         (_with_unit(names) if role == "flux" and usual else None, "the unit in its name"),
         (next((name for name in KNOWN[role] if name in names), None), "name"),
-        *(((_usual(names, _NAMES[role]), "usual name"), (_guessed(role, names), GUESSED)) if usual else ()),
+        (_usual(names, _NAMES[role]) if usual else None, "usual name"),
     ]
-    return next((Role(column, why) for column, why in sources if column is not None), None)
+    found = next((Role(column, why) for column, why in sources if column is not None), None)
+    guessed = _guessed(role, names) if found is None and usual else None
+    return found if guessed is None else Role(guessed, GUESSED)
 
 
 def _with_unit(names: list[str]) -> str | None:
@@ -181,7 +212,11 @@ def _with_unit(names: list[str]) -> str | None:
 def _guessed(role: str, names: list[str]) -> str | None:
     """Find a column whose name is only like a usual one; of brightnesses it must be the only one."""
     if role == TIME_ROLE:
-        return next(filter(_like_time, names), None)
+        like = list(filter(_days_in, names))
+        same = [name for name in like if _days_in(name)[0] == _days_in(like[0])[0]]
+        if len(same) > 1:
+            raise invalid(f"Several columns may be the time: {listed(same)}. Name one (time_col).")
+        return next(iter(like), None)
     if role == "mag":
         like = [name for name in names if _ANY_MAG.fullmatch(name)]
         found = [name for name in like if not any(name.lower() in _error_names(other) for other in like)]
@@ -190,9 +225,10 @@ def _guessed(role: str, names: list[str]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _like_time(name: str) -> bool:
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD"))
-    return not {"mjd", "bjd", "hjd", "jd", "hmjd", "bmjd"}.isdisjoint(map(str.lower, words))
+def _days_in(name: str) -> list[str]:
+    """Return the words of a name that are counts of days, such as mjd in ``MJD-OBS`` and ``obsMjd``."""
+    words = map(str.lower, re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name.replace("J.D.", "JD")))
+    return [word for word in words if word in ("mjd", "bjd", "hjd", "jd", "hmjd", "bmjd")]
 
 
 def _declared(role: str, frame: pd.DataFrame, survey: Survey | None) -> str | None:
@@ -238,7 +274,7 @@ def _error_names(value: str) -> Iterator[str]:
     for name in dict.fromkeys((value.lower(), named_unit(value)[0].lower())):
         stem, _, rest = name.rpartition("_")
         head, _, tail = name.partition("_")
-        for word in ("err", "error", "unc", "uncertainty", "sigma", "dev"):
+        for word in ("err", "error", "unc", "uncertainty", "sigma", "dev", "rms"):
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
             yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)

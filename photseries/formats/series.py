@@ -31,16 +31,26 @@ from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions, Unit, invalid
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
-from photseries.formats.roles import GUESSED, KNOWN, TIME_ROLE, named_unit, renamed, roles_of, unknown_unit, usual_time
+from photseries.formats.roles import (
+    GUESSED,
+    KNOWN,
+    TIME_ROLE,
+    named_unit,
+    renamed,
+    roles_of,
+    unknown_unit,
+    usual_time,
+    written_unit,
+)
 from photseries.formats.selection import Part, bandpass, counts_of, parts_of
-from photseries.formats.times import Times, require_mjd, times_of
-from photseries.formats.units import in_known_units, units_to_bring
+from photseries.formats.times import Times, require_mjd, times_of, without_odd
+from photseries.formats.units import in_known_units, in_written_units, units_to_bring
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.photometry import flux_to_mag
 from photseries.lightcurve.table import FLUXERR, MAGERR, is_text
-from photseries.lightcurve.units import MICROJANSKY, RELATIVE
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
 from photseries.surveys import Survey, recognise
 
 __all__ = ["series_of"]
@@ -103,6 +113,24 @@ def _without_fluxes(altdata: object) -> dict[str, object]:
     return {name: value for name, value in altdata.items() if name not in _OF_FLUXES}
 
 
+def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a warning of fluxes without a unit, which are taken as uJy; none where both names are the service's.
+
+    Raises
+    ------
+    InvalidError
+        When their column has another name.
+    """
+    name = columns["flux"]
+    if name.lower() not in KNOWN["flux"]:
+        raise invalid(
+            f"The unit of the column {name!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, ct, electron/s "
+            "or relative, or a zero point (zero_point)."
+        )
+    is_ours = all(columns[role] in KNOWN[role] for role in (TIME_ROLE, "flux"))
+    return () if is_ours else (f"The column {name} has no unit, and was taken as uJy: flux_unit states another.",)
+
+
 def _unit_column(frame: pd.DataFrame) -> str | None:
     """Return a column that has the one unit of all fluxes in words, or None."""
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
@@ -136,9 +164,11 @@ class _Series:
         roles = roles_of(frame, table, options, survey, usual=self.usual)
         columns = {role: found.column for role, found in roles.items()}
         times = times_of(frame, columns[TIME_ROLE], table, options.time_format, survey)
+        times = without_odd(times, frame[columns[TIME_ROLE]]) if self.usual else times
         given, texts = units_to_bring(self._units(frame, columns), table.file_metadata)
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
         brought, unit, magsys, doubts = in_known_units(frame, columns, given)
+        brought = in_written_units(brought, columns, self._written(columns))
         clean, limits, told = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
         unit = self._unit(unit, columns)
@@ -163,14 +193,7 @@ class _Series:
         if options.limit == "drop" and limits:
             kept = made[~np.logical_or.reduce([np.isfinite(one) for one in limits.values()])]
         require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        is_ours = all(columns.get(role, known[0]) in known for role, known in KNOWN.items() if role in ("mjd", "flux"))
-        if fluxes.why == NO_UNIT and columns["flux"].lower() not in KNOWN["flux"]:
-            raise invalid(
-                f"The unit of the column {columns['flux']!r:.60} is unknown: state it (flux_unit), such as uJy, mJy, "
-                "ct, electron/s or relative, or a zero point (zero_point)."
-            )
-        if fluxes.why == NO_UNIT and not is_ours:
-            told = (*told, f"The column {columns['flux']} has no unit, and was taken as uJy: flux_unit states another.")
+        told = (*told, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [
             f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
         ]
@@ -199,18 +222,28 @@ class _Series:
         }
         return {name: unit for name, unit in named.items() if name in frame and frame[name].dtype.kind != "m"}
 
+    def _written(self, columns: Mapping[str, str]) -> dict[str, str]:
+        """Return the units of columns that are text: of the option, the file, or the name of the column."""
+        given = {} if self.options.flux_unit is None else {columns.get("flux", ""): self.options.flux_unit}
+        texts = {name: self.table.units.get(name) or written_unit(name)[1] for name in columns.values() if self.usual}
+        known = {name: text for name, text in texts.items() if isinstance(text, str)}
+        return {**given, **known}
+
     def _unit(self, unit: Unit, columns: Mapping[str, str]) -> Unit:
         """Return the unit of the fluxes that the file or its survey says."""
         name = columns.get("flux")
         if name is None or unit is not None:
             return unit
-        text = self.table.units.get(name)
-        if isinstance(text, str):
-            return text
-        if (named := named_unit(name)[1]) is not None:
-            return named
-        if (column := _unit_column(self.part.frame)) is not None:
-            return next(iter(counts_of(self.part.frame[column])))
+        column = _unit_column(self.part.frame)
+        of_errors = named_unit(columns.get(FLUXERR, ""))[1]
+        texts = (
+            self.table.units.get(name),
+            named_unit(name)[1],
+            None if of_errors is None or flux_unit_of(of_errors).microjansky is None else of_errors,
+            None if column is None else next(iter(counts_of(self.part.frame[column]))),
+        )
+        if (found := next((text for text in texts if isinstance(text, str)), None)) is not None:
+            return found
         if (odd := unknown_unit(name)) is not None and not self.options.given("flux_unit", "zero_point"):
             raise invalid(f"{odd!r:.40} in the name of the column {name!r:.60} is no known unit: state it (flux_unit).")
         if self.survey is not None:

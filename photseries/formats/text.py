@@ -238,12 +238,18 @@ def _without_commas(names: list[str]) -> list[str]:
 def _without_units(rows: list[_Line], names: Sequence[str], separator: str) -> tuple[list[_Line], dict[str, str]]:
     """Take lines of units, and of dashes, from above the rows."""
     top = _split(rows[:4], separator)
-    dashes = next((n for n, cells in enumerate(top) if cells and all(map(_DASHES.fullmatch, cells))), -1)
+    dashes = next((n for n, cells in enumerate(top) if _are_dashes(cells)), -1)
     is_units = bool(top) and len(top[0]) == len(names) and all(cell.strip("()[]").lower() in _UNITS for cell in top[0])
     units = {}
     if top and len(top[0]) == len(names) and (dashes > 0 or is_units):
         units = {name: unit.strip("()[]") for name, unit in zip(names, top[0], strict=True) if unit}
     return rows[max(dashes, 0 if is_units else -1) + 1 :], units
+
+
+def _are_dashes(cells: list[str]) -> bool:
+    """Return whether a line divides names from rows; a column of one character has one dash."""
+    long = [cell for cell in cells if cell != "-"]
+    return bool(long) and all(map(_DASHES.fullmatch, long))
 
 
 def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[str], int]:
@@ -293,7 +299,7 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
     texts = {str(name): column for name, column in frame.items() if column.dtype.kind in "OT" or not _is_plain(column)}
-    frame = frame.assign(**{name: _fortran(column) for name, column in texts.items()})
+    frame = frame.assign(**{name: _fortran(_with_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:
         cells = _by_pandas(text, names, width, separator, decimal, dtype=str)
@@ -321,6 +327,13 @@ def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal:
         **more,
     )
     return frame
+
+
+def _with_points(column: pd.Series, decimal: str) -> pd.Series:
+    """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
+    there = column.dropna().astype(str).str.strip()
+    is_numeric = decimal == "," and not there.empty and there.map(_is_number).all()
+    return column.str.replace(",", ".", regex=False) if is_numeric else column
 
 
 def _fortran(column: pd.Series) -> pd.Series:

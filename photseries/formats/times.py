@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +15,20 @@ from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_date
 from photseries.formats.options import invalid
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import TimeFrame
-from photseries.lightcurve.epochs import likely_format
+from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
 from photseries.lightcurve.table import TIME, is_text
 from photseries.surveys import Survey
 
-__all__ = ["TIME_FORMATS", "TimeFormat", "Times", "format_of_name", "require_mjd", "time_format", "times_of"]
+__all__ = [
+    "TIME_FORMATS",
+    "TimeFormat",
+    "Times",
+    "format_of_name",
+    "require_mjd",
+    "time_format",
+    "times_of",
+    "without_odd",
+]
 
 _JD_EPOCH: Final = 2_400_000.5  # MJD 0 as JD [d]
 
@@ -59,7 +68,8 @@ TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
 _COUNTED: Final = re.compile(r"(mjd|hmjd|bmjd|jd|hjd|bjd)-(\d+(?:\.\d+)?)")
 #: The format that a name or a unit tells, such as ``BJD_TDB``, ``HJD (+2450000)``, ``BJD - 2457000, days``.
 _IN_NAME: Final = re.compile(
-    r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)(?:[_ ]*(tdb|utc|tai|tt))?(?![a-z])"
+    r"(?:^|[^a-z]|obs)(hmjd|bmjd|mjd|hjd|bjd|btjd|bkjd|rjd|jd)"
+    r"(?:[_ ]*[\[(]?(tdb|tcb|utc|tai|tt)(?![a-z])[\])]?)?(?![a-z])"
     r"(?:\s*[\[(]?\s*[-+]\s*(\d{5,7}(?:\.\d+)?)|\s*[\[(]?\s*(\d{5,7}(?:\.\d+)?)\s*\+)?"
 )
 
@@ -155,6 +165,9 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
         return Times(None, table.mjd[column], "times of astropy")
     usual = survey if survey is not None and survey.time == column else None
     stated = table.frames.get(column) or TimeFrame()
+    named = _IN_NAME.search(column.lower())
+    if named is not None and named[2] and stated.scale is None:
+        stated = replace(stated, scale=named[2])
     about = {} if usual is None else usual.times
     known = given or _format(times, column, table, stated, usual)
     if known is None and stated.origin is None:
@@ -166,15 +179,14 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
             mjd_of_texts(_with_clock(frame, times), column), {**TIME_FORMATS[known].fields, **about}, "ISO dates"
         )
     if not _are_numbers(times):
-        raise invalid(f"The column {column!r} holds no numbers, but times as {known} are numbers.")
+        row, cell = _first_text(times)
+        raise invalid(f"The column {column!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")
     if known is None:
         unit = _unit(table.units.get(column)) or ("d" if usual is not None and usual.time_format else None)
         mjd: npt.NDArray[np.float64] | None = stated.mjd(times.to_numpy(np.float64), unit)
         return _rounded(times, mjd, {**about, **stated.fields}, "the header says what they count from", stated)
     mjd, fields, why = _in_format(frame[column], times, known, stated)
-    named = _IN_NAME.search(column.lower())
-    scale = {"time_scale": named[2]} if named and named[2] else {}
-    return _rounded(times, mjd, {**fields, **about, **scale, **_fields(stated, known)}, why, stated)
+    return _rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
 
 
 def _in_format(
@@ -187,14 +199,20 @@ def _in_format(
     if known == "mjd":
         is_same = not stated.is_converted and not is_text(column)
         return None if is_same else stated.converted(values), how.fields, why
-    mjd = values * how.scale + how.offset
-    if how.time_scale is not None:
-        mjd = TimeFrame(scale=how.time_scale).converted(mjd)
+    mjd = TimeFrame(scale=how.time_scale or stated.scale).converted(values * how.scale + how.offset)
     return mjd, how.fields, why
 
 
 def _are_numbers(times: pd.Series) -> bool:
     return isinstance(times.dtype, np.dtype) and times.dtype.kind in "iuf"
+
+
+def _first_text(times: pd.Series) -> tuple[int, Any]:
+    """Return the first cell that is no number, and the number of its row."""
+    numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
+    return next(
+        ((row, cell) for row, cell in enumerate(times, 1) if pd.isna(numbers.iloc[row - 1])), (1, times.iloc[0])
+    )
 
 
 def _numbers(times: pd.Series) -> pd.Series:
@@ -213,23 +231,18 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usua
         return "iso"
     is_certain = column == table.time or usual is not None
     by_name = None if is_certain else format_of_name(column)
-    if by_name is not None or stated.origin is not None:
-        return by_name
     key = table.header.get(column)  # AAVSO names the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
-    return next((found for text in texts if text and (found := _told(str(text)))), None)
+    if by_name is None and stated.origin is None:
+        by_name = next((found for text in texts if text and (found := _told(str(text)))), None)
+    return None if by_name == "iso" and _are_numbers(times) else by_name  # a date as a number has any format
 
 
 def _told(text: str) -> str | None:
     return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else format_of_name(text)
 
 
-def _fields(stated: TimeFrame, known: str) -> dict[str, object]:
-    skipped = ("time_scale",) if stated.is_converted and known != "mjd" else ()
-    return {name: value for name, value in stated.fields.items() if name not in skipped}
-
-
-def _unit(unit: object) -> str | None:
+def _unit(unit: Any) -> str | None:
     """Return a unit of time; a text such as ``BJD - 2457000, days`` is in days."""
     text = None if unit is None else str(unit)
     return "d" if text and format_of_name(text) else text
@@ -258,7 +271,40 @@ def _with_clock(frame: pd.DataFrame, dates: pd.Series) -> pd.Series:
     return dates.str.strip() + "T" + clocks[0].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
 
 
-def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
+def without_odd(times: Times, column: pd.Series) -> Times:
+    """Take times that cannot be, among others that can, as missing where they are 0 or negative in the file.
+
+    Parameters
+    ----------
+    times : Times
+    column : Series
+        As the file has it.
+
+    Raises
+    ------
+    InvalidError
+        When another time is that far from all others: rows may be in two formats.
+    """
+    mjd = np.asarray(column if times.mjd is None else times.mjd, np.float64)
+    finite = mjd[np.isfinite(mjd)]
+    if not finite.size or not EARLIEST < np.median(finite) < LATEST:
+        return times
+    odd = np.isfinite(mjd) & ((mjd < EARLIEST) | (mjd > LATEST))
+    if not odd.any():
+        return times
+    cells = _numbers(column)[odd]
+    if not _are_numbers(cells) or (cells > 0).any():
+        row = int(np.flatnonzero(odd)[0])
+        raise invalid(
+            f"The time of row {row + 1}, {column.iloc[row]!s:.40}, is far from all others: correct or remove it."
+        )
+    warning = (
+        f"{int(odd.sum())} of the times stand for none, and became null: {', '.join(map(str, cells.unique()[:5]))}."
+    )
+    return replace(times, mjd=np.where(odd, np.nan, mjd), warnings=(*times.warnings, warning))
+
+
+def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> None:
     """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
 
     Parameters
@@ -281,4 +327,7 @@ def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
     known = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
     if known is not None and known != given:
         looks_like = f"They look like {known} (time_format={known})."
+    elif NEAR_ZERO < (count := middle + _JD_EPOCH) < LATEST:
+        usual = "jd-2400000, hjd-2400000 or mjd" if count > YEAR_1900 else "jd-2450000, hjd-2450000, btjd or bkjd"
+        looks_like = f"The values, around {count:.6g}, count from a later day: state it (time_format), such as {usual}."
     raise invalid(f"The times, around {middle:.6g} as MJD, cannot be right. {looks_like or ''}".rstrip())

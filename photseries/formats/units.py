@@ -1,4 +1,4 @@
-"""Columns whose units are known, brought to those of the archive."""
+"""Columns whose units are known, as units of astropy or as text, brought to those of the archive."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
 
-__all__ = ["in_known_units", "units_to_bring"]
+__all__ = ["in_known_units", "in_written_units", "units_to_bring"]
 
 #: The brightness that an error is one of.
 _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
@@ -77,6 +77,45 @@ def in_known_units(
             brought[name] = _converted(frame[name].to_numpy(), name, unit, target)
     unit = text if text is None or of_fluxes is flux else MICROJANSKY
     return frame.assign(**brought) if brought else frame, unit, magsys, tuple(warnings)
+
+
+def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, str]) -> pd.DataFrame:
+    """Bring magnitudes and their errors to mag, and flux errors to the unit of the fluxes, by units that are text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    roles : mapping of str to str
+        The columns of the brightnesses and their errors.
+    units : mapping of str to str
+        By column, as the file writes them; texts that are no units are left alone.
+
+    Raises
+    ------
+    InvalidError
+        When an error is in a unit that is not one of its brightness.
+    """
+    columns = [roles[role] for role in ("mag", MAGERR) if role in roles]
+    factors = {name: 1e-3 for name in columns if units.get(name) == "mmag"}
+    flux, error = roles.get("flux", ""), roles.get(FLUXERR, "")
+    if flux in units and error in units and units[flux] != units[error]:
+        factors |= {error: _ratio(error, units[error], units[flux])}
+    for name in factors:
+        if not is_numeric(frame[name]):
+            raise invalid(f"The column {name!r} is in {units[name]} and holds text: convert it.")
+    return frame.assign(**{name: frame[name] * factor for name, factor in factors.items()}) if factors else frame
+
+
+def _ratio(error: str, unit: str, target: str) -> float:
+    """Return what brings errors to the unit of their fluxes; 1 where one of the texts is no unit."""
+    if not _is_known(unit) or not _is_known(target):
+        return 1.0
+    one, other = flux_unit_of(unit), flux_unit_of(target)
+    if one.microjansky is not None and other.microjansky is not None:
+        return one.microjansky / other.microjansky
+    if one.standard != other.standard:
+        raise invalid(f"The errors in {error!r:.60} are in {unit}, and their fluxes in {target}: convert them.")
+    return 1.0
 
 
 def _is_known(text: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["read_columns", "tables_in"]
+__all__ = ["described_by_astropy", "read_columns", "tables_in"]
 
 #: What h5py raises for the errors of libhdf5.
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
@@ -64,8 +64,22 @@ def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
     return found if len(found) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in found.values()) else {}
 
 
-def read_columns(content: bytes, key: str) -> pd.DataFrame | None:
-    """Read what pandas wrote as ``fixed``, a compound dataset, or a dataset for each column; None for others."""
+def described_by_astropy(content: bytes, key: str) -> bool:
+    """Return whether astropy wrote a table together with its header."""
+    with h5py.File(io.BytesIO(content)) as file:
+        return f"{key}.__table_column_meta__" in file
+
+
+def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]] | None:
+    """Read what pandas wrote as ``fixed``, a compound dataset, or a dataset for each column; None for others.
+
+    Returns
+    -------
+    DataFrame
+    dict of str to str
+        The units that attributes of the datasets name.
+    """
+    units: dict[str, str] = {}
     try:
         with h5py.File(io.BytesIO(content)) as file:
             node = file[key]
@@ -75,11 +89,20 @@ def read_columns(content: bytes, key: str) -> pd.DataFrame | None:
             elif node.attrs.get("pandas_type") in (b"frame", "frame"):
                 columns = _fixed(node)
             else:
-                columns = {name: one[()] for name, one in _columns(node).items()}
+                datasets = _columns(node)
+                columns = {name: one[()] for name, one in datasets.items()}
+                units = {name: text for name, one in datasets.items() if (text := _unit(one))}
     except _DAMAGE:
         return None
     plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
-    return pd.DataFrame(plain) if plain else None
+    return (pd.DataFrame(plain), units) if plain else None
+
+
+def _unit(dataset: Any) -> str | None:
+    named = {str(name).lower(): name for name in dataset.attrs}
+    values = [dataset.attrs[named[name]] for name in ("unit", "units") if name in named]
+    texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
+    return next((text for text in texts if isinstance(text, str)), None)
 
 
 def _fixed(group: h5py.Group) -> dict[str, npt.NDArray[np.generic]]:

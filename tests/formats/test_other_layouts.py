@@ -34,6 +34,8 @@ DES = (
 ALERTS = "mjd,fid,magpsf,sigmapsf,isdiffpos\n59000.1,1,18.1,0.1,t\n59001.1,1,18.2,0.1,f\n"
 ATLAS = "##MJD m dm uJy duJy F\n59000.1 18.1 0.1 209 20 o\n59001.1 -19.9 0.4 -20 10 o\n"
 SWIFT = {"MJDREFI": 51910, "MJDREFF": 7.428703703703703e-4, "TIMESYS": "TT", "TELESCOP": "SWIFT"}
+FLAGS = "mjd,mag,magerr,{}\n59000,15.1,0.1,{}\n59001,18.2,0,{}\n"
+TCB = 1.550519768e-8 * (56962.40264 - 43144.0003725) + 6.55e-5 / 86400  # TCB - TDB on 2014-11-01 [d]
 TNS = "obsdate,flux,fluxerr,unit_name\n2023-01-01 12:00:00,18.1,0.1,mJy\n2023-01-02 12:00:00,18.2,0.1,mJy\n"
 
 READ: dict[str, Any] = {
@@ -119,6 +121,92 @@ READ: dict[str, Any] = {
         {"mjd": [59945 + 22 / 24], "mag": [12.1], "magerr": [0.01]},
         {},
     ),
+    "millimagnitudes in names": (
+        "mjd,mag (mmag),err (mmag)\n59000,15.1,2\n59001,-15.2,3\n",
+        {},
+        {"mag": [0.0151, -0.0152], "magerr": [0.002, 0.003]},
+        {},
+    ),
+    "millimagnitudes in a line of units": (
+        "HJD\tVmag\te_Vmag\nd\tmag\tmmag\n---\t-\t---\n2453000.5\t12.3\t12\n",
+        {},
+        {"mag": [12.3], "magerr": [0.012]},
+        {},
+    ),
+    "errors in another unit": (
+        "time,flux,flux_err\n(MJD),(mJy),(uJy)\n59000,1.5,20\n59001,1.6,30\n",
+        {},
+        {"flux": [1500, 1600], "fluxerr": [20, 30]},
+        {},
+    ),
+    "a unit of errors alone": ("mjd,flux,err(mJy)\n59000,5,2\n", {}, {"flux": [5000], "fluxerr": [2000]}, {}),
+    "units in lower case": (
+        "mjd,flux_jy,err_jy\n59000,0.5,0.02\n",
+        {},
+        {"flux": [500_000], "fluxerr": [20_000]},
+        {},
+    ),
+    "a flag of faintness": (
+        FLAGS.format("fainterThan", 0, 1),
+        {},
+        {"mag": [15.1, NAN], "magerr": [0.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "a flag of detections": (
+        FLAGS.format("detected", "True", "False"),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "a column of signs": (
+        FLAGS.format("remark", "", ">"),
+        {},
+        {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
+        {},
+    ),
+    "magnitudes of 0 and 30": (
+        "mjd,mag,magerr\n59000,16.1,0.1\n59001,0.0,0.0\n59002,30.0,9.999\n59003,16.2,9.999\n",
+        {},
+        {"mag": [16.1, NAN, NAN, 16.2], "magerr": [0.1, NAN, NAN, NAN]},
+        {},
+    ),
+    "fluxes of -99999 and 1e30": (
+        "mjd,flux,fluxerr\n59000,150.5,10\n59001,-99999,-99999\n59002,120,-1\n59003,1e30,1\n",
+        {},
+        {"flux": [150.5, NAN, 120, NAN], "fluxerr": [10, NAN, -1, NAN]},
+        {},
+    ),
+    "cells that were too narrow": (
+        "mjd mag err\n59000.5 15.1 0.1\n59001.5 ****** *****\n",
+        {},
+        {"mag": [15.1, NAN], "magerr": [0.1, NAN]},
+        {},
+    ),
+    "Gaia alerts": (
+        "#Date JD(TCB) averagemag\n2014-11-01 09:39:48,2456962.90264,18.88\n",
+        {"mag_col": "averagemag"},
+        {"mjd": [56962.40264 - TCB], "mag": [18.88]},
+        {"time_scale": "tdb"},
+    ),
+    "a scale in brackets": ("MJD(TT),mag\n59000.5,15.1\n", {}, {"mjd": [59000.5]}, {"time_scale": "tt"}),
+    "times that are missing": (
+        "JD,mag\n2459000.5,15.1\n0.0,15.2\n2459001.5,15.3\n-999,15.4\n2459002.5,15.5\n",
+        {},
+        {"mjd": [59000, NAN, 59001, NAN, 59002], "mag": [15.1, 15.2, 15.3, 15.4, 15.5]},
+        {},
+    ),
+    "limits with decimal commas": (
+        "JD;mag;err\n2459000,5;12,345;0,012\n2459001,5;<14,5;\n",
+        {},
+        {"mjd": [59000, 59001], "mag": [12.345, NAN], "limiting_mag": [NAN, 14.5]},
+        {},
+    ),
+    "VizieR with a column of one character": (
+        "HJD\tl_Vmag\tVmag\n \t \tmag\n-------\t-\t-----\n2453000.5\t \t12.3\n2453001.5\t>\t14.5\n",
+        {},
+        {"mjd": [53000, 53001], "mag": [12.3, NAN], "limiting_mag": [NAN, 14.5]},
+        {},
+    ),
 }
 
 REFUSED: dict[str, Any] = {
@@ -128,7 +216,7 @@ REFUSED: dict[str, Any] = {
     "SNANA": ("SURVEY: DES\nNVAR: 3\nVARLIST: MJD BAND FLUXCAL\nOBS: 56534.1 g 10.1\n", {}, "line 3"),
     "MPC": ("     K23A00A  C2023 01 01.12345 10 11 12.13 +05 06 07.8   18.1 GXG96D41\n", {}, "no line names"),
     "decimal years": ("year,mag\n2023.01,12.1\n", {"time_col": "year", "time_format": "mjd"}, "cannot be right"),
-    "dates as numbers": ("date,mag\n20230101.5,12.1\n", {}, "are text"),
+    "dates as numbers": ("date,mag\n20230101.5,12.1\n", {}, "(time_format)"),
     "milliseconds": ("time,flux\n1700000000000,1\n1700000001000,1\n", {"time_format": "unix"}, "cannot be right"),
     "seconds from a start": ("time,flux\n0.0,1\n0.5,1\n", {}, "time_format"),
     "commas between thousands": ('JD,mag\n"2,458,000.5",12.3\n', {}, "JD"),
@@ -138,6 +226,17 @@ REFUSED: dict[str, Any] = {
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
     "errors without a value": ("mjd,mag,e\n59000,15,1\n", {"fluxerr_col": "e"}, "no flux is read"),
+    "several times": ("mjd_g,g,mjd_r,r\n59000,15,59000.1,16\n", {"mag_col": "r"}, "mjd_g, mjd_r. Name one (time_col)"),
+    "a name that occurs twice": ("mjd,mag,mag\n59000,15,16\n", {}, "the next one is called 'mag.1'"),
+    "times in two formats": ("JD,mag\n2459000.5,15\n59001.5,16\n2459002.5,15\n", {}, "time of row 2, 59001.5, is far"),
+    "a count from a later day": ("HJD,mag\n53000.5,15\n", {}, "(time_format), such as jd-2400000"),
+    "American dates": ("date,mag\n01/31/2024 22:30,15\n", {}, "'01/31/2024 22:30', which is no ISO date"),
+    "a line below the rows": ("mjd,mag\n59000,15\nmean,15\n", {}, "holds 'mean' in row 2"),
+    "errors in a unit of their own": (
+        "mjd,flux(mJy),err(ct)\n59000,15,1\n",
+        {},
+        "are in ct, and their fluxes in mJy",
+    ),
     "a limit that is neither": ("mjd,mag\n59000,15\n", {"limit": "skip"}, "keep or drop"),
 }
 
@@ -173,9 +272,14 @@ HINTS: dict[str, Any] = {
     "no brightness": ("mjd,bright\n59000,15\n", "mag_col", {"mag_col": "bright"}),
     "no unit": ("mjd,signal\n59000,150\n59001,15\n", "(flux_unit)", {"flux_col": "signal", "flux_unit": "ct"}),
     "a zero point": ("mjd,signal\n59000,150\n59001,15\n", "(zero_point)", {"flux_col": "signal", "zero_point": 25}),
+    "a later day": ("HJD,mag\n53000.5,15\n", "hjd-2400000", {"time_format": "hjd-2400000"}),
+    "dates that are numbers": ("date,mag\n53000.5,15\n", "(time_format)", {"time_format": "mjd"}),
+    "several times": ("mjd_g,g,mjd_r,r\n1,2,59000,4\n", "(time_col)", {"time_col": "mjd_r", "mag_col": "r"}),
+    "a name twice": ("mjd,mag,mag\n59000,15,16\n", "(mag_col)", {"mag_col": "mag.1"}),
     "fluxes that disagree": ("mjd,mag,flux\n59000,15,150\n59001,15,151\n", "(mag_col)", {"mag_col": "mag"}),
 }
 TRIED: dict[str, Any] = {
+    "several times": {"mag_col": "r"},
     "a time without a format": {"time_col": "when"},
     "no unit": {"flux_col": "signal"},
     "a zero point": {"flux_col": "signal"},

@@ -101,7 +101,7 @@ def test_formats_are_linear_to_the_last_digits(mjd):
         ([np.nan], {}, "No time is finite"),
         ([59000.5], {"time_format": "stardate"}, "There is no time format 'stardate'"),
         ([59000.5], {"time_format": "iso"}, "holds no text"),
-        (["noon"], {"time_format": "iso"}, "holds what is no ISO date"),
+        (["noon"], {"time_format": "iso"}, "holds 'noon', which is no ISO date"),
         ([59000.5], {"time_col": "t"}, r"There is no column 't' \(time_col\); there are mjd, flux"),
     ],
 )

@@ -1,6 +1,12 @@
 """Columns whose units are known are brought to those of the archive, in memory and in every format that keeps units."""
 
+import io
+from decimal import Decimal
+
+import h5py
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
@@ -9,7 +15,7 @@ from astropy.time import Time
 from astropy.timeseries import BinnedTimeSeries, TimeSeries
 
 from photseries.errors import InvalidError
-from photseries.formats import ZERO_POINTS, ReadOptions, collect, one_of, read
+from photseries.formats import ZERO_POINTS, ReadOptions, collect, one_of, read, read_bytes
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 
 MJD = np.array([59000.0, 59001.0])
@@ -167,3 +173,50 @@ def test_a_published_zero_point_serves_tables_of_its_unit():
     assert got.frame["flux"].tolist() == pytest.approx([factor, 2 * factor])
     with pytest.raises(InvalidError, match="not for electron"):
         collected(of(flux=[1.0, 2.0] * u.electron), zero_point="tess")
+
+
+@pytest.mark.parametrize("form", ["hdf5", "parquet", "arrow", "h5py", "votable"])
+def test_units_beside_the_columns_of_hdf5_and_parquet_are_read(tmp_path, form):
+    """astropy, h5py, pyarrow and STILTS write them in other places."""
+    table = Table({"mjd": MJD, "flux": [1.5, 2.5], "flux_err": [100.0, 200.0]})
+    table["flux"].unit, table["flux_err"].unit = "mJy", "uJy"
+    content = io.BytesIO()
+    if form == "hdf5":
+        with h5py.File(content, "w") as file:
+            table.write(file, path="curve", serialize_meta=True)
+    elif form == "parquet":
+        table.write(tmp_path / "curve", format="parquet")
+        content.write((tmp_path / "curve").read_bytes())
+    elif form == "h5py":
+        with h5py.File(content, "w") as file:
+            for name in table.colnames:
+                file[name] = table[name].value
+                file[name].attrs["units"] = str(table[name].unit or "")
+    else:
+        units = {name: {"unit": str(table[name].unit)} for name in table.colnames if form == "arrow"}
+        schema = pa.schema([pa.field(name, pa.float64(), metadata=units.get(name)) for name in table.colnames])
+        if form == "votable":
+            described = io.BytesIO()
+            table[:0].write(described, format="votable")
+            schema = schema.with_metadata({"IVOA.VOTable-Parquet.content": described.getvalue()})
+        pq.write_table(pa.table([pa.array(table[name].value) for name in table.colnames], schema=schema), content)
+    got = one_of(read_bytes(content.getvalue(), "curve", ReadOptions()))
+    assert got.frame[["mjd", "flux", "fluxerr"]].to_numpy().tolist() == [[59000, 1500, 100], [59001, 2500, 200]]
+    assert got.warnings == ()
+
+
+def test_times_that_astropy_wrote_to_hdf5_and_parquet(tmp_path):
+    series = QTable({"time": Time([2459000.5, 2459001.5], format="jd", scale="tdb"), "flux": [1.0, 2.0] * u.mJy})
+    series.write(tmp_path / "curve.h5", path="curve", serialize_meta=True)
+    series.write(tmp_path / "curve.parquet")
+    for path in tmp_path.iterdir():
+        got = read(path)
+        assert got.frame[["mjd", "flux"]].to_numpy().tolist() == [[59000, 1000], [59001, 2000]]
+        assert got.fields == {"time_scale": "tdb"}
+
+
+def test_decimals_of_parquet_are_numbers():
+    content = io.BytesIO()
+    pq.write_table(pa.table({"mjd": [Decimal("59000.5")], "mag": [Decimal("15.12")]}), content)
+    got = one_of(read_bytes(content.getvalue(), "curve.parquet", ReadOptions()))
+    assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]

@@ -43,8 +43,9 @@ MOST_SERIES: Final = 100
 
 #: What the readers import when they need it.
 _PRELOADED: Final = (
-    "astropy.io.ascii", "astropy.io.fits", "astropy.io.votable", "astropy.table", "astropy.time", "astropy.timeseries",
-    "astropy.units", "pyarrow.ipc", "pyarrow.parquet", "tsdownsample",
+    "astropy.io.ascii", "astropy.io.fits", "astropy.io.misc.hdf5", "astropy.io.misc.parquet", "astropy.io.misc.yaml",
+    "astropy.io.votable", "astropy.table", "astropy.time", "astropy.timeseries", "astropy.units", "pyarrow.ipc",
+    "pyarrow.parquet", "tsdownsample",
 )  # fmt: skip
 
 #: Texts whose layouts are parsed by code that the files of the service's own do not reach.
