@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -27,6 +29,17 @@ NO_UNIT: Final = "no unit: taken as uJy"
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
 _SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
+_SYSTEM_WORDS: Final = {**{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega"}
+#: AAVSO's column of the kind of magnitudes: ``DIF`` are differences from a comparison star.
+_AAVSO: Final = "mtype"
+#: What the name of a column of magnitudes says of their system; V-C is C-Munipack's difference of two stars.
+_NAMED_SYSTEMS: Final = (
+    (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
+    (
+        re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?|[A-Z]\d?-[CK]\d?", re.IGNORECASE),
+        "instrumental",
+    ),
+)
 
 #: mag + 2.5 log10(flux) for fluxes in these units, and how far from it a file may be [mag].
 _OFFSETS: Final = {"uJy": 23.9, "mJy": 16.4, "nJy": 31.4, "Jy": 8.9}
@@ -127,30 +140,55 @@ def _guessed(frame: pd.DataFrame, roles: Mapping[str, str], options: ReadOptions
     return Fluxes(fields={"flux_unit": RELATIVE}, warnings=(warning,), why="no unit, values around 1")
 
 
-def system_of(frame: pd.DataFrame, options: ReadOptions, unit: str | None, declared: str | None) -> str | None:
+def system_of(
+    frame: pd.DataFrame, column: str, options: ReadOptions, unit: str | None, declared: str | None
+) -> str | None:
     """Return the system of magnitudes; None where nothing says.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    column : str
+        The column of the magnitudes.
+    options : ReadOptions
+    unit : str or None
+        The system that their unit names.
+    declared : str or None
+        The system that the survey has.
 
     Raises
     ------
     InvalidError
-        When the rows have two systems.
+        When the rows have two systems, or one that a series cannot have.
     """
     if options.magsys is not None:
         if options.magsys.lower() not in _KNOWN_SYSTEMS:
             raise invalid(f"magsys must be one of {', '.join(_KNOWN_SYSTEMS)}, not {options.magsys!r:.40}.")
         return options.magsys.lower()
-    if unit is not None:
-        return unit
-    name = _first(frame, _SYSTEMS)
-    if name is not None:
-        systems = {value.lower(): count for value, count in counts_of(frame[name]).items()}
-        known = {system: count for system, count in systems.items() if system in _KNOWN_SYSTEMS}
-        if len(known) > 1:
-            shown = ", ".join(f"{system} ({count} rows)" for system, count in known.items())
-            raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
-        if known:
-            return next(iter(known))
-    return declared
+    named = next((system for pattern, system in _NAMED_SYSTEMS if pattern.fullmatch(column)), None)
+    return unit or _system_in_rows(frame, declared) or named or declared
+
+
+def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
+    """Return the system that a column names; None where there is none."""
+    name = _first(frame, (*_SYSTEMS, _AAVSO))
+    systems: Counter[str] = Counter()
+    for text, count in ({} if name is None else counts_of(frame[name])).items():
+        word = text.lower()
+        if str(name).lower() == _AAVSO:
+            system: str | None = "instrumental" if word == "dif" else declared or "ab"
+        else:
+            system = _SYSTEM_WORDS.get(word)
+        if system is None:
+            known = ", ".join(_KNOWN_SYSTEMS)
+            raise invalid(
+                f"The system {text!r:.40} of the column {name!r:.60} is not one of {known}: state it (magsys)."
+            )
+        systems[system] += count
+    if len(systems) > 1:
+        shown = ", ".join(f"{system} ({count} rows)" for system, count in systems.items())
+        raise invalid(f"The column {name!r} has several systems of magnitudes: {shown}. Select one (where).")
+    return next(iter(systems), None)
 
 
 def _first(frame: pd.DataFrame, names: tuple[str, ...]) -> str | None:

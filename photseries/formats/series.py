@@ -315,7 +315,9 @@ class _Series:
         fields |= {**of_columns, **times.fields, **table.fields, **asked}
         fields |= {} if filter_name is None else {"filter": filter_name}
         declared = None if survey is None else survey.magsys.get(str(self.part.value), survey.magsys.get("*"))
-        system = system_of(self.part.frame, options, magsys, declared) if "mag" in columns else options.magsys
+        system = options.magsys
+        if "mag" in columns:
+            system = system_of(self.part.frame, columns["mag"], options, magsys, declared)
         if system is not None and (system != "ab" or options.magsys is not None):
             fields["magsys"] = system
         if "flux" in columns:

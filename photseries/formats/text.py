@@ -53,6 +53,10 @@ _UNITS: Final = (
     "", "-", "--", "none", "d", "day", "days", "s", "sec", "jd", "mjd", "bjd", "hjd", "btjd", "mag", "mmag", "deg",
     "jy", "mjy", "ujy", "µjy", "njy", "e-/s", "electron/s", "adu", "adu/s", "ct", "counts", "ct/s", "ppm", "relative",
 )  # fmt: skip
+#: A record of an observation as the Minor Planet Center has them: the date is in columns 16 to 32.
+_MPC: Final = re.compile(r".{15}\d{4} \d\d \d\d\.\d{1,6} *[-+\d ]{12}")
+#: The line that names the columns of a file of SNANA.
+_SNANA: Final = re.compile(r"VAR(?:LIST|NAMES):")
 _SAMPLE: Final = 50  # rows that decide what separates the columns
 
 
@@ -88,7 +92,11 @@ def read(content: bytes, options: ReadOptions) -> Table:
         (comments if is_comment(line.text) else rows).append(line)
     if not rows:
         raise invalid("there is no table in it: no line has cells.")
+    if _MPC.match(rows[0].text):
+        raise invalid("its lines are records of the MPC in 80 columns, which are not read: convert them to ADES (PSV).")
     header = _keywords(comments)
+    rows, keys = _of_snana(rows)
+    header |= keys
     told = _EXCELS.fullmatch(rows[0].text.strip())
     if told is not None and len(rows) > 1:
         rows, header["DELIM"] = rows[1:], told[1]
@@ -163,6 +171,16 @@ def _keywords(comments: Iterable[_Line]) -> dict[str, str]:
     """Return the keywords of comments such as ``#KEY=VALUE`` and ``@KEY value``."""
     found = (re.match(r"\s*(?:[#\\]\s*(\w+)\s*=|@(\w+)\s)\s*(.*?)\s*$", line.text) for line in comments)
     return {(match[1] or match[2]).upper(): match[3] for match in found if match}
+
+
+def _of_snana(rows: list[_Line]) -> tuple[list[_Line], dict[str, str]]:
+    """Return the names and the rows in a file of SNANA, and its keywords; other lines as they are."""
+    if not any(map(_SNANA.match, (line.text for line in rows))):
+        return rows, {}
+    parts = [(line.text.partition(":")[0].strip(), line) for line in rows]
+    inside = ("VARLIST", "VARNAMES", "OBS")
+    table = [_Line(line.number, line.text.partition(":")[2].strip()) for key, line in parts if key in inside]
+    return table, {key: line.text.partition(":")[2].strip() for key, line in parts if key not in inside}
 
 
 def _separator(rows: Sequence[_Line], names: Sequence[str], told: str | None) -> str:

@@ -43,6 +43,8 @@ SAMPLES = {
     "ZTF forced photometry": "text/ztf_fp.txt",
     "Fink": "csv/fink.csv",
     "Gaia epoch photometry": "csv/gaia_epoch.csv",
+    "Gaia epoch photometry, a row each transit": b"transit_id,g_transit_time,g_transit_flux,g_transit_flux_error,"
+    b"g_transit_mag,bp_obs_time,bp_mag\n1,1705.9,10655.0,7.0,15.60,1705.91,15.9\n2,1706.9,10602.0,7.0,15.61,,\n",
     "Catalina Surveys": "csv/crts.csv",
     "AAVSO extended format": "text/aavso_ext.txt",
     "AAVSO visual format": b"#TYPE=VISUAL\n#DELIM=,\n#DATE=JD\n#NAME,DATE,MAG,COMMENTCODE,COMP1,COMP2,CHART,NOTES\n"
@@ -51,6 +53,12 @@ SAMPLES = {
     "Pan-STARRS1 detections": "csv/ps1.csv",
     "Rubin DP0.2 forced sources": "csv/lsst.csv",
     "Rubin DP1 forced sources": "parquet/lsst.parquet",
+    "SNANA": b"SURVEY: DES\nSNID: 1248677\nFILTERS: gr\nREDSHIFT_FINAL: 0.35 +- 0.001 (CMB)\n# =====\nNOBS: 3\n"
+    b"NVAR: 6\nVARLIST: MJD BAND FLUXCAL FLUXCALERR MAG MAGERR\nOBS: 56534.1 g 12.5 2.1 24.757 0.18\n"
+    b"OBS: 56534.2 r 22.5 2.0 24.120 0.1\nOBS: 56540.2 r -2.5 2.1 128.0 0.0\nEND_PHOTOMETRY:\n",
+    "ADES": b"# version=2017\n# observatory\n! mpcCode 703\npermID|mode|stn|obsTime|ra|dec|mag|rmsMag|band\n"
+    b"12893|CCD|703|2019-08-08T12:00:00Z|1.2|-1.2|19.5|0.1|G\n12893|CCD|703|2019-08-08T18:00:00Z|1.2|-1.2|||G\n",
+    "HATNet and HATSouth": b"rjd,aim_000,aie_000,aep_000,atf_000\n55260.85,10.15,0.01,10.14,10.13\n",
     "AstroImageJ": "csv/aij.tbl",
     "TESS": mission_files.tess()[0],
     "QLP": "fits/qlp.fits",
@@ -144,14 +152,47 @@ def test_a_declaration_names_what_there_is(survey):
         ("KEPSEISMIC", {}, [54953.5, 54953.6], [120, -80], {"flux_unit": "ppm", "obj_id": "KIC 1435467"}),
         ("Rubin DP0.2 forced sources", {}, [60650.1, 60650.2], [2.4502, 2.4402], {"filter": "lsstr"}),
         ("ZTF forced photometry", {"where": "filter=ZTF_g"}, [58205.1884143], [12.911807628113149], {"filter": "ztfg"}),
+        (
+            "SNANA",
+            {"where": "BAND=r", "zero_point": 27.5},
+            [56534.2, 56540.2],
+            [22.5 * 10**-1.44, -2.5 * 10**-1.44],
+            {},
+        ),
     ],
 )
 def test_columns_units_and_filters_come_with_the_survey(name, options, mjd, flux, fields):
-    """By hand: mJy are 1000 uJy; BTJD + 56999.5, BKJD + 54832.5; nJy / 1000; 10^(0.4 (23.9 - zpdiff))."""
+    """By hand: mJy are 1000 uJy; BTJD + 56999.5, BKJD + 54832.5; nJy / 1000; 10^(0.4 (23.9 - zpdiff)) and -27.5."""
     file, content = sample(name)
     reading = one_of(read_bytes(content, file, ReadOptions(**options)))
     np.testing.assert_allclose(reading.frame["mjd"], mjd, rtol=0, atol=2e-9)
     np.testing.assert_allclose(reading.frame["flux"], flux, rtol=1e-9)
+    assert {field: reading.fields[field] for field in fields} == fields
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "mjd", "mag", "magerr", "fields"),
+    [
+        (
+            "Gaia epoch photometry, a row each transit",
+            {"mag_col": "g_transit_mag"},
+            [56902.9 - 1.550519768e-8 * (56902.9 - 43144.0003725) - 6.55e-5 / 86400, 56903.8997866],
+            [15.60, 15.61],
+            [np.nan, np.nan],
+            {"magsys": "vega", "time_scale": "tdb", "time_refpos": "barycenter"},
+        ),
+        ("ADES", {}, [58703.5, 58703.75], [19.5, np.nan], [0.1, np.nan], {"time_scale": "utc", "magsys": "vega"}),
+        ("HATNet and HATSouth", {}, [55260.35], [10.13], [0.01], {"magsys": "instrumental"}),
+        ("SNANA", {"where": "BAND=g", "mag_col": "MAG"}, [56534.1], [24.757], [0.18], {}),
+    ],
+)
+def test_times_and_magnitudes_come_with_the_survey(name, options, mjd, mag, magerr, fields):
+    """By hand: TCB - 2455197.5 less 1.55e-8 of the days since 1977 is TDB; RJD - 0.5."""
+    file, content = sample(name)
+    reading = one_of(read_bytes(content, file, ReadOptions(**options)))
+    np.testing.assert_allclose(reading.frame["mjd"], mjd, rtol=0, atol=1e-7)
+    np.testing.assert_array_equal(reading.frame["mag"], mag)
+    np.testing.assert_array_equal(reading.frame.get("magerr", np.full(len(mjd), np.nan)), magerr)
     assert {field: reading.fields[field] for field in fields} == fields
 
 
