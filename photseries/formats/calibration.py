@@ -29,16 +29,16 @@ NO_UNIT: Final = "no unit: taken as uJy"
 _ZERO_POINTS: Final = ("zp", "zeropoint", "zero_point", "zeropt", "zp_ab")
 _SYSTEMS: Final = ("magsys", "zpsys", "mag_system", "magnitude_system")
 _KNOWN_SYSTEMS: Final = ("ab", "vega", "instrumental")
-_SYSTEM_WORDS: Final = {**{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega"}
-#: AAVSO's column of the kind of magnitudes: ``DIF`` are differences from a comparison star.
-_AAVSO: Final = "mtype"
+#: Columns that may say something else instead; in AAVSO's ``MTYPE``, ``DIF`` is the difference from another star.
+_PERHAPS_SYSTEMS: Final = ("system", "units", "mtype")
+_SYSTEM_WORDS: Final = {
+    **{name: name for name in _KNOWN_SYSTEMS}, "abmag": "ab", "vegamag": "vega", "dif": "instrumental",
+}  # fmt: skip
 #: What the name of a column of magnitudes says of their system; V-C is C-Munipack's difference of two stars.
 _NAMED_SYSTEMS: Final = (
     (re.compile(r".*vega.*", re.IGNORECASE), "vega"),
-    (
-        re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?|[A-Z]\d?-[CK]\d?", re.IGNORECASE),
-        "instrumental",
-    ),
+    (re.compile(r"(?:.*[^a-z])?inst(?:r|rumental)?(?:_?mag.*|[^a-z].*)?", re.IGNORECASE), "instrumental"),
+    (re.compile(r"[A-Z]\d?-[CK]\d?|(?:d|delta|diff|differential|rel|relative)_?mag", re.IGNORECASE), "instrumental"),
 )
 
 #: mag + 2.5 log10(flux) for fluxes in these units, and how far from it a file may be [mag].
@@ -171,18 +171,18 @@ def system_of(
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     """Return the system that a column names; None where there is none."""
-    name = _first(frame, (*_SYSTEMS, _AAVSO))
+    name = _first(frame, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
+    texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
+    is_certain = str(name).lower() in _SYSTEMS
+    if not is_certain and _SYSTEM_WORDS.keys().isdisjoint(texts):
+        return None
     systems: Counter[str] = Counter()
-    for text, count in ({} if name is None else counts_of(frame[name])).items():
-        word = text.lower()
-        if str(name).lower() == _AAVSO:
-            system: str | None = "instrumental" if word == "dif" else declared or "ab"
-        else:
-            system = _SYSTEM_WORDS.get(word)
+    for word, count in texts.items():
+        system = _SYSTEM_WORDS.get(word, None if is_certain else declared or "ab")
         if system is None:
             known = ", ".join(_KNOWN_SYSTEMS)
             raise invalid(
-                f"The system {text!r:.40} of the column {name!r:.60} is not one of {known}: state it (magsys)."
+                f"The system {word!r:.40} of the column {name!r:.60} is not one of {known}: state it (magsys)."
             )
         systems[system] += count
     if len(systems) > 1:

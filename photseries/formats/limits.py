@@ -179,16 +179,16 @@ def _mark_column(frame: pd.DataFrame) -> str | None:
 
 def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
     """Return the rows whose value stands for none."""
-    finite = np.isfinite(values)
+    finite, infinite = np.isfinite(values), np.isinf(values)
     if role == "flux":
         usual = np.isin(values, _FLUXES) | (finite & (np.abs(values) >= _HUGE))
         others = values[finite & ~usual]
         if not usual.any() or not others.size:
-            return np.zeros(len(values), bool)
+            return infinite
         away = np.maximum(others.min() - values, values - others.max())
-        return usual & (away > _FAR_FLUX * np.ptp(others.astype(np.float64)))
+        return infinite | (usual & (away > _FAR_FLUX * np.ptp(others.astype(np.float64))))
     with np.errstate(invalid="ignore"):
-        none = finite & (np.abs(values) >= SENTINEL_MAG)
+        none = infinite | (finite & (np.abs(values) >= SENTINEL_MAG))
         usual = finite & ~none & (np.abs(values[:, None] - np.array(_MAGNITUDES)) < 1e-5).any(axis=1)
     others = values[finite & ~none & ~usual]
     if not others.size:

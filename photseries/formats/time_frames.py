@@ -150,6 +150,7 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
     scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
     place = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
     origin = _origin(header)
+    days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # keywords of missions; those of the standard are in seconds
     zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
     return TimeFrame(
         scale=scale,
@@ -157,7 +158,7 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
         alignment=as_alignment(header.get("TIMEPIXR")),
         origin=origin,
         offset=zero,
-        unit=str(header.get("TIMEUNIT") or "s"),
+        unit=str(header.get("TIMEUNIT") or ("d" if days else "s")),
         warnings=warnings,
     )
 

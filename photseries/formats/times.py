@@ -74,6 +74,8 @@ _IN_NAME: Final = re.compile(
 )
 
 _DATE: Final = len("2024-01-31")
+#: A column that may have the time of day.
+_HOURS: Final = re.compile(r"(?:obs[_ ]?)?(?:ut|utc|time|hours?|clock)(?:[^a-z].*)?", re.IGNORECASE)
 
 #: An earlier MJD is not that of photometry [d]: it is before 1804.
 _EARLIEST: Final = -20_000.0
@@ -160,33 +162,51 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
     if isinstance(times.dtype, pd.DatetimeTZDtype):
         return Times(mjd_of_moments(times), {"time_scale": "utc"}, "datetimes with a time zone")
     if isinstance(times.dtype, np.dtype) and times.dtype.kind == "M":
-        return Times(mjd_of_datetimes(times), {}, "datetimes")
+        if not _clocks(frame) or not times.equals(times.dt.normalize()):
+            return Times(mjd_of_datetimes(times), {}, "datetimes")
+        times = times.dt.strftime("%Y-%m-%d")  # a workbook has the times of day in a column of their own
     if given is None and column in table.mjd:
         return Times(None, table.mjd[column], "times of astropy")
     usual = survey if survey is not None and survey.time == column else None
+    stated = _stated(table, column)
+    known = given or _format(times, column, table, stated, usual)
+    if known == "iso":
+        texts, doubts = _with_clock(frame, times, column)
+        fields = {**TIME_FORMATS[known].fields, **({} if usual is None else usual.times), **stated.fields}
+        return Times(stated.converted(mjd_of_texts(texts, column)), fields, "ISO dates", (*stated.warnings, *doubts))
+    return _of_numbers(frame[column], times, known, table.units.get(column), stated, usual)
+
+
+def _stated(table: Table, column: str) -> TimeFrame:
+    """Return what the file states of its times, in the header or in the name of their column."""
     stated = table.frames.get(column) or TimeFrame()
     named = _IN_NAME.search(column.lower())
-    if named is not None and named[2] and stated.scale is None:
-        stated = replace(stated, scale=named[2])
-    about = {} if usual is None else usual.times
-    known = given or _format(times, column, table, stated, usual)
+    return replace(stated, scale=named[2]) if named and named[2] and stated.scale is None else stated
+
+
+def _of_numbers(
+    column: pd.Series, times: pd.Series, known: str | None, unit: Any, stated: TimeFrame, usual: Survey | None
+) -> Times:
+    """Bring numbers to MJD, by their format or by what the header states."""
     if known is None and stated.origin is None:
-        raise invalid(
-            f"The format of the times in {column!r} is unknown. State it (time_format): {', '.join(TIME_FORMATS)}."
-        )
-    if known == "iso":
-        return Times(
-            mjd_of_texts(_with_clock(frame, times), column), {**TIME_FORMATS[known].fields, **about}, "ISO dates"
-        )
+        known_ones = ", ".join(TIME_FORMATS)
+        raise invalid(f"The format of the times in {column.name!r} is unknown. State it (time_format): {known_ones}.")
     if not _are_numbers(times):
         row, cell = _first_text(times)
-        raise invalid(f"The column {column!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")
-    if known is None:
-        unit = _unit(table.units.get(column)) or ("d" if usual is not None and usual.time_format else None)
-        mjd: npt.NDArray[np.float64] | None = stated.mjd(times.to_numpy(np.float64), unit)
-        return _rounded(times, mjd, {**about, **stated.fields}, "the header says what they count from", stated)
-    mjd, fields, why = _in_format(frame[column], times, known, stated)
-    return _rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
+        raise invalid(f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")
+    about = {} if usual is None else usual.times
+    if known is not None:
+        mjd, fields, why = _in_format(column, times, known, stated)
+        return _rounded(times, mjd, {**fields, **about, **stated.fields}, why, stated)
+    named = _unit(unit) or ("d" if usual is not None and usual.time_format else None)
+    counted = stated.mjd(times.to_numpy(np.float64), named)
+    finite = counted[np.isfinite(counted)]
+    if named is None and finite.size and 0 <= np.median(finite) < NEAR_ZERO:
+        raise invalid(
+            f"The times in {column.name!r} have no unit, and as {stated.unit} since MJD {sum(stated.origin or ()):g} "
+            "cannot be right: state their format (time_format), such as mjd."
+        )
+    return _rounded(times, counted, {**about, **stated.fields}, "the header says what they count from", stated)
 
 
 def _in_format(
@@ -263,12 +283,26 @@ def _rounded(
     )
 
 
-def _with_clock(frame: pd.DataFrame, dates: pd.Series) -> pd.Series:
-    """Add the time of day from a column of its own to dates without one."""
-    clocks = [frame[name] for name in frame.columns if is_clock(frame[name])]
-    if len(clocks) != 1 or not is_iso(dates) or dates.dropna().str.strip().str.len().max() > _DATE:
-        return dates
-    return dates.str.strip() + "T" + clocks[0].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
+def _clocks(frame: pd.DataFrame) -> list[str]:
+    return [str(name) for name, cells in frame.items() if is_clock(cells)]
+
+
+def _with_clock(frame: pd.DataFrame, dates: pd.Series, column: str) -> tuple[pd.Series, tuple[str, ...]]:
+    """Add the time of day from a column of its own to dates without one; warn where there is none."""
+    if not is_iso(dates) or dates.dropna().str.strip().str.len().max() > _DATE:
+        return dates, ()
+    clocks = _clocks(frame)
+    if len(clocks) == 1:
+        hours = frame[clocks[0]].str.strip().map(lambda text: text if text[1:2].isdigit() else f"0{text}")
+        return dates.str.strip() + "T" + hours, ()
+    like = (str(name) for name in frame.columns if name != column and _HOURS.fullmatch(str(name)))
+    other = next(iter([*clocks, *like]), None)
+    if other is not None:
+        raise invalid(
+            f"The dates in {column!r:.60} have no time of day, and {other!r:.60} is not read as one: put both into one "
+            "column, such as 2024-01-31T22:30:00."
+        )
+    return dates, (f"The dates in {column} have no time of day: each is taken as 0 h.",)
 
 
 def without_odd(times: Times, column: pd.Series) -> Times:

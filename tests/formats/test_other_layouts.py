@@ -7,11 +7,12 @@ import io
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.io import fits
 
 from photseries.errors import InvalidError
-from photseries.formats import ReadOptions, one_of, read_bytes
+from photseries.formats import ReadOptions, collect, one_of, read_bytes
 
 
 def table(primary=None, header=None, **columns):
@@ -196,6 +197,27 @@ READ: dict[str, Any] = {
     ),
     "Vega in a name": ("mjd,mag (Vega)\n59000,15.1\n", {}, {"mag": [15.1]}, {"magsys": "vega"}),
     "instrumental in a name": ("mjd,inst_mag\n59000,-8\n", {"mag_col": "inst_mag"}, {}, {"magsys": "instrumental"}),
+    "a system in a column of another name": (
+        "mjd,mag,Units\n59000,15,VegaMag\n59001,15,VegaMag\n",
+        {},
+        {"mag": [15, 15]},
+        {"magsys": "vega"},
+    ),
+    "a column of units that are no system": ("mjd,mag,units\n59000,15,mag\n", {}, {"mag": [15]}, {"magsys": None}),
+    "differences by name": ("JD,dmag\n2459000.5,-1.2\n", {}, {"mag": [-1.2]}, {"magsys": "instrumental"}),
+    "infinite magnitudes": ("mjd,mag\n59000,15\n59001,inf\n59002,-inf\n", {}, {"mag": [15, NAN, NAN]}, {}),
+    "days since BJDREF without a unit": (
+        table(header={"BJDREFI": 2457000, "BJDREFF": 0.0}, TIME=(None, [1325.5]), MAG=("mag", [15])),
+        {},
+        {"mjd": [58325]},
+        {},
+    ),
+    "dates in TT": (
+        "DATE,UT,mag\n2024-01-31,6:00:00,15\n",
+        {"time_scale": "tt"},
+        {"mjd": [60340.25]},
+        {"time_scale": "tt"},
+    ),
     "Gaia alerts": (
         "#Date JD(TCB) averagemag\n2014-11-01 09:39:48,2456962.90264,18.88\n",
         {"mag_col": "averagemag"},
@@ -247,6 +269,7 @@ REFUSED: dict[str, Any] = {
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
     "errors without a value": ("mjd,mag,e\n59000,15,1\n", {"fluxerr_col": "e"}, "no flux is read"),
+    "hours beside dates": ("Date,UT,mag\n2024-01-31,22.5,15\n", {}, "'UT' is not read as one"),
     "several times": ("mjd_g,g,mjd_r,r\n59000,15,59000.1,16\n", {"mag_col": "r"}, "mjd_g, mjd_r. Name one (time_col)"),
     "a name that occurs twice": ("mjd,mag,mag\n59000,15,16\n", {}, "the next one is called 'mag.1'"),
     "times in two formats": ("JD,mag\n2459000.5,15\n59001.5,16\n2459002.5,15\n", {}, "time of row 2, 59001.5, is far"),
@@ -320,3 +343,36 @@ def test_a_hint_that_is_followed_leads_to_a_series(name):
         read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(TRIED.get(name, {})))
     assert words in caught.value.message
     assert read_bytes(content.encode(), "curve.csv", ReadOptions.of_texts(options))
+
+
+def test_what_a_header_says_of_dates_that_are_text():
+    made = [
+        fits.Column("DATE-OBS", "19A", array=["2020-01-01T12:00:00"]),
+        fits.Column("MAG", "D", array=[15.0]),
+    ]
+    content = io.BytesIO()
+    hdu = fits.BinTableHDU.from_columns(made)
+    hdu.header["TIMESYS"] = "TT"
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(content)
+    reading = one_of(read_bytes(content.getvalue(), "curve.fits", ReadOptions()))
+    assert (reading.frame["mjd"].tolist(), reading.fields["time_scale"]) == ([58849.5], "tt")
+
+
+def test_seconds_that_a_header_does_not_name_are_doubted():
+    content = table(header={"MJDREF": 0.0}, TIME=(None, [59000.5]), MAG=("mag", [15]))
+    with pytest.raises(InvalidError, match=r"have no unit, and as s since MJD 0 cannot be right.*\(time_format\)"):
+        read_bytes(content, "curve.fits", ReadOptions())
+    reading = one_of(read_bytes(content, "curve.fits", ReadOptions(time_format="mjd")))
+    assert reading.frame["mjd"].tolist() == [59000.5]
+
+
+def test_times_of_day_beside_dates_of_a_workbook():
+    frame = pd.DataFrame({"Date": pd.to_datetime(["2024-01-31"]), "Time": ["18:00:00"], "mag": [15.0]})
+    reading = one_of(collect(frame, ReadOptions(time_col="Date")))
+    assert (reading.frame["mjd"].tolist(), reading.fields) == ([60340.75], {"time_scale": "utc"})
+
+
+def test_dates_without_a_time_of_day_are_told():
+    reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
+    assert reading.frame["mjd"].tolist() == [60340]
+    assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
