@@ -17,9 +17,14 @@ BUCKET = "stars"
 
 
 @pytest.fixture(scope="module")
-def store_settings(object_server):
+def bucket(object_server):
     assert object_server.make_bucket(BUCKET)
-    return object_server.settings(f"{BUCKET}/archive")
+
+
+@pytest.fixture
+def store_settings(object_server, bucket, tmp_path):
+    """An archive of its own for each test: a place in object storage belongs to one database."""
+    return object_server.settings(f"{BUCKET}/{tmp_path.name}")
 
 
 @pytest.fixture(autouse=True)
