@@ -15,7 +15,7 @@ from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
 
 __all__ = ["PARAMETERS", "answer", "asked", "error"]
 
-#: How many series come when the request does not say, and at most.
+#: The default and the maximum number of series.
 USUAL: Final = 10_000
 MOST: Final = 1_000_000
 
@@ -23,13 +23,13 @@ MOST: Final = 1_000_000
 PARAMETERS: Final = (
     Parameter(name="RA", kind=RIGHT_ASCENSION, sentence="Centre of the cone, ICRS [deg]."),
     Parameter(name="DEC", kind=DECLINATION, sentence="Centre of the cone, ICRS [deg]."),
-    Parameter(name="SR", kind=SEARCH_RADIUS, sentence="Its radius [deg]; 0 asks for the columns alone."),
-    Parameter(name="VERB", kind=choice("1", "2", "3"), default="2", sentence="How many columns come."),
+    Parameter(name="SR", kind=SEARCH_RADIUS, sentence="Radius of the cone [deg]; 0 returns only the columns."),
+    Parameter(name="VERB", kind=choice("1", "2", "3"), default="2", sentence="Level of detail of the columns."),
     Parameter(
         name="MAXREC",
         kind=COUNT,
         default=USUAL,
-        sentence=f"How many rows come at most, above {MOST:,} acts as that; 0 asks for the columns alone.",
+        sentence=f"Maximum number of rows, at most {MOST:,}; 0 returns only the columns.",
     ),
 )
 

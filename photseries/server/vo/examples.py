@@ -28,14 +28,14 @@ ORDER BY dist""",
     ),
     Example(
         "obscore",
-        "Time series of a field in the words of ObsCore",
+        "Time series in a field, from ObsCore",
         """SELECT target_name, obs_collection, t_min, t_max, access_url
 FROM ivoa.obscore
 WHERE dataproduct_type = 'timeseries' AND INTERSECTS(s_region, CIRCLE(10.0, -20.0, 1.0)) = 1""",
     ),
     Example(
         "source",
-        "All series of a source by its name",
+        "All series of a source, by name",
         """SELECT id, filter, series_name, mjd_first, mjd_last, num_exp, access_url
 FROM photseries.series
 WHERE obj_id = 'star'
@@ -43,7 +43,7 @@ ORDER BY mjd_first""",
     ),
     Example(
         "night",
-        "Series with observations in an interval of time",
+        "Series with observations in a time interval",
         """SELECT id, obj_id, filter, mjd_first, mjd_last
 FROM photseries.series
 WHERE mjd_last >= 59000.0 AND mjd_first <= 59001.0
@@ -59,7 +59,7 @@ ORDER BY von_neumann""",
     ),
     Example(
         "filters",
-        "Number of series and of rows by filter",
+        "Number of series and rows per filter",
         """SELECT filter, COUNT(*) AS series, SUM(num_exp) AS observations
 FROM photseries.series
 GROUP BY filter
@@ -74,7 +74,7 @@ GROUP BY i.name, i.telescope""",
     ),
     Example(
         "colour",
-        "Pairs of series of one source in two filters, by WITH and JOIN",
+        "Pairs of series of one source in two filters, with WITH and JOIN",
         """WITH g AS (SELECT obj_id, mean_mag FROM photseries.series WHERE filter = 'ztfg'),
      r AS (SELECT obj_id, mean_mag FROM photseries.series WHERE filter = 'ztfr')
 SELECT g.obj_id, g.mean_mag - r.mean_mag AS colour

@@ -124,7 +124,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         ucd="phys.size;meta.file",
         utype=_obscore("Access.Size"),
         value=lambda row: -(-row.size // 1000),
-        words="size of the stored file; the light curve is about as large",
+        words="size of the stored file, about that of the light curve",
     ),
     VOColumn(
         name="dataproduct_type",
@@ -216,7 +216,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         ucd="time.duration;obs.exposure",
         utype=_obscore(f"{_TIME}.Support.Extent"),
         value=lambda row: row.fields["exp_time"] * row.fields["num_exp"],
-        words="all exposures together",
+        words="total exposure time",
     ),
     VOColumn(
         name="t_resolution",
@@ -225,7 +225,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         ucd="time.resolution",
         utype=_obscore("Char.TimeAxis.Resolution.Refval.value"),
         value=_field("exp_time"),
-        words="one exposure",
+        words="exposure time of one row",
     ),
     VOColumn(
         name="facility_name",
@@ -248,7 +248,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         ucd=FIELDS["time_scale"].ucd or "",
         verbosity=3,
         value=lambda row: (row.fields["time_scale"] or "unknown").upper(),
-        words="of the times, UNKNOWN where nobody said",
+        words="time scale of the times, UNKNOWN if not stated",
     ),
     *(_column(field, field.verbosity) for field in FIELDS.values() if field.verbosity is not None),
 )

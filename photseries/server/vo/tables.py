@@ -82,7 +82,7 @@ _ACCESS: Final = Column(
     name="access_url",
     datatype="char",
     ucd="meta.ref.url",
-    description="the links of the series: its light curve in every format, and services on it",
+    description="links of the series: the light curve in every format, and services",
     principal=True,
 )
 
@@ -238,7 +238,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Table(
             schema="ivoa",
             name="obscore",
-            description="The series as observations, ObsCore 1.1",
+            description="Series as observations, ObsCore 1.1",
             columns=_OBSCORE,
             source="photseries_vo.obscore",
             position=("s_ra", "s_dec"),
@@ -247,7 +247,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Table(
             schema="photseries",
             name="series",
-            description="The series: metadata and statistics, named as the fields of the API",
+            description="Series: metadata and statistics, named like the fields of the API",
             columns=(*map(_field, ANSWERED), _ACCESS),
             source="photseries_vo.series",
             position=("ra", "dec"),
@@ -255,7 +255,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Table(
             schema="photseries",
             name="source",
-            description="The sources that series name by obj_id",
+            description="Sources, to which obj_id of a series refers",
             columns=(
                 _text("id", "obj_id of its series", ucd="meta.id;meta.main", principal=True, indexed=True),
                 replace(_field("ra"), indexed=False),
@@ -267,7 +267,7 @@ TABLES: Final[Mapping[str, Table]] = {
         Table(
             schema="photseries",
             name="instrument",
-            description="The instruments that series name by instrument_id",
+            description="Instruments, to which instrument_id of a series refers",
             columns=(
                 Column(name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True),
                 _text("name", "the instrument", ucd="meta.id;instr", principal=True),
