@@ -97,7 +97,7 @@ def measured(
     values, limits = _numbers(frame[column], column)
     negative = _negative(frame, values) if role == "mag" else np.zeros(len(values), bool)
     errors = None if error is None else _numbers(frame[error], error)[0]
-    marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column)
+    marked = ~np.isfinite(limits) & np.isfinite(values) & _flagged(frame, column, role)
     if role == "mag" and errors is not None:
         with np.errstate(invalid="ignore"):
             marked |= np.isfinite(values) & (errors < 0)
@@ -154,10 +154,10 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
     return values, limits
 
 
-def _flagged(frame: pd.DataFrame, column: str) -> npt.NDArray[np.bool_]:
-    """Return the rows that a column of flags marks as limits."""
+def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
+    """Return the rows that a column of flags marks as limits; fluxes are measured without a detection, too."""
     lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    names = (f"l_{column.lower()}", *_FLAGS, *_DETECTIONS)
+    names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
     name = next((lower[one] for one in names if one in lower), None) or _mark_column(frame)
     if name is None or name == column:
         return np.zeros(len(frame), bool)

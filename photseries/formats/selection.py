@@ -21,6 +21,11 @@ _FILTERS: Final = (
     "filter", "filtercode", "band", "passband", "bandpass", "filt", "flt", "filtername", "filter_name", "phot_filter",
     "photfilter", "filter_code", "fid", "filterid", "filter_id",
 )  # fmt: skip
+#: Columns with the object of each row, in lower case; and those that may have something else, such as images.
+_OBJECTS: Final = (
+    "obj_id", "object_id", "objectid", "objid", "diaobjectid", "source_id", "asas_sn_id", "masterid", "inputid",
+)  # fmt: skip
+_PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "star name", "star_name", "target_name")
 #: Words in the name of a column of text that has the filters.
 _LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
 _LISTED: Final = 10
@@ -86,6 +91,8 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
         groups, told = [(None, rows)], ()
     if not usual and not options.given("filter_col", "filter_map", "split_by"):
         return [Part(group) for _, group in groups]
+    for _, group in groups if usual else ():
+        _require_one_object(group)
     return [Part(group, column, filters, _one(group, column), told, name) for name, group in groups]
 
 
@@ -158,6 +165,19 @@ def _one(rows: pd.DataFrame, column: str | None) -> str | None:
             details={"split_by": column},
         )
     return next(iter(counts), None)
+
+
+def _require_one_object(rows: pd.DataFrame) -> None:
+    """Refuse rows of several objects."""
+    for name in map(str, rows.columns):
+        if name.lower() not in (*_OBJECTS, *_PERHAPS_OBJECTS) or rows[name].nunique() < 2:
+            continue
+        counts = counts_of(rows[name])
+        if len(counts) > 1 and (name.lower() in _OBJECTS or len(counts) <= len(rows) / 2):
+            raise invalid(
+                f"The column {name!r} has several objects: {_shown(counts)}. A series has one: select it "
+                f"(where={name}={next(iter(counts))}), or make one series of each (split_by={name})."
+            )
 
 
 def _where(frame: pd.DataFrame, name: str, value: str) -> pd.DataFrame:

@@ -189,8 +189,11 @@ def _of_numbers(
 ) -> Times:
     """Bring numbers to MJD, by their format or by what the header states."""
     if known is None and stated.origin is None:
-        known_ones = ", ".join(TIME_FORMATS)
-        raise invalid(f"The format of the times in {column.name!r} is unknown. State it (time_format): {known_ones}.")
+        formats = ", ".join(TIME_FORMATS)
+        raise invalid(
+            f"The format of the times in {column.name!r} is unknown. State it (time_format): {formats}, or one with an "
+            "offset such as jd-2450000."
+        )
     if not _are_numbers(times):
         row, cell = _first_text(times)
         raise invalid(f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")

@@ -159,6 +159,13 @@ READ: dict[str, Any] = {
         {"mag": [15.1, NAN], "limiting_mag": [NAN, 18.2]},
         {},
     ),
+    "fluxes without a detection": (
+        "mjd,flux,fluxerr,detected\n59000,150,10,1\n59001,12,10,0\n",
+        {},
+        {"flux": [150, 12]},
+        {},
+    ),
+    "names of images": ("name,mjd,mag\na.fit,59000,15\nb.fit,59001,16\n", {}, {"mag": [15, 16]}, {}),
     "a column of signs": (
         FLAGS.format("remark", "", ">"),
         {},
@@ -269,6 +276,17 @@ REFUSED: dict[str, Any] = {
     "a table where there is one": ("mjd,mag\n59000,15\n", {"table": "x"}, "is one table"),
     "a map without a column": ("mjd,mag\n59000,15\n", {"filter_map": "a=ztfg"}, "filter_col"),
     "errors without a value": ("mjd,mag,e\n59000,15,1\n", {"fluxerr_col": "e"}, "no flux is read"),
+    "several objects": (
+        "source_id,mjd,mag\n1,59000,15\n1,59001,15\n2,59000,16\n",
+        {},
+        "several objects: 1 (2 rows), 2 (1 rows)",
+    ),
+    "several stars of AAVSO": (
+        "#TYPE=EXTENDED\n#DATE=JD\n#NAME,DATE,MAG,MERR,FILT\n"
+        "A,2459000,15,na,V\nA,2459001,15,na,V\nB,2459000,16,na,V\nB,2459001,16,na,V\n",
+        {},
+        "(split_by=NAME)",
+    ),
     "hours beside dates": ("Date,UT,mag\n2024-01-31,22.5,15\n", {}, "'UT' is not read as one"),
     "several times": ("mjd_g,g,mjd_r,r\n59000,15,59000.1,16\n", {"mag_col": "r"}, "mjd_g, mjd_r. Name one (time_col)"),
     "a name that occurs twice": ("mjd,mag,mag\n59000,15,16\n", {}, "the next one is called 'mag.1'"),
@@ -322,6 +340,8 @@ HINTS: dict[str, Any] = {
         {"zero_point": 27.5},
     ),
     "another system": ("mjd,mag,magsys\n59000,15,BD17\n", "(magsys)", {"magsys": "vega"}),
+    "several objects": ("name,mjd,mag\nA,1,15\nA,2,15\nB,1,9\nB,2,9\n", "where=name=A", {"where": "name=A"}),
+    "each object": ("name,mjd,mag\nA,1,15\nA,2,15\nB,1,9\nB,2,9\n", "split_by=name", {"split_by": "name"}),
     "a later day": ("HJD,mag\n53000.5,15\n", "hjd-2400000", {"time_format": "hjd-2400000"}),
     "dates that are numbers": ("date,mag\n53000.5,15\n", "(time_format)", {"time_format": "mjd"}),
     "several times": ("mjd_g,g,mjd_r,r\n1,2,59000,4\n", "(time_col)", {"time_col": "mjd_r", "mag_col": "r"}),
