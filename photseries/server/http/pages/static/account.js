@@ -1,4 +1,4 @@
-// The page of one's own account: tokens are made, shown once, and revoked.
+// The account page: creates tokens, shows their secrets once, and revokes tokens.
 
 import { ask, say } from "./api.js";
 import { equipCopies } from "./curve.js";
@@ -7,12 +7,12 @@ const DAY = 86_400_000; // [ms]
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 
-// Replaces the table by what it is now.
+// Reloads the table.
 async function refresh() {
   const page = new DOMParser().parseFromString(await (await fetch(location.pathname)).text(), "text/html");
   const table = page.getElementById("tokens");
   if (!table) {
-    location.assign(`/sign-in?${new URLSearchParams({ next: "/account", ended: "1" })}`); // the token of this session is gone
+    location.assign(`/sign-in?${new URLSearchParams({ next: "/account", ended: "1" })}`); // the token of this session was revoked
     return;
   }
   element("tokens").replaceWith(table);

@@ -1,4 +1,4 @@
-// Requests to our own interface: the CSRF token goes along, every failure becomes an Error with a sentence for people.
+// Requests to the API. Each carries the CSRF token; every failure becomes an Error with a readable message.
 
 const page = document.documentElement.dataset;
 
@@ -33,7 +33,7 @@ export async function ask(path, { method = "GET", query = {}, body, headers = {}
   throw new ApiError(envelope.message, { status: answer.status, fields, data });
 }
 
-// Says what happened in the page's one place for it; nothing clears it.
+// Shows a message in the status area of the page; without an error the area is cleared.
 /** @param {any} error */
 export function say(error) {
   const place = /** @type {HTMLElement} */ (document.getElementById("notice"));

@@ -1,10 +1,10 @@
-// What the axes of light curves are called, and the unit that fits fluxes.
+// Labels of light curve axes, and the display unit of fluxes.
 
 import { dateOf, written } from "./scale.js";
 
 /** @typedef {{ frame: string, scale: string }} Time Such as "BJD (TDB)" and "TDB". */
 
-// The options of an axis of time.
+// The options of a time axis.
 /** @param {string} way mjd, days or date @param {Time} time @param {number} first [MJD] @returns {{ x: import("./scale").Kind, xLabel: string, offset: number }} */
 export function timeAxis(way, { frame, scale }, first) {
   const start = Math.floor(first);
@@ -13,7 +13,7 @@ export function timeAxis(way, { frame, scale }, first) {
   return { x: "number", xLabel: frame.startsWith("MJD") ? `${frame} [d]` : `${frame} − 2400000.5 [d]`, offset: 0 };
 }
 
-// A stretch of time in words: the name of the axis, and its ends.
+// A time range as text: the axis label and both limits.
 /** @param {string} way @param {Time} time @param {number} from @param {number} to */
 export function stretch(way, { frame }, from, to) {
   const digits = Math.min(7, Math.max(1, 3 - Math.floor(Math.log10(Math.max(to - from, 1e-6)))));
@@ -22,7 +22,7 @@ export function stretch(way, { frame }, from, to) {
   return `${frame}${minus} ${from.toFixed(digits)} to ${to.toFixed(digits)}${dates}`;
 }
 
-// The factor and the label with which fluxes are shown, of a typical size.
+// The scale factor and the label for fluxes of a typical size.
 /** @param {string} label @param {number} size @returns {{ factor: number, label: string }} */
 export function fitting(label, size) {
   if (!label.includes("[µJy]") || !(size > 0)) return { factor: 1, label };

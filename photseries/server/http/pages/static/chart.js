@@ -1,12 +1,11 @@
-// A plot: layers on one pair of axes in a canvas, which can be panned and zoomed by pointer, wheel, fingers and keyboard.
+// A plot: layers on one pair of axes in a canvas, with pan and zoom by pointer, wheel, touch and keyboard.
 //
 //   const chart = new Chart(host, { x: "number" | "date" | "log", xLabel, yLabel, inverted, height, offset });
 //   chart.setWhole(from, to);
 //   chart.draw([{ name, x, y, low, high, colour, marker, size, alpha, line }], { fit: true });
-//   chart.onWindow = (from, to) => ...;          // the visible stretch of x has changed
+//   chart.onWindow = (from, to) => ...;          // the visible x range has changed
 //
-// `low` and `high` are the ends of error bars, or of columns where `median` is set. `colour` is the name of a custom
-// property of the style sheet.
+// `low` and `high` are the ends of error bars or, with `median`, of columns. `colour` is the name of a CSS custom property.
 
 import { FONT, colour, paintAxes, paintLayer, paintLines } from "./draw.js";
 import { listen } from "./gestures.js";
@@ -24,8 +23,8 @@ export { colour };
  */
 
 const LEAST_LEFT = 58;
-const CLOSE = 14; // how near the pointer has to be to a point [pixels]
-const DEEPEST = 1e-9; // the least part of the whole that can be seen
+const CLOSE = 14; // maximum distance from the pointer to a point [pixels]
+const DEEPEST = 1e-9; // smallest visible fraction of the full range
 
 export class Chart {
   /** @param {HTMLElement} host @param {Options} options */
@@ -41,7 +40,7 @@ export class Chart {
     this.drawn = [];
     /** @type {[number, number]} */
     this.whole = [0, 1];
-    /** @type {[number, number] | null} The range of y that its owner knows. */
+    /** @type {[number, number] | null} The y range given by the page. */
     this.range = null;
     /** @type {import("./draw").Line[]} */
     this.lines = [];
@@ -58,7 +57,7 @@ export class Chart {
     this.dragging = "pan";
     /** @type {Chart | null} */
     this.linked = null;
-    Object.assign(host, { chart: this }); // for whoever looks at the page from outside
+    Object.assign(host, { chart: this }); // for browser tests
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("aria-hidden", "true");
     this.tip = Object.assign(document.createElement("div"), { className: "tip", hidden: true });
@@ -134,14 +133,14 @@ export class Chart {
     return this.frame;
   }
 
-  // Shifts the window by a part of its width, and scales it around a part of it.
+  // Shifts the window by a fraction of its width, and scales it around a point given as a fraction.
   /** @param {number} shift @param {number} scale @param {number} around */
   move(shift, scale, around = 0.5) {
     const begin = around + shift - around * scale;
     this.setWindow(this.xs.at(begin), this.xs.at(begin + scale));
   }
 
-  // Shows a stretch of x, as far as there are data.
+  // Shows an x range, limited to the data.
   /** @param {number} from @param {number} to */
   setWindow(from, to) {
     const [least, most] = this.whole;
@@ -158,7 +157,7 @@ export class Chart {
     this.onWindow(start, end);
   }
 
-  // Lets another plot and this one show the same window, one below the other.
+  // Links another plot, below or above, to the same window.
   /** @param {Chart} other */
   link(other) {
     [this.linked, other.linked] = [other, this];
@@ -187,7 +186,7 @@ export class Chart {
     this.redraw();
   }
 
-  // Makes the y axis span what is visible but for a few outliers, unless somebody has chosen otherwise.
+  // Fits the y axis to the visible data without a few outliers, unless the user has chosen a range.
   fit() {
     this.redraw();
     if (this.held) return;
@@ -214,7 +213,7 @@ export class Chart {
     return range(values, this.full) ?? (this.full ? null : range(this.drawn.flatMap(({ y }) => Array.from(y)), true));
   }
 
-  // The layer and the number of the point that is nearest to a place, if one is near.
+  // The layer and index of the point nearest to a position, if one is close.
   /** @param {number} across @param {number} down @returns {[Layer, number] | null} */
   nearest(across, down) {
     /** @type {[Layer, number] | null} */
@@ -231,7 +230,7 @@ export class Chart {
     return found;
   }
 
-  // The figure as SVG.
+  // Returns the figure as SVG.
   svg() {
     const width = this.host.clientWidth;
     const pen = new SvgPen(width, this.height);
@@ -240,7 +239,7 @@ export class Chart {
     return pen.text();
   }
 
-  // The figure as PNG.
+  // Returns the figure as PNG.
   /** @returns {Promise<Blob>} */
   png() {
     this.#paint();

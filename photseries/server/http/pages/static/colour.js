@@ -1,4 +1,4 @@
-// The colour of a source over time: the difference of two filters, each point with the nearest in time.
+// The colour of a source over time: the difference of two filters, pairing points that are nearest in time.
 
 import { Chart } from "./chart.js";
 import { timeAxis } from "./axes.js";
@@ -6,7 +6,7 @@ import { counted } from "./words.js";
 
 /** @typedef {{ mjd: number, value: number, error: number }} Point */
 
-// Pairs points that are nearest in time and within a tolerance; both lists are sorted by time.
+// Pairs the points that are nearest in time, within a tolerance. Both lists are sorted by time.
 /** @param {Point[]} first @param {Point[]} second @param {number} tolerance [d] */
 export function pairs(first, second, tolerance) {
   const found = [];
@@ -20,7 +20,7 @@ export function pairs(first, second, tolerance) {
   return found;
 }
 
-// Lets the form of the colour draw; `points` gives the detections of a filter in magnitudes.
+// Connects the colour form to its plot; `points` returns the detections of a filter in magnitudes.
 /** @param {(filter: string) => Promise<Point[]>} points @param {import("./axes").Time} frame */
 export function equipColour(points, frame) {
   const form = /** @type {any} */ (document.getElementById("colour"));

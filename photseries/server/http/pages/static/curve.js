@@ -1,4 +1,4 @@
-// Light curves of the service as layers of a plot.
+// Converts light curves from the service to plot layers.
 
 import { ask } from "./api.js";
 
@@ -14,14 +14,14 @@ import { ask } from "./api.js";
 
 export const KINDS = ["detected", "undetected", "unknown", "flagged"];
 
-// Asks for a series between two times.
+// Requests a series between two times.
 /** @param {number} id @param {Record<string, string | number | undefined>} query @param {AbortSignal} [signal] @returns {Promise<View>} */
 export async function fetchView(id, query, signal) {
   const { envelope, ...about } = await ask(`/api/photometric_series/${id}/envelope`, { query, signal });
   return { ...about, ...envelope, from: query.mjdMin ?? -Infinity, to: query.mjdMax ?? Infinity };
 }
 
-// Whether a view shows a stretch of time as finely as it can be.
+// Whether a view shows a time range at full resolution.
 /** @param {View | null} view @param {number} from @param {number} to */
 export function covers(view, from, to) {
   return Boolean(view && view.from <= from && view.to >= to && view.points);
@@ -29,7 +29,7 @@ export function covers(view, from, to) {
 
 /** @typedef {(value: number) => number} Change */
 
-// The layer of one kind of points of a view; few: small enough a number to have error bars.
+// The layer of one kind of points of a view; few: whether to draw error bars.
 /** @param {View} view @param {number} kind @param {Change} change @param {boolean} few @returns {import("./draw").Layer} */
 export function layerOf(view, kind, change, few) {
   const { points } = view;
@@ -46,7 +46,7 @@ export function layerOf(view, kind, change, few) {
   return { name: KINDS[kind], colour: "", x: at.map((i) => points.mjd[i]), y, error, ...bars };
 }
 
-// How many points of a view lie between two times.
+// The number of points of a view between two times.
 /** @param {View} view @param {number} from @param {number} to */
 export function pointsIn(view, from, to) {
   if (view.points) return view.points.mjd.filter((mjd) => mjd >= from && mjd <= to).length;
@@ -57,7 +57,7 @@ export function pointsIn(view, from, to) {
   return shown.reduce((sum, one) => sum + one, 0);
 }
 
-// Texts that a page offers to copy, figures that it offers to save.
+// Copies texts and saves figures.
 export function equipCopies() {
   for (const button of document.querySelectorAll("button.copy")) {
     button.addEventListener("click", async () => {
@@ -77,7 +77,7 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-// A layer with phases instead of times, of two periods.
+// Folds a layer: phases in place of times, repeated over two periods.
 /** @param {import("./draw").Layer} layer @param {number} epoch @param {number} period @returns {import("./draw").Layer} */
 export function foldLayer(layer, epoch, period) {
   const phase = Array.from(layer.x, (mjd) => ((((mjd - epoch) / period) % 1) + 1) % 1);
@@ -87,7 +87,7 @@ export function foldLayer(layer, epoch, period) {
   return { ...layer, x: [...phase, ...phase.map((one) => one + 1)], y: twice(y), mjd: twice(x), error: error && twice(error), line: false, median: false, ...bars };
 }
 
-// Lets buttons save the figure of a chart, and copy the address that shows it.
+// Connects the buttons that save the figure of a chart and copy its URL.
 /** @param {() => import("./chart").Chart | null | undefined} chart @param {string} name */
 export function equipFigures(chart, name) {
   document.getElementById("save-png")?.addEventListener("click", async () => {

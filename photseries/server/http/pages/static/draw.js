@@ -1,7 +1,7 @@
-// Painting a plot on a canvas, or on what looks like one: grid, axes, and layers of points and of columns.
+// Paints a plot on a canvas or a compatible object: grid, axes, and layers of points and columns.
 
 /**
- * Points with a marker, or with `median` columns that are `width` wide from `low` to `high`.
+ * Points with a marker; with `median`, columns of width `width` from `low` to `high`.
  * @typedef {{
  *   name: string, x: ArrayLike<number>, y: ArrayLike<number>, low?: ArrayLike<number>, high?: ArrayLike<number>,
  *   median?: boolean, width?: number, colour: string, marker?: string, size?: number, alpha?: number, hollow?: boolean,
@@ -9,12 +9,12 @@
  * }} Layer
  */
 /** @typedef {import("./scale").Scale} Scale */
-/** @typedef {{ x: number, text: string, colour?: string }} Line A vertical line with a text. */
+/** @typedef {{ x: number, text: string, colour?: string }} Line A vertical line with a label. */
 /** @typedef {{ left: number, right: number, top: number, bottom: number }} Frame */
 
 export const FONT = "12px system-ui, sans-serif";
 const TAU = 2 * Math.PI;
-const SPRITE = 300; // more points than these are copied from one picture of the marker
+const SPRITE = 300; // above this number, points are copied from one image of the marker
 
 /** @param {string} name */
 export function colour(name) {
@@ -33,7 +33,7 @@ const MARKERS = {
 };
 const OPEN = new Set(["x", "plus"]);
 
-/** The markers that tell sets of points apart. */
+/** The markers that distinguish sets of points. */
 export const SHAPES = ["circle", "square", "diamond", "triangle", "plus", "x"];
 
 /** @param {any} pen @param {number[]} corners */
@@ -101,7 +101,7 @@ function paintPoints(pen, layer, paint, xs, ys, frame) {
   }
 }
 
-// A line through points, with gaps where there is nothing for long.
+// A line through points, interrupted at long gaps.
 /** @param {any} pen @param {ArrayLike<number>} x @param {ArrayLike<number>} y @param {Scale} xs @param {Scale} ys @param {number} [longest] */
 function polyline(pen, x, y, xs, ys, longest) {
   const steps = longest === undefined ? Float64Array.from(x).map((one, i) => one - x[i - 1]).filter(Number.isFinite).sort() : new Float64Array();
@@ -131,7 +131,7 @@ function paintColumns(pen, { x, y, low = y, high = y, width = 0, line = true, al
   polyline(pen, x, y, xs, ys, width * 1.6);
 }
 
-// Marks at the edge what lies above or below.
+// Marks points beyond the range at the edges.
 /** @param {any} pen @param {Layer} layer @param {Scale} xs @param {Scale} ys @param {Frame} frame */
 function paintOutside(pen, { x, y, low, high, median }, xs, ys, frame) {
   const seen = new Set();

@@ -1,4 +1,4 @@
-// Changes of a series by those who may: its metadata, whom it is shared with, and its end; each from the revision that is shown.
+// Edits metadata and sharing of a series, and deletes it, if permitted. Each change applies to the displayed revision.
 
 import { ask, say } from "./api.js";
 

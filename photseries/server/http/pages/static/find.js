@@ -1,4 +1,4 @@
-// The search goes on without loading the page anew, and suggests names while somebody types.
+// Searches without reloading the page, and suggests names while the user types.
 
 import { ask, later, say } from "./api.js";
 import { equipCopies } from "./curve.js";
@@ -10,9 +10,9 @@ const HIDDEN = "photseries-hidden-columns";
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 
-let round = 0; // counts the pages of results, so that what belonged to an earlier one is dropped
+let round = 0; // the number of the current page of results, so that late answers for an earlier page are dropped
 
-// How many series match, and of which filters and instruments; each of them is a link that narrows the search.
+// The number of matches, by filter and instrument; each is a link that narrows the search.
 async function summarize() {
   const place = element("summary");
   if (!place) return;
@@ -55,7 +55,7 @@ function chips(parameter, values, field) {
   return list;
 }
 
-// One that holds a comma stands in double quotes.
+// Quotes a value that contains a comma.
 /** @param {string} text */
 function quoted(text) {
   return /[",]|^\s|\s$/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
@@ -102,11 +102,11 @@ const suggest = later(async (/** @type {string} */ text) => {
     }));
     place.hidden = !names.length;
   } catch {
-    place.hidden = true; // the search itself says what is wrong
+    place.hidden = true; // the search itself reports the error
   }
 }, 120);
 
-// The columns that somebody does not want to see, also on the next visit.
+// The hidden columns, remembered for the next visit.
 function equipColumns() {
   const hidden = new Set((localStorage.getItem(HIDDEN) ?? "").split(",").filter(Boolean));
   const show = () => {
@@ -151,7 +151,7 @@ document.addEventListener("input", (event) => {
   if (/** @type {HTMLElement} */ (event.target).id === "in-q") suggest(element("in-q").value);
 });
 
-// The arrow keys lead from the box to the suggestions and back.
+// The arrow keys move between the box and the suggestions.
 document.addEventListener("keydown", (event) => {
   const links = /** @type {HTMLElement[]} */ ([...document.querySelectorAll("#names a")]);
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

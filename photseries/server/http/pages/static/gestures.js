@@ -1,8 +1,8 @@
-// What a plot does when it is dragged, wheeled, pinched, tapped or has the focus while keys are pressed.
+// Gestures of a plot: drag, wheel, pinch, tap, and keys while the plot has the focus.
 
 /** @typedef {import("./chart").Chart} Chart */
 
-const SLIP = 5; // a tap may move so far [pixels]
+const SLIP = 5; // maximum movement of a tap [pixels]
 
 /** @param {Chart} chart @param {AbortSignal} signal */
 export function listen(chart, signal) {
@@ -84,7 +84,7 @@ export function listen(chart, signal) {
   host.addEventListener("pointercancel", up, { signal });
   host.addEventListener("pointerleave", () => { chart.tip.hidden = true; }, { signal });
 
-  // The wheel scrolls the page, unless somebody works with the plot.
+  // The wheel scrolls the page unless the plot has the focus or Ctrl is held.
   host.addEventListener("wheel", (event) => {
     if (!event.ctrlKey && !host.contains(document.activeElement)) return;
     event.preventDefault();

@@ -1,5 +1,5 @@
-// The page on which a period is found: the periodogram, its peaks, and the light curve folded on one of them. The address
-// holds what is looked at.
+// The period page: the periodogram, its peaks, and the light curve folded on one of their periods. The URL contains the
+// settings.
 
 import { ask, later, say } from "./api.js";
 import { figures, fitting } from "./axes.js";
@@ -14,7 +14,7 @@ const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [fold, search] = [element("fold"), element("search")];
 const quality = element("quality");
 const path = `/api/photometric_series/${series.id}`;
-const FEW = 1500; // points that are drawn with error bars
+const FEW = 1500; // maximum number of points with error bars
 
 /** @type {any} The periodogram. */
 let found = null;
@@ -22,22 +22,22 @@ let found = null;
 let folded = null;
 /** @type {any} The spectral window. */
 let spectral = null;
-/** @type {any} What is in view, more finely. */
+/** @type {any} The visible range at higher resolution. */
 let fine = null;
 const charts = { folded: new Chart(element("folded")), periodogram: new Chart(element("periodogram")) };
-/** @type {Record<string, AbortController>} The request under way for each chart. */
+/** @type {Record<string, AbortController>} The pending request of each chart. */
 const asked = {};
 
 const common = () => ({ brightness: fold.unit.value, quality: quality?.value, detrend: fold.detrend.value.trim() && `${Number(fold.detrend.value)}d`, clip: fold.clip.value.trim() });
 const height = () => (innerWidth < 600 ? 280 : 340);
 
-// As many digits as a period of some length deserves.
+// Formats a period with digits appropriate to its length.
 /** @param {number} period */
 function written(period) {
   return Number(period.toPrecision(9)).toString();
 }
 
-// Asks for what a chart shows, which says that it waits, and tells what went wrong; a later question replaces it.
+// Requests the data of a chart, showing progress and errors; a later request replaces this one.
 /** @param {string} id @param {string} part @param {Record<string, any>} query */
 async function answered(id, part, query) {
   asked[id]?.abort();
@@ -57,7 +57,7 @@ async function answered(id, part, query) {
   }
 }
 
-/** The inputs that the address holds, and their values when it does not name them. */
+/** The inputs stored in the URL, and their default values. */
 const flags = series.columns.find((/** @type {string} */ name) => /qual|flag/i.test(name)) ?? "";
 /** @type {[string, () => any, string][]} */
 const KEPT = [
@@ -93,7 +93,7 @@ async function refold() {
   drawFolded();
 }
 
-// The time of phase 0 at which the mean of the bins is brightest or faintest.
+// The epoch that puts the brightest or faintest bin at phase 0.
 /** @param {any} answer @param {boolean} brightest */
 function extreme({ bins, brightness, epoch, period }, brightest) {
   const sign = brightest === (brightness === "flux") ? 1 : -1;
@@ -134,7 +134,7 @@ function drawFolded() {
   mark();
 }
 
-// Shows which peak the period is that of.
+// Highlights the peak of the current period.
 function mark() {
   for (const row of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("#peaks tbody tr"))) {
     const now = row.dataset.period === fold.period.value;
@@ -198,7 +198,7 @@ async function show(all = false) {
   mark();
 }
 
-// Asks for the powers in view when somebody looks closer: the whole has but the extremes of each stretch.
+// Requests the powers of the visible range after a zoom; the full range contains only the extremes of each interval.
 const refine = later(async () => {
   const { xs, whole } = charts.periodogram;
   const isAll = xs.start <= whole[0] && xs.end >= whole[1];
@@ -206,12 +206,12 @@ const refine = later(async () => {
   try {
     fine = isAll ? null : await ask(`${path}/periodogram`, { query: { ...common(), method: search.method.value, minPeriod: one, maxPeriod: other, samplesPerPeak: 20, peaks: 1 } });
   } catch {
-    fine = null; // what is there already stays
+    fine = null; // the coarse powers stay
   }
   show();
 }, 250);
 
-// The same in Python and as a request: what the page shows, with its values.
+// The settings of the page as Python code and as a request.
 function snippets() {
   const { quality: column, detrend, clip, brightness } = common();
   const given = Object.entries({ min_period: search.minPeriod.value.trim(), max_period: search.maxPeriod.value.trim() }).filter(([, value]) => value);

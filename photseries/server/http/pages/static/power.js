@@ -1,11 +1,11 @@
-// The periodogram as a plot, over periods or frequencies, with what may be mistaken for the period.
+// Plots the periodogram over periods or frequencies, and marks harmonics and aliases of the period.
 
 /** @typedef {import("./chart").Chart} Chart */
 
-const ALIASES = [1, -1, 2, -2]; // cycles per day beside the frequency, of observations from one place
-const AROUND = 12; // how many widths of a peak are shown beside it
+const ALIASES = [1, -1, 2, -2]; // offset from the frequency [1/d], for observations from one site
+const AROUND = 12; // peak widths shown on each side of a peak
 
-// The frequencies that belong to a period: half and twice it, and its aliases.
+// The frequencies related to a period: of half and twice the period, and of its daily aliases.
 /** @param {number} period [d] @returns {[string, number][]} */
 export function relatives(period) {
   const frequency = 1 / period;
@@ -47,7 +47,7 @@ export function drawFound(chart, found, fine, spectral, { shown, all, period, ax
   ], { fit: true });
 }
 
-// Shows the surroundings of a period.
+// Zooms to the neighbourhood of a period.
 /** @param {Chart} chart @param {any} found @param {number} period @param {string} axis */
 export function zoomTo(chart, found, period, axis) {
   if (!(period > 0)) return;

@@ -1,4 +1,4 @@
-// The buttons that restore a deleted series or an earlier revision; then the page of the series is loaded.
+// Buttons that restore a deleted series or an earlier revision and then load the page of the series.
 
 import { ask, say } from "./api.js";
 

@@ -1,4 +1,4 @@
-// Scales of axes: from values to pixels, where ticks stand and what is written at them.
+// Axis scales: conversion from values to pixels, positions and labels of ticks.
 
 const DAY = 86_400_000; // [ms]
 const UNIX = 40587; // MJD of 1970-01-01
@@ -15,7 +15,7 @@ function nice(rough) {
   return power * ([1, 2, 5].find((factor) => factor * power >= rough * 0.999) ?? 10);
 }
 
-// Writes a number for people: with the digits that a step deserves, thousands apart.
+// Formats a number with digits appropriate to a step, with thousands separated.
 /** @param {number} value @param {number} step @param {boolean} [grouped] */
 export function written(value, step, grouped = true) {
   const size = Math.max(Math.abs(value), Math.abs(step));
@@ -95,10 +95,10 @@ function numbers(low, high, most, offset, grouped) {
 }
 
 /**
- * An axis from one value to another over a stretch of pixels.
+ * An axis from one value to another over a range of pixels.
  */
 export class Scale {
-  /** @param {Kind} kind @param {number} offset what is taken away from a value before it is written @param {boolean} grouped whether thousands stand apart */
+  /** @param {Kind} kind @param {number} offset subtracted from the value in labels @param {boolean} grouped whether thousands are separated */
   constructor(kind = "number", offset = 0, grouped = true) {
     this.start = 0;
     this.end = 1;
@@ -121,14 +121,14 @@ export class Scale {
     return this.at((pixel - this.from) / (this.to - this.from));
   }
 
-  // The value at a part of the way.
+  // The value at a fraction of the axis.
   /** @param {number} part */
   at(part) {
     if (this.kind === "log") return this.start * (this.end / this.start) ** part;
     return this.start + part * (this.end - this.start);
   }
 
-  // The ticks, of which there are fewer where their texts would touch.
+  // The ticks, reduced until their labels do not overlap.
   /** @param {number} spacing [pixels] @returns {Tick[]} */
   ticks(spacing) {
     const most = Math.max(2, Math.floor(Math.abs(this.to - this.from) / spacing));
@@ -142,7 +142,7 @@ export class Scale {
 const OUTSIDE = 0.01;
 const MARGIN = 0.3;
 
-// The range of values without a few outliers, as the service computes it for long series; full: the whole range.
+// The range of values without a few outliers, as the service computes it for long series; full: with outliers.
 /** @param {number[]} values @param {boolean} full @returns {[number, number] | null} */
 export function range(values, full) {
   const sorted = Float64Array.from(values.filter(Number.isFinite)).sort();

@@ -1,5 +1,5 @@
-// The page of one series: the light curve, which asks the service again whenever another stretch of time comes into view. The
-// address keeps what is looked at.
+// The page of one series. The light curve is requested again whenever another time range comes into view. The URL contains the
+// view.
 
 import { later, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
@@ -12,7 +12,7 @@ const series = JSON.parse(document.getElementById("script")?.dataset.series ?? "
 /** @param {string} id */
 const element = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 const controls = /** @type {any} */ (element("controls"));
-const MARKERS = 2500; // more points than these are dots without error bars
+const MARKERS = 2500; // above this number, points are dots without error bars
 
 /** @type {Record<string, any>} */
 const LOOKS = {
@@ -36,7 +36,7 @@ const state = {
 const curve = new Chart(element("curve"));
 /** @type {Chart | null} */
 let other = null;
-/** @type {import("./curve").View | null} What the service gave last. */
+/** @type {import("./curve").View | null} The last answer of the service. */
 let view = null;
 /** @type {import("./curve").View | null} The whole series. */
 let whole = null;
@@ -48,7 +48,7 @@ let asked = null;
 const brightness = () => (state.unit === "mag" ? "mag" : "flux");
 const span = () => state.window ?? [series.mjd_first, series.mjd_last];
 
-/** How the values of the service become those of the plot, and the label of their axis. */
+/** The conversion from the service's values to plotted values, and the axis label. */
 function measure() {
   if (!whole || state.unit === "mag") return { factor: 1, label: whole?.label ?? "" };
   if (state.unit === "normalised") return { factor: 1 / (whole.median || 1), label: "flux / median flux" };
@@ -121,7 +121,7 @@ const refresh = later(async () => {
   }
 }, 40);
 
-// The address holds the view, so that a link shows the same.
+// The URL contains the view, so that a link shows the same plot.
 function remember() {
   const query = new URLSearchParams();
   const [from, to] = state.window ?? [];

@@ -1,4 +1,4 @@
-// What is in the archive: how much, where on the sky, and since when.
+// The overview of the archive: counts, sky map and uploads per day.
 
 import { ask } from "./api.js";
 import { colour } from "./draw.js";
@@ -8,7 +8,7 @@ import { counted } from "./words.js";
 
 const HALF = Math.PI / 180 / 2;
 
-// Hammer's projection of a position [deg], east to the left: from -1 to 1 each.
+// The Hammer projection of a position [deg], east to the left; both coordinates are from -1 to 1.
 /** @param {number} ra @param {number} dec */
 function projected(ra, dec) {
   const east = ((ra + 180) % 360) - 180;
@@ -48,7 +48,7 @@ function drawSky(canvas, { sky }) {
   }
 }
 
-// A bar for each day, at its place between the first and the last.
+// A bar for each day, on a linear time axis.
 /** @param {HTMLCanvasElement} canvas @param {Overview} overview */
 function drawDays(canvas, { days }) {
   const ratio = devicePixelRatio || 1;
@@ -67,7 +67,7 @@ function drawDays(canvas, { days }) {
   });
 }
 
-// Fills the section about the archive, if the page has one.
+// Fills the overview section, if the page has one.
 export async function showArchive() {
   const place = document.getElementById("archive");
   if (!place) return;

@@ -1,5 +1,5 @@
-// The page of one source: all its series in one plot, coloured by filter, marked by where they come from, over time or folded. What
-// was summarized is asked for again when one looks closer.
+// The page of one source: all its series in one plot, over time or folded, with a colour per filter and a marker per origin.
+// Summarized series are requested again after a zoom.
 
 import { ask, later, say } from "./api.js";
 import { figures, fitting, stretch, timeAxis } from "./axes.js";
@@ -13,10 +13,10 @@ const { source, series, sets, threshold, axes } = JSON.parse(document.getElement
 /** @param {string} id */
 const element = (id) => /** @type {any} */ (document.getElementById(id));
 const [controls, folding] = [element("controls"), element("folding")];
-const AT_ONCE = 3; // requests under way
-const MOST = 20000; // points on the page
-const FEW = 3000; // points that are drawn with error bars
-const DETAIL = 5000; // points of a series that are folded
+const AT_ONCE = 3; // maximum number of simultaneous requests
+const MOST = 20000; // maximum number of points on the page
+const FEW = 3000; // maximum number of points with error bars
+const DETAIL = 5000; // maximum number of folded points per series
 
 /** @type {Map<string, number>} */
 const bands = new Map(series.map((/** @type {any} */ one) => [one.filter, one.band]));
@@ -27,12 +27,12 @@ const { frame } = series[0];
 const frames = new Set(series.map((/** @type {any} */ one) => one.frame.frame));
 const given = new URLSearchParams(location.search);
 const hidden = new Set((given.get("hide") ?? "Flagged").split(",").filter(Boolean));
-/** @type {Map<string, import("./curve").View>} Of each series and brightness, what is in view, and the whole. */
+/** @type {Map<string, import("./curve").View>} The visible range and the full range, by series and brightness. */
 const views = new Map();
 /** @type {Map<string, import("./curve").View>} */
 const wholes = new Map();
 const chart = new Chart(element("curve"));
-/** @type {[number, number] | null} The times in view. */
+/** @type {[number, number] | null} The visible time range. */
 let span = null;
 
 const axis = () => axes[controls.unit.value];
@@ -42,7 +42,7 @@ const unitOf = () => (controls.normalise.checked && axes[controls.unit.value].br
 const key = (/** @type {any} */ one) => `${one.id} ${unitOf()}`;
 const isFolded = () => folding.fold.checked && period() > 0;
 const period = () => Number(folding.period.value) * (1 + Number(folding.tune.value) / 100 * fine());
-// The slider reaches as far as a phase shifts by a quarter at the end of the data.
+// The range of the slider shifts the phase by up to a quarter at the end of the data.
 const fine = () => Math.min(0.2, (0.25 * Number(folding.period.value)) / Math.max(last - first, 1e-6));
 
 /** @param {any} one @param {number} [from] @param {number} [to] */
@@ -53,7 +53,7 @@ function fetched(one, from, to) {
   });
 }
 
-// Calls an action for each, a few at a time; the first failure is told when all are done.
+// Calls an action for each item, a few at a time; throws the first error after all are done.
 /** @param {any[]} many @param {(one: any) => Promise<void>} action */
 async function each(many, action) {
   const waiting = [...many];
@@ -80,7 +80,7 @@ async function load() {
   });
 }
 
-// What a value becomes: as it is, in the unit that fits, or over the median of its series; and shifted by its filter.
+// Converts a value: unchanged, to the display unit, or divided by the median of its series; plus the offset of its filter.
 /** @param {any} one */
 function changeOf(one) {
   const whole = wholes.get(key(one));
@@ -95,7 +95,7 @@ function shownUnit() {
   return fitting(axis().label, Math.max(0, ...sizes));
 }
 
-// The entries of the legend for kinds of points.
+// The legend entries of the kinds of points.
 const KIND_NAMES = { 1: "Non-detections", 2: "S/N unknown", 3: "Flagged" };
 
 function layers() {
@@ -184,7 +184,7 @@ function legend() {
   }));
 }
 
-// The address holds the view, so that a link shows the same.
+// The URL contains the view, so that a link shows the same plot.
 function remember() {
   const values = {
     unit: controls.unit.value, time: controls.time.value, normalise: controls.normalise.checked ? "1" : "", offset: Number(controls.offset.value) || "",
@@ -236,7 +236,7 @@ async function findPeriod() {
   element("find-period").disabled = false;
 }
 
-// Folding shows points: those of long series are asked for in a number that fits.
+// A folded plot shows single points, so long series are requested with a limited number of points.
 async function refold() {
   if (isFolded()) {
     await each(series.filter((/** @type {any} */ one) => isShown(one) && !wholes.get(key(one))?.points), async (one) => {

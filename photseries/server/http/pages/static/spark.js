@@ -1,9 +1,9 @@
-// Small light curves, which are asked for when they come into view.
+// Small light curves, requested when they come into view.
 
 import { say } from "./api.js";
 import { fetchView } from "./curve.js";
 
-const AT_ONCE = 3; // light curves that are asked for at once
+const AT_ONCE = 3; // maximum number of simultaneous requests
 const SVG = "http://www.w3.org/2000/svg";
 const [WIDE, TALL] = [120, 32];
 
@@ -20,7 +20,7 @@ const observer = new IntersectionObserver((entries) => {
   work();
 }, { rootMargin: "200px" });
 
-// Draws the light curves of a page of results, and forgets those of the page before.
+// Draws the light curves of a page of results, and drops those of the previous page.
 export function beginSparks() {
   waiting = [];
   for (const cell of document.querySelectorAll(".spark")) observer.observe(cell);
@@ -30,7 +30,7 @@ function work() {
   while (working < AT_ONCE && waiting.length) {
     working += 1;
     spark(/** @type {HTMLElement} */ (waiting.shift())).catch((error) => {
-      if (error.status !== 401) return; // one light curve that cannot be read is no reason to alarm anybody
+      if (error.status !== 401) return; // a single unreadable light curve is not reported
       waiting = [];
       say(error);
     }).finally(() => {

@@ -1,4 +1,4 @@
-// A place for one chart at a time: a new one takes it over when the one before is gone, however quickly they are asked for.
+// A host element that shows one chart at a time: a new chart waits until the previous one is removed, even for rapid requests.
 
 import { Chart } from "./chart.js";
 

@@ -1,4 +1,4 @@
-// What looks like the context of a canvas, and writes SVG.
+// An SVG writer with the interface of a canvas context.
 
 /** @param {number} value */
 const short = (value) => value.toFixed(2).replace(/\.?0+$/, "");

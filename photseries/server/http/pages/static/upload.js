@@ -1,5 +1,5 @@
-// Files are described by the service as soon as they are chosen, tried when nothing is missing, and stored on demand.
-// An entry of the queue is a series: a file has several where it has several filters.
+// The service inspects files as soon as they are chosen, makes a dry run when nothing is missing, and stores them on request.
+// Each entry of the queue is a series; a file with several filters has several entries.
 
 import { ask, later, say } from "./api.js";
 import { fill, given, labelOf, mark, showRoles, typed, worded } from "./upload_form.js";
@@ -15,7 +15,7 @@ const stage = new Stage(element("curve"));
 let files = [];
 let queue = []; // { file, about, cell, row, id }
 let shown = null;
-let unread = null; // why some files cannot be read
+let unread = null; // the reason why some files cannot be read
 let running = null;
 
 const SERIES = "/api/photometric_series";
@@ -28,7 +28,7 @@ function send(path, file, { fields, options }, more, signal) {
   return ask(`${SERIES}/${path}?${query}`, { method: "POST", body: file, signal, headers: { "Content-Type": "application/octet-stream" } });
 }
 
-// The options that read one entry of the queue, and the fields typed for all.
+// The read options of one entry of the queue, and the fields entered for all entries.
 const asked = (entry) => ({ fields: given().fields, options: entry.about.options });
 
 const lacking = ({ about }) => {
@@ -69,7 +69,7 @@ async function show(entry) {
   chart.draw([{ name: "all", x: curve.mjd, y: curve[unit].map((value) => value ?? NaN), colour: "--accent", size: 3 }], { fit: true });
 }
 
-// No request under way changes the page after this.
+// Aborts pending requests, so that they no longer change the page.
 function begin() {
   soon.cancel();
   again.cancel();
@@ -79,7 +79,7 @@ function begin() {
   return running.signal;
 }
 
-// Has the service describe all files, with the options that are typed.
+// Requests the inspection of all files with the current options.
 async function inspect() {
   const signal = begin();
   queue = [];
@@ -128,7 +128,7 @@ function add(file, about) {
   element("queue").hidden = queue.length < 2 && files.length < 2;
 }
 
-// Tries the series that is shown, when nothing is missing.
+// Makes a dry run of the current series when nothing is missing.
 async function dry() {
   if (!shown) return;
   const signal = begin();
@@ -242,7 +242,7 @@ function choose(list) {
   inspect();
 }
 
-// The new source is most likely the one of the series.
+// Prefills the new source with the values of the series.
 function propose(form) {
   for (const [name, field] of [["id", "obj_id"], ["ra", "ra"], ["dec", "dec"]]) {
     const input = form.elements[name];

@@ -1,10 +1,10 @@
-// The two forms of the upload page: options of reading, and fields of the series. What the file tells stands in the
-// fields, and is not sent: only what somebody has typed is, for all files alike.
+// The two forms of the upload page: read options, and fields of the series. Values from the file are displayed in the fields
+// but not sent; only values that the user typed are sent, for all files.
 
 const fields = document.getElementById("fields");
 const reading = document.getElementById("reading");
 
-// What is typed into a form, by name; ticks of one name are a list.
+// The values of a form by name; checkboxes with one name are a list.
 export function typed(form) {
   const given = {};
   for (const input of form.elements) {
@@ -25,7 +25,7 @@ function say(place, text) {
 
 const plain = (value) => (typeof value === "object" ? JSON.stringify(value) : String(value));
 
-// Shows what the file tells of a series where nothing is typed.
+// Shows the file's metadata in fields where nothing was typed.
 export function fill(told, filter, suggestion) {
   for (const place of fields.querySelectorAll("[data-field]")) {
     const name = place.dataset.field;
@@ -41,7 +41,7 @@ export function fill(told, filter, suggestion) {
   }
 }
 
-// Says at each field what is wrong with it; a field that only lacks a value is not wrong yet.
+// Shows errors next to their fields; a field that only lacks a value is not an error yet.
 export function mark(problems) {
   for (const place of fields.querySelectorAll("[data-field]")) {
     const input = place.querySelector("input, select");
@@ -52,7 +52,7 @@ export function mark(problems) {
   }
 }
 
-// Shows what each column is taken for and why, as the form in which that can be changed.
+// Shows the role of each column and the reason, in a form to change it.
 export function showRoles({ columns, names, filters, filter }) {
   reading.hidden = false;
   document.getElementById("l-columns").replaceChildren(...names.map((name) => new Option(name, name)));
@@ -65,20 +65,20 @@ export function showRoles({ columns, names, filters, filter }) {
   }
 }
 
-// A field that somebody types into is theirs from then on.
+// A field keeps what the user typed.
 fields.addEventListener("input", ({ target }) => {
   if (target.dataset.told === undefined) return;
   delete target.dataset.told;
   say(target.closest("[data-field]")?.querySelector(".from"), "");
 });
 
-// The name of a field or of an option as the page has it.
+// The label of a field or option on the page.
 export function labelOf(name) {
   const input = fields.elements[name] ?? reading.elements[name];
   return input?.labels?.[0]?.firstChild.textContent.trim() ?? name;
 }
 
-// A message of a reader with the options that it names as the page calls them.
+// A reader's message, with option names replaced by the labels on the page.
 export function worded(message) {
   const names = [...reading.elements].map((input) => input.name).filter(Boolean).concat("flux_unit");
   return message.replaceAll(new RegExp(`\\b(${names.filter((name) => name.includes("_")).join("|")})\\b`, "g"), (name) => `“${labelOf(name)}”`);

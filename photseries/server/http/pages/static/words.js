@@ -1,4 +1,4 @@
-// How things are counted for people.
+// Formats counts as text.
 
 /** @param {number} number @param {string} noun @param {string} plural */
 export function counted(number, noun, plural = `${noun}s`) {
