@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, chosen, invalid, names_of
+from photseries.formats.options import ReadOptions, chosen, invalid, names_of, numbered
 from photseries.formats.reading import Table
 
 __all__ = ["read"]
@@ -40,7 +40,7 @@ def read(content: bytes, options: ReadOptions) -> Table:
     for number, row in enumerate(body, 1 if options.names else 2):
         if any(cell != "" for cell in row[len(head) :]):
             raise invalid(f"line {number} has {len(row)} cells, but there are {len(head)} names.")
-    columns = {name or f"Unnamed: {n}": _column([row[n] for row in body]) for n, name in enumerate(head)}
+    columns = {name: _column([row[n] for row in body]) for n, name in enumerate(numbered(head))}
     return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "listed",
     "map_of",
     "names_of",
+    "numbered",
     "require_column",
 ]
 
@@ -139,6 +140,18 @@ def names_of(given: str | Sequence[str] | None) -> list[str]:
     """Return the names of columns; a text has commas between them."""
     names = given.split(",") if isinstance(given, str) else list(given or ())
     return [name.strip() for name in names]
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Name columns without a name, and number names that occur again, as pandas does."""
+    given: dict[str, None] = {}
+    for place, name in enumerate(names):
+        base = name or f"Unnamed: {place}"
+        free = next(
+            one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
+        )
+        given[free] = None
+    return list(given)
 
 
 def conditions_of(given: str | Sequence[str] | None) -> list[tuple[str, str]]:

@@ -21,7 +21,7 @@ from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.decoding import decoded
 from photseries.formats.numpy_types import EXACT
-from photseries.formats.options import ReadOptions, invalid, listed, names_of
+from photseries.formats.options import ReadOptions, invalid, listed, names_of, numbered
 from photseries.formats.reading import Table
 
 __all__ = ["looks_like_text", "read"]
@@ -284,7 +284,7 @@ def _checked(names: list[str], rows: list[_Line], separator: str) -> tuple[list[
     for line, count in zip(rows, counts, strict=True):
         if count != many and (count < many or separator == _SPACES or any(_split([line], separator)[0][many:])):
             raise invalid(f"line {line.number} has {count} cells, but there are {many} names: {listed(names)}.")
-    return _distinct(names), max(counts)
+    return numbered(names), max(counts)
 
 
 def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
@@ -294,18 +294,6 @@ def _counts(rows: Sequence[_Line], separator: str) -> list[int]:
     if separator == _SPACES:
         return [len(line.text.split()) for line in rows]
     return [line.text.count(separator) + 1 for line in rows]
-
-
-def _distinct(names: Iterable[str]) -> list[str]:
-    """Name columns without a name, and number names that occur again, as pandas does."""
-    given: dict[str, None] = {}
-    for place, name in enumerate(names):
-        base = name or f"Unnamed: {place}"
-        free = next(
-            one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
-        )
-        given[free] = None
-    return list(given)
 
 
 def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> pd.DataFrame:

@@ -140,6 +140,8 @@ def test_workbooks():
     assert_is_the_curve(read(workbook([["x"], [1]], rows), "curve.xlsx", table="s2").frame)
     with pytest.raises(InvalidError, match="line 3 has 3 cells, but there are 2 names"):
         read(workbook([["mjd", "mag"], [59000.1, 15], [59000.2, 15, 1]]), "curve.xlsx")
+    with pytest.raises(InvalidError, match=r"'mag' occurs more than once; the next one is called 'mag\.1'"):
+        read(workbook([["mjd", "mag", "mag"], [59000.1, 15, 16]]), "curve.xlsx")
     with pytest.raises(InvalidError, match="no workbook"):
         read(b"PK\x03\x04 damaged", "curve.xlsx")
 
