@@ -1,21 +1,24 @@
-"""Files of the same shape, written from a template: only the rows and the metadata differ between them.
+"""Files of the same shape, written from a template: only rows, their number and the metadata differ between them.
 
 libhdf5 takes far longer for the objects and attributes of a file than for its rows. Where two tables have the same
-columns and the same number of rows, and their metadata take the same number of bytes, their files differ in nothing
-else; a property test holds the bytes against those that libhdf5 writes.
+columns and their metadata take the same number of bytes, their files differ in nothing else. What follows from the
+number of rows is found by comparing two files whose numbers differ by one; a property test holds the bytes against
+those that libhdf5 writes.
 """
 
 from __future__ import annotations
 
+import struct
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import Field, Written, fields_of, rows_of, written
+from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, rows_of, written
 
 __all__ = ["write"]
 
@@ -26,8 +29,20 @@ MOST: Final = 512
 Part = bytes | str | int
 _Shape = tuple[object, ...]
 
+_NUMBER: Final = struct.Struct("<I")
+
+
+@dataclass(frozen=True)
+class _Template:
+    """A file in parts, with its number of rows, and what grows with it: the part, the offset and the growth a row."""
+
+    rows: int
+    parts: tuple[Part, ...]
+    counts: tuple[tuple[int, int, int], ...] | None = None
+
+
 _lock = threading.Lock()
-_known: OrderedDict[_Shape, tuple[Part, ...] | None] = OrderedDict()
+_known: OrderedDict[_Shape, _Template | None] = OrderedDict()
 
 
 def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> bytes:
@@ -38,35 +53,90 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     if deflate or shape is None:
         return written(table, key, attributes, deflate=deflate).content
     with _lock:
-        parts = _known.get(shape)
-        if parts is not None:
+        is_known, template = shape in _known, _known.get(shape)
+        if is_known:
             _known.move_to_end(shape)
-        is_known = shape in _known
-    if parts is None:
+    rows = len(table.index)
+    if template is not None and template.rows != rows and template.counts is None:
+        template = _counted(template, table, key, attributes, most_rows(fields))
+        _keep(shape, template)
+    if template is None:
         file = written(table, key, attributes, deflate=False)
         if not is_known:
-            _keep(shape, _parts(file, contents))
+            parts = _parts(file, contents)
+            _keep(shape, None if parts is None else _Template(rows, parts))
         return file.content
     chunks = [content.tobytes() for _, content in rows_of(fields)]
     return b"".join(
-        part if isinstance(part, bytes) else contents[part] if isinstance(part, str) else chunks[part] for part in parts
+        part if isinstance(part, bytes) else contents[part] if isinstance(part, str) else chunks[part]
+        for part in _grown(template, rows)
     )
 
 
 def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[str, bytes]) -> _Shape | None:
-    """Return what tables share whose files differ in rows and attributes alone; None for tables with text."""
+    """Return what tables share that have one template; None for tables with text, which have none."""
     if any(field.scalar.kind == "S" for field in fields):
         return None
     columns = tuple((name, values.dtype.str) for name, values in table.columns.items())
     sizes = tuple((name, len(content)) for name, content in contents.items())
-    return key, len(table.index), str(table.index.dtype), table.index.name, table.null, columns, sizes
+    rows = len(table.index)
+    chunks = None if rows <= most_rows(fields) else rows  # one chunk, or several, which lie between other objects
+    return key, chunks, str(table.index.dtype), table.index.name, table.null, columns, sizes
 
 
-def _keep(shape: _Shape, parts: tuple[Part, ...] | None) -> None:
+def _keep(shape: _Shape, template: _Template | None) -> None:
     with _lock:
-        _known[shape] = parts
+        _known[shape] = template
         if len(_known) > MOST:
             _known.popitem(last=False)
+
+
+def _counted(
+    template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], most: int
+) -> _Template | None:
+    """Find the numbers of a template that follow from the number of rows, by a file with one row more or less."""
+    step = 1 if template.rows < most else -1
+    rows = template.rows + step
+    columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
+    other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
+    contents = {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
+    parts = _parts(written(other, key, attributes, deflate=False), contents)
+    if parts is None or len(parts) != len(template.parts):
+        return None
+    counts = []
+    for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
+        if not isinstance(one, bytes) or not isinstance(two, bytes):
+            if one != two:
+                return None
+            continue
+        if len(one) != len(two):
+            return None
+        end = 0
+        for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
+            if place < end:
+                continue
+            end = place + _NUMBER.size
+            if end > len(one):
+                return None
+            (before,), (after,) = _NUMBER.unpack_from(one, place), _NUMBER.unpack_from(two, place)
+            counts.append((number, place, step * (after - before)))
+    return replace(template, counts=tuple(counts))
+
+
+def _grown(template: _Template, rows: int) -> list[Part]:
+    """Return the parts of a file with so many rows."""
+    parts: list[Part] = list(template.parts)
+    if rows == template.rows or template.counts is None:
+        return parts
+    changed: dict[int, bytearray] = {}
+    for number, place, growth in template.counts:
+        part = template.parts[number]
+        content = changed.setdefault(number, bytearray(part if isinstance(part, bytes) else b""))
+        (value,) = _NUMBER.unpack_from(content, place)
+        _NUMBER.pack_into(content, place, value + growth * (rows - template.rows))
+    for number, content in changed.items():
+        parts[number] = bytes(content)
+    return parts
 
 
 def _parts(file: Written, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:

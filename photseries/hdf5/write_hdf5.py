@@ -20,7 +20,7 @@ from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
 from photseries.hdf5.frames import Array, Writable
 from photseries.hdf5.metadata import to_pickle
 
-__all__ = ["Field", "Written", "fields_of", "rows_of", "write", "written"]
+__all__ = ["Field", "Written", "fields_of", "most_rows", "rows_of", "write", "written"]
 
 #: Most that a chunk takes, unless one row is longer [bytes]. libhdf5 keeps up to 1 MiB of chunks in its cache; a larger
 #: one it would inflate again for every few rows that somebody reads.
@@ -129,8 +129,17 @@ def _row_dtype(fields: Sequence[Field]) -> np.dtype[np.void]:
 
 def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     """Return the rows of a chunk: few chunks of about equal size, so that next to nothing is left over."""
-    most = max(CHUNK // dtype.itemsize, 1)
+    most = _most(dtype)
     return -(-rows // -(-rows // most))
+
+
+def most_rows(fields: Sequence[Field]) -> int:
+    """Return how many rows fit one chunk."""
+    return _most(_row_dtype(fields))
+
+
+def _most(dtype: np.dtype[np.generic]) -> int:
+    return max(CHUNK // dtype.itemsize, 1)
 
 
 def _index(table: Writable) -> Field:

@@ -55,11 +55,31 @@ def test_metadata_that_rows_repeat_and_no_metadata():
             assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)
 
 
-def test_templates_are_used():
+def forget():
+    templates._known.clear()
+
+
+@given(
+    st.lists(st.sampled_from(TYPES), min_size=1, max_size=40),
+    st.lists(st.one_of(st.integers(1, 300), st.integers(1, 14_000)), min_size=3, max_size=6),
+)
+def test_tables_of_any_length_have_one_template(types, lengths):
+    """The third length is the first that the numbers in the template are extrapolated to."""
+    forget()
+    for rows in lengths:
+        frame = pd.DataFrame({f"c{n}": (np.arange(rows) % 2).astype(kind) for n, kind in enumerate(types)})
+        assert stored_file.encode(frame, {"ra": 1.0}) == by_libhdf5(frame, {"ra": 1.0})
+
+
+def test_templates_are_used(monkeypatch):
+    forget()
     metadata = {"obj_id": "one", "ra": 1.0}
-    frame = pd.DataFrame({"mjd": np.arange(777.0), "flux": np.arange(777.0)})
-    stored_file.encode(frame, metadata)
-    shape, parts = list(templates._known.items())[-1]
-    assert shape[1] == 777
-    assert parts is not None
-    assert {part for part in parts if not isinstance(part, bytes)} == {METADATA, METADATA_JSON, 0}
+    for rows in (777, 778, 5):
+        stored_file.encode(pd.DataFrame({"mjd": np.arange(float(rows)), "flux": np.arange(float(rows))}), metadata)
+    (template,) = templates._known.values()
+    assert template is not None
+    assert {part for part in template.parts if not isinstance(part, bytes)} == {METADATA, METADATA_JSON, 0}
+    assert {growth for *_, growth in template.counts} == {1, 24}  # rows, and the bytes of one
+    monkeypatch.setattr(templates, "written", None)
+    frame = pd.DataFrame({"mjd": np.arange(9.0), "flux": np.arange(9.0)})
+    assert stored_file.encode(frame, metadata) == by_libhdf5(frame, metadata)
