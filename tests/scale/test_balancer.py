@@ -192,9 +192,9 @@ def status_of(balancer, path):
 
 
 @pytest.fixture
-def settings(object_server, archive_url):
+def settings(object_server, archive_url, tmp_path):
     assert object_server.make_bucket("balanced")
-    return object_server.settings("balanced/archive", database__url=archive_url)
+    return object_server.settings(f"balanced/{tmp_path.name}", database__url=archive_url)
 
 
 @pytest.mark.skipif(not ALL, reason="make test-scale runs it")
