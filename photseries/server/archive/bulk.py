@@ -50,9 +50,6 @@ MOST_ABORTED: Final = 10_000
 PORTION: Final = 250
 PORTION_BYTES: Final = 16 * 1024 * 1024
 
-#: So many tables of equal length are described together.
-FEWEST: Final = 4
-
 #: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
 
@@ -467,8 +464,6 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
     found: dict[int, InBlock] = {}
     for length in np.unique(rows).tolist():
         places = np.flatnonzero(rows == length)
-        if places.size < FEWEST:
-            continue
         if places.size == rows.size:
             block = Block({name: values.reshape(-1, length) for name, values in flat.items()})
         else:

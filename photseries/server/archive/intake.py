@@ -71,6 +71,15 @@ class InBlock:
     block: Block
     place: int
 
+    @classmethod
+    def alone(cls, frame: pd.DataFrame) -> InBlock | None:
+        """Make a block of one table; None unless it has nothing but numbers under its names."""
+        columns = {str(name): column.to_numpy() for name, column in frame.items()}
+        is_numeric = all(values.dtype.kind in "iufb" for values in columns.values())
+        if frame.empty or len(columns) < len(frame.columns) or not is_numeric:
+            return None
+        return cls(Block({name: values[None, :] for name, values in columns.items()}), 0)
+
     @property
     def is_plain(self) -> bool:
         """Whether nothing is odd in the table."""
@@ -202,9 +211,10 @@ class Intake:
         """
         upload = self.parse_body(principal, body)
         frame = self._required(principal, upload)
-        sent, merged = _merged(frame, upload)
+        sent, merged = _merged(frame, replace(upload, block=InBlock.alone(frame)))
         checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
-        return self._new_series(frame, merged, checked, principal.user_id)
+        plain = sent.plain if self._is_plain(sent, checked.metadata) else None
+        return self._new_series(frame, merged, checked, principal.user_id, plain)
 
     def parse_many(self, principal: Principal, uploads: Sequence[Upload]) -> list[NewSeries | InvalidError]:
         """Check many new series, as :meth:`parse_create` does one, with one look-up of all their references.
