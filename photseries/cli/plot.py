@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from photseries.lightcurve.photometry import FloatArray
+
 __all__ = ["Axis", "drawn"]
 
-FloatArray = NDArray[np.float64]
 
 #: The numbers drawn are below this, so that a difference of two is finite.
 _LARGEST = 1e300

@@ -354,7 +354,7 @@ def _lines_of(response: httpx.Response) -> Answer:
     raise OutcomeUnknownError("The answer was cut short: upload again with if_exists='skip' to complete it.")
 
 
-def _outcome(line: Mapping[str, Any], index: int, item: Any, warnings: tuple[str, ...]) -> Outcome:
+def _outcome(line: Mapping[str, Any], index: int, item: object, warnings: tuple[str, ...]) -> Outcome:
     if line["status"] != "success":
         return Outcome(index, item, error=error_of(400, dict(line)))
     data = line["data"]

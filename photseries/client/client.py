@@ -121,13 +121,11 @@ class Client:
 
     def whoami(self) -> dict[str, Any]:
         """Return the user and the rights of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
-        found: dict[str, Any] = self._transport.read("/api/whoami")
-        return found
+        return self._transport.read("/api/whoami")
 
     def usage(self) -> dict[str, Any]:
         """Return what the user has stored, for an admin every user, as ``usage``, and the quotas as ``limits``."""
-        found: dict[str, Any] = self._transport.read("/api/usage")
-        return found
+        return self._transport.read("/api/usage")
 
     def get(  # noqa: PLR0913  the parts of a series that the service gives
         self,
@@ -469,8 +467,7 @@ class Client:
 
     def summary(self, **criteria: Unpack[ConeCriteria]) -> dict[str, Any]:
         """Count the series that match, by instrument, filter, series_name and owner; their sources and time span."""
-        found: dict[str, Any] = self._transport.read(f"{SERIES}/summary", arguments(criteria))
-        return found
+        return self._transport.read(f"{SERIES}/summary", arguments(criteria))
 
     def positions(self, positions: object, radius: object, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
@@ -519,10 +516,7 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        found: dict[str, Any] = self._transport.read(
-            f"{path_of(series_id)}/periodogram", {"method": method, **_camel_case(parameters)}
-        )
-        return found
+        return self._transport.read(f"{path_of(series_id)}/periodogram", {"method": method, **_camel_case(parameters)})
 
     def source_periodogram(self, source: str, **parameters: object) -> dict[str, Any]:
         """Search all visible series of a source for the period that they share, by a multi-band Lomb-Scargle.
@@ -544,8 +538,7 @@ class Client:
         InvalidError, LateError, NotFoundError
         """
         path = f"/api/sources/{quote(source, safe='')}/periodogram"
-        found: dict[str, Any] = self._transport.read(path, _camel_case(parameters))
-        return found
+        return self._transport.read(path, _camel_case(parameters))
 
     def periods(self, series_id: int) -> list[dict[str, Any]]:
         """List the periods of a series, the preferred one first: ``period`` [d], ``method``, ``who``, ``when`` ..."""

@@ -13,7 +13,7 @@ import threading
 import time
 import weakref
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, Any, Final, overload
 
 import numpy as np
@@ -144,7 +144,7 @@ class SeriesList(Sequence[Series]):
         return long_frame(zip(self.places, self._series, strict=True))
 
 
-def long_frame(series: object) -> pd.DataFrame:
+def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
     """Put the tables of series under each other, each row with its place, the id, obj_id and filter of its series.
 
     Parameters
@@ -161,7 +161,7 @@ def long_frame(series: object) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["asked", "series_id"])
 
 
-def _framed(series: Any) -> Iterator[tuple[int, Series, pd.DataFrame]]:
+def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:
     for place, one in series:
         try:
             yield place, one, one.data

@@ -68,13 +68,12 @@ class Finder:
 
     def metadata(self, series_id: int) -> dict[str, Any]:
         """Get the fields of one series."""
-        fields: dict[str, object] = self._transport.read(path_of(series_id), {"dataFormat": "none"})
-        return _without_table(fields)
+        return _without_table(self._transport.read(path_of(series_id), {"dataFormat": "none"}))
 
     def past(self, series_id: int, revision: int) -> Series:
         """Get a series as it was."""
         asked = {"dataFormat": "hdf5", "revision": revision}
-        fields: dict[str, Any] = self._transport.read(path_of(series_id), asked)
+        fields = self._transport.read(path_of(series_id), asked)
         blob = base64_text.decode(fields.pop("data"))
         _require_stored(blob, fields)
         return Series(fields, lambda: (fields, blob))

@@ -193,10 +193,9 @@ class Uploader:
     def _fields(self, series_id: int) -> dict[str, Any] | None:
         """Get the fields of a series, unless it is gone."""
         try:
-            fields: dict[str, object] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
+            return self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
         except NotFoundError:
             return None
-        return fields
 
 
 def _hinted(error: InvalidError, reading: Reading) -> InvalidError:

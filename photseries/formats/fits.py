@@ -110,7 +110,7 @@ def _first(tables: Sequence[Any]) -> int:
     return next(likely, 0)
 
 
-def _beside(header: dict[str, Any], table: Any, pairs: bool) -> dict[str, Any]:
+def _beside(header: dict[str, Any], table: Any, pairs: bool) -> dict[str, object]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
     said = fields_in(header.get(_METADATA))
     if said:

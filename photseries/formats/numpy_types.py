@@ -15,7 +15,7 @@ EXACT: Final = 2**53
 _Nullable = pd.arrays.BooleanArray | pd.arrays.IntegerArray | pd.arrays.FloatingArray
 
 
-def plain_column(column: Any) -> Any:
+def plain_column(column: object) -> Any:
     """Return the values of a column of astropy's as a frame holds them.
 
     Parameters
@@ -98,7 +98,7 @@ def _plain(column: pd.Series) -> Any:
         column = column.astype(column.cat.categories.dtype)
     array = column.array
     if not isinstance(array, _Nullable):
-        values: Any = column.to_numpy(object) if column.dtype.kind in "OTU" else column
+        values: object = column.to_numpy(object) if column.dtype.kind in "OTU" else column
         return values
     absent = column.isna()
     kept = np.dtype(array.dtype.type)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.raw import RawColumn, RawTable, cell_size
+from photseries.lightcurve.photometry import Array
 from photseries.text import is_unicode
 
 __all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
@@ -23,8 +23,6 @@ LONGEST_ATTRIBUTE: Final = 65_400
 _NUMBERS: Final = frozenset(
     np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 )
-
-Array = npt.NDArray[np.generic]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from typing import Any
 
 import h5py
 import numpy as np
@@ -98,7 +97,7 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     return (pd.DataFrame(plain), units) if plain else None
 
 
-def _unit(dataset: Any) -> str | None:
+def _unit(dataset: h5py.Dataset) -> str | None:
     named = {str(name).lower(): name for name in dataset.attrs}
     values = [dataset.attrs[named[name]] for name in ("unit", "units") if name in named]
     texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
@@ -118,10 +117,10 @@ def _fixed(group: h5py.Group) -> dict[str, npt.NDArray[np.generic]]:
     return {name: columns[name] for name in order if name in columns}
 
 
-def _plain(values: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
+def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     values = values.astype(values.dtype.newbyteorder("="), copy=False)
     if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8").astype(object)
+        return np.char.decode(values.astype(np.bytes_, copy=False), "utf-8").astype(object)
     if values.dtype.kind == "O":
         return np.array([one.decode() if isinstance(one, bytes) else one for one in values.tolist()], object)
     return values

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,8 @@ _UNITS: Final = ("s", "ms", "us", "ns")
 
 #: Pickles that are kept once they are read [bytes].
 _SHORT: Final = 4096
+
+_Kind = TypeVar("_Kind")
 
 #: What a text index writes for null in files that do not say: ours may hold neither.
 DEFAULT_NULL: Final = "nan"
@@ -240,11 +242,11 @@ def _pickled(
     attributes: Attributes,
     limits: Limits,
     name: str,
-    kind: type,
+    kind: type[_Kind],
     *,
-    missing: object = None,
+    missing: _Kind | None = None,
     skip_foreign: bool = False,
-) -> Any:
+) -> _Kind:
     data = attributes.get(name)
     if data is None and missing is not None:
         return missing

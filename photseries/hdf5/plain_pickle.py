@@ -231,7 +231,7 @@ _CONSTANTS: Final[Mapping[str, Callable[[], object]]] = {
     "EMPTY_TUPLE": tuple,
     "EMPTY_DICT": dict,
 }
-_STEPS: Final[Mapping[str, Callable[[_Machine, Any], Any]]] = {
+_STEPS: Final[Mapping[str, Callable[[_Machine, Any], object]]] = {
     "PROTO": lambda machine, argument: None,
     "FRAME": lambda machine, argument: None,
     "MARK": lambda machine, argument: machine.mark(),

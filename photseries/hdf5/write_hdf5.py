@@ -17,8 +17,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from h5py import h5a, h5d, h5f, h5fd, h5g, h5p, h5s, h5t
 
-from photseries.hdf5.frames import Array, Writable
+from photseries.hdf5.frames import Writable
 from photseries.hdf5.metadata import to_pickle
+from photseries.lightcurve.photometry import Array
 
 __all__ = ["Field", "Written", "fields_of", "most_rows", "rows_of", "write", "written"]
 

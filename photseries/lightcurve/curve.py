@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,7 @@ class LightCurve:
 MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
-def good_rows(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Rows | None:
+def good_rows(frame: pd.DataFrame, metadata: Mapping[str, object]) -> Rows | None:
     """Return which rows are good by the flag column of a series, bool, shape (n,); None where it has none.
 
     Raises
@@ -105,13 +105,13 @@ def good_rows(frame: pd.DataFrame, metadata: Mapping[str, Any]) -> Rows | None:
     InvalidError
         When the table has no such column.
     """
-    name = metadata.get("flag_column")
-    if name is None:
+    name, good = metadata.get("flag_column"), metadata.get("good_values")
+    if not isinstance(name, str):
         return None
     if name not in frame.columns:
         message = f"The table has no column {name!r:.80}."
         raise InvalidError(message, fields={"flag_column": [message]})
-    return np.asarray(frame[name].isin(metadata.get("good_values") or [0]))
+    return np.asarray(frame[name].isin(good if isinstance(good, list) and good else [0]))
 
 
 def brightness_spellings(calibration: Calibration) -> tuple[str, ...]:

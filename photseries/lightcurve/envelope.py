@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.photometry import FloatArray, flux_to_mag
+from photseries.lightcurve.photometry import FloatArray, IntArray, flux_to_mag
 from photseries.lightcurve.samples import Unit
 
 __all__ = [
@@ -39,7 +39,6 @@ _FEW = 10
 _OUTSIDE = 0.01
 _MARGIN = 0.3
 
-IntArray = npt.NDArray[np.int64]
 Single = npt.NDArray[np.float32]
 
 

@@ -62,7 +62,7 @@ def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, Any]:
     return {name: unit if name == "features_of" else known[name] for name in FEATURES}
 
 
-def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[str, Any]]:
+def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[str, object]]:
     """Compute the features of many light curves of equal length at once, as :func:`features` does for one.
 
     Parameters

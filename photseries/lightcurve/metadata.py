@@ -142,7 +142,7 @@ def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = 
     return Merged(values, sources)
 
 
-def complete_reference(values: Mapping[str, Any]) -> dict[str, Any]:
+def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     """Return the reference brightness in both units.
 
     Parameters

@@ -14,14 +14,20 @@ import numpy.typing as npt
 __all__ = [
     "AB_ZERO_POINT",
     "POGSON",
+    "Array",
+    "BoolArray",
     "FloatArray",
+    "IntArray",
     "flux_to_mag",
     "fluxerr_to_magerr",
     "mag_to_flux",
     "magerr_to_fluxerr",
 ]
 
+Array = npt.NDArray[np.generic]
+BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
 
 #: The AB magnitude of a flux of 1 uJy.
 AB_ZERO_POINT = 23.9

@@ -16,7 +16,7 @@ from photseries.lightcurve.calibration import Unit, calibration_of
 from photseries.lightcurve.curve import LightCurve, good_rows, light_curve, require_derivable, underivable
 from photseries.lightcurve.detection import signal_to_noise
 from photseries.lightcurve.metadata import INFERRED
-from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
+from photseries.lightcurve.photometry import BoolArray, FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.statistics import SECONDS_PER_DAY
@@ -26,7 +26,6 @@ from photseries.lightcurve.units import MICROJANSKY
 __all__ = ["curve_to_show", "derived", "metadata_of_selection", "minmax_decimate", "select", "select_counted"]
 
 Rows = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 
 _FLUXES = (*FLUX, FLUXERR)

@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import healpix
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from photseries.lightcurve.photometry import FloatArray, IntArray
 
 __all__ = ["ORDER", "Cover", "centres", "chord", "cover", "pixel", "separation"]
 
@@ -24,9 +26,6 @@ MOST_RANGES = 8
 
 # Rounding of a chord between unit vectors; a pixel that is nearer than this to the edge counts as inside.
 _ROUNDING = 1e-14
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
 
 
 class Cover(NamedTuple):

@@ -258,7 +258,7 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def positions_of(given: Any, values: Mapping[str, Any], most: int = MOST_POSITIONS) -> Positions:
+def positions_of(given: object, values: Mapping[str, Any], most: int = MOST_POSITIONS) -> Positions:
     """Read a list of positions, at most so many, beside the values of parameters.
 
     Raises
@@ -282,13 +282,13 @@ def positions_of(given: Any, values: Mapping[str, Any], most: int = MOST_POSITIO
     return Positions(right_ascensions, declinations, values["radius"])
 
 
-def _pair(given: Any) -> tuple[float, float]:
+def _pair(given: object) -> tuple[float, float]:
     if not isinstance(given, list) or len(given) != 2:
         raise ValueError
     return RIGHT_ASCENSION.read(_plain(given[0])), DECLINATION.read(_plain(given[1]))
 
 
-def texts_of(body: Mapping[str, Any]) -> dict[str, list[str]]:
+def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     """Write the values of a JSON body as the texts that query arguments would be.
 
     Parameters

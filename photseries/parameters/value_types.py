@@ -96,7 +96,7 @@ def _text(text: str) -> str:
 _VALUE = re.compile(r'\s*+(?:"(?P<quoted>(?:[^"]|"")*)"\s*|(?P<plain>[^",][^,]*))(?P<more>,|\Z)')
 
 
-def _several(read: Callable[[str], Any]) -> Callable[[str], tuple[object, ...]]:
+def _several(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]:
     """Read values with commas between; one with a comma, or with spaces around it, stands in double quotes."""
 
     def read_all(text: str) -> tuple[object, ...]:

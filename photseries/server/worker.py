@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -139,7 +139,7 @@ class Worker(threading.Thread):
                 log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)
 
 
-def _plain(config: Config) -> dict[str, Any]:
+def _plain(config: Config) -> dict[str, object]:
     """Return all settings as :func:`photseries.server.settings.load` takes them."""
     return {
         f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)

@@ -9,7 +9,6 @@ from itertools import islice
 from typing import TypedDict
 
 import numpy as np
-import numpy.typing as npt
 
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
@@ -22,7 +21,7 @@ from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.period_methods import Band, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, SearchOptions, search_periods
-from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.photometry import FloatArray, IntArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
 from photseries.lightcurve.select import minmax_decimate
 from photseries.lightcurve.selection import Bin, Selection
@@ -34,9 +33,6 @@ from photseries.server.principal import Principal
 from photseries.server.settings import Periodogram as PeriodogramSettings
 
 __all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PlottedLightCurve", "PointSelection", "SourcePeriodogram"]
-
-
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)

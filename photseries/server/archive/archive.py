@@ -214,7 +214,7 @@ class Archive:
         seen: Changeable,
         upload: Upload,
         sent: SentRows | None,
-        inferred: Mapping[str, Any],
+        inferred: Mapping[str, object],
     ) -> tuple[str, ...]:
         """Apply an update to the state that was read; return warnings about the rows that were sent."""
         layers = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from photseries.errors import NotFoundError, PhotseriesError, UnavailableError
 from photseries.server.archive.archive import Archive
@@ -67,7 +66,7 @@ class BatchUndo:
         self._grace = grace
 
     @requires(CHANGE_SERIES)
-    def undo(self, principal: Principal, batch: str, *, dry_run: bool = False, after: int = 0) -> dict[str, Any]:
+    def undo(self, principal: Principal, batch: str, *, dry_run: bool = False, after: int = 0) -> dict[str, object]:
         """Delete the series that a batch created; restore the others to the revision before the batch.
 
         Each series is a transaction of its own. Repeating an undo is harmless: what is undone counts as such.
@@ -99,15 +98,15 @@ class BatchUndo:
             steps = [_step(events, batch) for events in histories]
         if not steps and not after:
             raise NotFoundError(f"No batch {batch[:60]} among the series that you see.")
-        undone: dict[str, Any] = {outcome: [] for outcome in OUTCOMES}
-        undone["next"] = None
+        undone: dict[str, list[int]] = {outcome: [] for outcome in OUTCOMES}
+        following = None
         for step in steps:
             outcome = self._undo(principal, step) if step.pending and not dry_run else step.outcome
             undone[outcome].append(step.series_id)
             if time.monotonic() > deadline and step is not steps[-1]:
-                undone["next"] = step.series_id
+                following = step.series_id
                 break
-        return undone
+        return {**undone, "next": following}
 
     def _undo(self, principal: Principal, step: _Step) -> str:
         """Undo one series; return the outcome."""

@@ -10,8 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import DamagedError, OutcomeUnknownError, PhotseriesError, UnavailableError, UnreadableFileError
@@ -19,6 +17,7 @@ from photseries.fields import KEY
 from photseries.fields.stored import file_metadata
 from photseries.hdf5 import Decoded, frames, stored_file
 from photseries.hdf5.raw import RawTable
+from photseries.lightcurve.photometry import Array
 from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -41,8 +40,6 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-Array = npt.NDArray[np.generic]
-
 
 class BlobWriter:
     """Writes the blob of a row before the transaction of the row, and takes it back when the transaction fails.
@@ -63,7 +60,7 @@ class BlobWriter:
     @contextmanager
     def write(
         self, frame: pd.DataFrame, values: Mapping[str, Any], *, is_new: bool = True
-    ) -> Iterator[tuple[Connection, dict[str, Any]]]:
+    ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write a new blob, then open the transaction in which the caller writes its row.
 
         The blob is removed when the transaction is certain not to have been committed. When the outcome is unknown the

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
@@ -40,7 +39,6 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
 
-Array = npt.NDArray[np.generic]
 
 #: How many series a body may have, and one that is stored as a whole or not at all.
 MOST_SERIES: Final = 100_000
@@ -83,7 +81,7 @@ class BulkOptions:
     if_exists: str = "error"
     abort: bool = False
     dry_run: bool = False
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from photseries.errors import ConflictError, DuplicateError, PreconditionFailedError
 from photseries.server.archive.reader import not_found
@@ -98,7 +98,7 @@ def changed_fields(
     metadata: Mapping[str, object],
     shared: tuple[Sequence[int] | None, Sequence[int] | None],
     content_hash: str | None = None,
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, dict[str, object]]:
     """Compare a series as it was read with what it becomes.
 
     Parameters

@@ -272,7 +272,7 @@ class _Export:
                 yield None
                 begun = time.monotonic()
 
-    def _placed(self, metadata: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _placed(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
         """Return metadata with the place of the instrument, which is looked up once, where that is needed."""
         part = replace(self.layout.part, derive=self.layout.derive)
         if not needs_place(part):
@@ -349,7 +349,7 @@ class _Export:
         if problem is not None and self.answer is None:
             return b"", b"", ""  # no bin has a point
         name = file_name(found.fields, f".{HDF5.extension}")
-        more: dict[str, Any] = {} if place is None else {"asked": place, "file": name}
+        more: dict[str, object] = {} if place is None else {"asked": place, "file": name}
         more |= {} if problem is None else {"data_error": problem}
         return orjson.dumps({**more, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 

@@ -66,7 +66,7 @@ class FileUploads:
         return self._sandbox.found(file.content, _request(file, fields, points)).about
 
     @requires(CREATE_SERIES)
-    def create(self, principal: Principal, file: SentFile, fields: Mapping[str, Any]) -> Created:
+    def create(self, principal: Principal, file: SentFile, fields: Mapping[str, object]) -> Created:
         """Store the one series in a file; see :meth:`photseries.server.archive.Archive.create`."""
         body, about = self._body(file, fields)
         with _hinting(about["hint"]):
@@ -75,8 +75,8 @@ class FileUploads:
 
     @requires(CREATE_SERIES)
     def preview(
-        self, principal: Principal, file: SentFile, fields: Mapping[str, Any], points: int | None = None
-    ) -> dict[str, Any]:
+        self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int | None = None
+    ) -> dict[str, object]:
         """Return what :meth:`create` would store; see :meth:`photseries.server.archive.Archive.preview`."""
         body, about = self._body(file, fields)
         with _hinting(about["hint"]):
@@ -88,7 +88,7 @@ class FileUploads:
             "sources": {**shown["sources"], **told},
         }
 
-    def _body(self, file: SentFile, fields: Mapping[str, Any]) -> tuple[dict[str, Any], Mapping[str, Any]]:
+    def _body(self, file: SentFile, fields: Mapping[str, object]) -> tuple[dict[str, object], Mapping[str, Any]]:
         found = self._sandbox.found(file.content, _request(file, fields, None))
         return {**found.about["fields"], "data": bytes(found.blob)}, found.about
 

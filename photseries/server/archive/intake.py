@@ -23,6 +23,7 @@ from photseries.lightcurve.curve import brightness_spellings, good_rows, light_c
 from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
+from photseries.lightcurve.photometry import Array
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, Summary, summarize
 from photseries.lightcurve.table import validate
@@ -58,8 +59,8 @@ class Upload:
     """A decoded request body: its table, or why it has none, the metadata in its file, and its fields."""
 
     frame: pd.DataFrame | None
-    file: Mapping[str, Any]
-    fields: Mapping[str, Any]
+    file: Mapping[str, object]
+    fields: Mapping[str, object]
     error: InvalidError | None = None
     block: InBlock | None = None
 
@@ -86,7 +87,7 @@ class InBlock:
         return self.place in self.block.plain
 
     @property
-    def columns(self) -> dict[str, Any]:
+    def columns(self) -> dict[str, Array]:
         """The columns of the table."""
         return {name: values[self.place] for name, values in self.block.columns.items()}
 
@@ -137,7 +138,7 @@ class NewSeries:
     """A valid new series: table, metadata, sharing, values of its row, source of each field, warnings, references."""
 
     frame: pd.DataFrame
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, object]
     sharing: Sharing
     values: Mapping[str, Any]
     sources: Mapping[str, str]
@@ -265,7 +266,7 @@ class Intake:
 
     def parse_imported(
         self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
-    ) -> tuple[NewSeries, Mapping[str, Any]]:
+    ) -> tuple[NewSeries, Mapping[str, object]]:
         """Parse and check a series of another archive; its references are checked when it is inserted.
 
         Several filters, and times that are not MJD, are warnings here.
@@ -432,8 +433,8 @@ class Intake:
         good_rows(frame, metadata)
 
     def derived_values(
-        self, frame: pd.DataFrame, metadata: Mapping[str, Any], longitude: float, plain: InBlock | None = None
-    ) -> dict[str, Any]:
+        self, frame: pd.DataFrame, metadata: Mapping[str, object], longitude: float, plain: InBlock | None = None
+    ) -> dict[str, object]:
         """Return the values of a row that follow from the table and its calibration: statistics and content hash."""
         if plain is not None:
             summary = plain.block.summary(plain.place, self._detection_threshold)
@@ -455,7 +456,7 @@ class Intake:
         return references
 
     def look_up_references(
-        self, connection: Connection, principal: Principal, metadata: Mapping[str, Any], sharing: Sharing, *more: Any
+        self, connection: Connection, principal: Principal, metadata: Mapping[str, object], sharing: Sharing, *more: Any
     ) -> References:
         """Look up the entries that a series would refer to; see :mod:`photseries.server.catalogue.references`."""
         return look_up_references(
@@ -474,7 +475,7 @@ def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]
 
 def statistics_of(
     frame: pd.DataFrame, metadata: Mapping[str, object], detection_threshold: float, longitude: float
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the statistics of a table under its calibration, with their version, as the columns of a row."""
     good = good_rows(frame, metadata)
     curve = light_curve(frame, calibration_of(metadata)).masked(good)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import periods, series_queries
@@ -26,7 +25,7 @@ class Periods:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def list(self, principal: Principal, series_id: int) -> list[dict[str, Any]]:
+    def list(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
         """Return the periods of a series, the preferred one first; who stated them is not for anonymous readers."""
         with self._catalogue.reading() as connection:
             if series_queries.get(connection, principal, series_id) is None:

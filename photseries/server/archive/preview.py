@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import orjson
 import pandas as pd
 
@@ -20,7 +18,9 @@ from photseries.server.principal import Principal
 __all__ = ["preview"]
 
 
-def preview(connection: Connection, principal: Principal, new: NewSeries, points: int | None = None) -> dict[str, Any]:
+def preview(
+    connection: Connection, principal: Principal, new: NewSeries, points: int | None = None
+) -> dict[str, object]:
     """Return a preview of a new series.
 
     Parameters

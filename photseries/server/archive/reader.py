@@ -151,7 +151,7 @@ class SeriesReader:
         if not needs_place(part):
             return metadata
 
-        def place() -> Mapping[str, Any]:
+        def place() -> Mapping[str, object]:
             with self._catalogue.reading() as connection:
                 return registries.place(connection, metadata["instrument_id"])
 

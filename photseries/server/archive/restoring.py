@@ -121,7 +121,7 @@ class Restorer:
         self._upkeep.prune(series_id, earlier)
         return seen.revision + 1
 
-    def _values(self, blob: Blob) -> dict[str, Any]:
+    def _values(self, blob: Blob) -> dict[str, object]:
         """Return the metadata in a blob, and what follows from its table.
 
         Raises

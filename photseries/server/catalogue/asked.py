@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import ARRAY, BigInteger, Connection, LargeBinary, Text, cast, func, literal, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary, Row, Text, cast, func, literal, select
 
 from photseries.errors import InvalidError
 from photseries.parameters import LISTS, Asked, Query
@@ -106,10 +106,10 @@ def files_of(connection: Connection, principal: Principal, query: Query, after: 
     return [_file(row) for row in connection.execute(page)]
 
 
-def _among(principal: Principal, ids: Sequence[int]) -> list[Any]:
+def _among(principal: Principal, ids: Sequence[int]) -> list[ColumnElement[bool]]:
     return [*matching(principal, _EVERYTHING), SERIES.id == func.any(literal(list(ids), ARRAY(BigInteger)))]
 
 
-def _file(row: Any) -> Found:
+def _file(row: Row[*tuple[Any, ...]]) -> Found:
     series_id, revision, version, *described = row
     return Found(Blob(series_id, *described), revision, version, {})

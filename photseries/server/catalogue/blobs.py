@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any
 
 from sqlalchemy import (
     ARRAY,
@@ -191,6 +190,6 @@ def blob_of(connection: Connection, series_id: int) -> Blob | None:
     return None if row is None else of_row(series_id, row)
 
 
-def of_row(series_id: int, row: Mapping[str, Any] | RowMapping) -> Blob:
+def of_row(series_id: int, row: RowMapping) -> Blob:
     """Return the blob that a row describes."""
     return Blob(series_id, *(row[name] for name in BLOB))

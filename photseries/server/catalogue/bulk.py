@@ -88,7 +88,7 @@ def look_up_many(connection: Connection, principal: Principal, series: Sequence[
         stream_ids=_ids(number for one in series for number in one.stream_ids),
         everything=principal.is_admin,
     ).one()
-    *entries, groups, streams = tuple[Any, ...](found)
+    *entries, groups, streams = found
     known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
     usable = dict(groups or ())
     return [_references(one, known, usable, set(streams or ())) for one in series]

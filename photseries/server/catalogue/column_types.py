@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import ARRAY
+from sqlalchemy import ARRAY, ColumnElement
 
 from photseries.server.catalogue.registries import shown
 
@@ -25,6 +25,6 @@ def entry_columns(kind: str) -> Mapping[str, ColumnType]:
     return {str(column.key): _shape(column) for column in shown(kind).selected_columns}
 
 
-def _shape(column: Any) -> ColumnType:
+def _shape(column: ColumnElement[object]) -> ColumnType:
     items = column.type.item_type.python_type if isinstance(column.type, ARRAY) else None
     return ColumnType(column.type.python_type, bool(getattr(column, "nullable", False)), items)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,9 +48,9 @@ class _Pairs(NamedTuple):
     squared_chord: NDArray[np.float64]
     id: NDArray[np.int64]
 
-    def chosen(self, which: Any) -> _Pairs:
+    def chosen(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> _Pairs:
         """Return the pairs that an index or a mask chooses."""
-        return _Pairs(*(values[which] for values in self))
+        return _Pairs(self.position[which], self.squared_chord[which], self.id[which])
 
 
 def find_near(

@@ -70,7 +70,7 @@ def _found(connection: Connection, statement: CompiledStatement, **values: objec
     row = statement.execute(connection, **values).one_or_none()
     if row is None:
         return None
-    token_id, digest, *others = tuple[Any, ...](row)
+    token_id, digest, *others = row
     return Owner(token_id, bytes(digest), *others)
 
 

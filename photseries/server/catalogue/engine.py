@@ -357,7 +357,7 @@ class CompiledStatement:
         self._sql = str(compiled)
         self._fixed = compiled.params
 
-    def execute(self, connection: Connection, **values: object) -> CursorResult[Any]:
+    def execute(self, connection: Connection, **values: object) -> CursorResult[*tuple[Any, ...]]:
         """Run the statement; values that it does not name are left out."""
         return connection.exec_driver_sql(self._sql, {**self._fixed, **values})
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
 
 from sqlalchemy import Connection, Select, exists, func, select
 
@@ -78,7 +77,7 @@ def _is_portion(restriction: Condition) -> bool:
     return restriction.criterion.operator is Operator.CONTAINS and restriction.field == OF_SOURCE.field
 
 
-def _names(query: Query, portion: str, *, in_order: bool) -> Select[Any]:
+def _names(query: Query, portion: str, *, in_order: bool) -> Select[str]:
     """Select the names that match; in the order of a page, from its cursor on."""
     statement = with_portion(portion).limit(MOST_NAMES + 1)
     if not in_order:

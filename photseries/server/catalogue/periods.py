@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from sqlalchemy import Connection, ScalarSelect, Select, and_, delete, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
 from photseries.fields import METADATA
@@ -140,7 +139,7 @@ def stale_period() -> dict[str, object]:
     return {"analysis_version": 0, **_shown(kept)}
 
 
-def _is_waiting(*, only_new: bool) -> Any:
+def _is_waiting(*, only_new: bool) -> ColumnElement[bool]:
     return SERIES.analysis_version == 0 if only_new else SERIES.analysis_version < PERIODS_VERSION
 
 
@@ -163,7 +162,7 @@ def _show(connection: Connection, series_id: int, **values: object) -> None:
     connection.execute(update(Series).where(SERIES.id == series_id).values(**_shown(best), **values))
 
 
-def _shown(chosen: Select[Any]) -> dict[str, ScalarSelect[object]]:
+def _shown(chosen: Select[int]) -> dict[str, ScalarSelect[object]]:
     """Return the fields of a period that a statement finds."""
     best = chosen.correlate(Series.__table__).scalar_subquery()
     shown = SeriesPeriod.__table__.alias()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
 
@@ -85,7 +84,7 @@ def look_up_references(
         content_hash=content_hash,
         **seeing(principal),
     )
-    *known, group_numbers, stream_numbers, same, longitude, ra, dec = tuple[Any, ...](found.one())
+    *known, group_numbers, stream_numbers, same, longitude, ra, dec = found.one()
     exist = dict(zip(REFERENCES, known, strict=True))
     named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
     position = None if ra is None else (ra, dec)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
 import click
 from marshmallow import fields
@@ -145,13 +144,13 @@ def _with_fields(command: Callable[..., None], kind: str, argument: str | None) 
     return command
 
 
-def _resolved(services: Services, name: str, value: Any) -> object:
+def _resolved(services: Services, name: str, value: object) -> object:
     """Let users be given by name or by id."""
     if name == "user_id":
-        return _user(services, value)
-    if name == "user_ids":
-        return [_user(services, user) for user in value]
-    return list(value) if isinstance(value, tuple) else value
+        return _user(services, str(value))
+    if isinstance(value, tuple):
+        return [_user(services, user) for user in value] if name == "user_ids" else list(value)
+    return value
 
 
 def _user(services: Services, value: str) -> int:

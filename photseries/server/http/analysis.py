@@ -33,7 +33,7 @@ class AnalysisHandler(BaseHandler):
         self,
         identity: str,
         known: Sequence[Parameter],
-        compute: Callable[[Found, PointSelection, Mapping[str, Any]], tuple[Found, bytes]],
+        compute: Callable[[Found, PointSelection, Mapping[str, object]], tuple[Found, bytes]],
         media_type: str = "application/json; charset=UTF-8",
         *,
         waits: bool = True,

@@ -49,7 +49,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 T = TypeVar("T")
 
-#: Any token will do.
+#: A token is enough, whatever its permissions.
 ANY = ANY_TOKEN
 
 #: A longer answer is compressed in a thread, and sent in pieces [bytes].

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import zstandard
 
@@ -21,13 +21,6 @@ _TYPES: Final = ("text/", "application/json", "application/x-ndjson", "applicati
 
 #: Both libraries at their fastest: a service spends its processor time on more than compression.
 _LEVEL: Final = 1
-
-
-class Compressor(Protocol):
-    """What compresses an answer piece by piece."""
-
-    def compress(self, data: bytes, /) -> bytes: ...
-    def flush(self) -> bytes: ...
 
 
 def is_compressible(content_type: str) -> bool:
@@ -49,7 +42,7 @@ def choose_encoding(headers: Mapping[str, str]) -> str | None:
     return best if weight > 0 and weight >= weights.get("identity", 0.0) else None
 
 
-def compressor(encoding: str) -> Compressor:
+def compressor(encoding: str) -> zstandard.ZstdCompressionObj | zlib._Compress:
     """Return a compressor for an encoding of :data:`ENCODINGS`."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=_LEVEL).compressobj()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,7 @@ class Table:
     """
 
     def __init__(
-        self, frame: pd.DataFrame, theirs: Mapping[str, Any], ours: Mapping[str, object], differing: Collection[str]
+        self, frame: pd.DataFrame, theirs: Mapping[str, object], ours: Mapping[str, object], differing: Collection[str]
     ) -> None:
         self.frame = frame
         self.differing = differing
@@ -111,8 +110,8 @@ def _of_the_times(table: Table) -> bool:
     """Return whether every column has the statistics that belong to the times."""
     name = first_present(table.frame, TIME)
     return any(
-        len(found := table.theirs.get(kind) or {}) > 1 and name in found and len(set(found.values())) == 1
-        for kind in PER_COLUMN
+        isinstance(found, Mapping) and len(found) > 1 and name in found and len(set(found.values())) == 1
+        for found in map(table.theirs.get, PER_COLUMN)
     )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ARRAY, BigInteger, Connection, Integer, Text, any_, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -48,7 +47,7 @@ class Known:
     series and its name there, None when it has been deleted since.
     """
 
-    changed: dict[str, Any] | None
+    changed: Mapping[str, Mapping[str, object]] | None
     called: tuple[str, str, str] | None
 
 

@@ -150,8 +150,9 @@ def _there(series: SkyPortalSeries, known: Known) -> Outcome:
     if changed.get("hash", {}).get("from") != series.hash:
         message = "SkyPortal has changed it since it was taken; the archive keeps what it has."
         return _outcome(series, Status.CHANGED, message)
-    warnings = joined(changed.get("warnings", {}).get("to", ()))
-    return _outcome(series, Status.THERE, warnings, of_history(changed))
+    warnings = changed.get("warnings", {}).get("to")
+    said = joined(warnings) if isinstance(warnings, list) else None
+    return _outcome(series, Status.THERE, said, of_history(changed))
 
 
 def _outcome(

@@ -93,7 +93,7 @@ class SkyPortalSeries:
     filename: str
     hash: str
     fields: Mapping[str, Any]
-    statistics: Mapping[str, Any]
+    statistics: Mapping[str, object]
     group_ids: list[int]
     stream_ids: list[int]
 

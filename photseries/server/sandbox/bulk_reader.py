@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.lightcurve.photometry import Array, BoolArray, IntArray
 from photseries.server.sandbox.bulk_request import Request
 
 __all__ = ["Slab", "slabs", "warm_up"]
@@ -36,9 +37,6 @@ LONG_ROWS, NESTED_ROWS = 65_536, 256
 _THRIFT: Final = 32 * 1024 * 1024
 _INDEX_OF_PANDAS: Final = re.compile(r"__index_level_\d+__")
 _EMPTY: Final = "Must supply a non-empty DataFrame. A table has at least one row and one column."
-
-Array = npt.NDArray[np.generic]
-IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -289,9 +287,7 @@ def _width(kind: pa.DataType) -> int:
     return 16 if _is_text(kind) or pa.types.is_null(kind) else max(1, kind.bit_width // 8)
 
 
-def _runs(
-    signs: npt.NDArray[np.bool_ | np.uint8], sizes: IntArray, alone: npt.NDArray[np.bool_]
-) -> Iterator[tuple[int, int]]:
+def _runs(signs: BoolArray | npt.NDArray[np.uint8], sizes: IntArray, alone: BoolArray) -> Iterator[tuple[int, int]]:
     """Cut series into runs of the same sign, of bounded number and size; those that are ``alone`` one by one."""
     count = signs.shape[-1]
     changes = np.flatnonzero((signs[:, 1:] != signs[:, :-1]).any(axis=0) | alone[1:]) + 1

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from photseries.errors import InvalidError, UnreadableFileError
+from photseries.lightcurve.photometry import Array
 from photseries.server.sandbox.wire import not_an_answer, require
 
 __all__ = ["Columns", "Received", "pack", "pack_end", "pack_error", "pack_number", "receive"]
@@ -26,7 +26,6 @@ LONGEST_TEXT: Final = 2000
 _PREFIX: Final = 8  # bytes that hold the header's length
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
-Array = npt.NDArray[np.generic]
 Columns = dict[str, tuple[str, list[Array]]]
 
 

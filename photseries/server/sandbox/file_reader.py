@@ -119,8 +119,9 @@ def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -
     }
 
 
-def _plain(about: Mapping[str, object]) -> Any:
-    return orjson.loads(orjson.dumps(about, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+def _plain(about: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = orjson.loads(orjson.dumps(about, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+    return plain
 
 
 def _warm_up() -> None:

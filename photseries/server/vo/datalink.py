@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
@@ -104,7 +104,7 @@ SERVICES: Final = (
 )  # fmt: skip
 
 
-def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, Any]]:
+def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     """Yield the links of a series.
 
     Parameters

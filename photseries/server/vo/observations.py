@@ -32,7 +32,7 @@ class Observation:
 
     fields: Mapping[str, Any]
     size: int
-    instrument: Mapping[str, Any]
+    instrument: Mapping[str, object]
     service: str
 
     def url(self, extension: str) -> str:
@@ -45,7 +45,7 @@ class VOColumn:
     """A column of the answer to a cone search; ``verbosity`` is the least VERB that shows it."""
 
     name: str
-    value: Callable[[Observation], Any]
+    value: Callable[[Observation], object]
     datatype: str = "char"
     unit: str | None = None
     ucd: str

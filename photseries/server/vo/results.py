@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -99,7 +99,7 @@ def error_document(message: str) -> bytes:
     return f'{HEAD}<RESOURCE type="results">\n{status}</RESOURCE>\n{FOOT}'.encode()
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     """Return a value of the database as one of JSON; times are in UTC."""
     if isinstance(value, Decimal):
         return float(value)
@@ -257,7 +257,7 @@ def _json(answer: Answer) -> Iterator[bytes]:
 
 def _gathered(answer: Answer) -> list[list[object]]:
     """Return the values of each column."""
-    rows: list[list[Any]] = []
+    rows: list[list[object]] = []
     for batch in answer.batches:
         rows += _values(batch)
         if len(rows) * len(answer.columns) > MOST_CELLS:

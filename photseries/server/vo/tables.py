@@ -368,7 +368,7 @@ def _columns() -> Iterator[dict[str, object]]:
 @cache
 def tap_schema(name: str) -> str:
     """Return the rows of a table of TAP_SCHEMA, as JSON."""
-    rows: list[dict[str, Any]]
+    rows: list[dict[str, object]]
     match name:
         case "schemas":
             rows = [

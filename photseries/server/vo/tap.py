@@ -179,7 +179,7 @@ def _typed(answer: Answer, found: Any, form: ResultFormat) -> Iterator[bytes]:
     return form.write(answer)
 
 
-def _batches(found: Any, answer: Answer, most: int) -> Iterator[Sequence[Sequence[Any]]]:
+def _batches(found: Any, answer: Answer, most: int) -> Iterator[Sequence[Sequence[object]]]:
     """Yield the rows in batches; one more than were asked for is noted and left out."""
     left = most
     for batch in found.partitions(BATCH):

@@ -12,7 +12,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 from xml.parsers import expat
 
 import numpy as np
@@ -53,10 +53,10 @@ class _Reading:
     most_rows: int
     columns: list[Column] = field(default_factory=list)
     nulls: list[str | None] = field(default_factory=list)
-    rows: list[list[Any]] = field(default_factory=list)
+    rows: list[list[object]] = field(default_factory=list)
     data: str = ""
     encoding: str = ""
-    row: list[Any] = field(default_factory=list)
+    row: list[object] = field(default_factory=list)
     text: list[str] = field(default_factory=list)
     stream: list[str] = field(default_factory=list)
     done: bool = False
@@ -129,8 +129,9 @@ class _Reading:
             raise self.refused(f"the column {name[:40]!r} is an array: only texts may be.")
         if any(one.name.lower() == name.lower() for one in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
-        known: dict[str, Any] = {key: attributes.get(key) for key in ("unit", "ucd", "utype", "xtype")}
-        self.columns.append(Column(name=name, datatype=datatype, arraysize=size, **known))
+        unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
+        column = Column(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
+        self.columns.append(column)
         self.nulls.append(None)
 
     def _cell(self, text: str) -> None:

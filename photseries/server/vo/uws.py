@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError, TooLargeError
 from photseries.formats.xml import element, escaped
@@ -108,7 +108,7 @@ class Jobs:
         NotFoundError, InvalidError
         """
         job = self.get(principal, job_id)
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         if "DESTRUCTION" in given:
             values["destruction"] = self._destruction(given["DESTRUCTION"])
         if "EXECUTIONDURATION" in given:

@@ -38,7 +38,7 @@ COLUMNS = {
 FILE = "".join(f"{','.join(map(str, row))}\n" for row in (COLUMNS, *zip(*COLUMNS.values(), strict=True)))
 
 #: What creates the example.
-NEW_SERIES: Mapping[str, Any] = MappingProxyType(
+NEW_SERIES: Mapping[str, object] = MappingProxyType(
     {
         "obj_id": "MACHO 1.3444.614",
         "instrument_id": 1,

@@ -29,9 +29,9 @@ class Operation:
     anchor: str
     summary: str
     description: str
-    parameters: list[dict[str, Any]]
-    body: dict[str, Any] | None
-    answers: list[tuple[str, dict[str, Any]]]
+    parameters: list[dict[str, object]]
+    body: dict[str, object] | None
+    answers: list[tuple[str, dict[str, object]]]
     command: str
     python: str
 
@@ -75,7 +75,7 @@ def groups_of(document: Mapping[str, Any]) -> list[Group]:
     return [Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
 
 
-def _operation(document: Mapping[str, Any], path: str, verb: str, operation: Mapping[str, Any]) -> Operation:
+def _operation(document: Mapping[str, object], path: str, verb: str, operation: Mapping[str, Any]) -> Operation:
     parameters = [_resolved(document, one) for one in operation["parameters"]]
     request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
     return Operation(
@@ -92,7 +92,7 @@ def _operation(document: Mapping[str, Any], path: str, verb: str, operation: Map
     )
 
 
-def _resolved(document: Mapping[str, Any], value: dict[str, Any]) -> dict[str, Any]:
+def _resolved(document: Mapping[str, object], value: dict[str, Any]) -> dict[str, object]:
     """Follow a reference, if it is one."""
     found: Any = value
     if "$ref" in value:
@@ -102,13 +102,13 @@ def _resolved(document: Mapping[str, Any], value: dict[str, Any]) -> dict[str, A
     return dict(found)
 
 
-def _filled(path: str, parameters: list[dict[str, Any]]) -> str:
+def _filled(path: str, parameters: list[dict[str, object]]) -> str:
     """Write the examples of its parameters into a path."""
     values = {one["name"]: str(one["example"]) for one in parameters if one["in"] == "path"}
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
-def _example(document: Mapping[str, Any], operation: Mapping[str, Any]) -> object:
+def _example(document: Mapping[str, object], operation: Mapping[str, Any]) -> object:
     """Return the example of the JSON body; None where there is no body."""
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     return None if body is None else _resolved(document, body["schema"])["example"]
@@ -149,9 +149,9 @@ def _written(value: object, *, indented: bool = False) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
 
 
-def _data_of(schema: dict[str, Any]) -> dict[str, Any]:
+def _data_of(schema: dict[str, Any]) -> dict[str, object]:
     """Return what the envelope of a success holds."""
-    found: dict[str, Any] = schema.get("properties", {}).get("data", schema)
+    found: dict[str, object] = schema.get("properties", {}).get("data", schema)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import orjson
@@ -131,14 +131,12 @@ class PageHandler(BaseHandler):
 
     def keep_session(self, session: str, lifetime: float) -> None:
         """Let the browser keep a session for a lifetime [s]."""
-        self.set_cookie(cookie_name(self.https), session, max_age=int(lifetime), **self._attributes())
+        name, age = cookie_name(self.https), int(lifetime)
+        self.set_cookie(name, session, max_age=age, httponly=True, secure=self.https, samesite="Lax")
 
     def forget_session(self) -> None:
         """Let the browser forget the session."""
-        self.clear_cookie(cookie_name(self.https), **self._attributes())
-
-    def _attributes(self) -> dict[str, Any]:
-        return {"path": "/", "httponly": True, "secure": self.https, "samesite": "Lax"}
+        self.clear_cookie(cookie_name(self.https), httponly=True, secure=self.https, samesite="Lax")
 
     def error_body(self, error: PhotseriesError) -> bytes:
         """Write the page about an error; visitors who are not signed in are sent to the sign-in page."""

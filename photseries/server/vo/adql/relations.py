@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from sqlglot import exp
 
@@ -43,7 +42,7 @@ class Upload:
 
     name: str
     columns: tuple[Column, ...]
-    rows: Sequence[Sequence[Any]] = ()
+    rows: Sequence[Sequence[object]] = ()
     cones: list[Cone] = field(default_factory=list)
 
     def cone(self, ra: int, dec: int, radius: float) -> int:

@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from sqlglot import exp
 
@@ -42,7 +42,7 @@ class Translation:
     """
 
     sql: str
-    values: Mapping[str, Any]
+    values: Mapping[str, object]
     columns: tuple[Column, ...]
     top: int | None
 
@@ -247,12 +247,12 @@ class _Translator(Expressions):
             column = scope.resolve(node)[2].column
             return dataclasses.replace(column, name=alias or column.name)
         name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
-        known: dict[str, Any] = {}
+        unit, ucd = None, None
         if name == "DISTANCE":
-            known = {"unit": "deg", "ucd": "pos.angDistance"}
+            unit, ucd = "deg", "pos.angDistance"
         elif AGGREGATES.get(name) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
-            known = {"unit": scope.resolve(node.expressions[0])[2].column.unit}
-        return Column(name=alias or name.lower() or "value", datatype="", **known)
+            unit = scope.resolve(node.expressions[0])[2].column.unit
+        return Column(name=alias or name.lower() or "value", datatype="", unit=unit, ucd=ucd)
 
     # FROM
 
