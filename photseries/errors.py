@@ -1,4 +1,4 @@
-"""Everything that can go wrong, as one tree; each class carries the HTTP status and a code for machines.
+"""The exception tree; each class has an HTTP status and a code.
 
 ::
 

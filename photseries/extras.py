@@ -1,4 +1,4 @@
-"""Packages that are not always installed, and what using them takes."""
+"""Optional packages, and how to install them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of the permissions that a token can carry; the server knows what each allows."""
+"""The names of the permissions of tokens; the server defines what each allows."""
 
 from __future__ import annotations
 

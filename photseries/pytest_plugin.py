@@ -1,4 +1,4 @@
-"""The fixtures of pytest: it finds them by the entry point ``pytest11`` wherever photseries is installed.
+"""Pytest fixtures, which pytest finds through the entry point ``pytest11``.
 
 What they need is imported when a test asks for one, so that other test suites do not pay for it.
 """

@@ -1,4 +1,4 @@
-"""What counts as text everywhere: in names, queries, metadata and columns."""
+"""The one definition of valid text in names, queries, metadata and columns."""
 
 from __future__ import annotations
 

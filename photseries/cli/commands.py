@@ -1,4 +1,4 @@
-"""The astronomers' commands by name: where each is, and its line in the help, so that the help imports none of them."""
+"""The table of the astronomers' commands: module and help line of each, so that the help imports no command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands that talk HTTP share: a client, and errors as one line."""
+"""The client and the one-line errors that all HTTP commands share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries doctor``: what a report of a problem needs, without secrets."""
+"""``photseries doctor``: the facts for a bug report, without secrets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries download``: every series that matches, in one file."""
+"""``photseries download``: save all matching series in one file."""
 
 from __future__ import annotations
 

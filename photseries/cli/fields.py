@@ -1,4 +1,4 @@
-"""The fields of a series as options, made from the table of fields; each value is checked before anything is sent."""
+"""Command line options for the fields of a series, made from the table of fields and checked before a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries find``: its options are the table of criteria."""
+"""``photseries find``: search by the table of criteria."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries inspect``: what files are taken for, and the command that uploads them."""
+"""``photseries inspect``: show how files are read, and the commands that upload them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries login | whoami | usage``: which service, as whom, and how full."""
+"""``photseries login | whoami | usage``: the service, the user, and the stored amounts."""
 
 from __future__ import annotations
 

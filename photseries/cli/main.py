@@ -1,4 +1,4 @@
-"""The one entry, and how it finds commands: by name, in tables that import none of them."""
+"""The entry point, which finds commands by name in tables without importing them."""
 
 from __future__ import annotations
 

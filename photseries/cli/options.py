@@ -1,4 +1,4 @@
-"""What all commands share: errors as one line, and how they print."""
+"""One-line errors and output formats of all commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A light curve drawn with the dots of braille characters: two columns and four rows of dots a cell."""
+"""Light curves drawn with braille characters, two columns and four rows of dots per cell."""
 
 from __future__ import annotations
 

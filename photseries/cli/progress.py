@@ -1,4 +1,4 @@
-"""How far a long command is: a bar with rate and remaining time."""
+"""A progress bar with rate and remaining time."""
 
 from __future__ import annotations
 

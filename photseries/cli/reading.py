@@ -1,4 +1,4 @@
-"""How files are found and read: the options of the commands that send tables."""
+"""Options of the commands that send tables: finding and reading files."""
 
 from __future__ import annotations
 

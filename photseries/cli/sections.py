@@ -1,4 +1,4 @@
-"""Commands with many options: their help has a section for each kind of option."""
+"""Commands whose help groups the options in sections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries get | show | open | delete | purge | restore | undo``: one series, or one batch."""
+"""``photseries get | show | open | delete | purge | restore | undo``: commands on a series or a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values and tables as text for people."""
+"""Values and tables as readable text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The outcomes of an upload: a line for each file, for people or machines, and a summary."""
+"""The outcomes of an upload: a text or JSON line per file, and a summary."""
 
 from __future__ import annotations
 

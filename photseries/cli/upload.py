@@ -1,4 +1,4 @@
-"""``photseries upload | update``: files become series, many at a time, or the new table of one."""
+"""``photseries upload | update``: upload files as series, or change a series."""
 
 from __future__ import annotations
 

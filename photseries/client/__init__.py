@@ -1,4 +1,4 @@
-"""The client of a photseries service, for Python.
+"""The Python client of a photseries service.
 
 It talks HTTP and shares with the service what both must agree on: the exceptions, the table of query parameters, the
 reader of HDF5 files. It needs neither a database nor Tornado, and never opens with PyTables what a service sent.

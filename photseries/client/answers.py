@@ -1,4 +1,4 @@
-"""What an answer of the service says: its data, or the exception that the service raised."""
+"""Decode an answer of the service into its data, or raise the service's exception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bulk uploads: many series in one body of Arrow or Parquet, and what the service answers to each of them.
+"""Bulk uploads: many series in one Arrow or Parquet body, and the outcome of each.
 
 pyarrow is imported when a body is written.
 """

@@ -1,4 +1,4 @@
-"""The client: one method for each thing that can be done with an archive."""
+"""The client, with a method for each operation on an archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections: series that are fetched while a program goes through them, and kept on disk for the next time."""
+"""Collections: series that are fetched during iteration and cached on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The light curve of a series as points to draw: for the terminal, for matplotlib, and as a small SVG."""
+"""Light curves as points to draw, in the terminal, with matplotlib, and as a small SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What notebooks show: HTML of the client, of search results and of a series. Every value is escaped."""
+"""HTML for notebooks: of the client, of search results and of a series. Every value is escaped."""
 
 from __future__ import annotations
 

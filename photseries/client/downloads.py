@@ -1,4 +1,4 @@
-"""Downloads: an answer that is written to a file as it comes, and the file that is there when it is whole."""
+"""Downloads: an answer is written to a temporary file, which is renamed when it is complete."""
 
 from __future__ import annotations
 

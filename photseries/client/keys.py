@@ -1,4 +1,4 @@
-"""The unique key of a series, and how two tables that are uploaded together are kept from becoming one series."""
+"""The unique key of a series, and how the client prevents two tables of one upload from becoming one series."""
 
 from __future__ import annotations
 

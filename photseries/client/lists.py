@@ -1,4 +1,4 @@
-"""Answers to lists: the series with some ids, names or hashes, or around some positions, and what of these is missing.
+"""Requests for lists of ids, names, hashes or positions: the series found, and the entries without one.
 
 A list is asked for in portions. The answer to each is a zip of files that is written to disk as it comes, and checked
 against its manifest; a portion that breaks off is asked for again. So the memory needed is that of the metadata.

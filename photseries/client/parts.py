@@ -1,4 +1,4 @@
-"""The keywords that ask for a part of each table, and the query arguments that they become."""
+"""The keywords that select a part of each table, and their query arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table and its fields as they are sent: in JSON, or the table as an HDF5 file and the fields in the query."""
+"""The body of an upload: JSON, or the table as an HDF5 file with the fields in the query."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search criteria as keywords: made from the table of query parameters, whose names are taken in both spellings."""
+"""Search criteria as keywords, from the table of query parameters, in both spellings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking for series: pages, one after the other."""
+"""Searches for series, page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A series as the client hands it out."""
+"""A series as returned by the client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the service is and with which token: arguments, the environment, or the file that ``photseries login`` writes.
+"""URL and token: from arguments, the environment, or the file that ``photseries login`` writes.
 
 A token is a secret of one service: the token of one place is never sent to the URL of another.
 """

@@ -1,4 +1,4 @@
-"""Requests over kept-alive connections, and when one is sent again.
+"""Requests over persistent connections, and retries.
 
 A request is repeated when it surely did not reach the service, or was refused for now (429, 503); when its outcome is
 unknown, because the connection broke, only if the caller says that it is idempotent.

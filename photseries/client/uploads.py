@@ -1,4 +1,4 @@
-"""Storing series, one or many at a time: what is sent, and what a refusal or a lost answer means."""
+"""Upload series, one or many at a time, and handle refusals and lost answers."""
 
 from __future__ import annotations
 

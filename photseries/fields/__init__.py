@@ -1,4 +1,4 @@
-"""The fields of a series: the table that declares each once, the casts of values, and fields that come as texts."""
+"""The fields of a series: the table that declares each field once, the casts of values, and fields given as text."""
 
 from photseries.fields.field import (
     DECLINATION,

@@ -1,4 +1,4 @@
-"""The rows of the table of fields for the features, which :mod:`photseries.lightcurve.features` computes."""
+"""The fields of the features that :mod:`photseries.lightcurve.features` computes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a field of a series is: its type, where it is stored, how it is shown and compared."""
+"""The declaration of a field: its type, where it is stored, how it is displayed and compared."""
 
 from __future__ import annotations
 

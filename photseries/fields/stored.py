@@ -1,4 +1,4 @@
-"""The fields in the metadata of a stored file: a default that other readers would not know is left out."""
+"""The fields in the metadata of a stored file, without defaults that other readers do not know."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fields that come as texts: in a query, a form, on the command line, or in the name of a file."""
+"""Fields given as text: in a query, a form, on the command line, or in a file name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cast and check the values of fields, which may come as JSON values or as texts.
+"""Cast and check the values of fields, given as JSON values or as text.
 
 Each function raises ValueError with a sentence about the field. The casts are as lenient as SkyPortal's clients expect:
 a number may come as a text, and a text as a number.

@@ -1,4 +1,4 @@
-"""The formats of files, each read and written in one module, and listed in one table.
+"""The file formats: one module reads and writes each format, and one table lists all.
 
 A series is read from a file, or from a table of pandas or astropy, before it is uploaded; what a column means is
 decided for all formats in :mod:`~photseries.formats.series`. The service writes series in these formats and does not

@@ -1,4 +1,4 @@
-"""A stream of Arrow, through pyarrow, which is imported when one is read or written."""
+"""Arrow IPC streams, through pyarrow, which is imported on first use."""
 
 from __future__ import annotations
 

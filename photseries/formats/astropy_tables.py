@@ -1,4 +1,4 @@
-"""Tables and time series of astropy, light curves of lightkurve: both are read, and made of series."""
+"""Convert series to and from astropy tables and time series, and lightkurve light curves."""
 
 from __future__ import annotations
 

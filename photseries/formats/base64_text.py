@@ -1,4 +1,4 @@
-"""Base64, in which files travel inside JSON."""
+"""Base64 for files in JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The unit of fluxes and the system of magnitudes, from all that says it: options, file, survey, and both together."""
+"""Determine the unit of fluxes and the magnitude system from options, file, survey, and the data."""
 
 from __future__ import annotations
 

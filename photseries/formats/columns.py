@@ -1,4 +1,4 @@
-"""The columns of a table as formats write them: native arrays, text with None, and what each column means."""
+"""The columns of a table prepared for writing: native arrays, text with None, and their meaning."""
 
 from __future__ import annotations
 

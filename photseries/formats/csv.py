@@ -1,4 +1,4 @@
-"""CSV, as it is written; text with columns is read in :mod:`photseries.formats.text`."""
+"""Write CSV; :mod:`photseries.formats.text` reads text with columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes of a file: decompressed, and decoded as text."""
+"""Decompress the bytes of a file and decode its text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ECSV: CSV with a header that astropy and TOPCAT read."""
+"""ECSV: CSV with a header for astropy and TOPCAT."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workbooks of Excel and LibreOffice, through python-calamine, which is imported when one is read."""
+"""Read workbooks of Excel and LibreOffice with python-calamine, which is imported on first use."""
 
 from __future__ import annotations
 

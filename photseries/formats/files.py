@@ -1,4 +1,4 @@
-"""Files and tables as they come, made into the frame and the fields of a series."""
+"""Convert files and tables to the frame and the fields of a series."""
 
 from __future__ import annotations
 

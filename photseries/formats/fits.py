@@ -1,4 +1,4 @@
-"""FITS: light curves and other tables are read, a binary table is written, through astropy, which is imported then.
+"""FITS, through astropy, imported on first use: read light curves and other tables, write a binary table.
 
 The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by a zero point that the caller
 asks for: an AB magnitude, or TESS's published one (:mod:`photseries.formats.zero_points`). The 20.44 mag of the TESS

@@ -1,4 +1,4 @@
-"""HDF5: one table in the layout of pandas, of astropy, or as a dataset for each column."""
+"""HDF5: one table in the layout of pandas or astropy, or with one dataset per column."""
 
 from __future__ import annotations
 

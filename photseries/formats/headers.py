@@ -1,4 +1,4 @@
-"""What the header of a recognised survey tells of a series."""
+"""Fields of a series from the header of a recognised survey."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a file is taken for, in words: the columns and why, times, filters, limits, and what an upload still needs."""
+"""Describe how a file is read: columns with reasons, times, filters, limits, and fields that an upload needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns of numbers from JSON straight into arrays, for the long bodies that are little else.
+"""Parse numeric JSON columns straight into arrays, for long bodies.
 
 Most of what such a body costs is a Python object for each value. simdjson gives the values of a list as one array if
 each is a number; a column with nulls is read as a list. This module reads only the plainest documents. It leaves the

@@ -1,4 +1,4 @@
-"""JSON: request bodies, and the columns of a table both ways."""
+"""JSON request bodies, and table columns from and to JSON."""
 
 from __future__ import annotations
 

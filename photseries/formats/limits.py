@@ -1,4 +1,4 @@
-"""Cells of brightness that are no measurements: upper limits, and values that stand for none."""
+"""Brightness cells that are not measurements: upper limits and missing-value sentinels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long table: the rows of many series under each other, each with what its series is.
+"""The long table: the rows of many series, each row with the identification of its series.
 
 Only the metadata of the stored file and the table itself are looked at, so that all of a row is of one moment. Series
 are worked on in blocks: what is computed value by value is computed once for the columns of a block.

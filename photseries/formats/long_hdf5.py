@@ -1,4 +1,4 @@
-"""The long table as HDF5, sent while it is made: a table that h5py, pandas and PyTables read."""
+"""The long table as HDF5, sent while it is written, for h5py, pandas and PyTables."""
 
 from __future__ import annotations
 

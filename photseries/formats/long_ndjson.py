@@ -1,4 +1,4 @@
-"""The long table as lines of JSON, one a row, sent while it is written."""
+"""The long table as NDJSON, one line per row, sent while it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The long table as Parquet, sent while it is written; pyarrow is imported when somebody asks for it."""
+"""The long table as Parquet, sent while it is written; pyarrow is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times that are datetimes or text, as MJD."""
+"""Convert datetimes and time texts to MJD."""
 
 from __future__ import annotations
 

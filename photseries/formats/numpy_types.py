@@ -1,4 +1,4 @@
-"""Columns as numpy holds them, which alone can be stored: no digit of a value is lost on the way."""
+"""Convert columns to storable numpy types without losing a digit."""
 
 from __future__ import annotations
 

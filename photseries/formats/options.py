@@ -1,4 +1,4 @@
-"""The options of reading, and the error of data that is not as it should be."""
+"""The read options, and the error for invalid data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that the service wrote: their metadata, and what they note of columns so that nothing is lost on the way back.
+"""Files written by the service: their metadata, and the column notes that make round trips lossless.
 
 A format has fewer types, shorter alphabets, or no word for missing text. Readers that do not know a note see the column
 as the format has it; :func:`restored` makes the stored column of it again.

@@ -1,4 +1,4 @@
-"""Parquet, through pyarrow, which is imported when a file is read or written."""
+"""Parquet, through pyarrow, which is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table as a reader returns it, and the series that it becomes."""
+"""A table as returned by a reader, and the series made from it."""
 
 from __future__ import annotations
 

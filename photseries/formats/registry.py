@@ -1,4 +1,4 @@
-"""THE TABLE of formats: how each is named, read, and written, as the file of one series or of many."""
+"""THE TABLE of formats: name, reader and writer of each, for one series and for many."""
 
 from __future__ import annotations
 

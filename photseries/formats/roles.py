@@ -1,4 +1,4 @@
-"""The roles of columns, times, brightnesses and their errors, in tables of every origin: decided here alone."""
+"""The one place that decides which columns are times, brightnesses and errors."""
 
 from __future__ import annotations
 

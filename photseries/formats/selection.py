@@ -1,4 +1,4 @@
-"""The rows of a file that become a series: conditions, one series for each filter, and refusal of several filters."""
+"""Select the rows of a series: conditions, splitting by filter, and refusal of several filters."""
 
 from __future__ import annotations
 

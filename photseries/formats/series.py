@@ -1,4 +1,4 @@
-"""The pipeline from a table as it was read to the series in it.
+"""The pipeline from a table as read to its series.
 
 The steps, each in a module of its own: rows and filters (:mod:`~photseries.formats.selection`), roles of columns
 (:mod:`~photseries.formats.roles`), times (:mod:`~photseries.formats.times`), units of astropy

@@ -1,4 +1,4 @@
-"""Blocks of a long table on disk, for a file whose beginning states how many rows it has."""
+"""Blocks of a long table on disk, for formats whose header states the number of rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text with columns: CSV and its relatives by pandas; tables of IPAC, CDS, AAS and fixed width by astropy.
+"""Text tables: CSV and similar with pandas; IPAC, CDS, AAS and fixed-width tables with astropy.
 
 What separates the columns, and which line names them, is found in the content. A row whose number of cells is not the
 number of names is refused with its line, because nobody can say which cell is missing.

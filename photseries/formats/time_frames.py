@@ -1,4 +1,4 @@
-"""The frame of times as headers of FITS and VOTable state it: their scale, their place, and what they count from."""
+"""Time frames in FITS and VOTable headers: scale, reference position and origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Times as files have them, brought to MJD."""
+"""Convert the times of files to MJD."""
 
 from __future__ import annotations
 

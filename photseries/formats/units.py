@@ -1,4 +1,4 @@
-"""Columns whose units are known, as units of astropy or as text, brought to those of the archive."""
+"""Convert columns with known units, as units of astropy or as text, to the units of the archive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VOTable: the first table is read; version 1.4 is written, with TIMESYS, COOSYS and photometric calibration."""
+"""VOTable: read the first table, and write version 1.4 with TIMESYS, COOSYS and photometric calibration."""
 
 from __future__ import annotations
 

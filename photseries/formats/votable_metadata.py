@@ -1,4 +1,4 @@
-"""The metadata of a VOTable: TIMESYS, COOSYS and PARAMs of any writer."""
+"""VOTable metadata from any writer: TIMESYS, COOSYS and PARAMs."""
 
 from __future__ import annotations
 

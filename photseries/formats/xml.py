@@ -1,4 +1,4 @@
-"""The pieces of a VOTable: elements with what users wrote escaped, and what begins and ends the document."""
+"""Building blocks of a VOTable: escaped elements, and the start and end of the document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What brings fluxes to uJy: an AB zero point that is given, or one that has been published, by its name.
+"""Convert fluxes to uJy by an AB zero point, given as a number or as the name of a published one.
 
 A published one is used only when the uploader asks for it.
 """

@@ -1,4 +1,4 @@
-"""A zip that is sent while it is made, of files whose lengths and checksums are known before.
+"""A zip that is sent while it is made; the lengths and checksums of its files are known in advance.
 
 :mod:`zipfile` keeps what it knows of every file until the end; here that waits on disk, so that a million files need
 no memory. Nothing is compressed.

@@ -1,4 +1,4 @@
-"""Bytes <-> a table and its metadata: HDF5 files and JSON columns.
+"""Convert between bytes and a table with its metadata: HDF5 files and JSON columns.
 
 Importing this package loads neither pandas nor h5py: the process that forks the readers of uploads must stay small.
 """

@@ -1,4 +1,4 @@
-"""The bytes of a stored HDF5 table put together from a file's image: filters undone here, never by libhdf5.
+"""Assemble the rows of a stored HDF5 table from the file image; filters are decoded here, not by libhdf5.
 
 libhdf5 would inflate a chunk to whatever size the chunk asks for. Here every step has a cap, and a chunk must give
 exactly the bytes that its place in the table needs.

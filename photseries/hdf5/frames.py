@@ -1,4 +1,4 @@
-"""pandas frames: made from the plain arrays of a file, and made ready to be written."""
+"""Make pandas frames from the plain arrays of a file, and prepare frames for writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file's bytes as the file object through which libhdf5 may read them, and nothing else."""
+"""The bytes of a file as the only file object that libhdf5 can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How large a table or a file may be."""
+"""The maximum size of a table and a file."""
 
 from __future__ import annotations
 

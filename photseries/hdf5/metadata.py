@@ -1,4 +1,4 @@
-"""The metadata of an HDF5 file: plain Python values, as the pickled attribute and as the JSON text beside it."""
+"""The metadata of an HDF5 file: plain Python values, as a pickled attribute and as JSON text."""
 
 from __future__ import annotations
 

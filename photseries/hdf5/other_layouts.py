@@ -1,4 +1,4 @@
-"""HDF5 files that pandas did not write as a table: pandas' ``fixed``, compound datasets, a dataset for each column.
+"""Other layouts of HDF5 files: pandas' ``fixed``, compound datasets, one dataset per column.
 
 This is for the client and for a process that can do nothing else: unlike :mod:`~photseries.hdf5.plain_hdf5` it lets
 libhdf5 read the data.

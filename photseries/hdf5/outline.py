@@ -1,4 +1,4 @@
-"""The outline of an HDF5 file: all of it but the rows of its one table, for those who send them one after the other.
+"""The outline of an HDF5 file: everything except the rows of its table, which can then be sent as a stream.
 
 HDF5 is no format of streams. But the chunks of a dataset that is neither compressed nor can grow lie in the file one
 after the other, at places that libhdf5 settles when it makes the dataset (its *implicit* index). So a file is made

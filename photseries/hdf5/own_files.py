@@ -1,4 +1,4 @@
-"""Files that :mod:`photseries.hdf5.write_hdf5` wrote, recognised by their header and read without libhdf5.
+"""Read files written by :mod:`photseries.hdf5.write_hdf5`, recognised by their header, without libhdf5.
 
 libhdf5 lays such a file out in one order: the root group, the group of the key with its attributes (the metadata last),
 the table's header, the index of its chunks, and the chunks one after the other. The header of the first file of a kind

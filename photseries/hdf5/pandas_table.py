@@ -1,4 +1,4 @@
-"""What the attributes of a pandas 'table' say about its fields: names, order, types, nulls and the index.
+"""Interpret the attributes of a pandas 'table': names, order, types, nulls and the index.
 
 Layout facts, as pandas 0.15 to 3.1 write them: the fields ``values_block_N`` hold one or several columns each, whose
 names stand in ``values_block_N_kind``; a data column is a field of its own; the order of all is in ``non_index_axes``.

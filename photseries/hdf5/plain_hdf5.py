@@ -1,4 +1,4 @@
-"""The careful reader: the one table of an HDF5 file that pandas wrote, by h5py's low level and without any pickle.
+"""The safe reader: read the pandas table of an HDF5 file by h5py's low-level API, without unpickling.
 
 libhdf5 is asked only for the structure: links, attributes, the row type and where the chunks lie. The bytes are then
 taken from the file's image by :mod:`photseries.hdf5.chunks`. This module must never open a file by its name, follow a

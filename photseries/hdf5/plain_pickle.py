@@ -1,4 +1,4 @@
-"""What a pickle says, without doing what it says: a small machine over ``pickletools.genops``.
+"""Read plain values from a pickle without executing it: an interpreter of ``pickletools.genops``.
 
 HDF5 files that pandas writes carry pickled attributes. Loading a pickle runs it, so nothing here ever does: the machine
 knows the opcodes of plain containers and scalars, and, as inert symbols, the few functions that build numpy scalars.

@@ -1,4 +1,4 @@
-"""numpy scalars in pickles: what the functions that build them would return, without calling any.
+"""numpy scalars in pickles, built without calling the functions that the pickle names.
 
 The payload becomes one Python value through a type of a short list; nothing is looked up by name.
 """

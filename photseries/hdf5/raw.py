@@ -1,4 +1,4 @@
-"""A table between a file and a pandas frame: plain numpy arrays that cross a process boundary unpickled."""
+"""A table between file and pandas frame: plain numpy arrays that cross process boundaries without pickling."""
 
 from __future__ import annotations
 

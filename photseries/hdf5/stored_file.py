@@ -1,4 +1,4 @@
-"""The stored file: one pandas 'table', written so that every pandas since 1.5 reads the same from it.
+"""The stored file: one pandas 'table' that every pandas since 1.5 reads identically.
 
 Files are written through h5py's low level, and read through it where :mod:`~photseries.hdf5.own_files` does not know
 their header. pandas and PyTables, the format's own authority, write the files that the tests hold ours against. A file

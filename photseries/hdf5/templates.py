@@ -1,4 +1,4 @@
-"""Files of the same shape, written from a template: only rows, their number and the metadata differ between them.
+"""Write files of the same shape from a template; only rows, their number and the metadata differ.
 
 libhdf5 takes far longer for the objects and attributes of a file than for its rows. Where two tables have the same
 columns and their metadata take the same number of bytes, their files differ in nothing else. What follows from the

@@ -1,4 +1,4 @@
-"""One pandas 'table' written through h5py's low level: the objects that pandas and PyTables would write.
+"""Write one pandas 'table' by h5py's low-level API, with the same objects as pandas and PyTables.
 
 Those two take several times as long, mostly for what does not depend on the table. The tests hold the files of this
 module against theirs, object by object.

@@ -1,4 +1,4 @@
-"""THE SCIENCE: what a photometric series is and what its numbers are.
+"""THE SCIENCE: what a photometric series is, and how its statistics are computed.
 
 Pure functions on numpy arrays and pandas frames: no files, SQL, HTTP or settings, so that every number can be tested
 alone. The modules:

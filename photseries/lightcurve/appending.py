@@ -1,4 +1,4 @@
-"""A table that grows: new rows under those that are there."""
+"""Append rows to a table."""
 
 from __future__ import annotations
 

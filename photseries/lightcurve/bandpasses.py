@@ -1,4 +1,4 @@
-"""The filter names that a series may carry: those of sncosmo's bandpass registry, plus the configuration's own.
+"""The allowed filter names: those of sncosmo's bandpass registry, plus those of the configuration.
 
 The list is a copy, so that sncosmo is not needed at run time; ``tests/compare_bandpasses.py`` compares it with an
 installed sncosmo. It holds the registry's own names, as SkyPortal does, not the aliases that some of them also answer

@@ -1,4 +1,4 @@
-"""Times in other frames: the scale TDB, and the light travel time to the barycentre and to the Sun.
+"""Times in other frames: TDB, and light travel times to the barycentre and to the Sun.
 
 Importing this does not load pyerfa, which computes them.
 """

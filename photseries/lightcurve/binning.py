@@ -1,4 +1,4 @@
-"""Means of a light curve in bins of time, its running median, and the points that lie far from the others."""
+"""Bin means of a light curve, its running median, and its outliers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables of equal length and with the same columns, described together: a bulk upload has many of them.
+"""Compute the statistics of many tables with equal length and columns together, for bulk uploads.
 
 A table of a block is *plain* when nothing is odd in it: increasing times, positive fluxes with positive errors, no
 missing numbers. Plain tables pass every check, have no warnings and nothing to infer, and their statistics are computed

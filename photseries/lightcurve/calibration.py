@@ -1,4 +1,4 @@
-"""What the fluxes and the magnitudes of a series mean, and whether the one becomes the other."""
+"""The calibration of fluxes and magnitudes of a series, and whether they can be converted into each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The light curve in a table: its canonical columns, in flux and in magnitude whichever of the two was given."""
+"""The light curve in a table: its canonical columns, in fluxes and magnitudes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signal to noise: the one definition that statistics, derived columns, pages and plots share."""
+"""Signal-to-noise ratio: the one definition for statistics, derived columns, pages and plots."""
 
 from __future__ import annotations
 

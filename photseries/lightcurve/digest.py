@@ -1,4 +1,4 @@
-r"""The content hash of a table: equal for equal content, whatever file it came in.
+r"""The content hash of a table, which is equal for equal content in any file format.
 
 It does not depend on the container, the byte order, the memory layout, the index, or on whether text is held as objects
 or in pandas' own dtype; it does depend on the names and dtypes of the columns, their order, the order of the rows, and

@@ -1,4 +1,4 @@
-"""A light curve for a plot: all points, or where they are many, the least, the median and the greatest of each column.
+"""A light curve for a plot: all points or, for many points, the minimum, median and maximum of each pixel column.
 
 A picture has about a thousand columns of pixels. The extremes alone would show two lines for a noisy sinusoid.
 """

@@ -1,4 +1,4 @@
-"""Which medians of times can be MJD, and what the others look like."""
+"""Check whether the median of the times can be an MJD, and recognise other time formats."""
 
 from __future__ import annotations
 

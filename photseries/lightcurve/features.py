@@ -1,4 +1,4 @@
-"""Features: numbers that tell a variable source from a constant one, and one kind of variable from another.
+"""Features: statistics that distinguish variable from constant sources, and kinds of variables.
 
 They are computed from the rows that have a time and a brightness, in order of time. Where a definition is undefined
 (too few rows, no errors, equal values) the feature is None: never NaN or an infinity, and never an error.

@@ -1,4 +1,4 @@
-"""A light curve folded on a period, and its mean in each part of the period."""
+"""A light curve folded on a period, and its means in phase bins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The generalised Lomb-Scargle power: how well a sinusoid of each frequency, with a level of its own, fits.
+"""The generalised Lomb-Scargle power: the fit of a sinusoid with floating mean at each frequency.
 
 The power on a grid uses a non-uniform FFT, so that a million frequencies take seconds. The power at single frequencies
 is exact to rounding; peaks are refined with it, and it replaces the FFT where the sums cancel.

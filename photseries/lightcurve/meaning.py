@@ -1,4 +1,4 @@
-"""What the columns of a table mean: unit, UCD and a few words, for formats that can say so."""
+"""The meaning of table columns: unit, UCD and description, for formats that can store them."""
 
 from __future__ import annotations
 

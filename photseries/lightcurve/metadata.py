@@ -1,4 +1,4 @@
-"""What the columns of a table tell about the series, and which source of metadata wins: the precedence rule, once.
+"""Metadata inferred from the columns of a table, and the one rule of precedence between sources of metadata.
 
 Sources are layers, lowest precedence first: what is inferred from columns, what the file carries, what the request
 says; in a change, what stands already comes below them all. The reference brightness needs more than "the higher one

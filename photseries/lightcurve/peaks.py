@@ -1,4 +1,4 @@
-"""The peaks of a periodogram: refined on the data, ranked, and each with its uncertainty."""
+"""The peaks of a periodogram: refined on the data and ranked, with uncertainties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Searches for periods beside Lomb-Scargle: boxes, harmonics, phase dispersion, and the window of the times."""
+"""Period searches other than Lomb-Scargle: boxes, harmonics, phase dispersion, and the spectral window."""
 
 from __future__ import annotations
 

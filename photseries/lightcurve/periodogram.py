@@ -1,4 +1,4 @@
-"""The search of a light curve for periods: the frequencies to compute, their power, and the highest peaks."""
+"""Search a light curve for periods: the frequency grid, the power, and the highest peaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The period that the service keeps of a series."""
+"""The period that the service stores for a series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Flux [uJy] and AB magnitude, and their errors.
+"""Conversion between flux [uJy] and AB magnitude, with errors.
 
 Every function is element-wise, computes in float64, raises no warning, and gives NaN where its result is undefined or
 too large for float64: never an infinity.

@@ -1,4 +1,4 @@
-"""Positions as people write them: decimal, sexagesimal, or as part of a name of the IAU's form, with a radius."""
+"""Parse positions: decimal, sexagesimal, or in an IAU name, with an optional radius."""
 
 from __future__ import annotations
 

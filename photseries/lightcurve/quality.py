@@ -1,4 +1,4 @@
-"""Signs that a valid table is not what its uploader meant: some refuse it, the others are warnings.
+"""Signs that a valid table is not what its uploader meant; some cause refusal, the others warnings.
 
 Rows in the messages count from 1, in the order in which they were sent.
 """

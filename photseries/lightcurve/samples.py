@@ -1,4 +1,4 @@
-"""The points of a light curve that an analysis works on: finite, sorted by time, in one unit."""
+"""The points of a light curve for an analysis: finite, sorted by time, in one unit."""
 
 from __future__ import annotations
 

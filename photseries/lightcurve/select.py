@@ -1,4 +1,4 @@
-"""Taking a part of a table: some of its rows, some of its columns, and columns that follow from those it has."""
+"""Select a part of a table: rows, columns, and derived columns."""
 
 from __future__ import annotations
 

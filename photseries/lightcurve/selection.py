@@ -1,4 +1,4 @@
-"""What may be asked of a table: some of its rows, some of its columns, and columns that follow from those it has.
+"""The parts of a table that a request can select: rows, columns, and derived columns.
 
 Importing this loads neither numpy nor pandas: the help of a command needs no more.
 """

@@ -1,4 +1,4 @@
-"""Positions on the sky: their HEALPix number, and the numbers that a cone covers.
+"""Positions on the sky: their HEALPix numbers, and the HEALPix ranges of a cone.
 
 A position is indexed by the number of its HEALPix pixel of order 29 (pixels of 0.4 milliarcsec) in the nested scheme,
 in which every pixel of a lower order is one range of numbers. A cone is a few such ranges that cover it for certain,

@@ -1,4 +1,4 @@
-"""The numbers that describe a series: what :func:`summarize` computes once, when a table is stored.
+"""The statistics of a series, which :func:`summarize` computes once, when a table is stored.
 
 Everything is defined on the rows sorted by mjd (equal times keep their order) and computed in float64 over the finite
 values. What is undefined, or too large for float64, is None: never NaN or an infinity, and never an error.

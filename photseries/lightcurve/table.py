@@ -1,4 +1,4 @@
-"""A table of measurements: which columns it must have, under which names, and what makes it unfit to be a series.
+"""A table of measurements: required columns, their accepted names, and reasons for refusal.
 
 A table is a pandas frame, kept and returned as it was given: rows in any order, every further column with its dtype.
 Nothing here changes one; what the numbers are computed from is :class:`~photseries.lightcurve.curve.LightCurve`.

@@ -1,4 +1,4 @@
-"""Units of flux as texts: which are known, and which are spectral flux densities.
+"""Flux units as text: the supported ones, and which are spectral flux densities.
 
 astropy would take a second to import and is no part of the base installation, and of a unit the service needs two facts
 alone. The grammar and the names are a part of astropy's, and mean what they mean there. Importing this loads neither

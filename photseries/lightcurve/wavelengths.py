@@ -1,4 +1,4 @@
-"""The wavelengths that filters transmit, where a publication states them, or the curve that it gives."""
+"""The wavelength ranges of filters, from published values or transmission curves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries as data: the table of query parameters, and what a request makes of it.
+"""Queries as data: the table of query parameters, and queries parsed from requests.
 
 A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing, the SQL of the catalogue, the error
 messages, the documentation and the parametrised tests all read the same table.

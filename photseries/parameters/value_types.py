@@ -1,4 +1,4 @@
-"""The kinds of values that query parameters have: each is read from text in one place."""
+"""The value types of query parameters; each is parsed from text in one place."""
 
 from __future__ import annotations
 

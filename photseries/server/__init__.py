@@ -1,1 +1,1 @@
-"""The server: everything that `pip install photseries` leaves out and `photseries[server]` brings."""
+"""The server: the part of the package that needs ``photseries[server]``."""

@@ -1,4 +1,4 @@
-"""What the disk is told."""
+"""Flush files and folders to disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named points between the steps of every change, at which a test can kill the process or make a step fail.
+"""Named points between the steps of every change, where a test can kill the process or make a step fail.
 
 ``PHOTSERIES_FAULT`` in the environment arms them: one or more of ``ACTION@POINT`` or ``ACTION@POINT@N``, separated by
 ``;``. ACTION is ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP, for a test that kills more than one process) or

@@ -1,4 +1,4 @@
-"""The user behind a token, what the user belongs to, and which permissions use cases require of the token."""
+"""The user of a token, the user's groups and streams, and the permissions that use cases require."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root: it builds the archive of a configuration with its parts, and closes them again."""
+"""The composition root: build the archive of a configuration with its parts, and close it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The background worker: one process for all services on a database, which searches the periods of new series.
+"""The background worker: one process per database, which searches new series for periods.
 
 Every serving process has a thread that looks whether a worker is there, by its advisory lock, and else starts one as a
 child, at the lowest priority and with limits on its memory and on the time for a series. Each result is one

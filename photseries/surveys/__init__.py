@@ -1,4 +1,4 @@
-"""Surveys and products whose files are recognised, each one a declaration of data.
+"""Known surveys and products, each a declaration of how its files are recognised and read.
 
 A package adds its own with an entry point of the group ``photseries.surveys``, which names a :class:`Survey` or a
 sequence of them.

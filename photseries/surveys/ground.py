@@ -1,4 +1,4 @@
-"""Surveys from the ground, and what observers exchange: text, CSV and tables."""
+"""Ground-based surveys and observers' exchange formats: text, CSV and tables."""
 
 from __future__ import annotations
 

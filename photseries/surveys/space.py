@@ -1,4 +1,4 @@
-"""Light curves of TESS, Kepler, K2 and other missions, and those that pipelines make of their images: FITS."""
+"""Light curves of TESS, Kepler, K2 and other missions, and of pipelines for their images: FITS."""
 
 from __future__ import annotations
 

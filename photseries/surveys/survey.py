@@ -1,4 +1,4 @@
-"""The declaration of a survey or product: data that says how its files are recognised and what they contain."""
+"""The declaration of a survey or product: how its files are recognised, and what they contain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What other people's tests need: a real service in a temporary folder, and sample light curves.
+"""Support for users' tests: a real service in a temporary folder, and sample light curves.
 
 The plugin :mod:`photseries.pytest_plugin` gives the same as fixtures.
 """

@@ -1,4 +1,4 @@
-"""A real service in a temporary folder, as a process of its own."""
+"""A real service in a temporary folder, in its own process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample light curves with known properties, the same at every call."""
+"""Sample light curves with known properties; deterministic."""
 
 from __future__ import annotations
 

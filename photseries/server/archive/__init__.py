@@ -1,4 +1,4 @@
-"""The archive: the use cases around series, and the order in which blobs and rows change, so that nothing is ever lost.
+"""The archive: the use cases of series, and the order in which blobs and rows change so that nothing is lost.
 
 ``Archive`` changes series, ``BulkUpload`` stores many at once, ``Restorer`` brings back earlier revisions,
 ``SeriesReader`` answers questions about them, ``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and

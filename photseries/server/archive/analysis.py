@@ -1,4 +1,4 @@
-"""The use cases that analyse a series: periodogram, also of all series of a source, folded light curve, plot."""
+"""The use cases that analyse a series: periodogram (also of a source), folded light curve, plot."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an export of a list says of the list: what was found, what is absent, what is damaged."""
+"""The manifest of an export of a list: entries found, absent and damaged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Store many series from one body: parse, check and write them in portions, each with one transaction.
+"""Store many series from one body: parse, check and write them in batches, with one transaction each.
 
 A portion is what :class:`~photseries.server.archive.archive.Archive` does for one series, by the same functions: blobs
 first, then the transaction of their rows. What one portion has stored stays when a later one fails.

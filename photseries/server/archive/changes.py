@@ -1,4 +1,4 @@
-"""What all changes of a series share: who may, retries after concurrent changes, the history."""
+"""The parts that all changes of a series share: permission, retries after concurrent changes, history."""
 
 from __future__ import annotations
 

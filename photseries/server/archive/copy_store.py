@@ -1,4 +1,4 @@
-"""Copy the files of an archive from one store to another while the service keeps reading and writing the first one."""
+"""Copy the files of an archive to another store while the service keeps using the first one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Export many series as one file, made while it is sent: the memory needed does not grow with their number.
+"""Export many series as one file that is sent while it is made, in constant memory.
 
 A page of the catalogue and a block of tables are in memory at a time, and no connection is held between pages. The
 export contains a series as it was when its page was read: the store keeps the bytes of changed and deleted series for

@@ -1,4 +1,4 @@
-"""The use cases that take a file of any format that ``photseries upload`` reads: describe it, try it, store it.
+"""The use cases for files of any readable format: inspect, dry run, store.
 
 A worker makes an HDF5 file of it, with the same readers as the command, and that file takes the way of every upload.
 """

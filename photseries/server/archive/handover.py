@@ -1,4 +1,4 @@
-"""Make the series of one user another's."""
+"""Transfer the series of one user to another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Search the periods of series that have none yet, for the background worker and for the operator's command."""
+"""Search for the periods of series without one, for the background worker and ``photseries analyse``."""
 
 from __future__ import annotations
 

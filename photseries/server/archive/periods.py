@@ -1,4 +1,4 @@
-"""The periods of a series: those that the service found and those that users state."""
+"""The periods of a series: those found by the service and those stored by users."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A light curve as a PNG, for notebooks, reports and previews; drawn by matplotlib, which is imported only then."""
+"""A light curve as a PNG, for notebooks, reports and previews; matplotlib is imported on first use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dry run: what an upload would become, in the words of the answers."""
+"""A dry run: the result of an upload, without storing it."""
 
 from __future__ import annotations
 

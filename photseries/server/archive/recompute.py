@@ -1,4 +1,4 @@
-"""Compute the statistics in the rows of existing series again, after their definitions have changed."""
+"""Recompute the statistics of existing series after a change of their definitions."""
 
 from __future__ import annotations
 

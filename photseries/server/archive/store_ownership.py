@@ -1,4 +1,4 @@
-"""Which archive, and which copy of its database, owns a place: a store, or an export.
+"""The archive, and the copy of its database, that owns a place: a store or an export.
 
 A sweep removes every blob that no row names. Two archives in one store would sweep each other's blobs, and an archive
 that was given a foreign bucket by mistake would empty it. So the first archive that uses an empty store writes its

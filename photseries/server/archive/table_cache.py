@@ -1,4 +1,4 @@
-"""A cache of long tables, for clients that zoom into one part after the other."""
+"""A cache of long tables for clients that zoom into a light curve."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Maintenance of the store, by the operator and by the service itself: sweep unreferenced blobs, verify all others."""
+"""Maintenance of the store, by operator and service: sweep unreferenced blobs, verify the others."""
 
 from __future__ import annotations
 

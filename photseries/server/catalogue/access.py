@@ -1,4 +1,4 @@
-"""Who may see and change which series, written once: as WHERE clauses."""
+"""Access control as WHERE clauses, defined once: who may see and change which series."""
 
 from __future__ import annotations
 

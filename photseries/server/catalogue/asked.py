@@ -1,4 +1,4 @@
-"""The statements that answer lists: which series each entry of a list is, and these series by their ids."""
+"""Statements for exports of a list: find the series of each entry, and select them by id."""
 
 from __future__ import annotations
 

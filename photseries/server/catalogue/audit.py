@@ -1,4 +1,4 @@
-"""The statements about the audit: who changed which account, token or sharing, when, and how."""
+"""Statements about the audit: who changed which account, token or sharing, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements about upload batches: the history of the series that a batch stored or changed."""
+"""Statements about upload batches: the history of the series that a batch stored or changed."""
 
 from __future__ import annotations
 

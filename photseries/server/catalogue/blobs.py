@@ -1,4 +1,4 @@
-"""The statements about blobs: which rows name them, and which have been unlinked, since when."""
+"""Statements about blobs: the rows that name them, and the times when they were unlinked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements of a bulk upload: one for many series, where :mod:`..series` has one for each."""
+"""Statements of bulk uploads: one for many series, where :mod:`..series` has one per series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The types of the fields of registry entries, as the statements that select them have them, and which can be null."""
+"""The selected types of the fields of registry entries, and whether they are nullable."""
 
 from __future__ import annotations
 

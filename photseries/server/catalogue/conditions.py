@@ -1,4 +1,4 @@
-"""From a query to SQL: the meaning of every operator of the table of query parameters, the order, and the cursor."""
+"""Translate a query to SQL: the operators of the table of query parameters, the order, and the cursor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the series around each of many positions: the statements, and the pairs of a position and a series.
+"""Find the series around each of many positions: the statements, and the pairs of position and series.
 
 PostgreSQL gives every series in the union of the cones once; which of them lies in which cone is computed here, where a
 pair costs some nanoseconds. So the cost follows the number of matches, however much the cones overlap.

@@ -1,4 +1,4 @@
-"""Connections, transactions and compiled statements, and what a failing server means.
+"""Connections, transactions and compiled statements, and the errors of a failing server.
 
 One use case is one transaction. Reads that are one statement run in autocommit, so that they cost one round trip.
 """

@@ -1,4 +1,4 @@
-"""The statements of an export: what lies in which part of the sky, and what of it has changed."""
+"""Statements of an export: the series in each part of the sky, and those that changed."""
 
 from __future__ import annotations
 

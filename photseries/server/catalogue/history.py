@@ -1,4 +1,4 @@
-"""The statements about history: who changed what of a series, when, and which blob came of it.
+"""Statements about history: who changed what of a series, when, and the resulting blob.
 
 The row with revision K describes the change that led to revision K. Rows outlive their series and their blobs.
 """

@@ -1,4 +1,4 @@
-"""The statements about the marks of places: stores and exports that belong to this database."""
+"""Statements about the marks of places: stores and exports that belong to this database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema's revision: bring it up to date, or refuse to start on another.
+"""The schema revision: migrate the schema, or refuse to start on another revision.
 
 Every start looks at the revision, and few bring it up to date: Alembic, which takes a while to import, is for those.
 """

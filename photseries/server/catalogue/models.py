@@ -1,4 +1,4 @@
-"""The tables of the catalogue as mapped classes: their columns, keys and indexes, and nothing else.
+"""The tables of the catalogue as mapped classes: columns, keys and indexes only.
 
 The columns of a series for metadata and statistics come from :mod:`photseries.fields`.
 

@@ -1,4 +1,4 @@
-"""The statements about the periods of series: those that the service finds, and those that users state."""
+"""Statements about the periods of series: those found by the service, and those stored by users."""
 
 from __future__ import annotations
 

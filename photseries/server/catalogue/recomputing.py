@@ -1,4 +1,4 @@
-"""The statements that find series whose statistics have an older version, and replace the statistics of one."""
+"""Statements that find series with outdated statistics, and replace the statistics of a series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look up the references of a series in one statement: the entries it names, and its groups and streams."""
+"""Look up all references of a series in one statement: registry entries, groups and streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements about what series refer to: users, groups, streams, tokens, sources, instruments, requests."""
+"""Statements about registries: users, groups, streams, tokens, sources, instruments, requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements that restore series: the history of one with its blobs, and the row of a deleted one."""
+"""Statements that restore series: the history of a series with its blobs, and the row of a deleted one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements that change series: insert, change, share, remove."""
+"""Statements that change series: insert, change, share, remove."""
 
 from __future__ import annotations
 

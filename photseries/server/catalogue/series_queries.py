@@ -1,4 +1,4 @@
-"""The statements that find series for somebody to see. Nobody else selects what is select_visible."""
+"""Statements that find series for a principal; all select through :func:`select_visible`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statements that count series which match a query: by instrument, filter, name, owner and time, and by column."""
+"""Statements that count matching series by instrument, filter, name, owner and time, and by column."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements about what owners use: their series, and the bytes of current and of earlier files."""
+"""Statements about the usage of owners: series, and bytes of current and earlier files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The statements about jobs of TAP: what they ask, their phase, and the pieces of their uploads and results."""
+"""Statements about TAP jobs: query, phase, and the pieces of uploads and results."""
 
 from __future__ import annotations
 

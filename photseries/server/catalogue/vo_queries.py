@@ -1,4 +1,4 @@
-"""Queries that were translated from ADQL: as the role that can only read, in a transaction of their own."""
+"""Run queries translated from ADQL as the read-only role, each in its own transaction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TAP queries read: views that show a session what it may see, and a role that can read nothing else.
+"""The views that TAP queries read, which show only visible series, and a role that can read nothing else.
 
 The views follow the table of fields, so they are made from it, at the end of every migration and at the start of a
 service that finds others. Each is a security barrier: PostgreSQL evaluates nothing of a query on a row, where an error

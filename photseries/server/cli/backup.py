@@ -1,4 +1,4 @@
-"""The operator's commands that back an archive up and restore it."""
+"""The operator's commands for backup and restore."""
 
 from __future__ import annotations
 

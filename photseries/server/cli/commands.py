@@ -1,4 +1,4 @@
-"""The server's commands by name; see :mod:`photseries.cli.commands`, whose main finds this table by an entry point."""
+"""The table of the server's commands, which :mod:`photseries.cli.main` finds through an entry point."""
 
 from __future__ import annotations
 

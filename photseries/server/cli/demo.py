@@ -1,4 +1,4 @@
-"""A demo: an archive of made-up stars, served."""
+"""The demo: serve an archive of simulated stars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's command that exports the archive for engines of analysis."""
+"""The operator's command that exports the archive for analysis tools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``photseries import skyportal | directory``: archives of others, taken over on the service's machine."""
+"""``photseries import skyportal | directory``: import other archives on the service's machine."""
 
 from __future__ import annotations
 

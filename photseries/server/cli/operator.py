@@ -1,4 +1,4 @@
-"""The operator's commands: they talk to the database and the store of a configuration, where these are."""
+"""The operator's commands, which use the database and the store of a configuration directly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the server's commands share: the configuration they run with, and the log."""
+"""Configuration and logging of the server's commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands of accounts and registries: one group for every kind, its options from the kind's schema."""
+"""The commands for accounts and registries: a group per kind, with options from the schema of the kind."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The operator's commands about stores."""
+"""The operator's commands for stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A handful of light curves made by formulas, for people who want to see the service before they have data in it."""
+"""Simulated light curves for users who want to see the service before they have data in it."""
 
 from photseries.server.demo.filling import fill
 from photseries.server.demo.stars import STARS, Star

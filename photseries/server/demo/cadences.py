@@ -1,4 +1,4 @@
-"""When telescopes look, and what they see of a star: times with gaps, noise, bad rows. The same at every call."""
+"""Simulated observations: times with gaps, noise, bad rows. Deterministic."""
 
 from __future__ import annotations
 

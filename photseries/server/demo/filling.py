@@ -1,4 +1,4 @@
-"""Put the stars of the demo into an archive, the way that any client would."""
+"""Upload the demo stars to an archive, like any client."""
 
 from __future__ import annotations
 

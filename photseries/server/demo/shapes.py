@@ -1,4 +1,4 @@
-"""How stars vary: relative brightness as a function of time, 1 when nothing happens. Pure formulas."""
+"""Light curve shapes: formulas for relative brightness against time, 1 at rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of the demo: which stars, how they vary, who looks at them."""
+"""The table of the demo: the stars, their variability and their observations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports of the whole archive, for engines that analyse it: a HATS catalogue with nested light curves.
+"""Exports of the whole archive for analysis tools: a HATS catalogue with nested light curves.
 
 What is exported is partitioned by the HEALPix index that the catalogue has anyway, a Parquet file for each pixel, small
 pixels where there is much. Each file says in its footer which series it holds at which revisions (a fingerprint), so

@@ -1,4 +1,4 @@
-"""The files that make partitions a HATS catalogue: the schema, the list of partitions, the properties."""
+"""The files that turn partitions into a HATS catalogue: schema, list of partitions, properties."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The order of an export: whose the place is, what is missing there, the partitions, then the files about them all."""
+"""The steps of an export: check the owner, find outdated partitions, write them, then write the catalogue files."""
 
 from __future__ import annotations
 

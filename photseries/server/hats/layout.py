@@ -1,4 +1,4 @@
-"""How an export looks: which rows and columns it has, and series as Arrow tables of that form."""
+"""The layout of an export: its rows and columns, and series as Arrow tables."""
 
 from __future__ import annotations
 

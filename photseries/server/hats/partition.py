@@ -1,4 +1,4 @@
-"""One partition, written wherever there is a processor for it: it needs the store and the target, and no database."""
+"""Write one partition on any machine with access to the store and the target, without the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which partitions an export has: pixels that hold few enough measurements, as large as that allows."""
+"""Divide an export into partitions: the largest pixels with few enough measurements."""
 
 from __future__ import annotations
 

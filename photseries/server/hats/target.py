@@ -1,4 +1,4 @@
-"""The target of an export, a folder or a prefix of an object store: its owner and its content."""
+"""The target of an export, a folder or an object store prefix: its owner and its files."""
 
 from __future__ import annotations
 

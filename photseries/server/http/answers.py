@@ -1,4 +1,4 @@
-"""The two envelopes of every answer, and what a client may know of an exception."""
+"""The two envelopes of all answers, and the parts of an exception that clients may see."""
 
 from __future__ import annotations
 

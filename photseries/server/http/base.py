@@ -1,4 +1,4 @@
-"""The base of all handlers: credentials, body, and the one place where an error becomes an answer.
+"""The base of all handlers: credentials, body, and the one place that turns errors into answers.
 
 A request is admitted, or refused, before its body is read: token, permission, media type and length are known from the
 headers. Work runs in a pool of threads, JSON included, so that the event loop only moves bytes.

@@ -1,4 +1,4 @@
-"""The handler of bulk uploads: one body with many series, and a line of the answer for each of them."""
+"""The handler of bulk uploads: one body with many series, and a line of the answer for each series."""
 
 from __future__ import annotations
 

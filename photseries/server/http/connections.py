@@ -1,4 +1,4 @@
-"""Connections: accepted, answered when the head of a request is too long, and closed when the service stops."""
+"""Connections: accept them, refuse long request heads, and close them when the service stops."""
 
 from __future__ import annotations
 

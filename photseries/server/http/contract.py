@@ -1,4 +1,4 @@
-"""What a verb of a handler takes and answers, stated beside its docstring, for the document of the interface.
+"""Contracts: parameters and answers of a handler method, declared beside its docstring, for OpenAPI.
 
 The docstring's first line is the summary. What follows from the handler need not be stated: ``needs`` and
 ``takes_files``, the parameters in the path, and the errors that come with them (:mod:`photseries.server.http.openapi`).

@@ -1,4 +1,4 @@
-"""The credentials of a request: a token in a header, or the session of a browser in a cookie.
+"""The credentials of a request: a token in a header, or a browser session in a cookie.
 
 A browser sends its cookies along with what any page makes it send. So the cookie alone counts only for looking at
 pages; the API, and every change, wants a second secret beside it, which only our own pages know.

@@ -1,4 +1,4 @@
-"""Compression of answers: which encoding a client accepts, and compressed pieces."""
+"""Compression of answers: content negotiation, and compressed pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names of answers, by which a client asks whether one is still as it was, and changes only what it has seen."""
+"""ETags, by which clients revalidate answers and make conditional changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many series as one file that is made while it is sent: every one that matches, or those of a list."""
+"""Export handlers: many series as one file, sent while it is made, by criteria or by a list."""
 
 from __future__ import annotations
 

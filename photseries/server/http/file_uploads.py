@@ -1,4 +1,4 @@
-"""The handlers of files of any format: describe one, store one."""
+"""The handlers for files of any format: inspect and store."""
 
 from __future__ import annotations
 

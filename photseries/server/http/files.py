@@ -1,4 +1,4 @@
-"""A series as a file, in every format, with ranges, validators and a name."""
+"""A series as a file in any format, with byte ranges, validators and a file name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests so odd that Tornado would close the connection after a bare 400: they get the one error body too."""
+"""Malformed requests, to which Tornado would send a bare 400, get the standard error body."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request body may be, and what an answer, by the headers of the request."""
+"""Content negotiation: the media types of request bodies and answers."""
 
 from __future__ import annotations
 

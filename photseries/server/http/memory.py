@@ -1,4 +1,4 @@
-"""The C library's allocator, set so that a service gives back the memory of its busiest minute."""
+"""Configure the C library's allocator to return memory after peaks."""
 
 from __future__ import annotations
 

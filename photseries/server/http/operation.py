@@ -1,4 +1,4 @@
-"""The handlers of operation: is the process alive, are its parts there, what values are allowed."""
+"""The handlers for operators: liveness, readiness, allowed values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Several processes that serve one port: started, watched, replaced when they die, stopped together."""
+"""Several processes on one port: start, watch, replace dead ones, and stop them together."""
 
 from __future__ import annotations
 

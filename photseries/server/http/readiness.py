@@ -1,4 +1,4 @@
-"""Which parts of the service are away for those who read, and for those who write."""
+"""Readiness: the failing parts of the service, for reading and for writing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handlers of the registries: one pair for every kind."""
+"""The handlers of the registries: a pair for each kind."""
 
 from __future__ import annotations
 

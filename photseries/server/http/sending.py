@@ -1,4 +1,4 @@
-"""The one way in which long answers reach clients: in pieces, as fast as the client takes them, within a budget.
+"""Send long answers in pieces, at the speed of the client and within a memory budget.
 
 A client that takes nothing for ``server.body_timeout`` is disconnected; a client that reads slowly is not. Answers that
 wait for clients count against ``server.unsent``. When that is exceeded, the user or address with the most unsent bytes

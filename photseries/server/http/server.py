@@ -1,4 +1,4 @@
-"""The route table, and the life of a serving process: listen, work, stop without dropping a request."""
+"""The route table, and the life of a serving process: listen, serve, and stop without dropping a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request bodies on their way in: short ones in memory, long ones in files without names, all within two budgets."""
+"""Spooled request bodies: short ones in memory, long ones in unnamed files, within two budgets."""
 
 from __future__ import annotations
 

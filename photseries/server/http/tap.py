@@ -1,4 +1,4 @@
-"""The handlers of TAP: queries that a client waits for, jobs, and what the service says of itself."""
+"""The handlers of TAP: synchronous queries, jobs, and service metadata."""
 
 from __future__ import annotations
 

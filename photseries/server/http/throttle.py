@@ -1,4 +1,4 @@
-"""Who knocks: the address of a client, whether it came by https, and how often it may be wrong about its token."""
+"""Client addresses, recognition of https, and the throttle of invalid tokens."""
 
 from __future__ import annotations
 

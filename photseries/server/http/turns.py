@@ -1,4 +1,4 @@
-"""Fair shares: places that users take in turns, so that the many requests of one keep nobody else waiting."""
+"""Fair shares: users take turns at places, so that many requests of one user do not delay others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies that carry a series: JSON, an HDF5 file as it is, a form with a file; compressed or not."""
+"""The bodies that contain a series: JSON, an HDF5 file, or a form with a file; compressed or not."""
 
 from __future__ import annotations
 

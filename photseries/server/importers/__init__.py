@@ -1,4 +1,4 @@
-"""Archives of others, taken over: SkyPortal's with its ids, and trees of HDF5 files.
+"""Import other archives: SkyPortal's with its ids, and directory trees of HDF5 files.
 
 Nothing is trusted: every file is read by a worker process, every statistic is computed anew, and what differs from what
 the other archive said is reported with the reason. What cannot be taken is reported, and not in the archive.

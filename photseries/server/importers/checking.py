@@ -1,4 +1,4 @@
-"""What is done before a series is taken from a SkyPortal: everything must fit, and the registries come over.
+"""Checks before the import of a SkyPortal, and the import of its registries.
 
 Until it is known that every file lies in the folder and that no id of the other archive means something else here,
 nothing is kept: all of this is one transaction.

@@ -1,4 +1,4 @@
-"""What SkyPortal said of a series against what its file says, field by field, each difference with its reasons."""
+"""Compare SkyPortal's values of a series with those of its file, field by field, with reasons."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A tree of HDF5 files without a database, taken in: each file is an upload of its owner, without HTTP."""
+"""Import a directory tree of HDF5 files without a database, each file as an upload of its owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of another archive: found below one folder, and nowhere else."""
+"""The files of another archive, found only below one folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The file that says what the files of a tree are: a YAML document of few keys."""
+"""The mapping of a directory import: a YAML document that supplies owner and fields."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a number of SkyPortal's differs from ours: one table, from which the report and docs/import.md are made.
+"""The reasons why imported numbers differ from SkyPortal's: one table for the report and the documentation.
 
 A reason holds for a series when its table shows it, and explains the fields that it names. A field that differs for no
 reason of the table was not computed from this file as it is: that is said, too.

@@ -1,4 +1,4 @@
-"""The report of an import: a file for machines, a file for spreadsheets, and counts; written as the import goes."""
+"""The report of an import as JSON, CSV and counts, written during the import."""
 
 from __future__ import annotations
 

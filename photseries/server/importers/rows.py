@@ -1,4 +1,4 @@
-"""The statements that take an archive over: entries and series keep the ids that they had there.
+"""Statements that insert imported entries and series with their original ids.
 
 All of the registries is one transaction, so that a clash of ids leaves nothing behind.
 """

@@ -1,4 +1,4 @@
-"""How an import runs: one import into an archive at a time, several series at once, outcomes in order."""
+"""Run an import: one at a time per archive, several series at once, outcomes in order."""
 
 from __future__ import annotations
 

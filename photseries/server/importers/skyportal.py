@@ -1,4 +1,4 @@
-"""SkyPortal's archive, taken over: what is done in which order, so that it can be killed, repeated and trusted.
+"""Import a SkyPortal archive in an order that permits kills and repetition.
 
 1. Everything is checked, and the registries come over in one transaction (:mod:`photseries.server.importers.checking`).
 2. Each series is read by a worker, checked, computed anew, and stored as every other: blob, then row. What differs goes

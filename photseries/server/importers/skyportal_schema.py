@@ -1,4 +1,4 @@
-"""The database of a SkyPortal, as far as series need it: its tables by the names of their columns, and the SELECTs.
+"""The part of SkyPortal's database that series need: tables, columns and SELECTs.
 
 Nothing is written there. Names are those of SkyPortal 1.4 (``skyportal/models``); a database in which one of them is
 missing is refused. Its times are UTC without saying so; its enumerations are read as text.

@@ -1,4 +1,4 @@
-"""The use case that stores a series of another archive with its id, owner, sharing and dates."""
+"""The use case that stores an imported series with its id, owner, sharing and dates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are installed."""
+"""Find the programs of PostgreSQL."""
 
 from __future__ import annotations
 

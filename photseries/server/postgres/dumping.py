@@ -1,4 +1,4 @@
-"""Dump a database into a file, and restore it, with the programs of PostgreSQL."""
+"""Dump and restore a database with PostgreSQL's programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server of our own in the data directory, for a service that has no database server.
+"""The embedded PostgreSQL server in the data directory, for services without a database URL.
 
 This side of it runs in the service: it makes sure that a *keeper* (:mod:`photseries.server.postgres.keeper`) is at
 work and waits until the server admits connections. The server has no TCP port, its socket lies in a folder that only

@@ -1,4 +1,4 @@
-"""What the service asks the reader of a bulk upload."""
+"""The request of the service to the reader of a bulk upload."""
 
 from __future__ import annotations
 

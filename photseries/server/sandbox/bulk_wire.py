@@ -1,4 +1,4 @@
-"""What the reader of a bulk upload answers: frames of a JSON header and raw buffers; nothing is unpickled.
+"""The answers of the reader of a bulk upload: frames of a JSON header and raw buffers, without pickles.
 
 The service takes every answer for one that a hostile body wrote: what is not a slab within the limits is an error.
 """

@@ -1,4 +1,4 @@
-"""The fork server whose children read the bodies of bulk uploads: it has pyarrow loaded, and is started on demand."""
+"""The fork server for bulk uploads, which has loaded pyarrow and is started on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layers that take a worker's rights away, in the order in which they are put on."""
+"""The layers of confinement of a worker, in the order in which they are applied."""
 
 from __future__ import annotations
 

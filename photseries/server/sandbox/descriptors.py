@@ -1,4 +1,4 @@
-"""What the service and its workers hand each other: files without names, pipes, and exact reads with a deadline."""
+"""Data exchange between service and workers: unnamed files, pipes, and exact reads with a deadline."""
 
 from __future__ import annotations
 

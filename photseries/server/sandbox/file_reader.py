@@ -1,4 +1,4 @@
-"""The fork server that knows every format, and the child that reads one file with the readers of the client.
+"""The fork server for all file formats, and the child that reads one file with the client's readers.
 
 Only this module of the service imports a reader, and only in its own process: it preloads pandas, astropy and pyarrow,
 reads files of the service's own once, and then forks a child for each upload, which can import nothing more.

@@ -1,4 +1,4 @@
-"""Landlock, without a single right: after it a process opens no file, no socket and signals no other process.
+"""Landlock with no permissions: the process can open no file or socket and signal no other process.
 
 https://docs.kernel.org/userspace-api/landlock.html
 """

@@ -1,4 +1,4 @@
-"""The service's side of the worker processes that read what strangers send."""
+"""The service's side of the worker processes that read uploads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The system calls that a reading child may still make; any other kills it.
+"""The system calls that a reading child may make; any other call kills it.
 
 A filter of classic BPF, which the kernel runs on the number and the arguments of every call:
 https://docs.kernel.org/userspace-api/seccomp_filter.html

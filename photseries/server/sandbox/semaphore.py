@@ -1,4 +1,4 @@
-"""A gate with a few places, first come first served, that nobody waits at for long."""
+"""A FIFO semaphore with a short timeout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker answers: a JSON header and raw column buffers, so that nothing it sends is ever unpickled.
+"""The answer of a worker: a JSON header and raw column buffers, without pickles.
 
 The service takes every answer for one that a hostile file wrote: whatever is not a table within the limits is an error.
 """

@@ -1,4 +1,4 @@
-"""The fork server: a small process that forks a child for every upload, and the child that reads it.
+"""The fork server, a small process that forks a child for every upload, and the reading child.
 
 The fork server imports numpy, h5py and the careful reader once, has one thread, and never looks at an uploaded byte.
 For a job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the fork

@@ -1,1 +1,1 @@
-"""What request bodies may contain: the metadata of series by the table of fields, registry entries by marshmallow."""
+"""Schemas of request bodies: metadata of series from the table of fields, registry entries with marshmallow."""

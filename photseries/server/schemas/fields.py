@@ -1,4 +1,4 @@
-"""The marshmallow fields of registry entries, which cast as the fields of a series do.
+"""The marshmallow fields of registry entries, which cast values like the fields of a series.
 
 ``shape`` is the JSON schema of what a client should send; some more is accepted, such as a number as a text.
 """

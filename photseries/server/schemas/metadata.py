@@ -1,4 +1,4 @@
-"""The metadata of a series as one marshmallow schema, built from the table of fields, for bodies and files alike.
+"""The marshmallow schema of series metadata, built from the table of fields, for bodies and files.
 
 The wording of some messages is SkyPortal's, because its clients look for it.
 """

@@ -1,4 +1,4 @@
-"""The body that states a period."""
+"""The request body that stores a period."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies that create and change the small registries which series refer to."""
+"""The request bodies that create and change registry entries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bodies that restore a series and undo a batch."""
+"""The request bodies that restore a series or undo a batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading the settings, once at start, from YAML and the environment; and showing what is in force."""
+"""Load the settings from YAML and the environment, and show the effective ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The settings: one frozen dataclass a section, which refuses values that make no sense."""
+"""The sections of the settings as frozen dataclasses, which refuse invalid values."""
 
 from __future__ import annotations
 

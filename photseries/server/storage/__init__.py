@@ -1,4 +1,4 @@
-"""Bytes at keys: the contract of a store, local disk, object storage, and how keys are made."""
+"""Blobs by key: the contract of a store, local disk, object storage, and keys."""
 
 from photseries.server.storage.contract import Store, StoredBlob
 from photseries.server.storage.keys import new_key

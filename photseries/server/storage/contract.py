@@ -1,4 +1,4 @@
-"""What every store promises; ``tests/server/storage/contract.py`` holds each one to it."""
+"""The contract of a store; ``tests/server/storage/contract.py`` tests every implementation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the blobs of series are named: readable for people, unique whatever the series are called, and safe as paths."""
+"""The keys of blobs: readable, unique for any name of a series, and safe as paths."""
 
 from __future__ import annotations
 

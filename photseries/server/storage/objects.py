@@ -1,4 +1,4 @@
-"""A store in object storage: S3, and whatever speaks its language.
+"""A store in S3 or compatible object storage.
 
 The clients of obstore do the talking. An object is there as a whole or not at all, so a blob needs no other name while
 it is written; ``If-None-Match`` lets the storage itself refuse a key that is taken.

@@ -1,4 +1,4 @@
-"""From the address of a place to the store there."""
+"""Open the store of a URL."""
 
 from __future__ import annotations
 

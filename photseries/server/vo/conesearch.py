@@ -1,4 +1,4 @@
-"""Simple Cone Search 1.03, with MAXREC and the signs of DALI: a VOTable that is sent while its rows are found."""
+"""Simple Cone Search 1.03 with DALI's MAXREC: a VOTable that is sent while rows are found."""
 
 from __future__ import annotations
 

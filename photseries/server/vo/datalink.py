@@ -1,4 +1,4 @@
-"""DataLink 1.1: for each series the light curve in every format, a picture of it, its metadata, and services on it."""
+"""DataLink 1.1: links from a series to its light curve in every format, picture, metadata and services."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The examples of queries: a page for people that clients read too (DALI 1.1), the same as in docs/vo.md."""
+"""The example queries (DALI 1.1), also in docs/vo.md."""
 
 from __future__ import annotations
 

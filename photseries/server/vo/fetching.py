@@ -1,4 +1,4 @@
-"""Tables that UPLOAD names by a URL: fetched from public addresses only, within bounds of time and length."""
+"""Fetch tables that UPLOAD names by URL, from public addresses only, with limits on time and length."""
 
 from __future__ import annotations
 

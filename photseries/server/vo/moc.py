@@ -1,4 +1,4 @@
-"""The coverage of the archive as a multi-order coverage map, MOC 2.0, from the index of positions."""
+"""The coverage of the archive as a MOC 2.0, from the index of positions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A series as a row of ObsCore, with the UCDs that Simple Cone Search wants: one table of columns."""
+"""The columns of a series in ObsCore, with the UCDs of Simple Cone Search."""
 
 from __future__ import annotations
 

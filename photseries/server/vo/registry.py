@@ -1,4 +1,4 @@
-"""Records for the registries of the Virtual Observatory, in VOResource 1.1: the services, and the data behind them."""
+"""VOResource 1.1 records for VO registries: the services and their data."""
 
 from __future__ import annotations
 

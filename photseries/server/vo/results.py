@@ -1,4 +1,4 @@
-"""The result of a query in each format that RESPONSEFORMAT can name, as pieces that follow the rows."""
+"""Query results in each RESPONSEFORMAT, as a stream."""
 
 from __future__ import annotations
 

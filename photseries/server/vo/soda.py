@@ -1,4 +1,4 @@
-"""SODA 1.0 of series: the rows between two times and some columns, in any format."""
+"""SODA 1.0 for series: cut out a time range and columns, in any format."""
 
 from __future__ import annotations
 

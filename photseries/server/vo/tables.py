@@ -1,4 +1,4 @@
-"""The tables that queries may name, and their columns: of the table of fields, of ObsCore, and TAP_SCHEMA itself."""
+"""The tables and columns that queries may use: from the table of fields, ObsCore, and TAP_SCHEMA itself."""
 
 from __future__ import annotations
 

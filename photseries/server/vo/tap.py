@@ -1,4 +1,4 @@
-"""TAP 1.1: the parameters of a query, and the query itself, from ADQL to the pieces of its result."""
+"""TAP 1.1: parse the parameters of a query and run it."""
 
 from __future__ import annotations
 

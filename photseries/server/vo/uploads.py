@@ -1,4 +1,4 @@
-"""Tables that a query brings along: the first table of a VOTable, by a reader that expands no entities.
+"""Uploaded tables of queries: the first table of a VOTable, read without expanding XML entities.
 
 It knows TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. Rows and columns are bounded while it reads, so
 that a stranger's document takes no more memory than its own length and those bounds allow.

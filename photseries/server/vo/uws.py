@@ -1,4 +1,4 @@
-"""Universal Worker Service 1.1: jobs that run a query while the client does something else, and their documents."""
+"""Universal Worker Service 1.1: asynchronous query jobs and their documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""VOSI 1.1 of TAP: what the service can do, which tables it has, and whether it is available."""
+"""VOSI 1.1 for TAP: capabilities, tables and availability."""
 
 from __future__ import annotations
 

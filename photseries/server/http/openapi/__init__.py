@@ -1,4 +1,4 @@
-"""The interface described by itself: ``/api/openapi.json`` and, for people, ``/docs/http``.
+"""The description of the API: ``/api/openapi.json`` and the page ``/docs/http``.
 
 Nothing here is a second list: the document follows from the route table, from what each verb states
 (:mod:`photseries.server.http.contract`), the tables of parameters, the marshmallow schemas, the columns that answers

@@ -1,4 +1,4 @@
-"""The schemas of what a success has as ``data``, each with an example."""
+"""The schemas of ``data`` in successful answers, each with an example."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schemas of request bodies: those of marshmallow, and the tables of parameters."""
+"""The schemas of request bodies, from marshmallow and the tables of parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One example of everything, computed by the code that computes the real ones."""
+"""Examples of all answers, computed by the real code."""
 
 from __future__ import annotations
 

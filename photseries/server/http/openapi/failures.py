@@ -1,4 +1,4 @@
-"""The errors that an operation can answer, from the tree of errors."""
+"""The errors of each operation, from the exception tree."""
 
 from __future__ import annotations
 

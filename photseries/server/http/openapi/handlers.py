@@ -1,4 +1,4 @@
-"""The description of the interface, and its handlers: as JSON for programs, as a page for people."""
+"""The handlers of the API description: JSON and a page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The document as a page: one template, the document's own words, nothing to load."""
+"""The OpenAPI document as a page: one template, without external resources."""
 
 from __future__ import annotations
 

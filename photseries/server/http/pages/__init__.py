@@ -1,4 +1,4 @@
-"""The pages, on which people find light curves and look at them.
+"""The web pages, on which users find and view light curves.
 
 HTML is written here from templates that escape every value; what moves on a page is a module of JavaScript that asks
 the same interface as every other client.

@@ -1,4 +1,4 @@
-"""The page of one's own account: tokens and groups."""
+"""The account page: tokens and groups of the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of admins: users, groups, streams, instruments, tokens, what is used, and what was changed."""
+"""The admin pages: users, groups, streams, instruments, tokens, usage and account history."""
 
 from __future__ import annotations
 

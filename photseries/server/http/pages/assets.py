@@ -1,4 +1,4 @@
-"""What pages are made of: our own style and modules.
+"""The style sheets and scripts of the pages.
 
 The address of an asset names the version of all of them, so that browsers keep it for good.
 """

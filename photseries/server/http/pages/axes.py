@@ -1,4 +1,4 @@
-"""The axes of brightness on which a page can show series."""
+"""The brightness axes that a page can show for series."""
 
 from __future__ import annotations
 

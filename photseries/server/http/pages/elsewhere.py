@@ -1,4 +1,4 @@
-"""Links to the pages of other archives about a position; nothing is asked of them from here."""
+"""Links to other archives at a position; the service itself sends them no requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which series are found: a form made from the table of criteria, and a page of what matches."""
+"""The search page: a form made from the table of criteria, and a page of matches."""
 
 from __future__ import annotations
 

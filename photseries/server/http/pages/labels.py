@@ -1,4 +1,4 @@
-"""How the fields of a series are called and written for people."""
+"""Labels and display formats of the fields of a series."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The base of all pages: who looks, what a browser may do with the page, and how an error is told to a person."""
+"""The base of all pages: the user, the security headers, and error pages."""
 
 from __future__ import annotations
 

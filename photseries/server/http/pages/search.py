@@ -1,4 +1,4 @@
-"""What people type into the search: a name or a position in one box, filters by their usual names, criteria."""
+"""Parse the search form: a name or a position in one box, filters by common names, criteria."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pages of one series: its light curve with its fields and files, and the search for its period."""
+"""The pages of one series: its light curve with fields and files, and its period search."""
 
 from __future__ import annotations
 

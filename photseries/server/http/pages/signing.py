@@ -1,4 +1,4 @@
-"""Signing in with a token, and out."""
+"""Sign in with a token, and sign out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documentation site, built before by ``make docs-site``: in the wheel, or in ``docs/_site`` of a checkout."""
+"""Serve the documentation site that ``make docs-site`` builds, from the wheel or from ``docs/_site``."""
 
 from __future__ import annotations
 

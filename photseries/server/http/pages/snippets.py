@@ -1,4 +1,4 @@
-"""What a page shows, as Python, curl, TOPCAT and ADQL."""
+"""The query of a page as Python, curl, TOPCAT and ADQL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page of one source: all its series on one axis of time."""
+"""The page of one source: all its series on one time axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on which light curves are looked at before they are stored."""
+"""The upload page, which shows light curves before they are stored."""
 
 from __future__ import annotations
 

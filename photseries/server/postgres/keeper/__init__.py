@@ -1,4 +1,4 @@
-"""The keeper: a small process of its own that owns the embedded PostgreSQL server of one data directory.
+"""The keeper: a small process that owns the embedded PostgreSQL server of a data directory.
 
 It makes the cluster at the first start, runs the postmaster as its child, starts it again when it dies, and stops it
 when no service is left. The services need not know each other: each holds a shared lock on ``clients.lock`` for as long

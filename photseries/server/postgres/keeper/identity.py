@@ -1,4 +1,4 @@
-"""Who PostgreSQL runs as, which is never root: PostgreSQL refuses that."""
+"""The user that runs PostgreSQL; never root, which PostgreSQL refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The keeper's life: one loop over what may have happened to its server and its clients."""
+"""The keeper's main loop, which watches its server and its clients."""
 
 from __future__ import annotations
 

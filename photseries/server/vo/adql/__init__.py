@@ -1,4 +1,4 @@
-"""ADQL 2.1 to SQL of PostgreSQL, by a list of what is allowed: nothing else is ever printed."""
+"""Translate ADQL 2.1 to PostgreSQL by an allowlist."""
 
 from photseries.server.vo.adql.relations import Cone, Upload
 from photseries.server.vo.adql.translator import Translation, translate

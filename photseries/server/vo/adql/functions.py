@@ -1,4 +1,4 @@
-"""The functions and the types of casts that queries may use, each with what it is in PostgreSQL."""
+"""The functions and cast types allowed in queries, with their PostgreSQL equivalents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Geometry on the sphere: points, circles and convex polygons, and the conditions that hold between them, as SQL.
+"""Spherical geometry as SQL: points, circles, convex polygons, and the conditions between them.
 
 A condition is two: ranges of HEALPix numbers, for which the position of the archive has an index, and an exact test on
 unit vectors. Chords tell small angles apart, where cosines do not.

@@ -1,4 +1,4 @@
-"""The grammar: sqlglot's, less what ADQL has not. What passes it may still be refused by the translator."""
+"""The grammar: sqlglot's without the constructs that ADQL lacks. The translator refuses more."""
 
 from __future__ import annotations
 

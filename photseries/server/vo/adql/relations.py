@@ -1,4 +1,4 @@
-"""What a FROM clause makes available: relations and their columns, found by the rules for names of ADQL."""
+"""The relations and columns of a FROM clause, resolved by ADQL's rules for names."""
 
 from __future__ import annotations
 

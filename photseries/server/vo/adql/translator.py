@@ -1,4 +1,4 @@
-"""The translator: it walks the tree of a query and prints what it knows; for anything else there is no print."""
+"""The translator: print the parse tree of a query as SQL, and refuse nodes without a printer."""
 
 from __future__ import annotations
 
