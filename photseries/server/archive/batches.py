@@ -18,15 +18,15 @@ __all__ = ["OUTCOMES", "BatchUndo"]
 
 #: What becomes of the series of a batch, with its description.
 OUTCOMES = {
-    "deleted": "the batch created them, and they are deleted",
-    "restored": "the revision before the batch is the newest again",
-    "changed": "left: they were changed since",
-    "forbidden": "left: the token may not change them",
-    "expired": "left: the file of the revision before the batch is no longer kept",
-    "duplicate": "left: another series has the key of the revision before the batch",
-    "missing_reference": "left: what the revision before the batch refers to was deleted",
-    "quota_exceeded": "left: the quota of the owner does not allow the revision before the batch",
-    "damaged": "left: the file of the revision before the batch is missing or altered",
+    "deleted": "created by the batch, now deleted",
+    "restored": "restored to the revision before the batch",
+    "changed": "unchanged: the series was changed later",
+    "forbidden": "unchanged: the token may not change the series",
+    "expired": "unchanged: the file of the revision before the batch is no longer kept",
+    "duplicate": "unchanged: another series has the key of the revision before the batch",
+    "missing_reference": "unchanged: an entry that the revision before the batch refers to was deleted",
+    "quota_exceeded": "unchanged: the quota of the owner does not allow the revision before the batch",
+    "damaged": "unchanged: the file of the revision before the batch is missing or altered",
 }
 
 # Changes that keep metadata and table.

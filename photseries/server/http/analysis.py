@@ -20,7 +20,7 @@ from photseries.server.principal import Requirement
 
 __all__ = ["EnvelopeHandler", "FoldedHandler", "PeriodogramHandler", "PlotHandler", "SourcePeriodogramHandler"]
 
-_UNCHANGED = {304: "It is still as If-None-Match says."}
+_UNCHANGED = {304: "Unchanged since the ETag in If-None-Match."}
 
 
 class AnalysisHandler(BaseHandler):
@@ -87,7 +87,7 @@ class PeriodogramHandler(AnalysisHandler):
         fails=(DamagedError, LateError, BusyError, NotInstalledError),
     )
     async def get(self, identity: str) -> None:
-        """Compute the periodogram, Lomb-Scargle or by another method, and list its highest peaks."""
+        """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
@@ -113,7 +113,7 @@ class SourcePeriodogramHandler(BaseHandler):
 
     @Contract(query=SOURCE_PERIODOGRAM, gives="SourcePeriodogram", fails=(DamagedError, LateError, BusyError))
     async def get(self, identity: str) -> None:
-        """Search the visible series of a source for the period that they share, by a multi-band Lomb-Scargle."""
+        """Search the visible series of a source for a common period, by multi-band Lomb-Scargle."""
 
         def compute() -> SourcePeriodogram:
             self.weigh()
@@ -139,7 +139,7 @@ class FoldedHandler(AnalysisHandler):
 
     @Contract(query=FOLDED, headers=(IF_NONE_MATCH,), gives="Folded", also=_UNCHANGED, fails=(DamagedError, BusyError))
     async def get(self, identity: str) -> None:
-        """Fold the light curve on a period, and average it in parts of that."""
+        """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
@@ -165,7 +165,7 @@ class EnvelopeHandler(AnalysisHandler):
         query=ENVELOPE, headers=(IF_NONE_MATCH,), gives="Envelope", also=_UNCHANGED, fails=(DamagedError, BusyError)
     )
     async def get(self, identity: str) -> None:
-        """Return the light curve for a plot: its points, or the least, the median and the greatest in each column."""
+        """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
@@ -193,7 +193,7 @@ class PlotHandler(AnalysisHandler):
         fails=(DamagedError, NotInstalledError, BusyError),
     )
     async def get(self, identity: str) -> None:
-        """Draw the light curve, as PNG."""
+        """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
     def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:

@@ -59,7 +59,7 @@ class BulkHandler(BaseHandler):
         ),
     )
     async def post(self) -> None:
-        """Create many series from an Arrow IPC stream or Parquet; answer a line for each, and one with the counts."""
+        """Create many series from an Arrow IPC stream or Parquet; answer a line per series, and the counts."""
         options = await self.run(self._options)
         self.set_header("Content-Type", _ANSWER)
         self.set_header("Cache-Control", "private, no-store")

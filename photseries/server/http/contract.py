@@ -42,18 +42,18 @@ class Raw:
     schema: Mapping[str, object] | None = None
 
 
-IF_MATCH = Header("If-Match", "Only from a revision that one of these ETags names.", '"1.1.none"')
+IF_MATCH = Header("If-Match", "Change the series only at the revision of one of these ETags.", '"1.1.none"')
 IF_NONE_MATCH = Header(
     "If-None-Match",
-    "Nothing but 304 when it is still as one of these ETags says.",
+    "Return only 304 if one of these ETags is current.",
     '"1.0.none"',
-    {"ETag": "What If-None-Match and If-Match take: it names the revision."},
+    {"ETag": "The value for If-None-Match and If-Match, which identifies the revision."},
 )
 RANGE = Header(
     "Range",
-    "A range of the bytes.",
+    "A byte range.",
     "bytes=0-99",
-    {"Accept-Ranges": "That ranges of bytes can be had.", "Repr-Digest": "Of a whole stored file: its MD5 (RFC 9530)."},
+    {"Accept-Ranges": "Byte ranges are supported.", "Repr-Digest": "MD5 of a whole stored file (RFC 9530)."},
 )
 
 

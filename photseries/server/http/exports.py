@@ -45,7 +45,7 @@ class ExportHandler(BaseHandler):
         fails=(DamagedError, NotInstalledError, BusyError),
     )
     async def get(self) -> None:
-        """Return every series that matches as one file: a long table as HDF5 or Parquet, or a zip of their files."""
+        """Return all matching series as one file: a long table, or a zip of the stored files."""
         await self._export(self._asked)
 
     @Contract(
@@ -54,7 +54,7 @@ class ExportHandler(BaseHandler):
         fails=(NotInstalledError, BusyError),
     )
     async def post(self) -> None:
-        """Return the series with some ids, names or hashes, or around some positions, as one file with a manifest."""
+        """Return the series of a list of ids, names, hashes or positions as one file with a manifest."""
         body = functools.cache(self.json_body)  # the body is read once, though the function may be called again
 
         def asked() -> tuple[Format, Iterator[bytes]]:

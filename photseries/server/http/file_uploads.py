@@ -87,7 +87,7 @@ class InspectHandler(_FileHandler):
 
     @Contract(query=INSPECT, body="File", gives="Inspected")
     async def post(self) -> None:
-        """Describe a file: what each column is taken for and why, times, filters, limits, and what an upload needs."""
+        """Describe a file: roles of columns with reasons, times, filters, limits, and missing fields."""
 
         def inspect() -> object:
             with self.sent(INSPECT) as (file, fields, values):
@@ -108,7 +108,7 @@ class FileUploadHandler(_FileHandler):
         fails=(DuplicateError, OutcomeUnknownError, QuotaExceededError, NotAdoptedError),
     )
     async def post(self) -> None:
-        """Create the series in a file of any format; the fields that it does not tell are query parameters."""
+        """Create a series from a file in any format; fields that the file lacks are query parameters."""
 
         def create() -> dict[str, object]:
             with self.sent(STORE) as (file, fields, values):

@@ -37,7 +37,7 @@ FILE: tuple[Parameter, ...] = (
     Parameter(
         name="format",
         kind=choice(*WRITERS),
-        sentence="The format of the file; without it the header Accept decides, and hdf5 where that does not say.",
+        sentence="The format of the file. Default: by the header Accept, else hdf5.",
     ),
     REVISION,
     *PART,
@@ -96,7 +96,7 @@ _BY_EXTENSION = Contract(
     query=FILE[1:],
     headers=(IF_NONE_MATCH, RANGE),
     gives=Raw(tuple(one.plain_type for one in WRITERS.values())),
-    also={206: "The range of its bytes.", 304: "It is still as If-None-Match says."},
+    also={206: "The byte range.", 304: "Unchanged since the ETag in If-None-Match."},
     fails=(DamagedError, NotInstalledError, RangeError, BusyError, ForbiddenError),
 )
 _FILE = dataclasses.replace(_BY_EXTENSION, query=FILE, fails=(*_BY_EXTENSION.fails, NotAcceptableError))
@@ -110,7 +110,7 @@ class FileHandler(BaseHandler):
 
     @_FILE
     async def get(self, identity: str) -> None:
-        """Return a series, or a part of its table, as a file: whole, or a range of its bytes."""
+        """Return a series, or a part of its table, as a file, with byte ranges."""
         await self.send_file(identity)
 
     async def send_file(self, identity: str, extension: str | None = None) -> None:
@@ -190,5 +190,5 @@ class ExtensionHandler(FileHandler):
 
     @_BY_EXTENSION
     async def get(self, identity: str, extension: str) -> None:  # type: ignore[override]
-        """Return a series, or a part of its table, as a file of a format: whole, or a range of its bytes."""
+        """Return a series, or a part of its table, as a file in the format of the extension, with byte ranges."""
         await self.send_file(identity, extension)

@@ -34,7 +34,7 @@ FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", 
 
 #: The parameters of /readyz.
 READY: tuple[Parameter, ...] = (
-    Parameter(name="for", kind=choice(*PURPOSES), sentence="Only what requests that read, or that write, need."),
+    Parameter(name="for", kind=choice(*PURPOSES), sentence="Check only what reading or writing requests need."),
 )
 
 
@@ -45,7 +45,7 @@ class LivenessHandler(BaseHandler):
 
     @Contract(gives="Alive")
     async def get(self) -> None:
-        """Return that the process answers."""
+        """Check that the process answers."""
         await self.send([success({"alive": True})])  # from the event loop: it says what it does while all else waits
 
 
@@ -56,7 +56,7 @@ class ReadyHandler(BaseHandler):
 
     @Contract(query=READY, gives="Ready", fails=(UnavailableError,))
     async def get(self) -> None:
-        """Return whether every part is available; 503 names those that are not."""
+        """Check all parts of the service; 503 names those that fail."""
         await self.reply(self._parts)
 
     def _parts(self) -> dict[str, object]:
@@ -95,7 +95,7 @@ class MetricsHandler(BaseHandler):
 
     @Contract(gives=Raw(("text/plain",)))
     async def get(self) -> None:
-        """Return the metrics of the service in Prometheus' format; a client on its machine needs no token."""
+        """Return the metrics in Prometheus format; a client on the service's machine needs no token."""
         content = await self.run(self.shared.metrics.text)
         self.set_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
         await self.send([content])
@@ -127,7 +127,7 @@ class UsageHandler(BaseHandler):
 
     @Contract(gives="Usage")
     async def get(self) -> None:
-        """Return the series and bytes of the user, for System admin of every user, and the quotas (0: none)."""
+        """Return the series, bytes and quotas (0: none) of the user, for System admin of all users."""
         limits = self.services.config.quotas
         await self.reply(lambda: {"usage": self.services.reader.usage(self.principal), "limits": limits})
 
@@ -140,7 +140,7 @@ class EnumTypesHandler(BaseHandler):
 
     @Contract(gives="EnumTypes")
     async def get(self) -> None:
-        """Return the values that listed fields allow: filters, alignments, time scales, permissions."""
+        """Return the allowed values of enumerations: filters, alignments, time scales, permissions."""
         await self.reply(
             lambda: {
                 "ALLOWED_BANDPASSES": self.services.archive.filters,

@@ -26,12 +26,12 @@ class PeriodsHandler(BaseHandler):
 
     @Contract(gives="Periods")
     async def get(self, identity: str) -> None:
-        """List the periods that the service found and users state, the preferred one first."""
+        """List the periods found by the service and stored by users, the preferred one first."""
         await self.reply(lambda: {"periods": self.services.periods.list(self.principal, number_of(identity))})
 
     @Contract(body="Period", fails=(OutcomeUnknownError,))
     async def put(self, identity: str) -> None:
-        """State a period, in place of one's earlier one of the same method; a preferred one is that of the series."""
+        """Store a period, replacing your earlier one of the same method; a preferred one is used in searches."""
 
         def put() -> None:
             values = load_entry(PERIOD, self.json_body())
@@ -41,7 +41,7 @@ class PeriodsHandler(BaseHandler):
 
     @Contract(query=OWN_PERIODS, gives="RemovedPeriods", fails=(OutcomeUnknownError,))
     async def delete(self, identity: str) -> None:
-        """Remove one's own periods, all or that of one method."""
+        """Remove your own periods: all, or the one of a method."""
 
         def delete() -> dict[str, object]:
             method = parameters.read(self.arguments(), OWN_PERIODS).get("method")

@@ -123,7 +123,7 @@ class MembersHandler(EntryHandler):
 
     @Contract(body="Changed{kind}", fails=(DuplicateError, InUseError, OutcomeUnknownError))
     async def patch(self, identity: str) -> None:
-        """Change a name, the members of a group or a stream, or a place; deactivate a user, or the opposite."""
+        """Change names, members of groups and streams, or locations; deactivate or reactivate a user."""
         await self.reply(lambda: self.services.accounts.change(self.principal, self.kind, identity, self.json_body()))
 
 
@@ -134,7 +134,7 @@ class AuditHandler(BaseHandler):
 
     @Contract(query=_PAGES, gives="AuditPage")
     async def get(self) -> None:
-        """List the changes of accounts, tokens and sharing, the latest first."""
+        """List changes of accounts, tokens and sharing, the latest first."""
 
         def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)

@@ -43,7 +43,7 @@ class RestoreHandler(BaseHandler):
         ),
     )
     async def post(self, identity: str) -> None:
-        """Make an earlier revision the newest, or bring back a deleted series; the sharing of a series stays."""
+        """Make an earlier revision the newest, or restore a deleted series; the sharing does not change."""
 
         def restore() -> dict[str, object]:
             series_id = number_of(identity)
@@ -62,7 +62,7 @@ class UndoHandler(BaseHandler):
 
     @Contract(body="Undo", gives="Undone", fails=(NotFoundError, OutcomeUnknownError, NotAdoptedError))
     async def post(self) -> None:
-        """Delete the series that a batch created, and restore the others to the revision before it."""
+        """Delete the series that a batch created, and restore the others to their revision before it."""
 
         def undo() -> dict[str, object]:
             asked = load_entry(UNDO, self.json_body())

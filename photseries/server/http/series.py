@@ -85,7 +85,7 @@ class SeriesHandler(UploadHandler):
 
     @Contract(query=_LIST, gives="SeriesPage", fails=(BusyError,))
     async def get(self) -> None:
-        """Find series; with their tables, one at a time."""
+        """Find series, optionally with their tables."""
         await self.send_page(lambda: parameters.parse(self.arguments()))
 
     async def send_page(self, asked: Callable[[], Query]) -> None:
@@ -152,7 +152,7 @@ class QueryHandler(SeriesHandler):
 
     @Contract(body="Query", gives="SeriesPage", fails=(BusyError,))
     async def post(self) -> None:
-        """Find series by a JSON body of query parameters, and near `positions: [[ra, dec], ...]` within `radius`."""
+        """Find series by a JSON body of query parameters, also around `positions: [[ra, dec], ...]`."""
 
         def parse() -> Query:
             body = self.json_body()
@@ -169,7 +169,7 @@ class SourceSeriesHandler(SeriesHandler):
 
     @Contract(query=_LIST, gives="SeriesPage", fails=(BusyError,))
     async def get(self, identity: str) -> None:  # type: ignore[override]
-        """Find the series of a source, with the parameters of the lists."""
+        """Find the series of a source, with the search parameters."""
 
         def parse() -> Query:
             self.services.accounts.get(self.principal, "sources", identity)
@@ -186,7 +186,7 @@ class SummaryHandler(BaseHandler):
 
     @Contract(query=SUMMARY_CRITERIA, gives="Summary", fails=(BusyError,))
     async def get(self) -> None:
-        """Count the series that match: by instrument, filter, series_name and owner, their sources and time span."""
+        """Count the matching series, by instrument, filter, series_name and owner, with sources and time span."""
 
         def summarize() -> dict[str, object]:
             query = parameters.parse_criteria(self.arguments())
@@ -206,11 +206,11 @@ class OneSeriesHandler(UploadHandler):
         query=ONE_SERIES,
         headers=(IF_NONE_MATCH,),
         gives={"anyOf": [{"$ref": "#/components/schemas/Series"}, {"$ref": "#/components/schemas/PastSeries"}]},
-        also={304: "It is still as If-None-Match says."},
+        also={304: "Unchanged since the ETag in If-None-Match."},
         fails=(DamagedError, BusyError, ForbiddenError),
     )
     async def get(self, identity: str) -> None:
-        """Return the series, with its table as JSON columns, as HDF5 or without, also as it was at a revision."""
+        """Return the series, with its table as JSON, as HDF5 or without it; optionally an earlier revision."""
 
         def get() -> tuple[str | None, list[bytes]]:
             values = parameters.read(self.arguments(), ONE_SERIES)
@@ -242,7 +242,7 @@ class OneSeriesHandler(UploadHandler):
         fails=(*_CHANGE_FAILS, UnreadableFileError, DuplicateError, DamagedError, QuotaExceededError),
     )
     async def patch(self, identity: str) -> None:
-        """Change metadata, sharing or the table; with If-Match only from the revision that one has seen."""
+        """Change metadata, sharing or the table; with If-Match only at the given revision."""
 
         def change() -> dict[str, object]:
             series_id = number_of(identity)
@@ -255,7 +255,7 @@ class OneSeriesHandler(UploadHandler):
 
     @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
     async def delete(self, identity: str) -> None:
-        """Remove the series; with If-Match only at the revision that one has seen."""
+        """Delete the series; with If-Match only at the given revision."""
         await self.reply(_removing(self, identity, self.services.archive.delete))
 
 
@@ -272,7 +272,7 @@ class AppendHandler(UploadHandler):
         fails=(*_CHANGE_FAILS, UnreadableFileError, DamagedError, QuotaExceededError),
     )
     async def post(self, identity: str) -> None:
-        """Put new rows under those of a series; with If-Match only at the revision that one has seen."""
+        """Append rows to a series; with If-Match only at the given revision."""
 
         def append() -> dict[str, object]:
             series_id = number_of(identity)
@@ -292,13 +292,13 @@ class HistoryHandler(BaseHandler):
 
     @Contract(gives="History")
     async def get(self, identity: str) -> None:
-        """List the changes; users and values for the owner, also of a deleted series, and tokens that may change it."""
+        """List the changes; owners and tokens that may change the series also see users and values."""
         history = self.services.reader.history
         await self.reply(lambda: {"history": history(self.principal, number_of(identity))})
 
     @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
     async def delete(self, identity: str) -> None:
-        """Remove the values and the files of earlier revisions; also of a deleted series, by its owner."""
+        """Remove the values and files of earlier revisions, by the owner even of a deleted series."""
         await self.reply(_removing(self, identity, self.services.archive.purge))
 
 

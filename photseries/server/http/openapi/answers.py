@@ -32,15 +32,15 @@ TEXT: Schema = {"type": "string"}
 FLAG: Schema = {"type": "boolean"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 ANY_OBJECT: Schema = {"type": "object"}
-WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "What is odd, though it was done."}
+WARNINGS: Schema = {"type": "array", "items": TEXT, "description": "Suspicious input, which was accepted."}
 
 _BRIGHTNESS = next(parameter for parameter in PERIODOGRAM if parameter.name == "brightness")
 
 _DESCRIBED: Mapping[str, Schema] = {
     "brightness": dict(_BRIGHTNESS.kind.schema),
-    "unit": {**TEXT, "description": "Of the brightness: mag, uJy, or flux_unit where that is no flux density."},
-    "magsys": {"enum": [*FIELDS["magsys"].values, None], "description": "Of magnitudes."},
-    "label": {**TEXT, "description": "For an axis."},
+    "unit": {**TEXT, "description": "Unit of the brightness: mag, uJy, or flux_unit if that is not a flux density."},
+    "magsys": {"enum": [*FIELDS["magsys"].values, None], "description": "Magnitude system."},
+    "label": {**TEXT, "description": "Axis label."},
 }
 _DESCRIBED_EXAMPLE = dict(AB_MICROJANSKY.described("flux"))
 
@@ -149,10 +149,10 @@ def _described(field: Field) -> Schema:
 
 def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     found: dict[str, Schema] = {
-        "data": {"description": "The table; null when it is not asked for, or when its file is damaged.", "anyOf": [
+        "data": {"description": "The table; null if it was not requested, or if its file is damaged.", "anyOf": [
             *(ref(name) for name in ("Data",)), {"type": "null"}]},
-        "data_rows": {**INTEGER, "description": "The rows of the part that is asked for, before maxPoints."},
-        "data_error": {**TEXT, "description": "Why a list has no table here."},
+        "data_rows": {**INTEGER, "description": "Number of rows of the requested part, before maxPoints."},
+        "data_error": {**TEXT, "description": "Why the table is missing in a list."},
     }  # fmt: skip
     optional = (*(name for name in fields if name not in LISTED), *found)
     yield "Series", record({**fields, **found}, dict(examples.SERIES), optional=optional)
@@ -164,7 +164,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
         {
             **record(past, shown, optional=tuple(name for name in past if name not in always)),
             "additionalProperties": False,
-            "description": "A series as its file was at an earlier revision.",
+            "description": "A series with the file of an earlier revision.",
         },
     )
     around = {"numPerPage": 100, "pageNumber": 1, "cursor": None}
@@ -180,7 +180,7 @@ def _about_series(fields: dict[str, Schema]) -> Iterator[tuple[str, Schema]]:
     described = {name: {**several(INTEGER), "description": f"Ids: {what}."} for name, what in OUTCOMES.items()}
     described["next"] = {
         **nullable(INTEGER),
-        "description": "What `after` of the next request must be; null at the end.",
+        "description": "The value of `after` for the next request; null at the end.",
     }
     yield "Undone", record(described, {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None})
     yield "Preview", _preview(fields)
@@ -204,17 +204,17 @@ def _inspected() -> Schema:
     role = record({"role": TEXT, "column": TEXT, "why": TEXT}, {"role": "mjd", "column": "time", "why": "usual name"})
     members = {
         "survey": nullable(TEXT),
-        "columns": {**several(role), "description": "The columns with a meaning, and why they have it."},
+        "columns": {**several(role), "description": "The columns with a role, and the reason."},
         "names": {**several(TEXT), "description": "All columns of the file."},
         "rows": INTEGER,
-        "first": {**TEXT, "description": "The first time as a date (ISO 8601), in its own scale."},
+        "first": {**TEXT, "description": "The first time as a date (ISO 8601), in the scale of the file."},
         "last": TEXT,
-        "filters": {**mapping(INTEGER), "description": "The filters in the file, and their numbers of rows."},
+        "filters": {**mapping(INTEGER), "description": "The filters in the file, with their numbers of rows."},
         "filter": nullable(TEXT),
         "filter_map": {**nullable(TEXT), "description": "A likely entry of filter_map for the filter."},
-        "fields": {**ANY_OBJECT, "description": "The fields that the file tells."},
-        "missing": {**several(TEXT), "description": "Required fields that nothing tells."},
-        "options": {**ANY_OBJECT, "description": "The options of reading with which this series is uploaded."},
+        "fields": {**ANY_OBJECT, "description": "The fields found in the file."},
+        "missing": {**several(TEXT), "description": "Required fields that are missing."},
+        "options": {**ANY_OBJECT, "description": "The read options that select this series."},
         "warnings": WARNINGS,
         **_DESCRIBED,
         "light_curve": _LIGHT_CURVE,
@@ -241,7 +241,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         "warnings": WARNINGS,
         "exists": nullable(INTEGER),
         **_DESCRIBED,
-        "light_curve": {**_LIGHT_CURVE, "description": "Where maxPoints says how many points of it are wanted."},
+        "light_curve": {**_LIGHT_CURVE, "description": "The light curve, if maxPoints is given."},
     }
     example = {
         "metadata": {name: examples.SERIES[name] for name in METADATA if examples.SERIES[name] is not None},
@@ -254,7 +254,7 @@ def _preview(fields: dict[str, Schema]) -> Schema:
         **_DESCRIBED_EXAMPLE,
     }
     schema = record(members, example, optional=("light_curve",))
-    return {**schema, "description": "What dryRun tells of a series that would be created."}
+    return {**schema, "description": "The result of dryRun for a series that would be created."}
 
 
 def _summary() -> Schema:
@@ -301,16 +301,16 @@ def _about_analyses() -> Iterator[tuple[str, Schema]]:
     of_peaks = {
         **dict.fromkeys(peak, NUMBER),
         "period_error": {**nullable(NUMBER), "description": "Standard deviation of the period [d]; null at the edge."},
-        "at_edge": {**FLAG, "description": "Whether the power is highest at the end of the searched range."},
-        "false_alarm": {**nullable(NUMBER), "description": "Of Lomb-Scargle, for white noise; else null."},
-        "depth": {**nullable(NUMBER), "description": "Of bls: how much fainter the box is [the unit]; else null."},
-        "duration": {**nullable(NUMBER), "description": "Of bls: how long the box is [d]; else null."},
+        "at_edge": {**FLAG, "description": "Whether the peak is at the edge of the searched range."},
+        "false_alarm": {**nullable(NUMBER), "description": "For white noise; null except for Lomb-Scargle."},
+        "depth": {**nullable(NUMBER), "description": "Depth of the box, in unit; null except for bls."},
+        "duration": {**nullable(NUMBER), "description": "Duration of the box [d]; null except for bls."},
     }
     searched: dict[str, Schema] = {
-        "min_period": {**NUMBER, "description": "The shortest that was looked at [d]."},
-        "max_period": {**NUMBER, "description": "The longest that was looked at [d]."},
+        "min_period": {**NUMBER, "description": "The shortest searched period [d]."},
+        "max_period": {**NUMBER, "description": "The longest searched period [d]."},
         "num_frequencies": INTEGER,
-        "limited": {**FLAG, "description": "Whether the default range was cut to the allowed frequencies."},
+        "limited": {**FLAG, "description": "Whether the default range was cut to the allowed number of frequencies."},
         "warnings": WARNINGS,
         "peaks": several(record(of_peaks, peak)),
         "frequency": {**numbers, "description": "[1/d]"},
@@ -363,7 +363,7 @@ def _envelope() -> Schema:
     """Describe a light curve that a client draws."""
     numbers, gaps, whole = several(NUMBER), several(nullable(NUMBER)), several(INTEGER)
     range_ = {**gaps, "type": ["array", "null"]}
-    kind = {**INTEGER, "description": f"The place in {', '.join(POINT_KINDS)}."}
+    kind = {**INTEGER, "description": f"Index in the list {', '.join(POINT_KINDS)}."}
     points = record(
         {"mjd": numbers, "value": numbers, "error": gaps, "kind": several(kind)},
         {"mjd": [61000.1], "value": [208.9], "error": [20.0], "kind": [0]},
@@ -388,14 +388,14 @@ def _envelope() -> Schema:
         {
             "num_points": INTEGER,
             "counts": record(dict.fromkeys(POINT_KINDS, INTEGER), example["counts"]),
-            "start": {**NUMBER, "description": "Where the first column begins [MJD]."},
-            "step": {**NUMBER, "description": "The width of a column [d]."},
+            "start": {**NUMBER, "description": "Start of the first time interval [MJD]."},
+            "step": {**NUMBER, "description": "Width of a time interval [d]."},
             "median": nullable(NUMBER),
             "error": {**nullable(NUMBER), "description": "The typical error."},
-            "robust": {**range_, "description": "The range of what is not flagged, without a few outliers."},
+            "robust": {**range_, "description": "The range of unflagged values, without a few outliers."},
             "full": {**range_, "description": "The range of all values."},
-            "points": {**points, "type": ["object", "null"], "description": "All of them, where they are few."},
-            "columns": {**several(column), "description": "By kind, where the points are many."},
+            "points": {**points, "type": ["object", "null"], "description": "All points, if they are few."},
+            "columns": {**several(column), "description": "Intervals by kind, if there are many points."},
         },
         example,
     )
@@ -407,14 +407,14 @@ def _periods() -> Iterator[tuple[str, Schema]]:
     period = {
         "period": {**NUMBER, "description": "[d]"},
         "method": TEXT,
-        "preferred": {**FLAG, "description": "Whether it is the period of the series."},
+        "preferred": {**FLAG, "description": "Whether searches use this period for the series."},
         **{name: {**unknown, "description": FIELDS[f"period_{name}"].sentence} for name in _OF_PERIOD},
-        "who": {**nullable(TEXT), "description": "The user who states it; null: the service found it."},
+        "who": {**nullable(TEXT), "description": "The user who stored the period; null: the service."},
         "when": MOMENT,
-        "version": {**nullable(INTEGER), "description": "Of the search by the service."},
+        "version": {**nullable(INTEGER), "description": "Version of the service's search."},
         "grid": {
             "type": ["object", "null"],
-            "description": "What the service searched: min_period, max_period [d], num_frequencies.",
+            "description": "The grid that the service searched: min_period, max_period [d], num_frequencies.",
         },
     }
     example = dict(examples.PERIOD)
@@ -429,7 +429,7 @@ def _page() -> dict[str, Schema]:
 def _about_registries() -> Iterator[tuple[str, Schema]]:
     also: Mapping[str, dict[str, Schema]] = {
         "users": {"single_user_group_id": INTEGER},
-        "tokens": {"token": {**TEXT, "description": "The secret, which nobody can read again."}},
+        "tokens": {"token": {**TEXT, "description": "The secret, which cannot be retrieved again."}},
         "sources": {"warnings": WARNINGS},
     }
     shown = {"single_user_group_id": 2, "token": "pUq3xM0aZk..."}
@@ -459,7 +459,7 @@ def _about_registries() -> Iterator[tuple[str, Schema]]:
 def _about_the_service() -> Iterator[tuple[str, Schema]]:
     yield "Alive", record({"alive": {"const": True}}, {"alive": True})
     sandbox = record({"missing": several(TEXT)}, {"missing": []})
-    behind = {**INTEGER, "description": "Series whose statistics `photseries recompute` has to compute again."}
+    behind = {**INTEGER, "description": "Number of series that `photseries recompute` has to update."}
     statistics = record({"behind": behind}, {"behind": 0})
     parts = {"ready": {"const": True}, "sandbox": sandbox, "statistics": statistics}
     yield "Ready", record(parts, {"ready": True, "sandbox": {"missing": []}, "statistics": {"behind": 0}})
@@ -476,7 +476,7 @@ def _about_the_service() -> Iterator[tuple[str, Schema]]:
     used = {"owner_id": 1, "username": "anna", "series": 3, "bytes": 250_000, "kept_bytes": 80_000}
     about = {
         "bytes": "Length of the current files.",
-        "kept_bytes": "Length of earlier files that are kept; quotas count them, too.",
+        "kept_bytes": "Length of earlier files that are kept, which count for quotas.",
     }
     figures = {**dict.fromkeys(used, INTEGER), "username": TEXT}
     figures |= {name: {**INTEGER, "description": text} for name, text in about.items()}

@@ -78,7 +78,7 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
         "Columns",
         {
             "type": "object",
-            "description": "The columns of a table by name, of equal length; each of numbers, of texts or of booleans.",
+            "description": "The columns of a table by name, of equal length, each with numbers, texts or booleans.",
             "additionalProperties": column,
             "example": examples.COLUMNS,
         },
@@ -96,7 +96,7 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
         "NewSeries",
         {
             **closed,
-            "description": f"A table and its metadata. {', '.join(required)} are needed here or in the "
+            "description": f"A table and its metadata. {', '.join(required)} are required here or in the "
             "metadata of the file; ra, dec, exp_time and filter may also be columns of the table.",
             "properties": with_data,
             "required": ["data"],
@@ -107,7 +107,7 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
         "ChangedSeries",
         {
             **closed,
-            "description": "What is absent stays; null clears.",
+            "description": "Absent fields stay unchanged; null clears a field.",
             "properties": with_data,
             "example": {"origin": "pipeline 2", "magref": None},
         },
@@ -116,7 +116,7 @@ def _about_series(metadata: Mapping[str, object]) -> Iterator[tuple[str, dict[st
         "Rows",
         {
             **closed,
-            "description": "Rows with the columns of the table that is there.",
+            "description": "Rows with the columns of the existing table.",
             "properties": {name: with_data[name] for name in ("data", "batch")},
             "required": ["data"],
             "example": {"data": {"mjd": [61000.4], "flux": [220.0], "fluxerr": [20.0]}},
@@ -133,10 +133,10 @@ def _query() -> dict[str, object]:
         "items": _CONE,
         "minItems": 1,
         "maxItems": MOST_POSITIONS,
-        "description": "Centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not.",
+        "description": "Centres [ra, dec] [deg, ICRS]; require radius, and exclude ra and dec.",
     }
     return {
-        "description": "The parameters of lists, and positions.",
+        "description": "The search parameters, and positions.",
         "properties": {**parameters, "positions": positions},
         "example": {"filter": ["bessellr", "bessellb"], "radius": 0.01, "positions": [[75.4317, -69.171]]},
     }
@@ -153,7 +153,7 @@ def _export() -> dict[str, object]:
     around = "Series around these centres [ra, dec] [deg, ICRS]; radius goes with them, and ra and dec do not."
     lists[POSITIONS] = {**size, "items": _CONE, "description": around}
     return {
-        "description": "One list, criteria, the format, and the columns and rows of each series.",
+        "description": "A list, criteria, the format, and the columns and rows of each series.",
         "properties": {**lists, **members},
         "oneOf": [{"required": [name]} for name in lists],
         "example": {"obj_ids": ["MACHO 1.3444.614"], "format": "ndjson", "columns": ["mjd", "flux"]},

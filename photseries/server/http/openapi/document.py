@@ -21,15 +21,15 @@ from photseries.server.schemas.registries import CREATIONS
 __all__ = ["document", "path_of", "verbs_of"]
 
 _ABOUT = """
-A store of photometric series: the metadata of light curves in a database, their tables as HDF5 files, both over HTTP.
+A store of photometric series: metadata of light curves in a database, tables as HDF5 files, and access over HTTP.
 
-Every request carries a token, `Authorization: Bearer XXX` or `Authorization: token XXX`. What is not visible to it is
-answered like what does not exist. Every answer has an `X-Request-Id`.
+Every request has a token, `Authorization: Bearer XXX` or `Authorization: token XXX`. Entries that are not visible to
+the token get 404, like missing entries. Every answer has an `X-Request-Id`.
 """.strip()
 
 #: Tags in the order of the document, with what they hold.
 TAGS: Mapping[str, str] = {
-    "photometric_series": "Light curves: their metadata, their tables, who changed them.",
+    "photometric_series": "Light curves: metadata, tables and history.",
     **{kind: (type(CREATIONS[kind]).__doc__ or "").split("\n")[0].replace("``", "`") for kind in RESOURCES},
     "service": "The service itself.",
 }
@@ -177,8 +177,8 @@ def _header(header: Header) -> dict[str, object]:
 def _body(name: str, handler: type[Any]) -> dict[str, object]:
     if handler.takes_any_file:
         about = (
-            "The file itself, of any format that the command `photseries upload` reads but workbooks; fields of the "
-            "series are query parameters. It may be compressed, as Content-Encoding (gzip or zstd) says."
+            "The file itself, in any format that `photseries upload` reads except workbooks. Fields of the series "
+            "are query parameters. The body may be compressed with Content-Encoding gzip or zstd."
         )
         return {
             "required": True,

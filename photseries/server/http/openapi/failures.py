@@ -40,19 +40,19 @@ ERROR: dict[str, object] = {
     "type": "object",
     "properties": {
         "status": {"const": "error"},
-        "message": {"type": "string", "description": "What was wrong and what to do, for people."},
+        "message": {"type": "string", "description": "What is wrong and what to do, as text."},
         "data": {
             "type": "object",
             "properties": {
-                "code": {"type": "string", "description": "What was wrong, for machines."},
+                "code": {"type": "string", "description": "The error code."},
                 "fields": {
                     "type": "object",
                     "additionalProperties": {"type": "array", "items": {"type": "string"}},
-                    "description": "The problems by the name of the field or parameter.",
+                    "description": "The problems by field or parameter.",
                 },
-                "id": {"type": "integer", "description": "Of the series that a duplicate would repeat, if visible."},
-                "references": {"type": "object", "description": "How many of what still refer to it."},
-                "request_id": {"type": "string", "description": "What the log has of an unexpected error."},
+                "id": {"type": "integer", "description": "Id of the series with the same key, if visible."},
+                "references": {"type": "object", "description": "Number of references to the entry, by kind."},
+                "request_id": {"type": "string", "description": "Identifies an unexpected error in the log."},
             },
             "required": ["code", "fields"],
         },
@@ -105,7 +105,9 @@ def _response(status: int, alike: list[type[PhotseriesError]]) -> dict[str, obje
     if any(error.retry_after is not None for error in alike):
         headers["Retry-After"] = {"schema": {"type": "integer"}, "required": True, "description": "Seconds to wait."}
     if status == UnauthorizedError.status:
-        description = "How to authenticate: Bearer, and Basic where no page of ours would make a browser ask for it."
+        description = (
+            "How to authenticate: Bearer, and Basic unless one of our pages would make a browser prompt for it."
+        )
         headers["WWW-Authenticate"] = {"schema": {"type": "string"}, "required": True, "description": description}
     return {
         "description": f"{http.client.responses[status]}. {' '.join(_sentence(error) for error in alike)}",

@@ -83,10 +83,10 @@ class OpenApiHandler(_DocumentHandler):
     @Contract(
         headers=(_IF_NONE_MATCH,),
         gives=Raw(("application/json",), {"type": "object", "required": ["openapi", "info", "paths"]}),
-        also={304: "It is still as If-None-Match says."},
+        also={304: "Unchanged since the ETag in If-None-Match."},
     )
     async def get(self) -> None:
-        """Return this document: the interface in OpenAPI 3.1."""
+        """Return this document: the API in OpenAPI 3.1."""
         await self.answer(lambda: self.documents.json, "application/json; charset=UTF-8")
 
 
