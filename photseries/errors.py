@@ -4,16 +4,16 @@
 
     PhotseriesError                 500  internal
     ├── InvalidError                400  invalid            a request, a table or metadata that breaks a rule
-    │   └── UnreadableFileError     400  unreadable_file    uploaded bytes that the careful reader refuses
-    ├── UnauthorizedError           401  unauthorized       no token, or one that is not valid (any more)
+    │   └── UnreadableFileError     400  unreadable_file    uploaded bytes that the safe reader refuses
+    ├── UnauthorizedError           401  unauthorized       no token, or an invalid or expired one
     ├── ForbiddenError              403  forbidden          the token lacks a permission
     ├── NotFoundError               404  not_found          absent, or not visible to the caller
-    ├── NotAcceptableError          406  not_acceptable     none of the formats that a client accepts
-    ├── ConflictError               409  conflict           changed by others too often while we tried
+    ├── NotAcceptableError          406  not_acceptable     none of the formats in Accept is available
+    ├── ConflictError               409  conflict           concurrent modification, retries exhausted
     │   ├── DuplicateError          409  duplicate          the unique key is taken
-    │   ├── AbortedError            409  aborted            not stored because another series of its body is not valid
+    │   ├── AbortedError            409  aborted            not stored because another series of the body is invalid
     │   ├── MissingReferenceError   409  missing_reference  a series to restore refers to a deleted entry
-    │   └── InUseError              409  in_use             something else still refers to it
+    │   └── InUseError              409  in_use             other entries still refer to it
     ├── ExpiredError                410  expired            the file of an earlier revision is no longer kept
     ├── PreconditionFailedError     412  precondition_failed  not the revision that the caller has seen
     ├── TooLargeError               413  too_large          a body above the limit
@@ -22,22 +22,22 @@
     ├── QuotaExceededError          507  quota_exceeded     the owner has as many series or bytes as allowed
     ├── NotInstalledError           501  not_installed      the service lacks an optional package
     ├── DamagedError                500  damaged            a stored file is missing or altered
-    ├── TooManyRequestsError        429  too_many_requests  from one address, with tokens that are not valid
-    │   └── BusyError               429  busy               too many heavy requests of one user
-    ├── UnavailableError            503  unavailable        a part is away or full: try again
+    ├── TooManyRequestsError        429  too_many_requests  too many invalid tokens from one address
+    │   └── BusyError               429  busy               too many heavy requests by one user
+    ├── UnavailableError            503  unavailable        a part is down or full: try again
     │   ├── OutcomeUnknownError     503  in_doubt           COMMIT was sent and its outcome is unknown
     │   ├── NotAdoptedError         503  store_not_adopted  the store may be in use by another copy of the database
-    │   ├── LateError               503  late               a computation took longer than it may
-    │   ├── TooSlowError            503  too_slow           a database query took longer than it may: change it
-    │   ├── LockTimeoutError        503  lock_timeout       others hold what a change needs
-    │   ├── TooManyConnectionsError 503  too_many_connections  the database admits no further connection
+    │   ├── LateError               503  late               a computation exceeded its time limit
+    │   ├── TooSlowError            503  too_slow           a database query exceeded its time limit: change it
+    │   ├── LockTimeoutError        503  lock_timeout       other changes hold the required lock
+    │   ├── TooManyConnectionsError 503  too_many_connections  the database accepts no more connections
     │   └── DatabaseAwayError       503  database_away      no database server answers
-    ├── UnreachableError            (never sent)            a client finds no service, or one of another version
-    ├── AlteredError                (never sent)            a client received another file than the archive has stored
+    ├── UnreachableError            (never sent)            a client finds no service, or an incompatible one
+    ├── AlteredError                (never sent)            a client received a file that differs from the stored one
     └── StartError                  (never sent)            the service or a command cannot start as configured
 
-Raise the narrowest class where the fact is known. :mod:`photseries.server.http` turns any of them into the one error
-body, the command line into one line and an exit status; nobody else translates.
+Raise the narrowest class where the error is detected. Only :mod:`photseries.server.http` translates exceptions into the
+one error body, and only the command line translates them into one line and an exit status.
 """
 
 from __future__ import annotations
@@ -93,14 +93,14 @@ class InvalidError(PhotseriesError):
 
 
 class UnreadableFileError(InvalidError):
-    """Uploaded bytes that the careful reader refuses, or that ended the worker which read them."""
+    """Uploaded bytes that the safe reader refuses, or that crashed the worker."""
 
     code = "unreadable_file"
-    remedy = 'Write the file again, as a table of pandas (`format="table"`) without Python objects in it.'
+    remedy = 'Write the file again as a pandas table (`format="table"`) without Python objects.'
 
 
 class UnauthorizedError(PhotseriesError):
-    """No token, or one that is not valid (any more)."""
+    """No token, or an invalid or expired one."""
 
     status = 401
     code = "unauthorized"
@@ -108,11 +108,11 @@ class UnauthorizedError(PhotseriesError):
 
 
 class ForbiddenError(PhotseriesError):
-    """The token lacks a permission for what was asked."""
+    """The token lacks a permission for the request."""
 
     status = 403
     code = "forbidden"
-    remedy = "Use a token that carries the permission; an admin can create one."
+    remedy = "Use a token with the permission; an admin can create one."
 
 
 class NotFoundError(PhotseriesError):
@@ -124,11 +124,11 @@ class NotFoundError(PhotseriesError):
 
 
 class NotAcceptableError(PhotseriesError):
-    """None of the formats that the request accepts can be given."""
+    """None of the formats that the request accepts is available."""
 
     status = 406
     code = "not_acceptable"
-    remedy = "Ask for another format, or leave the header `Accept` out."
+    remedy = "Request another format, or omit the header `Accept`."
 
 
 class ConflictError(PhotseriesError):
@@ -149,10 +149,10 @@ class DuplicateError(ConflictError):
 
 
 class AbortedError(ConflictError):
-    """A valid series that was not stored, because another one of its bulk upload is not valid."""
+    """A valid series that was not stored because another series of the bulk upload is invalid."""
 
     code = "aborted"
-    remedy = "Correct the series that the other lines of the answer name, and send all of them again."
+    remedy = "Correct the series named in the other lines of the answer, and send all series again."
 
 
 class MissingReferenceError(ConflictError):
@@ -171,18 +171,18 @@ class ExpiredError(PhotseriesError):
 
 
 class InUseError(ConflictError):
-    """Something else still refers to what was to be removed."""
+    """Other entries still refer to the entry that should be deleted."""
 
     code = "in_use"
-    remedy = "Delete first what `references` counts."
+    remedy = "First delete the entries counted in `references`."
 
 
 class PreconditionFailedError(PhotseriesError):
-    """What is to be changed is not at the revision that the caller has seen."""
+    """The series is not at the revision given by the caller."""
 
     status = 412
     code = "precondition_failed"
-    remedy = "Get the current revision, and repeat the change on it."
+    remedy = "Get the current revision, and repeat the change."
 
 
 class TooLargeError(PhotseriesError):
@@ -194,7 +194,7 @@ class TooLargeError(PhotseriesError):
 
 
 class UnsupportedMediaTypeError(PhotseriesError):
-    """A body of a type that this route does not take."""
+    """A body of a type that this route does not accept."""
 
     status = 415
     code = "unsupported_media_type"
@@ -210,7 +210,7 @@ class HeadTooLargeError(PhotseriesError):
 
 
 class QuotaExceededError(PhotseriesError):
-    """The owner of a series would have more series or bytes than the quotas of the service allow."""
+    """The request would exceed the quota of series or bytes of the owner."""
 
     status = 507
     code = "quota_exceeded"
@@ -218,22 +218,22 @@ class QuotaExceededError(PhotseriesError):
 
 
 class NotInstalledError(PhotseriesError):
-    """What this service cannot make, because an optional package is not installed; the message names it."""
+    """The service lacks an optional package, which the message names."""
 
     status = 501
     code = "not_installed"
-    remedy = "Ask for another format, or ask the operator to install the package."
+    remedy = "Request another format, or ask the operator to install the package."
 
 
 class DamagedError(PhotseriesError):
-    """A stored file is missing, or is not what its row says."""
+    """A stored file is missing, or differs from its row."""
 
     code = "damaged"
     remedy = "Tell the operator, who runs `photseries verify` and restores the file from a backup."
 
 
 class TooManyRequestsError(PhotseriesError):
-    """Too many requests of one address were wrong."""
+    """Too many requests from one address had invalid tokens."""
 
     status = 429
     code = "too_many_requests"
@@ -242,7 +242,7 @@ class TooManyRequestsError(PhotseriesError):
 
 
 class BusyError(TooManyRequestsError):
-    """One user has as many heavy requests at work and waiting as one user may have."""
+    """The user has reached the limit of running and waiting heavy requests."""
 
     code = "busy"
     remedy = "Wait for the time in `Retry-After`, and send fewer heavy requests at once."
@@ -250,7 +250,7 @@ class BusyError(TooManyRequestsError):
 
 
 class UnavailableError(PhotseriesError):
-    """A part of the service is away or full; the same request may succeed later."""
+    """A part of the service is down or full; the same request may succeed later."""
 
     status = 503
     code = "unavailable"
@@ -262,25 +262,25 @@ class OutcomeUnknownError(UnavailableError):
     """COMMIT was sent and the connection broke before its answer: the change may or may not have happened."""
 
     code = "in_doubt"
-    remedy = "Look whether the change happened before you repeat it."
+    remedy = "Check whether the change happened before you repeat it."
 
 
 class NotAdoptedError(UnavailableError):
-    """The store is marked by another copy of the database: nothing is written until ``photseries adopt-store``."""
+    """The store has the mark of another copy of the database: no writes until ``photseries adopt-store``."""
 
     code = "store_not_adopted"
     remedy = "The operator makes sure that no other copy writes, and runs `photseries adopt-store`."
 
 
 class LateError(UnavailableError):
-    """A computation took longer than it may, on a service as busy as this one is."""
+    """A computation exceeded its time limit under the current load."""
 
     code = "late"
-    remedy = "Try later, or ask for less: fewer rows, a narrower range of periods."
+    remedy = "Try later, or reduce the request: fewer rows, a narrower range of periods."
 
 
 class TooSlowError(UnavailableError):
-    """A database query took longer than it may; a repetition would take as long, so there is no Retry-After."""
+    """A database query exceeded its time limit; a retry would take as long, so there is no Retry-After."""
 
     code = "too_slow"
     remedy = "Add a criterion with an index, such as a position, a source or a filter."
@@ -288,14 +288,14 @@ class TooSlowError(UnavailableError):
 
 
 class LockTimeoutError(UnavailableError):
-    """Other changes held a lock in the database for too long."""
+    """Other changes held a database lock for too long."""
 
     code = "lock_timeout"
     remedy = "Send the request again; the operator looks for long transactions."
 
 
 class TooManyConnectionsError(UnavailableError):
-    """The database server has reached its limit of connections."""
+    """The database server has reached its connection limit."""
 
     code = "too_many_connections"
     remedy = "The operator raises `max_connections` of PostgreSQL, or lowers `server.threads`."
@@ -309,17 +309,17 @@ class DatabaseAwayError(UnavailableError):
 
 
 class UnreachableError(PhotseriesError):
-    """A client finds no photseries service at its URL, or one that it does not understand; never sent by a service."""
+    """A client finds no compatible photseries service at its URL; never sent by a service."""
 
     code = "unreachable"
     remedy = "Check the URL with `photseries doctor`."
 
 
 class AlteredError(PhotseriesError):
-    """A client received another file than the archive says it has stored; never sent by a service."""
+    """A client received a file that differs from the stored one; never sent by a service."""
 
     code = "altered"
-    remedy = "Download the file again. If the error stays, a proxy changes the answers."
+    remedy = "Download the file again. If the error persists, a proxy modifies answers."
 
 
 class StartError(PhotseriesError):
