@@ -1,7 +1,7 @@
 """photseries: a store of photometric series.
 
 An Archive takes tables and metadata, keeps bytes in a Store and rows in a Catalogue, and answers Queries for a
-Principal. HTTP, the command line and export are ways to call it; :class:`Client` is how Python calls it over HTTP.
+Principal. HTTP, the command line and export are ways to call it; :class:`Client` calls it from Python over HTTP.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """pandas without pyarrow.
 
-Where pyarrow is installed pandas imports it at once, which takes 35 MiB, and holds text in another way. A service uses
-pyarrow for two formats, when somebody asks for one of them; its tables are the same whether it is installed or not.
+If pyarrow is installed, pandas imports it at once, which takes 35 MiB, and stores text differently. A service imports
+pyarrow only when a request needs one of its two formats; its tables are the same with and without pyarrow.
 """
 
 from __future__ import annotations

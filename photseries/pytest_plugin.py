@@ -1,6 +1,6 @@
 """Pytest fixtures, which pytest finds through the entry point ``pytest11``.
 
-What they need is imported when a test asks for one, so that other test suites do not pay for it.
+Their dependencies are imported when a test uses a fixture, so that other test suites are not slowed down.
 """
 
 from __future__ import annotations

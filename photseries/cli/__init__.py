@@ -1,7 +1,7 @@
 """The command line, for operators and for astronomers.
 
-The operator's commands take ``--config`` and ``--data`` and call the archive and the accounts on the machine where
-these live. The astronomer's take ``--url`` and talk HTTP through :class:`photseries.Client`, from anywhere.
+The operator's commands take ``--config`` and ``--data`` and use the archive and the accounts on the service's machine.
+The astronomers' commands take ``--url`` and use HTTP through :class:`photseries.Client`, from any machine.
 """
 
 from photseries.cli.main import main

@@ -1,7 +1,7 @@
 """The Python client of a photseries service.
 
-It talks HTTP and shares with the service what both must agree on: the exceptions, the table of query parameters, the
-reader of HDF5 files. It needs neither a database nor Tornado, and never opens with PyTables what a service sent.
+It uses HTTP and shares with the service the exceptions, the table of query parameters and the HDF5 reader. It needs
+neither a database nor Tornado, and never opens a download with PyTables.
 """
 
 from photseries.client.client import Client

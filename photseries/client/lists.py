@@ -1,7 +1,7 @@
 """Requests for lists of ids, names, hashes or positions: the series found, and the entries without one.
 
-A list is asked for in portions. The answer to each is a zip of files that is written to disk as it comes, and checked
-against its manifest; a portion that breaks off is asked for again. So the memory needed is that of the metadata.
+A list is requested in batches. The answer to each is a zip that is written to disk while it arrives, and checked
+against its manifest; an interrupted batch is requested again. Only the metadata are kept in memory.
 """
 
 from __future__ import annotations

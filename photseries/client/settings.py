@@ -1,6 +1,6 @@
 """URL and token: from arguments, the environment, or the file that ``photseries login`` writes.
 
-A token is a secret of one service: the token of one place is never sent to the URL of another.
+A token is a secret of one service: a token is never sent to a URL from another source.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Requests over persistent connections, and retries.
 
-A request is repeated when it surely did not reach the service, or was refused for now (429, 503); when its outcome is
-unknown, because the connection broke, only if the caller says that it is idempotent.
+A request is retried if it certainly did not reach the service, or was refused temporarily (429, 503). If its outcome is
+unknown because the connection broke, it is retried only if the caller declares it idempotent.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cast and check the values of fields, given as JSON values or as text.
 
 Each function raises ValueError with a sentence about the field. The casts are as lenient as SkyPortal's clients expect:
-a number may come as a text, and a text as a number.
+a number may be given as a text, and a text as a number.
 """
 
 from __future__ import annotations

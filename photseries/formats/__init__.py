@@ -1,8 +1,8 @@
 """The file formats: one module reads and writes each format, and one table lists all.
 
-A series is read from a file, or from a table of pandas or astropy, before it is uploaded; what a column means is
-decided for all formats in :mod:`~photseries.formats.series`. The service writes series in these formats and does not
-use the readers. pyarrow and astropy are imported when a format needs them, and not before.
+A series is read from a file, or from a pandas or astropy table, before it is uploaded;
+:mod:`~photseries.formats.series` determines the meaning of columns for all formats. The service writes series in these
+formats and does not use the readers. pyarrow and astropy are imported on first use.
 """
 
 from photseries.formats.files import collect, format_of, one_of, read, read_bytes

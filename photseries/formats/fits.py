@@ -1,9 +1,9 @@
 """FITS, through astropy, imported on first use: read light curves and other tables, write a binary table.
 
-The fluxes of TESS and Kepler are electrons per second. They are brought to uJy only by a zero point that the caller
-asks for: an AB magnitude, or TESS's published one (:mod:`photseries.formats.zero_points`). The 20.44 mag of the TESS
-Instrument Handbook alone is none: the zero of the TESS system is Vega's. Kepler publishes none. Without one they are
-kept, ``flux_unit`` states their unit, and there is a warning.
+The fluxes of TESS and Kepler are electrons per second. They are converted to uJy only with a zero point given by the
+caller: an AB magnitude, or TESS's published zero point (:mod:`photseries.formats.zero_points`). The 20.44 mag of the
+TESS Instrument Handbook are not an AB zero point, because the TESS system is based on Vega. Kepler publishes no zero
+point. Without one the fluxes are kept, ``flux_unit`` states their unit, and there is a warning.
 """
 
 from __future__ import annotations

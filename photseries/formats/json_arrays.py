@@ -1,8 +1,8 @@
 """Parse numeric JSON columns straight into arrays, for long bodies.
 
-Most of what such a body costs is a Python object for each value. simdjson gives the values of a list as one array if
-each is a number; a column with nulls is read as a list. This module reads only the plainest documents. It leaves the
-others to :mod:`photseries.formats.json_columns`, which alone refuses a body.
+The main cost of such a body is a Python object per value. simdjson returns a list as one array if all values are
+numbers; a column with nulls is read as a list. This module reads only the simplest documents. It leaves the others to
+:mod:`photseries.formats.json_columns`, which alone refuses a body.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The long table: the rows of many series, each row with the identification of its series.
 
-Only the metadata of the stored file and the table itself are looked at, so that all of a row is of one moment. Series
-are worked on in blocks: what is computed value by value is computed once for the columns of a block.
+All values of a row come from the stored file, so they belong to one revision. Series are processed in blocks, so that
+element-wise computations run once per block.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Files written by the service: their metadata, and the column notes that make round trips lossless.
 
-A format has fewer types, shorter alphabets, or no word for missing text. Readers that do not know a note see the column
-as the format has it; :func:`restored` makes the stored column of it again.
+Formats may have fewer types or characters, or no missing text. Readers that do not know a note see the column as the
+format represents it; :func:`restored` restores the stored column.
 """
 
 from __future__ import annotations

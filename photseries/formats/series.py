@@ -1,8 +1,8 @@
 """The pipeline from a table as read to its series.
 
-The steps, each in a module of its own: rows and filters (:mod:`~photseries.formats.selection`), roles of columns
+The steps, each in its own module: rows and filters (:mod:`~photseries.formats.selection`), roles of columns
 (:mod:`~photseries.formats.roles`), times (:mod:`~photseries.formats.times`), units of astropy
-(:mod:`~photseries.formats.units`), limits and values that stand for none (:mod:`~photseries.formats.limits`), unit of
+(:mod:`~photseries.formats.units`), limits and missing values (:mod:`~photseries.formats.limits`), unit of
 the fluxes and system of the magnitudes (:mod:`~photseries.formats.calibration`), fields of the header
 (:mod:`~photseries.formats.headers`).
 """

@@ -1,7 +1,7 @@
 """Text tables: CSV and similar with pandas; IPAC, CDS, AAS and fixed-width tables with astropy.
 
-What separates the columns, and which line names them, is found in the content. A row whose number of cells is not the
-number of names is refused with its line, because nobody can say which cell is missing.
+Separator and header line are detected from the content. A row whose number of cells differs from the number of names is
+refused with its line number, because the missing cell is unknown.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Convert fluxes to uJy by an AB zero point, given as a number or as the name of a published one.
 
-A published one is used only when the uploader asks for it.
+A published zero point is used only at the uploader's request.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A zip that is sent while it is made; the lengths and checksums of its files are known in advance.
 
-:mod:`zipfile` keeps what it knows of every file until the end; here that waits on disk, so that a million files need
-no memory. Nothing is compressed.
+:mod:`zipfile` keeps the entry of every file in memory until the end; this module keeps the entries on disk, so memory
+does not grow with the number of files. Nothing is compressed.
 """
 
 from __future__ import annotations

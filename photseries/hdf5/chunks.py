@@ -1,7 +1,7 @@
 """Assemble the rows of a stored HDF5 table from the file image; filters are decoded here, not by libhdf5.
 
-libhdf5 would inflate a chunk to whatever size the chunk asks for. Here every step has a cap, and a chunk must give
-exactly the bytes that its place in the table needs.
+libhdf5 would inflate a chunk to any size that the chunk declares. Here every step has a limit, and a chunk must have
+exactly the size of its part of the table.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Other layouts of HDF5 files: pandas' ``fixed``, compound datasets, one dataset per column.
 
-This is for the client and for a process that can do nothing else: unlike :mod:`~photseries.hdf5.plain_hdf5` it lets
+This module is for the client and for confined processes: unlike :mod:`~photseries.hdf5.plain_hdf5` it lets
 libhdf5 read the data.
 """
 

@@ -1,8 +1,8 @@
 """The outline of an HDF5 file: everything except the rows of its table, which can then be sent as a stream.
 
-HDF5 is no format of streams. But the chunks of a dataset that is neither compressed nor can grow lie in the file one
-after the other, at places that libhdf5 settles when it makes the dataset (its *implicit* index). So a file is made
-with a hole for them, which takes no room, and its bytes before and after the hole are kept.
+HDF5 is not a streaming format. However, the chunks of an uncompressed dataset of fixed size are contiguous in the file,
+at offsets that libhdf5 fixes when it creates the dataset (the *implicit* index). Therefore a file is made with a hole
+in place of the chunks, which takes no disk space, and the bytes before and after the hole are kept.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Read files written by :mod:`photseries.hdf5.write_hdf5`, recognised by their header, without libhdf5.
 
-libhdf5 lays such a file out in one order: the root group, the group of the key with its attributes (the metadata last),
-the table's header, the index of its chunks, and the chunks one after the other. The header of the first file of a kind
-is learned after the careful reader has read it. A later file is read here only if its header equals that one in every
-byte but those that depend on the number of rows and on the metadata, and these are what they must be.
+libhdf5 always lays out such a file in the same order: the root group, the group of the key with its attributes (the
+metadata last), the table's header, the index of its chunks, and the chunks one after the other. The header of the first
+file of a kind is stored after the safe reader has read the file. A later file is read here only if its header equals
+the stored one, except for the bytes that depend on the number of rows and on the metadata, which must have the right
+values.
 """
 
 from __future__ import annotations

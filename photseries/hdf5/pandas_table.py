@@ -1,7 +1,7 @@
 """Interpret the attributes of a pandas 'table': names, order, types, nulls and the index.
 
-Layout facts, as pandas 0.15 to 3.1 write them: the fields ``values_block_N`` hold one or several columns each, whose
-names stand in ``values_block_N_kind``; a data column is a field of its own; the order of all is in ``non_index_axes``.
+The layout, as written by pandas 0.15 to 3.1: each field ``values_block_N`` contains one or more columns, whose names
+are in ``values_block_N_kind``; a data column is a separate field; ``non_index_axes`` has the order of all columns.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The safe reader: read the pandas table of an HDF5 file by h5py's low-level API, without unpickling.
 
-libhdf5 is asked only for the structure: links, attributes, the row type and where the chunks lie. The bytes are then
-taken from the file's image by :mod:`photseries.hdf5.chunks`. This module must never open a file by its name, follow a
-link that is not hard, or read an attribute that it does not need; a stranger's bytes come here only inside a worker.
+libhdf5 reads only the structure: links, attributes, the row type and the offsets of chunks.
+:mod:`photseries.hdf5.chunks` then reads the bytes from the file image. This module must never open a file by name,
+follow a link that is not hard, or read an attribute that it does not need. Untrusted bytes are read here only inside a
+worker.
 """
 
 from __future__ import annotations

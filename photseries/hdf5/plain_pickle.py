@@ -1,8 +1,8 @@
 """Read plain values from a pickle without executing it: an interpreter of ``pickletools.genops``.
 
-HDF5 files that pandas writes carry pickled attributes. Loading a pickle runs it, so nothing here ever does: the machine
-knows the opcodes of plain containers and scalars, and, as inert symbols, the few functions that build numpy scalars.
-Every other name is refused, never looked up.
+HDF5 files written by pandas have pickled attributes. Loading a pickle executes code, so this module never loads one:
+the interpreter knows the opcodes of plain containers and scalars, and, as inert symbols, the few functions that build
+numpy scalars. It refuses every other name without looking it up.
 """
 
 from __future__ import annotations

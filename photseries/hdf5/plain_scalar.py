@@ -1,6 +1,6 @@
 """numpy scalars in pickles, built without calling the functions that the pickle names.
 
-The payload becomes one Python value through a type of a short list; nothing is looked up by name.
+The payload is converted to one Python value by a type from a fixed list; no name is looked up.
 """
 
 from __future__ import annotations

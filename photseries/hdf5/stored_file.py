@@ -1,8 +1,8 @@
 """The stored file: one pandas 'table' that every pandas since 1.5 reads identically.
 
-Files are written through h5py's low level, and read through it where :mod:`~photseries.hdf5.own_files` does not know
-their header. pandas and PyTables, the format's own authority, write the files that the tests hold ours against. A file
-that somebody else wrote is read only in a worker process.
+h5py's low-level API writes the files, and reads them if :mod:`~photseries.hdf5.own_files` does not know their header.
+The tests compare our files with those of pandas and PyTables, the reference for the format. Files from elsewhere are
+read only in a worker process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Write files of the same shape from a template; only rows, their number and the metadata differ.
 
-libhdf5 takes far longer for the objects and attributes of a file than for its rows. Where two tables have the same
-columns and their metadata take the same number of bytes, their files differ in nothing else. What follows from the
-number of rows is found by comparing two files whose numbers differ by one; a property test holds the bytes against
-those that libhdf5 writes.
+libhdf5 takes far longer for the objects and attributes of a file than for its rows. If two tables have the same
+columns, and metadata of the same length, their files do not differ otherwise. Comparing two files that differ by one
+row shows which numbers depend on the number of rows; a property test compares the bytes with those that libhdf5 writes.
 """
 
 from __future__ import annotations

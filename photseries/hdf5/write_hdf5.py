@@ -1,7 +1,7 @@
 """Write one pandas 'table' by h5py's low-level API, with the same objects as pandas and PyTables.
 
-Those two take several times as long, mostly for what does not depend on the table. The tests hold the files of this
-module against theirs, object by object.
+pandas and PyTables take several times as long, mostly for work that does not depend on the table. The tests compare
+the files of this module with theirs, object by object.
 """
 
 from __future__ import annotations

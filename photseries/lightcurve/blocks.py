@@ -1,8 +1,8 @@
 """Compute the statistics of many tables with equal length and columns together, for bulk uploads.
 
-A table of a block is *plain* when nothing is odd in it: increasing times, positive fluxes with positive errors, no
+A table of a block is *plain* if it has increasing times, positive fluxes with positive errors, and no
 missing numbers. Plain tables pass every check, have no warnings and nothing to infer, and their statistics are computed
-together. Other tables take the functions for one table, which alone refuse, warn and infer.
+together. Other tables are processed one by one, by the functions that can refuse, warn and infer.
 """
 
 from __future__ import annotations

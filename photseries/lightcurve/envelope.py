@@ -1,6 +1,6 @@
 """A light curve for a plot: all points or, for many points, the minimum, median and maximum of each pixel column.
 
-A picture has about a thousand columns of pixels. The extremes alone would show two lines for a noisy sinusoid.
+A picture has about a thousand pixel columns. With only the extremes, a noisy sinusoid would look like two lines.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Features: statistics that distinguish variable from constant sources, and kinds of variables.
 
-They are computed from the rows that have a time and a brightness, in order of time. Where a definition is undefined
-(too few rows, no errors, equal values) the feature is None: never NaN or an infinity, and never an error.
+Features are computed from the rows that have a time and a brightness, in time order. An undefined feature (too few
+rows, no errors, equal values) is None, never NaN or an infinity, and never raises an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The UTC days that do not have 86,400 seconds.
 
 An MJD in UTC is the number of the day plus the elapsed fraction of that day, as in ERFA ("quasi-MJD"). On a day that
-ends with a leap second the fraction is therefore of 86,401 s. Importing this module loads neither numpy nor pandas.
+ends with a leap second the fraction therefore refers to 86,401 s. Importing this module loads neither numpy nor pandas.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Metadata inferred from the columns of a table, and the one rule of precedence between sources of metadata.
 
-Sources are layers, lowest precedence first: what is inferred from columns, what the file carries, what the request
-says; in a change, what stands already comes below them all. The reference brightness needs more than "the higher one
-wins": it is one fact in two units, so giving it in one unit must not leave an older value in the other.
+The sources, lowest precedence first: values inferred from columns, metadata of the file, fields of the request; in a
+change, existing values come before all of these. The reference brightness needs a further rule: it is one quantity in
+two units, so a value in one unit must not leave an older value in the other.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The parts of a table that a request can select: rows, columns, and derived columns.
 
-Importing this loads neither numpy nor pandas: the help of a command needs no more.
+Importing this module loads neither numpy nor pandas, so that the help of a command stays fast.
 """
 
 from __future__ import annotations

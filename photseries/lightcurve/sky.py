@@ -1,8 +1,8 @@
 """Positions on the sky: their HEALPix numbers, and the HEALPix ranges of a cone.
 
 A position is indexed by the number of its HEALPix pixel of order 29 (pixels of 0.4 milliarcsec) in the nested scheme,
-in which every pixel of a lower order is one range of numbers. A cone is a few such ranges that cover it for certain,
-and an exact test on what is found in them.
+in which every pixel of a lower order is one range of numbers. A cone is a few such ranges that certainly cover it,
+and an exact test of the positions found in them.
 """
 
 from __future__ import annotations

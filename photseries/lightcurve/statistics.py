@@ -1,7 +1,7 @@
 """The statistics of a series, which :func:`summarize` computes once, when a table is stored.
 
 Everything is defined on the rows sorted by mjd (equal times keep their order) and computed in float64 over the finite
-values. What is undefined, or too large for float64, is None: never NaN or an infinity, and never an error.
+values. A value that is undefined or too large for float64 is None: never NaN or an infinity, and never an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A table of measurements: required columns, their accepted names, and reasons for refusal.
 
 A table is a pandas frame, kept and returned as it was given: rows in any order, every further column with its dtype.
-Nothing here changes one; what the numbers are computed from is :class:`~photseries.lightcurve.curve.LightCurve`.
+This module never changes a table; statistics are computed from a :class:`~photseries.lightcurve.curve.LightCurve`.
 """
 
 from __future__ import annotations

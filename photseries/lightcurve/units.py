@@ -1,8 +1,8 @@
 """Flux units as text: the supported ones, and which are spectral flux densities.
 
-astropy would take a second to import and is no part of the base installation, and of a unit the service needs two facts
-alone. The grammar and the names are a part of astropy's, and mean what they mean there. Importing this loads neither
-numpy nor pandas.
+astropy takes a second to import and is not part of the base installation, and the service needs only two facts of a
+unit. Grammar and names are a subset of astropy's, with the same meaning. Importing this module loads neither numpy nor
+pandas.
 """
 
 from __future__ import annotations

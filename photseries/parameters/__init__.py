@@ -1,7 +1,7 @@
 """Queries as data: the table of query parameters, and queries parsed from requests.
 
-A query knows fields, operators and values, and nothing of SQL or HTTP. Parsing, the SQL of the catalogue, the error
-messages, the documentation and the parametrised tests all read the same table.
+A query consists of fields, operators and values, independent of SQL and HTTP. Parsing, the SQL of the catalogue, the
+error messages, the documentation and the parametrised tests all read the same table.
 """
 
 from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM

@@ -1,6 +1,6 @@
 """Users, groups, streams and tokens, and the small registries that series refer to.
 
-A token's secret is shown once, when it is made; only its SHA-256 is kept, found by a short prefix.
+The secret of a token is shown once, at its creation; the database stores its SHA-256, which is found by a short prefix.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The background worker: one process per database, which searches new series for periods.
 
-Every serving process has a thread that looks whether a worker is there, by its advisory lock, and else starts one as a
-child, at the lowest priority and with limits on its memory and on the time for a series. Each result is one
-transaction, so that the worker may be killed at any moment: when the service stops, and by the kernel when it dies.
+A thread of every serving process checks the worker's advisory lock and, if it is free, starts a worker as a child, at
+the lowest priority and with limits on memory and on the time per series. Each result is one transaction, so the worker
+may be killed at any moment: by the stopping service, or by the kernel when the service dies.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Known surveys and products, each a declaration of how its files are recognised and read.
 
-A package adds its own with an entry point of the group ``photseries.surveys``, which names a :class:`Survey` or a
-sequence of them.
+A package adds surveys with an entry point of the group ``photseries.surveys``, which names a :class:`Survey` or a
+sequence of surveys.
 """
 
 from __future__ import annotations

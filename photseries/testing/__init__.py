@@ -1,6 +1,6 @@
 """Support for users' tests: a real service in a temporary folder, and sample light curves.
 
-The plugin :mod:`photseries.pytest_plugin` gives the same as fixtures.
+The plugin :mod:`photseries.pytest_plugin` provides the same as fixtures.
 """
 
 from photseries.testing.running import RunningService, run_service, service

@@ -1,19 +1,19 @@
 """The archive: the use cases of series, and the order in which blobs and rows change so that nothing is lost.
 
 ``Archive`` changes series, ``BulkUpload`` stores many at once, ``Restorer`` brings back earlier revisions,
-``SeriesReader`` answers questions about them, ``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and
+``SeriesReader`` reads them, ``Exporter`` and ``Analysis`` build on the reader, ``Upkeep`` sweeps and
 verifies the store.
 
 **Invariant: every committed row has its blob, complete and matching its hash. A blob without a row is harmless, and is
-swept when it is old.**
+swept once it is old.**
 
 * create: blob, then commit the row;
 * update: new blob, then commit the row that points to it;
 * delete: commit;
 * restore: commit the row that points to an earlier blob, which the sweep then cannot remove.
 
-None of them removes the bytes of a committed row: that is the sweep's alone, after the grace. A new blob is taken back
-only when its row is certain not to have been committed; when that is unknown, the sweep decides later by the rows.
+None of these operations removes the blob of a committed row; only the sweep does, after the grace. After a failure a
+new blob is removed only if its row is certainly not committed; if that is unknown, the sweep decides later by the rows.
 """
 
 from photseries.server.archive.analysis import Analysis

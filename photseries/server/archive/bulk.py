@@ -1,7 +1,7 @@
 """Store many series from one body: parse, check and write them in batches, with one transaction each.
 
-A portion is what :class:`~photseries.server.archive.archive.Archive` does for one series, by the same functions: blobs
-first, then the transaction of their rows. What one portion has stored stays when a later one fails.
+A batch is stored by the same functions as a single series in :class:`~photseries.server.archive.archive.Archive`: blobs
+first, then the transaction of their rows. Stored batches stay if a later batch fails.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Export many series as one file that is sent while it is made, in constant memory.
 
-A page of the catalogue and a block of tables are in memory at a time, and no connection is held between pages. The
-export contains a series as it was when its page was read: the store keeps the bytes of changed and deleted series for
-the grace.
+One page of the catalogue and one block of tables are in memory at a time, and no connection is held between pages. The
+export contains each series as of the time when its page was read, because the store keeps the files of changed and
+deleted series for the grace.
 """
 
 from __future__ import annotations

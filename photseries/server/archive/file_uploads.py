@@ -1,6 +1,6 @@
 """The use cases for files of any readable format: inspect, dry run, store.
 
-A worker makes an HDF5 file of it, with the same readers as the command, and that file takes the way of every upload.
+A worker converts the file to HDF5 with the readers of the command, and the result is handled like any upload.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Parse and check the bodies of requests that create or change series; nothing is stored here.
 
-A refusal names every problem of a body at once.
+A refusal lists all problems of a body.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """The archive, and the copy of its database, that owns a place: a store or an export.
 
 A sweep removes every blob that no row names. Two archives in one store would sweep each other's blobs, and an archive
-that was given a foreign bucket by mistake would empty it. So the first archive that uses an empty store writes its
+configured with the wrong bucket would empty it. Therefore the first archive that uses an empty store writes its
 identity there (:func:`claim_store`), and every other archive refuses the store.
 
-That identity is part of every dump, so a dump that was restored elsewhere has it too. A second entry, the mark, tells
-copies of one database apart (:class:`Ownership`). It names the database cluster, which a dump does not contain, and a
-turn, a random text that every sweep replaces in the database and in the mark. A copy with the same cluster, from a
-snapshot or a base backup, has an old turn as soon as the original has swept once more.
+Every dump contains that identity, so a restored dump has it too. A second entry, the mark, distinguishes copies of one
+database (:class:`Ownership`). It names the database cluster, which a dump does not contain, and a turn, a random text
+that every sweep replaces in the database and in the mark. A copy with the same cluster, from a snapshot or a base
+backup, has an old turn as soon as the original has swept again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Find the series around each of many positions: the statements, and the pairs of position and series.
 
-PostgreSQL gives every series in the union of the cones once; which of them lies in which cone is computed here, where a
-pair costs some nanoseconds. So the cost follows the number of matches, however much the cones overlap.
+PostgreSQL returns every series in the union of the cones once; this module assigns series to cones, at some nanoseconds
+per pair. The cost therefore depends on the number of matches, not on the overlap of the cones.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The schema revision: migrate the schema, or refuse to start on another revision.
 
-Every start looks at the revision, and few bring it up to date: Alembic, which takes a while to import, is for those.
+Every start checks the revision, but few migrate: Alembic, which is slow to import, is imported only for a migration.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 The columns of a series for metadata and statistics come from :mod:`photseries.fields`.
 
 Statements use the classes' columns (SQLAlchemy Core); no object is ever loaded, no class does IO or formatting.
-References are RESTRICT: what a series names cannot be removed under it.
+References are RESTRICT: an entry that a series refers to cannot be deleted.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The views that TAP queries read, which show only visible series, and a role that can read nothing else.
 
-The views follow the table of fields, so they are made from it, at the end of every migration and at the start of a
-service that finds others. Each is a security barrier: PostgreSQL evaluates nothing of a query on a row, where an error
-would betray it, before the row is known to be visible. What may be seen is in settings of the transaction, which a
-query cannot change, as :mod:`photseries.server.vo.adql` prints none of the functions that could.
+The views are made from the table of fields, at the end of every migration and at the start of a service that finds
+outdated views. Each view is a security barrier: PostgreSQL evaluates no part of a query on a row, where an error could
+reveal it, before the row is known to be visible. Settings of the transaction define the visible series; a query cannot
+change them, because :mod:`photseries.server.vo.adql` prints no function that could.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The base of all handlers: credentials, body, and the one place that turns errors into answers.
 
-A request is admitted, or refused, before its body is read: token, permission, media type and length are known from the
-headers. Work runs in a pool of threads, JSON included, so that the event loop only moves bytes.
+A request is admitted or refused before its body is read, by token, permission, media type and length in the headers.
+Work, including JSON encoding, runs in thread pools, so that the event loop only moves bytes.
 """
 
 from __future__ import annotations

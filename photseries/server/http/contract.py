@@ -1,8 +1,8 @@
 """Contracts: parameters and answers of a handler method, declared beside its docstring, for OpenAPI.
 
-The docstring's first line is the summary. What follows from the handler need not be stated: ``needs`` and
-``takes_files``, the parameters in the path, and the errors that come with them (:mod:`photseries.server.http.openapi`).
-A route whose verbs state nothing fails a test.
+The docstring's first line is the summary. A contract omits facts that follow from the handler: ``needs`` and
+``takes_files``, the parameters in the path, and their errors (:mod:`photseries.server.http.openapi`). A test fails for
+a route whose methods have no contract.
 """
 
 from __future__ import annotations

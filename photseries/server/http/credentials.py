@@ -1,7 +1,7 @@
 """The credentials of a request: a token in a header, or a browser session in a cookie.
 
-A browser sends its cookies along with what any page makes it send. So the cookie alone counts only for looking at
-pages; the API, and every change, wants a second secret beside it, which only our own pages know.
+A browser sends its cookies with every request, even one that another site triggers. Therefore the cookie alone only
+permits viewing pages; the API, and every change, also require a second secret, which only our own pages contain.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The metrics for Prometheus, at ``/metrics``.
 
-A scrape reads what is in memory and never asks the database, so it costs the same for every size of the archive and
-works while the database is away. Several processes of one service share their values through files, for which
-:func:`~photseries.server.http.processes.supervise` makes the folder: whichever is asked answers for all.
+A scrape reads values in memory and never queries the database, so its cost does not depend on the size of the archive
+and it works while the database is down. The processes of a service share their values through files, in a folder made
+by :func:`~photseries.server.http.processes.supervise`, so that any process can answer for all.
 """
 
 from __future__ import annotations

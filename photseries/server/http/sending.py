@@ -1,8 +1,8 @@
 """Send long answers in pieces, at the speed of the client and within a memory budget.
 
-A client that takes nothing for ``server.body_timeout`` is disconnected; a client that reads slowly is not. Answers that
-wait for clients count against ``server.unsent``. When that is exceeded, the user or address with the most unsent bytes
-loses the answer that has waited longest, so that unread answers of one client cost only that client.
+A client that reads nothing for ``server.body_timeout`` is disconnected; a slow client is not. Unread answers count
+against ``server.unsent``. When this budget is exceeded, the user or address with the most unsent bytes loses the answer
+that has waited longest, so that unread answers affect only their own client.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Import other archives: SkyPortal's with its ids, and directory trees of HDF5 files.
 
-Nothing is trusted: every file is read by a worker process, every statistic is computed anew, and what differs from what
-the other archive said is reported with the reason. What cannot be taken is reported, and not in the archive.
+Nothing is trusted: a worker process reads every file, every statistic is recomputed, and differences from the other
+archive are reported with their reasons. Series that cannot be imported are reported and not stored.
 """
 
 from photseries.server.importers.directory import DirectoryImport

@@ -1,7 +1,7 @@
 """Checks before the import of a SkyPortal, and the import of its registries.
 
-Until it is known that every file lies in the folder and that no id of the other archive means something else here,
-nothing is kept: all of this is one transaction.
+The checks and the import of the registries are one transaction: nothing is stored unless every file is in the folder
+and no id of the other archive belongs to another entry here.
 """
 
 from __future__ import annotations

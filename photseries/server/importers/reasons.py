@@ -1,7 +1,7 @@
 """The reasons why imported numbers differ from SkyPortal's: one table for the report and the documentation.
 
-A reason holds for a series when its table shows it, and explains the fields that it names. A field that differs for no
-reason of the table was not computed from this file as it is: that is said, too.
+A reason applies to a series if its table shows the cause, and explains the fields that the reason names. A field that
+differs without a reason was not computed from the current file; the report states this.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Statements that insert imported entries and series with their original ids.
 
-All of the registries is one transaction, so that a clash of ids leaves nothing behind.
+All registries are imported in one transaction, so that a clash of ids leaves nothing behind.
 """
 
 from __future__ import annotations

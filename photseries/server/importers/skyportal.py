@@ -1,8 +1,8 @@
 """Import a SkyPortal archive in an order that permits kills and repetition.
 
-1. Everything is checked, and the registries come over in one transaction (:mod:`photseries.server.importers.checking`).
-2. Each series is read by a worker, checked, computed anew, and stored as every other: blob, then row. What differs goes
-   into its history in the same transaction, so that the report of a repeated import is complete.
+1. Checks and the import of the registries, in one transaction (:mod:`photseries.server.importers.checking`).
+2. Each series is read by a worker, checked, recomputed, and stored like any other: blob, then row. Differences are
+   stored in its history in the same transaction, so that the report of a repeated import is complete.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The part of SkyPortal's database that series need: tables, columns and SELECTs.
 
-Nothing is written there. Names are those of SkyPortal 1.4 (``skyportal/models``); a database in which one of them is
-missing is refused. Its times are UTC without saying so; its enumerations are read as text.
+The database is only read. Names are those of SkyPortal 1.4 (``skyportal/models``); a database that lacks one is
+refused. Its times are in UTC without a time zone; its enumerations are read as text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The embedded PostgreSQL server in the data directory, for services without a database URL.
 
-This side of it runs in the service: it makes sure that a *keeper* (:mod:`photseries.server.postgres.keeper`) is at
-work and waits until the server admits connections. The server has no TCP port, its socket lies in a folder that only
-its user can enter, and it asks for a random password (scram-sha-256), kept in a file of mode 0600.
+This module runs in the service: it ensures that a *keeper* (:mod:`photseries.server.postgres.keeper`) is running and
+waits until the server accepts connections. The server has no TCP port, its socket is in a folder that only its user can
+enter, and it requires a random password (scram-sha-256), stored in a file of mode 0600.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Read the body of a bulk upload, Arrow IPC stream or Parquet, into slabs of series; runs in a sandboxed process.
 
-A body is *nested*, one row a series with lists as the columns of its table, or *long*, one row a measurement, where
-the columns named by ``by`` tell the series apart. Both become :class:`Slab`: consecutive series whose tables have the
+A body is *nested*, one row per series with lists as the columns of its table, or *long*, one row per measurement, where
+the columns named by ``by`` identify the series. Both become :class:`Slab`: consecutive series whose tables have the
 same columns.
 """
 

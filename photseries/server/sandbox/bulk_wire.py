@@ -1,6 +1,6 @@
 """The answers of the reader of a bulk upload: frames of a JSON header and raw buffers, without pickles.
 
-The service takes every answer for one that a hostile body wrote: what is not a slab within the limits is an error.
+The service treats every answer as hostile: anything but a slab within the limits is an error.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The fork server for all file formats, and the child that reads one file with the client's readers.
 
 Only this module of the service imports a reader, and only in its own process: it preloads pandas, astropy and pyarrow,
-reads files of the service's own once, and then forks a child for each upload, which can import nothing more.
+reads some trusted files once to warm up, and then forks a child for each upload, which cannot import modules.
 """
 
 from __future__ import annotations

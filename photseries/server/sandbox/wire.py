@@ -1,6 +1,6 @@
 """The answer of a worker: a JSON header and raw column buffers, without pickles.
 
-The service takes every answer for one that a hostile file wrote: whatever is not a table within the limits is an error.
+The service treats every answer as hostile: anything but a table within the limits is an error.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The fork server, a small process that forks a child for every upload, and the reading child.
 
-The fork server imports numpy, h5py and the careful reader once, has one thread, and never looks at an uploaded byte.
+The fork server imports numpy, h5py and the safe reader once, has one thread, and never reads an uploaded byte.
 For a job the service sends three descriptors: the upload, a pipe for the child's answer, and a pipe on which the fork
-server reports how the child ended. Each child inherits the imports, drops its own rights, reads, answers and exits.
+server reports how the child ended. Each child inherits the imports, drops its privileges, reads, answers and exits.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The marshmallow fields of registry entries, which cast values like the fields of a series.
 
-``shape`` is the JSON schema of what a client should send; some more is accepted, such as a number as a text.
+``shape`` is the JSON schema that clients should follow; the service also accepts more, such as numbers as text.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The marshmallow schema of series metadata, built from the table of fields, for bodies and files.
 
-The wording of some messages is SkyPortal's, because its clients look for it.
+Some messages repeat SkyPortal's wording, which its clients match.
 """
 
 from __future__ import annotations

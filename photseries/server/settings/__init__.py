@@ -2,7 +2,7 @@
 
 Precedence: the defaults < ``config.yaml`` < environment variables ``PHOTSERIES_<SECTION>__<KEY>``. An unknown key or
 a bad value raises :class:`~photseries.errors.StartError`, which names it. ``config.yaml`` at the top of the project is
-the commented reference; a test holds it against the defaults.
+the commented reference; a test compares it with the defaults.
 """
 
 from photseries.server.settings.loading import load, public_settings

@@ -1,7 +1,7 @@
 """A store in a folder of a local or network disk.
 
-Every path is walked from the root folder by descriptors, without following symbolic links, so that a key cannot lead
-out of the root even when somebody plants a link.
+Every path is opened step by step from the root folder by descriptors, without following symbolic links, so that a key
+cannot lead out of the root.
 """
 
 from __future__ import annotations

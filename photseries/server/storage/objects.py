@@ -1,7 +1,7 @@
 """A store in S3 or compatible object storage.
 
-The clients of obstore do the talking. An object is there as a whole or not at all, so a blob needs no other name while
-it is written; ``If-None-Match`` lets the storage itself refuse a key that is taken.
+obstore sends the requests. Objects are written atomically, so a blob needs no temporary name; with ``If-None-Match``
+the storage itself refuses an existing key.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Uploaded tables of queries: the first table of a VOTable, read without expanding XML entities.
 
-It knows TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. Rows and columns are bounded while it reads, so
-that a stranger's document takes no more memory than its own length and those bounds allow.
+The reader supports TABLEDATA, BINARY and BINARY2 with numbers, booleans and texts. It limits rows and columns while
+reading, so that the memory is bounded by these limits and the length of the document.
 """
 
 from __future__ import annotations

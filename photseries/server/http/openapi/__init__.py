@@ -1,6 +1,6 @@
 """The description of the API: ``/api/openapi.json`` and the page ``/docs/http``.
 
-Nothing here is a second list: the document follows from the route table, from what each verb states
-(:mod:`photseries.server.http.contract`), the tables of parameters, the marshmallow schemas, the columns that answers
-show and the tree of errors. It is made when somebody first asks, so that a start does not wait for it.
+The document is generated from the route table, the contracts of the handlers (:mod:`photseries.server.http.contract`),
+the tables of parameters, the marshmallow schemas, the columns of answers and the exception tree. It is made on the
+first request, so that it does not delay the start.
 """

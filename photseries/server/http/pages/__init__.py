@@ -1,7 +1,7 @@
 """The web pages, on which users find and view light curves.
 
-HTML is written here from templates that escape every value; what moves on a page is a module of JavaScript that asks
-the same interface as every other client.
+The service renders HTML from templates that escape every value; JavaScript modules make pages interactive and call the
+same API as every other client.
 """
 
 from photseries.server.http.base import BaseHandler

@@ -1,6 +1,6 @@
 """The style sheets and scripts of the pages.
 
-The address of an asset names the version of all of them, so that browsers keep it for good.
+The URL of an asset contains a common version of all assets, so that browsers can cache it forever.
 """
 
 from __future__ import annotations

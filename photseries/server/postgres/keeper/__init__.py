@@ -1,9 +1,9 @@
 """The keeper: a small process that owns the embedded PostgreSQL server of a data directory.
 
-It makes the cluster at the first start, runs the postmaster as its child, starts it again when it dies, and stops it
-when no service is left. The services need not know each other: each holds a shared lock on ``clients.lock`` for as long
-as it uses the server, the kernel drops that lock however a service ends, and the keeper leaves when it can take the
-lock alone.
+The keeper creates the cluster at the first start, runs the postmaster as its child, restarts it when it dies, and stops
+it when no service is left. Services need no coordination: each holds a shared lock on ``clients.lock`` while it uses
+the server, the kernel releases the lock however the service ends, and the keeper exits when it gets the lock
+exclusively.
 
 ======================  ==========================  ====================================================================
 lock                    held by                     means
@@ -15,6 +15,6 @@ lock                    held by                     means
 ======================  ==========================  ====================================================================
 
 The kernel interrupts the postmaster when its keeper dies (``PR_SET_PDEATHSIG``), so nothing outlives a ``kill -9`` of
-everybody. All of this is Linux's. The keeper imports the standard library alone and runs without site-packages, in
+all processes. All of this needs Linux. The keeper imports only the standard library and runs without site-packages, in
 11 MB.
 """

@@ -1,7 +1,7 @@
 """Spherical geometry as SQL: points, circles, convex polygons, and the conditions between them.
 
-A condition is two: ranges of HEALPix numbers, for which the position of the archive has an index, and an exact test on
-unit vectors. Chords tell small angles apart, where cosines do not.
+A condition has two parts: ranges of HEALPix numbers, for which the archive has an index, and an exact test on unit
+vectors. The test compares chords, because cosines do not resolve small angles.
 """
 
 from __future__ import annotations
