@@ -56,7 +56,7 @@ def section(title: str, text: str, level: int = 2) -> str:
 def fields() -> str:
     return page(
         "Fields",
-        "An answer about a series has these fields.",
+        "The answer for a series has these fields.",
         section("Metadata that clients set", tables.metadata()),
         section("Statistics", tables.statistics(STATISTICS)),
         section("Features", f"[Variability](../variability.md) explains them.\n\n{tables.statistics(FEATURES)}"),
@@ -104,12 +104,12 @@ def failures() -> str:
     for kind in kinds:
         status = "in the client alone" if kind in _CLIENT_ONLY else str(kind.status)
         cause = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
-        cause = "Something went wrong that the service did not expect." if kind is errors.PhotseriesError else cause
+        cause = "An unexpected failure of the service." if kind is errors.PhotseriesError else cause
         text = f"HTTP {status}, `photseries.errors.{kind.__name__}`.\n\n**Cause.** {cause}\n\n**Remedy.** {kind.remedy}"
         sections.append(f"({kind.code})=\n{section(f'`{kind.code}`', text)}")
     return page(
         "Errors",
-        "The header `Link` of an error leads here; `data.code` in its body is the title of a section.",
+        "The `Link` header of an error leads here; the title of each section is `data.code` in the body of the error.",
         *sections,
     )
 
@@ -140,7 +140,7 @@ def metrics() -> str:
     rows = [[f"`{name}`", kinds[name], what] for name, what in re.findall(r"^# HELP (\S+) (.*)$", text, re.MULTILINE)]
     return page(
         "Metrics",
-        "`GET /metrics` has these in the format of Prometheus ([what to watch](../operation.md)).",
+        "`GET /metrics` returns these in Prometheus format ([operation](../operation.md)).",
         tables.table(["metric", "type", "meaning"], rows),
     )
 
@@ -158,7 +158,7 @@ def configuration() -> str:
             sections[name].append([f"`{key}`", f"`{default}`" if default else "a list", meaning, variable])
     return page(
         "Configuration",
-        "`photseries serve --config FILE` reads YAML; an environment variable wins over it. Every setting is optional.",
+        "`photseries serve --config FILE` reads YAML; environment variables override it. Every setting is optional.",
         *(
             section(f"`{name}`", tables.table(["setting", "default", "meaning", "variable"], rows))
             for name, rows in sections.items()
@@ -201,7 +201,7 @@ def interface() -> str:
     parts = [
         'Also for programs: <a href="/api/openapi.json">openapi.json</a> (OpenAPI 3.1), and as '
         '<a href="/docs/http">one page</a> of the service. '
-        "Envelope, rules and examples: [the interface](../api.md)."
+        "[The HTTP API](../api.md) explains envelope and rules, with examples."
     ]
     for group in groups_of(document):
         parts.append(f"## {group.name}\n\n{group.description}")
@@ -256,7 +256,9 @@ def _directive(name: str) -> list[str]:
 
 def reasons() -> str:
     return page(
-        "Differences after an import", "[Importing from SkyPortal](../import.md) names these.", tables.reasons()
+        "Differences after an import",
+        "The report of an [import from SkyPortal](../import.md) contains these.",
+        tables.reasons(),
     )
 
 

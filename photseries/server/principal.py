@@ -39,9 +39,9 @@ S = TypeVar("S")
 #: Every permission that a token can carry, with what it allows. A token without any only reads.
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
     {
-        UPLOAD: "create series; change and delete one's own",
-        MANAGE: "change and delete every series that one can see",
-        ADMIN: "everything, the registries included",
+        UPLOAD: "create series; change and delete your own series",
+        MANAGE: "change and delete all visible series",
+        ADMIN: "everything, including the registries",
     }
 )
 

@@ -34,23 +34,23 @@ _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
 #: What the system knows of a process, and how the values of several become one.
 _OF_PROCESS: Mapping[str, tuple[str, str]] = {
-    "process_resident_memory_bytes": ("livesum", "Resident memory of all processes that serve."),
-    "process_open_fds": ("livemax", "Open files of the process with most."),
+    "process_resident_memory_bytes": ("livesum", "Resident memory of all serving processes."),
+    "process_open_fds": ("livemax", "Open files of the process with the most."),
     "process_max_fds": ("livemin", "Limit of open files."),
-    "process_start_time_seconds": ("livemin", "Start of the oldest process since the epoch."),
+    "process_start_time_seconds": ("livemin", "Start of the oldest process, seconds since the epoch."),
 }
 
 #: Values of the whole archive and machine, the same in every process: the newest counts.
 _OF_ARCHIVE: Mapping[str, str] = {
     "series": "Series in the archive.",
     "stored_bytes": "Size of the files of the series.",
-    "analysis_waiting": "New series whose period is not searched yet, at most 10,000.",
+    "analysis_waiting": "Series in the queue of the period search, counted up to 10,000.",
     "database_up": "Whether the database answered within the last minute.",
-    "disk_free_bytes": "Free space of the disk of the data directory.",
+    "disk_free_bytes": "Free space on the disk of the data directory.",
     "disk_size_bytes": "Size of the disk of the data directory.",
-    "sweep_success_timestamp_seconds": "End of the last sweep by this service since the epoch; at first its start.",
-    "verify_timestamp_seconds": "End of the last photseries verify on this machine since the epoch.",
-    "verify_damaged_files": "Missing or altered files that it found.",
+    "sweep_success_timestamp_seconds": "End of the last sweep, or the start of the service, seconds since the epoch.",
+    "verify_timestamp_seconds": "End of the last photseries verify on this machine, seconds since the epoch.",
+    "verify_damaged_files": "Missing or altered files found by the last photseries verify.",
 }
 
 
@@ -81,11 +81,11 @@ class Metrics:
         self._refused = self._counter("refusals", "Requests refused or failed, by code.", "code")
         self._refused.labels("damaged")  # an alert watches its first increase
         self._uploads = self._counter("uploads", "Series stored.")
-        self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by what became of them.", "outcome")
-        self._swept = self._counter("swept_files", "Files that sweeps removed.")
+        self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by outcome.", "outcome")
+        self._swept = self._counter("swept_files", "Files removed by sweeps.")
         self._analysed = self._counter("analysed_series", "Series whose period was searched, by outcome.", "outcome")
-        self._analysis = self._counter("analysis_seconds", "Time that these searches took.")
-        self._cpu = Counter("process_cpu_seconds", "CPU time of all processes that serve.", registry=self._registry)
+        self._analysis = self._counter("analysis_seconds", "Time spent on period searches.")
+        self._cpu = Counter("process_cpu_seconds", "CPU time of all serving processes.", registry=self._registry)
         self._own = ProcessCollector(registry=None)
         self._of_process = {name: self._gauge(name, *how) for name, how in _OF_PROCESS.items()}
         self._of_archive = {

@@ -119,31 +119,31 @@ def _of_the_times(table: Table) -> bool:
 REASONS: tuple[Reason, ...] = (
     Reason(
         "unsorted rows",
-        "SkyPortal takes the first and last row for the first and last in time; here the rows are sorted by time.",
+        "SkyPortal uses the first and last row as the first and last time; here rows are sorted by time.",
         (*_TIMES, *_DETECTED, "frame_rate"),
         lambda table: bool((table.steps < 0).any()),
     ),
     Reason(
         "repeated times",
-        "SkyPortal's frame rate counts steps of zero; here it is of the positive steps.",
+        "SkyPortal's frame rate includes steps of zero; here it uses positive steps only.",
         ("frame_rate",),
         lambda table: bool((table.steps == 0).any()),
     ),
     Reason(
         "rows without a time",
-        "SkyPortal lets a null be the first or last time; here such rows count for brightness only.",
+        "SkyPortal accepts null as the first or last time; here such rows count only for brightness.",
         (*_TIMES, *_DETECTED, "frame_rate"),
         lambda table: not bool(np.isfinite(table.column(*TIME)).all()),
     ),
     Reason(
         "single precision",
-        "SkyPortal computes in the precision of the columns, float32 or less; here in float64.",
+        "SkyPortal computes in the precision of the columns, float32 or less; here all is float64.",
         (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN, "frame_rate"),
         _single,
     ),
     Reason(
         "infinite values",
-        "SkyPortal leaves out NaN, and not infinity; here only finite values count.",
+        "SkyPortal ignores NaN but not infinity; here only finite values count.",
         (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN),
         _infinite,
     ),
@@ -155,35 +155,35 @@ REASONS: tuple[Reason, ...] = (
     ),
     Reason(
         "magnitudes that stand for no measurement",
-        "SkyPortal takes magnitudes like 99.999 and -99 for measurements; here those of 40 or more, or -40 or less, "
-        "count as absent.",
+        "SkyPortal treats magnitudes such as 99.999 and -99 as measurements; here those of 40 or more, or -40 or "
+        "less, count as absent.",
         (*_TIMES, *_SNR, *_MAGNITUDES, *PER_COLUMN),
         _sentinels,
     ),
     Reason(
         "right ascensions around zero",
-        "SkyPortal takes the plain median of right ascensions; here it is that of angles: 359.9 and 0.1 give 0.",
+        "SkyPortal uses the plain median of right ascensions; here the median is circular: 359.9 and 0.1 give 0.",
         ("medians",),
         _is_around_zero,
     ),
     Reason(
         "constant brightness",
-        "SkyPortal's scatter of equal values is 0 but for rounding, and its S/N endless; here the scatter is 0 and "
-        "there is no S/N over it.",
+        "SkyPortal's scatter of equal values is a rounding error, and its S/N huge; here the scatter is 0 and gives "
+        "no S/N.",
         ("rms_mag", "robust_rms", *_SNR),
         lambda table: table.ours["rms_mag"] == 0,
     ),
     Reason(
         "S/N definition",
-        "SkyPortal divides by the larger of the error and the scatter of the whole series; here by the error, or by "
-        "the noise of successive fluxes where a row has none, so that variation is not noise.",
+        "SkyPortal divides by the larger of the error and the scatter of the whole series; here the divisor is the "
+        "error or, without an error, the noise of successive fluxes, so that variation does not count as noise.",
         _SNR,
         lambda table: any(field in table.differing for field in _SNR[:3]),
     ),
     Reason(
         "positive fluxes only",
-        "SkyPortal has statistics of magnitudes alone, which leave out fluxes that are not positive; here there are "
-        "mean_flux, rms_flux, robust_flux and robust_rms_flux of all fluxes, too.",
+        "SkyPortal has only statistics of magnitudes, which ignore fluxes of 0 or less; here mean_flux, rms_flux, "
+        "robust_flux and robust_rms_flux of all fluxes are added.",
         ("mean_flux",),
         lambda table: bool((table.column(*FLUX) <= 0).any()),
     ),
@@ -198,5 +198,5 @@ REASONS: tuple[Reason, ...] = (
 #: What is said of a field that differs for none of the reasons.
 UNEXPLAINED = (
     "not computed from this file",
-    "The number does not follow from the table: the row was computed from another one, or by another SkyPortal.",
+    "The value does not follow from the table: it was computed from another table, or by another SkyPortal version.",
 )
