@@ -88,7 +88,7 @@ class Client:
 
     @property
     def url(self) -> str:
-        """Where the service is."""
+        """URL of the service."""
         return self._transport.url
 
     def __enter__(self) -> Self:
@@ -116,15 +116,15 @@ class Client:
         self._transport.close()
 
     def check(self) -> str:
-        """Return the version of the service, which answers and which this client understands."""
+        """Check that the service answers and is compatible, and return its version."""
         return self._transport.version()
 
     def whoami(self) -> dict[str, Any]:
-        """Return the user and the rights of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
+        """Return user and permissions of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
         return self._transport.read("/api/whoami")
 
     def usage(self) -> dict[str, Any]:
-        """Return what the user has stored, for an admin every user, as ``usage``, and the quotas as ``limits``."""
+        """Return the usage of the user, for an admin of all users, as ``usage``, and the quotas as ``limits``."""
         return self._transport.read("/api/usage")
 
     def get(  # noqa: PLR0913  the parts of a series that the service gives
@@ -178,7 +178,7 @@ class Client:
         NotFoundError
             When there is none, or the token may not see it.
         InvalidError
-            When a part of an earlier revision is asked for; an unknown column raises it when ``data`` is read.
+            When a part of an earlier revision is requested. An unknown column raises it when ``data`` is read.
         """
         part = PartOptions(
             columns=columns,
@@ -218,10 +218,10 @@ class Client:
             An existing file is replaced once the new one is complete. In a folder, by default the current one, the file
             is named after its source, filter and series.
         format : str, optional
-            One of the formats of docs/formats.md, "hdf5" being the stored file; default: as the path ends, or "hdf5" in
-            a folder.
+            One of the formats of docs/formats.md; "hdf5" is the stored file. Default: by the extension of the path, or
+            "hdf5" in a folder.
         revision : int, optional
-            The series as it was at this revision, while the file of that time is kept; default: the current one.
+            The series at this revision, while its file is kept; default: the current one.
 
         Returns
         -------
@@ -233,14 +233,14 @@ class Client:
         NotFoundError
             When there is no such series, or the token may not see it.
         InvalidError
-            When there is no such format, or the path does not end in one.
+            When the format or the extension of the path is unknown.
         AlteredError
             When a file of the format hdf5 is not the stored one.
 
         Warns
         -----
         UserWarning
-            When the format cannot hold what an upload of the file would need.
+            When the format loses data that an upload of the file needs.
         """
         target = Path(path)
         if target.is_dir():
@@ -263,23 +263,23 @@ class Client:
         Parameters
         ----------
         limit : int, optional
-            At most so many; default: all that match.
+            Maximum number of series; default: all matches.
         **criteria
             The keywords of :class:`~photseries.client.criteria.ConeCriteria`, or the names of the query parameters
             (``minMedianSNR`` for ``min_median_snr``). A list matches any of its values. Times are MJD, ISO texts,
-            datetimes (UTC unless they have a time zone) or astropy Times. ``obj_id`` is the whole name of a source,
+            datetimes (UTC unless they have a time zone) or astropy Times. ``obj_id`` is the full name of a source,
             ``object_id`` a part of it. ``position`` is an astropy SkyCoord, or a pair of ra and dec [deg], instead of
             ``ra`` and ``dec``; numbers with a unit may be Quantities.
 
         Returns
         -------
         DataFrame
-            The metadata, a row for each series.
+            The metadata, one row per series.
 
         Raises
         ------
         InvalidError
-            Naming an unknown criterion, with the closest known one, or a bad value.
+            For an unknown criterion, with the closest known one, or an invalid value.
         """
         asked = arguments(criteria)
         if limit is not None:
@@ -287,12 +287,12 @@ class Client:
         return framed(islice(self._finder.walk(asked), limit))
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
-        """Walk through all series that match, page after page; their tables are fetched when they are asked for.
+        """Iterate over all matching series, page by page; tables are fetched on first use.
 
         Parameters
         ----------
         **criteria
-            As in :meth:`find`; ``num_per_page`` is how many come in one answer.
+            As in :meth:`find`; ``num_per_page`` is the number of series per answer.
 
         Yields
         ------
@@ -313,19 +313,19 @@ class Client:
         positions: object = None,
         **options: Unpack[ListOptions],
     ) -> Path:
-        """Download every series that matches, or those of a list, into one file, in memory that does not grow.
+        """Download all matching series, or those of a list, into one file, in constant memory.
 
         Parameters
         ----------
         path : str or path
-            An existing file is replaced when all is there.
+            An existing file is replaced when the download is complete.
         format : {"hdf5", "parquet", "arrow", "ndjson", "zip"}, optional
-            A long table, or a zip of the stored files; default: as the name of the file says.
+            A long table, or a zip of the stored files; default: by the extension.
         ids, obj_ids, series_obj_ids, hashes, positions : optional
             A list of up to 100,000 entries, as in :meth:`get_many`; the file contains the manifest.
         **options
-            Criteria as in :meth:`find`, without an order; ``columns`` of a long table instead of those of the light
-            curve, where ``*`` is all that every series has, and ``derive``; of a list every part of :meth:`get`.
+            Criteria as in :meth:`find`, without an order; ``columns`` of a long table (default: the light curve; ``*``:
+            all columns that every series has) and ``derive``; for a list all options of :meth:`get`.
 
         Returns
         -------
@@ -335,9 +335,9 @@ class Client:
         Raises
         ------
         UnreachableError
-            When the answer broke off; nothing was kept then.
+            When the download was interrupted; no file is left.
         InvalidError
-            When the name of the file does not tell a format, a criterion is wrong, or no series has a column.
+            When the extension is unknown, a criterion is invalid, or no series has a column.
         """
         target = Path(path)
         form = format_of(target, EXPORTS) if format is None else format
@@ -365,9 +365,9 @@ class Client:
         missing: Literal["ignore", "raise"] = "ignore",
         **options: Unpack[ListOptions],
     ) -> SeriesList:
-        """Get the series of a list, however long: complete, or with what is missing.
+        """Get the series of a list of any length, with the missing entries.
 
-        The files come in few requests and are on disk until the list is forgotten.
+        The files are fetched in a few requests and stay on disk as long as the list exists.
 
         Parameters
         ----------
@@ -376,7 +376,7 @@ class Client:
         positions : array_like of shape (n, 2), or astropy SkyCoord of shape (n,), optional
             Right ascension and declination, ICRS [deg]; with ``radius`` [deg].
         missing : {"ignore", "raise"}
-            What to do when entries have no visible series, or files are damaged: both are attributes of the answer.
+            What to do about entries without a visible series and damaged files, which the result lists.
         **options
             Criteria as in :meth:`find`, and ``columns``, ``mjd_min``, ``mjd_max``, ``row_min``, ``row_max``,
             ``max_points``, ``derive``, ``bin``, ``detrend`` and ``clip`` as in :meth:`get`.
@@ -390,13 +390,13 @@ class Client:
         Raises
         ------
         NotFoundError, DamagedError
-            With ``missing="raise"``, when the answer is not complete.
+            With ``missing="raise"``, when the result is incomplete.
         AlteredError
-            When the answer is not what its own manifest says.
+            When the answer differs from its manifest.
         InvalidError
-            When there is not exactly one list, or an entry or an option is wrong.
+            When there is not exactly one list, or an entry or an option is invalid.
         UnreachableError
-            When the answer broke off, several times.
+            When the answer was interrupted repeatedly.
         """
         if missing not in ("ignore", "raise"):
             raise ValueError('missing must be "ignore" or "raise"')
@@ -418,18 +418,18 @@ class Client:
         progress: bool | None = None,
         **criteria: Unpack[ConeCriteria],
     ) -> Collection:
-        """Return a collection, which fetches a few series ahead of the program that iterates over it.
+        """Return a collection, which prefetches a few series during iteration.
 
         Parameters
         ----------
         ids, obj_ids, series_obj_ids, hashes, positions : optional
             A list, as in :meth:`get_many`; default: all series that match the criteria.
         cache : path, optional
-            A folder in which files stay for the next time; one that has changed is fetched again.
+            A folder that keeps the files; changed series are fetched again.
         workers : int
-            How many requests are on their way at once.
+            Number of simultaneous requests.
         progress : bool, optional
-            Whether a bar is shown; default: in a terminal or a notebook.
+            Whether to show a progress bar; default: in a terminal or a notebook.
         **criteria
             As in :meth:`find`.
 
@@ -462,11 +462,11 @@ class Client:
         )
 
     def count(self, **criteria: Unpack[ConeCriteria]) -> int:
-        """Count the series that match criteria, which are as in :meth:`find`."""
+        """Count the series that match criteria, as in :meth:`find`."""
         return int(self._transport.read(SERIES, {**arguments(criteria), "numPerPage": "1"})["totalMatches"])
 
     def summary(self, **criteria: Unpack[ConeCriteria]) -> dict[str, Any]:
-        """Count the series that match, by instrument, filter, series_name and owner; their sources and time span."""
+        """Count the matching series, by instrument, filter, series_name and owner, with sources and time span."""
         return self._transport.read(f"{SERIES}/summary", arguments(criteria))
 
     def positions(self, positions: object, radius: object, **criteria: Unpack[Criteria]) -> pd.DataFrame:
@@ -484,8 +484,8 @@ class Client:
         Returns
         -------
         DataFrame
-            As of :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], ordered by these; a
-            series near several positions is there several times.
+            As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
+            series near several positions occurs several times.
         """
         return framed(self._finder.near(positions, radius, arguments(criteria)))
 
@@ -508,7 +508,7 @@ class Client:
         -------
         dict
             ``peaks``, the highest first, each with its ``period`` and ``power``; ``frequency`` [1/d] and ``power`` as
-            lists; and what was searched (docs/api.md).
+            lists; and the searched range (docs/api.md).
 
         Raises
         ------
@@ -519,7 +519,7 @@ class Client:
         return self._transport.read(f"{path_of(series_id)}/periodogram", {"method": method, **_camel_case(parameters)})
 
     def source_periodogram(self, source: str, **parameters: object) -> dict[str, Any]:
-        """Search all visible series of a source for the period that they share, by a multi-band Lomb-Scargle.
+        """Search all visible series of a source for a common period, by multi-band Lomb-Scargle.
 
         Parameters
         ----------
@@ -546,7 +546,7 @@ class Client:
         return found
 
     def put_period(self, series_id: int, period: float, method: str, *, preferred: bool = False) -> None:
-        """Store a period of a series, in place of one's earlier one of the same method.
+        """Store a period of a series, replacing your earlier one of the same method.
 
         Parameters
         ----------
@@ -554,10 +554,10 @@ class Client:
         period : float
             [d]
         method : str
-            How it was found, in any words.
+            Name of the method that found the period.
         preferred : bool
-            Whether it is to be the ``period`` of the series, which searches compare; for the owner and tokens that may
-            change the series.
+            Whether searches use it as the ``period`` of the series; only for the owner and tokens that may change the
+            series.
 
         Raises
         ------
@@ -567,12 +567,12 @@ class Client:
         self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
-        """Remove one's own periods of a series, all or that of one method."""
+        """Remove your own periods of a series: all, or the one of a method."""
         asked = {} if method is None else {"method": method}
         self._transport.write("DELETE", f"{path_of(series_id)}/periods", repeatable=True, params=asked)
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
-        """List what series can refer to: the entries of a registry that the token may see."""
+        """List the visible entries of a registry."""
         return list(self._finder.entries(kind))
 
     def upload(
@@ -591,15 +591,15 @@ class Client:
         data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
             The table, or a file of one of the formats of :data:`photseries.formats.READERS`.
         if_exists : {"error", "skip", "replace"}
-            What to do when there is such a series: of the same obj_id, instrument_id, filter, series_name,
-            series_obj_id, channel and origin. When one that is skipped has another table, that is a warning.
+            What to do with an existing series (same obj_id, instrument_id, filter, series_name, series_obj_id, channel
+            and origin). A skipped series with a different table causes a warning.
         dry_run : bool
             Let the service check everything and store nothing.
         options : ReadOptions, optional
-            Which columns mean what, and in which format the times are.
+            The roles of columns, the format of times, and other read options.
         **fields
-            The metadata; they win over what the data itself says. ``flux_unit`` and ``magsys`` are those of the data:
-            flux densities are stored in uJy.
+            The metadata, which override metadata in the data. ``flux_unit`` and ``magsys`` describe the data; flux
+            densities are stored in uJy.
 
         Returns
         -------
@@ -608,11 +608,11 @@ class Client:
         Raises
         ------
         InvalidError
-            When the data or the fields break a rule; all problems at once, by name in ``fields``.
+            When the data or the fields are invalid; ``fields`` lists all problems by name.
         DuplicateError
-            When there is such a series, and ``if_exists`` is "error".
+            When the series exists, and ``if_exists`` is "error".
         OutcomeUnknownError
-            When it is unknown whether the series was stored; with ``if_exists="skip"`` the same call settles it.
+            When it is unknown whether the series was stored; repeat the call with ``if_exists="skip"``.
         """
         reading_options, rest = _divided(options, fields)
         return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
@@ -631,39 +631,39 @@ class Client:
         options: ReadOptions | None = None,
         **fields: object,
     ) -> Iterator[Outcome]:
-        """Store many series: many in a request where they are small, else a few requests at a time.
+        """Store many series: small ones together in one request, others in a few simultaneous requests.
 
         Parameters
         ----------
         items : iterable, DataFrame, table of Arrow, or path
-            What :meth:`upload` takes as data, or pairs of it and a dict of fields; taken as uploads end, so that
-            few of them need be in memory. Or one table with many series, or the path of a Parquet or Arrow file with
-            one, which is sent unparsed unless an option needs its columns.
+            Data as for :meth:`upload`, or pairs of data and a dict of fields; consumed as uploads finish, so that few
+            are in memory. Alternatively one table with many series, or the path of a Parquet or Arrow file, which is
+            sent unparsed unless an option needs its columns.
         by : str or sequence of str, optional
-            The columns of a table or file that tell its series apart. Without it, each row of it is a series, with
-            lists as the columns of its table.
+            The columns of a table or file that identify its series. Default: each row is a series, with lists as the
+            columns of its table.
         metadata : mapping or DataFrame, optional
-            Fields that all series share, as ``fields``; or, with ``by``, a DataFrame with the fields of each series
-            beside those columns.
+            Fields for all series, like ``fields``; or, with ``by``, a DataFrame with these columns and the fields of
+            each series.
         bulk : bool, optional
-            Whether small series are sent together. Default: tables in memory are, once there are many of them; files
-            are not. It needs pyarrow.
+            Whether to send small series together, which needs pyarrow. Default: only for many tables in memory, not for
+            files.
         in_flight : int
-            How many uploads of single series are on their way at once.
+            Number of simultaneous uploads of single series.
         on_error : {"continue", "abort"}
-            "abort", for a table or a file of many series: store nothing of a body unless all of it is valid.
+            "abort", for a table or a file of many series: store nothing unless the whole body is valid.
         if_exists, dry_run, options
             As in :meth:`upload`.
         **fields
-            The metadata that all have; the fields of an item win. Without a ``batch`` they get one that no other upload
-            has, and that :meth:`undo` takes.
+            Metadata for all series; the fields of an item override them. Without a ``batch`` the series get a unique
+            one, which :meth:`undo` accepts.
 
         Yields
         ------
         Outcome
-            Of each series, in the order in which they end: what was uploaded, or the error. An item is one series, or
-            several with ``ReadOptions(split_by=...)``. One with the key of another one is a DuplicateError, whatever
-            ``if_exists`` says. For a table the item is a dict of the values of ``by``.
+            The result or the error of each series, in the order of completion. An item is one series, or several with
+            ``ReadOptions(split_by=...)``. A series with the key of another one in the call gets a DuplicateError,
+            regardless of ``if_exists``. For a table the item is a dict of the values of ``by``.
 
         Raises
         ------
@@ -712,12 +712,12 @@ class Client:
         ----------
         series_id : int
         data : optional
-            The new table, as in :meth:`upload`; default: it stays.
+            The new table, as in :meth:`upload`; default: unchanged.
         if_match : int, optional
             Only if the series still has this ``revision``.
         options : ReadOptions, optional
         **fields
-            What to change; None clears a field, and what is not named stays.
+            Fields to change; None clears a field, and other fields stay unchanged.
 
         Returns
         -------
@@ -761,12 +761,12 @@ class Client:
                 raise
 
     def purge_history(self, series_id: int, *, if_match: int | None = None) -> None:
-        """Remove the values and files of earlier revisions of a series for good; raises what :meth:`delete` does."""
+        """Permanently remove the values and files of earlier revisions; raises the errors of :meth:`delete`."""
         path, headers = f"{path_of(series_id)}/history", _if_match(series_id, if_match)
         self._transport.write("DELETE", path, repeatable=if_match is None, headers=headers)
 
     def restore(self, series_id: int, revision: int | None = None, *, if_match: int | None = None) -> int:
-        """Bring back a deleted series, or make an earlier revision of a series the newest.
+        """Restore a deleted series, or make an earlier revision of a series the newest.
 
         Parameters
         ----------
@@ -797,24 +797,24 @@ class Client:
         return int(answer["revision"])
 
     def undo(self, batch: str, *, dry_run: bool = False) -> dict[str, list[int]]:
-        """Undo an upload batch: delete the series that it created, restore the others to the revision before it.
+        """Undo an upload batch: delete the series that it created, and restore the others.
 
         Parameters
         ----------
         batch : str
         dry_run : bool
-            Whether nothing is changed.
+            Report the outcome without changing anything.
 
         Returns
         -------
         dict of str to list of int
-            The ids of the series by outcome: ``deleted``, ``restored``; and of those that were left, because they were
-            ``changed`` since, ``forbidden``, ``expired`` ... (docs/api.md).
+            The ids of the series by outcome: ``deleted``, ``restored``; for unchanged series ``changed`` (later),
+            ``forbidden``, ``expired`` ... (docs/api.md).
 
         Raises
         ------
         NotFoundError
-            When no series has had this batch.
+            When no series had this batch.
         """
         undone: dict[str, list[int]] = {}
         after: int | None = 0
@@ -827,7 +827,7 @@ class Client:
         return undone
 
     def create(self, kind: str, **fields: object) -> int | str:
-        """Create what series refer to, for those who may: a source, an instrument, a group ...
+        """Create an entry of a registry: a source, an instrument, a group ...
 
         Parameters
         ----------

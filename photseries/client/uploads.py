@@ -41,18 +41,18 @@ Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What became of an upload.
+    """The result of an upload.
 
     Attributes
     ----------
     id : int or None
         The id of the series; None after a dry run that found none.
     status : {"created", "skipped", "replaced", "valid", "exists"}
-        The last two are of dry runs: it would be created, or there is such a series.
+        The last two are results of dry runs: the series would be created, or exists.
     warnings : tuple of str
-        What the reader of the file and the service want to be known.
+        Warnings of the file reader and of the service.
     report : dict
-        What the service says about a dry run.
+        The service's report of a dry run.
     """
 
     id: int | None
@@ -63,18 +63,18 @@ class Uploaded:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one of many uploads.
+    """The result of one of many uploads.
 
     Attributes
     ----------
     index : int
-        Its place among the items, from 0.
+        Index of the item, from 0.
     item : object
         The item as it was given.
     uploaded : Uploaded or None
-        What was uploaded, or exists already.
+        The result, if the upload succeeded or the series exists.
     error : PhotseriesError or None
-        Why it was not.
+        The error, if the upload failed.
     """
 
     index: int

@@ -52,40 +52,40 @@ Unit = str | None
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a file is read, and which columns mean what.
+    """Options for reading a file.
 
     Parameters
     ----------
     format : str, optional
-        The name of a format, instead of the one that the content and the name of the file tell.
+        The name of a format; default: detected from the content and the name of the file.
     table : str, optional
         Key, name or sheet of the table in a file with several tables.
     names : str or sequence of str, optional
-        The names of the columns of a text file without a header line; a text has commas between them.
+        Column names of a text file without a header line; comma-separated if given as one text.
     time_col, flux_col, fluxerr_col, mag_col, magerr_col : str, optional
-        The columns; default: those with the usual names.
+        The columns; default: those with common names.
     time_format : str, optional
-        One of :data:`photseries.formats.TIME_FORMATS`, or one with an offset, such as ``jd-2450000``; default: what
-        the file, or the name of the column, says.
+        One of :data:`photseries.formats.TIME_FORMATS`, or one with an offset, such as ``jd-2450000``; default: by the
+        file or the name of the column.
     time_scale, time_refpos : str, optional
-        Scale and place of the times, where the file does not say them.
+        Scale and reference position of the times, if the file does not state them.
     flux_unit : str, optional
         The unit of the fluxes; flux densities become uJy.
     zero_point : float or str, optional
-        The AB magnitude of a source of one unit of the flux column, which is thereby brought to uJy [AB mag]; the name
-        of a column with it; or the name of a published one in :data:`photseries.formats.ZERO_POINTS`.
+        The AB magnitude of one unit of flux, to convert the fluxes to uJy [mag]; the name of a column with it; or the
+        name of a published zero point in :data:`photseries.formats.ZERO_POINTS`.
     magsys : str, optional
         The system of the magnitudes: ``ab``, ``vega`` or ``instrumental``.
     filter_col : str, optional
         Column with the filters.
     filter_map : mapping or str, optional
-        Bandpasses by the filters of the file; a text is ``zg=ztfg,zr=ztfr``.
+        Bandpasses by the filters of the file, also as a text ``zg=ztfg,zr=ztfr``.
     where : str or sequence of str, optional
-        Conditions ``COLUMN=VALUE``; rows that do not meet all of them are left out.
+        Conditions ``COLUMN=VALUE``; only rows that meet all of them are read.
     split_by : str, optional
         Column whose values each become a series.
     limit : {"keep", "drop"}
-        Whether rows with an upper limit instead of a brightness are kept.
+        Whether to keep rows with upper limits.
     """
 
     format: str | None = None
