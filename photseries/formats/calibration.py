@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, Unit, invalid
+from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
 from photseries.formats.zero_points import zero_point_of
 from photseries.lightcurve.photometry import AB_ZERO_POINT
@@ -171,7 +171,7 @@ def system_of(
 
 def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     """Return the system that a column names; None where there is none."""
-    name = _first(frame, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
+    name = column_called(frame.columns, (*_SYSTEMS, *_PERHAPS_SYSTEMS))
     texts = {} if name is None else {text.lower(): count for text, count in counts_of(frame[name]).items()}
     is_certain = str(name).lower() in _SYSTEMS
     if not is_certain and _SYSTEM_WORDS.keys().isdisjoint(texts):
@@ -191,11 +191,6 @@ def _system_in_rows(frame: pd.DataFrame, declared: str | None) -> str | None:
     return next(iter(systems), None)
 
 
-def _first(frame: pd.DataFrame, names: tuple[str, ...]) -> str | None:
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    return next((lower[name] for name in names if name in lower), None)
-
-
 def zero_point_of_header(header: Mapping[str, Any]) -> float | None:
     """Return the zero point that the header of a file states."""
     texts = (header.get(name.upper()) for name in _ZERO_POINTS)
@@ -211,7 +206,7 @@ def _zero_column(
     """Return a column of zero points that nobody named, or the zero point of the header."""
     if options.flux_unit is not None or unit is not None:
         return None
-    name = declared if declared in frame.columns else _first(frame, _ZERO_POINTS)
+    name = declared if declared in frame.columns else column_called(frame.columns, _ZERO_POINTS)
     if isinstance(name, str) and frame[name].dtype.kind in "fi":
         return name
     return declared if isinstance(declared, float) else None
@@ -220,7 +215,7 @@ def _zero_column(
 def _by_column(frame: pd.DataFrame, name: str, *, told: bool) -> Fluxes:
     if frame[name].dtype.kind not in "fi":
         raise invalid(f"The column {name!r} holds no numbers, but a zero point (zero_point) is a magnitude.")
-    system = _first(frame, _SYSTEMS)
+    system = column_called(frame.columns, _SYSTEMS)
     systems = {} if system is None else counts_of(frame[system])
     if any(value.lower() != "ab" for value in systems):
         shown = ", ".join(systems)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from photseries.formats.options import invalid
+from photseries.formats.options import column_called, invalid
 from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, is_text
 
 __all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
@@ -120,19 +120,17 @@ def measured(
 def _negative(frame: pd.DataFrame, values: npt.NDArray[np.number]) -> npt.NDArray[np.bool_]:
     """Return the rows whose magnitude is that of a negative flux: ``isdiffpos`` of alerts, ATLAS's negative ones."""
     found = np.zeros(len(values), bool)
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    if (name := next((lower[one] for one in _POSITIVE if one in lower), None)) is not None:
+    if (name := column_called(frame.columns, _POSITIVE)) is not None:
         found |= _flags(frame[name]).isin(_FALSE).to_numpy(bool)
-    if "ujy" in lower and frame[lower["ujy"]].dtype.kind in "fi":
-        found |= (frame[lower["ujy"]].to_numpy(np.float64) < 0) & (values < 0)
+    flux = column_called(frame.columns, ("ujy",))
+    if flux is not None and frame[flux].dtype.kind in "fi":
+        found |= (frame[flux].to_numpy(np.float64) < 0) & (values < 0)
     return np.asarray(found & np.isfinite(values), bool)
 
 
 def limit_column(frame: pd.DataFrame) -> str | None:
     """Return the column with a limiting magnitude for each row, or None."""
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    found = (lower[name] for name in _LIMITS if name in lower)
-    return next((name for name in found if frame[name].dtype.kind in "fi"), None)
+    return column_called((name for name, cells in frame.items() if cells.dtype.kind in "fi"), _LIMITS)
 
 
 def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.NDArray[np.float64]]:
@@ -156,9 +154,8 @@ def _numbers(column: pd.Series, name: str) -> tuple[npt.NDArray[np.number], npt.
 
 def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool_]:
     """Return the rows that a column of flags marks as limits; fluxes are measured without a detection, too."""
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
     names = (f"l_{column.lower()}", *_FLAGS, *(_DETECTIONS if role == "mag" else ()))
-    name = next((lower[one] for one in names if one in lower), None) or _mark_column(frame)
+    name = column_called(frame.columns, names) or _mark_column(frame)
     if name is None or name == column:
         return np.zeros(len(frame), bool)
     true = _FALSE if name.lower() in _DETECTIONS else _TRUE

@@ -15,6 +15,7 @@ __all__ = [
     "ReadOptions",
     "Unit",
     "chosen",
+    "column_called",
     "conditions_of",
     "invalid",
     "listed",
@@ -113,7 +114,7 @@ class ReadOptions:
             raise invalid(f"limit must be keep or drop, not {self.limit!r:.40}.")
 
     @classmethod
-    def of_texts(cls, texts: Mapping[str, Any]) -> ReadOptions:
+    def of_texts(cls, texts: Mapping[str, object]) -> ReadOptions:
         """Return options that come as texts, as in a request.
 
         Raises
@@ -182,6 +183,12 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
     if len(names) > 1:
         raise invalid(f"It has {len(names)} tables: {listed(names)}. Name one (table).")
     return 0
+
+
+def column_called(columns: Iterable[object], names: Iterable[str]) -> str | None:
+    """Return the column with the first of some names, which are in lower case; None where there is none."""
+    lower = {str(name).lower(): str(name) for name in reversed(list(columns))}
+    return next((lower[name] for name in names if name in lower), None)
 
 
 def require_column(columns: Iterable[object], name: str, option: str) -> None:

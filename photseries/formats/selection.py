@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from photseries.formats.options import ReadOptions, conditions_of, invalid, map_of, require_column
+from photseries.formats.options import ReadOptions, column_called, conditions_of, invalid, map_of, require_column
 from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
@@ -103,11 +103,10 @@ def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | No
         return options.filter_col
     if survey is not None and survey.filter_col in frame.columns:
         return survey.filter_col
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
     if not usual:
         return None
     like = (str(name) for name in frame.columns if _LIKE_FILTER.search(_snake(str(name))) and is_text(frame[name]))
-    found = next((lower[name] for name in _FILTERS if name in lower), None) or next(like, None)
+    found = column_called(frame.columns, _FILTERS) or next(like, None)
     return None if found is None or frame[found].isna().all() else found
 
 

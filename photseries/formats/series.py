@@ -28,7 +28,7 @@ from photseries.formats.calibration import (
 from photseries.formats.headers import fields_of
 from photseries.formats.limits import LIMITING_MAG, limit_column, measured
 from photseries.formats.numpy_types import plain_frame
-from photseries.formats.options import ReadOptions, Unit, invalid
+from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.own_files import is_stored, names_series, restored
 from photseries.formats.reading import Reading, Role, Table
 from photseries.formats.roles import (
@@ -56,6 +56,9 @@ from photseries.surveys import Survey, recognise
 __all__ = ["series_of"]
 
 _BRIGHTNESSES: Final[tuple[tuple[Literal["mag", "flux"], str], ...]] = (("mag", MAGERR), ("flux", FLUXERR))
+
+#: Columns that may have the unit of the fluxes, in lower case.
+_UNIT_COLUMNS: Final = ("flux_unit", "flux_units", "unit", "units", "unit_name")
 
 #: What altdata say of the fluxes.
 _OF_FLUXES: Final = (
@@ -133,9 +136,8 @@ def _without_unit(columns: Mapping[str, str]) -> tuple[str, ...]:
 
 def _unit_column(frame: pd.DataFrame) -> str | None:
     """Return a column that has the one unit of all fluxes in words, or None."""
-    lower = {str(name).lower(): str(name) for name in reversed(list(frame.columns))}
-    found = [lower[name] for name in ("flux_unit", "flux_units", "unit", "units", "unit_name") if name in lower]
-    return next((name for name in found if is_text(frame[name]) and len(counts_of(frame[name])) == 1), None)
+    named = [(name, cells) for name, cells in frame.items() if str(name).lower() in _UNIT_COLUMNS and is_text(cells)]
+    return column_called((name for name, cells in named if len(counts_of(cells)) == 1), _UNIT_COLUMNS)
 
 
 def _with_index(frame: pd.DataFrame) -> pd.DataFrame:
