@@ -22,7 +22,7 @@ from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import table_of
 from photseries.formats.columns import Array, Column, columns_of
 from photseries.formats.json_columns import jsonable
-from photseries.formats.options import ReadOptions, chosen, invalid
+from photseries.formats.options import ReadOptions, chosen, invalid, listed
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.time_frames import frame_of_header
@@ -93,7 +93,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
         if not tables:
             raise invalid("there is no table in it")
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
-        table = tables[chosen(names, options) if options.table else _first(tables)]
+        place = chosen(names, options) if options.table else _first(tables)
+        table = tables[place]
+        alike = [name for name, one in zip(names, tables, strict=True) if one.columns.names == table.columns.names]
+        several = f"{len(alike)} tables have the same columns, {listed(alike)}; {names[place]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.
@@ -101,7 +104,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # What the primary header says of the star wins over what a table says of the software that wrote it.
         primary, own = dict(hdus[0].header), dict(table.header)
-        return table_of(rows, header={**own, **primary}, uses=("table",), **_beside({**primary, **own}, table, pairs))
+        told = () if options.table or len(alike) == 1 else (several,)
+        beside = _beside({**primary, **own}, table, pairs)
+        return table_of(rows, header={**own, **primary}, uses=("table",), warnings=told, **beside)
 
 
 def _first(tables: Sequence[Any]) -> int:

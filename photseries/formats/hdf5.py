@@ -7,7 +7,7 @@ import io
 from photseries.errors import UnreadableFileError
 from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.options import ReadOptions, chosen, invalid
+from photseries.formats.options import ReadOptions, chosen, invalid, listed
 from photseries.formats.reading import Table
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.limits import Limits
@@ -35,14 +35,28 @@ def read(content: bytes, options: ReadOptions) -> Table:
         )
     except UnreadableFileError as error:
         is_other = any(words in error.message for words in _OTHER)  # h5py must not see what is damaged
-        keys = tables_in(content) if is_other else []
-        key = keys[chosen(keys, options)] if keys else None
-        if key is not None and described_by_astropy(content, key):
-            return _by_astropy(content, key)
-        found = None if key is None else read_columns(content, key)
-        if found is None:
+        table = _in_other_layout(content, options) if is_other else None
+        if table is None:
             raise invalid(error.message) from error
-        return Table(frame=found[0], units=found[1], uses=("table",))
+        return table
+
+
+def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
+    """Read a table that pandas did not write as a table; None where there is none."""
+    keys = tables_in(content)
+    key = keys[chosen(keys, options)] if keys else None
+    if key is not None and described_by_astropy(content, key):
+        return _by_astropy(content, key)
+    found = None if key is None else read_columns(content, key)
+    if found is None:
+        return None
+    frame, units, left_out = found
+    if left_out:
+        raise invalid(
+            f"Its columns {listed(left_out)} hold pickled text, which is not read: write the file with "
+            "to_hdf(format='table'), or without them."
+        )
+    return Table(frame=frame, units=units, uses=("table",))
 
 
 def _by_astropy(content: bytes, key: str) -> Table:

@@ -114,7 +114,7 @@ class ReadOptions:
             raise invalid(f"limit must be keep or drop, not {self.limit!r:.40}.")
 
     @classmethod
-    def of_texts(cls, texts: Mapping[str, object]) -> ReadOptions:
+    def of_texts(cls, texts: Mapping[str, Any]) -> ReadOptions:
         """Return options that come as texts, as in a request.
 
         Raises

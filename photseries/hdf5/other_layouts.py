@@ -16,6 +16,9 @@ import pandas as pd
 
 __all__ = ["described_by_astropy", "read_columns", "tables_in"]
 
+#: The pickle of None, which pandas stores for the name of an index.
+_NO_NAME = "N."
+
 #: What h5py raises for the errors of libhdf5.
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
@@ -69,7 +72,7 @@ def described_by_astropy(content: bytes, key: str) -> bool:
         return f"{key}.__table_column_meta__" in file
 
 
-def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]] | None:
+def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str], list[str]] | None:
     """Read what pandas wrote as ``fixed``, a compound dataset, or a dataset for each column; None for others.
 
     Returns
@@ -77,8 +80,12 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     DataFrame
     dict of str to str
         The units that attributes of the datasets name.
+    list of str
+        The columns that cannot be read: text in ``fixed`` is pickled.
     """
     units: dict[str, str] = {}
+    left_out: list[str] = []
+    index: pd.Index | None = None
     try:
         with h5py.File(io.BytesIO(content)) as file:
             node = file[key]
@@ -86,7 +93,8 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
                 rows = node[()]
                 columns = {name: rows[name] for name in rows.dtype.names}
             elif node.attrs.get("pandas_type") in (b"frame", "frame"):
-                columns = _fixed(node)
+                columns, left_out = _fixed(node)
+                index = _index(node["axis1"])
             else:
                 datasets = _columns(node)
                 columns = {name: one[()] for name, one in datasets.items()}
@@ -94,27 +102,52 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     except _DAMAGE:
         return None
     plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
-    return (pd.DataFrame(plain), units) if plain else None
+    return (pd.DataFrame(plain, index), units, left_out) if plain else None
 
 
 def _unit(dataset: h5py.Dataset) -> str | None:
     named = {str(name).lower(): name for name in dataset.attrs}
-    values = [dataset.attrs[named[name]] for name in ("unit", "units") if name in named]
-    texts = [value.decode(errors="replace") if isinstance(value, bytes) else value for value in values]
-    return next((text for text in texts if isinstance(text, str)), None)
+    return next((_text(dataset.attrs[named[name]]) for name in ("unit", "units") if name in named), None)
 
 
-def _fixed(group: h5py.Group) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the columns of a frame in pandas' layout ``fixed``; those of objects, which are pickled, are left out."""
+def _fixed(group: h5py.Group) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
+    """Return the columns of a frame in pandas' layout ``fixed``, and the names of those that are pickled."""
     columns: dict[str, npt.NDArray[np.generic]] = {}
-    order = [name.decode() if isinstance(name, bytes) else str(name) for name in group["axis0"][()]]
+    order = _names(group["axis0"])
     for number in range(int(group.attrs.get("nblocks", 0))):
-        values, items = group[f"block{number}_values"], group[f"block{number}_items"][()]
+        values, names = group[f"block{number}_values"], _names(group[f"block{number}_items"])
         if values.dtype.kind in "biuf" and values.ndim == 2:
-            block = values[()]
-            names = [name.decode() if isinstance(name, bytes) else str(name) for name in items]
+            block = _moments(values, "value_type")
             columns |= dict(zip(names, block.T if block.shape[1] == len(names) else block, strict=True))
-    return {name: columns[name] for name in order if name in columns}
+    return {name: columns[name] for name in order if name in columns}, [name for name in order if name not in columns]
+
+
+def _names(dataset: h5py.Dataset) -> list[str]:
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in dataset[()]]
+
+
+def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
+    """Return values, as datetimes where an attribute says so: pandas stores those as integers."""
+    kind = _text(dataset.attrs.get(attribute))
+    values: npt.NDArray[np.generic] = dataset[()]
+    if not kind.startswith("datetime64"):
+        return values
+    return values.astype(np.dtype(kind if "[" in kind else "M8[ns]"))
+
+
+def _index(axis: h5py.Dataset) -> pd.Index | None:
+    """Return an index of numbers or datetimes; None for one that only counts the rows."""
+    name = _text(axis.attrs.get("name"))
+    values = _moments(axis, "kind")
+    is_counted = name in ("", _NO_NAME) and values.dtype.kind in "iu"
+    if is_counted or values.dtype.kind not in "iufM":
+        return None
+    index: pd.Index = pd.Index(values, name=None if name == _NO_NAME else name)
+    return index
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
 
 
 def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:

@@ -396,3 +396,13 @@ def test_dates_without_a_time_of_day_are_told():
     reading = one_of(read_bytes(b"date,mag\n2024-01-31,15\n", "curve.csv", ReadOptions()))
     assert reading.frame["mjd"].tolist() == [60340]
     assert reading.warnings == ("The dates in date have no time of day: each is taken as 0 h.",)
+
+
+def test_tables_of_fits_with_the_same_columns_are_told():
+    columns = [fits.Column("MJD", "D", array=[59000.5]), fits.Column("MAG", "D", array=[15.0])]
+    bands = [fits.BinTableHDU.from_columns(columns, name=band) for band in ("G", "BP")]
+    content = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), *bands]).writeto(content)
+    reading = one_of(read_bytes(content.getvalue(), "curve.fits", ReadOptions()))
+    assert reading.warnings == ("2 tables have the same columns, G, BP; G was read (table).",)
+    assert one_of(read_bytes(content.getvalue(), "curve.fits", ReadOptions(table="BP"))).warnings == ()

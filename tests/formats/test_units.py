@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import h5py
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -220,3 +221,30 @@ def test_decimals_of_parquet_are_numbers():
     pq.write_table(pa.table({"mjd": [Decimal("59000.5")], "mag": [Decimal("15.12")]}), content)
     got = one_of(read_bytes(content.getvalue(), "curve.parquet", ReadOptions()))
     assert got.frame[["mjd", "mag"]].to_numpy().tolist() == [[59000.5, 15.12]]
+
+
+def test_indexes_and_datetimes_in_the_layout_fixed_of_pandas(tmp_path):
+    moments = pd.to_datetime(["2020-01-01 12:00", "2020-01-02 12:00"])
+    frames = (
+        pd.DataFrame({"mag": [15.0, 16.0]}, pd.Index([58849.5, 58850.5], name="mjd")),
+        pd.DataFrame({"mag": [15.0, 16.0]}, moments.rename("time")),
+        pd.DataFrame({"mag": [15.0, 16.0], "time": moments}),
+    )
+    for number, frame in enumerate(frames):
+        frame.to_hdf(tmp_path / f"{number}.h5", key="curve")
+        assert read(tmp_path / f"{number}.h5").frame[["mjd", "mag"]].to_numpy().tolist() == [
+            [58849.5, 15],
+            [58850.5, 16],
+        ]
+
+
+@pytest.mark.filterwarnings("ignore::pandas.errors.PerformanceWarning")
+def test_text_in_the_layout_fixed_of_pandas_is_refused(tmp_path):
+    """It is pickled: without it, the filters of the rows would be mixed."""
+    frame = pd.DataFrame({"mjd": MJD, "mag": [15.0, 16.0], "filter": np.array(["g", "r"], object)})
+    frame.to_hdf(tmp_path / "curve.h5", key="curve")
+    with pytest.raises(InvalidError, match=r"Its columns filter hold pickled text.*format='table'"):
+        read(tmp_path / "curve.h5")
+    frame.to_hdf(tmp_path / "table.h5", key="curve", format="table")
+    with pytest.raises(InvalidError, match=r"several filters: g \(1 rows\), r \(1 rows\)"):
+        read(tmp_path / "table.h5")
