@@ -29,27 +29,27 @@ Fields = dict[str, Any]
 
 
 class Collection:
-    """Series that are fetched a few at a time, ahead of the program that iterates over them.
+    """Series that are prefetched during iteration, a few at a time.
 
-    Which series there are is asked anew at the beginning of each iteration. A table that is in the cache is not
-    fetched again while the ``content_hash`` and the ``hash`` of its series are the same.
+    Each iteration begins with a new search. A cached table is not fetched again while the ``content_hash`` and the
+    ``hash`` of its series are unchanged.
 
     Parameters
     ----------
     find : callable
         Returns the fields of all series.
     fetch : callable
-        Returns the series with some ids.
+        Returns the series with given ids.
     single : callable
-        Makes a series that is fetched by itself.
+        Makes a series that is fetched separately.
     export : callable
-        Writes all of them to a file.
+        Writes all series to a file.
     cache : path, optional
-        A folder for their files.
+        A folder for the files.
     workers : int
-        How many requests are on their way at once.
+        Number of simultaneous requests.
     progress : bool, optional
-        Whether a bar is shown; default: in a terminal or a notebook.
+        Whether to show a progress bar; default: in a terminal or a notebook.
     """
 
     def __init__(
@@ -74,14 +74,14 @@ class Collection:
 
     @property
     def fields(self) -> list[Fields]:
-        """The fields of the series, as they were found last."""
+        """The fields of the series found by the last search."""
         if self._fields is None:
             self._fields = self._find()
         return self._fields
 
     @property
     def statistics(self) -> pd.DataFrame:
-        """The fields of the series, statistics and features included, by id."""
+        """The fields of the series, including statistics and features, by id."""
         return framed(self.fields).set_index("id")
 
     def __len__(self) -> int:
@@ -103,12 +103,12 @@ class Collection:
         ----------
         function : callable
         workers : int
-            How many threads.
+            Number of threads.
         """
         return list(_ahead(function, self, workers))
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return all tables under each other, each row with the id, obj_id and filter of its series."""
+        """Return all tables concatenated, each row with the id, obj_id and filter of its series."""
         return long_frame(enumerate(self))
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:

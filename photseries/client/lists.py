@@ -79,18 +79,18 @@ def _plain(entries: Any) -> list[object]:
 
 
 class SeriesList(Sequence[Series]):
-    """The series that answer a list, in its order; their tables are on disk until they are asked for.
+    """The series of a list, in its order; tables stay on disk until they are used.
 
     Attributes
     ----------
     asked : list
         The entries of the list.
     places : list of int
-        For each series the place of the entry that it answers; a series that answers several is there several times.
+        For each series the index of its entry; a series that matches several entries occurs several times.
     missing : list
-        The entries that no visible series answers.
+        The entries without a visible series.
     damaged : list of int
-        The ids of series whose file in the archive is damaged; these are not in the list.
+        The ids of series whose file in the archive is damaged; the list does not contain them.
     """
 
     def __init__(self, asked: list[object]) -> None:
@@ -101,7 +101,7 @@ class SeriesList(Sequence[Series]):
         self._series: list[Series] = []
 
     def add(self, place: int, series: Series) -> None:
-        """Add a series that answers the entry at a place."""
+        """Add a series for the entry at an index."""
         self.places.append(place)
         self._series.append(series)
 
@@ -126,21 +126,21 @@ class SeriesList(Sequence[Series]):
 
     @property
     def frames(self) -> dict[int, pd.DataFrame]:
-        """The tables by the ids of the series; those without a row in the part that was asked for are left out."""
+        """The tables by series id, without those that have no row in the requested part."""
         return {series.id: frame for _, series, frame in _framed(zip(self.places, self._series, strict=True))}
 
     @property
     def metadata(self) -> pd.DataFrame:
-        """The fields of all series, statistics and features included, a row for each."""
+        """The fields of all series, including statistics and features, one row per series."""
         return framed({"asked": place, **one.metadata} for place, one in zip(self.places, self._series, strict=True))
 
     def of(self, entry: object) -> list[Series]:
-        """Return the series that answer an entry of the list."""
+        """Return the series of an entry."""
         pairs = zip(self.places, self._series, strict=True)
         return [series for place, series in pairs if self.asked[place] == entry]
 
     def to_pandas(self) -> pd.DataFrame:
-        """Return all tables under each other; ``asked`` is the place in the list."""
+        """Return all tables concatenated; ``asked`` is the index in the list."""
         return long_frame(zip(self.places, self._series, strict=True))
 
 

@@ -47,7 +47,7 @@ def read_file(blob: bytes) -> Decoded:
 
 
 class Series:
-    """A stored series: its metadata, and its table, which is fetched when it is asked for.
+    """A stored series: its metadata, and its table, which is fetched on first use.
 
     Every field of :attr:`metadata` is an attribute (``series.obj_id``), every column of :attr:`data` an item
     (``series["flux"]``); ``len(series)`` is the number of rows.
@@ -55,14 +55,14 @@ class Series:
     Parameters
     ----------
     metadata : dict
-        The fields as the service gave them.
+        The fields from the service.
     fetch : callable
-        Gives the file, and the fields of the same moment.
+        Returns the file, and the fields of the same revision.
     preview : callable, optional
-        The same for a part of the table that is enough for a small plot; None: ``fetch`` gives a part, or an earlier
+        The same for a part of the table that suffices for a small plot; None if ``fetch`` returns a part or an earlier
         revision.
     is_near : bool
-        Whether ``fetch`` costs so little that the file need not stay in memory beside the table.
+        Whether ``fetch`` is so fast that the file need not stay in memory with the table.
     """
 
     def __init__(
@@ -132,21 +132,21 @@ class Series:
 
     @cached_property
     def blob(self) -> bytes:
-        """The stored HDF5 file, or one of the part that was asked for.
+        """The stored HDF5 file, or one with the requested part.
 
-        When the series has changed since its metadata came, fetching the file renews them: both tell of one moment.
+        If the series has changed since its metadata were fetched, fetching the file updates them, so that both match.
 
         Raises
         ------
         AlteredError
-            When the whole file has another MD5 than the ``hash`` in the metadata.
+            When the MD5 of the whole file differs from the ``hash`` in the metadata.
         """
         self.metadata, blob = self._fetch()
         return blob
 
     @cached_property
     def data(self) -> pd.DataFrame:
-        """The table: a frame equal to the one that was uploaded, in values, dtypes and order, or the part asked for.
+        """The table, equal to the uploaded one in values, dtypes and order, or the requested part.
 
         Raises
         ------
@@ -165,9 +165,9 @@ class Series:
         Parameters
         ----------
         ax : matplotlib.axes.Axes, optional
-            Default: those of a new figure.
+            Default: the axes of a new figure.
         unit : {"flux", "mag"}, optional
-            Default: the brightness that the table has. Magnitudes grow downwards.
+            Default: as in the table. The axis of magnitudes is inverted.
         **style
             Passed on to matplotlib's ``errorbar``, or to ``plot`` for a long table.
 
@@ -178,7 +178,7 @@ class Series:
         Raises
         ------
         InvalidError
-            When the table does not have this brightness and it cannot be derived.
+            When the table lacks this brightness and it cannot be derived.
         StartError
             When matplotlib is not installed: ``pip install 'photseries[plots]'``.
         """
@@ -203,9 +203,9 @@ class Series:
         Returns
         -------
         astropy.timeseries.TimeSeries
-            ``time`` in the scale that the series names (astropy's ``local`` when it names none); fluxes in the unit of
-            the table (``flux_unit``), magnitudes in mag; the other columns as they are, but a
-            column ``time`` becomes ``time_as_read``; the fields as ``meta``. Rows without a time are left out.
+            ``time`` in the time scale of the series (astropy's ``local`` if unknown); fluxes in the unit of the table
+            (``flux_unit``), magnitudes in mag; the other columns unchanged, except that a column ``time`` becomes
+            ``time_as_read``; the fields as ``meta``. Rows without a time are omitted.
 
         Raises
         ------
@@ -215,12 +215,12 @@ class Series:
         return time_series(self.data, _described(self._decoded, self.metadata))
 
     def to_lightkurve(self) -> LightCurve:
-        """Return a lightkurve ``LightCurve``, whose ``flux`` is derived from the magnitudes where there is no flux.
+        """Return a lightkurve ``LightCurve``, with ``flux`` derived from the magnitudes if there is no flux.
 
         Returns
         -------
         lightkurve.LightCurve
-            Else as :meth:`to_timeseries`.
+            Otherwise as :meth:`to_timeseries`.
 
         Raises
         ------

@@ -31,7 +31,7 @@ class Table:
     fields : mapping
         Fields of the series that the reader makes of the file.
     file_metadata : mapping
-        Fields that the file carries under the names that the service has for them.
+        Fields in the file under the service's names.
     notes : mapping of str to Note
         What a file of the service notes of its columns.
     frames : mapping of str to TimeFrame
@@ -42,7 +42,7 @@ class Table:
         Columns that are in MJD, whatever their names say, and fields of the series if they are its times.
     warnings : tuple of str
     blob : bytes, optional
-        The file, when it can be sent as it is.
+        The file, if it can be sent unchanged.
     uses : tuple of str
         The options that the reader took account of: ``table``, ``names``.
     """
@@ -77,23 +77,23 @@ class Reading:
     Parameters
     ----------
     frame : DataFrame
-        The table, with the names of columns that the service knows.
+        The table, with the column names of the service.
     fields : dict
-        Fields of the series that the data itself tells.
+        Fields of the series found in the data.
     file_metadata : dict
-        Fields that the file carries under the names that the service has for them.
+        Fields in the file under the service's names.
     warnings : tuple of str
-        What the user should know.
+        Warnings for the user.
     blob : bytes, optional
-        The file, when it can be sent as it is.
+        The file, if it can be sent unchanged.
     roles : mapping of str to Role
-        The columns with a meaning, under their names in the file.
+        The columns with a role, by their names in the file.
     survey : str, optional
         The survey that was recognised.
     filters : mapping of str to int
-        The filters in the file, and their numbers of rows.
+        The filters in the file, with their numbers of rows.
     filter : str, optional
-        The filter of the series, as the file has it.
+        The filter of the series, as named in the file.
     names : tuple of str
         The names of the columns in the file.
     part : str, optional
