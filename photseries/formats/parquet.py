@@ -13,6 +13,7 @@ from photseries.extras import needs
 from photseries.formats import astropy_tables, votable
 from photseries.formats.arrow import table_of, table_of_arrow
 from photseries.formats.columns import columns_of
+from photseries.formats.numpy_types import plain_frame
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Table
 
@@ -37,10 +38,22 @@ def read(content: bytes, options: ReadOptions) -> Table:
         return table
     needs("astropy")
     if _ASTROPY in about:
-        from astropy.io.misc.parquet import read_table_parquet
-
-        return astropy_tables.table_of(read_table_parquet(io.BytesIO(content)))
+        return _by_astropy(table.frame, about[_ASTROPY].decode())
     return replace(votable.read(about[_VOTABLE], ReadOptions()), frame=table.frame, uses=())
+
+
+def _by_astropy(frame: pd.DataFrame, described: str) -> Table:
+    """Read columns with the header that astropy writes, whose own reader starts threads: a confined worker cannot."""
+    from astropy.table import Table as AstropyTable
+    from astropy.table import meta, serialize
+
+    header = meta.get_header_from_yaml(described.splitlines())
+    rows = AstropyTable({str(name): cells.to_numpy() for name, cells in plain_frame(frame)[0].items()})
+    for column in header["datatype"]:
+        if column["name"] in rows.colnames:
+            rows[column["name"]].unit = column.get("unit")
+    rows.meta.update(header.get("meta", {}))
+    return astropy_tables.table_of(serialize._construct_mixins_from_columns(rows))
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:

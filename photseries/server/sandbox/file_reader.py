@@ -43,7 +43,7 @@ MOST_SERIES: Final = 100
 
 #: What the readers import when they need it.
 _PRELOADED: Final = (
-    "astropy.io.ascii", "astropy.io.fits", "astropy.io.misc.hdf5", "astropy.io.misc.parquet", "astropy.io.misc.yaml",
+    "astropy.io.ascii", "astropy.io.fits", "astropy.io.misc.hdf5", "astropy.io.misc.yaml",
     "astropy.io.votable", "astropy.table", "astropy.time", "astropy.timeseries", "astropy.units", "pyarrow.ipc",
     "pyarrow.parquet", "tsdownsample",
 )  # fmt: skip

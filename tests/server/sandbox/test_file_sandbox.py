@@ -5,6 +5,9 @@ import sys
 
 import psutil
 import pytest
+from astropy import units as u
+from astropy.table import QTable
+from astropy.time import Time
 
 from photseries.errors import InvalidError
 from photseries.server.sandbox.pool import FileSandbox
@@ -77,3 +80,16 @@ def attempted(attempt, layers):
     before = "confine._no_new_privileges(None)\n" if layers else ""
     script = SCRIPT.format(attempt=attempt, layers=layers).replace("confine.lock_down", f"{before}confine.lock_down")
     return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("form", ["h5", "parquet"])
+def test_tables_that_astropy_wrote_are_read_in_it(sandbox, tmp_path, form):
+    """Their headers are YAML, and their times two columns: what reads them is imported before a worker is confined."""
+    times = Time([2459000.5, 2459001.5], format="jd", scale="tdb")
+    path = tmp_path / f"curve.{form}"
+    QTable({"time": times, "flux": [1.5, 2.5] * u.mJy}).write(
+        path, **({"path": "curve", "serialize_meta": True} if form == "h5" else {})
+    )
+    (series,) = sandbox.found(path.read_bytes(), DESCRIBE).about["series"]
+    assert [one["column"] for one in series["columns"]] == ["time", "flux"]
+    assert (series["fields"]["time_scale"], series["warnings"]) == ("tdb", [])
