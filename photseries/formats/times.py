@@ -330,6 +330,8 @@ def without_odd(times: Times, column: pd.Series) -> Times:
     if not odd.any():
         return times
     cells = _numbers(column)[odd]
+    if times.mjd is None and (cells > 0).any():
+        return times  # the service warns of them
     if not _are_numbers(cells) or (cells > 0).any():
         row = int(np.flatnonzero(odd)[0])
         raise invalid(
