@@ -100,7 +100,7 @@ class SeriesReader:
             if query.positions is not None:
                 return cone_search.find_near(connection, principal, query, query.positions)
             page = series_queries.find(connection, principal, query)
-            return page, series_queries.count(connection, principal, query) if query.include_total else None
+            return page, series_queries.count(connection, principal, query, page) if query.include_total else None
 
     def names_like(self, principal: Principal, text: str, limit: int) -> list[str]:
         """Find sources by a part of their name; see :func:`photseries.server.catalogue.name_search.names_like`."""

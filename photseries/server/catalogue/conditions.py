@@ -61,14 +61,13 @@ FINENESS = 4.0
 
 
 def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
-    """Return the conditions of a query for a principal: visible, all criteria, inside the cone."""
-    conditions = [
-        visible(principal),
-        *(_condition(principal, restriction) for restriction in query.restrictions),
-    ]
-    if query.cone is not None:
-        conditions += _inside(query.cone)
-    return conditions
+    """Return the conditions of a query for a principal: all criteria, inside the cone, visible.
+
+    PostgreSQL tests them in this order where no index does, and comparing arrays of groups takes longest.
+    """
+    criteria = [_condition(principal, restriction) for restriction in query.restrictions]
+    inside = [] if query.cone is None else _inside(query.cone)
+    return [*criteria, *inside, visible(principal)]
 
 
 def squared_chord(ra: float, dec: float) -> ColumnElement[float]:

@@ -134,14 +134,16 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
     found = [SERIES.id, key.label("key")]
     if query.cone is not None:
         found.append(squared_chord(query.cone.ra, query.cone.dec).label("squared_chord"))
-    page = (
-        select(*found, func.row_number().over(order_by=directed).label("place"))
+    first = (
+        select(*found)
         .where(*matching(principal, query), *after)
         .order_by(*directed)
         .limit(query.per_page + 1)
         .offset(0 if query.cursor else (query.page - 1) * query.per_page)
-        .subquery("page")
+        .subquery("first")
     )
+    # Numbered after the limit: a window over all rows that match would sort all of them.
+    page = select(first, func.row_number().over().label("place")).subquery("page")
     more = [column for column in page.c if column.key != "id"]
     return connection.execute(
         select_visible(principal, query, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)
@@ -172,8 +174,10 @@ def page_of(
     return Page([found_of(row, more(row)) for row in here], cursor)
 
 
-def count(connection: Connection, principal: Principal, query: Query) -> int:
-    """Count the series that match a query and are visible."""
+def count(connection: Connection, principal: Principal, query: Query, page: Page | None = None) -> int:
+    """Count the series that match a query and are visible, from its page where that is the last one."""
+    if page is not None and page.next is None and query.cursor is None and (page.found or query.page == 1):
+        return (query.page - 1) * query.per_page + len(page.found)
     query, _ = resolve_names(connection, query)
     return connection.scalar(select(func.count()).select_from(Series.__table__).where(*matching(principal, query))) or 0
 
