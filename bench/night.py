@@ -58,9 +58,10 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
     trees = [Tree(service.process.pid), Tree(int(postmaster.read_text().split()[0]))]
     found = {}
     with photseries.Client(service.url, service.token) as client:
+        some, night = list(_items(sample, single)), list(_night(sample, number))  # the clock is for uploads alone
         ways: dict[str, tuple[int, Iterator[Outcome]]] = {
-            "single": (single, client.upload_many(_items(sample, single), bulk=False, channel="single", **fields)),
-            "bulk": (number, _night(client, sample, number, {**fields, "channel": "bulk"})),
+            "single": (single, client.upload_many(some, bulk=False, channel="single", **fields)),
+            "bulk": (number, _uploaded(client, night, {**fields, "channel": "bulk"})),
         }
         for name, (count, outcomes) in ways.items():
             before, own = sum(tree.cpu() for tree in trees), time.process_time()
@@ -86,13 +87,18 @@ def _items(sample: Sample, count: int) -> Iterator[tuple[pd.DataFrame, dict[str,
         yield sample.frame.assign(flux=sample.frame["flux"] + place / 1000), {"series_obj_id": f"{place}"}
 
 
-def _night(client: photseries.Client, sample: Sample, count: int, fields: dict[str, Any]) -> Iterator[Outcome]:
-    """Upload long tables of about 32 MB, as a pipeline has them."""
+def _night(sample: Sample, count: int) -> Iterator[pd.DataFrame]:
+    """Yield long tables of about 32 MB, as a pipeline has them."""
     portion = max(1, MILLION // len(sample.frame))
     for start in range(0, count, portion):
         some = itertools.islice(_items(sample, count), start, start + portion)
         part = [frame.assign(**own) for frame, own in some]
-        yield from client.upload_many(pd.concat(part, ignore_index=True), by="series_obj_id", **fields)
+        yield pd.concat(part, ignore_index=True)
+
+
+def _uploaded(client: photseries.Client, night: list[pd.DataFrame], fields: dict[str, Any]) -> Iterator[Outcome]:
+    for table in night:
+        yield from client.upload_many(table, by="series_obj_id", **fields)
 
 
 class _Beside:
@@ -117,7 +123,8 @@ class _Beside:
                 began = time.perf_counter()
                 client.get("/api/photometric_series?numPerPage=1&includeTotal=false").raise_for_status()
                 self._times.append(time.perf_counter() - began)
-                self.memory = max(self.memory, tree.proportional())
+                if len(self._times) % 20 == 1:  # to look takes as long as ten requests
+                    self.memory = max(self.memory, tree.proportional())
 
     def __enter__(self) -> _Beside:
         self._thread.start()

@@ -26,7 +26,15 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
 from photseries.server.archive.intake import InBlock, NewSeries, Upload
-from photseries.server.catalogue.bulk import Holder, Key, create_many, documents, holders, same_contents
+from photseries.server.catalogue.bulk import (
+    Holder,
+    Key,
+    create_many,
+    documents,
+    holders,
+    refresh_statistics,
+    same_contents,
+)
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import duplicate_error
 from photseries.server.faults import reached
@@ -351,6 +359,8 @@ class _Run:
             self._seen.pop(one.key, None)
 
     def _stored(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
+        with self._catalogue.transaction() as connection:
+            refresh_statistics(connection)
         encoded = self._write_files(valid, outcomes)
         if not encoded:
             return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.sql.selectable import TableValuedAlias
@@ -48,9 +49,20 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.catalogue.references import References
 from photseries.server.catalogue.series import DERIVED, refused
+from photseries.server.catalogue.series_queries import totals
 from photseries.server.principal import EVERYONE, Principal
 
-__all__ = ["Holder", "Key", "Reference", "create_many", "documents", "holders", "look_up_many", "same_contents"]
+__all__ = [
+    "Holder",
+    "Key",
+    "Reference",
+    "create_many",
+    "documents",
+    "holders",
+    "look_up_many",
+    "refresh_statistics",
+    "same_contents",
+]
 
 #: The values of a unique key, in the order of :data:`~photseries.fields.KEY`.
 Key = tuple[object, ...]
@@ -172,6 +184,25 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
         created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
         return {row.filename: row.id for row in created}
 
+
+def refresh_statistics(connection: Connection) -> None:
+    """Let PostgreSQL look at the key columns again when there are twice as many series as at the last time.
+
+    Its own look comes within a minute. Until then it may take an index of sources for :func:`holders`, and read all
+    series of a source for each key.
+    """
+    known = connection.execute(_KNOWN).scalar() or 0
+    if totals(connection)[0] > 2 * max(known, FEW):
+        connection.execute(_ANALYZE)
+
+
+#: As few series are read at once, whatever PostgreSQL knows of them.
+FEW: Final = 500
+
+_KNOWN = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)").bindparams(
+    name=Series.__tablename__
+)
+_ANALYZE = text(f"ANALYZE (SKIP_LOCKED) {Series.__tablename__} ({', '.join(KEY)})")
 
 _GIVEN = (*METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED)
 
