@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-
 from photseries.errors import UnreadableFileError
 from photseries.extras import needs
 from photseries.formats.astropy_tables import table_of
@@ -11,7 +9,7 @@ from photseries.formats.options import ReadOptions, chosen, invalid, listed
 from photseries.formats.reading import Table
 from photseries.hdf5 import frames, plain_hdf5
 from photseries.hdf5.limits import Limits
-from photseries.hdf5.other_layouts import described_by_astropy, read_columns, tables_in
+from photseries.hdf5.other_layouts import described_by_astropy, opened, read_columns, tables_in
 from photseries.hdf5.stored_file import encode as write
 
 __all__ = ["read", "write"]
@@ -62,8 +60,7 @@ def _in_other_layout(content: bytes, options: ReadOptions) -> Table | None:
 def _by_astropy(content: bytes, key: str) -> Table:
     """Read a table that astropy wrote with a header of its own: units, and times in two columns."""
     needs("astropy")
-    import h5py
     from astropy.io.misc.hdf5 import read_table_hdf5
 
-    with h5py.File(io.BytesIO(content)) as file:
+    with opened(content) as file:
         return table_of(read_table_hdf5(file, key), uses=("table",))

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-__all__ = ["described_by_astropy", "read_columns", "tables_in"]
+__all__ = ["described_by_astropy", "opened", "read_columns", "tables_in"]
 
 #: The pickle of None, which pandas stores for the name of an index.
 _NO_NAME = "N."
@@ -23,11 +23,16 @@ _NO_NAME = "N."
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
+def opened(content: bytes) -> h5py.File:
+    """Open a file for reading, which the caller closes."""
+    return h5py.File(io.BytesIO(content), "r")
+
+
 def tables_in(content: bytes) -> list[str]:
     """Return the paths of the tables in a file."""
     found: list[str] = []
     try:
-        with h5py.File(io.BytesIO(content)) as file:
+        with opened(content) as file:
             for path, node in _nodes(file):
                 if any(path.startswith(f"{key}/") for key in found):
                     continue
@@ -68,7 +73,7 @@ def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
 
 def described_by_astropy(content: bytes, key: str) -> bool:
     """Return whether astropy wrote a table together with its header."""
-    with h5py.File(io.BytesIO(content)) as file:
+    with opened(content) as file:
         return f"{key}.__table_column_meta__" in file
 
 
@@ -87,7 +92,7 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     left_out: list[str] = []
     index: pd.Index | None = None
     try:
-        with h5py.File(io.BytesIO(content)) as file:
+        with opened(content) as file:
             node = file[key]
             if _is_compound(node):
                 rows = node[()]

@@ -96,7 +96,7 @@ class Block:
         """Return the features of a plain table; the longitude of the observatory is to the east [deg]."""
         found = self._features[self.plain[place]]
         if longitude:
-            found = {**found, "points_per_night": points_per_night(self.columns[TIME[0]][place], longitude)}
+            found = {**found, "points_per_night": float(points_per_night(self.columns[TIME[0]][place], longitude))}
         return found
 
     @cached_property

@@ -3,10 +3,12 @@
 import io
 
 import numpy as np
+import pyarrow
 import pyarrow.parquet
 import pytest
 
 from photseries.lightcurve.barycentre import derived_time
+from tests.server.http.test_bulk import send
 from tests.support import columns
 
 PATH = "/api/photometric_series"
@@ -62,6 +64,13 @@ def test_an_unknown_place_is_refused_in_words(admin, post, instrument):
     assert answer.json()["data"]["fields"]["derive"] == [
         "bjd_tdb cannot be derived: the time_scale of the series is unknown."
     ]
+
+
+def test_nights_of_a_bulk_upload_are_those_of_the_place(admin, world, instrument):
+    fields = world.fields(series_name="places/bulk", instrument_id=instrument, **FRAME)
+    cells = {**{name: [value] * 5 for name, value in fields.items()}, **TABLE}
+    lines, _ = send(admin, pyarrow.table(cells), by="series_obj_id")
+    assert admin.get(f"{PATH}/{lines[0]['data']['id']}").json()["data"]["points_per_night"] == 2.5
 
 
 def test_nights_are_those_of_the_place(admin, post, instrument):
