@@ -29,11 +29,11 @@ run: server ## Serve on http://127.0.0.1:5000, with a database and a store in ./
 demo: server ## Serve a handful of made-up light curves on http://127.0.0.1:5000, and forget them in the end.
 	$(BIN)/photseries demo $(ARGS)
 
-test: check ## Run the checks, then the tests that are not slow; brings a browser, where it may.
-	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
+test: check ## Run the checks, then the tests that are not slow.
 	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(ARGS)
 
-test-slow: setup ## Run the slow tests: drills, the hostile suite, the benchmark's parts.
+test-slow: setup ## Run the slow tests: browser, drills, hostile suite, tutorials; brings a browser, where it may.
+	@tools/browser.sh > /dev/null || echo 'photseries: the tests in tests/browser will be skipped' >&2
 	$(BIN)/python -m pytest $(PARALLEL) -m slow $(ARGS)
 
 check: setup ## Check format, style, types, imports, spelling and prose.

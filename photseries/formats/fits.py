@@ -171,12 +171,17 @@ def _file(columns: list[Column], metadata: Mapping[str, object]) -> bytes:
     system = calibration_of(metadata).system
     if system and any(column.name in (*MAG, "magtot") for column in columns):
         header["MAGSYS"] = (system, "system of the magnitudes")
-    header[_METADATA] = json.dumps(metadata)
+    header[_METADATA] = _json(metadata)
     if notes:
-        header[_NOTES] = json.dumps(notes)
+        header[_NOTES] = _json(notes)
     out = io.BytesIO()
     astropy_fits.HDUList([astropy_fits.PrimaryHDU(), table]).writeto(out)
     return out.getvalue()
+
+
+def _json(value: object) -> str:
+    """Write JSON without quotes, after which astropy reads a slash as the end of a text."""
+    return json.dumps(value).replace("'", "\\u0027")
 
 
 def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, object]) -> None:
@@ -192,10 +197,8 @@ def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, o
 
 
 def _name(column: Column) -> str:
-    name = _ascii(column.name).strip()
-    while len(name) + name.count("'") > _LONGEST_NAME:
-        name = name[:-1]
-    return str(name).rstrip()  # readers drop spaces at the end, where the cut may have left one
+    name: str = _ascii(column.name).strip().replace("'", "_")  # as in _json
+    return name[:_LONGEST_NAME].rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
 def _lost(column: Column) -> Note:

@@ -5,6 +5,8 @@ import pytest
 from tests.browser.conftest import path_of_chromium
 from tests.browser.watch import barriers
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def page(page, watch):

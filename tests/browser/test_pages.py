@@ -10,6 +10,8 @@ import pytest
 from tests.browser.watch import barriers
 from tests.support import TESS, columns, recipe_read
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "<script>document.title='owned'</script>"
 
 

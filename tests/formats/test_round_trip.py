@@ -121,6 +121,7 @@ def read_back(form, frame, metadata):
 @example(frame=tess())
 @example(frame=pd.DataFrame({"mjd": [59000.0, 1.0], "flux": [1.0, 2.0], "text": ["a \na", None]}))
 @example(frame=pd.DataFrame({"mjd": [59000.0, 1.0], "flux": [1.0, 2.0], "x" * 59 + " y": [1.0, 2.0]}))  # cut at a space
+@example(frame=pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "'/": [1.0]}))  # in FITS the end of a text, to astropy
 @example(frame=pd.DataFrame({"mjd": [59000.0], "flux": [1.0], "id": np.array([2**64 - 1], np.uint64)}))
 @settings(deadline=None)
 def test_a_table_comes_back(form, frame):
