@@ -20,7 +20,7 @@ PATH = "/api/photometric_series"
 #: Of the services here [s]; a lock is waited for half as long.
 STATEMENT = 2.0
 
-pytestmark = pytest.mark.usefixtures("mended")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("mended")]
 
 
 @pytest.fixture(scope="module")

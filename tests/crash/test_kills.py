@@ -17,6 +17,8 @@ from tests.crash.place import Place
 from tests.forked import ForkedService
 from tests.support import PATIENCE, columns
 
+pytestmark = pytest.mark.slow
+
 
 def cases(table=CASES, sample=SAMPLE, *, requests=False, verb=None):
     """The cases of one verb, or of all that are requests."""

@@ -15,6 +15,8 @@ from photseries.server.services import opened
 from tests.conftest import database
 from tests.server.archive.test_order import body
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=["files", "objects"])
 def store_settings(request, tmp_path):
