@@ -107,6 +107,6 @@ def described(reading: Reading, given: Mapping[str, object] | None = None) -> di
 def _iso(mjd: float) -> str:
     """Write an MJD as a date, in its own scale; what no calendar has stays a number."""
     try:
-        return str(pd.Timestamp((mjd - _UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
+        return str(pd.Timestamp((float(mjd) - _UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
     except (ValueError, OverflowError):
         return f"MJD {mjd:.6g}"

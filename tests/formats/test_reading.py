@@ -11,7 +11,7 @@ from astropy.table import Table
 from astropy.time import Time
 
 from photseries.errors import InvalidError, StartError
-from photseries.formats import FORMATS, READERS, ReadOptions, read
+from photseries.formats import FORMATS, READERS, ReadOptions, inspection, read
 from tests.formats import mission_files
 from tests.formats.workbooks import workbook
 from tests.support import DATA, TESS, recipe_write
@@ -201,3 +201,8 @@ def test_integers_with_gaps_keep_their_digits(tmp_path, form):
     assert got.frame["huge"].tolist()[::2] == [1e20, 1.5]
     (warning,) = got.warnings
     assert warning.endswith("would lose their last digits: gaia.")
+
+
+def test_a_time_beyond_every_calendar_stays_a_number():
+    assert inspection._iso(np.float64(1.7e308)) == "MJD 1.7e+308"
+    assert inspection._iso(np.float64(59_000.5)) == "2020-05-31T12:00:00"
