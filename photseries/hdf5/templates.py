@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -47,7 +47,7 @@ _known: OrderedDict[_Shape, _Template | None] = OrderedDict()
 def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> bytes:
     """Write a table as the one key of an HDF5 file: the bytes of :func:`photseries.hdf5.write_hdf5.write`."""
     fields = fields_of(table)
-    contents = {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
+    contents = _contents_of(attributes)
     shape = _shape_of(table, key, fields, contents)
     if deflate or shape is None:
         return written(table, key, attributes, deflate=deflate).content
@@ -70,6 +70,10 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
         part if isinstance(part, bytes) else contents[part] if isinstance(part, str) else chunks[part]
         for part in _grown(template, rows)
     )
+
+
+def _contents_of(attributes: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    return {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
 
 
 def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[str, bytes]) -> _Shape | None:
@@ -98,43 +102,40 @@ def _counted(
     rows = template.rows + step
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
     other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
-    contents = {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
+    contents = _contents_of(attributes)
     parts = _parts(written(other, key, attributes, deflate=False), contents)
     if parts is None or len(parts) != len(template.parts):
         return None
     counts = []
     for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
-        if not isinstance(one, bytes) or not isinstance(two, bytes):
-            if one != two:
-                return None
-            continue
-        if len(one) != len(two):
+        if isinstance(one, bytes) and isinstance(two, bytes) and len(one) == len(two):
+            for place in _places_of_numbers(one, two):
+                if place + _NUMBER.size > len(one):
+                    return None
+                (before,), (after,) = _NUMBER.unpack_from(one, place), _NUMBER.unpack_from(two, place)
+                counts.append((number, place, step * (after - before)))
+        elif one != two:
             return None
-        end = 0
-        for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
-            if place < end:
-                continue
-            end = place + _NUMBER.size
-            if end > len(one):
-                return None
-            (before,), (after,) = _NUMBER.unpack_from(one, place), _NUMBER.unpack_from(two, place)
-            counts.append((number, place, step * (after - before)))
     return replace(template, counts=tuple(counts))
+
+
+def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
+    """Yield where the numbers begin that differ between two equally long texts."""
+    end = 0
+    for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
+        if place >= end:
+            yield place
+            end = place + _NUMBER.size
 
 
 def _grown(template: _Template, rows: int) -> list[Part]:
     """Return the parts of a file with so many rows."""
-    parts: list[Part] = list(template.parts)
-    if rows == template.rows or template.counts is None:
-        return parts
-    changed: dict[int, bytearray] = {}
-    for number, place, growth in template.counts:
-        part = template.parts[number]
-        content = changed.setdefault(number, bytearray(part if isinstance(part, bytes) else b""))
-        (value,) = _NUMBER.unpack_from(content, place)
-        _NUMBER.pack_into(content, place, value + growth * (rows - template.rows))
-    for number, content in changed.items():
-        parts[number] = bytes(content)
+    parts, more = list(template.parts), rows - template.rows
+    for number, place, growth in template.counts or () if more else ():
+        part = parts[number]
+        if isinstance(part, bytes):
+            (value,) = _NUMBER.unpack_from(part, place)
+            parts[number] = part[:place] + _NUMBER.pack(value + growth * more) + part[place + _NUMBER.size :]
     return parts
 
 

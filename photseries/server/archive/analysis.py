@@ -283,9 +283,7 @@ class Analysis:
         found, chosen = self._select(principal, found, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
-        options = SearchOptions(
-            min_period, max_period, samples_per_peak, self._settings.frequencies, most_peaks, self._settings.deadline
-        )
+        options = self._options(min_period, max_period, samples_per_peak, most_peaks)
         search = search_for(chosen.mjd, value, chosen.error, options)
         return found, Periodogram(
             **calibration_of(found.fields).described(chosen.unit),
@@ -340,9 +338,7 @@ class Analysis:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, found, points)
                 bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
-        options = SearchOptions(
-            min_period, max_period, samples_per_peak, self._settings.frequencies, most_peaks, self._settings.deadline
-        )
+        options = self._options(min_period, max_period, samples_per_peak, most_peaks)
         search = search_bands(list(bands.values()), options)
         number = sum(len(band.mjd) for band in bands.values())
         return SourcePeriodogram(series=list(bands), num_points=number, **_thinned_out(search, max_points))
@@ -472,6 +468,13 @@ class Analysis:
             frame=time_frame(fields),
             form=form,
         )
+
+    def _options(
+        self, min_period: float | None, max_period: float | None, samples_per_peak: int, most_peaks: int
+    ) -> SearchOptions:
+        """Return the options of a search within the limits of the settings."""
+        known = self._settings
+        return SearchOptions(min_period, max_period, samples_per_peak, known.frequencies, most_peaks, known.deadline)
 
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
         found, stored = self._reader.table(principal, found)

@@ -120,12 +120,13 @@ class SentRows:
 
 @dataclass(frozen=True)
 class Checked:
-    """Valid metadata, None where there is no value, sharing, warnings, and what the series refers to."""
+    """Valid metadata, None where there is no value, sharing, warnings, references, and the table if it is plain."""
 
     metadata: dict[str, Any]
     sharing: Sharing
     warnings: tuple[str, ...]
     references: References = NOTHING
+    plain: InBlock | None = None
 
     @property
     def longitude(self) -> float:
@@ -214,8 +215,7 @@ class Intake:
         frame = self._required(principal, upload)
         sent, merged = _merged(frame, replace(upload, block=InBlock.alone(frame)))
         checked = self.check(principal, sent, merged, refuse_suspicious=refuse_suspicious)
-        plain = sent.plain if self._is_plain(sent, checked.metadata) else None
-        return self._new_series(frame, merged, checked, principal.user_id, plain)
+        return self._new_series(frame, merged, checked, principal.user_id)
 
     def parse_many(self, principal: Principal, uploads: Sequence[Upload]) -> list[NewSeries | InvalidError]:
         """Check many new series, as :meth:`parse_create` does one, with one look-up of all their references.
@@ -245,9 +245,7 @@ class Intake:
         if upload.frame is not None:
             sent, merged = _merged(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
-            return _Begun(
-                problems, sent, merged, checked, sent.plain if self._is_plain(sent, checked.metadata) else None
-            )
+            return _Begun(problems, sent, merged, checked)
         problems.errors.append(upload.error or _bad_data("Must supply data."))
         merged = merge({"file": upload.file, "body": upload.fields})
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
@@ -262,7 +260,7 @@ class Intake:
             checked = _settled(begun.problems, begun.sent, begun.checked, references)
         except InvalidError as error:
             return error
-        return self._new_series(begun.frame, begun.merged, checked, principal.user_id, begun.plain)
+        return self._new_series(begun.frame, begun.merged, checked, principal.user_id)
 
     def parse_imported(
         self, file: bytes, fields: Mapping[str, Any], *, use_file_metadata: bool
@@ -366,9 +364,9 @@ class Intake:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
         is_table = False
-        is_plain = sent is not None and self._is_plain(sent, metadata)
+        plain = sent.plain if sent is not None and self._is_plain(sent, metadata) else None
         with problems.caught():
-            if sent is not None and not is_plain:
+            if sent is not None and plain is None:
                 self.check_table(sent.frame, metadata)
                 is_table = True
         if refusal is not None:
@@ -386,7 +384,8 @@ class Intake:
                     problems.add(f"data.{column}", message)
             else:
                 warnings = [*quality.problems.values(), *warnings]
-        return Checked({name: metadata.get(name) for name in METADATA}, sharing, tuple(warnings))
+        known = {name: metadata.get(name) for name in METADATA}
+        return Checked(known, sharing, tuple(warnings), plain=plain)
 
     def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
@@ -401,11 +400,9 @@ class Intake:
                 plain.block.is_valid = False
         return plain.block.is_valid
 
-    def _new_series(
-        self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int, plain: InBlock | None = None
-    ) -> NewSeries:
+    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
         derived = {
-            **self.derived_values(frame, checked.metadata, checked.longitude, plain),
+            **self.derived_values(frame, checked.metadata, checked.longitude, checked.plain),
             "inferred": inferred_fields(merged),
         }
         values = {**derived, **checked.metadata, "owner_id": owner_id}
@@ -417,7 +414,7 @@ class Intake:
             merged.sources,
             checked.warnings,
             checked.references,
-            plain,
+            checked.plain,
         )
 
     def check_table(self, frame: pd.DataFrame, metadata: Mapping[str, object]) -> None:
@@ -552,7 +549,6 @@ class _Begun:
     sent: SentRows | None
     merged: Merged
     checked: Checked
-    plain: InBlock | None = None
 
     @property
     def frame(self) -> pd.DataFrame:
