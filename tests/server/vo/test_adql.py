@@ -199,6 +199,21 @@ PARTS = some.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT id FROM photseries.series AS ?",
+        "SELECT * FROM (SELECT id FROM photseries.series) ?",
+        "WITH ? AS (SELECT id FROM photseries.series) SELECT * FROM photseries.series",
+        "SELECT a.id FROM photseries.series a JOIN photseries.series b USING (?)",
+        "SELECT a.id FROM photseries.series a JOIN photseries.series b USING ('x')",
+    ],
+)
+def test_what_stands_for_a_name_must_be_one(query):
+    with pytest.raises(InvalidError, match="cannot be a name"):
+        translate(query, [], 10)
+
+
 @given(some.lists(PARTS, max_size=25))
 def test_random_words_are_refused_or_harmless(parts):
     check(" ".join(["SELECT", *parts]))

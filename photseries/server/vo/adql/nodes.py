@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from photseries.server.vo.adql.grammar import refused
 
-__all__ = ["constant", "inner", "name_of", "number", "require", "whole", "without_system"]
+__all__ = ["alias_of", "constant", "identifier", "inner", "name_of", "number", "require", "whole", "without_system"]
 
 #: Facts about a node that make no difference.
 _HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first", "operation_modifiers", "is_string"})
@@ -35,6 +35,25 @@ def name_of(node: exp.Expr) -> str:
     if isinstance(node, exp.Anonymous):
         return f"the function {node.name.upper()}"
     return type(node).__name__.upper()
+
+
+def alias_of(node: exp.Expr) -> exp.Identifier:
+    """Return the name in an alias; raise InvalidError when it is something else."""
+    require(node, "this")
+    return identifier(node.this)
+
+
+def identifier(node: object) -> exp.Identifier:
+    """Return a node that is a name.
+
+    Raises
+    ------
+    InvalidError
+        When it is something else, such as a placeholder.
+    """
+    if isinstance(node, exp.Identifier):
+        return node
+    raise refused(f"{name_of(node) if isinstance(node, exp.Expr) else 'This'} cannot be a name.")
 
 
 def inner(node: exp.Expr, name: str) -> exp.Expr | None:

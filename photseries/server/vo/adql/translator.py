@@ -14,7 +14,7 @@ from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
 from photseries.server.vo.adql.grammar import parse, refused
-from photseries.server.vo.adql.nodes import inner, name_of, require, whole
+from photseries.server.vo.adql.nodes import alias_of, identifier, inner, name_of, require, whole
 from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible
 from photseries.server.vo.tables import TABLES, Column, Table, tap_schema
 
@@ -173,11 +173,11 @@ class _Translator(Expressions):
         printed = []
         for one in clause.expressions:
             require(one, "this", "alias")
-            require(one.args["alias"], "this")
+            called = alias_of(one.args["alias"])
             sql, columns = self.query(one.this, None)
             alias = f"w{next(self._aliases)}"
             printed.append(f"{alias} AS ({sql})")
-            self._tables_with.append((one.args["alias"].this, alias, columns))
+            self._tables_with.append((called, alias, columns))
         return f"WITH {', '.join(printed)} "
 
     def _group(self, node: exp.Select, scope: Scope) -> str:
@@ -296,9 +296,8 @@ class _Translator(Expressions):
             if not names:
                 raise refused("NATURAL JOIN: the tables have no column in common.")
         equations = []
-        for name in names:
-            if isinstance(name, exp.Column):
-                name = name.this
+        for one in names:
+            name = identifier(one.this if isinstance(one, exp.Column) else one)
             _, _, before = left.resolve(exp.Column(this=name))
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
@@ -313,16 +312,14 @@ class _Translator(Expressions):
             name = node.args.get("alias")
             if name is None:
                 raise refused("A query in FROM needs a name: (SELECT ...) AS name.")
-            require(name, "this")
+            called = alias_of(name)
             sql, columns = self.query(node.this, scope.outer)
-            return _derived(name.this, alias, columns, f"({sql}) AS {alias}")
+            return _derived(called, alias, columns, f"({sql}) AS {alias}")
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             raise refused(f"FROM accepts names of tables and queries, not {name_of(node)}.")
         require(node, "this", "db", "alias")
         named = node.args.get("alias")
-        if named is not None:
-            require(named, "this")
-        called = node.this if named is None else named.this
+        called = node.this if named is None else alias_of(named)
         schema = node.args.get("db")
         if schema is None:
             for name, source, columns in reversed(self._tables_with):
