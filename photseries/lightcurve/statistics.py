@@ -142,7 +142,8 @@ def summarize(
     exceed 3, the one-sided tail of the normal distribution: ``is_detected`` says little about a long series,
     ``num_detected`` says more.
     """
-    curve = (light_curve(frame) if curve is None else curve).by_time()
+    given = light_curve(frame) if curve is None else curve
+    curve = given.by_time()
     with np.errstate(all="ignore"):
         mag, flux = _finite(curve.mag), _finite(curve.flux)
         mean_mag, rms_mag = _mean_and_std(mag)
@@ -151,14 +152,16 @@ def summarize(
         robust_flux, robust_rms_flux = robust(flux)
 
         snr = signal_to_noise(curve)
-        worst_snr, median_snr, best_snr = _least_median_greatest(np.sort(_finite(snr)))
+        worst_snr, median_snr, best_snr = _least_median_greatest(_finite(snr))
         detected = snr > detection_threshold
 
         times = _finite(curve.mjd)
         first, last = (0, times.size - 1) if times.size else (None, None)
         detected_times = np.flatnonzero(detected[: times.size])
         last_detected = int(detected_times[-1]) if detected_times.size else None
-        medians, minima, maxima, stds = _column_statistics(frame if good is None else frame[good])
+        medians, minima, maxima, stds = (
+            _column_statistics(frame, given.mjd) if good is None else _column_statistics(frame[good], given.mjd[good])
+        )
         return Summary(
             num_exp=len(frame),
             num_flagged=0 if good is None else int(np.count_nonzero(~good)),
@@ -212,7 +215,7 @@ def summarize_block(
         (mean_mag, rms_mag), (robust_mag, robust_rms) = _mean_and_std(curve.mag), _robust(curve.mag)
         (mean_flux, rms_flux), (robust_flux, robust_rms_flux) = _mean_and_std(curve.flux), _robust(curve.flux)
         snr = curve.flux / curve.fluxerr
-        worst_snr, median_snr, best_snr = _least_median_greatest(np.sort(snr))
+        worst_snr, median_snr, best_snr = _least_median_greatest(snr)
         detected = snr > detection_threshold
         count, rows = curve.mjd.shape
         number = np.count_nonzero(detected, axis=-1)
@@ -258,9 +261,8 @@ def summarize_block(
 
 def _described(values: FloatArray) -> tuple[list[float | None], ...]:
     """Return median, minimum, maximum and standard deviation of a column of many tables."""
-    ordered = np.sort(values).astype(np.float64)
-    least, median, greatest = _least_median_greatest(ordered)
-    return tuple(map(_numbers, (median, least, greatest, _mean_and_std(ordered)[1])))
+    least, median, greatest = _least_median_greatest(values)
+    return tuple(map(_numbers, (median, least, greatest, _mean_and_std(values.astype(np.float64, copy=False))[1])))
 
 
 def _numbers(values: FloatArray) -> list[float | None]:
@@ -311,22 +313,38 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     return centre, scatter
 
 
-def _column_statistics(frame: pd.DataFrame) -> tuple[dict[str, float | None], ...]:
+def _column_statistics(frame: pd.DataFrame, mjd: FloatArray) -> tuple[dict[str, float | None], ...]:
+    """Return medians, minima, maxima and standard deviations of the columns; ``mjd`` are the times of the rows."""
     medians: dict[str, float | None] = {}
     minima: dict[str, float | None] = {}
     maxima: dict[str, float | None] = {}
     stds: dict[str, float | None] = {}
+    order = _order(mjd)
     for name, column in frame.items():
         if is_numeric(column):
-            # Sorted once, all four follow, and the order of the rows cannot change a bit of them.
-            ordered = np.sort(column.to_numpy())
-            ordered = _within(ordered, SENTINEL_MAG if name in MAGNITUDES else np.inf).astype(np.float64)
-            key = str(name)
-            minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(ordered))
-            if name in INFERRED["ra"] and ordered.size:
-                medians[key] = _number(circular_median(ordered))
-            stds[key] = _number(_mean_and_std(ordered)[1])
+            values = column.to_numpy()
+            values = np.sort(values) if order is None else values[order]
+            values = _finite(values) if values.dtype.kind == "f" else values
+            if name in MAGNITUDES:
+                values = values[(values > -SENTINEL_MAG) & (values < SENTINEL_MAG)]
+            key, floats = str(name), values.astype(np.float64, copy=False)
+            minima[key], medians[key], maxima[key] = map(_number, _least_median_greatest(values))
+            if name in INFERRED["ra"] and floats.size:
+                medians[key] = _number(circular_median(floats))
+            stds[key] = _number(_mean_and_std(floats)[1])
     return medians, minima, maxima, stds
+
+
+def _order(mjd: FloatArray) -> slice | npt.NDArray[np.intp] | None:
+    """Return the rows in the order of their times; None where equal or absent times leave that open.
+
+    Sums are taken in this order, or that of the values, so that the order of the rows does not change a bit of them.
+    """
+    if np.all(mjd[1:] > mjd[:-1]):
+        return slice(None)
+    order = np.argsort(mjd)
+    ordered = mjd[order]
+    return order if np.all(ordered[1:] > ordered[:-1]) else None
 
 
 def _frame_rate(times: FloatArray) -> float | None:
@@ -371,26 +389,22 @@ def _ends(values: FloatArray, kept: Rows | None) -> tuple[FloatArray, FloatArray
     return np.where(kept, values, np.inf).min(axis=-1), np.where(kept, values, -np.inf).max(axis=-1)
 
 
-def _least_median_greatest(ordered: FloatArray) -> tuple[Any, Any, Any]:
-    """Return three order statistics along the last axis of sorted values."""
-    size = ordered.shape[-1]
+def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[Any, Any, Any]:
+    """Return three order statistics along the last axis of finite values, float64."""
+    size = values.shape[-1]
     if size == 0:
         return math.nan, math.nan, math.nan
-    middle = (ordered[..., (size - 1) // 2] + ordered[..., size // 2]) / 2
-    return ordered[..., 0], middle, ordered[..., -1]
+    low, high = (size - 1) // 2, size // 2
+    # Two places, also where they are one: numpy is slow to find a single one among many equal values.
+    parted = np.partition(values, [low, min(low + 1, size - 1)], axis=-1)
+    ends = values.min(axis=-1), parted[..., low], parted[..., high], values.max(axis=-1)
+    least, below, above, greatest = (np.float64(end) for end in ends)
+    return least, (below + above) / 2, greatest
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:
-    finite: npt.NDArray[_Number] = values[np.isfinite(values)]
-    return finite
-
-
-def _within(ordered: npt.NDArray[_Number], bound: float) -> npt.NDArray[_Number]:
-    """Cut off both ends of sorted values: those of the size of the bound or more, and NaN, which stands last."""
-    if ordered.dtype.kind != "f" and bound == np.inf:
-        return ordered
-    start, stop = np.searchsorted(ordered, -bound, "right"), np.searchsorted(ordered, bound, "left")
-    return ordered[start:stop]
+    known = np.isfinite(values)
+    return values if known.all() else values[known]
 
 
 def _at(values: FloatArray, row: int | None) -> float | None:
