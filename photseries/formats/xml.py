@@ -19,6 +19,10 @@ FOOT: Final = "</VOTABLE>\n"
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+#: What is not written as it is.
+_SPECIAL: Final = re.compile(f"[&<>\"'\t\n\r]|{_NO_XML.pattern}")
+
+
 def clean(text: str) -> str:
     """Write U+FFFD for the characters of a text that XML cannot hold."""
     return _NO_XML.sub("\ufffd", text)
@@ -26,6 +30,8 @@ def clean(text: str) -> str:
 
 def escaped(text: str) -> str:
     """Write a text so that a parser gives it back; what XML cannot hold becomes U+FFFD."""
+    if _SPECIAL.search(text) is None:
+        return text
     plain = html.escape(clean(text))
     return plain.replace("\n", "&#10;").replace("\r", "&#13;").replace("\t", "&#9;")
 

@@ -162,11 +162,14 @@ def _votable_foot(answer: Answer) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return "<TD/>"
+    if type(value) is float:
+        return f"<TD>{value}</TD>" if math.isfinite(value) else f"<TD>{_NOT_FINITE[str(value)]}</TD>"
     if type(value) is str:
         return f"<TD>{escaped(value)}</TD>"
-    if type(value) is float and not math.isfinite(value):
-        return f"<TD>{'NaN' if value != value else '+Inf' if value > 0 else '-Inf'}</TD>"
     return f"<TD>{str(value).lower() if type(value) is bool else value}</TD>"
+
+
+_NOT_FINITE: Final = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
 def _votable(answer: Answer) -> Iterator[bytes]:
