@@ -16,4 +16,5 @@ for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.quer
       button.disabled = false;
     }
   });
+  button.disabled = false;
 }
