@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -226,7 +227,7 @@ class _Run:
 
     def each(self, read: _Read) -> _Outcomes:
         """Store the portions one after the other; a series that is refused stops no other one."""
-        with read() as portions:
+        with self._parsed(read) as portions:
             yield []
             for portion in portions:
                 outcomes, valid = self._checked(portion)
@@ -240,7 +241,7 @@ class _Run:
     def together(self, read: _Read) -> _Outcomes:
         """Store all series in one transaction, once all are known to be right, or nothing."""
         outcomes: dict[int, Outcome] = {}
-        with read() as portions:
+        with self._parsed(read) as portions:
             yield []
             for portion in portions:
                 outcomes |= self._checked(portion)[0]
@@ -259,7 +260,7 @@ class _Run:
         encoded: list[_Encoded] = []
         began = time.monotonic()
         try:
-            with read() as portions:
+            with self._parsed(read) as portions:
                 for portion in portions:
                     found, valid = self._checked(portion)
                     outcomes |= found
@@ -285,12 +286,31 @@ class _Run:
                     raise _TakenError
         return outcomes
 
-    def _checked(self, portion: Sequence[_Entry]) -> tuple[dict[int, Outcome], list[_Valid]]:
-        """Check series and look for those that exist; return what became of some, and those that are to be stored."""
+    @contextmanager
+    def _parsed(self, read: _Read) -> Iterator[Iterator[_Parsed]]:
+        """Read and parse the portions in a thread, which is one portion ahead of the one that stores them."""
+        with read() as portions, ThreadPoolExecutor(1, "bulk") as thread:
+
+            def following() -> _Parsed | None:
+                portion = next(portions, None)
+                if portion is None:
+                    return None
+                parse = self._archive.intake.parse_many
+                return list(zip(portion, parse(self._principal, [entry.upload for entry in portion]), strict=True))
+
+            def parsed() -> Iterator[_Parsed]:
+                coming = thread.submit(following)
+                while (portion := coming.result()) is not None:
+                    coming = thread.submit(following)
+                    yield portion
+
+            yield parsed()
+
+    def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid]]:
+        """Look for series that exist; return what became of some, and those that are to be stored."""
         outcomes: dict[int, Outcome] = {}
         valid: list[_Valid] = []
-        parsed = self._archive.intake.parse_many(self._principal, [entry.upload for entry in portion])
-        for entry, new in zip(portion, parsed, strict=True):
+        for entry, new in portion:
             if isinstance(new, InvalidError):
                 outcomes[entry.index] = Outcome(entry.index, error=new)
                 continue
@@ -417,6 +437,9 @@ class _TakenError(Exception):
 
 
 _Read = Callable[[], AbstractContextManager[Iterator[list[_Entry]]]]
+
+#: The series of a portion, and what is to be stored or all problems of each.
+_Parsed = list[tuple[_Entry, NewSeries | InvalidError]]
 
 
 def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
