@@ -61,7 +61,7 @@ class Wanted:
     def __init__(self, lists: Mapping[str, object], more: Mapping[str, object]) -> None:
         given = {name: entries for name, entries in lists.items() if entries is not None}
         if len(given) != 1:
-            raise InvalidError(f"Give one of {', '.join((*LISTS, POSITIONS))}; {len(given)} are given.")
+            raise InvalidError(f"Give exactly one of {', '.join((*LISTS, POSITIONS))}, not {len(given)}.")
         ((self.by, entries),) = given.items()
         self.entries: list[Any] = pairs_of(entries) if self.by == POSITIONS else _plain(entries)
         self.more = more

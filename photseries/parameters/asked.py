@@ -58,12 +58,12 @@ _STRING: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
 
 #: The lists by which series are asked for, beside positions.
 LISTS: Final[Mapping[str, _List]] = {
-    "ids": _List("id", "a whole number", _id, {"type": "integer"}),
-    "obj_ids": _List("obj_id", "a text", _text, _STRING),
+    "ids": _List("id", "an integer", _id, {"type": "integer"}),
+    "obj_ids": _List("obj_id", "a string", _text, _STRING),
     "series_obj_ids": _List(
-        "series_obj_id", "a text or a whole number", _text_or_number, {"anyOf": [_STRING, {"type": "integer"}]}
+        "series_obj_id", "a string or an integer", _text_or_number, {"anyOf": [_STRING, {"type": "integer"}]}
     ),
-    "hashes": _List("hash", "a text", _text, _STRING),
+    "hashes": _List("hash", "a string", _text, _STRING),
 }
 
 
@@ -105,7 +105,7 @@ def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
         name="cursor",
         kind=TEXT,
         sentence="Continue an interrupted answer: `asked` and `series_id` of the last complete series, with a "
-        "point between them, as in 17.4711. The manifest covers the whole list.",
+        "dot between them, such as 17.4711. The manifest covers the whole list.",
     )
     files = Parameter(
         name="files",
@@ -136,7 +136,9 @@ def parse_asked(body: Mapping[str, object], formats: Sequence[str]) -> Asked:
     given = {name: rest.pop(name) for name in (*LISTS, POSITIONS) if name in rest}
     if len(given) != 1:
         names = ", ".join((*LISTS, POSITIONS))
-        raise _invalid(next(iter(given), "ids"), f"Give one of {names} (with radius); {len(given)} are given.")
+        raise _invalid(
+            next(iter(given), "ids"), f"The body must have exactly one of {names} (with radius), not {len(given)}."
+        )
     ((by, entries),) = given.items()
     if not isinstance(entries, list) or not 0 < len(entries) <= MOST_ASKED:
         raise _invalid(by, f"{by} must be a list of 1 to {MOST_ASKED:,} entries.")
@@ -172,7 +174,11 @@ def _after(cursor: str | None) -> tuple[int, int] | None:
         return None
     found = _CURSOR.fullmatch(cursor)
     if found is None or int(found[2]) > _LARGEST_ID:
-        raise _invalid("cursor", "cursor must be the asked and the series_id of a row, with a point between: 17.4711.")
+        raise _invalid(
+            "cursor",
+            f"Invalid cursor: {cursor[:60]!r}. It must be `asked` and `series_id` of a row, with a dot between them, "
+            "such as 17.4711.",
+        )
     return int(found[1]), int(found[2])
 
 

@@ -134,7 +134,12 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Q
     cone = cone_of(values) if near is None else None
     sort_by = values.get("sortBy", "obj_id" if near is None else SEPARATION)
     if (sort_by == SEPARATION) != (near is not None) and (cone is None or near is not None):
-        raise _invalid("sortBy", "sortBy=separation goes with a cone (ra, dec, radius), and alone with positions.")
+        raise _invalid(
+            "sortBy",
+            "sortBy=separation requires a cone: add ra, dec and radius."
+            if near is None
+            else "Results for positions are always sorted by separation: leave out sortBy.",
+        )
     descending = values["sortOrder"] == "desc"
     return Query(
         restrictions=tuple(restrictions_of(values)),
@@ -182,7 +187,7 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
         if len(problems) == MOST_PROBLEMS:
-            problems["more"] = ["There is more."]
+            problems["more"] = ["Further parameters were not checked."]
             break
         if name not in known:
             problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, known)}"]
@@ -234,7 +239,7 @@ def cone_of(values: Mapping[str, Any]) -> Cone | None:
         return None
     if missing := [name for name in Cone._fields if name not in values]:
         message = (
-            f"ra, dec and radius come together: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
+            f"A cone needs ra, dec and radius: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing."
         )
         raise InvalidError(message, fields={name: [message] for name in missing})
     return Cone(*(values[name] for name in Cone._fields))
@@ -244,17 +249,19 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     if "cursor" not in values:
         return None
     if values["pageNumber"] != 1:
-        raise _invalid("cursor", "cursor and pageNumber exclude each other.")
+        raise _invalid("cursor", "cursor and pageNumber cannot be combined: leave out pageNumber.")
     text = values["cursor"]
     try:
         parts = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         cursor = Cursor(*parts)
     except (ValueError, TypeError):
-        raise _invalid("cursor", "This cursor is not one that an answer gave.") from None
+        raise _invalid("cursor", f"Invalid cursor: {_shown(text)}. Use the cursor of an answer unchanged.") from None
     if (cursor.sort_by, cursor.descending) != (sort_by, descending):
-        raise _invalid("cursor", "This cursor belongs to another sortBy or sortOrder.")
+        raise _invalid(
+            "cursor", "The cursor was issued for another sortBy or sortOrder. Repeat those, or leave out the cursor."
+        )
     if type(cursor.id) is not int or "\0" in str(cursor.value):
-        raise _invalid("cursor", "This cursor is not one that an answer gave.")
+        raise _invalid("cursor", f"Invalid cursor: {_shown(text)}. Use the cursor of an answer unchanged.")
     return cursor
 
 
@@ -266,7 +273,7 @@ def positions_of(given: object, values: Mapping[str, Any], most: int = MOST_POSI
     InvalidError
     """
     if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
-        raise _invalid("positions", "positions go with radius, without ra and dec, and in ascending order only.")
+        raise _invalid("positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc.")
     if not isinstance(given, list) or not 0 < len(given) <= most:
         raise _invalid("positions", f"positions must be a list of 1 to {most:,} pairs [ra, dec].")
     pairs = []
@@ -276,7 +283,8 @@ def positions_of(given: object, values: Mapping[str, Any], most: int = MOST_POSI
         except (TypeError, ValueError):
             raise _invalid(
                 "positions",
-                f"positions[{index}] is not a pair [ra, dec]: {RIGHT_ASCENSION.name} and {DECLINATION.name}.",
+                f"positions[{index}] is {pair!r:.60}; it must be [ra, dec], "
+                f"{RIGHT_ASCENSION.name} and {DECLINATION.name}.",
             ) from None
     right_ascensions, declinations = zip(*pairs, strict=True)
     return Positions(right_ascensions, declinations, values["radius"])
@@ -316,7 +324,7 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
         except TypeError:
             raise _invalid(
                 name[:LONGEST_NAME],
-                f"{name[:LONGEST_NAME]} must be a text, a number, true or false, or a list of them.",
+                f"{name[:LONGEST_NAME]} must be a string, a number, true or false, or a list of these.",
             ) from None
     return texts
 

@@ -129,13 +129,17 @@ def choices(*known: str) -> ValueType:
         return values
 
     one = {"type": "string", "enum": list(known)}
-    return ValueType(f"some of {', '.join(known)}, with commas between", read, {**_list_of(one), "uniqueItems": True})
+    return ValueType(
+        f"one or more of {', '.join(known)}, separated by commas, each once",
+        read,
+        {**_list_of(one), "uniqueItems": True},
+    )
 
 
 def any_of(*known: str) -> ValueType:
     """Return the kind of several values of a field, each one of some texts."""
     return ValueType(
-        f"one of {', '.join(known)}, or several with commas between",
+        f"one or more of {', '.join(known)}, separated by commas",
         _several(choice(*known).read),
         _list_of({"type": "string", "enum": list(known)}),
     )
@@ -251,7 +255,6 @@ def _statistic(text: str) -> Statistic:
     return Statistic(found["field"], column, found["operator"], _number(found["value"]))
 
 
-_LIST = "or several with commas between; one that holds a comma in double quotes"
 _ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
 _ANY_INTEGER: Mapping[str, object] = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
 _ANY_NUMBER: Mapping[str, object] = {"type": "number"}
@@ -263,56 +266,64 @@ def _at_least(least: int) -> Mapping[str, object]:
     return {"type": "integer", "minimum": least, "maximum": _LARGEST}
 
 
-TEXT = ValueType(f"a text of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
-TEXTS = ValueType(f"a text, {_LIST}", _several(_text), _list_of(_ANY_TEXT))
+TEXT = ValueType(f"a string of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
+TEXTS = ValueType(
+    "one or more strings, separated by commas; put double quotes around a string that contains a comma",
+    _several(_text),
+    _list_of(_ANY_TEXT),
+)
 FLUX_UNITS = ValueType(
-    "a unit of flux such as mJy, electron/s or relative, or several with commas between",
+    "one or more flux units, such as mJy, electron/s or relative, separated by commas",
     _several(lambda text: flux_unit_of(text).name),
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
-INTEGERS = ValueType("an integer, or several with commas between", _several(_integer), _list_of(_ANY_INTEGER))
-COUNT = ValueType("an integer of at least 0", _count, _at_least(0))
-POSITIVE = ValueType("an integer of at least 1", _positive, _at_least(1))
+INTEGERS = ValueType("one or more integers, separated by commas", _several(_integer), _list_of(_ANY_INTEGER))
+COUNT = ValueType(f"an integer from 0 to {_LARGEST}", _count, _at_least(0))
+POSITIVE = ValueType(f"an integer from 1 to {_LARGEST}", _positive, _at_least(1))
 POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
 NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
-NUMBERS = ValueType("a finite number, or several with commas between", _several(_number), _list_of(_ANY_NUMBER))
-FLAG = ValueType("one of true, t, yes, 1, false, f, no, 0", _flag, {"type": "boolean"})
+NUMBERS = ValueType("one or more finite numbers, separated by commas", _several(_number), _list_of(_ANY_NUMBER))
+FLAG = ValueType("true or false (also t, yes, 1, f, no, 0)", _flag, {"type": "boolean"})
 MOMENT = ValueType(
-    f"an MJD up to {_LAST_MJD}, or a date or time as in 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
+    f"an MJD up to {_LAST_MJD}, or a date or time such as 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",
     _moment,
     {"anyOf": [{"type": "number", "maximum": _LAST_MJD}, _DATE, _TIME]},
 )
 RIGHT_ASCENSION = ValueType(
-    "a number from 0 to 360", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360}
+    "an angle from 0 to 360 degrees", _right_ascension, {"type": "number", "minimum": 0, "maximum": 360}
 )
-DECLINATION = ValueType("a number from -90 to 90", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90})
+DECLINATION = ValueType(
+    "an angle from -90 to 90 degrees", _between(-90, 90), {"type": "number", "minimum": -90, "maximum": 90}
+)
 RADIUS = ValueType(
-    "a number above 0, up to 180",
+    "an angle above 0 and up to 180 degrees",
     _between(0, 180, open_low=True),
     {"type": "number", "exclusiveMinimum": 0, "maximum": 180},
 )
 DURATION = ValueType(
-    "a time above 0 with its unit, s, min, h or d, such as 10min",
+    "a duration with its unit (s, min, h or d), such as 10min",
     _duration,
     {"type": "string", "pattern": _DURATION.pattern, "examples": ["10min", "0.02d"]},
 )
 BIN = ValueType(
-    "a time above 0 with its unit, s, min, h or d, such as 10min; or night",
+    "a duration with its unit (s, min, h or d), such as 10min, or the word night",
     lambda text: "night" if text == "night" else _duration(text),
     {"type": "string", "pattern": f"{_DURATION.pattern}|^night$", "examples": ["10min", "night"]},
 )
 PERIOD = ValueType(
-    "a number of days above 0, such as 0.55",
+    "a positive number of days, such as 0.55",
     _between(1e-9, 1e9),
     {"type": "number", "minimum": 1e-9, "maximum": 1e9},
 )
 SIGMAS = ValueType(
-    "a number above 0, up to 1000", _between(1e-9, 1000), {"type": "number", "minimum": 1e-9, "maximum": 1000}
+    "a positive number up to 1000", _between(1e-9, 1000), {"type": "number", "minimum": 1e-9, "maximum": 1000}
 )
-SEARCH_RADIUS = ValueType("a number from 0 to 180", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180})
+SEARCH_RADIUS = ValueType(
+    "an angle from 0 to 180 degrees", _between(0, 180), {"type": "number", "minimum": 0, "maximum": 180}
+)
 STATISTIC = ValueType(
-    f"a comparison like medians.bg<600: one of {', '.join(PER_COLUMN)}, a dot, the column's name (odd ones in "
-    '"..."), one of < <= > >= =, a number',
+    f"a comparison such as medians.bg<600, with one of {', '.join(PER_COLUMN)} before the dot, and <, <=, >, >= or = "
+    "before the number; put double quotes around a column name with spaces or operators",
     _statistic,
     {"type": "string", "examples": ["medians.flux<600"]},
 )

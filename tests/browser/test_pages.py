@@ -157,7 +157,7 @@ def test_a_wrong_criterion_is_named_where_it_stands(page, service, watch):
     page.get_by_text("Source and position", exact=True).click()
     page.get_by_label("Radius").fill("wide")
     page.keyboard.press("Enter")
-    page.locator("#no-radius").filter(has_text="It must be a number above 0").wait_for()
+    page.locator("#no-radius").filter(has_text="It must be an angle above 0").wait_for()
     assert page.get_by_label("Radius").get_attribute("aria-invalid") == "true"
 
 

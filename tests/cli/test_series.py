@@ -79,7 +79,7 @@ def test_find_as_csv_and_chosen_columns(run, series):
 
 def test_what_the_service_refuses_is_one_line(run, series):
     outcome = run("find", "--sort-by", "separation", status=2)
-    assert re.fullmatch(r"photseries: sortBy=separation goes with a cone.*\n", outcome.stderr)
+    assert re.fullmatch(r"photseries: sortBy=separation requires a cone.*\n", outcome.stderr)
 
 
 def test_show_draws_and_tells(run, series):
@@ -236,6 +236,6 @@ def test_download_everything_that_matches(run, series, tmp_path):
         "'two' in the list is not the id"
         in run("download", listed, "--force", "--list", names, "--by", "ids", status=2).stderr
     )
-    assert "'colour': it must be some of" in run("download", path, "--derive", "colour", status=2).stderr
+    assert "'colour': it must be one or more of" in run("download", path, "--derive", "colour", status=2).stderr
     assert "one of .h5" in run("download", tmp_path / "long.csv", status=2).stderr
     assert "Cannot write" in run("download", tmp_path / "nowhere" / "long.h5", status=2).stderr

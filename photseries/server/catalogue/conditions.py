@@ -149,7 +149,7 @@ def _of_type(key: ColumnElement[object], value: Any) -> object:
 
 def bad_cursor() -> InvalidError:
     """Make the error about a cursor that no answer gave."""
-    message = "This cursor is not one that an answer gave."
+    message = "Invalid cursor. Use the cursor of an answer unchanged."
     return InvalidError(message, fields={"cursor": [message]})
 
 

@@ -213,7 +213,7 @@ def test_the_first_of_very_many_problems_are_told(admin):
     body = {f"unknown{number}": 1 for number in range(20_000)}
     error = check_error(admin.post("/api/photometric_series/query", json=body), 400, "invalid")
     assert len(error["data"]["fields"]) == 21
-    assert error["message"].endswith("There is more.")
+    assert error["message"].endswith("Further parameters were not checked.")
 
 
 def test_a_query_of_a_million_characters(service):
