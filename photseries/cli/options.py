@@ -10,7 +10,7 @@ import orjson
 
 from photseries.errors import PhotseriesError
 
-__all__ = ["Failure", "json_option", "printed", "reported", "safe"]
+__all__ = ["Failure", "failure", "json_option", "printed", "reported", "safe"]
 
 
 class Failure(click.ClickException):
@@ -30,13 +30,19 @@ def safe(text: str) -> str:
     return "".join(c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
+def failure(error: PhotseriesError, *more: str) -> Failure:
+    """Return the line about an error: its message, further sentences, and the link to the page about its code."""
+    link = [f"See {error.help}"] if error.help else []
+    return Failure(" ".join([error.message, *more, *link]))
+
+
 @contextmanager
 def reported() -> Iterator[None]:
     """Turn the errors that we raise on purpose into one line and exit status 2."""
     try:
         yield
     except PhotseriesError as error:
-        raise Failure(f"{error.message} See {error.help}" if error.help else error.message) from error
+        raise failure(error) from error
 
 
 def json_option(command: Callable[..., None]) -> Callable[..., None]:

@@ -12,7 +12,7 @@ import click
 
 from photseries.cli.connection import connected
 from photseries.cli.fields import NameTemplate, field_options, given_fields
-from photseries.cli.options import Failure, json_option, safe
+from photseries.cli.options import failure, json_option, safe
 from photseries.cli.progress import progress
 from photseries.cli.reading import found_files, given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
@@ -102,8 +102,8 @@ def upload(
                 tally.count(outcome)
                 advance()
     except PhotseriesError as error:
-        left = f"{tally.done:,} of {len(files):,} are done: the same command does the rest."
-        raise Failure(f"{error.message} {left}") from error
+        left = f"{tally.done:,} of {len(files):,} files are done. Repeat the command to continue."
+        raise failure(error, left) from error
     finally:
         tally.report()
     if tally.failed:

@@ -39,7 +39,7 @@ def test_every_series_is_there_once(tmp_path):
         rest, report = upload.communicate(timeout=PATIENCE)
         first += [json.loads(line) for line in rest.splitlines()]
         assert upload.returncode == 2, report
-        assert f"of {FILES} are done: the same command does the rest." in report.splitlines()[-1]
+        assert f"of {FILES} files are done. Repeat the command to continue." in report.splitlines()[-1]
         assert {line["status"] for line in first} == {"created"}
         assert BEFORE_THE_KILL <= len(first) < FILES
     with RunningService(tmp_path / "data") as service:

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from photseries.client import Client, Outcome
+from photseries.errors import QuotaExceededError
 from tests.support import DATA, TESS, columns, macho, recipe_read
 
 FIELDS = ("--obj-id", "star", "--instrument-id", 7, "--ra", 10, "--dec", -20, "--exp-time", 120, "--filter", "ztfg")
@@ -295,3 +297,15 @@ def requests(metrics):
     """The number of bulk uploads."""
     found = re.findall(r'^photseries_requests_total\{.*route="Bulk".*\} (\S+)', metrics, re.MULTILINE)
     return sum(map(float, found))
+
+
+def test_an_upload_that_ends_early_links_to_the_page_about_errors(run, world, tmp_path, monkeypatch):
+    error = QuotaExceededError("The quota of admin is 2 series.")
+    error.help = "http://host/docs/reference/errors.html#quota-exceeded"
+    monkeypatch.setattr(Client, "upload_many", lambda *_, **__: iter([Outcome(0, None, None, error)]))
+    folder = written(tmp_path / "night", ["a.csv", "b.csv"])
+    outcome = run("upload", folder, *FIELDS, status=2)
+    assert outcome.stderr.splitlines()[-1] == (
+        "photseries: The quota of admin is 2 series. 0 of 2 files are done. Repeat the command to continue. "
+        f"See {error.help}"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from photseries.cli.options import Failure, json_option, printed, safe
+from photseries.cli.options import failure, json_option, printed, safe
 from photseries.cli.progress import progress
 from photseries.cli.table import table_lines
 from photseries.errors import QuotaExceededError, UnavailableError
@@ -37,13 +37,13 @@ __all__ = ["COMMANDS"]
 INTERVAL = 10.0
 
 _CALLED = {
-    Status.TAKEN: "taken over",
-    Status.THERE: "existed already",
-    Status.CHANGED: "existed already, and are different now",
-    Status.EXCLUDED: "left out as asked",
-    Status.MISSING: "have no file",
-    Status.UNREADABLE: "have a file that cannot be read",
-    Status.REFUSED: "are not valid",
+    Status.TAKEN: "imported",
+    Status.THERE: "already in the archive",
+    Status.CHANGED: "already in the archive with different data; left unchanged",
+    Status.EXCLUDED: "excluded",
+    Status.MISSING: "failed: the file is missing",
+    Status.UNREADABLE: "failed: the file cannot be read",
+    Status.REFUSED: "failed: the metadata or the table is not valid",
 }
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Read, check and compare everything, but store nothing.")
@@ -165,7 +165,8 @@ def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
                 step()
     except (UnavailableError, QuotaExceededError) as error:
         done = sum(report.statuses.values())
-        raise Failure(f"{error.message} {done:,} of {total:,} are done: the same command does the rest.") from error
+        left = f"{done:,} of {total:,} series are done. Repeat the command to continue."
+        raise failure(error, left) from error
 
 
 @contextmanager
@@ -203,22 +204,25 @@ def _conclude(report: Report, whole: Mapping[str, object], as_json: bool) -> Non
 
 def _lines(report: Report, whole: Mapping[str, Any]) -> Iterator[str]:
     if whole["dry_run"]:
-        yield "Dry run: nothing was kept."
-    entries = [{"registry": kind, **counts} for kind, counts in whole["registries"].items()]
+        yield "Dry run: nothing was stored."
+    entries = [
+        {"registry": kind, "new": counts["new"], "existing": counts["there"]}
+        for kind, counts in whole["registries"].items()
+    ]
     if entries:
-        yield from table_lines(entries, ("registry", "new", "there"), None)
+        yield from table_lines(entries, ("registry", "new", "existing"), None)
         yield ""
     counts = [{"series": report.statuses[status], "": called} for status, called in _CALLED.items()]
     yield from table_lines([count for count in counts if count["series"]], ("series", ""), None)
     if report.reasons:
         yield ""
-        differing = [{"series": count, "differ by": reason} for reason, count in report.reasons.most_common(KEPT)]
-        yield from table_lines(differing, ("series", "differ by"), None)
+        differing = [{"series": count, "difference": reason} for reason, count in report.reasons.most_common(KEPT)]
+        yield from table_lines(differing, ("series", "difference"), None)
     for outcome in report.failures:
         name = outcome.filename if outcome.id is None else f"series {outcome.id}, {outcome.filename}"
         yield f"{outcome.status.value}: {name}: {outcome.message}"
     if report.failed > KEPT:
-        yield f"... and {report.failed - KEPT:,} more that are not in the archive"
+        yield f"... and {report.failed - KEPT:,} more failures"
     yield from whole["notes"]
     yield f"Report: {report.paths[0]}, {report.paths[1]}"
 

@@ -88,10 +88,10 @@ def take_registries(source: SkyPortal, there: Connection, here: Connection, chec
             rows.take_members(here, kind, page)
     lacking = rows.settle(here, public_id is not None, source.totals(there)[1])
     if lacking:
-        checked.notes.append(f"{lacking:,} users had no group of their own and got one.")
+        checked.notes.append(f"{lacking:,} users without a group of their own got one.")
     if nowhere:
         some = ", ".join(sorted(nowhere)[:NAMED])
-        checked.notes.append(f"{len(nowhere):,} sources have no possible position and were left out: {some}.")
+        checked.notes.append(f"{len(nowhere):,} sources without a valid position were not imported: {some}.")
 
 
 def check_series(
@@ -113,7 +113,9 @@ def check_series(
             called = (place["obj_id"], place["series_name"].replace("\\", "/"), place["series_obj_id"])
             found = known.get(place["id"])
             if found is not None and _clashes(found, place["hash"], called):
-                checked.oppose([f"series {place['id']} is another one here"])
+                checked.oppose(
+                    [f"series {place['id']} is a different series here (--exclude {place['id']} leaves it out)"]
+                )
             try:
                 size = files.size(files.locate(place["filename"]))
             except InvalidError as error:
@@ -123,9 +125,11 @@ def check_series(
             checked.size += size or 0
     if source.unknown:
         names = ", ".join(source.unknown)
-        checked.notes.append(f"Columns of photometric_series that are not known, and were not taken: {names}.")
+        checked.notes.append(f"Unknown columns of photometric_series were ignored: {names}.")
     if number := source.uncertainties(there):
-        checked.notes.append(f"{number:,} series have ra_unc or dec_unc; they were read in {unit}.")
+        checked.notes.append(
+            f"{number:,} series have ra_unc or dec_unc, which were read in {unit} (--position-unc-unit)."
+        )
 
 
 def files_of(source: SkyPortal, there: Connection, folder: Path, root: str | None, largest: int) -> Files:

@@ -84,7 +84,7 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
         In the file.
     """
     differences = [
-        Difference(field, "None", "None", ("perhaps null: SkyPortal's PATCH stores null as this text",))
+        Difference(field, "None", "None", ("probably null: SkyPortal's PATCH stores null as the text None",))
         for field in ("channel", "origin")
         if series.fields[field] == "None"
     ]
@@ -93,13 +93,11 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
         row["stream_ids"] = series.stream_ids
         other = [name for name, value in row.items() if name in metadata and not _equal(value, metadata[name])]
         if rows != series.statistics["num_exp"]:
-            reason = "the file holds another table than the row describes"
+            reason = "the table in the file is not the one that the database row describes"
         elif other:
-            reason = (
-                f"the metadata pickled in the file are of another time, and the MD5 covers them: {', '.join(other)}"
-            )
+            reason = f"the metadata in the file, which the MD5 covers, differ from the database row: {', '.join(other)}"
         else:
-            reason = "table and metadata agree: the file was written again, or altered where nothing is read"
+            reason = "table and metadata agree: the file was rewritten, or altered in a part that is not read"
         differences.append(Difference("md5", series.hash, md5, (reason,)))
     return differences
 

@@ -108,7 +108,9 @@ class DirectoryImport:
             number = error.details["id"]
             there = self.services.reader.get(owner, number).fields
             same = there["content_hash"] == archive.preview(owner, body, refuse_suspicious=False)["content_hash"]
-            message = None if same else f"Series {number} has this key, and another table."
+            message = (
+                None if same else f"Series {number} has the same key but a different table; it was left unchanged."
+            )
             return Outcome(
                 number, error.details["key"]["obj_id"], name, Status.THERE if same else Status.CHANGED, message
             )

@@ -58,7 +58,7 @@ class Files:
         if parts[: len(self._root)] != self._root or not inside:
             raise InvalidError(f"{filename!r} lies outside the folder {'/'.join(self._root) or '/'!r}")
         if any(part in ("", ".", "..") or "\0" in part for part in inside):
-            raise InvalidError(f"{filename!r} is a path that may lead out of the folder")
+            raise InvalidError(f"{filename!r} is not a plain path: it has an empty part, '.', '..' or a NUL character")
         path = Path(os.path.realpath(self._folder.joinpath(*inside)))
         if not path.is_relative_to(self._folder):
             raise InvalidError(f"{filename!r} is a link that leads out of the folder")
@@ -89,9 +89,11 @@ class Files:
             with os.fdopen(descriptor, "rb", buffering=0) as file:
                 found = os.fstat(descriptor)
                 if not stat.S_ISREG(found.st_mode):
-                    raise UnfitFileError("It is not a file.")
+                    raise UnfitFileError("The path is not a regular file.")
                 if found.st_size > self._largest:
-                    raise UnfitFileError(f"It has {found.st_size:,} bytes; server.max_body is {self._largest:,}.")
+                    raise UnfitFileError(
+                        f"The file has {found.st_size:,} bytes; the limit is {self._largest:,} (server.max_body)."
+                    )
                 return file.readall()
         except FileNotFoundError:
             raise UnfitFileError("The file is missing.", missing=True) from None

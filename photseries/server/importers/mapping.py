@@ -51,6 +51,7 @@ class FileMapping:
 
 
 _KINDS = {"owner": str, "files": str, "path": str, "fields": dict, "create_sources": bool}
+_CALLED = {str: "a string", dict: "a mapping", bool: "true or false"}
 
 
 def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
@@ -72,14 +73,14 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise StartError(f"--mapping: {path} cannot be read: {' '.join(str(error).split())}") from error
     if not isinstance(found, dict) or "owner" not in found:
-        raise StartError(f"--mapping: {path} must have owner, the user who will own the series.")
+        raise StartError(f"--mapping: {path} has no key 'owner'. Name the user who will own the series.")
     for name, value in found.items():
         if name not in _KINDS:
             raise StartError(
-                f"--mapping: {name!r} is not one of {', '.join(known.name for known in fields(FileMapping))}."
+                f"--mapping: unknown key {name!r:.60}; use {', '.join(known.name for known in fields(FileMapping))}."
             )
         if not isinstance(value, _KINDS[name]):
-            raise StartError(f"--mapping: {name} must be a {_KINDS[name].__name__}.")
+            raise StartError(f"--mapping: {name} is {value!r:.60}; it must be {_CALLED[_KINDS[name]]}.")
     mapping = FileMapping(**found)
     _, refusal = load_metadata(schema, mapping.fields, partial=True)
     try:

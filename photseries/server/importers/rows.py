@@ -85,9 +85,9 @@ def _compared(connection: Connection, kind: str, rows: Rows) -> tuple[set[object
     for row in rows:
         number, text = row["id"], row[name]
         if number in found and found[number] != text:
-            clashes.append(f"{called} {number} is {text!r} there and {found[number]!r} here")
+            clashes.append(f"{called} {number} is {text!r} in SkyPortal but {found[number]!r} here")
         elif unique and number not in found and text in holders:
-            clashes.append(f"{called} {text!r} has the id {number} there and {holders[text]} here")
+            clashes.append(f"{called} {text!r} has the id {number} in SkyPortal but {holders[text]} here")
     return set(found), clashes
 
 

@@ -31,7 +31,7 @@ def import_lock(catalogue: Catalogue) -> Iterator[None]:
     """
     with catalogue.elected(IMPORT) as won:
         if not won:
-            raise StartError("Another import into this archive is running.")
+            raise StartError("Another import into this archive is running. Wait until it ends.")
         yield
 
 

@@ -148,7 +148,7 @@ class SkyPortalImport:
 def _there(series: SkyPortalSeries, known: Known) -> Outcome:
     changed = known.changed or {}
     if changed.get("hash", {}).get("from") != series.hash:
-        message = "SkyPortal has changed it since it was taken; the archive keeps what it has."
+        message = "Changed in SkyPortal since the import; the archive keeps the imported version."
         return _outcome(series, Status.CHANGED, message)
     warnings = changed.get("warnings", {}).get("to")
     said = joined(warnings) if isinstance(warnings, list) else None

@@ -244,7 +244,7 @@ def _require_known(found: Mapping[str, set[str]]) -> str:
     """Refuse a database that lacks anything; give the name of the column that joins series to groups and streams."""
     absent = [name for name in TABLES if name not in found]
     if absent:
-        raise StartError(f"--database is not the database of a SkyPortal: it has no table {', '.join(absent)}.")
+        raise StartError(f"--database is not a SkyPortal database: it has no table {', '.join(absent)}.")
     lacking = [f"{name}.{known}" for name, columns in TABLES.items() for known in columns if known not in found[name]]
     joins = ("group_photometric_series", "stream_photometric_series")
     joining = next((name for name in _SERIES_ID if all(name in found[join] for join in joins)), None)
@@ -252,7 +252,7 @@ def _require_known(found: Mapping[str, set[str]]) -> str:
         lacking += [f"{join}.{_SERIES_ID[0]}" for join in joins if not found[join] & set(_SERIES_ID)]
     if joining is None or lacking:
         raise StartError(
-            f"--database is of a SkyPortal that this version does not know: it lacks {', '.join(lacking)}."
+            f"--database is a version of SkyPortal that this importer does not support: it lacks {', '.join(lacking)}."
         )
     return joining
 

@@ -131,11 +131,11 @@ def test_an_owner_that_is_not_there(import_):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("fields: {}", "must have owner"),
-        ("[]", "must have owner"),
+        ("fields: {}", "has no key 'owner'"),
+        ("[]", "has no key 'owner'"),
         ("{", "cannot be read"),
-        ("{owner: a, folder: x}", "'folder' is not one of owner, files, path, fields, create_sources"),
-        ("{owner: 5}", "owner must be a str"),
+        ("{owner: a, folder: x}", "unknown key 'folder'; use owner, files, path, fields, create_sources"),
+        ("{owner: 5}", "owner is 5; it must be a string"),
         ("{owner: a, path: '{mood}.h5'}", "'mood' is not one of"),
         ("{owner: a, path: '{filter}{filter}.h5'}", "redefinition of group name"),
         ("{owner: a, fields: {mood: good}}", "Unknown keys in metadata: .'mood'"),
@@ -178,6 +178,6 @@ def test_an_import_beyond_a_quota_stops_with_one_line(services, tree, tmp_path, 
     (line,) = (line for line in outcome.stderr.splitlines() if "quota" in line)
     # The files are taken in at once; those after the one that finds the quota full may be stored, but are not counted.
     first = f"photseries: The quota of {MAPPING['owner']} is 2 series; this would make 3. "
-    assert line in {f"{first}{done} of 3 are done: the same command does the rest." for done in range(3)}
+    assert line in {f"{first}{done} of 3 series are done. Repeat the command to continue." for done in range(3)}
     assert "Traceback" not in outcome.stderr
     assert services.upkeep.totals()[0] == 2

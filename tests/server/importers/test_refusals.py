@@ -81,14 +81,19 @@ def test_a_dry_run_reads_everything_and_keeps_nothing(import_, services):
 def test_users_of_another_name_or_id(import_, services):
     services.accounts.create(OPERATOR, "users", {"username": "admin", "id": 11})
     services.accounts.create(OPERATOR, "users", {"username": "ben", "id": 5})
-    refused(import_, services, "user 11 is 'anna' there and 'admin' here", "user 'ben' has the id 12 there and 5 here")
+    refused(
+        import_,
+        services,
+        "user 11 is 'anna' in SkyPortal but 'admin' here",
+        "user 'ben' has the id 12 in SkyPortal but 5 here",
+    )
 
 
 def test_a_series_that_is_another_one_here(import_, services, peer):
     import_()
     with services.catalogue.transaction() as connection:
         connection.exec_driver_sql("UPDATE series_history SET action = 'create' WHERE series_id = 2")
-    refused(import_, services, "series 2 is another one here")
+    refused(import_, services, "series 2 is a different series here")
 
 
 def test_a_series_that_skyportal_has_changed_since(import_, services, peer):
@@ -113,7 +118,7 @@ def test_files_outside_the_folder(import_, services, peer, tmp_path):
     names = ["/etc/passwd", f"{ROOT}/../../../etc/passwd", f"{ROOT}/sector/5/link.h5"]
     for number, filename in enumerate(names, 1):
         peer.cursor.execute("UPDATE photometric_series SET filename = %s WHERE id = %s", [filename, number])
-    why = ["lies outside the folder", "is a path that may lead out", "is a link that leads out"]
+    why = ["lies outside the folder", "is not a plain path", "is a link that leads out"]
     texts = [f"series {number}: {name!r} {text}" for number, (name, text) in enumerate(zip(names, why, strict=True), 1)]
     refused(import_, services, *texts)
     _, outcomes = import_(excluded={1, 2, 3})
@@ -144,7 +149,7 @@ def test_files_that_are_none(import_, services, peer, tmp_path):
 
 
 def test_another_database(archive_url):
-    with pytest.raises(StartError, match=r"not the database of a SkyPortal: it has no table .*objs"):
+    with pytest.raises(StartError, match=r"not a SkyPortal database: it has no table .*objs"):
         SkyPortal(archive_url, settings.Database())
 
 
@@ -157,7 +162,7 @@ def test_a_version_with_other_columns(peer):
 def test_a_version_with_more_columns(import_, peer):
     peer.cursor.execute("ALTER TABLE photometric_series ADD mood text")
     checked, _ = import_()
-    assert any("not known, and were not taken: mood" in note for note in checked.notes)
+    assert any("Unknown columns of photometric_series were ignored: mood" in note for note in checked.notes)
 
 
 @pytest.mark.parametrize("url", ["postgresql://127.0.0.1:1/none", "mysql://x/y", "nonsense"])
@@ -170,7 +175,7 @@ def test_users_without_a_group_of_their_own(import_, services, peer):
     peer.cursor.execute("DELETE FROM group_users WHERE group_id = 114")
     peer.cursor.execute("UPDATE groups SET single_user_group = NULL WHERE id = 114")
     checked, _ = import_()
-    assert any("1 users had no group of their own" in note for note in checked.notes)
+    assert any("1 users without a group of their own" in note for note in checked.notes)
     with services.catalogue.reading() as connection:
         own = rows.own_groups(connection)
     assert own[14] == 115

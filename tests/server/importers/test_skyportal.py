@@ -213,11 +213,11 @@ def test_an_import_goes_on_where_it_was_killed(resumed, peer):
     assert [counts[status] for status in ("missing", "unreadable", "refused")] == [1, 2, 1]
     assert resumed["registries"]["sources"] == {"new": 0, "there": 6}
     assert any("no place" in note for note in resumed["notes"])
-    assert any("1 series have ra_unc or dec_unc; they were read in arcsec" in note for note in resumed["notes"])
+    assert any("1 series have ra_unc or dec_unc, which were read in arcsec" in note for note in resumed["notes"])
 
 
 def test_a_repeated_import_takes_nothing(repeated, peer):
-    assert any(f"{len(peer.rows) - len(FAILED)}  existed already" in line for line in repeated)
+    assert any(f"{len(peer.rows) - len(FAILED)}  already in the archive" in line for line in repeated)
     assert sum(line.startswith(("missing: ", "unreadable: ", "refused: ")) for line in repeated) == len(FAILED)
 
 
@@ -324,7 +324,7 @@ def test_a_reason_is_named_for_what_it_explains_alone(report):
     assert set(reasons(report, NOISE)) == {"S/N definition", "positive fluxes only"}
 
 
-PICKLED = "the metadata pickled in the file are of another time, and the MD5 covers them: group_ids"
+PICKLED = "the metadata in the file, which the MD5 covers, differ from the database row: group_ids"
 SNR = {"median_snr", "best_snr", "worst_snr"}
 
 
@@ -344,9 +344,9 @@ SNR = {"median_snr", "best_snr", "worst_snr"}
         (CONSTANT, "constant brightness", SNR | {"is_detected"}),
         (OF_TIMES, "statistics of the times", {"medians", "minima"}),
         (ANOTHER_TABLE, "not computed from this file", {"num_exp", "mean_mag"}),
-        (ANOTHER_TABLE, "the file holds another table than the row describes", {"md5"}),
+        (ANOTHER_TABLE, "the table in the file is not the one that the database row describes", {"md5"}),
         (SHARED_SINCE, PICKLED, {"md5"}),
-        (TEXT_NONE, "perhaps null: SkyPortal's PATCH stores null as this text", {"channel"}),
+        (TEXT_NONE, "probably null: SkyPortal's PATCH stores null as the text None", {"channel"}),
     ],
 )  # fmt: skip
 def test_wrong_results_are_named_with_the_reason(report, number, reason, fields):
