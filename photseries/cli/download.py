@@ -53,7 +53,7 @@ def download(
     ends in .zip.
     """
     if file.exists() and not force:
-        raise Failure(f"{file} exists already; --force replaces it.")
+        raise Failure(f"{file} exists already. Replace it with --force.")
     names, more = (None if text is None else TEXTS.read(text) for text in (columns, derive))
     try:
         lists: dict[str, Any] = {} if file_of_list is None else {by: _entries(file_of_list, by)}

@@ -13,6 +13,7 @@ from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, Field
 from photseries.fields.texts import Template
 from photseries.fields.values import cast
+from photseries.text import suggestion
 
 __all__ = ["NameTemplate", "field_options", "given_fields"]
 
@@ -42,15 +43,17 @@ class _Value(click.ParamType[object]):
 
 
 class _Setting(click.ParamType[tuple[str, object]]):
-    """KEY=VALUE, for any field."""
+    """FIELD=VALUE, for any field."""
 
-    name = "key=value"
+    name = "field=value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, object]:
         """Split the name from the value."""
         name, equals, text = value.partition("=")
         if not equals or name not in SETTABLE:
-            self.fail(f"{value!r}: it must be KEY=VALUE, and KEY one of {', '.join(SETTABLE)}.", param, ctx)
+            self.fail(
+                f"{value!r} must be FIELD=VALUE; --help lists the fields.{suggestion(name, SETTABLE)}", param, ctx
+            )
         try:
             return name, None if text == "null" else _read(FIELDS[name], text)
         except ValueError as error:

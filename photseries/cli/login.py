@@ -33,7 +33,7 @@ def login(url: str | None, token_stdin: bool) -> None:
 
     if url is None:
         if token_stdin:
-            raise click.UsageError("--token-stdin needs the URL.")
+            raise click.UsageError("--token-stdin requires the URL as argument.")
         url = click.prompt("URL of the service")
     token = sys.stdin.readline().strip() if token_stdin else click.prompt("Token", hide_input=True).strip()
     with reported():
@@ -41,7 +41,7 @@ def login(url: str | None, token_stdin: bool) -> None:
         with photseries.Client(settings.url, settings.token) as client:
             me = client.whoami()
         file = save(settings)
-    click.echo(f"{safe(me['username'])} at {settings.url}, kept in {file}.")
+    click.echo(f"{safe(me['username'])} at {settings.url}, saved in {file}.")
 
 
 @click.command()

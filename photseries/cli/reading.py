@@ -130,4 +130,4 @@ def _nothing(name: str, paths: list[Path]) -> str:
     if not paths:
         return f"There is no file {name}."
     known = " ".join(suffix for one in READERS.values() for suffix in one.suffixes)
-    return f"{name} holds no file whose name tells a format ({known}); --format names it."
+    return f"{name} contains no file with a known extension ({known}). Name the format with --format."

@@ -58,7 +58,7 @@ def get(
         form = "hdf5" if output is None or output == _STDOUT else format_of(output, WRITERS)
     path = output or Path(file_name(client.get(series_id).metadata, WRITERS[form].suffixes[0]))
     if path != _STDOUT and path.exists() and not force:
-        raise Failure(f"{path} exists already; --force replaces it, -o names another.")
+        raise Failure(f"{path} exists already. Replace it with --force, or name another file with -o.")
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
@@ -199,7 +199,7 @@ def periods(
     """List the periods of a series, the preferred one first; store a period, or remove your own."""
     if period is not None:
         if method is None or delete:
-            raise click.UsageError("--put needs --method, and goes without --delete.")
+            raise click.UsageError("--put requires --method and cannot be combined with --delete.")
         client.put_period(series_id, period, method, preferred=preferred)
     elif delete:
         client.delete_periods(series_id, method)

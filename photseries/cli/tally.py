@@ -107,7 +107,7 @@ class Tally:
                 if len(files) > _NAMED:
                     click.echo(f"    and {len(files) - _NAMED:,} more", err=True)
             if len(notes) > _REASONS:
-                click.echo(f"{title}: and for {len(notes) - _REASONS:,} other reasons; --json tells all.", err=True)
+                click.echo(f"{title}: {len(notes) - _REASONS:,} other reasons, which --json lists.", err=True)
         if self._batch and (self._counts["created"] or self._counts["replaced"]):
             click.echo(f"batch {safe(self._batch)}", err=True)
         if self._total > 1:

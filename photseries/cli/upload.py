@@ -85,7 +85,7 @@ def upload(
     Exit status: 0 if every file is stored, 1 if some failed, 2 if all failed or the command could not run.
     """
     if by and not bulk:
-        raise click.UsageError("--by goes with --bulk.")
+        raise click.UsageError("--by requires --bulk.")
     reading, fields = given_reading(options), {"batch": new_batch(), **given_fields(options)}
     template = NameTemplate(from_name) if from_name else None
     files = found_files(paths, any_ending=reading.format is not None)

@@ -36,7 +36,7 @@ def printed(tmp_path_factory):
 
 def test_the_examples_do_what_they_say(printed):
     output, folder = printed
-    assert f"kept in {folder}/.config/photseries/config.yaml" in output
+    assert f"saved in {folder}/.config/photseries/config.yaml" in output
     assert output.count("\ncreated ") == 3
     assert output.count('"status":"valid"') == 2
     assert "flux [µJy]" in output

@@ -197,7 +197,7 @@ def test_login_keeps_what_works(run, service, tmp_path):
     assert "photseries login" in run("whoami", status=2, **alone).stderr
     asked = run("login", stdin=f"{service.url}/\n{service.token}\n", **alone)
     kept = tmp_path / "photseries" / "config.yaml"
-    assert asked.stdout.splitlines()[-1] == f"admin at {service.url}, kept in {kept}."
+    assert asked.stdout.splitlines()[-1] == f"admin at {service.url}, saved in {kept}."
     assert service.token not in asked.output
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert "admin" in run("whoami", **alone).stdout
@@ -220,7 +220,7 @@ def test_download_everything_that_matches(run, series, tmp_path):
     table = pd.read_parquet(path)
     assert table["series_id"].unique().tolist() == sorted(series)
     assert list(table)[-3:] == ["mjd", "flux", "snr"]
-    assert "--force replaces it" in run("download", path, status=2).stderr
+    assert "Replace it with --force" in run("download", path, status=2).stderr
     files = tmp_path / "files.zip"
     run("download", files, "--stat", "medians.flux>-1e9")
     run("download", files, "--force", "--min-num-exposures", 10**9)

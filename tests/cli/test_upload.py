@@ -153,7 +153,7 @@ def test_options_of_the_readers(run, world, admin, tmp_path):
     [
         (["absent.csv"], "There is no file absent.csv."),
         (["no*.csv"], "There is no file no*.csv."),
-        (["empty"], "empty holds no file whose name tells a format"),
+        (["empty"], "empty contains no file with a known extension"),
         (["a.csv", "absent.csv"], "There is no file absent.csv."),
         (["a.csv", "--from-name", "{colour}.csv"], "'colour' is not one of obj_id"),
         (["a.csv", "--from-name", "{filter}{filter}"], "--from-name: "),
@@ -280,7 +280,7 @@ def test_bulk_sends_a_file_with_many_series(run, world, admin, tmp_path):
     assert [(line["status"], line["file"]) for line in lines] == [("created", str(file))] * 5
     assert [stored(admin, line["id"])["series_obj_id"] for line in lines] == [f"s{n}" for n in range(5)]
     assert {line["status"] for line in run.lines(*words, file)} == {"skipped"}
-    assert "--by goes with --bulk" in run("upload", "--by", "x", file, status=2).stderr
+    assert "--by requires --bulk" in run("upload", "--by", "x", file, status=2).stderr
 
 
 def test_bulk_sends_many_small_files_together(run, world, admin, tmp_path):

@@ -69,7 +69,7 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
 
 def _only(words: tuple[str, ...]) -> Path:
     if len(words) > 1:
-        raise click.UsageError("Name one folder, or write --hold -- COMMAND.")
+        raise click.UsageError("Give one folder, or --hold -- COMMAND.")
     return Path(words[0])
 
 

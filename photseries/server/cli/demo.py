@@ -49,15 +49,15 @@ def demo(directory: Path | None, host: str, port: int) -> None:
 def _empty(directory: Path) -> Path:
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise StartError(
-            f"The demo needs a data directory of its own, and {directory} is not empty. "
-            f"Name another one, or serve what is there: photseries serve --data {directory}"
+            f"The demo needs an empty data directory, and {directory} is not empty. "
+            f"Choose another one, or serve the existing archive: photseries serve --data {directory}"
         )
     return directory
 
 
 def _fill(services: Services) -> None:
     principal = services.accounts.authenticate(services.token_file.read_text().strip())
-    click.echo(f"Made {fill(services, principal)} light curves.", err=True)
+    click.echo(f"Created {fill(services, principal)} light curves.", err=True)
 
 
 def _announce(url: str) -> None:

@@ -99,7 +99,7 @@ def serve_on(
         token = services.accounts.bootstrap(services.token_file)
         if token is not None:
             path = shlex.quote(str(services.token_file.absolute()))
-            log.warning("First start: made the user admin. To read its token: cat %s", path)
+            log.warning("First start: created the user admin. To read its token: cat %s", path)
             if sys.stderr.isatty():  # journals and the logs of containers keep what others may read
                 click.echo(token, err=True)
         services.sandbox.start()
@@ -160,7 +160,7 @@ def sweep(config: Config, jobs: int, as_json: bool) -> None:
     with opened(config, existing=True) as services, _progress(services) as advance:
         swept = services.upkeep.sweep(jobs, advance)
     if swept is None:
-        printed({"swept": False, "reason": "another process sweeps, or a backup runs"}, as_json)
+        printed({"swept": False, "reason": "another sweep or a backup is running"}, as_json)
     else:
         printed({"seen": swept.seen, "removed": swept.removed, "bytes": swept.size}, as_json)
 

@@ -98,7 +98,7 @@ def _require_apart(source: str, target: str) -> None:
     """Refuse two places where one lies in the other: a sweep of the outer one would empty the inner one."""
     one, other = _place(source), _place(target)
     if one.startswith(other) or other.startswith(one):
-        raise StartError(f"{source} and {target} are one place, or one lies in the other.")
+        raise StartError(f"{source} and {target} are the same place, or one contains the other.")
 
 
 def _place(url: str) -> str:

@@ -154,9 +154,9 @@ def test_the_command_there_and_back(place, bucket, tmp_path):
     [
         ("s3://absent/place", "bucket of the store does not exist"),
         ("s3://{bucket}/used", "is not empty, and 'holiday/beach.jpeg' does not belong"),
-        ("{here}", "are one place, or one lies in the other"),
-        ("{here}/inside/", "are one place, or one lies in the other"),
-        ("file://{alias}/inside", "are one place, or one lies in the other"),
+        ("{here}", "are the same place, or one contains the other"),
+        ("{here}/inside/", "are the same place, or one contains the other"),
+        ("file://{alias}/inside", "are the same place, or one contains the other"),
         ("ftp://host/store", "is not the address of a store"),
     ],
 )
