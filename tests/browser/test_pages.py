@@ -54,7 +54,7 @@ def test_a_wrong_token_is_told(page, watch):
 def test_an_empty_archive_tells_what_to_do(page, service, admin, world):
     token = world.token("olga")
     sign_in(page, token)
-    page.get_by_text("Nobody has shared a series with you so far").wait_for()
+    page.get_by_text("No series is shared with you yet").wait_for()
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, world.tokens["olga"])
     page.get_by_role("link", name="Upload a light curve").click()
@@ -74,7 +74,7 @@ def test_one_finds_opens_and_zooms(page, service, series):
     page.get_by_role("link", name="Exposures").click()
     page.wait_for_url("**/?q=owned&sortBy=num_exp&sortOrder=asc")
     page.get_by_role("link", name=HOSTILE).click()
-    told(page, "18,300 points, drawn as the least, the median and the greatest of each column")
+    told(page, "18,300 points, drawn as the minimum, median and maximum of each column of pixels")
     assert page.get_by_role("heading", level=1).inner_text() == HOSTILE
     assert page.title() == f"{HOSTILE} in tess::red · photseries"
     assert barriers(page) == {}
@@ -173,7 +173,7 @@ def fill_in(page, world, name):
 def test_a_file_is_looked_at_corrected_and_stored(page, world, admin):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(TESS)
-    page.get_by_text("Still needed: Source, Instrument.").wait_for()
+    page.get_by_text("Missing: Source, Instrument.").wait_for()
     assert page.locator("[aria-invalid]").count() == 0
     assert page.get_by_label("Series", exact=True).input_value() == "TESS_2_1_2"
     page.get_by_label("Source", exact=True).fill("star")

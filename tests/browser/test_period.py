@@ -120,7 +120,7 @@ def test_what_is_no_period_is_told(page, watch):
     for wrong in ("0", "-1", "soon", ""):
         page.get_by_label("Period [d]").fill(wrong)
         page.get_by_role("button", name="Fold", exact=True).click()
-        page.get_by_role("alert").filter(has_text="It must be a number of days above 0").wait_for()
+        page.get_by_role("alert").filter(has_text="It must be a positive number of days").wait_for()
         page.get_by_label("Period [d]").fill(str(PERIOD))
         page.keyboard.press("Enter")
         page.get_by_role("alert").wait_for(state="hidden")

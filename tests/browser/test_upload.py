@@ -77,7 +77,7 @@ def roles(page):
 def test_a_file_is_shown_before_anything_is_typed(page, world):
     sign_in(page, world.tokens["anna"], "/upload")
     choose(page, ("v.csv", "JD,Vmag,e_Vmag,Band\n2460001.5,12.1,0.01,V\n2460002.5,12.3,0.02,V\n"))
-    page.get_by_text("Still needed: Source").wait_for()
+    page.get_by_text("Missing: Source").wait_for()
     shown = facts(page)
     assert (shown["First time"], shown["Last time"]) == ("2023-02-26 00:00:00", "2023-02-27 00:00:00")
     assert shown["Filters in the file"] == "V (2)"
@@ -93,7 +93,7 @@ def test_a_file_is_shown_before_anything_is_typed(page, world):
 def test_fields_are_filled_from_the_file(page, world):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(CASES / "fits/qlp.fits")
-    page.get_by_text("Still needed").wait_for()
+    page.get_by_text("Missing: ").wait_for()
     assert page.locator("#f-series_name").input_value().startswith("TESS/sector-")
     assert page.locator("#f-filter").input_value() == "tess::red"
     assert page.locator("#f-obj_id").input_value().startswith("TIC")
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_can_be_mended_on_the_page(page, form, admin, watch)
 def test_a_file_of_several_filters_becomes_several_series(page, world, admin):
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(CASES / "csv/ztf_irsa.csv")
-    page.get_by_text("Still needed").wait_for()
+    page.get_by_text("Missing: ").wait_for()
     rows = page.locator("#files tr")
     assert [row.locator("td").first.inner_text() for row in rows.all()] == ["zg", "zr"]
     fill_in(page, world, "both filters")
@@ -155,8 +155,8 @@ def test_a_source_is_made_in_place(page, form, admin, watch):
     form("made in place")
     choose(page, ("a.csv", "mjd,mag\n60000,15\n"))
     page.locator("#f-obj_id").fill("new star")
-    page.get_by_label("Make sources that do not exist").check()
-    page.get_by_text("The source will be made").wait_for()
+    page.get_by_label("Create missing sources").check()
+    page.get_by_text("The source will be created").wait_for()
     page.get_by_role("button", name="Store").click()
     page.wait_for_url("**/series/*")
     assert admin.get("/api/sources/new star").json()["data"]["ra"] == 10
@@ -166,7 +166,7 @@ def test_the_page_fits_a_phone(browse, service, world):
     page = browse(service.url, viewport=PHONE)
     sign_in(page, world.tokens["anna"], "/upload")
     page.locator("#file").set_input_files(CASES / "csv/ztf_irsa.csv")
-    page.get_by_text("Still needed").wait_for()
+    page.get_by_text("Missing: ").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert barriers(page) == {}
 
@@ -214,7 +214,7 @@ def test_after_a_file_that_is_refused_nothing_of_the_one_before_is_left(page, fo
         page.locator("#notice").filter(has_text=why).wait_for()
         assert page.locator("#preview").is_hidden()
         assert page.get_by_role("button", name="Store").is_disabled()
-        assert page.locator("#state").inner_text() == "Change how it is read, or choose another file."
+        assert page.locator("#state").inner_text() == "Change the reading options, or choose another file."
 
 
 def test_files_are_known_by_the_names_that_the_command_knows(page, form):

@@ -95,7 +95,7 @@ def test_a_token_is_made_shown_once_and_revoked(browse, demo):
     page.get_by_role("link", name="Account").click()
     page.get_by_label("Name", exact=True).fill("laptop")
     page.get_by_label("Upload data").check()
-    page.get_by_role("button", name="Make token").click()
+    page.get_by_role("button", name="Create token").click()
     secret = page.locator("#secret")
     secret.filter(has_text=re.compile(r"\S{40}")).wait_for()
     with demo.client(secret.inner_text()) as client:
@@ -148,7 +148,7 @@ def test_admins_make_users_groups_and_tokens(page, service, admin, world):
     page.get_by_text("Health: ready").wait_for()
     assert barriers(page) == {}
     page.get_by_label("Username").fill("vera")
-    page.locator("#users").get_by_role("button", name="Make").click()
+    page.locator("#users").get_by_role("button", name="Create").click()
     page.get_by_role("region", name="Users").get_by_role("row").filter(has_text="vera").wait_for()
     groups = page.locator("#groups")
     groups.get_by_label("User").select_option("vera")
@@ -158,7 +158,7 @@ def test_admins_make_users_groups_and_tokens(page, service, admin, world):
     tokens = page.locator("#tokens")
     tokens.get_by_label("For").select_option("vera")
     tokens.get_by_label("Name", exact=True).fill("first")
-    tokens.get_by_role("button", name="Make token").click()
+    tokens.get_by_role("button", name="Create token").click()
     secret = page.locator("#secret")
     secret.filter(has_text=re.compile(r"\S{40}")).wait_for()
     with service.client(secret.inner_text()) as client:

@@ -101,7 +101,7 @@ def test_a_series_without_errors_and_with_an_empty_bin(admin, world):
 @pytest.mark.parametrize(
     ("path", "status", "message"),
     [
-        ("folded?period=0", 400, 'Invalid period: "0". It must be a number of days above 0'),
+        ("folded?period=0", 400, 'Invalid period: "0". It must be a positive number of days'),
         ("folded?period=-1", 400, "Invalid period"),
         ("folded?period=nan", 400, "Invalid period"),
         ("folded", 400, "Missing parameter 'period' (days)"),

@@ -127,7 +127,9 @@ class PageHandler(BaseHandler):
         if site is None and origin is not None:
             site = "same-origin" if urlsplit(origin).netloc == headers.get("Host") else "cross-site"
         if site not in ("same-origin", "none", None):
-            raise ForbiddenError("This form was sent by a page of another site.")
+            raise ForbiddenError(
+                "The form was sent from another site. Open the page of this service, and send it from there."
+            )
 
     def keep_session(self, session: str, lifetime: float) -> None:
         """Let the browser keep a session for a lifetime [s]."""

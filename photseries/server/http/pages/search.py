@@ -82,7 +82,7 @@ def interpret(
         criteria["filter"] = [joined(named)] if len(named) > 1 else named
     text = (list(given.get(BOX, ())) or [""])[-1].strip()
     if len(text) > _LONGEST:
-        raise InvalidError(f"The search box takes at most {_LONGEST} characters.")
+        raise InvalidError(f"The text to search for has more than {_LONGEST} characters. Shorten it.")
     place, names = parse_position(text), None
     if text and place is None:
         names = reader.names_like(principal, text, _MOST_NAMES)
@@ -179,6 +179,6 @@ class SearchFileHandler(PageHandler, ExportHandler):
         arguments = self.arguments()
         form = EXPORTS.get(arguments.pop("format", ["zip"])[-1])
         if form is None:
-            raise InvalidError(f"The format is one of {', '.join(EXPORTS)}.")
+            raise InvalidError(f"Unknown format. It must be one of {', '.join(EXPORTS)}.")
         search = interpret(self.services.reader, self.principal, arguments, self.services.archive.filters)
         return form, self.services.exporter.export(self.principal, search.query, form, Selection())

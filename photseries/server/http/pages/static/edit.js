@@ -37,11 +37,11 @@ form.addEventListener("submit", (/** @type {SubmitEvent} */ event) => {
       changed[name] = text === "" ? null : "json" in form.elements[name].dataset ? JSON.parse(String(text)) : text;
     }
   } catch {
-    say(new Error("A number, or a list or an object in JSON, is not written as such."));
+    say(new Error("A number, list or object is not valid JSON."));
     return;
   }
   if (Object.keys(changed).length) change(changed).catch(tell);
-  else say(new Error("Nothing is changed."));
+  else say(new Error("No field was changed."));
 });
 
 element("share").addEventListener("submit", (/** @type {SubmitEvent} */ event) => {

@@ -89,10 +89,10 @@ function draw() {
 function tell(inside) {
   if (!view || !whole) return;
   const { factor, label } = measure();
-  const many = view.points ? "" : ", drawn as the least, the median and the greatest of each column";
+  const many = view.points ? "" : ", drawn as the minimum, median and maximum of each column of pixels";
   const error = whole.error === null || (view.points && inside <= MARKERS) ? "" : `; typical error ${figures(Number((whole.error * factor).toPrecision(3)))}${/\[(.*)\]/.exec(label)?.[1].replace(/^/, " ") ?? (state.unit === "mag" ? " mag" : "")}`;
   const outside = !state.full && view.full && view.robust && (view.full[0] < view.robust[0] || view.full[1] > view.robust[1]) ? "; outliers are marked at the edge" : "";
-  element("told").textContent = `${stretch(state.time, series.frame, ...span())}: ${inside ? counted(inside, "point") : "no point here"}${many}${error}${outside}`;
+  element("told").textContent = `${stretch(state.time, series.frame, ...span())}: ${inside ? counted(inside, "point") : "no points in this range"}${many}${error}${outside}`;
   for (const name of KINDS) {
     const entry = element(`shows-${name}`);
     entry.hidden = !whole.counts[name];

@@ -90,12 +90,12 @@ async function inspect() {
   mark({});
   const refused = [];
   for (const [number, file] of files.entries()) {
-    element("state").textContent = files.length > 1 ? `Reading file ${number + 1} of ${files.length}…` : "Reading it…";
+    element("state").textContent = files.length > 1 ? `Reading file ${number + 1} of ${files.length}…` : "Reading…";
     try {
       const { series, more } = await send("inspect", file, given(), { maxPoints: 2000 }, signal);
       if (signal.aborted) return;
       for (const about of series) add(file, about);
-      if (more) refused.push(`${file.name} has ${more} more series; upload it by the command.`);
+      if (more) refused.push(`${file.name} has ${more} more series. Upload it with the command photseries upload.`);
     } catch (error) {
       if (signal.aborted) return;
       refused.push(worded(error.message));
@@ -107,7 +107,7 @@ async function inspect() {
   unread = refused.length ? new Error(refused.join(" ")) : null;
   say(unread);
   if (!queue.length) {
-    element("state").textContent = "Change how it is read, or choose another file.";
+    element("state").textContent = "Change the reading options, or choose another file.";
     return;
   }
   await show(queue[0]);
@@ -135,16 +135,16 @@ async function dry() {
   mark({});
   const left = lacking(shown);
   if (left.length) {
-    element("state").textContent = `Still needed: ${left.map(labelOf).join(", ")}.`;
+    element("state").textContent = `Missing: ${left.map(labelOf).join(", ")}.`;
     return;
   }
-  element("state").textContent = "Looking at it…";
+  element("state").textContent = "Checking…";
   try {
     const found = await send("file", shown.file, asked(shown), { dryRun: true }, signal);
     if (signal.aborted) return;
     say(unread);
     element("warnings").replaceChildren(...found.warnings.map((text) => made("li", { textContent: worded(text) })));
-    ready(found.exists === null ? "Nothing is stored yet." : "A series with these names exists already.", found.exists === null || queue.length > 1);
+    ready(found.exists === null ? "Nothing is stored yet." : "This series exists already.", found.exists === null || queue.length > 1);
   } catch (error) {
     if (signal.aborted) return;
     refuse(error);
@@ -160,13 +160,13 @@ function refuse(error) {
   const problems = error.fields ?? {};
   const names = Object.keys(problems);
   if (names.length === 1 && names[0] === "obj_id" && element("make-sources").checked) {
-    ready("Nothing is stored yet. The source will be made.", true);
+    ready("Nothing is stored yet. The source will be created.", true);
     return;
   }
   mark(problems);
   const elsewhere = names.some((name) => !element("fields").querySelector(`[data-field="${CSS.escape(name)}"]`));
   say(!names.length || elsewhere ? new Error(worded(error.message)) : null);
-  element("state").textContent = "Something is missing or wrong; see above.";
+  element("state").textContent = "Some fields are missing or invalid; see above.";
 }
 
 async function storeOne(entry) {
@@ -225,7 +225,7 @@ async function make(event) {
     (chosen.list ?? chosen).append(new Option(values.name ?? id, id));
     chosen.value = id;
     chosen.dispatchEvent(new Event("input", { bubbles: true }));
-    said.textContent = "Made, and chosen above.";
+    said.textContent = "Created, and selected above.";
     form.reset();
   } catch (error) {
     said.textContent = error.message;
