@@ -104,7 +104,10 @@ def test_long_helps_have_sections():
         (["find", "--stat", "medians"], "it must be a comparison"),
         (["find", "--nonsense", "1"], "No such option"),
         (["upload", "--ra", "500", "x.csv"], "Must be in [0, 360) deg."),
-        (["upload", "--set", "colour=red", "x.csv"], "KEY one of obj_id"),
+        (
+            ["upload", "--set", "filtre=red", "x.csv"],
+            "must be FIELD=VALUE; --help lists the fields. Did you mean filter?",
+        ),
         (["upload", "--set", "ra=500", "x.csv"], "ra: Must be in [0, 360) deg."),
         (["upload", "--altdata", "{", "x.csv"], "is not JSON"),
         (["upload", "--stream-ids", "1,b", "x.csv"], "'b', must be an integer"),
