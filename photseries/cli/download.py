@@ -45,7 +45,7 @@ def download(
     file_of_list: TextIO | None,
     by: str,
     force: bool,
-    **criteria: Any,
+    **criteria: object,
 ) -> None:
     """Download all matching series, or those of a list, into one file.
 

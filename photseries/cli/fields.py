@@ -34,10 +34,10 @@ class _Value(click.ParamType[object]):
         self.field = field
         self.name = _METAVARS.get(field.type, "text")
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> object:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
         """Read a text as the field does."""
         try:
-            return _read(self.field, value)
+            return _read(self.field, str(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -47,9 +47,9 @@ class _Setting(click.ParamType[tuple[str, object]]):
 
     name = "field=value"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, object]:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, object]:
         """Split the name from the value."""
-        name, equals, text = value.partition("=")
+        name, equals, text = str(value).partition("=")
         if not equals or name not in SETTABLE:
             self.fail(
                 f"{value!r} must be FIELD=VALUE; --help lists the fields.{suggestion(name, SETTABLE)}", param, ctx
@@ -101,9 +101,9 @@ class NameTemplate(Template):
             raise click.UsageError(f"--from-name: {error.message}") from None
 
 
-def _read(field: Field, text: Any) -> object:
+def _read(field: Field, text: str) -> object:
     """Read a text as a value of a field; lists have commas, objects are JSON."""
-    value = text
+    value: object = text
     if field.type == "ids" and text != "all":
         value = text.split(",")
     elif field.type in ("object", "units", "values"):

@@ -50,10 +50,10 @@ class _Value(click.ParamType[str]):
         self.known = known
         self.name = _METAVARS.get(known, "VALUE")
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Check a text."""
         try:
-            self.known.read(value)
+            self.known.read(str(value))
         except ValueError:
             self.fail(f"{value!r}: it must be {self.known.name}.", param, ctx)
         return str(value)

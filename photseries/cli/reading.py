@@ -27,10 +27,10 @@ class _ZeroPoint(click.ParamType[float | str]):
 
     name = "magnitude"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
         """Read a number; a name stays."""
         try:
-            return float(value)
+            return float(str(value))
         except ValueError:
             return str(value)
 
@@ -40,10 +40,10 @@ class _TimeFormat(click.ParamType[str]):
 
     name = "format"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Refuse what is no format."""
         try:
-            time_format(value)
+            time_format(str(value))
         except InvalidError as error:
             self.fail(error.message, param, ctx)
         return str(value)

@@ -75,7 +75,7 @@ def upload(
     by: str | None,
     jobs: int,
     as_json: bool,
-    **options: Any,
+    **options: object,
 ) -> None:
     """Upload files as series, many at a time.
 
@@ -117,7 +117,7 @@ def upload(
 @click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with the new table.")
 @click.option("--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision.")
 @connected
-def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: Any) -> None:
+def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: object) -> None:
     """Change fields or the table of a series; --set FIELD=null clears a field."""
     reading, fields = given_reading(options, reads=data is not None), given_fields(options)
     if not fields and data is None:

@@ -31,6 +31,7 @@ from photseries.client.bulk import (
 from photseries.client.collection import Collection
 from photseries.client.criteria import ConeCriteria, Criteria
 from photseries.client.display import client_html
+from photseries.client.documents import Event, Period, Periodogram, SourcePeriodogram, Summary, Usage, WhoAmI
 from photseries.client.downloads import partial as partial_file
 from photseries.client.keys import UploadTracker
 from photseries.client.lists import ListReader, SeriesList, Wanted, require_found
@@ -119,13 +120,15 @@ class Client:
         """Check that the service answers and is compatible, and return its version."""
         return self._transport.version()
 
-    def whoami(self) -> dict[str, Any]:
+    def whoami(self) -> WhoAmI:
         """Return user and permissions of the token: ``username``, ``user_id``, ``permissions``, ``group_ids`` ..."""
-        return self._transport.read("/api/whoami")
+        found: WhoAmI = self._transport.read("/api/whoami")
+        return found
 
-    def usage(self) -> dict[str, Any]:
+    def usage(self) -> Usage:
         """Return the usage of the user, for an admin of all users, as ``usage``, and the quotas as ``limits``."""
-        return self._transport.read("/api/usage")
+        found: Usage = self._transport.read("/api/usage")
+        return found
 
     def get(  # noqa: PLR0913  the parts of a series that the service gives
         self,
@@ -465,9 +468,10 @@ class Client:
         """Count the series that match criteria, as in :meth:`find`."""
         return int(self._transport.read(SERIES, {**arguments(criteria), "numPerPage": "1"})["totalMatches"])
 
-    def summary(self, **criteria: Unpack[ConeCriteria]) -> dict[str, Any]:
+    def summary(self, **criteria: Unpack[ConeCriteria]) -> Summary:
         """Count the matching series, by instrument, filter, series_name and owner, with sources and time span."""
-        return self._transport.read(f"{SERIES}/summary", arguments(criteria))
+        found: Summary = self._transport.read(f"{SERIES}/summary", arguments(criteria))
+        return found
 
     def positions(self, positions: object, radius: object, **criteria: Unpack[Criteria]) -> pd.DataFrame:
         """Find the series around each of many positions.
@@ -489,12 +493,12 @@ class Client:
         """
         return framed(self._finder.near(positions, radius, arguments(criteria)))
 
-    def history(self, series_id: int) -> list[dict[str, Any]]:
+    def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""
-        found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/history")["history"]
+        found: list[Event] = self._transport.read(f"{path_of(series_id)}/history")["history"]
         return found
 
-    def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: object) -> dict[str, Any]:
+    def periodogram(self, series_id: int, method: str = "lomb_scargle", **parameters: object) -> Periodogram:
         """Search a series for periods.
 
         Parameters
@@ -516,9 +520,11 @@ class Client:
             When the series allows no search, or a parameter is unknown.
         LateError, NotInstalledError, NotFoundError
         """
-        return self._transport.read(f"{path_of(series_id)}/periodogram", {"method": method, **_camel_case(parameters)})
+        asked = {"method": method, **_camel_case(parameters)}
+        found: Periodogram = self._transport.read(f"{path_of(series_id)}/periodogram", asked)
+        return found
 
-    def source_periodogram(self, source: str, **parameters: object) -> dict[str, Any]:
+    def source_periodogram(self, source: str, **parameters: object) -> SourcePeriodogram:
         """Search all visible series of a source for a common period, by multi-band Lomb-Scargle.
 
         Parameters
@@ -538,11 +544,12 @@ class Client:
         InvalidError, LateError, NotFoundError
         """
         path = f"/api/sources/{quote(source, safe='')}/periodogram"
-        return self._transport.read(path, _camel_case(parameters))
+        found: SourcePeriodogram = self._transport.read(path, _camel_case(parameters))
+        return found
 
-    def periods(self, series_id: int) -> list[dict[str, Any]]:
+    def periods(self, series_id: int) -> list[Period]:
         """List the periods of a series, the preferred one first: ``period`` [d], ``method``, ``who``, ``when`` ..."""
-        found: list[dict[str, Any]] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]
+        found: list[Period] = self._transport.read(f"{path_of(series_id)}/periods")["periods"]
         return found
 
     def put_period(self, series_id: int, period: float, method: str, *, preferred: bool = False) -> None:

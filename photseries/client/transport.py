@@ -80,10 +80,9 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
-    def read(self, path: str, params: Mapping[str, object] | None = None) -> dict[str, Any]:
+    def read(self, path: str, params: Mapping[str, object] | None = None) -> Any:
         """GET something whose answer is a JSON object."""
-        found: dict[str, Any] = self.request("GET", path, params=params, repeatable=True)
-        return found
+        return self.request("GET", path, params=params, repeatable=True)
 
     def download(self, path: str, params: Mapping[str, object] | None = None) -> File:
         """GET the file of a series."""

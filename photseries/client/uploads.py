@@ -193,9 +193,10 @@ class Uploader:
     def _fields(self, series_id: int) -> dict[str, Any] | None:
         """Get the fields of a series, unless it is gone."""
         try:
-            return self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
+            found: dict[str, Any] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
         except NotFoundError:
             return None
+        return found
 
 
 def _hinted(error: InvalidError, reading: Reading) -> InvalidError:

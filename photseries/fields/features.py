@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from photseries.fields.field import Comparison, Field, Operator, Section
 
 __all__ = ["FEATURE_FIELDS"]
 
-_TIME: Final = {"unit": "d", "digits": 5}
 
-
-def _feature(name: str, label: str, ucd: str, description: str, **more: Any) -> Field:
+def _feature(
+    name: str, label: str, ucd: str, description: str, *, unit: str | None = None, digits: int | None = None
+) -> Field:
     """Return a feature with a criterion for its least and one for its greatest value."""
     what = "".join(word.capitalize() for word in name.split("_"))
     criteria = (Comparison(f"min{what}", Operator.AT_LEAST), Comparison(f"max{what}", Operator.AT_MOST))
     return Field(
         name=name, type="number", section=Section.FEATURE, label=label, description=description, ucd=ucd,
-        criteria=criteria, **more,
+        criteria=criteria, unit=unit, digits=digits,
     )  # fmt: skip
 
 
@@ -66,11 +66,14 @@ FEATURE_FIELDS: Final[tuple[Field, ...]] = (
     ),
     _feature("slope", "Slope", "stat.fit.param", "slope of a straight line, per day"),
     _feature("slope_error", "Error of the slope", "stat.error", "error of slope, per day"),
-    _feature("span", "Span", "time.duration", "time from the first to the last row", **_TIME),
-    _feature("largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows", **_TIME),
+    _feature("span", "Span", "time.duration", "time from the first to the last row", unit="d", digits=5),
+    _feature(
+        "largest_gap", "Largest gap", "time.interval;stat.max", "longest time between successive rows",
+        unit="d", digits=5,
+    ),
     _feature(
         "median_cadence", "Median cadence", "time.interval;stat.median", "median time between successive rows",
-        **_TIME,
+        unit="d", digits=5,
     ),
     _feature("median_error", "Median error", "stat.error;stat.median", "median of the errors"),
     _feature("points_per_night", "Points per night", "meta.number", "mean number of rows per observed night", digits=1),

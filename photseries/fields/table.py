@@ -8,7 +8,7 @@ table is the order of the stored file and of answers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final, TypedDict, Unpack
 
 from photseries.fields.features import FEATURE_FIELDS
 from photseries.fields.field import (
@@ -18,6 +18,7 @@ from photseries.fields.field import (
     RIGHT_ASCENSION,
     Comparison,
     Field,
+    Interval,
     Operator,
     Section,
     Type,
@@ -61,27 +62,49 @@ def _magnitudes(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
     return _bounds(f"{what}FainterThan", f"{what}BrighterThan", robust)
 
 
-def _one(name: str, type_: Type, section: Section, label: str, description: str, **more: Any) -> Field:
+class _Options(TypedDict, total=False):
+    """Arguments of a field that is always filled or always not."""
+
+    unit: str | None
+    digits: int | None
+    ucd: str | None
+    required: bool
+    default: str | None
+    file_omits_default: bool
+    in_file: bool
+    values: tuple[str, ...]
+    interval: Interval | None
+    refers_to: str | None
+    criteria: tuple[Comparison, ...]
+    verbosity: int | None
+    on_page: bool
+
+
+class _AllOptions(_Options, total=False):
+    filled: bool
+
+
+def _one(name: str, type_: Type, section: Section, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
     return Field(name=name, type=type_, section=section, label=label, description=description, **more)
 
 
-def _record(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
+def _record(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
     return _one(name, type_, Section.RECORD, label, description, filled=True, **more)
 
 
-def _metadata(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
+def _metadata(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
     return _one(name, type_, Section.METADATA, label, description, **more)
 
 
-def _sharing(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
-    return _one(name, type_, Section.SHARING, label, description, **{"filled": True, **more})
+def _sharing(name: str, type_: Type, label: str, description: str, **more: Unpack[_Options]) -> Field:
+    return _one(name, type_, Section.SHARING, label, description, filled=True, **more)
 
 
 def _file(name: str, label: str, description: str, criterion: Comparison) -> Field:
     return _one(name, "text", Section.FILE, label, description, filled=True, criteria=(criterion,))
 
 
-def _statistic(name: str, type_: Type, label: str, description: str, **more: object) -> Field:
+def _statistic(name: str, type_: Type, label: str, description: str, **more: Unpack[_AllOptions]) -> Field:
     return _one(name, type_, Section.STATISTIC, label, description, **more)
 
 

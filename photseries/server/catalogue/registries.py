@@ -219,7 +219,7 @@ def lock_for_bootstrap(connection: Connection) -> None:
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("photseries bootstrap"))))
 
 
-def shown(kind: str) -> Select[Any]:
+def shown(kind: str) -> Select[*tuple[object, ...]]:
     """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
     table = TABLES[kind].__table__
     columns: list[Any] = [column for column in table.columns if column.key not in _SECRET]

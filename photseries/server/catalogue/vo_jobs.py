@@ -166,7 +166,7 @@ def uploads(connection: Connection, job_id: str) -> Iterator[tuple[str, bytes]]:
         yield name.removeprefix(_UPLOAD), bytes(content)
 
 
-def _is_alive(connection: Connection, job: Row[Any]) -> bool:
+def _is_alive(connection: Connection, job: Row[*tuple[object, ...]]) -> bool:
     """Return whether the backend of a job still works."""
     activity = table("pg_stat_activity", column("pid"), column("datname", Text))
     here = select(func.count()).select_from(activity)

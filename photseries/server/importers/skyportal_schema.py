@@ -206,7 +206,7 @@ class SkyPortal:
         ids = select(joined.c[f"{kind}_id"]).where(joined.c[self._series_id] == series.c.id).distinct()
         return func.array(ids.scalar_subquery()).label(f"{kind}_ids")
 
-    def _registry(self, kind: str) -> Select[Any]:
+    def _registry(self, kind: str) -> Select[*tuple[object, ...]]:
         """Select the entries of a registry."""
         match kind:
             case "users":
@@ -261,7 +261,7 @@ def _table(name: str, *more: str) -> FromClause:
     return table(name, *(column(known) for known in (*TABLES[name], *more)))
 
 
-def _sources() -> Select[Any]:
+def _sources() -> Select[*tuple[object, ...]]:
     """Select the sources; one without a possible position gets that of its first series with one."""
     objs, series = _table("objs"), _table("photometric_series")
     good = _possible(objs)
@@ -280,7 +280,7 @@ def _possible(place: FromClause) -> ColumnElement[bool]:
     return and_(place.c.ra >= 0, place.c.ra < 360, place.c.dec.between(-90, 90))
 
 
-def _pages(connection: Connection, statement: Select[Any]) -> Iterator[list[dict[str, Any]]]:
+def _pages(connection: Connection, statement: Select[*tuple[object, ...]]) -> Iterator[list[dict[str, Any]]]:
     rows = connection.execute(statement, execution_options={"yield_per": _PAGE}).mappings()
     for page in rows.partitions():
         yield [

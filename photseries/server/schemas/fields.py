@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
 
 from marshmallow import ValidationError, fields
 
@@ -57,8 +56,10 @@ class Text(fields.Field[str]):
 class Number(fields.Field[float]):
     """A finite number in an interval."""
 
-    def __init__(self, interval: Interval | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, interval: Interval | None = None, *, required: bool = False, allow_none: bool | None = None
+    ) -> None:
+        super().__init__(required=required, allow_none=allow_none)
         self.interval = interval
         self.shape = number_shape(interval)
 
@@ -84,8 +85,8 @@ class Whole(fields.Field[int]):
 class Ids(fields.Field["list[int] | str"]):
     """The ids of groups or users: a list, or, if ``lone``, one id or ``"all"``."""
 
-    def __init__(self, *, kind: str, lone: bool, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, *, kind: str, lone: bool, validate: Callable[[Iterable[int]], None] | None = None) -> None:
+        super().__init__(validate=validate)
         self.kind, self.lone = kind, lone
         self.shape = ids_shape(lone=lone)
 

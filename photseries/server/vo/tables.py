@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypedDict, Unpack
 
 from photseries.fields import ANSWERED, FIELDS
 from photseries.lightcurve.barycentre import PLACE
@@ -87,7 +87,16 @@ _ACCESS: Final = Column(
 )
 
 
-def _obscore(name: str, datatype: str, unit: str, ucd: str, path: str, description: str, **more: Any) -> Column:
+class _More(TypedDict, total=False):
+    xtype: str
+    principal: bool
+    indexed: bool
+
+
+def _obscore(
+    name: str, datatype: str, unit: str, ucd: str, path: str, description: str, *,
+    std: bool = True, **more: Unpack[_More],
+) -> Column:  # fmt: skip
     return Column(
         name=name,
         datatype=datatype,
@@ -95,14 +104,15 @@ def _obscore(name: str, datatype: str, unit: str, ucd: str, path: str, descripti
         ucd=ucd or None,
         utype=f"obscore:{path}" if path else None,
         description=description,
-        **{"std": True, **more},
+        std=std,
+        **more,
     )
 
 
 _P: Final = "Char.SpatialAxis"
 _T: Final = "Char.TimeAxis"
 _EM: Final = "Char.SpectralAxis"
-_MAIN: Final = {"principal": True}
+_MAIN: Final[_More] = {"principal": True}
 _NEVER: Final = "always null"
 
 #: ObsCore 1.1, table 6; the last two columns are ours.
@@ -128,11 +138,11 @@ _OBSCORE: Final = (
     _obscore("target_name", "unicodeChar", "", "meta.id;src", "Target.Name", "obj_id", **_MAIN),
     _obscore(
         "s_ra", "double", "deg", "pos.eq.ra", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C1",
-        "right ascension, ICRS", indexed=True, **_MAIN,
+        "right ascension, ICRS", indexed=True, principal=True,
     ),
     _obscore(
         "s_dec", "double", "deg", "pos.eq.dec", f"{_P}.Coverage.Location.Coord.Position2D.Value2.C2",
-        "declination, ICRS", indexed=True, **_MAIN,
+        "declination, ICRS", indexed=True, principal=True,
     ),
     _obscore("s_fov", "double", "deg", "phys.angSize;instr.fov", f"{_P}.Coverage.Bounds.Extent.diameter", _NEVER),
     _obscore(
@@ -210,8 +220,10 @@ def _field(name: str) -> Column:
 _CREATED: Final = _field("created_at")
 
 
-def _text(name: str, description: str, **more: Any) -> Column:
-    return Column(name=name, description=description, **more)
+def _text(
+    name: str, description: str, *, ucd: str | None = None, principal: bool = False, indexed: bool = False
+) -> Column:
+    return Column(name=name, description=description, ucd=ucd, principal=principal, indexed=indexed)
 
 
 def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table:
