@@ -6,7 +6,6 @@ import shlex
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -18,7 +17,7 @@ from photseries.cli.sections import SectionedCommand
 from photseries.cli.table import shown, table_lines
 from photseries.errors import InvalidError, StartError
 from photseries.formats import ReadOptions, collect
-from photseries.formats.inspection import described, inspect
+from photseries.formats.inspection import Description, described, inspect
 
 __all__ = ["COMMANDS"]
 
@@ -52,7 +51,7 @@ def inspect_files(files: tuple[Path, ...], as_json: bool, **options: object) -> 
         raise Failure("Not all files can be read.") if len(files) > 1 else click.exceptions.Exit(2)
 
 
-def _lines(file: Path, about: list[dict[str, Any]]) -> Iterator[str]:
+def _lines(file: Path, about: list[Description]) -> Iterator[str]:
     """Write what a file is taken for."""
     several = f", {len(about)} series" if len(about) > 1 else ""
     yield f"{file}: {about[0]['survey'] or 'no known survey'}{several}"
@@ -71,7 +70,7 @@ def _lines(file: Path, about: list[dict[str, Any]]) -> Iterator[str]:
         yield f"  warning  {in_options(warning)}"
 
 
-def _command(file: Path, about: list[dict[str, Any]], options: ReadOptions, fields: dict[str, object]) -> str:
+def _command(file: Path, about: list[Description], options: ReadOptions, fields: dict[str, object]) -> str:
     """Write the command that uploads a file; what is missing stands in capitals."""
     words = ["photseries", "upload", str(file)]
     for name in options.__dataclass_fields__:

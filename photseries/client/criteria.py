@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.time import Time
 
 __all__ = ["ConeCriteria", "Criteria", "Moment"]
 
 #: An MJD, an ISO 8601 text, a date or datetime (UTC unless it has a time zone), or an astropy Time.
-Moment: TypeAlias = float | str | date | np.datetime64 | Any
+Moment: TypeAlias = "float | str | date | np.datetime64 | Time"
 
 
 class Criteria(TypedDict, total=False):

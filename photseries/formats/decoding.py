@@ -8,7 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from photseries.formats.options import invalid
 
@@ -20,7 +20,7 @@ MOST_INFLATED: Final = 2**31
 #: How the names of compressed files end.
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
 
-_OPENED: Final[Mapping[bytes, Callable[[Any], Any]]] = {
+_OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile]]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,

@@ -12,7 +12,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,12 @@ from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.meaning import TIMES, time_refpos, time_scale
 from photseries.lightcurve.table import MAG
 
+if TYPE_CHECKING:
+    from astropy.io.fits import BinTableHDU, Header, TableHDU
+
 __all__ = ["read", "write"]
+
+T = TypeVar("T")
 
 #: Names of the column with the times, in lower case.
 _TIMES: Final = frozenset(("time", "t", "mjd", "jd", "bjd", "hjd", "tmid", "tmid_bjd", "bjd_time", "date-obs"))
@@ -109,13 +114,13 @@ def read(content: bytes, options: ReadOptions) -> Table:
         return table_of(rows, header={**own, **primary}, uses=("table",), warnings=told, **beside)
 
 
-def _first(tables: Sequence[Any]) -> int:
+def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
     """Return the place of the first table that may be a light curve: others are of good times, or of an aperture."""
     likely = (n for n, hdu in enumerate(tables) if len(hdu.data) and _TIMES & set(map(str.lower, hdu.columns.names)))
     return next(likely, 0)
 
 
-def _beside(header: dict[str, Any], table: Any, pairs: bool) -> dict[str, object]:
+def _beside(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
     said = fields_in(header.get(_METADATA))
     if said:
@@ -184,7 +189,7 @@ def _json(value: object) -> str:
     return json.dumps(value).replace("'", "\\u0027")
 
 
-def _describe(header: Any, number: int, column: Column, metadata: Mapping[str, object]) -> None:
+def _describe(header: Header, number: int, column: Column, metadata: Mapping[str, object]) -> None:
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
@@ -223,7 +228,7 @@ def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | 
     return code, unit, values.astype(kind, copy=False), zero
 
 
-def _ascii(value: object) -> Any:
+def _ascii(value: T) -> T | str:
     """Return what FITS can hold, the characters from space to ~; a text with others is written as Python would."""
     if not isinstance(value, str) or (value.isascii() and value.isprintable()):
         return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,32 @@ from photseries.formats.selection import suggested_filter
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
-__all__ = ["described", "inspect", "selecting"]
+__all__ = ["Description", "described", "inspect", "selecting"]
 
 _UNIX_EPOCH = 40_587  # 1970-01-01 as MJD [d]
+
+
+class _Role(TypedDict):
+    role: str
+    column: str
+    why: str
+
+
+class Description(TypedDict):
+    """A series that was read, in plain values; see :func:`described`."""
+
+    survey: str | None
+    columns: list[_Role]
+    rows: int
+    first: str
+    last: str
+    filters: dict[str, int]
+    filter: str | None
+    names: list[str]
+    fields: dict[str, object]
+    missing: list[str]
+    filter_map: str | None
+    warnings: list[str]
 
 
 def inspect(
@@ -63,7 +86,7 @@ def selecting(reading: Reading, options: ReadOptions) -> ReadOptions:
     return replace(options, where=[*where, f"{options.split_by}={reading.part}"], split_by=None, filter_col=column)
 
 
-def described(reading: Reading, given: Mapping[str, object] | None = None) -> dict[str, Any]:
+def described(reading: Reading, given: Mapping[str, object] | None = None) -> Description:
     """Describe a series that was read, in plain values.
 
     Parameters

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,9 @@ _BEYOND: Final = 2.0**63
 #: A key is looked up by a search through all keys of its object. Beyond so many keys, or values outside of columns,
 #: the longer way is the shorter one.
 _MOST_KEYS, _MOST_VALUES = 256, 20_000
+
+#: The letters by which simdjson calls the types of numbers.
+_NUMBERS: Final[tuple[tuple[Literal["i", "d"], type[np.number]], ...]] = (("i", np.int64), ("d", np.float64))
 
 _threads = threading.local()
 
@@ -66,12 +69,13 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
     return document if reading.lists == body.count(b"[") else None
 
 
-def _parser(size: int) -> Any:
+def _parser(size: int) -> simdjson.Parser:
     if size > _KEPT:
         return simdjson.Parser()
     if not hasattr(_threads, "parser"):
         _threads.parser = simdjson.Parser()
-    return _threads.parser
+    kept: simdjson.Parser = _threads.parser
+    return kept
 
 
 class _Reading:
@@ -128,9 +132,9 @@ def _values(values: list[Any]) -> list[object]:
     return values
 
 
-def _numbers(values: Any) -> npt.NDArray[np.generic] | None:
+def _numbers(values: simdjson.Array) -> npt.NDArray[np.generic] | None:
     """Return the values as an array if all are numbers and there are any; nested lists are flattened."""
-    for kind, dtype in (("i", np.int64), ("d", np.float64)):
+    for kind, dtype in _NUMBERS:
         try:
             return np.frombuffer(values.as_buffer(of_type=kind), dtype) if len(values) else None
         except TypeError:

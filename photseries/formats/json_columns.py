@@ -7,7 +7,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +41,7 @@ _PART: Final = 2**17
 #: What a number takes in a table [bytes].
 _VALUE: Final = 8
 
-_UNITS: Final = ("s", "ms", "us", "ns")
+_UNITS: Final[tuple[Literal["s", "ms", "us", "ns"], ...]] = ("s", "ms", "us", "ns")
 _EMPTY: Final = "Must supply a non-empty DataFrame."
 
 
@@ -335,7 +335,7 @@ def jsonable(column: pd.Series) -> Any:
     values = column.to_numpy()
     if dtype.kind == "M":
         missing = np.isnat(values)
-        fewest: Any = next(unit for unit in _UNITS if (values.astype(f"M8[{unit}]") == values)[~missing].all())
+        fewest = next(unit for unit in _UNITS if (values.astype(f"M8[{unit}]") == values)[~missing].all())
         return _with_nulls(np.datetime_as_string(np.asarray(values, "M8"), unit=fewest).tolist(), missing)
     if dtype.kind == "m":
         return np.where(np.isnat(values), np.nan, values / np.timedelta64(1, "s"))

@@ -162,7 +162,7 @@ def _flagged(frame: pd.DataFrame, column: str, role: str) -> npt.NDArray[np.bool
     return np.asarray(_flags(frame[name]).isin(true), bool)
 
 
-def _flags(column: pd.Series[Any]) -> pd.Series[Any]:
+def _flags(column: pd.Series) -> pd.Series:
     """Return flags as text in lower case, empty where there is none."""
     return column.map(lambda cell: "" if pd.isna(cell) else str(cell).strip().lower().removesuffix(".0"))
 
@@ -195,11 +195,11 @@ def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
         return none | (usual & (away > _FAR)) | (finite & (np.abs(values - np.median(others)) > _TOO_FAR))
 
 
-def _no_errors(errors: npt.NDArray[np.number], role: str) -> Any:
+def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
     if role != MAGERR or errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
     with np.errstate(invalid="ignore"):
-        return np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS))
+        return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS)))
 
 
 def _without(values: npt.NDArray[np.number], absent: npt.NDArray[np.bool_]) -> npt.NDArray[np.number]:

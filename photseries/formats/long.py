@@ -261,7 +261,7 @@ def _block(several: Sequence[Series], layout: Layout) -> Block:
     alike: dict[object, list[int]] = {}
     for number, series in enumerate(several):
         alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
-    pieces: list[Any] = [None] * len(several)
+    pieces: list[list[FloatArray]] = [[] for _ in several]
     for numbers in alike.values():
         found = _rows([several[number] for number in numbers], layout)
         if len(alike) == 1:
@@ -313,8 +313,8 @@ class Extent:
     rows: int = 0
     texts: dict[str, int] = field(default_factory=lambda: {name: 1 for name, kind in ASKED.items() if kind is str})
 
-    def add(self, rows: int, values: Mapping[str, Any]) -> None:
+    def add(self, rows: int, values: Mapping[str, object]) -> None:
         """Add the rows of a series, which share these values."""
         self.rows += rows
         for name, longest in self.texts.items():
-            self.texts[name] = max(longest, len((values[name] or "").encode()))
+            self.texts[name] = max(longest, len(str(values[name] or "").encode()))

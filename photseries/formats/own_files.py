@@ -206,7 +206,7 @@ def _values(column: pd.Series, note: Note) -> npt.NDArray[np.generic]:
     return _of_type(values, note.get("type"))
 
 
-def _of_type(values: npt.NDArray[Any], name: object) -> npt.NDArray[np.generic]:
+def _of_type(values: npt.NDArray[np.generic], name: object) -> npt.NDArray[np.generic]:
     """Bring values to the type that they were stored in, unless they no longer fit it."""
     kind = values.dtype.kind
     if name == "datetime64[ns]" and kind == "O":

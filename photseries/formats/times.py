@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -185,7 +185,7 @@ def _stated(table: Table, column: str) -> TimeFrame:
 
 
 def _of_numbers(
-    column: pd.Series, times: pd.Series, known: str | None, unit: Any, stated: TimeFrame, usual: Survey | None
+    column: pd.Series, times: pd.Series, known: str | None, unit: object, stated: TimeFrame, usual: Survey | None
 ) -> Times:
     """Bring numbers to MJD, by their format or by what the header states."""
     if known is None and stated.origin is None:
@@ -230,7 +230,7 @@ def _are_numbers(times: pd.Series) -> bool:
     return isinstance(times.dtype, np.dtype) and times.dtype.kind in "iuf"
 
 
-def _first_text(times: pd.Series) -> tuple[int, Any]:
+def _first_text(times: pd.Series) -> tuple[int, object]:
     """Return the first cell that is no number, and the number of its row."""
     numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
     return next(
@@ -265,7 +265,7 @@ def _told(text: str) -> str | None:
     return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else format_of_name(text)
 
 
-def _unit(unit: Any) -> str | None:
+def _unit(unit: object) -> str | None:
     """Return a unit of time; a text such as ``BJD - 2457000, days`` is in days."""
     text = None if unit is None else str(unit)
     return "d" if text and format_of_name(text) else text
@@ -343,7 +343,7 @@ def without_odd(times: Times, column: pd.Series) -> Times:
     return replace(times, mjd=np.where(odd, np.nan, mjd), warnings=(*times.warnings, warning))
 
 
-def require_mjd(mjd: npt.NDArray[Any], given: str | None) -> None:
+def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
     """Refuse times that cannot be MJD: the formats differ by so much that the median alone tells them apart.
 
     Parameters

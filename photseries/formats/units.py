@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,9 @@ from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
 
+if TYPE_CHECKING:
+    from astropy.units import UnitBase
+
 __all__ = ["in_known_units", "in_written_units", "units_to_bring"]
 
 #: The brightness that an error is one of.
@@ -22,7 +25,7 @@ _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
 
 
 def in_known_units(
-    frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, Any]
+    frame: pd.DataFrame, roles: Mapping[str, str], units: Mapping[str, UnitBase]
 ) -> tuple[pd.DataFrame, Unit, str | None, tuple[str, ...]]:
     """Bring flux errors to the unit of the fluxes, magnitudes to AB, exposures to seconds and positions to degrees.
 
@@ -176,7 +179,7 @@ def _unit(unit: object) -> object:
     return None if unit is None or str(unit) == "" else unit
 
 
-def _converted(values: npt.NDArray[np.generic], name: str, unit: Any, target: object) -> npt.NDArray[np.generic]:
+def _converted(values: npt.NDArray[np.generic], name: str, unit: UnitBase, target: object) -> npt.NDArray[np.generic]:
     from astropy import units as known
 
     if target == known.mag:  # of an error, which has no zero

@@ -16,7 +16,7 @@ from photseries.lightcurve.bandpasses import BANDPASSES, bandpass_of_profile
 from photseries.lightcurve.metadata import INFERRED, circular_median
 
 if TYPE_CHECKING:
-    from astropy.io.votable.tree import Param, Resource, TableElement, TimeSys, VOTableFile
+    from astropy.io.votable.tree import Field, Param, Resource, TableElement, TimeSys, VOTableFile
     from astropy.table import Table
 
 __all__ = ["fields_of_params", "params_of", "position_in_icrs", "time_systems"]
@@ -126,7 +126,7 @@ def _frame(system: TimeSys) -> TimeFrame:
 
 
 def position_in_icrs(
-    file: VOTableFile, elements: Iterable[Any], given: Mapping[str, object], table: Table
+    file: VOTableFile, elements: Iterable[Field | Param], given: Mapping[str, object], table: Table
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """Bring a position to ICRS from the system that the COOSYS of its elements names.
 

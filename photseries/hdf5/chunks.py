@@ -10,7 +10,7 @@ import bz2
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import blosc
 import numpy as np
@@ -91,7 +91,12 @@ def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> Non
 
 
 def assemble(
-    image: memoryview, spans: Sequence[Span], filters: Sequence[Filter], dtype: np.dtype[Any], rows: int, chunk: int
+    image: memoryview,
+    spans: Sequence[Span],
+    filters: Sequence[Filter],
+    dtype: np.dtype[np.generic],
+    rows: int,
+    chunk: int,
 ) -> npt.NDArray[np.void]:
     """Put the rows together.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 from photseries.errors import InvalidError
 from photseries.server.archive.archive import Archive, Created
@@ -34,6 +34,14 @@ class SentFile:
     content: bytes
     name: str
     options: Mapping[str, object]
+
+
+class _Read(NamedTuple):
+    """What a worker read: the body of an upload, a hint at the filter, and warnings."""
+
+    body: dict[str, object]
+    hint: str | None
+    warnings: list[str]
 
 
 class FileUploads:
@@ -68,29 +76,30 @@ class FileUploads:
     @requires(CREATE_SERIES)
     def create(self, principal: Principal, file: SentFile, fields: Mapping[str, object]) -> Created:
         """Store the one series in a file; see :meth:`photseries.server.archive.Archive.create`."""
-        body, about = self._body(file, fields)
-        with _hinting(about["hint"]):
-            created = self._archive.create(principal, body)
-        return Created(created.id, (*about["warnings"], *created.warnings))
+        read = self._read(file, fields)
+        with _hinting(read.hint):
+            created = self._archive.create(principal, read.body)
+        return Created(created.id, (*read.warnings, *created.warnings))
 
     @requires(CREATE_SERIES)
     def preview(
         self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int | None = None
     ) -> dict[str, object]:
         """Return what :meth:`create` would store; see :meth:`photseries.server.archive.Archive.preview`."""
-        body, about = self._body(file, fields)
-        with _hinting(about["hint"]):
-            shown = self._archive.preview(principal, body, points)
-        told = {name: "file" for name in about["fields"] if name in shown["sources"] and name not in fields}
+        read = self._read(file, fields)
+        with _hinting(read.hint):
+            shown = self._archive.preview(principal, read.body, points)
+        told = {name: "file" for name in read.body if name in shown["sources"] and name not in fields}
         return {
             **shown,
-            "warnings": [*about["warnings"], *shown["warnings"]],
+            "warnings": [*read.warnings, *shown["warnings"]],
             "sources": {**shown["sources"], **told},
         }
 
-    def _body(self, file: SentFile, fields: Mapping[str, object]) -> tuple[dict[str, object], Mapping[str, Any]]:
+    def _read(self, file: SentFile, fields: Mapping[str, object]) -> _Read:
         found = self._sandbox.found(file.content, _request(file, fields, None))
-        return {**found.about["fields"], "data": bytes(found.blob)}, found.about
+        about = found.about
+        return _Read({**about["fields"], "data": bytes(found.blob)}, about["hint"], about["warnings"])
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from psycopg2 import errors as pg
 from sqlalchemy import (
@@ -186,7 +185,7 @@ def get(connection: Connection, principal: Principal, kind: str, identity: int |
     return None if row is None else dict(row)
 
 
-def place(connection: Connection, instrument_id: int) -> dict[str, Any]:
+def place(connection: Connection, instrument_id: int) -> dict[str, float | None]:
     """Return the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
     columns = [TABLES["instrument"].__table__.c[name] for name in PLACE]
     row = (
@@ -222,7 +221,7 @@ def lock_for_bootstrap(connection: Connection) -> None:
 def shown(kind: str) -> Select[*tuple[object, ...]]:
     """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
     table = TABLES[kind].__table__
-    columns: list[Any] = [column for column in table.columns if column.key not in _SECRET]
+    columns: list[ColumnElement[object]] = [column for column in table.columns if column.key not in _SECRET]
     if kind in MEMBERS:
         members, column = MEMBERS[kind]
         listed = select(func.array_agg(aggregate_order_by(members.user_id, members.user_id)))

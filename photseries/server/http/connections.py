@@ -11,7 +11,8 @@ import resource
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from types import TracebackType
+from typing import Final
 
 from tornado.httpserver import HTTPServer
 from tornado.iostream import IOStream, UnsatisfiableReadError
@@ -174,7 +175,13 @@ class _Stream(IOStream):
         self._reads_head = False
         return super().read_bytes(num_bytes, partial)
 
-    def close(self, exc_info: Any = False) -> None:
+    def close(
+        self,
+        exc_info: bool
+        | BaseException
+        | tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+        | None = False,
+    ) -> None:
         """Close the connection, and answer first when the end of a head did not come within the limit."""
         if isinstance(exc_info, UnsatisfiableReadError) and self._reads_head and not self.closed():
             with contextlib.suppress(OSError):

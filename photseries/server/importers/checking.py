@@ -106,20 +106,18 @@ def check_series(
     """See that every file lies in the folder, and that no series here has the id of another one there."""
     checked.series = source.totals(there)[0]
     for page in source.places(there):
-        known = rows.known_series(here, [place["id"] for place in page])
+        known = rows.known_series(here, [place.id for place in page])
         for place in page:
-            if place["id"] in excluded:
+            if place.id in excluded:
                 continue
-            called = (place["obj_id"], place["series_name"].replace("\\", "/"), place["series_obj_id"])
-            found = known.get(place["id"])
-            if found is not None and _clashes(found, place["hash"], called):
-                checked.oppose(
-                    [f"series {place['id']} is a different series here (--exclude {place['id']} leaves it out)"]
-                )
+            called = (place.obj_id, place.series_name.replace("\\", "/"), place.series_obj_id)
+            found = known.get(place.id)
+            if found is not None and _clashes(found, place.hash, called):
+                checked.oppose([f"series {place.id} is a different series here (--exclude {place.id} leaves it out)"])
             try:
-                size = files.size(files.locate(place["filename"]))
+                size = files.size(files.locate(place.filename))
             except InvalidError as error:
-                checked.oppose([f"series {place['id']}: {error.message} (--exclude {place['id']} leaves it out)"])
+                checked.oppose([f"series {place.id}: {error.message} (--exclude {place.id} leaves it out)"])
                 continue
             checked.missing += size is None
             checked.size += size or 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from photseries.errors import InvalidError, StartError
 
-__all__ = ["Files", "UnfitFileError", "root_of"]
+__all__ = ["Files", "Place", "UnfitFileError", "root_of"]
 
 
 class UnfitFileError(InvalidError):
@@ -19,6 +20,17 @@ class UnfitFileError(InvalidError):
     def __init__(self, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
         self.missing = missing
+
+
+class Place(NamedTuple):
+    """Where the other archive says that the file of a series is, and what it calls the series."""
+
+    id: int
+    filename: str
+    series_name: str
+    hash: str
+    obj_id: str
+    series_obj_id: str
 
 
 class Files:
@@ -101,13 +113,12 @@ class Files:
             raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def root_of(places: Iterable[Mapping[str, str]], folder: Path) -> str:
+def root_of(places: Iterable[Place], folder: Path) -> str:
     """Find the folder that SkyPortal kept its files in: what most file names have before the name of the series.
 
     Parameters
     ----------
-    places : iterable of mapping
-        With ``filename`` and ``series_name``.
+    places : iterable of Place
     folder : Path
         File names that lie below it as they stand need no other root.
 
@@ -119,7 +130,7 @@ def root_of(places: Iterable[Mapping[str, str]], folder: Path) -> str:
     here = _parts(str(folder.absolute()))
     votes: Counter[tuple[str, ...]] = Counter()
     for place in places:
-        parent, name = _parts(place["filename"])[:-1], _parts(place["series_name"].strip("/\\"))
+        parent, name = _parts(place.filename)[:-1], _parts(place.series_name.strip("/\\"))
         if parent[: len(here)] == here:
             votes[tuple(here)] += 1
         elif parent[-len(name) :] == name:

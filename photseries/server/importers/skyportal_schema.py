@@ -38,6 +38,7 @@ from sqlalchemy.sql.selectable import FromClause
 
 from photseries.errors import StartError
 from photseries.server.catalogue.engine import Catalogue, require_version
+from photseries.server.importers.files import Place
 from photseries.server.settings import Database
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
@@ -179,11 +180,12 @@ class SkyPortal:
         count, last = connection.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
         return count, last or 0
 
-    def places(self, connection: Connection) -> Iterator[list[dict[str, Any]]]:
-        """Yield where the files of all series are, in pages: id, filename, series_name, hash, obj_id, series_obj_id."""
+    def places(self, connection: Connection) -> Iterator[list[Place]]:
+        """Yield where the files of all series are, in pages."""
         series = _table("photometric_series")
-        names = ("id", "filename", "series_name", "hash", "obj_id", "series_obj_id")
-        yield from _pages(connection, select(*(series.c[name] for name in names)).order_by(series.c.id))
+        statement = select(*(series.c[name] for name in Place._fields)).order_by(series.c.id)
+        for page in connection.execute(statement, execution_options={"yield_per": _PAGE}).partitions():
+            yield [Place(*row) for row in page]
 
     def uncertainties(self, connection: Connection) -> int:
         """Count the series with an uncertainty of the position."""

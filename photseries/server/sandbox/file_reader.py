@@ -14,7 +14,7 @@ import sys
 import zoneinfo
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import orjson
 import pandas as pd
@@ -80,14 +80,22 @@ def read(image: memoryview, limits: Limits) -> Found:
         When a package is not installed.
     """
     begin = 8 + int.from_bytes(image[:8], "little")
-    request = json.loads(bytes(image[8:begin]))
+    request: _Request = json.loads(bytes(image[8:begin]))
     options = ReadOptions.of_texts(request["options"])
     get = partial(read_bytes, bytes(image[begin:]), request["name"], most_inflated=limits.table, formats=_FORMATS)
-    if request["points"] is None:
+    points = request["points"]
+    if points is None:
         return _as_file(_one(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
-    series = [_about(one, selecting(one, needed), request) for one in found[:MOST_SERIES]]
+    series = [_about(one, selecting(one, needed), request["fields"], points) for one in found[:MOST_SERIES]]
     return Found(_plain({"series": series, "more": len(found) - len(series)}))
+
+
+class _Request(TypedDict):
+    name: str
+    options: dict[str, object]
+    fields: dict[str, object]
+    points: int | None
 
 
 def _one(found: tuple[Reading, ...], options: ReadOptions) -> Reading:
@@ -107,15 +115,15 @@ def _as_file(reading: Reading, given: Mapping[str, object], limits: Limits) -> F
     return Found(_plain(about), blob)
 
 
-def _about(reading: Reading, options: ReadOptions, request: Mapping[str, Any]) -> dict[str, object]:
-    metadata = {**reading.file_metadata, **reading.merged(request["fields"])}
+def _about(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
+    metadata = {**reading.file_metadata, **reading.merged(given)}
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
     return {
-        **described(reading, request["fields"]),
+        **described(reading, given),
         "options": needed,
         **calibration.described(unit_of(reading.frame, calibration)),
-        "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, request["points"]))),
+        "light_curve": orjson.Fragment(json_columns.encode(curve_to_show(reading.frame, metadata, points))),
     }
 
 

@@ -134,7 +134,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
     return Answer(_table(about, read, limits), None, tuple(missing))
 
 
-def _table(about: dict[str, Any], read: Callable[[int], bytearray], limits: Limits) -> RawTable:
+def _table(about: object, read: Callable[[int], bytearray], limits: Limits) -> RawTable:
     match about:
         case {
             "key": str(key),

@@ -116,7 +116,7 @@ def _typed_fields(section: type[Any]) -> list[tuple[dataclasses.Field[object], o
     return [(key, hints[key.name]) for key in dataclasses.fields(section)]
 
 
-def _cast(name: str, value: Any, hint: Any) -> Any:
+def _cast(name: str, value: object, hint: object) -> object:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is types.UnionType:
         if value is None:
@@ -129,7 +129,7 @@ def _cast(name: str, value: Any, hint: Any) -> Any:
     if origin is tuple:
         if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
             return tuple(value)
-        raise StartError(f"{name} is {value!r}; it must be a list of texts.")
+        raise StartError(f"{name} is {value!r}; it must be a list of strings.")
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is hint:
@@ -137,7 +137,7 @@ def _cast(name: str, value: Any, hint: Any) -> Any:
     raise StartError(f"{name} is {value!r}; it must be {_KINDS[hint]}.")
 
 
-_KINDS: Mapping[object, str] = {str: "a text", int: "an integer", float: "a number", bool: "true or false"}
+_KINDS: Mapping[object, str] = {str: "a string", int: "an integer", float: "a number", bool: "true or false"}
 
 
 def _plain(value: object) -> object:

@@ -54,7 +54,7 @@ def test_variables_without_a_section_are_not_settings():
         ("store: {compression: zip}", "one of 'none', 'deflate'"),
         ("store: {write_deadline: 9000}", "at most a tenth of store.grace"),
         ("store: {grace: -1}", "store.grace"),
-        ("sandbox: {require: seccomp}", "a list of texts"),
+        ("sandbox: {require: seccomp}", "a list of strings"),
         ("limits: {rows: 0}", "limits.rows must be positive"),
         ("log: {level: loud}", "log.level"),
     ],

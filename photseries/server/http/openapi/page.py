@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import orjson
 from tornado.escape import xhtml_escape
@@ -20,6 +20,62 @@ _MOST_VALUES = 12
 _TOO_LONG = 10**6
 
 
+#: A schema of OpenAPI, as far as the page shows it.
+Schema = TypedDict(
+    "Schema",
+    {
+        "$ref": str,
+        "anyOf": "list[Schema]",
+        "const": object,
+        "enum": list[object],
+        "type": str | list[str],
+        "items": "Schema",
+        "properties": "dict[str, Schema]",
+        "additionalProperties": "Schema",
+        "minimum": float,
+        "exclusiveMinimum": float,
+        "maximum": float,
+        "exclusiveMaximum": float,
+        "format": str,
+        "example": object,
+    },
+    total=False,
+)
+
+#: Keywords of a schema that limit a number, with the words for them.
+_LIMITS: Mapping[Literal["minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"], str] = {
+    "minimum": "from",
+    "exclusiveMinimum": "above",
+    "maximum": "to",
+    "exclusiveMaximum": "below",
+}
+
+
+class _Media(TypedDict, total=False):
+    schema: Schema
+    example: object
+
+
+class _Body(TypedDict, total=False):
+    required: bool
+    description: str
+    content: dict[str, _Media]
+
+
+class _Described(TypedDict):
+    operationId: str
+    tags: list[str]
+    summary: str
+    description: str
+    parameters: list[dict[str, object]]
+    responses: dict[str, dict[str, object]]
+    security: list[object]
+
+
+class _Operation(_Described, total=False):
+    requestBody: _Body
+
+
 @dataclass(frozen=True)
 class Operation:
     """A verb of a path, with what it refers to in place."""
@@ -30,7 +86,7 @@ class Operation:
     summary: str
     description: str
     parameters: list[dict[str, object]]
-    body: dict[str, object] | None
+    body: _Body | None
     answers: list[tuple[str, dict[str, object]]]
     command: str
     python: str
@@ -75,7 +131,7 @@ def groups_of(document: Mapping[str, Any]) -> list[Group]:
     return [Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
 
 
-def _operation(document: Mapping[str, object], path: str, verb: str, operation: Mapping[str, Any]) -> Operation:
+def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:
     parameters = [_resolved(document, one) for one in operation["parameters"]]
     request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
     return Operation(
@@ -92,12 +148,12 @@ def _operation(document: Mapping[str, object], path: str, verb: str, operation: 
     )
 
 
-def _resolved(document: Mapping[str, object], value: dict[str, Any]) -> dict[str, object]:
+def _resolved(document: Mapping[str, object], value: Mapping[str, object]) -> dict[str, object]:
     """Follow a reference, if it is one."""
     found: Any = value
     if "$ref" in value:
         found = document
-        for part in value["$ref"].removeprefix("#/").split("/"):
+        for part in str(value["$ref"]).removeprefix("#/").split("/"):
             found = found[part]
     return dict(found)
 
@@ -108,9 +164,9 @@ def _filled(path: str, parameters: list[dict[str, object]]) -> str:
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
-def _example(document: Mapping[str, object], operation: Mapping[str, Any]) -> object:
+def _example(document: Mapping[str, object], operation: _Operation) -> object:
     """Return the example of the JSON body; None where there is no body."""
-    body = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    body = operation["requestBody"].get("content", {}).get("application/json") if "requestBody" in operation else None
     return None if body is None else _resolved(document, body["schema"])["example"]
 
 
@@ -149,13 +205,12 @@ def _written(value: object, *, indented: bool = False) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 if indented else None).decode()
 
 
-def _data_of(schema: dict[str, Any]) -> dict[str, object]:
+def _data_of(schema: Schema) -> Schema:
     """Return what the envelope of a success holds."""
-    found: dict[str, object] = schema.get("properties", {}).get("data", schema)
-    return found
+    return schema.get("properties", {}).get("data", schema)
 
 
-def kind_of(schema: Mapping[str, Any]) -> str:
+def kind_of(schema: Schema) -> str:
     """Return what a schema allows, in a few words of HTML."""
     if "$ref" in schema:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
@@ -173,12 +228,11 @@ def kind_of(schema: Mapping[str, Any]) -> str:
     return _plain_kind(schema)
 
 
-def _plain_kind(schema: Mapping[str, Any]) -> str:
+def _plain_kind(schema: Schema) -> str:
     types = schema.get("type", "anything")
     words = types if isinstance(types, str) else " or ".join(types)
     if values := schema.get("additionalProperties"):
         words += f" of {kind_of(values)}"
-    limits = {"minimum": "from", "exclusiveMinimum": "above", "maximum": "to", "exclusiveMaximum": "below"}
-    said = [f"{word} {schema[name]}" for name, word in limits.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG]
+    said = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG]
     said += [schema["format"]] if "format" in schema else []
     return f"{words} ({', '.join(said)})" if said else words
