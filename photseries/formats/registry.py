@@ -277,7 +277,7 @@ FORMATS: Final[Mapping[str, Format]] = {
             media_type="text/plain; charset=utf-8",
             reader=Reader(
                 read=text.read,
-                sentence="columns with spaces between, of fixed width, tables of IPAC, CDS and AAS; names in the first "
+                sentence="columns separated by spaces, of fixed width, tables of IPAC, CDS and AAS; names in the first "
                 "line or in a line before it that begins with #",
             ),
         ),

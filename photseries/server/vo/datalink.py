@@ -74,7 +74,7 @@ SERVICES: Final = (
                  "ucd": "time.interval;obs.exposure", "value": ""},
                 "interval of MJD in the time scale of the series",
             ),
-            _text("COLUMN", "columns, with commas between"),
+            _text("COLUMN", "columns, separated by commas"),
             _text("RESPONSEFORMAT", "format of the answer", tuple(one.name for one in _FORMATS)),
         ),
         "ivo://ivoa.net/std/SODA#sync-1.0",

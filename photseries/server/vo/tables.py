@@ -284,7 +284,7 @@ TABLES: Final[Mapping[str, Table]] = {
                 Column(name="id", datatype="int", ucd="meta.id;meta.main", description="instrument_id", principal=True),
                 _text("name", "the instrument", ucd="meta.id;instr", principal=True),
                 _text("telescope", "the telescope", ucd="meta.id;instr.tel", principal=True),
-                _text("filters", "its filters, with spaces between", ucd="meta.id;instr.filter"),
+                _text("filters", "its filters, separated by spaces", ucd="meta.id;instr.filter"),
                 *(
                     Column(
                         name=name, datatype="double", unit=unit, ucd=f"pos.earth.{ucd}", description="of the telescope"
