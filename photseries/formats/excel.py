@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from typing import Any
 
 import pandas as pd
 
@@ -44,11 +43,15 @@ def read(content: bytes, options: ReadOptions) -> Table:
     return Table(frame=pd.DataFrame(columns), uses=("table", *(("names",) if options.names else ())))
 
 
-def _column(cells: list[Any]) -> list[object] | pd.Series:
+#: What python-calamine makes of a cell.
+_Cell = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
+
+
+def _column(cells: list[_Cell]) -> list[object] | pd.Series:
     """Return numbers as numbers, dates as datetimes, and everything else as text."""
     there = [cell for cell in cells if cell != ""]
     if there and all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in there):
-        return [float("nan") if cell == "" else cell for cell in cells]
+        return [cell if isinstance(cell, int | float) else float("nan") for cell in cells]
     if there and all(isinstance(cell, dt.datetime | dt.date) for cell in there):
-        return pd.Series([pd.NaT if cell == "" else pd.Timestamp(cell) for cell in cells])
+        return pd.Series([pd.Timestamp(cell) if isinstance(cell, dt.date) else pd.NaT for cell in cells])
     return pd.Series([None if cell == "" else str(cell) for cell in cells], dtype=object)

@@ -357,7 +357,7 @@ _LIMITS: Final = "\0limits"
 
 
 def _further_units(
-    units: Mapping[str, str], new: Mapping[Any, object], file_metadata: Mapping[str, object]
+    units: Mapping[str, str], new: Mapping[str, object], file_metadata: Mapping[str, object]
 ) -> dict[str, dict[str, str]]:
     """Return the units of columns that the service has none for, unless the file says the same."""
     named = {str(new.get(name, name)): unit for name, unit in units.items()}

@@ -317,7 +317,9 @@ def _is_plain(column: pd.Series) -> bool:
     return isinstance(column.dtype, np.dtype)
 
 
-def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal: str, **more: Any) -> pd.DataFrame:
+def _by_pandas(
+    text: str, names: list[str], width: int, separator: str, decimal: str, dtype: type[str] | None = None
+) -> pd.DataFrame:
     frame: pd.DataFrame = pd.read_csv(
         io.StringIO(text),
         sep=separator,
@@ -330,7 +332,7 @@ def _by_pandas(text: str, names: list[str], width: int, separator: str, decimal:
         decimal=decimal,
         low_memory=False,
         **_EXACT,
-        **more,
+        dtype=dtype,
     )
     return frame
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import json
 import math
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -50,7 +51,7 @@ def from_json(data: bytes | int, limits: Limits) -> dict[str, object]:
         raise UnreadableFileError("The metadata of the HDF5 file cannot be read: it is not JSON.") from error
 
 
-def plain(metadata: Any, depth: int) -> dict[str, object]:
+def plain(metadata: Mapping[str, object], depth: int) -> dict[str, object]:
     """Copy metadata that can be stored: what JSON can say, numbers that are not finite as None.
 
     Parameters
@@ -92,16 +93,17 @@ def to_pickle(metadata: object) -> bytes:
     return b"".join(opcodes) + b"."
 
 
-def _append_opcodes(value: Any, opcodes: list[bytes]) -> None:
+_CONSTANTS: Final = {None: b"N", False: b"I00\n", True: b"I01\n"}
+
+
+def _append_opcodes(value: object, opcodes: list[bytes]) -> None:
     match value:
         case str():
             opcodes.append(_text(value) if len(value) > SHORT else _short_text(value))
         case float():
             opcodes.append(b"F%s\n" % repr(value).encode())
-        case None:
-            opcodes.append(b"N")
-        case bool():
-            opcodes.append(b"I01\n" if value else b"I00\n")
+        case None | bool():
+            opcodes.append(_CONSTANTS[value])
         case int():
             opcodes.append(b"L%dL\n" % value if value.bit_length() > 31 else b"I%d\n" % value)
         case dict():
@@ -110,11 +112,13 @@ def _append_opcodes(value: Any, opcodes: list[bytes]) -> None:
                 _append_opcodes(name, opcodes)
                 _append_opcodes(item, opcodes)
                 opcodes.append(b"s")
-        case _:
+        case list() | tuple():
             opcodes.append(b"(l")
             for item in value:
                 _append_opcodes(item, opcodes)
                 opcodes.append(b"a")
+        case _:
+            raise TypeError(type(value).__name__)
 
 
 def _text(text: str) -> bytes:

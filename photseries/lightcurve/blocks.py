@@ -92,7 +92,7 @@ class Block:
     _summaries: list[Summary] | None = None
     _threshold = 0.0
 
-    def features(self, place: int, longitude: float) -> dict[str, Any]:
+    def features(self, place: int, longitude: float) -> dict[str, object]:
         """Return the features of a plain table; the longitude of the observatory is to the east [deg]."""
         found = self._features[self.plain[place]]
         if longitude:
@@ -119,5 +119,5 @@ class Block:
         )
 
     @cached_property
-    def _features(self) -> list[dict[str, Any]]:
+    def _features(self) -> list[dict[str, object]]:
         return features_block(self._curve, np.zeros(len(self.plain)).tolist())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -24,7 +24,7 @@ Numbers = Mapping[str, FloatArray | float]
 _PERCENTILES: Final = (1, 5, 25, 50, 75, 95, 99)
 
 
-def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, Any]:
+def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, float | str | None]:
     """Compute the features of a light curve.
 
     Parameters
@@ -221,10 +221,11 @@ def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:
     }
 
 
-def points_per_night(mjd: FloatArray, longitude: float | FloatArray) -> Any:
+def points_per_night(mjd: FloatArray, longitude: float | FloatArray) -> FloatArray | float:
     """Return the mean number of rows in a night, along the last axis of times in order [d]."""
     nights = np.floor(mjd + longitude / 360 - 0.5)
-    return mjd.shape[-1] / (1 + np.count_nonzero(np.diff(nights), axis=-1))
+    rows: FloatArray | float = mjd.shape[-1] / (1 + np.count_nonzero(np.diff(nights), axis=-1))
+    return rows
 
 
 def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -389,16 +389,17 @@ def _ends(values: FloatArray, kept: Rows | None) -> tuple[FloatArray, FloatArray
     return np.where(kept, values, np.inf).min(axis=-1), np.where(kept, values, -np.inf).max(axis=-1)
 
 
-def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[Any, Any, Any]:
-    """Return three order statistics along the last axis of finite values, float64."""
+def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return three order statistics along the last axis of finite values."""
     size = values.shape[-1]
     if size == 0:
-        return math.nan, math.nan, math.nan
+        none = np.array(math.nan)
+        return none, none, none
     low, high = (size - 1) // 2, size // 2
     # Two places, also where they are one: numpy is slow to find a single one among many equal values.
     parted = np.partition(values, [low, min(low + 1, size - 1)], axis=-1)
     ends = values.min(axis=-1), parted[..., low], parted[..., high], values.max(axis=-1)
-    least, below, above, greatest = (np.float64(end) for end in ends)
+    least, below, above, greatest = (np.asarray(end, np.float64) for end in ends)
     return least, (below + above) / 2, greatest
 
 

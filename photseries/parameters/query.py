@@ -182,7 +182,9 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
         Naming every unknown, repeated or malformed parameter.
     """
     known = {spelling: parameter for parameter in parameters for spelling in parameter.spellings}
-    values = {parameter.name: parameter.default for parameter in parameters if parameter.default is not None}
+    values: dict[str, Any] = {
+        parameter.name: parameter.default for parameter in parameters if parameter.default is not None
+    }
     given: set[str] = set()
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from photseries.fields import ANSWERED, FIELDS, Comparison, Field, Operator
 from photseries.parameters.value_types import (
@@ -55,7 +54,7 @@ class Parameter:
     kind: ValueType
     sentence: str
     aliases: tuple[str, ...] = ()
-    default: Any = None
+    default: object = None
     repeatable: bool = False
 
     @property

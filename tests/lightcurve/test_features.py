@@ -118,7 +118,7 @@ def test_a_negative_excess_has_the_error_of_no_excess():
     mjd, values, _ = noisy()
     errors = np.full(len(mjd), 40.0)
     found, right = features(curve(mjd, values, errors)), expected(mjd, values, errors)
-    assert found["excess_variance"] < 0
+    assert float(found["excess_variance"]) < 0
     for name in ("excess_variance", "excess_variance_error"):
         assert found[name] == pytest.approx(right[name], **TOLERANCE)
 
@@ -230,7 +230,7 @@ def test_features_shift_and_scale_as_they_should(rows, shift, scale):
     for name in FEATURES:
         if name == "features_of" or "excess" in name or "beyond" in name or before[name] is None:
             continue
-        right = before[name] * (scale if name in SCALED else 1) + (shift if name in SHIFTED else 0)
+        right = float(before[name]) * (scale if name in SCALED else 1) + (shift if name in SHIFTED else 0)
         assert moved[name] == pytest.approx(right, rel=1e-6, abs=1e-6 * (1 + scale * 1e3)), name
     stretched = features(curve(2 * mjd, values, errors))
     for name in set(FEATURES) - {*OF_TIME, "slope", "slope_error"}:
