@@ -289,7 +289,8 @@ class BulkUploader:
         The item of an outcome is a dict of what tells the series apart, or the place of the series in a nested table.
         """
         start = 0
-        for part, names in _parts(table, by):
+        is_one = self._query["onError"] == "abort"  # all of it or nothing
+        for part, names in _parts(table, by, is_one=is_one):
             for line in self._send(_written(part), ARROW, by, fields):
                 place = line["index"]
                 yield _outcome(line, start + place, names[place] if names else start + place, ())
@@ -447,18 +448,22 @@ def _written(table: pyarrow.Table) -> bytes:
     return out.getvalue()
 
 
-def _parts(table: object, by: Sequence[str]) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
+def _parts(
+    table: object, by: Sequence[str], *, is_one: bool = False
+) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
     """Cut a table between its series into parts of bounded size, with what tells the series of each apart."""
     import pyarrow
 
     whole = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
     if not isinstance(whole, pyarrow.Table):
         whole = pyarrow.table(whole)
-    width = whole.nbytes / max(1, whole.num_rows)
+    rows = max(1, int(LONG_BYTES / max(1, whole.nbytes / max(1, whole.num_rows))))
+    count = LONG_SERIES
+    if is_one:
+        rows = count = max(1, whole.num_rows)
     if not by:
-        rows = max(1, min(LONG_SERIES, int(LONG_BYTES / max(1, width))))
-        for start in range(0, whole.num_rows, rows):
-            yield whole.slice(start, rows), []
+        for start in range(0, whole.num_rows, min(rows, count)):
+            yield whole.slice(start, min(rows, count)), []
         return
     absent = [name for name in by if name not in whole.column_names]
     if absent:
@@ -473,8 +478,7 @@ def _parts(table: object, by: Sequence[str]) -> Iterator[tuple[pyarrow.Table, li
     ends = np.append(starts[1:], len(series))
     first = 0
     while first < len(starts):
-        most = starts[first] + max(1, int(LONG_BYTES / max(1, width)))
-        last = max(first + 1, min(int(np.searchsorted(ends, most, "right")), first + LONG_SERIES))
+        last = max(first + 1, min(int(np.searchsorted(ends, starts[first] + rows, "right")), first + count))
         yield whole.slice(starts[first], ends[last - 1] - starts[first]), names[first:last]
         first = last
 

@@ -658,7 +658,7 @@ class Client:
         in_flight : int
             Number of simultaneous uploads of single series.
         on_error : {"continue", "abort"}
-            "abort", for a table or a file of many series: store nothing unless the whole body is valid.
+            "abort", for a table or a file of many series: store nothing unless the whole of it is valid.
         if_exists, dry_run, options
             As in :meth:`upload`.
         **fields

@@ -126,7 +126,10 @@ def test_many_frames_go_together(client, shared, make, monkeypatch):
         assert got.data["flux"][0] == 100 + outcome.index
 
 
-def test_all_or_nothing(client, shared):
+@pytest.mark.parametrize("part", [64 * 1024 * 1024, 2000])
+def test_all_or_nothing(client, shared, monkeypatch, part):
+    """Also for a table that would go in several parts."""
+    monkeypatch.setattr("photseries.client.bulk.LONG_BYTES", part)
     table = night(5)
     table.loc[140:, "flux"] = np.nan
     table.loc[120:, "mjd"] = np.nan
