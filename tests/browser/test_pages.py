@@ -42,6 +42,16 @@ def told(page, pattern):
     page.locator("#told").filter(has_text=re.compile(pattern)).wait_for()
 
 
+def test_what_needs_a_script_waits_for_it(browse, service, series):
+    """Else a click that comes before the script is lost, on a slow line or a busy machine."""
+    inert = {}
+    for enabled in (False, True):
+        page = browse(service.url, java_script_enabled=enabled)
+        sign_in(page, service.token, f"/series/{series[0]}")
+        inert[enabled] = page.locator("#controls[inert], section:has(#delete)[inert]").count()
+    assert inert == {False: 2, True: 0}
+
+
 def test_a_wrong_token_is_told(page, watch):
     watch.expect("status of 401")
     page.goto("/sign-in")

@@ -2,6 +2,11 @@
 
 const page = document.documentElement.dataset;
 
+// What a page's script must handle is inert until all scripts have run: a click before would be lost.
+addEventListener("DOMContentLoaded", () => {
+  for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
+});
+
 export class ApiError extends Error {
   /** @param {string} message @param {{ status?: number, fields?: Record<string, string[]>, data?: Record<string, unknown> }} more */
   constructor(message, { status = 0, fields = {}, data = {} } = {}) {

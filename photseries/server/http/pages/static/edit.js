@@ -59,5 +59,3 @@ element("confirm").addEventListener("close", async () => {
     tell(error);
   }
 });
-
-for (const button of element("change").querySelectorAll("button")) button.disabled = false;

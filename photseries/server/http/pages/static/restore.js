@@ -16,5 +16,4 @@ for (const button of /** @type {NodeListOf<HTMLButtonElement>} */ (document.quer
       button.disabled = false;
     }
   });
-  button.disabled = false;
 }

@@ -42,8 +42,9 @@ let view = null;
 let whole = null;
 /** @type {import("./curve").View | null} */
 let below = null;
-/** @type {AbortController | null} */
-let asked = null;
+/** The pending requests: for the whole series, or for a time range of it. */
+let asked = new AbortController();
+let reloading = false;
 
 const brightness = () => (state.unit === "mag" ? "mag" : "flux");
 const span = () => state.window ?? [series.mjd_first, series.mjd_last];
@@ -60,7 +61,7 @@ function fetched(between, column) {
   const width = Math.max(100, Math.round(element("curve").clientWidth * (between ? 1.5 : 1)));
   return fetchView(series.id, {
     brightness: brightness(), quality: state.quality, column, width, mjdMin: between?.[0], mjdMax: between?.[1],
-  }, asked?.signal);
+  }, asked.signal);
 }
 
 function draw() {
@@ -104,8 +105,9 @@ function tell(inside) {
 
 const refresh = later(async () => {
   remember();
+  if (reloading) return; // and refreshes then
   const [from, to] = span();
-  asked?.abort();
+  asked.abort();
   asked = new AbortController();
   try {
     if (whole?.points || from <= series.mjd_first && to >= series.mjd_last) [view, below] = [whole, state.column ? await fetched(null, state.column) : null];
@@ -157,15 +159,20 @@ function build() {
 }
 
 async function reload() {
+  asked.abort();
+  asked = new AbortController();
+  reloading = true;
   try {
-    whole = await fetched(null);
-    below = state.column ? await fetched(null, state.column) : null;
+    [whole, below] = await Promise.all([fetched(null), state.column ? fetched(null, state.column) : null]);
     view = whole;
+    reloading = false;
     say(null);
     build();
     refresh();
   } catch (/** @type {any} */ error) {
-    if (error.name !== "AbortError") say(error);
+    if (error.name === "AbortError") return; // another reload has begun
+    reloading = false;
+    say(error);
   }
 }
 
