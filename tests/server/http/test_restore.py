@@ -242,7 +242,9 @@ def test_a_restore_counts_for_quotas(services, principal):
 def shown(client, series):
     """The page of a series, with the buttons on it, which wait for their script."""
     answer = client.get(f"/series/{series}")
-    return answer.status_code, re.findall(r'<button type="button" class="(?:quiet )?restore" ([^>]*) inert>', answer.text)
+    return answer.status_code, re.findall(
+        r'<button type="button" class="(?:quiet )?restore" ([^>]*) inert>', answer.text
+    )
 
 
 def test_the_pages_offer_it_to_those_who_may(service, anna, world):
