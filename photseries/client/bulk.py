@@ -289,8 +289,7 @@ class BulkUploader:
         The item of an outcome is a dict of what tells the series apart, or the place of the series in a nested table.
         """
         start = 0
-        is_one = self._query["onError"] == "abort"  # all of it or nothing
-        for part, names in _parts(table, by, is_one=is_one):
+        for part, names in _parts(table, by, is_one=self._query["onError"] == "abort"):
             for line in self._send(_written(part), ARROW, by, fields):
                 place = line["index"]
                 yield _outcome(line, start + place, names[place] if names else start + place, ())
@@ -449,21 +448,24 @@ def _written(table: pyarrow.Table) -> bytes:
 
 
 def _parts(
-    table: object, by: Sequence[str], *, is_one: bool = False
+    table: object, by: Sequence[str], *, is_one: bool
 ) -> Iterator[tuple[pyarrow.Table, list[dict[str, object]]]]:
-    """Cut a table between its series into parts of bounded size, with what tells the series of each apart."""
+    """Cut a table between its series into parts of bounded size, with what tells the series of each apart.
+
+    There is one part if the table is to be stored as a whole or not at all.
+    """
     import pyarrow
 
     whole = pyarrow.Table.from_pandas(table, preserve_index=False) if isinstance(table, pd.DataFrame) else table
     if not isinstance(whole, pyarrow.Table):
         whole = pyarrow.table(whole)
-    rows = max(1, int(LONG_BYTES / max(1, whole.nbytes / max(1, whole.num_rows))))
-    count = LONG_SERIES
-    if is_one:
-        rows = count = max(1, whole.num_rows)
+    all_rows = max(1, whole.num_rows)
+    rows = all_rows if is_one else max(1, int(LONG_BYTES / max(1, whole.nbytes / all_rows)))
+    count = all_rows if is_one else LONG_SERIES
     if not by:
-        for start in range(0, whole.num_rows, min(rows, count)):
-            yield whole.slice(start, min(rows, count)), []
+        step = min(rows, count)
+        for start in range(0, whole.num_rows, step):
+            yield whole.slice(start, step), []
         return
     absent = [name for name in by if name not in whole.column_names]
     if absent:

@@ -18,7 +18,6 @@ FOOT: Final = "</VOTABLE>\n"
 #: What XML cannot hold, not even as an entity.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-
 #: What is not written as it is.
 _SPECIAL: Final = re.compile(f"[&<>\"'\t\n\r]|{_NO_XML.pattern}")
 

@@ -1,8 +1,9 @@
-// Requests to the API. Each carries the CSRF token; every failure becomes an Error with a readable message.
+// What the scripts of all pages share. Requests to the API carry the CSRF token, and every failure becomes an Error with a readable
+// message. Parts of a page are inert until its scripts run.
 
 const page = document.documentElement.dataset;
 
-// What a page's script must handle is inert until all scripts have run: a click before would be lost.
+// A click before the script that handles it would be lost.
 addEventListener("DOMContentLoaded", () => {
   for (const part of document.querySelectorAll("[inert]")) part.removeAttribute("inert");
 });
