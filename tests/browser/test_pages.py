@@ -65,6 +65,7 @@ def test_an_empty_archive_tells_what_to_do(page, service, admin, world):
     token = world.token("olga")
     sign_in(page, token)
     page.get_by_text("No series is shared with you yet").wait_for()
+    page.wait_for_load_state("networkidle")  # a request that is under way would be refused after the sign-out
     page.get_by_role("button", name="Sign out").click()
     sign_in(page, world.tokens["olga"])
     page.get_by_role("link", name="Upload a light curve").click()
