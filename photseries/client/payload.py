@@ -56,7 +56,7 @@ class Payload:
 class Message:
     """The body of a request, its media type, fields beside it in the query; and the file that it is in, if it is."""
 
-    content: bytes
+    content: bytes | memoryview
     media_type: str = "application/json"
     query: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None

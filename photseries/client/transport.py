@@ -38,6 +38,7 @@ FIRST_PAUSE: Final = 0.5  # [s]
 LONGEST_PAUSE: Final = 30.0  # [s]
 #: What a service may ask for [s]: beyond this it is away rather than busy.
 LONGEST_ASKED: Final = 120.0
+PIECE: Final = 2**20  # of a body that is sent [bytes]
 
 #: The request was not sent.
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout)
@@ -169,7 +170,7 @@ class Transport:
         PhotseriesError
             The service's own exception.
         """
-        content: bytes | Path | None = None
+        content: bytes | memoryview | Path | None = None
         query, sent_headers = {**(params or {})}, {**(headers or {})}
         if message is not None:
             content, query = message.file or message.content, {**message.query, **query}
@@ -223,14 +224,22 @@ class Transport:
 
 
 @contextmanager
-def _opened(content: bytes | Path | None, headers: dict[str, str]) -> Iterator[bytes | IO[bytes] | None]:
-    """Yield what is sent of a body: of a file its pieces, with its length in the headers."""
-    if not isinstance(content, Path):
-        yield content
-        return
-    with content.open("rb") as file:
+def _opened(
+    content: bytes | memoryview | Path | None, headers: dict[str, str]
+) -> Iterator[bytes | Iterator[bytes] | None]:
+    """Yield a body as httpx takes it: a long one in pieces, with its length in the headers.
+
+    httpcore copies what is left of a piece after each call of ``send``.
+    """
+    if isinstance(content, Path):
         headers["Content-Length"] = str(content.stat().st_size)
-        yield file
+        with content.open("rb") as file:
+            yield iter(functools.partial(file.read, PIECE), b"")
+    elif content is not None and len(content) > PIECE:
+        headers["Content-Length"] = str(len(content))
+        yield (bytes(content[start : start + PIECE]) for start in range(0, len(content), PIECE))
+    else:
+        yield None if content is None else bytes(content)
 
 
 def _retry_after(response: httpx.Response) -> float:

@@ -6,27 +6,22 @@ first, then the transaction of their rows. Stored batches stay if a later batch 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Final, Literal
-
-import numpy as np
-import pandas as pd
+from typing import Any, Final, Literal, TypeVar
 
 from photseries.errors import AbortedError, DuplicateError, InvalidError, PhotseriesError, QuotaExceededError
 from photseries.fields import FIELDS, KEY, SETTABLE
-from photseries.fields.texts import fields_of_texts
-from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
-from photseries.server.archive.intake import InBlock, NewSeries, Upload
+from photseries.server.archive.intake import NewSeries
+from photseries.server.archive.portions import PORTION, Entry, portions_of
 from photseries.server.catalogue.bulk import (
     Holder,
     Key,
@@ -42,7 +37,6 @@ from photseries.server.faults import reached
 from photseries.server.principal import CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.bulk_pool import BulkSandbox
 from photseries.server.sandbox.bulk_request import Request
-from photseries.server.sandbox.bulk_wire import Received
 from photseries.server.settings import Config, Limits
 from photseries.server.storage.contract import Store
 
@@ -53,15 +47,12 @@ __all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome"
 MOST_SERIES: Final = 100_000
 MOST_ABORTED: Final = 10_000
 
-#: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
-PORTION: Final = 250
-PORTION_BYTES: Final = 16 * 1024 * 1024
-
 #: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
 
 _OTHER_TABLE: Final = "The series that exists has the same key and another table; this one was not stored."
 
+_Item = TypeVar("_Item")
 _Outcomes = Generator[list["Outcome"], None, None]
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
@@ -105,18 +96,10 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class _Entry:
-    """A series of a body: its place, its table and its fields."""
-
-    index: int
-    upload: Upload
-
-
-@dataclass(frozen=True)
 class _Valid:
     """A valid series: its place, what is to be stored, and its unique key."""
 
-    entry: _Entry
+    entry: Entry
     new: NewSeries
     key: Key
 
@@ -128,6 +111,24 @@ class _Encoded:
     valid: _Valid
     filename: str
     row: bytes
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Series whose files are written, and when the first one was, of ``time.monotonic`` [s]."""
+
+    encoded: list[_Encoded]
+    began: float
+
+
+@dataclass(frozen=True)
+class _Portion:
+    """A portion that was checked: what became of some series, those to store, and their files or why there are none."""
+
+    outcomes: dict[int, Outcome]
+    valid: list[_Valid]
+    files: _Files | None
+    failure: PhotseriesError | None
 
 
 class BulkUpload:
@@ -185,14 +186,14 @@ class BulkUpload:
         return run.together(read) if options.abort else run.each(read)
 
     @contextmanager
-    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[_Entry]]]:
+    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[Entry]]]:
         """Read a body; yield its series in portions."""
         request = request_of(self._limits, options.media, options.by)
         with self._sandbox.series(body, request) as (number, received):
             if options.abort and number > MOST_ABORTED:
                 message = f"onError=abort takes at most {MOST_ABORTED:,} series; the body has {number:,}."
                 raise InvalidError(message, fields={"onError": [message]})
-            yield _portions(received, with_fields_of_altdata(options.fields))
+            yield portions_of(received, with_fields_of_altdata(options.fields))
 
 
 def request_of(limits: Limits, media: str, by: tuple[str, ...] = ()) -> Request:
@@ -224,27 +225,29 @@ class _Run:
         self._principal = principal
         self._options = options
         self._seen: dict[Key, int] = {}
+        self._without_row: set[str] = set()
 
     def each(self, read: _Read) -> _Outcomes:
         """Store the portions one after the other; a series that is refused stops no other one."""
-        with self._parsed(read) as portions:
+        with self._prepared(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
-                outcomes, valid = self._checked(portion)
-                failure = None
-                if valid and not self._options.dry_run:
-                    failure = self._store(valid, outcomes)
-                yield _in_order(outcomes)
+                failure = portion.failure
+                if failure is not None:
+                    self._fail(portion.valid, failure, portion.outcomes)
+                elif portion.files is not None and portion.valid:
+                    failure = self._store(portion.valid, portion.outcomes, portion.files)
+                yield _in_order(portion.outcomes)
                 if failure is not None:
                     raise failure
 
     def together(self, read: _Read) -> _Outcomes:
         """Store all series in one transaction, once all are known to be right, or nothing."""
         outcomes: dict[int, Outcome] = {}
-        with self._parsed(read) as portions:
+        with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
-                outcomes |= self._checked(portion)[0]
+                outcomes |= portion.outcomes
                 yield []
         if not self._options.dry_run and not any(one.error for one in outcomes.values()):
             self._seen.clear()
@@ -259,52 +262,53 @@ class _Run:
         outcomes: dict[int, Outcome] = {}
         encoded: list[_Encoded] = []
         began = time.monotonic()
-        try:
-            with self._parsed(read) as portions:
-                for portion in portions:
-                    found, valid = self._checked(portion)
-                    outcomes |= found
-                    encoded += self._write_files(valid, outcomes)
-                    if any(one.error for one in outcomes.values()):
-                        break
-                    yield []
-        except BaseException:
-            self._blobs.take_back(one.filename for one in encoded)
-            raise
-        keys = [one.filename for one in encoded]
-        if any(one.error for one in outcomes.values()):
-            self._blobs.take_back(keys)
-            return outcomes
-        with (
-            suppress(_TakenError),
-            self._blobs.transaction(keys, self._principal.user_id, is_new=True, began=began) as connection,
-        ):
-            for start in range(0, len(encoded), PORTION):
-                inserted = self._inserted(connection, encoded[start : start + PORTION])
-                outcomes |= inserted
-                if any(one.error for one in inserted.values()):
-                    raise _TakenError
+        with self._prepared(read, write=True) as portions:
+            for portion in portions:
+                if portion.failure is not None:
+                    raise portion.failure
+                outcomes |= portion.outcomes
+                encoded += portion.files.encoded if portion.files else []
+                if any(one.error for one in outcomes.values()):
+                    return outcomes
+                yield []
+            with suppress(_TakenError), self._transaction(_Files(encoded, began)) as connection:
+                for start in range(0, len(encoded), PORTION):
+                    inserted = self._inserted(connection, encoded[start : start + PORTION])
+                    outcomes |= inserted
+                    if any(one.error for one in inserted.values()):
+                        raise _TakenError
         return outcomes
 
     @contextmanager
-    def _parsed(self, read: _Read) -> Iterator[Iterator[_Parsed]]:
-        """Read and parse the portions in a thread, which is one portion ahead of the one that stores them."""
-        with read() as portions, ThreadPoolExecutor(1, "bulk") as thread:
+    def _prepared(self, read: _Read, *, write: bool) -> Iterator[Iterator[_Portion]]:
+        """Read, parse and check the portions, and write their files, in two threads ahead of the one that inserts rows.
 
-            def following() -> _Parsed | None:
-                portion = next(portions, None)
-                if portion is None:
-                    return None
-                parse = self._archive.intake.parse_many
-                return list(zip(portion, parse(self._principal, [entry.upload for entry in portion]), strict=True))
+        Files that were not part of a transaction are removed at exit.
+        """
+        try:
+            with (
+                read() as portions,
+                _one_ahead(map(self._parsed, portions)) as parsed,
+                _one_ahead(map(partial(self._prepare, write=write), parsed)) as prepared,
+            ):
+                yield prepared
+        finally:
+            self._blobs.take_back(self._without_row)
 
-            def parsed() -> Iterator[_Parsed]:
-                coming = thread.submit(following)
-                while (portion := coming.result()) is not None:
-                    coming = thread.submit(following)
-                    yield portion
+    def _parsed(self, portion: list[Entry]) -> _Parsed:
+        uploads = [entry.upload for entry in portion]
+        return list(zip(portion, self._archive.intake.parse_many(self._principal, uploads), strict=True))
 
-            yield parsed()
+    def _prepare(self, portion: _Parsed, *, write: bool) -> _Portion:
+        """Check a portion against the rows that exist, and write its files."""
+        outcomes, valid = self._checked(portion)
+        files, failure = None, None
+        if write:
+            try:
+                files = self._write_files(valid, outcomes)
+            except PhotseriesError as error:
+                failure = error
+        return _Portion(outcomes, valid, files, failure)
 
     def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid]]:
         """Look for series that exist; return what became of some, and those that are to be stored."""
@@ -359,10 +363,12 @@ class _Run:
             return Outcome(index, error=error)
         return Outcome(index, holder.id, "replaced", warnings)
 
-    def _store(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> PhotseriesError | None:
+    def _store(
+        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None = None
+    ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
-            outcomes |= self._stored(valid, outcomes)
+            outcomes |= self._stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
             if len(valid) > 1:
                 failures = [self._store([one], outcomes) for one in valid]
@@ -378,22 +384,23 @@ class _Run:
             outcomes[one.entry.index] = Outcome(one.entry.index, error=error)
             self._seen.pop(one.key, None)
 
-    def _stored(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> dict[int, Outcome]:
+    def _stored(
+        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None
+    ) -> dict[int, Outcome]:
         with self._catalogue.transaction() as connection:
             refresh_statistics(connection)
-        encoded = self._write_files(valid, outcomes)
-        if not encoded:
+        files = files or self._write_files(valid, outcomes)
+        if not files.encoded:
             return {}
-        keys = [one.filename for one in encoded]
-        with self._blobs.transaction(keys, self._principal.user_id, is_new=True) as connection:
-            inserted = self._inserted(connection, encoded)
-        lost = [one for one in encoded if inserted[one.valid.entry.index].error]
+        with self._transaction(files) as connection:
+            inserted = self._inserted(connection, files.encoded)
+        lost = [one for one in files.encoded if inserted[one.valid.entry.index].error]
         self._blobs.take_back(one.filename for one in lost)  # another upload was faster
         settled: dict[int, Outcome] = {}
         self._without_existing([one.valid for one in lost], settled)
         return inserted | settled
 
-    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> list[_Encoded]:
+    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
         written: list[tuple[_Valid, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
@@ -409,10 +416,23 @@ class _Run:
             group_ids = sorted({*one.new.references.group_ids, self._principal.own_group_id})
             shared = {"group_ids": group_ids, "stream_ids": one.new.references.stream_ids}
             written.append((one, {**one.new.values, **columns_of(filename, content), **shared}))
+        began = time.monotonic()
         if blobs:
+            self._without_row.update(blobs)
             self._blobs.create_many(blobs)
         rows = documents([row for _, row in written])
-        return [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)]
+        return _Files(
+            [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)], began
+        )
+
+    @contextmanager
+    def _transaction(self, files: _Files) -> Iterator[Connection]:
+        """Open the transaction of the rows of files, which decides from now on whether the files stay."""
+        keys = [one.filename for one in files.encoded]
+        self._without_row.difference_update(keys)
+        owner_id = self._principal.user_id
+        with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
+            yield connection
 
     def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, Outcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
@@ -436,10 +456,24 @@ class _TakenError(Exception):
     """The unique key of a series was taken while all were being stored."""
 
 
-_Read = Callable[[], AbstractContextManager[Iterator[list[_Entry]]]]
+_Read = Callable[[], AbstractContextManager[Iterator[list[Entry]]]]
 
 #: The series of a portion, and what is to be stored or all problems of each.
-_Parsed = list[tuple[_Entry, NewSeries | InvalidError]]
+_Parsed = list[tuple[Entry, NewSeries | InvalidError]]
+
+
+@contextmanager
+def _one_ahead(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
+    """Compute the items of an iterator in a thread, one item ahead of the caller."""
+    with ThreadPoolExecutor(1, "bulk") as thread:
+
+        def computed() -> Iterator[_Item]:
+            coming = thread.submit(next, items, None)
+            while (item := coming.result()) is not None:
+                coming = thread.submit(next, items, None)
+                yield item
+
+        yield computed()
 
 
 def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
@@ -452,81 +486,3 @@ def _repeated(values: Mapping[str, object], first: int) -> DuplicateError:
     error.details["index"] = first
     error.message = f"{error.message.removesuffix('.')} (series {first} of this body)."
     return error
-
-
-def _portions(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[_Entry]]:
-    """Put series together until there are enough for a transaction."""
-    portion: list[_Entry] = []
-    size = index = 0
-    for slab in received:
-        blocks = _blocks(slab)
-        for place, frame in enumerate(_frames(slab)):
-            fields = {name: values[place] for name, values in slab.fields.items()}
-            portion.append(_Entry(index, _uploaded(frame, fields, shared, slab.error, blocks.get(place))))
-            index += 1
-            size += 8 * frame.size
-            if len(portion) == PORTION or size > PORTION_BYTES:
-                yield portion
-                portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _frames(slab: Received) -> Iterator[pd.DataFrame]:
-    """Yield the table of each series; cut from one frame, which takes a tenth of the time, where there is no text."""
-    if any(kind == "text" for kind, _ in slab.columns.values()):
-        yield from map(pd.DataFrame, slab.tables())
-        return
-    whole = pd.DataFrame({name: buffers[0] for name, (_, buffers) in slab.columns.items()})
-    stop = 0
-    for rows in slab.rows:
-        start, stop = stop, stop + rows
-        frame = whole.iloc[start:stop]
-        frame.index = pd.RangeIndex(rows)
-        yield frame
-
-
-def _blocks(slab: Received) -> dict[int, InBlock]:
-    """Put the tables of equal length together, if they have nothing but numbers."""
-    if slab.error is not None or any(kind == "text" for kind, _ in slab.columns.values()):
-        return {}
-    flat = {name: buffers[0] for name, (_, buffers) in slab.columns.items()}
-    rows, starts = np.array(slab.rows), np.concatenate(([0], np.cumsum(slab.rows)))
-    found: dict[int, InBlock] = {}
-    for length in np.unique(rows).tolist():
-        places = np.flatnonzero(rows == length)
-        if places.size == rows.size:
-            block = Block({name: values.reshape(-1, length) for name, values in flat.items()})
-        else:
-            chosen = starts[places][:, None] + np.arange(length)
-            block = Block({name: values[chosen] for name, values in flat.items()})
-        found |= {place: InBlock(block, number) for number, place in enumerate(places.tolist())}
-    return found
-
-
-def _uploaded(
-    frame: pd.DataFrame,
-    fields: Mapping[str, object],
-    shared: Mapping[str, object],
-    error: str | None,
-    block: InBlock | None,
-) -> Upload:
-    given: dict[str, object] = {}
-    for name, value in fields.items():
-        known = _given(name, value)
-        if known is not None:
-            given[name] = known
-    said = with_fields_of_altdata(given)
-    if error is not None:
-        return Upload(None, said, shared, InvalidError(error, fields={"data": [error]}))
-    return Upload(frame, said, shared, block=block)
-
-
-def _given(name: str, value: object) -> object:
-    """Read the value of a field: text as in a query; null, and NaN, are not given."""
-    if isinstance(value, float):
-        if math.isnan(value):
-            return None
-        if FIELDS[name].type == "id" and value.is_integer():  # of a column with nulls
-            return int(value)
-    return fields_of_texts({name: [value]})[name] if isinstance(value, str) else value

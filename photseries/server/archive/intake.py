@@ -5,10 +5,12 @@ A refusal lists all problems of a body.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import pandas as pd
 
@@ -52,6 +54,13 @@ __all__ = [
 
 #: The sources of metadata of a new series, lowest precedence first.
 LAYERS = ("inferred", "file", "body")
+
+#: Tables with more values on average are parsed in several threads.
+MANY_VALUES: Final = 50_000
+THREADS: Final = min(4, os.cpu_count() or 1)
+
+_T = TypeVar("_T")
+_U = TypeVar("_U")
 
 
 @dataclass(frozen=True)
@@ -230,14 +239,16 @@ class Intake:
         list of NewSeries or InvalidError
             Of each upload: what is to be stored, or all its problems.
         """
-        begun = [self._begun(one) for one in uploads]
+        parallel = sum(0 if one.frame is None else one.frame.size for one in uploads) > MANY_VALUES * len(uploads)
+        begun = _mapped(self._begun, uploads, parallel=parallel)
         references = [
             Reference(one.checked.metadata, one.checked.sharing.group_ids or [], one.checked.sharing.stream_ids or [])
             for one in begun
         ]
         with self._catalogue.reading() as connection:
             found = look_up_many(connection, principal, references)
-        return [self._ended(one, known, principal) for one, known in zip(begun, found, strict=True)]
+        pairs = list(zip(begun, found, strict=True))
+        return _mapped(lambda pair: self._ended(*pair, principal), pairs, parallel=parallel)
 
     def _begun(self, upload: Upload) -> _Begun:
         """Check an upload without the catalogue."""
@@ -459,6 +470,14 @@ class Intake:
         return look_up_references(
             connection, principal, metadata, sharing.group_ids or [], sharing.stream_ids or [], *more
         )
+
+
+def _mapped(function: Callable[[_T], _U], items: Sequence[_T], *, parallel: bool) -> list[_U]:
+    """Call a function with each item, in threads where its work is on long arrays, which releases Python's lock."""
+    if not parallel:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(THREADS, "intake") as threads:
+        return list(threads.map(function, items))
 
 
 def inferred_fields(merged: Merged, before: Set[str] = frozenset()) -> list[str]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import tempfile
 import time
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Final
 
 __all__ = ["pipe", "read", "unnamed_file"]
+
+#: The capacity of a pipe, the most that Linux lets a user ask for: each read then hands over more.
+_PIPE_BYTES: Final = 1024 * 1024
 
 
 @contextlib.contextmanager
@@ -26,6 +30,8 @@ def unnamed_file(*pieces: bytes | memoryview) -> Iterator[int]:
 def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
     """Open a pipe until the stack is left: the end to read from, and the one to write to."""
     reading, writing = os.pipe()
+    with contextlib.suppress(AttributeError, OSError):  # Linux alone; users have a limit on the sum of their pipes
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     return (
         stack.enter_context(os.fdopen(reading, "rb", buffering=0)),
         stack.enter_context(os.fdopen(writing, "wb", buffering=0)),

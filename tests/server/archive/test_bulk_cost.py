@@ -8,7 +8,8 @@ import numpy as np
 import pyarrow as pa
 from sqlalchemy import event, text
 
-from photseries.server.archive.bulk import PORTION, BulkOptions
+from photseries.server.archive.bulk import BulkOptions
+from photseries.server.archive.portions import PORTION
 from tests.server.http.test_bulk import arrow
 
 ROWS = 1000
@@ -19,17 +20,17 @@ MOST_CALLS = 700
 MOST_STATEMENTS = 6
 
 
-def night(name, series):
+def night(name, series, rows=ROWS):
     draw = np.random.default_rng(5)
     fields = {"obj_id": "star", "instrument_id": 7, "series_name": name, "filter": "ztfg"}
     fields |= {"ra": 10.0, "dec": -20.0, "exp_time": 20.0}
     values = {
-        "mjd": np.tile(59000 + np.arange(ROWS) / 4096, series),
-        "flux": draw.normal(1000, 3, series * ROWS),
-        "fluxerr": draw.uniform(2, 4, series * ROWS),
-        "sky": draw.normal(100, 3, series * ROWS),
+        "mjd": np.tile(59000 + np.arange(rows) / 4096, series),
+        "flux": draw.normal(1000, 3, series * rows),
+        "fluxerr": draw.uniform(2, 4, series * rows),
+        "sky": draw.normal(100, 3, series * rows),
     }
-    offsets = np.arange(0, series * ROWS + 1, ROWS)
+    offsets = np.arange(0, series * rows + 1, rows)
     lists = {key: pa.LargeListArray.from_arrays(offsets, column) for key, column in values.items()}
     same = {key: [value] * series for key, value in fields.items()}
     return pa.table({**same, "series_obj_id": [f"{number}" for number in range(series)], **lists})
