@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TypedDict
@@ -241,17 +241,14 @@ class Analysis:
         self._settings = settings
         self._detection_threshold = detection_threshold
 
-    def periodogram(  # noqa: PLR0913  the parameters of the request
+    def periodogram(
         self,
         principal: Principal,
         found: Found,
         points: PointSelection,
+        options: SearchOptions,
         *,
         method: str,
-        min_period: float | None = None,
-        max_period: float | None = None,
-        samples_per_peak: int,
-        most_peaks: int,
         max_points: int,
     ) -> tuple[Found, Periodogram]:
         """Compute the periodogram of a series.
@@ -261,13 +258,9 @@ class Analysis:
         principal : Principal
         found : Found
         points : PointSelection
+        options : SearchOptions
+            The settings replace the number of frequencies and the time that it allows.
         method : {"lomb_scargle", "harmonics", "bls", "pdm", "window"}
-        min_period, max_period : float, optional
-            The range of periods [d]; see :class:`photseries.lightcurve.periodogram.SearchOptions`.
-        samples_per_peak : int
-            The number of frequencies in the width of a peak.
-        most_peaks : int
-            The greatest number of peaks to list.
         max_points : int
             The greatest number of frequencies to return.
 
@@ -283,8 +276,7 @@ class Analysis:
         found, chosen = self._select(principal, found, points)
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
-        options = self._options(min_period, max_period, samples_per_peak, most_peaks)
-        search = search_for(chosen.mjd, value, chosen.error, options)
+        search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
         return found, Periodogram(
             **calibration_of(found.fields).described(chosen.unit),
             method=method,
@@ -293,17 +285,8 @@ class Analysis:
             **_thinned_out(search, max_points),
         )
 
-    def periodogram_of_source(  # noqa: PLR0913  the parameters of the request
-        self,
-        principal: Principal,
-        query: Query,
-        points: PointSelection,
-        *,
-        min_period: float | None = None,
-        max_period: float | None = None,
-        samples_per_peak: int,
-        most_peaks: int,
-        max_points: int,
+    def periodogram_of_source(
+        self, principal: Principal, query: Query, points: PointSelection, options: SearchOptions, *, max_points: int
     ) -> SourcePeriodogram:
         """Search the series of a source for the period that they share.
 
@@ -314,7 +297,7 @@ class Analysis:
             Which series.
         points : PointSelection
             A series without such points is left out.
-        min_period, max_period, samples_per_peak, most_peaks, max_points
+        options, max_points
             As of :meth:`periodogram`.
 
         Raises
@@ -338,8 +321,7 @@ class Analysis:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, found, points)
                 bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
-        options = self._options(min_period, max_period, samples_per_peak, most_peaks)
-        search = search_bands(list(bands.values()), options)
+        search = search_bands(list(bands.values()), self._limited(options))
         number = sum(len(band.mjd) for band in bands.values())
         return SourcePeriodogram(series=list(bands), num_points=number, **_thinned_out(search, max_points))
 
@@ -469,12 +451,9 @@ class Analysis:
             form=form,
         )
 
-    def _options(
-        self, min_period: float | None, max_period: float | None, samples_per_peak: int, most_peaks: int
-    ) -> SearchOptions:
+    def _limited(self, options: SearchOptions) -> SearchOptions:
         """Return the options of a search within the limits of the settings."""
-        known = self._settings
-        return SearchOptions(min_period, max_period, samples_per_peak, known.frequencies, most_peaks, known.deadline)
+        return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
     def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
         found, stored = self._reader.table(principal, found)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from photseries import parameters
 from photseries.errors import BusyError, DamagedError, InvalidError, LateError, NotInstalledError
+from photseries.lightcurve.periodogram import SearchOptions
 from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
 from photseries.server.catalogue.series_queries import Found
@@ -76,6 +77,16 @@ class AnalysisHandler(BaseHandler):
         await self.send([content])
 
 
+def _options(values: Mapping[str, Any]) -> SearchOptions:
+    """Return the options of a search that a request asks for."""
+    return SearchOptions(
+        min_period=values.get("minPeriod"),
+        max_period=values.get("maxPeriod"),
+        samples_per_peak=values["samplesPerPeak"],
+        most_peaks=values["peaks"],
+    )
+
+
 class PeriodogramHandler(AnalysisHandler):
     """The periodogram of a series."""
 
@@ -95,11 +106,8 @@ class PeriodogramHandler(AnalysisHandler):
             self.principal,
             found,
             points,
+            _options(values),
             method=values["method"],
-            min_period=values.get("minPeriod"),
-            max_period=values.get("maxPeriod"),
-            samples_per_peak=values["samplesPerPeak"],
-            most_peaks=values["peaks"],
             max_points=values["maxPoints"],
         )
         return found, success(computed)
@@ -123,10 +131,7 @@ class SourcePeriodogramHandler(BaseHandler):
                 self.principal,
                 restricted_to_source(parameters.parse({"sortBy": ["id"]}), identity),
                 PointSelection(mjd_min=values.get("mjdMin"), mjd_max=values.get("mjdMax")),
-                min_period=values.get("minPeriod"),
-                max_period=values.get("maxPeriod"),
-                samples_per_peak=values["samplesPerPeak"],
-                most_peaks=values["peaks"],
+                _options(values),
                 max_points=values["maxPoints"],
             )
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from photseries.errors import DamagedError, InvalidError, NotFoundError
+from photseries.lightcurve.periodogram import SearchOptions
 from photseries.server.archive.analysis import PointSelection
 from photseries.server.principal import Principal
 from tests.server.archive.test_order import body
@@ -17,7 +18,6 @@ TABLE = {
     "fluxerr": [1.0] * 200,
     "flag": [int(n % 5 == 0) for n in range(200)],
 }
-PERIODOGRAM = {"method": "lomb_scargle", "samples_per_peak": 5, "most_peaks": 3, "max_points": 50}
 
 
 @pytest.fixture
@@ -27,8 +27,9 @@ def found(services, principal):
 
 def test_a_periodogram_of_selected_points(services, principal, found):
     chosen = PointSelection(quality="flag", mjd_max=60010.0)
+    options = SearchOptions(min_period=0.5, max_period=1.5, most_peaks=3)
     seen, computed = services.analysis.periodogram(
-        principal, found, chosen, min_period=0.5, max_period=1.5, **PERIODOGRAM
+        principal, found, chosen, options, method="lomb_scargle", max_points=50
     )
     assert seen == found
     assert computed.num_points == np.count_nonzero((MJD <= 60010) & (np.arange(200) % 5 != 0))
