@@ -17,7 +17,8 @@ from photseries.cli.sections import SectionedCommand
 from photseries.cli.table import shown, table_lines
 from photseries.errors import InvalidError, StartError
 from photseries.formats import ReadOptions, collect
-from photseries.formats.inspection import Description, described, inspect
+from photseries.formats.description import Description
+from photseries.formats.inspection import described, inspect
 
 __all__ = ["COMMANDS"]
 

@@ -4,45 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TypedDict
 
 import numpy as np
 import pandas as pd
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE
+from photseries.formats.description import Description
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Reading
 from photseries.formats.selection import suggested_filter
 from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
-__all__ = ["Description", "described", "inspect", "selecting"]
+__all__ = ["described", "inspect", "selecting"]
 
 _UNIX_EPOCH = 40_587  # 1970-01-01 as MJD [d]
-
-
-class _Role(TypedDict):
-    role: str
-    column: str
-    why: str
-
-
-class Description(TypedDict):
-    """A series that was read, in plain values; see :func:`described`."""
-
-    survey: str | None
-    columns: list[_Role]
-    rows: int
-    first: str
-    last: str
-    filters: dict[str, int]
-    filter: str | None
-    names: list[str]
-    fields: dict[str, object]
-    missing: list[str]
-    filter_map: str | None
-    warnings: list[str]
 
 
 def inspect(
@@ -94,14 +71,6 @@ def described(reading: Reading, given: Mapping[str, object] | None = None) -> De
     reading : Reading
     given : mapping, optional
         Fields that the user gives.
-
-    Returns
-    -------
-    dict
-        ``survey``, ``columns`` (role, column and why of each), ``rows``, ``first`` and ``last`` (ISO 8601), ``filters``
-        (rows of each in the file), ``names`` (of the columns in the file), ``filter`` (of the rows, as the file has
-        it), ``fields`` (what the file tells), ``missing`` (required fields that nothing tells),
-        ``filter_map`` (a likely entry for the filter of the file), ``warnings``.
     """
     frame = reading.frame
     mjd = frame[required_column(frame, TIME)].to_numpy(np.float64)

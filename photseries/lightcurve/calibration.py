@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, TypedDict
+from typing import Annotated, Final, Literal, TypedDict
 
-from photseries.fields import Field
+from photseries.fields import FIELDS, Field
 from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
 __all__ = ["AB_MICROJANSKY", "Calibration", "Described", "Unit", "calibration_of", "unit_in", "with_fields_of_altdata"]
@@ -24,9 +24,9 @@ class Described(TypedDict):
     """What the values of a brightness are: its kind, unit and system, and the label of its axis."""
 
     brightness: Unit
-    unit: str
-    magsys: str | None
-    label: str
+    unit: Annotated[str, "Unit of the brightness: mag, uJy, or flux_unit if that is not a flux density."]
+    magsys: Annotated[str | None, {"enum": [*FIELDS["magsys"].values, None]}, "Magnitude system."]
+    label: Annotated[str, "Axis label."]
 
 
 @dataclass(frozen=True)

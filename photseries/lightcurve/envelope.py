@@ -6,13 +6,13 @@ A picture has about a thousand pixel columns. With only the extremes, a noisy si
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from photseries.lightcurve.curve import LightCurve
-from photseries.lightcurve.photometry import FloatArray, IntArray, flux_to_mag
+from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray, flux_to_mag
 from photseries.lightcurve.samples import Unit
 
 __all__ = [
@@ -29,7 +29,8 @@ __all__ = [
 ]
 
 #: What a point is; the number of a kind is its place.
-POINT_KINDS: Final = ("detected", "undetected", "unknown", "flagged")
+PointKind = Literal["detected", "undetected", "unknown", "flagged"]
+POINT_KINDS: Final[tuple[PointKind, ...]] = get_args(PointKind)
 DETECTED, UNDETECTED, UNKNOWN, FLAGGED = range(4)
 
 #: From so many values robust numbers are taken, evenly chosen; more would change nothing that is seen.
@@ -41,42 +42,25 @@ _MARGIN = 0.3
 
 Single = npt.NDArray[np.float32]
 
+_PLACE = f"Index in the list {', '.join(POINT_KINDS)}."
+
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """All points, shape (n,), sorted by time.
-
-    Attributes
-    ----------
-    mjd : ndarray of float64
-        [d]
-    value, error : ndarray of float32
-        In the unit of the plot; an error is NaN where it is unknown.
-    kind : ndarray of int64
-        Places in :data:`POINT_KINDS`.
-    """
+    """All points, shape (n,), sorted by time."""
 
     mjd: FloatArray
     value: Single
-    error: Single
-    kind: IntArray
+    error: Annotated[Single, NULLABLE]
+    kind: Annotated[IntArray, _PLACE]
 
 
 @dataclass(frozen=True, eq=False)
 class Columns:
-    """The points of one kind in equal columns of time, shape (m,); columns without a point are left out.
+    """The points of one kind in equal columns of time, shape (m,); columns without a point are left out."""
 
-    Attributes
-    ----------
-    kind : int
-    column : ndarray of int64
-        From 0 on.
-    low, median, high : ndarray of float32
-    count : ndarray of int64
-    """
-
-    kind: int
-    column: IntArray
+    kind: Annotated[int, _PLACE]
+    column: Annotated[IntArray, "Numbers of the time intervals, from 0."]
     low: Single
     median: Single
     high: Single
@@ -85,40 +69,18 @@ class Columns:
 
 @dataclass(frozen=True, eq=False)
 class Envelope:
-    """A light curve between two times for a plot.
+    """A light curve between two times for a plot; median and robust range are of at most 50,000 points."""
 
-    Attributes
-    ----------
-    num_points : int
-        The points between the times that have a brightness.
-    counts : dict of str to int
-        By kind.
-    start, step : float
-        The beginning of the first column [MJD] and the width of each [d].
-    median : float or None
-        Of the points that are not flagged; like the robust range, of at most 50,000 of them, evenly chosen.
-    error : float or None
-        The typical error: the median of those known.
-    robust : tuple of float, or None
-        The range of the values that are not flagged, without a few outliers.
-    full : tuple of float, or None
-        The range of all values.
-    points : Points, optional
-        When they are few.
-    columns : list of Columns
-        When they are many; by kind.
-    """
-
-    num_points: int
-    counts: dict[str, int]
-    start: float
-    step: float
-    median: float | None
-    error: float | None
-    robust: tuple[float, float] | None
-    full: tuple[float, float] | None
-    points: Points | None
-    columns: list[Columns]
+    num_points: Annotated[int, "Number of points that have a brightness."]
+    counts: dict[PointKind, int]
+    start: Annotated[float, "Start of the first time interval [MJD]."]
+    step: Annotated[float, "Width of a time interval [d]."]
+    median: Annotated[float | None, "Median of the unflagged values."]
+    error: Annotated[float | None, "The typical error: the median of the known errors."]
+    robust: Annotated[tuple[float, float] | None, "The range of unflagged values, without a few outliers."]
+    full: Annotated[tuple[float, float] | None, "The range of all values."]
+    points: Annotated[Points | None, "All points, if they are few."]
+    columns: Annotated[list[Columns], "Intervals by kind, if there are many points."]
 
 
 def plotted(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 
-from photseries.lightcurve.photometry import FloatArray
+from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray
 from photseries.lightcurve.samples import Samples
 
 __all__ = ["Bins", "binned", "phases"]
@@ -20,9 +21,9 @@ class Bins:
     """
 
     phase: FloatArray
-    mean: FloatArray
-    error: FloatArray
-    count: np.ndarray[tuple[int], np.dtype[np.int64]]
+    mean: Annotated[FloatArray, NULLABLE]
+    error: Annotated[FloatArray, NULLABLE]
+    count: IntArray
 
 
 def phases(mjd: FloatArray, period: float, epoch: float) -> FloatArray:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from photseries.errors import InvalidError, LateError
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.samples import inverse_variance_weights
 
-__all__ = ["Grid", "LombScargle"]
+__all__ = ["Grid", "LombScargle", "SearchedPeriods"]
 
 #: Rows and frequencies of one block of a transform. The deadline is checked between blocks, which take below a second.
 _FFT_BLOCK = (2**18, 2**18)
@@ -41,6 +42,14 @@ Complex = npt.NDArray[np.complex128]
 Transform = Callable[[FloatArray, Complex, int], Complex]
 
 
+class SearchedPeriods(TypedDict):
+    """The range of periods that a grid of frequencies searches, and the number of frequencies."""
+
+    min_period: Annotated[float, "The shortest searched period [d]."]
+    max_period: Annotated[float, "The longest searched period [d]."]
+    num_frequencies: int
+
+
 @dataclass(frozen=True)
 class Grid:
     """Equidistant frequencies: the first and the step [1/d], and their number."""
@@ -57,6 +66,11 @@ class Grid:
     def last(self) -> float:
         """The greatest frequency [1/d]."""
         return self.first + self.step * (self.count - 1)
+
+    @property
+    def periods(self) -> SearchedPeriods:
+        """What the grid searches."""
+        return {"min_period": 1 / self.last, "max_period": 1 / self.first, "num_frequencies": self.count}
 
 
 class LombScargle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
@@ -30,34 +31,20 @@ Places = npt.NDArray[np.intp]
 
 @dataclass(frozen=True)
 class Peak:
-    """A peak of a periodogram.
+    """A peak of a periodogram."""
 
-    Attributes
-    ----------
-    frequency : float
-        [1/d]
-    period : float
-        [d]
-    period_error : float or None
-        The standard deviation of the period [d], if the peak is the right one; None at the edge.
-    power : float
-        From 0 to 1.
-    false_alarm : float or None
-        The probability that white noise alone has a peak as high; None where a method has none.
-    at_edge : bool
-        Whether the power is highest at the first or last frequency: it may be higher beyond.
-    depth, duration : float or None
-        Of the box of box least squares: how much fainter [the unit of the brightness], and how long [d].
-    """
-
-    frequency: float
-    period: float
-    period_error: float | None
-    power: float
-    false_alarm: float | None
-    at_edge: bool
-    depth: float | None = None
-    duration: float | None = None
+    frequency: Annotated[float, "[1/d]"]
+    period: Annotated[float, "[d]"]
+    period_error: Annotated[
+        float | None, "Standard deviation of the period [d], if the peak is the right one; null at the edge."
+    ]
+    power: Annotated[float, "From 0 to 1."]
+    false_alarm: Annotated[
+        float | None, "Probability that white noise alone has a peak as high; null except for Lomb-Scargle."
+    ]
+    at_edge: Annotated[bool, "Whether the peak is at the edge of the searched range; the power may be higher beyond."]
+    depth: Annotated[float | None, "Depth of the box, in unit; null except for bls."] = None
+    duration: Annotated[float | None, "Duration of the box [d]; null except for bls."] = None
 
 
 def find_peaks(curve: LombScargle, grid: Grid, power: FloatArray, most: int) -> list[Peak]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.periodogram import SearchOptions, search_periods
 from photseries.lightcurve.samples import Samples
 
@@ -35,8 +36,7 @@ class FoundPeriod:
         The probability that white noise alone has a peak as high.
     error : float or None
         The standard deviation of the period [d].
-    grid : dict of str to float
-        What was searched: ``min_period``, ``max_period`` [d] and ``num_frequencies``.
+    grid : SearchedPeriods
     """
 
     method: str
@@ -44,7 +44,7 @@ class FoundPeriod:
     power: float
     false_alarm: float | None
     error: float | None
-    grid: dict[str, float]
+    grid: SearchedPeriods
 
 
 def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> FoundPeriod | None:
@@ -78,9 +78,6 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     best = next((peak for peak in search.peaks if not peak.at_edge), None)
     if best is None:
         return None
-    grid = {
-        "min_period": 1 / search.grid.last,
-        "max_period": 1 / search.grid.first,
-        "num_frequencies": search.grid.count,
-    }
-    return FoundPeriod("lomb_scargle", best.period, best.power, best.false_alarm, best.period_error, grid)
+    return FoundPeriod(
+        "lomb_scargle", best.period, best.power, best.false_alarm, best.period_error, search.grid.periods
+    )

@@ -7,12 +7,15 @@ too large for float64: never an infinity.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 __all__ = [
     "AB_ZERO_POINT",
+    "NULLABLE",
     "POGSON",
     "Array",
     "BoolArray",
@@ -28,6 +31,9 @@ Array = npt.NDArray[np.generic]
 BoolArray = npt.NDArray[np.bool_]
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
+
+#: Annotates an array that may have NaN, which is null in JSON.
+NULLABLE: Final[Mapping[str, object]] = {"items": {"type": ["number", "null"]}}
 
 #: The AB magnitude of a flux of 1 uJy.
 AB_ZERO_POINT = 23.9

@@ -6,22 +6,23 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TypedDict
+from typing import Annotated
 
 import numpy as np
 
 from photseries.errors import InvalidError, NotFoundError
 from photseries.lightcurve import folding
 from photseries.lightcurve.binning import binned_in_time, cleaned
-from photseries.lightcurve.calibration import Unit, calibration_of
+from photseries.lightcurve.calibration import Described, Unit, calibration_of
 from photseries.lightcurve.curve import good_rows, require_derivable
 from photseries.lightcurve.envelope import DETECTED, FLAGGED, Envelope, envelope, plotted
 from photseries.lightcurve.folding import Bins
+from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.period_methods import Band, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, SearchOptions, search_periods
-from photseries.lightcurve.photometry import FloatArray, IntArray
+from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
 from photseries.lightcurve.select import minmax_decimate
 from photseries.lightcurve.selection import Bin, Selection
@@ -64,161 +65,52 @@ class PointSelection:
     clip: float | None = None
 
 
-@dataclass(frozen=True, eq=False)
-class Periodogram:
-    """A periodogram, thinned out for a plot, and its highest peaks.
+class _Analysed(Described):
+    num_points: Annotated[int, "Number of analysed points."]
+    weighted: Annotated[bool, "Whether the errors were used."]
 
-    Attributes
-    ----------
-    brightness, unit, magsys, label : str
-        What is analysed; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
-    method : str
-    num_points : int
-    weighted : bool
-        Whether the errors were used.
-    min_period, max_period : float
-        The range of periods that was searched [d].
-    num_frequencies : int
-        The number of frequencies before thinning out.
-    limited : bool
-        Whether the default range was cut to the number of frequencies that the settings allow.
-    warnings : list of str
-        What was needed and what was searched, where the range was cut.
-    peaks : list of Peak
-        The highest first.
-    frequency : ndarray of float64, shape (n,)
-        [1/d]
-    power : ndarray of float64, shape (n,)
-        From 0 to 1.
-    """
 
-    brightness: Unit
-    unit: str
-    magsys: str | None
-    label: str
+class _Searched(SearchedPeriods):
+    limited: Annotated[bool, "Whether the default range was cut to the allowed number of frequencies."]
+    warnings: Annotated[list[str], "Periods that were not searched, if the range was cut."]
+    peaks: Annotated[list[Peak], "The highest first."]
+    frequency: Annotated[FloatArray, "[1/d]"]
+    power: Annotated[FloatArray, "From 0 to 1."]
+
+
+class Periodogram(_Analysed, _Searched):
+    """A periodogram, thinned out for a plot, and its highest peaks."""
+
     method: str
-    num_points: int
-    weighted: bool
-    min_period: float
-    max_period: float
-    num_frequencies: int
-    limited: bool
-    warnings: list[str]
-    peaks: list[Peak]
-    frequency: FloatArray
-    power: FloatArray
 
 
-@dataclass(frozen=True, eq=False)
-class SourcePeriodogram:
-    """The multi-band periodogram of the series of a source, thinned out for a plot, and its highest peaks.
+class SourcePeriodogram(_Searched):
+    """The multi-band periodogram of the series of a source, thinned out for a plot, and its highest peaks."""
 
-    Attributes
-    ----------
-    series : list of int
-        The ids of the series.
-    num_points : int
-        Of all series.
-    min_period, max_period, num_frequencies, limited, warnings, peaks, frequency, power
-        As of :class:`Periodogram`.
-    """
-
-    series: list[int]
-    num_points: int
-    min_period: float
-    max_period: float
-    num_frequencies: int
-    limited: bool
-    warnings: list[str]
-    peaks: list[Peak]
-    frequency: FloatArray
-    power: FloatArray
+    series: Annotated[list[int], "The ids."]
+    num_points: Annotated[int, "Number of points of all series."]
 
 
-@dataclass(frozen=True, eq=False)
-class FoldedLightCurve:
-    """A light curve folded on a period, and its means in equal parts of the period.
+class FoldedLightCurve(_Analysed):
+    """A light curve folded on a period, and its means over all points in equal parts of the period."""
 
-    Attributes
-    ----------
-    brightness, unit, magsys, label : str
-        What is analysed; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
-    num_points : int
-        The number of points before thinning out.
-    weighted : bool
-        Whether the means are weighted by the errors.
-    period : float
-        [d]
-    epoch : float
-        A time of phase 0 [MJD].
-    phase, mjd, value : ndarray of float64, shape (n,)
-        Phase from 0 to 1, time [MJD], brightness [``unit``].
-    error : ndarray of float64, shape (n,), or None
-    bins : Bins
-        Over all points.
-    """
-
-    brightness: Unit
-    unit: str
-    magsys: str | None
-    label: str
-    num_points: int
-    weighted: bool
-    period: float
-    epoch: float
-    phase: FloatArray
+    period: Annotated[float, "[d]"]
+    epoch: Annotated[float, "A time of phase 0 [MJD]."]
+    phase: Annotated[FloatArray, "From 0 to 1."]
     mjd: FloatArray
-    value: FloatArray
-    error: FloatArray | None
+    value: Annotated[FloatArray, "Fluxes or magnitudes, in unit."]
+    error: Annotated[FloatArray | None, NULLABLE]
     bins: Bins
+
+
+class PlottedLightCurve(Described):
+    """A light curve for a plot."""
+
+    envelope: Envelope
 
 
 #: Series, and rows of them together, of a source that are searched at once.
 MOST_SERIES, MOST_ROWS = 100, 2_000_000
-
-
-class _Searched(TypedDict):
-    min_period: float
-    max_period: float
-    num_frequencies: int
-    limited: bool
-    warnings: list[str]
-    peaks: list[Peak]
-    frequency: FloatArray
-    power: FloatArray
-
-
-def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
-    """Return what answers tell of a search."""
-    kept = minmax_decimate(search.power, max_points)
-    return {
-        "min_period": 1 / search.grid.last,
-        "max_period": 1 / search.grid.first,
-        "num_frequencies": search.grid.count,
-        "limited": search.limited,
-        "warnings": search.warnings,
-        "peaks": search.peaks,
-        "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
-        "power": search.power[kept],
-    }
-
-
-@dataclass(frozen=True, eq=False)
-class PlottedLightCurve:
-    """A light curve for a plot.
-
-    Attributes
-    ----------
-    brightness, unit, magsys, label : str
-        What is shown; see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
-    envelope : Envelope
-    """
-
-    brightness: Unit
-    unit: str
-    magsys: str | None
-    label: str
-    envelope: Envelope
 
 
 class Analysis:
@@ -277,13 +169,13 @@ class Analysis:
         search_for = search_periods if method == "lomb_scargle" else partial(search_by, method)
         value = -chosen.value if method == "bls" and chosen.unit == "mag" else chosen.value
         search = search_for(chosen.mjd, value, chosen.error, self._limited(options))
-        return found, Periodogram(
+        return found, {
             **calibration_of(found.fields).described(chosen.unit),
-            method=method,
-            num_points=len(chosen.mjd),
-            weighted=chosen.error is not None and method not in ("pdm", "window"),
+            "method": method,
+            "num_points": len(chosen.mjd),
+            "weighted": chosen.error is not None and method not in ("pdm", "window"),
             **_thinned_out(search, max_points),
-        )
+        }
 
     def periodogram_of_source(
         self, principal: Principal, query: Query, points: PointSelection, options: SearchOptions, *, max_points: int
@@ -323,7 +215,7 @@ class Analysis:
                 bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
         search = search_bands(list(bands.values()), self._limited(options))
         number = sum(len(band.mjd) for band in bands.values())
-        return SourcePeriodogram(series=list(bands), num_points=number, **_thinned_out(search, max_points))
+        return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
 
     def fold(
         self,
@@ -356,18 +248,18 @@ class Analysis:
         epoch = float(chosen.mjd[0]) if epoch is None else epoch
         phase = folding.phases(chosen.mjd, period, epoch)
         kept = slice(None, None, -(-len(phase) // max_points))
-        return found, FoldedLightCurve(
+        return found, {
             **calibration_of(found.fields).described(chosen.unit),
-            num_points=len(chosen.mjd),
-            weighted=chosen.error is not None,
-            period=period,
-            epoch=epoch,
-            phase=phase[kept],
-            mjd=chosen.mjd[kept],
-            value=chosen.value[kept],
-            error=None if chosen.error is None else chosen.error[kept],
-            bins=folding.binned(chosen, phase, bins),
-        )
+            "num_points": len(chosen.mjd),
+            "weighted": chosen.error is not None,
+            "period": period,
+            "epoch": epoch,
+            "phase": phase[kept],
+            "mjd": chosen.mjd[kept],
+            "value": chosen.value[kept],
+            "error": None if chosen.error is None else chosen.error[kept],
+            "bins": folding.binned(chosen, phase, bins),
+        }
 
     def envelope(
         self,
@@ -415,7 +307,7 @@ class Analysis:
             part.mjd, value, error, kind,
             width=width, most_points=max_points, mjd_min=points.mjd_min, mjd_max=points.mjd_max,
         )  # fmt: skip
-        return found, PlottedLightCurve(**described, envelope=shown)
+        return found, {**described, "envelope": shown}
 
     def plot(
         self,
@@ -472,6 +364,19 @@ class Analysis:
             longitude = self._reader.placed(found.fields, Selection(bin=points.bin)).get("longitude") or 0.0
             chosen = binned_in_time(chosen, points.bin, found.fields["mjd_first"], longitude).samples
         return found, chosen
+
+
+def _thinned_out(search: PeriodSearch, max_points: int) -> _Searched:
+    """Return what answers tell of a search."""
+    kept = minmax_decimate(search.power, max_points)
+    return {
+        **search.grid.periods,
+        "limited": search.limited,
+        "warnings": search.warnings,
+        "peaks": search.peaks,
+        "frequency": search.grid.first + search.grid.step * kept.astype(np.float64),
+        "power": search.power[kept],
+    }
 
 
 def _rows_between(mjd: FloatArray, first: float | None, last: float | None) -> slice | IntArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
 
@@ -48,7 +48,7 @@ class Created:
     """The id of a new series, and warnings for the uploader."""
 
     id: int
-    warnings: tuple[str, ...] = ()
+    warnings: Annotated[tuple[str, ...], "Suspicious input, which was accepted."] = ()
 
 
 class Archive:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from photseries.server.archive.reader import not_found
 from photseries.server.catalogue import periods, series_queries
 from photseries.server.catalogue.engine import Catalogue, Connection
+from photseries.server.catalogue.periods import Period
 from photseries.server.principal import CHANGE_SERIES, STATE_PERIODS, Principal, requires
 
 __all__ = ["Periods"]
@@ -25,13 +27,13 @@ class Periods:
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
-    def list(self, principal: Principal, series_id: int) -> list[dict[str, object]]:
+    def list(self, principal: Principal, series_id: int) -> list[Period]:
         """Return the periods of a series, the preferred one first; who stated them is not for anonymous readers."""
         with self._catalogue.reading() as connection:
             if series_queries.get(connection, principal, series_id) is None:
                 raise not_found(series_id)
             found = periods.listed(connection, series_id)
-        return [{**one, "who": None} for one in found] if principal.is_anonymous else found
+        return [replace(one, who=None) for one in found] if principal.is_anonymous else found
 
     @requires(STATE_PERIODS)
     def put(self, principal: Principal, series_id: int, values: Mapping[str, object]) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Annotated
 
 from sqlalchemy import ColumnElement, Connection, ScalarSelect, Select, and_, delete, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert
 
-from photseries.fields import METADATA
+from photseries.fields import FIELDS, METADATA
+from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.periods import PERIODS_VERSION, FoundPeriod
 from photseries.server.catalogue.access import changeable, visible
 from photseries.server.catalogue.blobs import Blob, of_row
 from photseries.server.catalogue.models import SERIES, Series, SeriesPeriod, User
 from photseries.server.principal import Principal
 
-__all__ = ["Waiting", "stale_period"]
+__all__ = ["Period", "Waiting", "stale_period"]
 
 _TABLE = SeriesPeriod.__table__.c
 
@@ -36,6 +39,22 @@ _MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
+class Period:
+    """A period of a series."""
+
+    period: Annotated[float, "[d]"]
+    method: str
+    preferred: Annotated[bool, "Whether searches use this period for the series."]
+    power: Annotated[float | None, FIELDS["period_power"].sentence]
+    false_alarm: Annotated[float | None, FIELDS["period_false_alarm"].sentence]
+    error: Annotated[float | None, FIELDS["period_error"].sentence]
+    who: Annotated[str | None, "The user who stored the period; null: the service."]
+    when: datetime
+    version: Annotated[int | None, "Version of the service's search."]
+    grid: Annotated[SearchedPeriods | None, "The periods that the service searched."]
+
+
+@dataclass(frozen=True)
 class Waiting:
     """A series whose period has to be searched."""
 
@@ -45,7 +64,7 @@ class Waiting:
     metadata: Mapping[str, object]
 
 
-def listed(connection: Connection, series_id: int) -> list[dict[str, object]]:
+def listed(connection: Connection, series_id: int) -> list[Period]:
     """Return the periods of a series: the preferred one first, then that of the service, then the latest."""
     statement = (
         select(
@@ -60,7 +79,7 @@ def listed(connection: Connection, series_id: int) -> list[dict[str, object]]:
         .where(_TABLE.series_id == series_id, or_(_TABLE.user_id.is_not(None), SERIES.analysis_version != 0))
         .order_by(_TABLE.preferred.desc(), _TABLE.user_id.is_not(None), _TABLE.at.desc())
     )
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    return [Period(**row) for row in connection.execute(statement).mappings()]
 
 
 def rights(connection: Connection, principal: Principal, series_id: int) -> bool | None:

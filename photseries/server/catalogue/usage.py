@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, cast, func, select, true
 
@@ -17,13 +18,13 @@ _COUNTED = ("series", "bytes", "kept_bytes")
 
 @dataclass(frozen=True)
 class Usage:
-    """What an owner uses: number of series, length of their files, and of earlier files that are kept [bytes]."""
+    """What an owner uses."""
 
     owner_id: int
     username: str
     series: int
-    bytes: int
-    kept_bytes: int
+    bytes: Annotated[int, "Length of the current files."]
+    kept_bytes: Annotated[int, "Length of earlier files that are kept, which count for quotas."]
 
 
 def usage(connection: Connection, owner_id: int | None = None) -> list[Usage]:

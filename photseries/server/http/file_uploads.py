@@ -110,12 +110,12 @@ class FileUploadHandler(_FileHandler):
     async def post(self) -> None:
         """Create a series from a file in any format; fields that the file lacks are query parameters."""
 
-        def create() -> dict[str, object]:
+        def create() -> object:
             with self.sent(STORE) as (file, fields, values):
                 if values["dryRun"]:
                     return self.services.file_uploads.preview(self.principal, file, fields, values.get("maxPoints"))
                 created = self.services.file_uploads.create(self.principal, file, fields)
             self.shared.metrics.uploaded()
-            return {"id": created.id, "warnings": created.warnings}
+            return created
 
         await self.reply(create, heavy=True)

@@ -73,13 +73,13 @@ class SeriesHandler(UploadHandler):
     async def post(self) -> None:
         """Create a series."""
 
-        def create() -> dict[str, object]:
+        def create() -> object:
             body, asked = self.upload(parameters.UPLOAD)
             if asked["dryRun"]:
                 return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
-            return {"id": created.id, "warnings": created.warnings}
+            return created
 
         await self.reply(create, heavy=True)
 
