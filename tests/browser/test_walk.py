@@ -33,10 +33,13 @@ def test_from_a_position_to_the_python_that_gives_the_same_period(browse, demo, 
     assert barriers(page) == {}
     page.get_by_role("link", name="Details").click()
     folded(page, found)
+    page.get_by_label("From [d]").fill("0.2")
+    with page.expect_response("**/periodogram?*minPeriod=0.2*"):
+        page.get_by_role("button", name="Search").click()
+    page.locator("#searched").filter(has_text="periods from 0.2 to").wait_for()
     page.get_by_text("Copy as Python, curl").click()
-    code = page.locator(".snippets code").first.inner_text()
     script = tmp_path / "period.py"
-    script.write_text(code)
+    script.write_text(page.locator(".snippets code").first.inner_text())
     environment = {"PHOTSERIES_TOKEN": demo.token, "PATH": "", "HOME": str(tmp_path)}
     made = subprocess.run([sys.executable, script], env=environment, capture_output=True, text=True, timeout=240)
     assert made.returncode == 0, made.stderr

@@ -19,7 +19,7 @@ _ANALYSES = (
     ("calibration", "calibration_of"),
     ("curve", "good_rows"),
     ("period_methods", "search_by"),
-    ("periodogram", "search_periods"),
+    ("periodogram", "SearchOptions, search_periods"),
     ("samples", "samples"),
 )
 _TOPCAT = "topcat -f {format} {url}  # token as password, any user name"

@@ -215,7 +215,7 @@ const refine = later(async () => {
 function snippets() {
   const { quality: column, detrend, clip, brightness } = common();
   const given = Object.entries({ min_period: search.minPeriod.value.trim(), max_period: search.maxPeriod.value.trim() }).filter(([, value]) => value);
-  const bounds = given.map(([name, value]) => `, ${name}=${Number(value)}`).join("");
+  const bounds = given.length ? `, SearchOptions(${given.map(([name, value]) => `${name}=${Number(value)}`).join(", ")})` : "";
   const method = search.method.value;
   const code = [...document.querySelectorAll(".snippets code")];
   const python = code[0]?.textContent?.split("\n\n# from here")[0] ?? "";
