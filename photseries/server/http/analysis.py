@@ -69,7 +69,7 @@ class AnalysisHandler(BaseHandler):
             chosen = ("brightness", "quality", "mjdMin", "mjdMax", "bin", "detrend", "clip")
             points = PointSelection(*(values.get(name) for name in chosen))
             async with (
-                self.shared.analyses.place(self.client_key) if waits else nullcontext()
+                self.shared.analyses.place(self.caller.key) if waits else nullcontext()
             ):  # a few threads stay free
                 found, content = await self.run(lambda: compute(found, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
@@ -135,7 +135,7 @@ class SourcePeriodogramHandler(BaseHandler):
                 max_points=values["maxPoints"],
             )
 
-        async with self.shared.analyses.place(self.client_key):
+        async with self.shared.analyses.place(self.caller.key):
             await self.reply(compute, heavy=True)
 
 

@@ -52,8 +52,7 @@ def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) 
     if error.status == 401:
         headers["WWW-Authenticate"] = challenges
     if error.status == 405:
-        # Tornado closes the connection after a method that it does not know: the client is to know.
-        headers |= {"Allow": ", ".join(allowed), "Connection": "close"}
+        headers["Allow"] = ", ".join(allowed)
     return headers
 
 

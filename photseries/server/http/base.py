@@ -13,7 +13,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import ClassVar, TypeVar
 from urllib.parse import parse_qsl
@@ -21,14 +20,10 @@ from urllib.parse import parse_qsl
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, OutputTransform, RequestHandler, stream_request_body
 
-from photseries.errors import (
-    PhotseriesError,
-    TooLargeError,
-    UnauthorizedError,
-    UnavailableError,
-)
+from photseries.errors import PhotseriesError, TooLargeError, UnavailableError
 from photseries.formats import json_columns
 from photseries.server.http.answers import failure, headers_of, presentable, success
+from photseries.server.http.caller import Caller
 from photseries.server.http.credentials import BASIC, BEARER, Credential, credential_of, session_of
 from photseries.server.http.encoding import SHORTEST, choose_encoding, compressor, is_compressible
 from photseries.server.http.media import announced, check_media, texts_of
@@ -36,7 +31,7 @@ from photseries.server.http.sending import disconnect
 from photseries.server.http.shared import Shared
 from photseries.server.http.spool import Body
 from photseries.server.http.throttle import client_address
-from photseries.server.http.turns import HeavyWork
+from photseries.server.http.work import Work
 from photseries.server.principal import ANY_TOKEN, Principal, Requirement
 from photseries.text import one_line
 
@@ -65,9 +60,6 @@ _CORS = {
 #: How long a body without a table may be [bytes].
 MOST_PLAIN = 4 * 1024 * 1024
 
-# A refused client that still sends its body would lose our answer if we closed at once: we read on for a while.
-_LINGER_BYTES = 64 * 1024 * 1024
-
 
 @stream_request_body
 class BaseHandler(RequestHandler):
@@ -91,8 +83,6 @@ class BaseHandler(RequestHandler):
     cross_origin: ClassVar[bool] = True
     quick: ClassVar[bool] = False
 
-    principal: Principal
-
     def initialize(self, shared: Shared) -> None:
         """Receive what every handler shares; Tornado calls this first."""
         self.shared = shared
@@ -101,19 +91,27 @@ class BaseHandler(RequestHandler):
         self._body = Body(shared.spool)
         self._received = 0
         self._sent = 0
-        self._prefix = "-"
-        self._refused = False
-        self._is_gone = False
-        self._credential: Credential | None = None
-        self._known_user = 0
-        self._heavy_place: AsyncExitStack | None = None
+        address = client_address(
+            self.request.remote_ip or "",
+            ",".join(self.request.headers.get_list("X-Forwarded-For")),
+            self.services.config.server,
+        )
+        self.caller = Caller(address, shared.throttle)
+        self.work = Work(
+            shared,
+            self.caller,
+            self.needs.get(self.verb),
+            quick=self.quick,
+            harmless=self.request.method in self.reads,
+        )
         shared.in_flight.add(self)
 
-    @functools.cached_property
-    def address(self) -> str:
-        """The address of the client, behind proxies that are trusted."""
-        forwarded = ",".join(self.request.headers.get_list("X-Forwarded-For"))
-        return client_address(self.request.remote_ip or "", forwarded, self.services.config.server)
+    @property
+    def principal(self) -> Principal:
+        """The user whose request this is, known from the first call of :meth:`run`."""
+        if self.caller.principal is None:
+            raise RuntimeError("The user of a request is known from its first call of run.")
+        return self.caller.principal
 
     @property
     def longest_body(self) -> int:
@@ -174,25 +172,16 @@ class BaseHandler(RequestHandler):
         self.finish()
 
     async def prepare(self) -> None:
-        """Admit the request or refuse it, from its headers alone."""
-        try:
-            await self._admit()
-        except (PhotseriesError, HTTPError) as error:
-            await self._refuse(error)
-
-    async def _admit(self) -> None:
+        """Admit the request from its headers alone, or raise the reason of its refusal."""
         if self.verb == "OPTIONS":
             return
         if self.verb in self.SUPPORTED_METHODS and self.verb not in self.needs:
             raise HTTPError(405)
         if self.needs.get(self.verb) is not None:
-            self._credential = self.given_credential()
-            if self._credential.secret:
-                self.shared.throttle.check(self.address, self._credential.secret)
-            self._known_user = self.shared.throttle.user_of(self._credential.secret)
+            self.caller.present(self.given_credential())
         if not self._has_body():
             return
-        if self._credential is not None:
+        if self.caller.credential is not None:
             await self.run(lambda: None)
         check_media(
             self.request.headers, takes_files=self.takes_files, only=self.media_types, any_file=self.takes_any_file
@@ -211,51 +200,20 @@ class BaseHandler(RequestHandler):
     def _too_large(self) -> TooLargeError:
         return TooLargeError(f"The body is larger than the limit of {self.longest_body} bytes.")
 
-    async def _refuse(self, error: PhotseriesError | HTTPError) -> None:
-        """Answer before the body is read, and let a client that still sends it finish, within bounds.
-
-        Finishing here would make Tornado close the connection, which a client may be about to use again.
-        """
-        self._refused = True
-        self._body.close()
-        self._received = 0
-        if not self._has_body():
-            self._replace_verb(error)
-        elif self.request.headers.get("Expect", "").lower() == "100-continue":
-            raise error
-        else:
-            content = self._error_content(error)
-            self.set_header("Content-Length", len(content))
-            self.write(content)
-            await self.flush()
-            self._replace_verb(None)
-
-    def _replace_verb(self, error: Exception | None) -> None:
-        """Let Tornado raise an error, or finish the answer that was sent, where it would call the verb's method."""
-
-        async def refused(*_: str) -> None:
-            if error is not None:
-                raise error
-            self.finish()
-
-        setattr(self, (self.request.method or "").lower(), refused)
-
     async def data_received(self, chunk: bytes) -> None:
         """Take a part of the body; Tornado calls this after prepare."""
         self._received += len(chunk)
-        if self._refused:
-            if self._received > _LINGER_BYTES and not self._finished:
-                self.finish()
-        elif self._received > self.longest_body:
-            await self._refuse(self._too_large())
-        else:
-            try:
-                if self._body.goes_to_disk(len(chunk)):
-                    await self._in_thread(lambda: self._body.write(chunk))
-                else:
-                    self._body.write(chunk)
-            except UnavailableError as error:
-                await self._refuse(error)
+        try:
+            if self._received > self.longest_body:
+                raise self._too_large()
+            if self._body.goes_to_disk(len(chunk)):
+                await self.work.in_thread(lambda: self._body.write(chunk))
+            else:
+                self._body.write(chunk)
+        except PhotseriesError as error:
+            reason = (type(error), error, error.__traceback__)
+            self.log_exception(*reason)
+            self.send_error(error.status, exc_info=reason)
 
     def json_body(self) -> dict[str, object]:
         """Parse the body, which must be a JSON object; call it in a thread.
@@ -272,64 +230,25 @@ class BaseHandler(RequestHandler):
         return texts_of(self.request.query_arguments)
 
     async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
-        """Call a function in a thread; the first time, find out before whose request this is.
-
-        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
-
-        Parameters
-        ----------
-        function : callable
-        heavy : bool
-            Whether it works on tables: few do at once, so that those who want a few numbers need not wait for them.
-        repeats : bool
-            Whether it may be called again when a connection to the database breaks before COMMIT was sent.
-        """
-        work = functools.partial(self._repeated, function) if repeats else function
-        try:
-            return await self._identified(work, heavy=heavy)
-        except HeavyWork:
-            self._heavy_place = AsyncExitStack()
-            await self._heavy_place.enter_async_context(self.shared.heavy_requests.place(self.client_key))
-            return await self._in_thread(work, heavy=True)
-
-    def _repeated(self, function: Callable[[], T]) -> T:
-        return self.services.catalogue.repeated(function, harmless=self.request.method in self.reads)
+        """Call a function in a thread; see :meth:`photseries.server.http.work.Work.run`."""
+        return await self.work.run(function, heavy=heavy, repeats=repeats)
 
     def weigh(self, is_heavy: bool = True) -> None:
         """Let a heavy request continue only when it has one of the places that its user has for them.
 
-        Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
-        is a place, which the request holds to its end. Heavy are exports, analyses, summaries, queries around
-        positions, and lists and files whose tables are read and written in another form and have many rows.
+        Call it in the thread before the work, in a function that may be called again. Heavy are exports, analyses,
+        summaries, queries around positions, and lists and files whose tables are read and written in another form and
+        have many rows.
         """
-        if is_heavy and self._heavy_place is None:
-            raise HeavyWork
+        if is_heavy:
+            self.work.weigh()
 
     async def _execute(self, transforms: list[OutputTransform], *path: bytes, **named: bytes) -> None:
         """Handle the request, and give its place among heavy ones back, however it ends; Tornado calls this."""
         try:
             await super()._execute(transforms, *path, **named)
         finally:
-            if self._heavy_place is not None:
-                await self._heavy_place.aclose()
-
-    async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
-        credential, self._credential = self._credential, None
-        if credential is None:
-            return await self._in_thread(function, heavy=heavy)
-
-        def identified() -> T:
-            self.principal = self._repeated(lambda: credential.principal(self.services.accounts))
-            self._prefix = credential.prefix
-            if requirement := self.needs[self.verb]:
-                requirement.check(self.principal)
-            return function()
-
-        try:
-            return await self._in_thread(identified, heavy=heavy)
-        finally:
-            if hasattr(self, "principal"):
-                self.shared.throttle.succeeded(credential.secret, self.principal.user_id)
+            await self.work.close()
 
     async def reply(self, function: Callable[[], object], *, heavy: bool = False) -> None:
         """Call a function in a thread and send what it returns, in the envelope of a success."""
@@ -357,14 +276,14 @@ class BaseHandler(RequestHandler):
             def compress() -> list[bytes]:
                 return [*map(packed.compress, pieces), packed.flush()]
 
-            pieces = compress() if length <= LONG_ANSWER else await self._in_thread(compress, heavy=True)
+            pieces = compress() if length <= LONG_ANSWER else await self.work.in_thread(compress, heavy=True)
             length = sum(map(len, pieces))
         if self._should_not_send_content(self.get_status()):
             self.finish()
         elif length <= LONG_ANSWER:
             self.finish(b"".join(pieces))
         else:
-            with self.shared.outbox.held(self, self.client_key, length) as answer:
+            with self.shared.outbox.held(self, self.caller.key, length) as answer:
                 self.set_header("Content-Length", length)
                 if self.request.method != "HEAD":
                     await self.shared.outbox.send(answer, pieces)
@@ -393,7 +312,7 @@ class BaseHandler(RequestHandler):
 
         begun = False
         try:
-            with self.shared.outbox.held(self, self.client_key, 0) as answer:
+            with self.shared.outbox.held(self, self.caller.key, 0) as answer:
                 while (piece := await self.run(following, heavy=heavy, repeats=False)) is not None:
                     if encoding is not None and not begun:
                         self._set_encoding(encoding)
@@ -427,17 +346,6 @@ class BaseHandler(RequestHandler):
         present = [name for name in self._headers.get("Vary", "").split(", ") if name]
         self.set_header("Vary", ", ".join(dict.fromkeys((*present, *names))))
 
-    @property
-    def client_key(self) -> str:
-        """The user, or else the address, whose share of threads and memory a request counts in.
-
-        Until a token has been looked up, its user is the one whom it belonged to last time. Without a token, and at its
-        first time, the address counts: one visitor must not take the share of all.
-        """
-        principal = getattr(self, "principal", None)
-        user_id = self._known_user if principal is None else principal.user_id
-        return f"user {user_id}" if user_id else self.address
-
     def write(self, chunk: str | bytes | dict[str, object]) -> None:
         """Count what is sent, and send it."""
         self._sent += len(chunk)
@@ -463,32 +371,16 @@ class BaseHandler(RequestHandler):
             self.shared.outbox.watch(self, flushed)
         return flushed
 
-    async def _in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
-        """Call a function in a thread when the turn of this user comes."""
-        shared, heavy = self.shared, heavy or self._heavy_place is not None
-        threads = shared.quick_pool if self.quick else shared.table_pool if heavy else shared.query_pool
-        try:
-            async with threads.turns.place(self.client_key):
-                if self._is_gone:
-                    raise HTTPError(499)  # as nginx logs a client that has gone
-                return await asyncio.get_running_loop().run_in_executor(threads, function)
-        except UnauthorizedError:
-            self.shared.throttle.failed(self.address)
-            raise
-
     def write_error(self, status_code: int, **kwargs: object) -> None:
         """Make the error body, the only place where one is made; Tornado calls this for every exception."""
         reason = kwargs.get("exc_info")
-        self.finish(self._error_content(reason[1] if isinstance(reason, tuple) else None))
-
-    def _error_content(self, exception: BaseException | None) -> bytes:
-        error = presentable(exception, self.request_id)
+        error = presentable(reason[1] if isinstance(reason, tuple) else None, self.request_id)
         self.shared.metrics.refused(error.code)
         self.set_status(error.status)
         self.set_header("Content-Type", "application/json; charset=UTF-8")
         for name, value in headers_of(error, self.allowed_methods, self._challenges()).items():
             self.set_header(name, value)
-        return self.error_body(error)
+        self.finish(self.error_body(error))
 
     def _challenges(self) -> str:
         """Return what a 401 asks for: not Basic where a browser would open its dialog over a page of ours."""
@@ -520,7 +412,8 @@ class BaseHandler(RequestHandler):
 
     def on_connection_close(self) -> None:
         """Forget a request whose client has gone; Tornado calls on_finish only for answers that were sent."""
-        self._is_gone = True
+        super().on_connection_close()  # the method of the verb waits no longer for the body
+        self.work.is_cancelled = True
         self._body.close()
         self.shared.in_flight.discard(self)
 
@@ -542,9 +435,9 @@ class BaseHandler(RequestHandler):
             "seconds": round(seconds, 4),
             "received": self._received,
             "sent": 0 if self.request.method == "HEAD" else self._sent,
-            "user": one_line(getattr(getattr(self, "principal", None), "username", "-")),
-            "token": self._prefix,
-            "client": self.address,
+            "user": one_line(self.caller.name),
+            "token": self.caller.prefix,
+            "client": self.caller.address,
         }
         line = " ".join(f"{name}={value}" for name, value in fields.items())
         log.info("request %s", line, extra={"fields": fields})

@@ -154,5 +154,5 @@ class NotFoundHandler(BaseHandler):
     """Every path that no route has."""
 
     async def prepare(self) -> None:
-        """Refuse."""
-        await self._refuse(NotFoundError(f"There is nothing at {self.request.path[:200]}."))
+        """Refuse the request."""
+        raise NotFoundError(f"There is nothing at {self.request.path[:200]}.")

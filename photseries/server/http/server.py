@@ -9,7 +9,9 @@ import logging
 import signal
 import socket
 from collections.abc import Callable, Sequence
+from typing import cast
 
+from tornado.http1connection import HTTP1Connection
 from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.netutil import bind_sockets
@@ -27,6 +29,7 @@ from photseries.server.http.analysis import (
 from photseries.server.http.bulk import BulkHandler
 from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
+from photseries.server.http.early_answers import PatientConnection, PatientDelegate
 from photseries.server.http.exports import ExportHandler
 from photseries.server.http.file_uploads import FileUploadHandler, InspectHandler
 from photseries.server.http.files import EXTENSIONS, ExtensionHandler, FileHandler
@@ -140,7 +143,9 @@ class _Application(Application):
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """Take a request, whatever it looks like; Tornado calls this before it reads one."""
-        return JsonBadRequestDelegate(super().start_request(server_conn, request_conn), request_conn, self._metrics)
+        connection = PatientConnection(cast("HTTP1Connection", request_conn))  # HTTPServer makes no other kind
+        within = PatientDelegate(super().start_request(server_conn, connection), connection)
+        return JsonBadRequestDelegate(within, request_conn, self._metrics)
 
 
 def listen(settings: Server) -> list[socket.socket]:

@@ -94,7 +94,7 @@ class VOHandler(SignInHandler):
         ------
         InvalidError, UnsupportedMediaTypeError
         """
-        if hasattr(self, "principal") and not self.principal.is_anonymous:
+        if self.caller.principal is not None and not self.caller.principal.is_anonymous:
             self.set_header("X-VO-Authenticated", self.principal.username.encode("ascii", "replace").decode())
         found: dict[str, list[str]] = {}
         files: dict[str, bytes] = {}
@@ -317,7 +317,7 @@ class JobHandler(JobsHandler):
         while job.phase == phase and job.phase not in ENDED and (left := deadline - time.monotonic()) > 0:
             await asyncio.sleep(min(pause, left))
             pause = min(pause * 1.5, _PAUSES[1])
-            if self._is_gone or self.shared.stopping:
+            if self.work.is_cancelled or self.shared.stopping:
                 break
             job = await self.run(look)
         return job

@@ -227,7 +227,7 @@ class LoginHandler(VOHandler):
 
     async def get(self) -> None:
         """Return the token that came as the password."""
-        credential = self._credential
+        credential = self.caller.credential
         await self.run(lambda: None)
         if credential is not None and credential.recognize is Accounts.authenticate:
             self.set_header("X-VO-Bearer-Token", credential.secret)

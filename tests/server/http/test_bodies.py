@@ -1,5 +1,6 @@
 """Bodies are refused from their headers, before they are read; too long ones are cut off with an answer."""
 
+import contextlib
 import http.client
 import json
 import socket
@@ -101,10 +102,43 @@ def test_a_chunked_body_within_the_limit(small):
     assert "Must supply data" in body["message"]
 
 
-def test_a_connection_is_used_again_after_a_refusal(small):
-    with small.client("x") as stranger:
-        for _ in range(3):
-            assert stranger.post("/api/photometric_series", content=b"x" * 1000).status_code == 401
+@pytest.mark.parametrize(
+    ("method", "path", "body", "token", "status"),
+    [
+        ("POST", "/api/photometric_series", b"x" * 1000, "x", 401),
+        ("POST", "/api/photometric_series", b"x" * LIMIT * 2, "", 413),
+        ("POST", "/api/photometric_series", [b"x" * LIMIT] * 3, "", 413),  # chunked
+        ("POST", "/nowhere", b"x" * 1000, "", 404),
+        ("GET", "/nowhere", None, "", 404),
+        ("GET", "/api/whoami", None, "x", 401),
+        ("PUT", "/api/whoami", b"x" * 1000, "", 405),
+        ("OTHER", "/api/whoami", b"x" * 1000, "", 405),
+    ],
+)
+def test_a_connection_is_used_again_after_a_refusal(small, method, path, body, token, status):
+    headers = {"Authorization": f"token {token or small.token}"}
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(small.url).netloc, timeout=30)) as connection:
+        connection.connect()
+        first = connection.sock
+        for _ in range(2):
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["status"]) == (status, "error")
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        assert connection.sock is first
+
+
+def test_a_body_that_does_not_end_costs_the_connection(small):
+    def send_without_end():
+        for _ in range(2000):
+            connection.sendall(b"x" * 2**20)
+
+    address = urlsplit(small.url)
+    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+        connection.sendall(head("x", 10**12))
+        with pytest.raises(ConnectionError):
+            send_without_end()
 
 
 def test_requests_in_flight_are_finished_when_the_service_stops(tmp_path):

@@ -95,7 +95,7 @@ class PageHandler(BaseHandler):
 
     def page(self, template: str, **values: object) -> bytes:
         """Fill in a template."""
-        principal = getattr(self, "principal", None)
+        principal = self.caller.principal
         return _TEMPLATES.load(template).generate(
             address_of=address_of,
             csrf=csrf_token(self.session) if principal and self.session else "",

@@ -64,7 +64,7 @@ class SignInHandler(PageHandler):
     async def _begin(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
         """Begin the session whose secret a function returns, called in a thread, or say why there is none."""
         try:
-            self.shared.throttle.check(self.address, secret)
+            self.shared.throttle.check(self.caller.address, secret)
             session = await self.run(sign_in)
         except PhotseriesError as error:
             self.set_status(error.status)

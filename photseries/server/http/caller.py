@@ -1,0 +1,82 @@
+"""The caller of a request: its address, its credential, and the user to whom the credential belongs."""
+
+from __future__ import annotations
+
+from photseries.server.accounts import Accounts
+from photseries.server.http.credentials import Credential
+from photseries.server.http.throttle import Throttle
+from photseries.server.principal import Principal, Requirement
+
+__all__ = ["Caller"]
+
+
+class Caller:
+    """Who sends a request.
+
+    Parameters
+    ----------
+    address : str
+        Of the client, behind proxies that are trusted.
+    throttle : Throttle
+    """
+
+    def __init__(self, address: str, throttle: Throttle) -> None:
+        self.address = address
+        self.credential: Credential | None = None
+        #: The user, once the credential was looked up.
+        self.principal: Principal | None = None
+        #: What the log may contain of the credential.
+        self.prefix = "-"
+        self._throttle = throttle
+        self._known_user = 0
+
+    @property
+    def key(self) -> str:
+        """The user, or else the address, whose share of threads and memory a request counts in.
+
+        Until a token has been looked up, its user is the one to whom it belonged the last time. Without a token, and at
+        the first time, the address counts: one visitor must not take the share of all.
+        """
+        user_id = self._known_user if self.principal is None else self.principal.user_id
+        return f"user {user_id}" if user_id else self.address
+
+    @property
+    def name(self) -> str:
+        """The name of the user, for the log."""
+        return "-" if self.principal is None else self.principal.username
+
+    def present(self, credential: Credential) -> None:
+        """Take the credential of the request.
+
+        Raises
+        ------
+        TooManyRequestsError
+            When this address has sent too many invalid ones.
+        """
+        self.credential = credential
+        if credential.secret:
+            self._throttle.check(self.address, credential.secret)
+        self._known_user = self._throttle.user_of(credential.secret)
+
+    def look_up(self, accounts: Accounts, requirement: Requirement | None) -> None:
+        """Find the user of the credential, who must meet a requirement; call it in a thread.
+
+        Raises
+        ------
+        UnauthorizedError, ForbiddenError
+        """
+        if self.credential is None:
+            return
+        self.principal = self.credential.principal(accounts)
+        self.prefix = self.credential.prefix
+        if requirement is not None:
+            requirement.check(self.principal)
+
+    def remember(self) -> None:
+        """Remember the credential, and whether it is valid, for later requests."""
+        if self.credential is not None and self.principal is not None:
+            self._throttle.succeeded(self.credential.secret, self.principal.user_id)
+
+    def count_failure(self) -> None:
+        """Count a credential that was not valid."""
+        self._throttle.failed(self.address)

@@ -1,0 +1,114 @@
+"""The work of a request, in threads: each user gets turns in the pools, and few places for heavy requests."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+from tornado.web import HTTPError
+
+from photseries.errors import UnauthorizedError
+from photseries.server.http.caller import Caller
+from photseries.server.http.shared import Shared
+from photseries.server.http.turns import HeavyWork
+from photseries.server.principal import Requirement
+
+__all__ = ["Work"]
+
+T = TypeVar("T")
+
+
+class Work:
+    """Calls the functions of one request in threads.
+
+    Parameters
+    ----------
+    shared : Shared
+    caller : Caller
+    requirement : Requirement, optional
+        What the user must meet before the first function is called.
+    quick : bool
+        Whether the functions wait neither for tables nor for queries; they get threads of their own.
+    harmless : bool
+        Whether the request changes nothing.
+    """
+
+    def __init__(
+        self, shared: Shared, caller: Caller, requirement: Requirement | None, *, quick: bool, harmless: bool
+    ) -> None:
+        self._shared = shared
+        self._caller = caller
+        self._requirement = requirement
+        self._quick = quick
+        self._harmless = harmless
+        self._is_identified = False
+        self._heavy_place: AsyncExitStack | None = None
+        self.is_cancelled = False
+
+    async def run(self, function: Callable[[], T], *, heavy: bool = False, repeats: bool = True) -> T:
+        """Call a function in a thread; the first time, find out before whose request this is.
+
+        One way to a thread and back costs as much as a small query, so that a request without a body goes once.
+
+        Parameters
+        ----------
+        function : callable
+        heavy : bool
+            Whether it works on tables: few do at once, so that requests for a few numbers need not wait for them.
+        repeats : bool
+            Whether it may be called again when a connection to the database breaks before COMMIT was sent.
+        """
+        work = functools.partial(self._repeated, function) if repeats else function
+        try:
+            return await self._identified(work, heavy=heavy)
+        except HeavyWork:
+            self._heavy_place = AsyncExitStack()
+            await self._heavy_place.enter_async_context(self._shared.heavy_requests.place(self._caller.key))
+            return await self.in_thread(work, heavy=True)
+
+    def weigh(self) -> None:
+        """Let a heavy request continue only when it has one of the places that its user has for them.
+
+        Call it in the thread before the work, in a function that may be called again: :meth:`run` does that when there
+        is a place, which the request holds to its end.
+        """
+        if self._heavy_place is None:
+            raise HeavyWork
+
+    async def in_thread(self, function: Callable[[], T], *, heavy: bool = False) -> T:
+        """Call a function in a thread when the turn of this user comes."""
+        shared, heavy = self._shared, heavy or self._heavy_place is not None
+        threads = shared.quick_pool if self._quick else shared.table_pool if heavy else shared.query_pool
+        try:
+            async with threads.turns.place(self._caller.key):
+                if self.is_cancelled:
+                    raise HTTPError(499)  # as nginx logs a client that has gone
+                return await asyncio.get_running_loop().run_in_executor(threads, function)
+        except UnauthorizedError:
+            self._caller.count_failure()
+            raise
+
+    async def close(self) -> None:
+        """Release the place among heavy requests."""
+        if self._heavy_place is not None:
+            await self._heavy_place.aclose()
+
+    def _repeated(self, function: Callable[[], T]) -> T:
+        return self._shared.services.catalogue.repeated(function, harmless=self._harmless)
+
+    async def _identified(self, function: Callable[[], T], *, heavy: bool) -> T:
+        if self._is_identified or self._caller.credential is None:
+            return await self.in_thread(function, heavy=heavy)
+        self._is_identified = True
+
+        def identified() -> T:
+            self._repeated(lambda: self._caller.look_up(self._shared.services.accounts, self._requirement))
+            return function()
+
+        try:
+            return await self.in_thread(identified, heavy=heavy)
+        finally:
+            self._caller.remember()
