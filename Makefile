@@ -90,7 +90,7 @@ interface: setup ## Put every boundary of the interface, as it describes itself,
 crash: setup ## Kill the service at every step of every verb, fill its disk, cut it off its database.
 	CRASH=all $(BIN)/python -m pytest $(PARALLEL) tests/crash $(ARGS)
 
-bench: setup ## Measure the service.
+bench: setup ## Measure the service: make bench ARGS="service"; without ARGS, list the benches.
 	$(BIN)/python -m bench $(ARGS)
 
 docs: setup ## Write the tables of the documents anew from the code.
@@ -117,5 +117,5 @@ dist: docs-site ## Build the wheel and the source archive, with the documentatio
 	$(BIN)/python -m build $(ARGS)
 
 clean: ## Remove environments and caches; ./data stays.
-	rm -rf .venv .venv-* .sphinx docs/_site docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* bench/results dist
+	rm -rf .venv .venv-* .sphinx docs/_site docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage* dist
 	find . -path ./data -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,69 +1,44 @@
-"""A cheap HTTP client: sockets that are kept alive, requests that were encoded once, a thread for each connection.
+"""Requests of benches: threads that each repeat one on a connection that is kept alive.
 
-It runs in the process of the bench, which is not the service's, and spends most of its time outside the interpreter's
-lock, in ``send`` and ``recv``; on a machine of two cores it still takes a part of them from the service.
+The client runs in the process of the bench. On a machine of two cores it takes a part of them from the service, whose
+processor time is therefore measured apart.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import math
-import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Self
 from urllib.parse import urlsplit
 
-__all__ = ["MARK", "Answer", "Clients", "Connection", "Load", "Message", "message"]
+import numpy as np
 
-#: Where the number of a request goes in its body: what makes it differ from all others.
+from bench.processes import Tree
+
+__all__ = ["MARK", "Clients", "Connection", "Request", "percentiles"]
+
+#: Stands in a body for the number of the request, which makes it differ from all others.
 MARK = b"@number@@@@@"
 
-PATIENCE = 600.0  # [s]
-BUFFER = 256 * 1024
+TIMEOUT = 600.0  # [s]
+PIECE = 256 * 1024
 
 _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Message:
-    """A request as bytes, in two parts where a number goes between them."""
+class Request:
+    """A request; each time it is sent, its body gets another number for the mark."""
 
-    before: bytes
-    after: bytes
-    numbered: bool
-    sent: int
-
-    def parts(self) -> tuple[bytes, bytes]:
-        """Give the bytes of one more request."""
-        return self.before + (b"%0*d" % (len(MARK), next(_numbers)) if self.numbered else b""), self.after
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What came back."""
-
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True)
-class Load:
-    """How long requests took, each and all together [s]."""
-
-    times: list[float]
-    elapsed: float
-
-
-def message(method: str, path: str, token: str = "", body: bytes = b"") -> Message:
-    """Encode a request; each one that is sent gets a number of its own where its body holds the mark."""
-    head = f"{method} {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: token {token}\r\n"
-    if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    before, mark, after = body.partition(MARK)
-    return Message(f"{head}\r\n".encode() + before, after, bool(mark), len(body))
+    method: str
+    path: str
+    token: str = ""
+    body: bytes = b""
 
 
 class Connection:
@@ -76,100 +51,70 @@ class Connection:
     """
 
     def __init__(self, url: str) -> None:
-        address = urlsplit(url)
-        self._socket = socket.create_connection((address.hostname, address.port), PATIENCE)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._file = self._socket.makefile("rb", BUFFER)
+        self._http = HTTPConnection(urlsplit(url).netloc, timeout=TIMEOUT)
+        self.close = self._http.close
 
-    def close(self) -> None:
-        """Close it, also under a thread that waits for an answer: that gets a ConnectionError."""
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
-        self._socket.close()
+    def exchange(self, request: Request, *, keep: bool = True) -> tuple[int, bytes, float]:
+        """Send a request; return the status, the body (empty without ``keep``) and the time that it took [s]."""
+        body = request.body.replace(MARK, b"%0*d" % (len(MARK), next(_numbers)))
+        headers = {"Authorization": f"token {request.token}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        begin = time.perf_counter()
+        self._http.request(request.method, request.path, body or None, headers)
+        answer = self._http.getresponse()
+        content = answer.read() if keep else b""
+        while answer.read(PIECE):
+            pass
+        return answer.status, content, time.perf_counter() - begin
 
-    def exchange(self, request: Message, *, keep: bool = True) -> Answer:
-        """Send a request and read its answer; without ``keep`` the body is read and forgotten."""
-        for part in request.parts():
-            if part:
-                self._socket.sendall(part)
-        status, length, chunked = int(self._line().split(None, 2)[1]), 0, False
-        while line := self._line():
-            name, _, value = line.lower().partition(b":")
-            if name == b"content-length":
-                length = int(value)
-            elif name == b"transfer-encoding":
-                chunked = value.strip() == b"chunked"
-        parts = self._chunks() if chunked else self._pieces(length)
-        return Answer(status, b"".join(part for part in parts if keep))
-
-    def _chunks(self) -> Iterator[bytes]:
-        while size := int(self._line(), 16):
-            yield self._exactly(size)
-            self._line()
-        self._line()
-
-    def _pieces(self, length: int) -> Iterator[bytes]:
-        for start in range(0, length, BUFFER):
-            yield self._exactly(min(BUFFER, length - start))
-
-    def _line(self) -> bytes:
-        line = self._file.readline()
-        if not line.endswith(b"\r\n"):
-            raise ConnectionError("the service closed the connection")
-        return line[:-2]
-
-    def _exactly(self, size: int) -> bytes:
-        content = self._file.read(size)
-        if len(content) < size:
-            raise ConnectionError("the service closed the connection")
-        return content
+    def require(self, request: Request, *, keep: bool = True) -> tuple[bytes, float]:
+        """Send a request that must succeed; return the body, and the time that it took [s]."""
+        status, content, seconds = self.exchange(request, keep=keep)
+        if status != 200:
+            raise RuntimeError(f"{request.method} {request.path} was answered {status}: {content[:500]!r}")
+        return content, seconds
 
 
 class Clients:
-    """Clients that each repeat one request, as soon as the last one is answered.
+    """Clients that each repeat one request, as soon as the last one was answered.
 
     Parameters
     ----------
     url : str
-    requests : sequence of Message
+    requests : sequence of Request
         One for each client.
     """
 
-    def __init__(self, url: str, requests: Sequence[Message]) -> None:
-        self._requests = requests
-        self._connections = [Connection(url) for _ in requests]
+    def __init__(self, url: str, requests: Sequence[Request]) -> None:
+        self._pairs = [(Connection(url), request) for request in requests]
 
-    def __enter__(self) -> Clients:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
+        for connection, _request in self._pairs:
             connection.close()
 
     def once(self) -> bytes:
-        """Let each ask once, so that everything is warm; give the body of the last answer."""
-        return [_asked(*pair) for pair in zip(self._connections, self._requests, strict=True)][-1]
+        """Let each client ask once; return the body of the last answer."""
+        return [connection.require(request)[0] for connection, request in self._pairs][-1]
 
-    def run(self, seconds: float, least: int) -> Load:
-        """Let all ask for some time, and so often together at least."""
-        share = math.ceil(least / len(self._requests))
-        begin = time.perf_counter()
+    def run(self, tree: Tree, seconds: float, least: int) -> tuple[list[float], float]:
+        """Let all ask for some time, ``least`` times or more; return all times [s] and the mean CPU of a tree [ms]."""
+        used, share, end = tree.cpu(), math.ceil(least / len(self._pairs)), time.perf_counter() + seconds
 
-        def repeat(connection: Connection, request: Message) -> list[float]:
+        def repeat(connection: Connection, request: Request) -> list[float]:
             times: list[float] = []
-            while len(times) < share or time.perf_counter() - begin < seconds:
-                start = time.perf_counter()
-                _asked(connection, request)
-                times.append(time.perf_counter() - start)
+            while len(times) < share or time.perf_counter() < end:
+                times.append(connection.require(request)[1])
             return times
 
-        with ThreadPoolExecutor(len(self._requests)) as threads:
-            times = list(threads.map(repeat, self._connections, self._requests))
-        return Load([one for several in times for one in several], time.perf_counter() - begin)
+        with ThreadPoolExecutor(len(self._pairs)) as threads:
+            times = list(itertools.chain(*threads.map(lambda pair: repeat(*pair), self._pairs)))
+        return times, (tree.cpu() - used) / len(times) * 1000
 
 
-def _asked(connection: Connection, request: Message) -> bytes:
-    answer = connection.exchange(request)
-    if answer.status != 200:
-        raise RuntimeError(f"answered {answer.status}: {answer.body[:500]!r}")
-    return answer.body
+def percentiles(times: Sequence[float], wanted: Sequence[float]) -> list[float]:
+    """Return percentiles of times [s] in milliseconds."""
+    return [float(value) * 1000 for value in np.percentile(times, wanted)]

@@ -1,50 +1,60 @@
-"""The figures of two runs of the bench of the service side by side: ``python -m bench compare A.json B.json``."""
+"""Single requests to the services of two commits, or of a commit and this checkout, in turns.
+
+The bench itself is that of this checkout, so both services must have the same columns in their catalogues.
+"""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+import io
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from bench.service_report import table
+from tests.support import TOP
 
 __all__ = ["main"]
 
 
 def main() -> None:
-    """Print a table of all figures that both runs have, and of their ratio."""
+    """Print the CPU of each operation at both commits, the best of several rounds, and their ratio."""
     parser = argparse.ArgumentParser(prog="python -m bench compare", description=__doc__)
-    parser.add_argument("first", type=Path)
-    parser.add_argument("second", type=Path)
-    parser.add_argument("--figure", default="", help="only those that have this in their name: cpu, p95, recipe ...")
+    parser.add_argument("first")
+    parser.add_argument("second", nargs="?", default="")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", default="", help="as of the bench service")
     options = parser.parse_args()
-    first, second = (dict(figures(orjson.loads(path.read_bytes()))) for path in (options.first, options.second))
-    names = [name for name in first if name in second and options.figure in name]
-    rows = [(name, f"{first[name]:.4g}", f"{second[name]:.4g}", _ratio(first[name], second[name])) for name in names]
-    print("\n".join(table(("figure", options.first.stem, options.second.stem, "ratio"), rows)))
-    alone = len(first.keys() ^ second.keys())
-    if alone:
-        print(f"{alone} figures are in one of the two alone.")
+    names = (options.first, options.second)
+    best: dict[str, dict[str, float]] = {name: {} for name in names}
+    with tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder:
+        trees = {name: _extracted(name, Path(folder) / str(place)) for place, name in enumerate(names)}
+        for _ in range(options.rounds):
+            for name, tree in trees.items():
+                for operation, cpu in _measured(tree, Path(folder) / "figures.json", options.only).items():
+                    best[name][operation] = min(cpu, best[name].get(operation, cpu))
+    print(f"| CPU [ms] | {options.first} | {options.second or 'this checkout'} | ratio |\n| --- | --- | --- | --- |")
+    for operation, before in best[options.first].items():
+        after = best[options.second][operation]
+        print(f"| {operation} | {before:.2f} | {after:.2f} | {after / before:.2f} |")
 
 
-def figures(document: Any, name: str = "") -> Iterator[tuple[str, float]]:
-    """Give every number of a document with its name: the keys that lead to it."""
-    if isinstance(document, dict):
-        for key, value in document.items():
-            yield from figures(value, f"{name}: {key}" if name else key)
-    elif isinstance(document, list):
-        for number, value in enumerate(document, 1):
-            yield from figures(value, f"{name} {number}")
-    elif isinstance(document, int | float):
-        yield name, float(document)
+def _extracted(commit: str, folder: Path) -> Path:
+    """Return a folder with the package at a commit; this checkout where none is named."""
+    if not commit:
+        return TOP
+    content = subprocess.check_output(["git", "archive", commit, "photseries", "migrations"], cwd=TOP)
+    with tarfile.open(fileobj=io.BytesIO(content)) as files:
+        files.extractall(folder, filter="data")
+    return folder
 
 
-def _ratio(first: float, second: float) -> str:
-    return f"{second / first:.2f}" if first else ""
-
-
-if __name__ == "__main__":
-    main()
+def _measured(tree: Path, out: Path, only: str) -> dict[str, float]:
+    """Run the bench on the service of a tree, which is a process of its own; return the CPU by operation [ms]."""
+    command = [sys.executable, "-m", "bench", "service", "--only", only, "--out", str(out)]
+    subprocess.run(command, cwd=TOP, env={**os.environ, "PYTHONPATH": str(tree)}, stdout=subprocess.DEVNULL, check=True)
+    return {name: figure["service"] for name, figure in orjson.loads(out.read_bytes()).items()}

@@ -7,9 +7,6 @@ and is near this sum wastes nothing.
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,101 +17,66 @@ import orjson
 import pandas as pd
 import pybase64
 
+from bench.recipe import store
 from bench.rows import Rows
 from bench.samples import Sample
 from photseries.formats import json_arrays
 from photseries.hdf5 import stored_file
+from photseries.hdf5.limits import Limits
 from photseries.lightcurve.statistics import summarize
 
-__all__ = ["Floor"]
+__all__ = ["parts"]
 
-Parts = dict[str, Callable[[], Any]]
+Parts = dict[str, Callable[[], object]]
 
 
-class Floor:
-    """The parts of every step, to be timed; the null handler's, which depends on the bytes alone, is not among them.
+def parts(operation: str, sample: Sample, series_id: int, rows: Rows, folder: Path) -> Parts:
+    """Return the parts of a step, to be timed, without the null handler, which depends on the bytes alone."""
+    kind, _, word = operation.partition(" ")
+    if kind == "list":
+        return {"SELECT": rows.page(int(word.removeprefix("of ")))}
+    if kind == "POST":
+        decode, frame = (_json_parts if word == "json" else _hdf5_parts)(sample)
+        return {**decode, "statistics": lambda: summarize(frame), **_kept(frame, sample, series_id, rows, folder)}
+    select: Parts = {"SELECT": rows.one(series_id)}
+    if word == "none":
+        return select
+    content = stored_file.encode(sample.frame, sample.metadata)
+    reading: Parts = {**select, "file read": store(content, folder).read_bytes}
+    if word == "hdf5":
+        return {**reading, "base64": lambda: pybase64.b64encode(content)}
+    reading["HDF5 read"] = lambda: read(content)
+    if kind == "PATCH":
+        return {**reading, **_kept(sample.frame, sample, series_id, rows, folder)}
+    columns = {name: np.ascontiguousarray(column) for name, column in sample.frame.items()}
+    return {**reading, "JSON dump": lambda: orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)}
 
-    Parameters
-    ----------
-    rows : Rows
-    folder : Path
-        On the disk of the store.
-    """
 
-    def __init__(self, rows: Rows, folder: Path) -> None:
-        self._rows = rows
-        self._folder = folder
-
-    def parts(self, operation: str, sample: Sample, series_id: int) -> Parts:
-        """Give the parts of a step; of a list, by the number in its name."""
-        kind, _, word = operation.partition(" ")
-        match kind:
-            case "POST":
-                decode, frame = (_json_parts if word == "json" else _hdf5_parts)(sample)
-                summary: Parts = {"statistics": lambda: summarize(frame)}
-                return {**decode, **summary, **self._kept(frame, sample, series_id)}
-            case "GET":
-                content = stored_file.encode(sample.frame, sample.metadata)
-                path = self._folder / "stored.h5"
-                path.write_bytes(content)
-                select: Parts = {"SELECT": self._rows.one(series_id)}
-                if word == "none":
-                    return select
-                reading: Parts = {"file read": path.read_bytes}
-                if word == "hdf5":
-                    return {**select, **reading, "base64": lambda: pybase64.b64encode(content)}
-                columns = {name: np.ascontiguousarray(column) for name, column in sample.frame.items()}
-                dump: Parts = {"JSON dump": lambda: orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)}
-                return {**select, **reading, "HDF5 read": lambda: read(content), **dump}
-            case "PATCH":
-                stored = self.parts("GET json", sample, series_id)
-                del stored["JSON dump"]
-                return {**stored, **self._kept(sample.frame, sample, series_id)}
-            case _:
-                return {"SELECT": self._rows.page(int(word.removeprefix("of ")))}
-
-    def _kept(self, frame: pd.DataFrame, sample: Sample, series_id: int) -> Parts:
-        content = stored_file.encode(frame, sample.metadata)
-        return {
-            "encode": lambda: stored_file.encode(frame, sample.metadata),
-            "MD5": lambda: hashlib.md5(content).digest(),
-            "file": lambda: self._write(content),
-            "commit": self._rows.commit(series_id),
-        }
-
-    def _write(self, content: bytes) -> None:
-        """Write a file durably under a name that it has only when it is complete."""
-        name = secrets.token_hex(8)
-        partial = self._folder / f".{name}"
-        with partial.open("wb", buffering=0) as file:
-            file.write(content)
-            os.fsync(file.fileno())
-        partial.rename(self._folder / f"{name}.h5")
-        folder = os.open(self._folder, os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
+def _kept(frame: pd.DataFrame, sample: Sample, series_id: int, rows: Rows, folder: Path) -> Parts:
+    content = stored_file.encode(frame, sample.metadata)
+    return {
+        "encode": lambda: stored_file.encode(frame, sample.metadata),
+        "MD5": lambda: hashlib.md5(content).digest(),
+        "file": lambda: store(content, folder),
+        "commit": rows.commit(series_id),
+    }
 
 
 def _json_parts(sample: Sample) -> tuple[Parts, pd.DataFrame]:
-    body = sample.body("json")
+    body, limits = sample.json, Limits()
     listed = orjson.loads(body)["data"]
     frame = pd.DataFrame(arrays(listed))
-    # Straight from the text to arrays, where that is to be had; it leaves short bodies alone.
-    if json_arrays.parse(body, sys.maxsize) is not None:
-        return {"JSON to arrays": lambda: json_arrays.parse(body, sys.maxsize)}, frame
+    # Straight from the text to arrays where possible; the parser leaves short bodies alone.
+    if json_arrays.parse(body, limits) is not None:
+        return {"JSON to arrays": lambda: json_arrays.parse(body, limits)}, frame
     return {"JSON parse": lambda: orjson.loads(body), "arrays": lambda: arrays(listed)}, frame
 
 
 def _hdf5_parts(sample: Sample) -> tuple[Parts, pd.DataFrame]:
-    body = sample.body("hdf5")
-    text = orjson.loads(body)["data"]
+    text = orjson.loads(sample.hdf5)["data"]
     content = pybase64.b64decode(text)
-    parts: Parts = {
-        "JSON parse": lambda: orjson.loads(body),
-        "base64": lambda: pybase64.b64decode(text, validate=True),
-        "HDF5 read": lambda: read(content),
-    }
-    return parts, sample.frame
+    decode: Parts = {"JSON parse": lambda: orjson.loads(sample.hdf5), "base64": lambda: pybase64.b64decode(text)}
+    return {**decode, "HDF5 read": lambda: read(content)}, sample.frame
 
 
 def arrays(columns: dict[str, list[Any]]) -> dict[str, np.ndarray[Any, Any]]:

@@ -8,25 +8,27 @@ beside the export of a list show what others notice of it.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
-import httpx
+import orjson
 import psutil
 
 import photseries
-from bench.download import fill, small
+from bench.beside import Beside
+from bench.client import Connection, Request, percentiles
 from bench.processes import Tree
 from bench.rows import Rows
-from bench.samples import made
-from bench.service_report import table
-from bench.world import PATH, furnish
+from bench.samples import PATH, Sample, create_references, made, one, posted
 from photseries.server.postgres.embedded import EmbeddedServer
 from tests.support import RunningService
 
-DIFFERENT = 100
+__all__ = ["main"]
+
 FORMS = ("parquet", "arrow", "zip")
 
 
@@ -35,25 +37,49 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench lists", description=__doc__)
     parser.add_argument("--series", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--different", type=int, default=100)
     options = parser.parse_args()
-    kinds = [made(f"a{number}", 1_000 + number, 4) for number in range(DIFFERENT)]
-    with tempfile.TemporaryDirectory(prefix="photseries-bench-") as name:
-        directory = Path(name) / "data"
-        with RunningService(directory) as service, EmbeddedServer(directory) as server:
-            database = server.start()
-            furnish(service, kinds)
-            with Rows(database) as rows:
-                one = fill(service, rows, kinds, options.series)
-            print(_measured(service, options.series, options.rounds, one))
+    kinds = [made(f"a{place}", 1_000 + place, 4) for place in range(options.different)]
+    with (
+        tempfile.TemporaryDirectory(prefix="photseries-bench-") as folder,
+        RunningService(Path(folder) / "data") as service,
+    ):
+        create_references(service, kinds)
+        series_id = _filled(service, kinds, options.series // options.different - 1)
+        _compare(service, one(service, "GET none", series_id), options.rounds)
 
 
-def _measured(service: RunningService, number: int, rounds: int, one: int) -> str:
-    with photseries.Client(service.url, service.token) as client:
-        ids = client.find()["id"].tolist()
-        names = [f"copy {copy}" for copy in range(1, number // DIFFERENT)]
+def _filled(service: RunningService, kinds: list[Sample], copies: int) -> int:
+    """Post each kind of series, and make copies of it; return the id of one."""
+    with (
+        closing(Connection(service.url)) as connection,
+        service.client() as admin,
+        EmbeddedServer(service.directory) as server,
+        Rows(server.start()) as rows,
+    ):
+        for sample in kinds:
+            series_id = posted(service, connection, sample)
+            rows.copy(series_id, copies)
+            file = service.directory / "store" / admin.get(f"{PATH}/{series_id}").json()["data"]["filename"]
+            for copy in range(1, copies + 1):
+                os.link(file, f"{file}.{copy}")
+        rows.cursor.execute("ANALYZE")
+    return series_id
+
+
+def _compare(service: RunningService, small: Request, rounds: int) -> None:
+    with photseries.Client(service.url, service.token) as client, closing(Connection(service.url)) as connection:
+        found = client.find()
+        ids, names = found["id"].tolist(), sorted({name for name in found["series_obj_id"] if name.startswith("copy")})
+
+        def taken(request: Request) -> Callable[[], object]:
+            return lambda: connection.require(request, keep=False)
+
+        path, token = f"{PATH}/export", service.token
+        bodies = {form: orjson.dumps({"format": form, "ids": ids}) for form in FORMS}
         ways: dict[str, Callable[[], object]] = {
-            **{f"GET {form}": _taken(service, "GET", {"format": form}) for form in FORMS},
-            **{f"POST {form}": _taken(service, "POST", {"format": form, "ids": ids}) for form in FORMS},
+            **{f"GET {form}": taken(Request("GET", f"{path}?format={form}", token)) for form in FORMS},
+            **{f"POST {form}": taken(Request("POST", path, token, body)) for form, body in bodies.items()},
             "get_many(ids)": lambda: client.get_many(ids=ids, missing="raise"),
             "get_many(series_obj_ids)": lambda: client.get_many(series_obj_ids=names, missing="raise"),
         }
@@ -64,25 +90,11 @@ def _measured(service: RunningService, number: int, rounds: int, one: int) -> st
                 act()
                 figure = (time.perf_counter() - begin, tree.cpu() - used)
                 best[way] = min(best.get(way, figure), figure)
-        beside = small(service, one, ways["POST arrow"])
-    rows = [(way, f"{number / wall:.0f}", f"{cpu / number * 1000:.2f}") for way, (wall, cpu) in best.items()]
-    peaks = f"{tree.resident('VmHWM'):.0f}, {psutil.Process().memory_info().rss / 2**20:.0f}"
-    rows += [("small GET beside POST arrow: p50, p99 [ms]", beside, ""), ("memory of service, client [MiB]", peaks, "")]
-    return "\n".join(table(("way", "series a second", "CPU of the service [ms a series]"), rows))
-
-
-def _taken(service: RunningService, verb: str, asked: dict[str, object]) -> Callable[[], int]:
-    """Return a call that takes an export and forgets it."""
-    headers = {"Authorization": f"token {service.token}"}
-
-    def take() -> int:
-        more = {"params": asked} if verb == "GET" else {"json": asked}
-        with httpx.stream(verb, f"{service.url}{PATH}/export", headers=headers, timeout=600, **more) as answer:
-            answer.raise_for_status()
-            return sum(map(len, answer.iter_raw()))
-
-    return take
-
-
-if __name__ == "__main__":
-    main()
+        with Beside(service, small, 0.01) as beside:
+            ways["POST arrow"]()
+    print("| way | series a second | CPU of the service [ms a series] |\n| --- | --- | --- |")
+    for way, (wall, cpu) in best.items():
+        print(f"| {way} | {len(ids) / wall:.0f} | {cpu / len(ids) * 1000:.2f} |")
+    p50, p99 = percentiles(beside.times, (50, 99))
+    print(f"small GET beside POST arrow: p50, p99 [ms]: {p50:.1f}, {p99:.1f}")
+    print(f"memory of service, client [MiB]: {beside.memory:.0f}, {psutil.Process().memory_info().rss / 2**20:.0f}")

@@ -8,19 +8,18 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 import photseries
-from bench.processes import Tree
-from bench.samples import Sample, made, samples
-from bench.world import furnish
+from bench.beside import Beside
+from bench.client import Request, percentiles
+from bench.processes import Tree, database_of
+from bench.samples import PATH, Sample, create_references, made, samples
 from photseries.client import Outcome
 from tests.support import RunningService
 
@@ -46,7 +45,7 @@ def main() -> None:
         RunningService(Path(folder) / "data", log__level="warning") as service,
     ):
         short, real = made("a", 1_000, 4), samples()["b"]
-        furnish(service, [short, real])
+        create_references(service, [short, real])
         for sample, number in ((short, options.series), (real, options.tess)):
             if number:
                 _compare(service, sample, number, min(number, options.single))
@@ -54,8 +53,8 @@ def main() -> None:
 
 def _compare(service: RunningService, sample: Sample, number: int, single: int) -> None:
     fields = {name: value for name, value in sample.metadata.items() if name not in ("series_obj_id", "channel")}
-    postmaster = service.directory / "postgres" / "cluster" / "data" / "postmaster.pid"
-    trees = [Tree(service.process.pid), Tree(int(postmaster.read_text().split()[0]))]
+    trees = [Tree(service.process.pid), database_of(service)]
+    small = Request("GET", f"{PATH}?numPerPage=1&includeTotal=false", service.token)
     found = {}
     with photseries.Client(service.url, service.token) as client:
         some, night = list(_items(sample, single)), list(_night(sample, number))  # the clock is for uploads alone
@@ -65,7 +64,7 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
         }
         for name, (count, outcomes) in ways.items():
             before, own = sum(tree.cpu() for tree in trees), time.process_time()
-            with _Beside(service) as beside:
+            with Beside(service, small, 0.1) as beside:
                 began = time.perf_counter()
                 failed = [outcome.error for outcome in outcomes if outcome.error]
                 rate = count / (time.perf_counter() - began)
@@ -73,9 +72,9 @@ def _compare(service: RunningService, sample: Sample, number: int, single: int) 
                 raise RuntimeError(f"{len(failed)} uploads failed: {failed[0]}")
             cpu = sum(tree.cpu() for tree in trees) - before + time.process_time() - own
             found[name] = rate, cpu / count
-            called = f"{sample.name}, {name}"
+            (p95,), called = percentiles(beside.times, [95]), f"{sample.name}, {name}"
             print(f"| {called}: series/s; CPU of all processes [ms a series] | {rate:.1f}; {cpu / count * 1000:.2f} |")
-            print(f"| {called}: a small GET beside it, p95 [ms] (at most {P95:g}) | {beside.p95:.0f} |")
+            print(f"| {called}: a small GET beside it, p95 [ms] (at most {P95:g}) | {p95:.0f} |")
             print(f"| {called}: memory of the service [MiB] (at most {MEMORY:g}) | {beside.memory:.0f} |")
     (one, its), (many, theirs) = found["single"], found["bulk"]
     least = LEAST[sample.name]
@@ -99,41 +98,3 @@ def _night(sample: Sample, count: int) -> Iterator[pd.DataFrame]:
 def _uploaded(client: photseries.Client, night: list[pd.DataFrame], fields: dict[str, Any]) -> Iterator[Outcome]:
     for table in night:
         yield from client.upload_many(table, by="series_obj_id", **fields)
-
-
-class _Beside:
-    """Asks for a few numbers all the while, and looks at the memory of the service."""
-
-    def __init__(self, service: RunningService) -> None:
-        self._service = service
-        self._ended = threading.Event()
-        self._times: list[float] = []
-        self.memory = 0.0
-        self._thread = threading.Thread(target=self._ask)
-
-    @property
-    def p95(self) -> float:
-        """Of the time of a request [ms]."""
-        return float(np.percentile(self._times, 95)) * 1000
-
-    def _ask(self) -> None:
-        tree = Tree(self._service.process.pid)
-        with self._service.client() as client:
-            while not self._ended.wait(0.1):
-                began = time.perf_counter()
-                client.get("/api/photometric_series?numPerPage=1&includeTotal=false").raise_for_status()
-                self._times.append(time.perf_counter() - began)
-                if len(self._times) % 20 == 1:  # to look takes as long as ten requests
-                    self.memory = max(self.memory, tree.proportional())
-
-    def __enter__(self) -> _Beside:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-
-if __name__ == "__main__":
-    main()

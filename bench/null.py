@@ -12,12 +12,10 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler
 
-from bench.client import Clients, message
-from bench.processes import Cost, Tree
+from bench.client import Clients, Request
+from bench.processes import Tree
 
 __all__ = ["NullServer"]
-
-CHUNK = 256 * 1024
 
 
 class NullServer:
@@ -33,16 +31,12 @@ class NullServer:
         self._process.kill()
         self._process.communicate()
 
-    def cost(self, sent: int, received: int, seconds: float) -> Cost:
-        """Give what a request of so many bytes costs this process, and the client's clock, when it does nothing."""
-        request = message("POST" if sent else "GET", f"/{received}", body=b" " * sent)
-        tree = Tree(self._process.pid)
+    def cost(self, sent: int, received: int, seconds: float) -> float:
+        """Return the processor time of this process for a request of so many bytes [ms]."""
+        request = Request("POST" if sent else "GET", f"/{received}", body=b" " * sent)
         with Clients(self._url, [request]) as clients:
             clients.once()
-            before = tree.cpu()
-            load = clients.run(seconds, 3)
-            used = tree.cpu() - before
-        return Cost(used / len(load.times) * 1000, sorted(load.times)[len(load.times) // 2] * 1000)
+            return clients.run(Tree(self._process.pid), seconds, 3)[1]
 
 
 class NullHandler(RequestHandler):
@@ -64,7 +58,7 @@ def _answer(size: int) -> bytes:
 
 async def _serve() -> None:
     application = Application([(r"/(\d+)", NullHandler)], log_function=lambda _: None)
-    server = HTTPServer(application, chunk_size=CHUNK)
+    server = HTTPServer(application, chunk_size=256 * 1024)
     sockets = bind_sockets(0, "127.0.0.1")
     server.add_sockets(sockets)
     print(f"http://127.0.0.1:{sockets[0].getsockname()[1]}", flush=True)

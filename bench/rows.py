@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Final, Self
 
 import psycopg2
 from psycopg2 import extras, sql
@@ -13,13 +14,21 @@ from photseries.server.catalogue.models import Series
 
 __all__ = ["Rows"]
 
-TABLE = sql.Identifier(Series.__tablename__)
-#: What a new row does not take from another one.
-FRESH = {"series_obj_id": "'copy ' || n", "filename": "filename || '.' || n"}
+_COLUMNS: Final = Series.__table__.columns
+_WRITTEN: Final = [column.name for column in _COLUMNS if column.computed is None and column.name != "id"]
+_NAMES: Final = sql.SQL(", ").join(map(sql.Identifier, _WRITTEN))
+_SHOWN: Final = sql.SQL(", ").join(sql.Identifier(name) for name in ANSWERED if name in _COLUMNS)
+
+#: SQL for what a copy does not take from its original.
+_FRESH: Final = {"series_obj_id": "'copy ' || n", "filename": "filename || '.' || n"}
+
+_COPY: Final = """
+INSERT INTO photometric_series ({names}) SELECT {values} FROM photometric_series, generate_series(1, %s) n WHERE id = %s
+"""
 
 
 class Rows:
-    """The series of a catalogue.
+    """The series of a catalogue; each statement commits itself.
 
     Parameters
     ----------
@@ -28,77 +37,57 @@ class Rows:
     """
 
     def __init__(self, url: str) -> None:
-        self._connection = psycopg2.connect(url.replace("+psycopg2", ""))
+        self._connection = psycopg2.connect(url.replace("+psycopg2", ""), options="-c statement_timeout=0")
+        self._connection.autocommit = True
         extras.register_default_json(conn_or_curs=self._connection, loads=lambda text: text)
+        self.cursor = self._connection.cursor()
         self._numbers = itertools.count(1)
-        table = Series.__table__
-        self._written = [c.name for c in table.columns if c.computed is None and c.name != "id"]
-        self._shown = sql.SQL(", ").join(map(sql.Identifier, [name for name in ANSWERED if name in table.columns]))
 
-    def __enter__(self) -> Rows:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def copy(self, series_id: int, count: int) -> None:
-        """Add series like one, shared as it is, without files: lists of metadata touch none."""
-        chosen = [sql.SQL(FRESH[n]) if n in FRESH else sql.Identifier(n) for n in self._written]
-        statement = sql.SQL(
-            "WITH copies AS (INSERT INTO {table} ({names}) SELECT {chosen} FROM {table}, generate_series(1, %s) n "
-            "WHERE id = %s RETURNING id) "
-            "INSERT INTO series_groups (series_id, group_id) SELECT copies.id, group_id FROM copies, series_groups "
-            "WHERE series_groups.series_id = %s"
-        ).format(table=TABLE, names=self._names(), chosen=sql.SQL(", ").join(chosen))
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(statement, (count, series_id, series_id))
-            cursor.execute("ANALYZE")  # as autovacuum will
+    def copy(self, series_id: int, count: int, more: Mapping[str, str] | None = None) -> None:
+        """Add series like one, without files; ``more`` is SQL for columns, where n is the number of the copy."""
+        fresh = {**_FRESH, **(more or {})}
+        values = [sql.SQL(fresh[name]) if name in fresh else sql.Identifier(name) for name in _WRITTEN]
+        statement = sql.SQL(_COPY).format(names=_NAMES, values=sql.SQL(", ").join(values))
+        self.cursor.execute(statement, (count, series_id))
 
-    def commit(self, series_id: int) -> Any:
-        """Give a function that inserts a row like one and commits."""
-        with self._connection, self._connection.cursor(cursor_factory=extras.RealDictCursor) as cursor:
-            query = sql.SQL("SELECT {} FROM {} WHERE id = %s").format(self._names(), TABLE)
-            cursor.execute(query, (series_id,))
-            values = dict(cursor.fetchone())
-        places = sql.SQL(", ").join(map(sql.Placeholder, self._written))
-        insert = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(TABLE, self._names(), places)
+    def commit(self, series_id: int) -> Callable[[], object]:
+        """Return a function that inserts a row like one, and commits."""
+        self.cursor.execute(sql.SQL("SELECT {} FROM photometric_series WHERE id = %s").format(_NAMES), (series_id,))
+        values = dict(zip(_WRITTEN, self.cursor.fetchone() or (), strict=True))
+        places = sql.SQL(", ").join(map(sql.Placeholder, _WRITTEN))
+        insert = sql.SQL("INSERT INTO photometric_series ({}) VALUES ({})").format(_NAMES, places)
 
         def act() -> None:
-            tail = f"floor {next(self._numbers)}"
-            with self._connection, self._connection.cursor() as cursor:
-                cursor.execute(insert, {**values, "series_obj_id": tail, "filename": tail})
+            name = f"floor {next(self._numbers)}"
+            self.cursor.execute(insert, {**values, "series_obj_id": name, "filename": name})
 
         return act
 
     def forget(self) -> None:
-        """Remove what was inserted by :meth:`commit`."""
-        with self._connection, self._connection.cursor() as cursor:
-            cursor.execute(sql.SQL("DELETE FROM {} WHERE filename LIKE 'floor %'").format(TABLE))
+        """Remove what :meth:`commit` has inserted."""
+        self.cursor.execute("DELETE FROM photometric_series WHERE filename LIKE 'floor %'")
 
-    def one(self, series_id: int) -> Any:
-        """Give a function that selects one series as JSON, made by PostgreSQL."""
-        query = sql.SQL("SELECT row_to_json(one)::text FROM (SELECT {} FROM {} WHERE id = %s) one")
-        return self._selecting(query.format(self._shown, TABLE), series_id)
+    def one(self, series_id: int) -> Callable[[], object]:
+        """Return a function that selects one series as JSON, made by PostgreSQL."""
+        query = "SELECT row_to_json(r)::text FROM (SELECT {} FROM photometric_series WHERE id = %s) r"
+        return self._selecting(query, series_id)
 
-    def page(self, count: int) -> Any:
-        """Give a function that selects the first series as JSON, made by PostgreSQL."""
-        query = sql.SQL("SELECT json_agg(page)::text FROM (SELECT {} FROM {} ORDER BY obj_id, id LIMIT %s) page")
-        return self._selecting(query.format(self._shown, TABLE), count)
+    def page(self, count: int) -> Callable[[], object]:
+        """Return a function that selects the first series as JSON, made by PostgreSQL."""
+        query = "SELECT json_agg(r)::text FROM (SELECT {} FROM photometric_series ORDER BY obj_id, id LIMIT %s) r"
+        return self._selecting(query, count)
 
-    def _selecting(self, query: sql.Composed, number: int) -> Any:
-        text = query.as_string(self._connection)
+    def _selecting(self, query: str, number: int) -> Callable[[], object]:
+        text = sql.SQL(query).format(_SHOWN).as_string(self._connection)
 
-        def act() -> bytes:
-            self._connection.autocommit = True
-            try:
-                with self._connection.cursor() as cursor:
-                    cursor.execute(text, (number,))
-                    (found,) = cursor.fetchone()
-            finally:
-                self._connection.autocommit = False
-            return bytes(found, "utf-8")
+        def act() -> None:
+            self.cursor.execute(text, (number,))
+            self.cursor.fetchall()
 
         return act
-
-    def _names(self) -> sql.Composed:
-        return sql.SQL(", ").join(map(sql.Identifier, self._written))

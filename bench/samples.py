@@ -1,8 +1,9 @@
-"""The series that the bench of the service posts: a small one, a real one, a long one."""
+"""The series that benches post, and what must exist before: a small series, a real one, a long one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,13 @@ import orjson
 import pandas as pd
 import pybase64
 
-from bench.client import MARK
+from bench.client import MARK, Connection, Request
 from photseries.fields import METADATA
-from tests.support import TESS, recipe_read, recipe_write
+from tests.support import TESS, RunningService, recipe_read, recipe_write
 
-__all__ = ["Sample", "made", "samples"]
+__all__ = ["PATH", "Sample", "create_references", "made", "one", "posted", "samples"]
+
+PATH = "/api/photometric_series"
 
 
 @dataclass(frozen=True)
@@ -27,21 +30,16 @@ class Sample:
     json: bytes
     hdf5: bytes
 
-    def body(self, container: str) -> bytes:
-        """Give the body of a POST, json or hdf5."""
-        return self.json if container == "json" else self.hdf5
-
-    def of(self, obj_id: str) -> Sample:
-        """Give the same series of another source."""
-        old, new = orjson.dumps(self.metadata["obj_id"]), orjson.dumps(obj_id)
-        json, hdf5 = (body.replace(old, new, 1) for body in (self.json, self.hdf5))
-        return replace(self, metadata={**self.metadata, "obj_id": obj_id}, json=json, hdf5=hdf5)
+    def post(self, token: str, container: str = "hdf5") -> Request:
+        """Return the request that posts the series, as json or hdf5."""
+        return Request("POST", PATH, token, self.json if container == "json" else self.hdf5)
 
 
 def samples() -> dict[str, Sample]:
     """Make the series a (1,000 x 4), b (the TESS file, 18,699 x 20) and c (100,000 x 6) by their names."""
     content = TESS.read_bytes()
-    real = _sample("b", *recipe_read(content), content, "B before the rest")
+    frame, metadata = recipe_read(content)
+    real = _sample("b", frame, metadata, content, "B before the rest")
     return {"a": made("a", 1_000, 4), "b": real, "c": made("c", 100_000, 6)}
 
 
@@ -62,10 +60,27 @@ def _sample(name: str, frame: pd.DataFrame, metadata: dict[str, Any], content: b
     around = {"channel": MARK.decode(), "obj_id": obj_id, "instrument_id": 1}
     fields = {key: value for key, value in metadata.items() if key in METADATA}
     columns = {key: column.tolist() for key, column in frame.items()}
-    return Sample(
-        name,
-        frame,
-        {**fields, **around},
-        orjson.dumps({**around, **fields, "data": columns}),
-        orjson.dumps({**around, "data": pybase64.b64encode(content).decode()}),
-    )
+    json = orjson.dumps({**around, **fields, "data": columns})
+    hdf5 = orjson.dumps({**around, "data": pybase64.b64encode(content).decode()})
+    return Sample(name, frame, {**fields, **around}, json, hdf5)
+
+
+def create_references(service: RunningService, samples: Iterable[Sample]) -> None:
+    """Create the instrument and the sources of some series."""
+    with service.client() as admin:
+        admin.post("/api/instrument", json={"id": 1, "name": "TESS"}).raise_for_status()
+        for obj_id in {sample.metadata["obj_id"] for sample in samples}:
+            admin.post("/api/sources", json={"id": obj_id, "ra": 1, "dec": 1}).raise_for_status()
+
+
+def posted(service: RunningService, connection: Connection, sample: Sample) -> int:
+    """Post a series as HDF5; return its id."""
+    return int(orjson.loads(connection.require(sample.post(service.token))[0])["data"]["id"])
+
+
+def one(service: RunningService, operation: str, series_id: int) -> Request:
+    """Return the request that gets one series, or changes its metadata."""
+    path = f"{PATH}/{series_id}"
+    if operation == "PATCH":
+        return Request("PATCH", path, service.token, orjson.dumps({"altdata": {"number": MARK.decode()}}))
+    return Request("GET", f"{path}?dataFormat={operation.removeprefix('GET ')}", service.token)

@@ -1,156 +1,119 @@
 """Soak: 64 clients, mixed traffic, and the heavy requests of one more user; then every file is verified."""
 
+from __future__ import annotations
+
 import argparse
-import asyncio
-import base64
-import collections
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
-import httpx
-import numpy as np
+import orjson
 
+from bench.client import Connection, Request, percentiles
 from bench.fairness import HeavyUser
-from tests.support import TESS, RunningService, columns
+from bench.processes import Tree
+from bench.samples import PATH, create_references, made, one, samples
+from tests.support import RunningService
 
 CLIENTS = 64
-MINUTE = 12  # looks at the memory
+LOOK, MINUTE = 5.0, 12  # seconds between looks at the memory, looks in a minute
 #: The largest memory of a minute may be so many times that of the fifth.
 GROWTH = 1.03
-HEAVY_ROWS = 2_000_000
-#: What a client does next, with what weight.
-MIX = {
-    "post json": 20,
-    "post hdf5": 3,
-    "get none": 30,
-    "get json": 15,
-    "get hdf5": 10,
-    "list": 10,
-    "patch": 8,
-    "delete": 4,
-}
-EXPECTED = {200, 404, 429, 503}  # 404: another client deleted it
+#: What a client does next, with what weights.
+KINDS = ("POST json", "POST hdf5", "GET none", "GET json", "GET hdf5", "list", "PATCH", "DELETE")
+WEIGHTS = (20, 3, 30, 15, 10, 10, 8, 4)
+EXPECTED = {200, 404, 429, 503}  # 404: another client has deleted it
 
 
 class Soak:
-    """The state of a run: what there is to read, what came back, how long it took."""
+    """The state of a run: which series exist, which answers came, how long they took."""
 
-    def __init__(self, url, token):
-        self.url = url
-        self.headers = {"Authorization": f"token {token}"}
-        self.ids = []
-        self.number = 0
-        self.seconds = collections.defaultdict(list)
-        self.statuses = collections.Counter()
-        self.unexpected = []
-        self.tess = base64.b64encode(TESS.read_bytes()).decode()
+    def __init__(self, service: RunningService) -> None:
+        self.service = service
+        self.samples = {"json": made("a", 1_000, 4), "hdf5": samples()["b"]}
+        self.ids: list[int] = []
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self.statuses: Counter[tuple[str, int]] = Counter()
+        self.unexpected: list[tuple[str, int, bytes]] = []
+        create_references(service, self.samples.values())
 
-    def request(self, what):
-        """Give method, path, and body of a request."""
-        one = random.choice(self.ids) if self.ids else 0
-        path = f"/api/photometric_series/{one}"
-        self.number += 1
-        match what:
-            case "post json":
-                body = {
-                    "obj_id": "star",
-                    "instrument_id": 7,
-                    "series_name": f"soak/{self.number % 50}",
-                    "series_obj_id": self.number,
-                    "ra": self.number % 360,
-                    "dec": 1,
-                    "exp_time": 1,
-                    "filter": "ztfg",
-                    "data": columns(1000, seed=self.number),
-                }
-                return "POST", "/api/photometric_series", body
-            case "post hdf5":
-                body = {"obj_id": "star", "instrument_id": 7, "data": self.tess, "channel": str(self.number)}
-                return "POST", "/api/photometric_series", body
-            case "get none" | "get json" | "get hdf5":
-                return "GET", f"{path}?dataFormat={what.split()[1]}", None
+    def request(self, what: str, series_id: int) -> Request:
+        """Return a request of a kind."""
+        kind, _, word = what.partition(" ")
+        match kind:
+            case "POST":
+                return self.samples[word].post(self.service.token, word)
             case "list":
-                return (
-                    "GET",
-                    "/api/photometric_series?numPerPage=100&includeTotal=false&filter=ztfg&sortBy=mjd_last",
-                    None,
-                )
-            case "patch":
-                return "PATCH", path, {"altdata": {"n": self.number}}
-            case "delete":
-                return "DELETE", path, None
+                criteria = "numPerPage=100&includeTotal=false&filter=ztfg&sortBy=mjd_last"
+                return Request("GET", f"{PATH}?{criteria}", self.service.token)
+            case "DELETE":
+                return Request("DELETE", f"{PATH}/{series_id}", self.service.token)
+        return one(self.service, what, series_id)
 
-    async def client(self, until):
+    def client(self, until: float) -> None:
         """Be one client until the time has come."""
-        async with httpx.AsyncClient(base_url=self.url, headers=self.headers, timeout=120) as http:
+        with closing(Connection(self.service.url)) as connection:
             while time.monotonic() < until:
-                what = random.choices(list(MIX), list(MIX.values()))[0]
-                method, path, body = self.request(what)
-                started = time.monotonic()
-                answer = await http.request(method, path, json=body)
-                self.seconds[what].append(time.monotonic() - started)
-                self.statuses[what, answer.status_code] += 1
-                if answer.status_code not in EXPECTED:
-                    self.unexpected.append((what, answer.status_code, answer.text[:300]))
-                elif answer.status_code == 200 and method == "POST":
-                    self.ids.append(answer.json()["data"]["id"])
-                elif method == "DELETE":
-                    self.ids = [known for known in self.ids if not path.endswith(f"/{known}")]
+                what = random.choices(KINDS, WEIGHTS)[0]
+                ids = self.ids  # deletions replace the list
+                series_id = random.choice(ids) if ids else 0
+                status, content, seconds = connection.exchange(self.request(what, series_id))
+                self.seconds[what].append(seconds)
+                self.statuses[what, status] += 1
+                if status not in EXPECTED:
+                    self.unexpected.append((what, status, content[:300]))
+                elif what == "DELETE":
+                    self.ids = [known for known in self.ids if known != series_id]
+                elif status == 200 and what.startswith("POST"):
+                    self.ids.append(orjson.loads(content)["data"]["id"])
 
-    async def run(self, minutes, pid):
-        """Let all clients work; give the service's memory [MiB] every few seconds."""
-        until = time.monotonic() + 60 * minutes
-        clients = [asyncio.create_task(self.client(until)) for _ in range(CLIENTS)]
-        memory = []
-        while time.monotonic() < until:
-            await asyncio.sleep(5)
-            memory.append(resident(pid))
-        await asyncio.gather(*clients)
+    def run(self, minutes: float) -> list[float]:
+        """Let all clients work; return the service's memory [MiB] every few seconds."""
+        until, memory, tree = time.monotonic() + 60 * minutes, [], Tree(self.service.process.pid)
+        with ThreadPoolExecutor(CLIENTS) as threads:
+            clients = [threads.submit(self.client, until) for _ in range(CLIENTS)]
+            while not memory or time.monotonic() < until:
+                time.sleep(min(LOOK, 60 * minutes))
+                memory.append(tree.proportional())
+        for client in clients:
+            client.result()
         return memory
 
+    def report(self) -> None:
+        """Print a row for each kind of request."""
+        print("| operation | requests | p50 [ms] | p95 [ms] | p99 [ms] | statuses |\n|" + " --- |" * 6)
+        for what, seconds in sorted(self.seconds.items()):
+            statuses = {status: count for (kind, status), count in self.statuses.items() if kind == what}
+            p50, p95, p99 = percentiles(seconds, (50, 95, 99))
+            print(f"| {what} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {statuses} |")
+        print(f"unexpected answers: {len(self.unexpected)} {self.unexpected[:3]}")
 
-def resident(pid):
-    """The resident memory of a process [MiB]."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
 
-
-def main(arguments):
-    parser = argparse.ArgumentParser(prog="bench soak")
+def main() -> int:
+    """Run the bench; return 1 when the memory grew, an answer was unexpected, or a file does not match its row."""
+    parser = argparse.ArgumentParser(prog="python -m bench soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    minutes = parser.parse_args(arguments).minutes
+    parser.add_argument("--heavy-rows", type=int, default=2_000_000)
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder) / "data"
         with RunningService(directory, log__level="warning") as service:
-            with service.client() as admin:
-                admin.post("/api/sources", json={"id": "star", "ra": 1, "dec": 1})
-                admin.post("/api/instrument", json={"id": 7, "name": "TESS"})
-            soak = Soak(service.url, service.token)
-            with HeavyUser(service, HEAVY_ROWS) as heavy:
-                memory = asyncio.run(soak.run(minutes, service.process.pid))
-            print("| operation | requests | p50 [ms] | p95 [ms] | p99 [ms] | statuses |")
-            print("| --- | --- | --- | --- | --- | --- |")
-            for what, seconds in sorted(soak.seconds.items()):
-                statuses = {status: count for (operation, status), count in soak.statuses.items() if operation == what}
-                p50, p95, p99 = np.percentile(seconds, [50, 95, 99]) * 1000
-                print(f"| {what} | {len(seconds)} | {p50:.0f} | {p95:.0f} | {p99:.0f} | {statuses} |")
-            print(f"heavy requests of one more user: {heavy.answered} answered, {heavy.refused} refused")
-            most = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
-            print(f"memory, the most in each minute: {' '.join(f'{one:.0f}' for one in most)} MiB")
-            grown = max(most) / most[min(4, len(most) - 1)]
-            print(f"the largest minute is {grown:.3f} of the fifth (or last), at most {GROWTH}")
-            print(f"unexpected answers: {len(soak.unexpected)} {soak.unexpected[:3]}")
+            soak = Soak(service)
+            with HeavyUser(service, options.heavy_rows) as heavy:
+                memory = soak.run(options.minutes)
+        soak.report()
+        print(f"heavy requests by status: {dict(Counter(heavy.statuses))}")
+        most = [max(memory[start : start + MINUTE]) for start in range(0, len(memory), MINUTE)]
+        grown = max(most) / most[min(4, len(most) - 1)]
+        print(f"memory, the most in each minute [MiB]: {' '.join(f'{one:.0f}' for one in most)}")
+        print(f"the largest minute is {grown:.3f} of the fifth (or last), at most {GROWTH}")
         command = [sys.executable, "-m", "photseries", "verify", "--data", str(directory)]
         verified = subprocess.run(command, capture_output=True, text=True, cwd=folder)
         print(f"verify: exit {verified.returncode}: {verified.stdout.strip()}")
     return 1 if grown > GROWTH or soak.unexpected or verified.returncode else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
