@@ -44,8 +44,10 @@ _BY_CODE = {kind.code: kind for kind in _tree()}
 _BY_STATUS = {kind.status: kind for kind in reversed(list(_tree())) if kind.status != PhotseriesError.status}
 
 #: What a proxy in front of the service may answer in its own words.
-_OF_PROXIES = {413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError}
-_IN_DOUBT = {502: errors.OutcomeUnknownError, 504: errors.OutcomeUnknownError}
+_OF_PROXIES = {
+    413: errors.TooLargeError, 429: errors.TooManyRequestsError, 503: errors.UnavailableError,
+    502: errors.OutcomeUnknownError, 504: errors.OutcomeUnknownError,
+}  # fmt: skip
 
 
 def answer_of(response: httpx.Response) -> Answer:
@@ -96,16 +98,13 @@ def error_of(status: int, envelope: dict[str, object]) -> PhotseriesError:
     data = envelope.get("data")
     details = dict(data) if isinstance(data, dict) else {}
     code, given = details.pop("code", None), details.pop("fields", None)
-    fields = {str(name): [*map(str, texts)] for name, texts in _items(given) if isinstance(texts, list)}
+    problems = given.items() if isinstance(given, dict) else ()
+    fields = {str(name): [*map(str, texts)] for name, texts in problems if isinstance(texts, list)}
     kind = _BY_CODE.get(code) if isinstance(code, str) else None
     kind = kind or _BY_STATUS.get(status, PhotseriesError)
     error = kind(str(envelope.get("message") or "The service gave no reason."), fields=fields, details=details)
     error.status = status
     return error
-
-
-def _items(value: object) -> list[tuple[object, object]]:
-    return list(value.items()) if isinstance(value, dict) else []
 
 
 def _envelope(response: httpx.Response) -> dict[str, object] | None:
@@ -122,8 +121,7 @@ def _stranger(response: httpx.Response) -> PhotseriesError:
     """Return the error for an answer that photseries did not send."""
     status, host = response.status_code, response.url.host
     what = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
-    kind = {**_OF_PROXIES, **_IN_DOUBT}.get(status)
-    if kind is not None:
+    if kind := _OF_PROXIES.get(status):
         return kind(f"{what}: a proxy in front of the service, it seems.")
     if response.is_redirect:
         return UnreachableError(f"{what}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to.")

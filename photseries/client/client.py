@@ -1,58 +1,45 @@
-"""The client, with a method for each operation on an archive."""
+"""The client, with a method for each operation on an archive.
+
+This module is long because it is the reference: the signature and documentation of every operation. Other modules do
+the work, one for each noun: :mod:`~photseries.client.search`, ``lists``, ``collection``, ``exports``, ``uploads``,
+``many``, ``bulk`` and ``changes``, over a common :mod:`~photseries.client.transport`.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, Unpack
+from typing import Any, Literal, Self, Unpack
 from urllib.parse import quote
 
 import pandas as pd
 
 from photseries import __version__
-from photseries.client import settings
-from photseries.client.bulk import (
-    BulkUploader,
-    Together,
-    is_table,
-    is_unparsed,
-    listed,
-    shared_fields,
-    split,
-    with_metadata,
-)
+from photseries.client import changes, exports, search, settings
+from photseries.client.bulk import BulkUploader, Together, is_table, is_unparsed, listed, shared_fields, with_metadata
 from photseries.client.collection import Collection
-from photseries.client.criteria import ConeCriteria, Criteria
+from photseries.client.criteria import ConeCriteria, Criteria, ListOptions
 from photseries.client.display import client_html
 from photseries.client.documents import Event, Period, Periodogram, SourcePeriodogram, Summary, Usage, WhoAmI
-from photseries.client.downloads import partial as partial_file
-from photseries.client.keys import UploadTracker
-from photseries.client.lists import ListReader, SeriesList, Wanted, require_found
-from photseries.client.parts import ListOptions, PartOptions, divided, names_of, part_arguments
-from photseries.client.payload import message, payload_of
-from photseries.client.queries import arguments
-from photseries.client.search import SERIES, Finder, framed, path_of
+from photseries.client.lists import SeriesList, Wanted, get_list, given_lists, require_found
+from photseries.client.many import ManyUploader
+from photseries.client.payload import message
+from photseries.client.queries import arguments, names_of, part_arguments
+from photseries.client.search import SERIES, path_of
 from photseries.client.series import Series
-from photseries.client.transport import RetryState, Transport
-from photseries.client.uploads import Outcome, Uploaded, Uploader, many
-from photseries.errors import InvalidError, NotFoundError, PhotseriesError
-from photseries.formats import EXPORTS, WRITERS, Reading, ReadOptions, collect, format_of, one_of
-from photseries.parameters import POSITIONS
-from photseries.text import file_name, new_batch
+from photseries.client.transport import Transport
+from photseries.client.uploads import Outcome, Uploaded, Uploader, split_options
+from photseries.formats import ReadOptions, collect, one_of
+from photseries.text import new_batch
 
 __all__ = ["Client"]
 
 IfExists = Literal["error", "skip", "replace"]
-
-#: The keywords of searches that an answer without pages does not have.
-_OF_PAGES: Final = frozenset(("sort_by", "sortBy", "sort_order", "sortOrder", "num_per_page", "numPerPage", "features"))
 
 
 class Client:
@@ -83,9 +70,7 @@ class Client:
         self, url: str | None = None, token: str | None = None, *, timeout: float = 120.0, retries: int = 6
     ) -> None:
         self._transport = Transport(settings.load(url, token), timeout, retries)
-        self._finder = Finder(self._transport)
         self._uploader = Uploader(self._transport)
-        self._lists = ListReader(self._transport)
 
     @property
     def url(self) -> str:
@@ -183,26 +168,11 @@ class Client:
         InvalidError
             When a part of an earlier revision is requested. An unknown column raises it when ``data`` is read.
         """
-        part = PartOptions(
-            columns=columns,
-            mjd_min=mjd_min,
-            mjd_max=mjd_max,
-            row_min=row_min,
-            row_max=row_max,
-            max_points=max_points,
-            derive=derive,
-            bin=bin,
-            detrend=detrend,
-            clip=clip,
-        )
-        asked = part_arguments(part)
-        if revision is not None:
-            if asked:
-                raise InvalidError(
-                    "Only the whole table of an earlier revision is available: leave out columns, times and derive."
-                )
-            return self._finder.past(series_id, revision)
-        return self._finder.series(self._finder.metadata(series_id), asked)
+        part = {
+            "columns": columns, "mjd_min": mjd_min, "mjd_max": mjd_max, "row_min": row_min, "row_max": row_max,
+            "max_points": max_points, "derive": derive, "bin": bin, "detrend": detrend, "clip": clip,
+        }  # fmt: skip
+        return search.get(self._transport, series_id, part_arguments(part), revision)
 
     def save(
         self,
@@ -245,20 +215,7 @@ class Client:
         UserWarning
             When the format loses data that an upload of the file needs.
         """
-        target = Path(path)
-        if target.is_dir():
-            form = format or "hdf5"
-            suffix = WRITERS[form].suffixes[0] if form in WRITERS else ""  # the service refuses what it does not write
-            target /= file_name(self._finder.metadata(series_id), suffix)
-        else:
-            form = format_of(target, WRITERS) if format is None else format
-        asked = {} if revision is None else {"revision": revision}
-        stored = (lambda: self._finder.metadata(series_id).get("hash")) if form == "hdf5" and not asked else None
-        self._transport.save(f"{path_of(series_id)}/data", {"format": form, **asked}, target, stored)
-        writer = WRITERS[form].writer if form in WRITERS else None
-        if writer is not None and writer.warning:
-            warnings.warn(writer.warning, stacklevel=2)
-        return target
+        return exports.save(self._transport, series_id, Path(path), format, revision)
 
     def find(self, *, limit: int | None = None, **criteria: Unpack[ConeCriteria]) -> pd.DataFrame:
         """Find series.
@@ -287,7 +244,7 @@ class Client:
         asked = arguments(criteria)
         if limit is not None:
             asked.setdefault("numPerPage", [str(max(limit, 1))])
-        return framed(islice(self._finder.walk(asked), limit))
+        return search.framed(islice(search.walk(self._transport, asked), limit))
 
     def iter(self, **criteria: Unpack[ConeCriteria]) -> Iterator[Series]:
         """Iterate over all matching series, page by page; tables are fetched on first use.
@@ -301,8 +258,8 @@ class Client:
         ------
         Series
         """
-        asked = arguments(criteria)
-        return (self._finder.series(metadata) for metadata in self._finder.walk(asked))
+        found = search.walk(self._transport, arguments(criteria))
+        return (search.series_of(self._transport, metadata) for metadata in found)
 
     def export(
         self,
@@ -342,20 +299,8 @@ class Client:
         InvalidError
             When the extension is unknown, a criterion is invalid, or no series has a column.
         """
-        target = Path(path)
-        form = format_of(target, EXPORTS) if format is None else format
-        lists = _lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        if any(entries is not None for entries in lists.values()):
-            wanted = _of_list(lists, options)
-            if not wanted.entries:
-                raise InvalidError("The list is empty.")
-            ((_, body),) = wanted.portions(len(wanted.entries))
-            with partial_file(target) as file:
-                self._transport.stream(f"{SERIES}/export", message(None, {**body, "format": form}), file)
-            return target
-        criteria, part = divided(options)
-        self._transport.save(f"{SERIES}/export", {**arguments(criteria), **part, "format": form}, target)
-        return target
+        lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
+        return exports.export(self._transport, Path(path), format, lists, options)
 
     def get_many(
         self,
@@ -403,7 +348,8 @@ class Client:
         """
         if missing not in ("ignore", "raise"):
             raise ValueError('missing must be "ignore" or "raise"')
-        found = self._lists.get(_of_list(_lists(ids, obj_ids, series_obj_ids, hashes, positions), options))
+        lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
+        found = get_list(self._transport, Wanted(lists, options))
         if missing == "raise":
             require_found(found)
         return found
@@ -440,29 +386,8 @@ class Client:
         -------
         Collection
         """
-        lists = _lists(ids, obj_ids, series_obj_ids, hashes, positions)
-        lists = {name: entries if name == POSITIONS else _listed(entries) for name, entries in lists.items()}
-        is_list = any(entries is not None for entries in lists.values())
-        of_all: dict[str, Any] = {name: value for name, value in criteria.items() if name not in _OF_PAGES}
-
-        def find() -> list[dict[str, object]]:
-            if not is_list:
-                return list(self._finder.walk({"features": ["true"], **arguments(criteria)}))
-            found = self._lists.get(_of_list(lists, of_all), files=False)
-            return list({one.id: one.metadata for one in found}.values())
-
-        def export(path: Path) -> Path:
-            return self.export(path, format="parquet", **lists, **of_all)
-
-        return Collection(
-            find,
-            lambda numbers: self.get_many(ids=numbers),
-            self._finder.series,
-            export,
-            cache=cache,
-            workers=workers,
-            progress=progress,
-        )
+        lists = given_lists(ids, obj_ids, series_obj_ids, hashes, positions)
+        return Collection(self._transport, lists, criteria, cache=cache, workers=workers, progress=progress)
 
     def count(self, **criteria: Unpack[ConeCriteria]) -> int:
         """Count the series that match criteria, as in :meth:`find`."""
@@ -491,7 +416,7 @@ class Client:
             As for :meth:`find`, with the index of the ``position`` and the ``separation`` [arcsec], sorted by these; a
             series near several positions occurs several times.
         """
-        return framed(self._finder.near(positions, radius, arguments(criteria)))
+        return search.framed(search.near(self._transport, positions, radius, arguments(criteria)))
 
     def history(self, series_id: int) -> list[Event]:
         """List the changes of a series; users and values only for the owner and tokens that may change the series."""
@@ -570,7 +495,7 @@ class Client:
         ------
         ForbiddenError, InvalidError, NotFoundError
         """
-        written = message(None, {"period": period, "method": method, "preferred": preferred})
+        written = message({"period": period, "method": method, "preferred": preferred})
         self._transport.write("PUT", f"{path_of(series_id)}/periods", written, repeatable=True)
 
     def delete_periods(self, series_id: int, method: str | None = None) -> None:
@@ -580,7 +505,7 @@ class Client:
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """List the visible entries of a registry."""
-        return list(self._finder.entries(kind))
+        return list(search.entries(self._transport, kind))
 
     def upload(
         self,
@@ -621,7 +546,7 @@ class Client:
         OutcomeUnknownError
             When it is unknown whether the series was stored; repeat the call with ``if_exists="skip"``.
         """
-        reading_options, rest = _divided(options, fields)
+        reading_options, rest = split_options(options, fields)
         return self._uploader.upload(one_of(collect(data, reading_options)), rest, if_exists, dry_run)
 
     def upload_many(  # noqa: PLR0913  how many series come
@@ -685,24 +610,9 @@ class Client:
         if is_table(items):
             return sender.table(with_metadata(items, columns, metadata), columns, fields)
 
-        def read(data: object, own: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
-            reading_options, rest = _divided(options, {**fields, **own})
-            for reading in collect(data, reading_options):
-                for part, key in split(reading, columns):
-                    yield part, part.merged({**rest, **key})
-
-        reached = UploadTracker()
-
-        def upload(data: object, own: dict[str, object]) -> Iterator[Uploaded | PhotseriesError]:
-            for reading, rest in read(data, own):
-                try:
-                    yield self._uploader.upload(reading, rest, if_exists, dry_run, reached)
-                except PhotseriesError as error:
-                    yield error
-
-        alone = partial(many, upload, in_flight=in_flight)
-        several = listed(items)
-        return Together(sender, read, alone, bulk).upload(several)
+        single = ManyUploader(self._uploader, columns, if_exists, dry_run, options, fields)
+        alone = partial(single.upload, in_flight=in_flight)
+        return Together(sender, single.read, alone, bulk).upload(listed(items))
 
     def update(
         self,
@@ -737,13 +647,7 @@ class Client:
             When the series has another revision.
         ForbiddenError, InvalidError, NotFoundError
         """
-        # The fields that the data suggests are for new series only.
-        reading = None if data is None else one_of(collect(data, options or ReadOptions()))
-        written = message(None if reading is None else payload_of(reading), fields)
-        answer = self._transport.write(
-            "PATCH", path_of(series_id), written, repeatable=False, headers=_if_match(series_id, if_match)
-        )
-        return (*(reading.warnings if reading is not None else ()), *answer.get("warnings", ()))
+        return changes.update(self._transport, series_id, data, if_match, options, fields)
 
     def delete(self, series_id: int, *, if_match: int | None = None) -> None:
         """Remove a series; with ``if_match`` only if it still has this ``revision``.
@@ -754,22 +658,11 @@ class Client:
             When the series has another revision.
         ForbiddenError, NotFoundError
         """
-        retry_state = RetryState()
-        try:
-            self._transport.write(
-                "DELETE",
-                path_of(series_id),
-                repeatable=True,
-                retry_state=retry_state,
-                headers=_if_match(series_id, if_match),
-            )
-        except NotFoundError:
-            if not retry_state.outcome_unknown:  # else the attempt whose answer was lost has removed it
-                raise
+        changes.delete(self._transport, series_id, if_match)
 
     def purge_history(self, series_id: int, *, if_match: int | None = None) -> None:
         """Permanently remove the values and files of earlier revisions; raises the errors of :meth:`delete`."""
-        path, headers = f"{path_of(series_id)}/history", _if_match(series_id, if_match)
+        path, headers = f"{path_of(series_id)}/history", changes.if_revision(series_id, if_match)
         self._transport.write("DELETE", path, repeatable=if_match is None, headers=headers)
 
     def restore(self, series_id: int, revision: int | None = None, *, if_match: int | None = None) -> int:
@@ -798,8 +691,8 @@ class Client:
             When the source, the instrument or another entry was deleted.
         ForbiddenError, InvalidError, NotFoundError, PreconditionFailedError
         """
-        written = message(None, {} if revision is None else {"revision": revision})
-        path, headers = f"{path_of(series_id)}/restore", _if_match(series_id, if_match)
+        written = message({} if revision is None else {"revision": revision})
+        path, headers = f"{path_of(series_id)}/restore", changes.if_revision(series_id, if_match)
         answer = self._transport.write("POST", path, written, repeatable=revision is not None, headers=headers)
         return int(answer["revision"])
 
@@ -823,15 +716,7 @@ class Client:
         NotFoundError
             When no series had this batch.
         """
-        undone: dict[str, list[int]] = {}
-        after: int | None = 0
-        while after is not None:
-            written = message(None, {"batch": batch, "dryRun": dry_run, "after": after})
-            answer = self._transport.write("POST", f"{SERIES}/undo", written, repeatable=True)
-            after = answer.pop("next")
-            for outcome, ids in answer.items():
-                undone.setdefault(outcome, []).extend(ids)
-        return undone
+        return changes.undo(self._transport, batch, dry_run)
 
     def create(self, kind: str, **fields: object) -> int | str:
         """Create an entry of a registry: a source, an instrument, a group ...
@@ -852,38 +737,11 @@ class Client:
         ------
         ForbiddenError, InvalidError, DuplicateError
         """
-        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", message(None, fields), repeatable=False)
+        answer = self._transport.write("POST", f"/api/{quote(kind, safe='')}", message(fields), repeatable=False)
         identity: int | str = answer["id"]
         return identity
-
-
-def _if_match(series_id: int, revision: int | None) -> dict[str, str]:
-    return {} if revision is None else {"If-Match": f'"{series_id}.{revision:d}.none"'}
 
 
 def _camel_case(parameters: Mapping[str, object]) -> dict[str, object]:
     """Spell parameters as the service does: ``min_period`` is ``minPeriod``."""
     return {re.sub(r"_([a-z])", lambda found: found[1].upper(), name): value for name, value in parameters.items()}
-
-
-def _lists(ids: object, obj_ids: object, series_obj_ids: object, hashes: object, positions: object) -> dict[str, Any]:
-    return {
-        "ids": ids, "obj_ids": obj_ids, "series_obj_ids": series_obj_ids, "hashes": hashes, POSITIONS: positions,
-    }  # fmt: skip
-
-
-def _listed(entries: Iterable[object] | None) -> list[object] | None:
-    return None if entries is None else list(entries)
-
-
-def _of_list(lists: Mapping[str, object], options: Mapping[str, object]) -> Wanted:
-    criteria, part = divided(options)
-    texts = {name: several if len(several) > 1 else several[0] for name, several in arguments(criteria).items()}
-    return Wanted(lists, {**texts, **part})
-
-
-def _divided(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
-    """Move the fields that say what the numbers of a table are to the options of reading it."""
-    moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
-    rest = {name: value for name, value in fields.items() if name not in moved}
-    return replace(options or ReadOptions(), **moved), rest

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import pandas as pd
 
-from photseries.client.downloads import partial
-from photseries.client.lists import SeriesList, long_frame
-from photseries.client.search import framed
+from photseries.client.downloads import md5, partial
+from photseries.client.exports import export
+from photseries.client.lists import Wanted, get_list, long_frame
+from photseries.client.queries import arguments
+from photseries.client.search import framed, series_of, walk
 from photseries.client.series import Series
+from photseries.client.transport import Transport
+from photseries.parameters import POSITIONS
 
 __all__ = ["Collection"]
 
 #: Series that are fetched with one request.
 BATCH: Final = 64
+
+#: The keywords of searches that an answer without pages does not have.
+_OF_PAGES: Final = frozenset(("sort_by", "sortBy", "sort_order", "sortOrder", "num_per_page", "numPerPage", "features"))
 
 T = TypeVar("T")
 S = TypeVar("S")
@@ -36,37 +42,27 @@ class Collection:
 
     Parameters
     ----------
-    find : callable
-        Returns the fields of all series.
-    fetch : callable
-        Returns the series with given ids.
-    single : callable
-        Makes a series that is fetched separately.
-    export : callable
-        Writes all series to a file.
-    cache : path, optional
-        A folder for the files.
-    workers : int
-        Number of simultaneous requests.
-    progress : bool, optional
-        Whether to show a progress bar; default: in a terminal or a notebook.
+    transport : Transport
+    lists : mapping
+        The list whose series it has, by name; empty: all series that match the criteria.
+    criteria : mapping
+    cache, workers, progress
+        As in :meth:`photseries.Client.collection`.
     """
 
     def __init__(
         self,
-        find: Callable[[], list[Fields]],
-        fetch: Callable[[Sequence[int]], SeriesList],
-        single: Callable[[Fields], Series],
-        export: Callable[[Path], Path],
+        transport: Transport,
+        lists: Mapping[str, Any],
+        criteria: Mapping[str, object],
         *,
-        cache: str | os.PathLike[str] | None = None,
-        workers: int = 2,
-        progress: bool | None = None,
+        cache: str | os.PathLike[str] | None,
+        workers: int,
+        progress: bool | None,
     ) -> None:
-        self._find = find
-        self._fetch = fetch
-        self._single = single
-        self._export = export
+        self._transport = transport
+        self._lists = {name: one if name == POSITIONS else list(one) for name, one in lists.items()}
+        self._criteria = criteria
         self._cache = None if cache is None else Path(cache).expanduser()
         self._workers = workers
         self._progress = progress
@@ -113,23 +109,32 @@ class Collection:
 
     def to_parquet(self, path: str | os.PathLike[str]) -> Path:
         """Download the long table of all series as Parquet; see :meth:`photseries.Client.export`."""
-        return self._export(Path(path))
+        return export(self._transport, Path(path), "parquet", self._lists, self._unordered)
+
+    @property
+    def _unordered(self) -> dict[str, object]:
+        return {name: value for name, value in self._criteria.items() if name not in _OF_PAGES}
+
+    def _find(self) -> list[Fields]:
+        if not self._lists:
+            return list(walk(self._transport, {"features": ["true"], **arguments(self._criteria)}))
+        found = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
+        return list({one.id: one.metadata for one in found}.values())
 
     def _batch(self, several: Sequence[Fields]) -> list[Series]:
-        cached = {one["id"]: self._cached(one) for one in several if self._has(one)}
-        rest = [one["id"] for one in several if one["id"] not in cached]
-        fetched = {one.id: one for one in self._fetch(rest)} if rest else {}
-        if self._cache is not None:
-            fetched = {number: self._kept(one) for number, one in fetched.items()}
+        is_cached = self._cache is not None
+        found = {one["id"]: self._cached(one) for one in several if is_cached and self._path(one).exists()}
+        rest = [one["id"] for one in several if one["id"] not in found]
+        for series in get_list(self._transport, Wanted({"ids": rest}, {})) if rest else ():
+            if is_cached:
+                self._write(series.metadata, series.blob)
+            found[series.id] = self._cached(series.metadata) if is_cached else series
         # What was deleted meanwhile, or is damaged, says so when its table is asked for.
-        return [{**cached, **fetched}.get(one["id"]) or self._single(one) for one in several]
+        return [found.get(one["id"]) or series_of(self._transport, one) for one in several]
 
     def _path(self, fields: Fields) -> Path:
         content, file = str(fields["content_hash"]), str(fields["hash"])
         return (self._cache or Path()) / content[:2] / f"{content}.{file}.h5"
-
-    def _has(self, fields: Fields) -> bool:
-        return self._cache is not None and self._path(fields).exists()
 
     def _cached(self, fields: Fields) -> Series:
         return Series(fields, functools.partial(self._from_cache, fields), is_near=True)
@@ -137,16 +142,12 @@ class Collection:
     def _from_cache(self, fields: Fields) -> tuple[Fields, bytes]:
         """Read a file of the cache; one that was altered is fetched again."""
         blob = self._path(fields).read_bytes()
-        if hashlib.md5(blob, usedforsecurity=False).hexdigest() != fields["hash"]:
-            series = self._single(fields)
+        if md5(blob) != fields["hash"]:
+            series = series_of(self._transport, fields)
             blob = series.blob
             self._write(series.metadata, blob)
             return series.metadata, blob
         return fields, blob
-
-    def _kept(self, series: Series) -> Series:
-        self._write(series.metadata, series.blob)
-        return self._cached(series.metadata)
 
     def _write(self, fields: Fields, blob: bytes) -> None:
         path = self._path(fields)

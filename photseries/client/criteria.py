@@ -1,4 +1,4 @@
-"""The keywords with which the client searches, typed for editors and type checkers.
+"""The keywords of searches and of parts of tables, typed for editors and type checkers.
 
 ``python tools/tables.py`` writes the keys from the table of query parameters.
 """
@@ -14,7 +14,7 @@ import numpy as np
 if TYPE_CHECKING:
     from astropy.time import Time
 
-__all__ = ["ConeCriteria", "Criteria", "Moment"]
+__all__ = ["ConeCriteria", "Criteria", "ListOptions", "Moment", "PartOptions"]
 
 #: An MJD, an ISO 8601 text, a date or datetime (UTC unless it has a time zone), or an astropy Time.
 Moment: TypeAlias = "float | str | date | np.datetime64 | Time"
@@ -282,3 +282,22 @@ class ConeCriteria(Criteria, total=False):
     # end
     position: object
     """Centre of a cone instead of ra and dec: an astropy SkyCoord, or a pair of numbers [deg]."""
+
+
+class PartOptions(TypedDict, total=False):
+    """Which columns and rows of each table; as in :meth:`photseries.Client.get`."""
+
+    columns: str | Sequence[str] | None
+    mjd_min: float | None
+    mjd_max: float | None
+    row_min: int | None
+    row_max: int | None
+    max_points: int | None
+    derive: str | Sequence[str] | None
+    bin: str | None
+    detrend: str | None
+    clip: float | None
+
+
+class ListOptions(ConeCriteria, PartOptions, total=False):
+    """Criteria, and a part of each table."""

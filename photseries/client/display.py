@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
-from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
@@ -12,13 +11,7 @@ from photseries.client.curves import Curve, svg
 from photseries.fields import FIELDS, OVERVIEW
 from photseries.lightcurve.calibration import unit_in
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 __all__ = ["SearchResult", "client_html", "series_html"]
-
-#: The fields below the plot of a series.
-_FACTS: Final = tuple(name for name in OVERVIEW if name not in ("separation",))
 
 
 class SearchResult(pd.DataFrame):
@@ -49,8 +42,8 @@ def series_html(metadata: Mapping[str, object], curve: Curve | None, problem: st
     """Return a series as HTML: its plot, or why there is none, and its main fields."""
     rows = "".join(
         f"<tr><th>{escape(FIELDS[name].label)}</th><td>{_cell(name, metadata)}</td></tr>"
-        for name in _FACTS
-        if metadata.get(name) is not None
+        for name in OVERVIEW
+        if name != "separation" and metadata.get(name) is not None
     )
     title = escape(f"{metadata.get('obj_id')}, {metadata.get('filter')}, {metadata.get('series_name')}")
     picture = f"<p>{escape(problem)}</p>" if curve is None else svg(curve)

@@ -17,9 +17,14 @@ import httpx
 from photseries.client.answers import Answer, answer_of
 from photseries.errors import AlteredError, UnreachableError
 
-__all__ = ["partial", "require_hash", "saved"]
+__all__ = ["md5", "partial", "require_hash", "saved"]
 
 _DIGEST = re.compile(r"md5=:([A-Za-z0-9+/]{22}==):")  # of Repr-Digest, RFC 9530
+
+
+def md5(content: bytes) -> str:
+    """Return the MD5 of a file, hexadecimal."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def require_hash(received: str, stored: str | None) -> None:

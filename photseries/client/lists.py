@@ -7,7 +7,6 @@ against its manifest; an interrupted batch is requested again. Only the metadata
 from __future__ import annotations
 
 import functools
-import hashlib
 import tempfile
 import threading
 import time
@@ -20,16 +19,16 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from photseries.client.downloads import require_hash
-from photseries.client.parts import OF_PART
+from photseries.client.downloads import md5, require_hash
 from photseries.client.payload import message
-from photseries.client.search import SERIES, framed, pairs_of
+from photseries.client.queries import OF_PART, list_arguments, pairs_of
+from photseries.client.search import SERIES, framed
 from photseries.client.series import Series
 from photseries.client.transport import Transport
 from photseries.errors import AlteredError, DamagedError, InvalidError, NotFoundError, UnreachableError
 from photseries.parameters import LISTS, POSITIONS
 
-__all__ = ["ListReader", "SeriesList", "Wanted", "long_frame", "require_found"]
+__all__ = ["SeriesList", "Wanted", "get_list", "given_lists", "long_frame", "require_found"]
 
 #: The entries that are asked for at once.
 PORTION: Final = 1000
@@ -48,9 +47,9 @@ class Wanted:
     Parameters
     ----------
     lists : mapping
-        By the names of the lists; one is not None.
-    more : mapping
-        Criteria, and the parameters of a part of each table; for positions the radius.
+        The lists that are given, by name: one.
+    options : mapping
+        Criteria, and the keywords that select a part of each table; for positions the radius.
 
     Raises
     ------
@@ -58,13 +57,18 @@ class Wanted:
         When there is not exactly one list.
     """
 
-    def __init__(self, lists: Mapping[str, object], more: Mapping[str, object]) -> None:
-        given = {name: entries for name, entries in lists.items() if entries is not None}
-        if len(given) != 1:
-            raise InvalidError(f"Give exactly one of {', '.join((*LISTS, POSITIONS))}, not {len(given)}.")
-        ((self.by, entries),) = given.items()
-        self.entries: list[Any] = pairs_of(entries) if self.by == POSITIONS else _plain(entries)
-        self.more = more
+    def __init__(self, lists: Mapping[str, Any], options: Mapping[str, object]) -> None:
+        self.more = list_arguments(options)
+        if len(lists) != 1:
+            raise InvalidError(f"Give exactly one of {', '.join((*LISTS, POSITIONS))}, not {len(lists)}.")
+        ((self.by, entries),) = lists.items()
+        self.entries: list[Any]
+        if self.by == POSITIONS:
+            self.entries = pairs_of(entries)
+        elif isinstance(entries, str):
+            raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
+        else:
+            self.entries = [one.item() if isinstance(one, np.generic) else one for one in entries]
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield portions of the list as bodies of requests, each with the place of its first entry."""
@@ -72,10 +76,9 @@ class Wanted:
             yield first, {**self.more, self.by: self.entries[first : first + size]}
 
 
-def _plain(entries: Any) -> list[object]:
-    if isinstance(entries, str):
-        raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
-    return [one.item() if isinstance(one, np.generic) else one for one in entries]
+def given_lists(*lists: object) -> dict[str, Any]:
+    """Return by name the lists that are not None of ``ids, obj_ids, series_obj_ids, hashes, positions``."""
+    return {name: one for name, one in zip((*LISTS, POSITIONS), lists, strict=True) if one is not None}
 
 
 class SeriesList(Sequence[Series]):
@@ -169,46 +172,36 @@ def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series,
             continue
 
 
-class ListReader:
-    """Gets the series of lists.
+def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> SeriesList:
+    """Get the series of a list; without files their metadata alone.
 
-    Parameters
-    ----------
-    transport : Transport
+    Raises
+    ------
+    UnreachableError
+        When an answer broke off several times.
+    AlteredError
+        When an answer is not what its manifest says.
     """
+    found = SeriesList(wanted.entries)
+    for first, body in wanted.portions():
+        answer = _Answer()
+        _download(transport, {**body, "format": "zip", "files": files}, answer.file)
+        _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
+    return found
 
-    def __init__(self, transport: Transport) -> None:
-        self._transport = transport
 
-    def get(self, wanted: Wanted, *, files: bool = True) -> SeriesList:
-        """Get the series of a list; without files their metadata alone.
-
-        Raises
-        ------
-        UnreachableError
-            When an answer broke off several times.
-        AlteredError
-            When an answer is not what its manifest says.
-        """
-        found = SeriesList(wanted.entries)
-        for first, body in wanted.portions():
-            answer = _Answer()
-            self._download({**body, "format": "zip", "files": files}, answer.file)
-            _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
-        return found
-
-    def _download(self, body: Mapping[str, object], file: IO[bytes]) -> None:
-        for attempt in range(ATTEMPTS):
-            try:
-                self._transport.stream(f"{SERIES}/export", message(None, body), file)
-            except UnreachableError:
-                if attempt == ATTEMPTS - 1 or not file.tell():
-                    raise
-            else:
-                return
-            time.sleep(PAUSE * 2**attempt)
-            file.seek(0)
-            file.truncate()
+def _download(transport: Transport, body: Mapping[str, object], file: IO[bytes]) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            transport.stream(f"{SERIES}/export", message(body), file)
+        except UnreachableError:
+            if attempt == ATTEMPTS - 1 or not file.tell():
+                raise
+        else:
+            return
+        time.sleep(PAUSE * 2**attempt)
+        file.seek(0)
+        file.truncate()
 
 
 def require_found(found: SeriesList) -> None:
@@ -228,32 +221,31 @@ def require_found(found: SeriesList) -> None:
 
 
 class _Answer:
-    """An answer on disk, which is closed when no series needs it any more."""
+    """An answer on disk, for many threads, which is closed when no series needs it any more."""
 
     def __init__(self) -> None:
         self.file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  see above
         self._lock = threading.Lock()
         weakref.finalize(self, self.file.close)
 
-    def read(self, offset: int, size: int) -> bytes:
-        """Return a file in the zip, whose place is that of the zip's directory."""
-        with self._lock:
-            self.file.seek(offset)
-            head = self.file.read(_LOCAL)
-            lengths = (int.from_bytes(head[part], "little") for part in (_NAME, _EXTRA))
-            self.file.seek(offset + _LOCAL + sum(lengths))
-            return self.file.read(size)
+    @functools.cached_property
+    def zip(self) -> zipfile.ZipFile:
+        """The zip, once it has been downloaded."""
+        return zipfile.ZipFile(self.file)
+
+    def read(self, name: str) -> bytes:
+        """Return a file in the zip."""
+        try:
+            with self._lock:
+                return self.zip.read(name)
+        except (zipfile.BadZipFile, KeyError) as error:
+            raise _incomplete(f"{name} is absent or damaged") from error
 
 
 def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
     """Add the series of an answer, which is checked against its manifest."""
-    try:
-        with zipfile.ZipFile(answer.file) as archive:
-            manifest = orjson.loads(archive.read("manifest.json"))
-            lines = archive.read("series.jsonl").splitlines()
-            spans = {one.filename: (one.header_offset, one.file_size) for one in archive.infolist()}
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
-        raise AlteredError("The answer to the list is incomplete or damaged: ask again.") from error
+    manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
+    names = set(answer.zip.namelist())
     pairs: set[tuple[int, int]] = set()
     kept: dict[int, Series] = {}
     for line in lines:
@@ -262,10 +254,9 @@ def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, fil
         pairs.add((place, fields["id"]))
         if fields["id"] in manifest["damaged"]:
             continue
-        span = spans.get(file)
-        if span is None and files and problem is None:
+        if file not in names and files and problem is None:
             raise _incomplete(f"the file of series {fields['id']} is not in it")
-        fetch = functools.partial(_fetch, answer, fields, span, problem, is_whole)
+        fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
         found.add(first + place, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
     expected = {(int(place), one) for place, ids in manifest["found"].items() for one in ids}
     if pairs != expected:
@@ -274,25 +265,17 @@ def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, fil
     found.damaged += manifest["damaged"]
 
 
-def _incomplete(what: str) -> AlteredError:
-    return AlteredError(f"The answer to the list is incomplete: {what}. Ask again.")
-
-
-#: A file in a zip: the length of the fixed part of what stands before it, and where the lengths of the rest are.
-_LOCAL, _NAME, _EXTRA = 30, slice(26, 28), slice(28, 30)
-
-
 def _fetch(
-    answer: _Answer,
-    fields: dict[str, Any],
-    span: tuple[int, int] | None,
-    problem: str | None,
-    is_whole: bool,
+    answer: _Answer, fields: dict[str, Any], file: str | None, problem: str | None, is_whole: bool
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
-    if span is None:
+    if file is None:
         raise InvalidError(problem or "The file of this series was not asked for.")
-    blob = answer.read(*span)
+    blob = answer.read(file)
     if is_whole:
-        require_hash(hashlib.md5(blob, usedforsecurity=False).hexdigest(), fields.get("hash"))
+        require_hash(md5(blob), fields.get("hash"))
     return fields, blob
+
+
+def _incomplete(what: str) -> AlteredError:
+    return AlteredError(f"The answer to the list is incomplete: {what}. Ask again.")

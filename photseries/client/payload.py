@@ -22,7 +22,7 @@ from photseries.lightcurve.digest import content_hash
 from photseries.lightcurve.table import is_text
 from photseries.text import is_unicode
 
-__all__ = ["Message", "Payload", "is_of", "message", "payload_of", "query_of"]
+__all__ = ["Message", "blob_of", "is_of", "message", "query_of"]
 
 #: Values above which a file is less work for both sides than JSON.
 MOST_IN_JSON: Final = 20_000
@@ -31,25 +31,6 @@ MOST_IN_JSON: Final = 20_000
 LONGEST_QUERY: Final = 8_000
 
 _KEPT: Final = tuple(np.dtype(code) for code in ("?", "i8", "f8"))
-
-
-@dataclass(frozen=True)
-class Payload:
-    """A table that is sent.
-
-    Parameters
-    ----------
-    columns : bytes, optional
-        The table as a JSON object of columns.
-    fields : mapping
-        What the file that the columns come from says of the series; a field that is given beside it wins.
-    blob : bytes, optional
-        The table as a file, which carries such fields itself.
-    """
-
-    columns: bytes | None = None
-    fields: Mapping[str, object] = field(default_factory=dict)
-    blob: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -62,8 +43,8 @@ class Message:
     file: Path | None = None
 
 
-def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
-    """Write a table for a request: a short one as JSON, which is less work for the service than a file.
+def blob_of(reading: Reading, *, as_read: bool = False) -> bytes | None:
+    """Return the file that a table is sent as; None for a short table, which is less work for the service as JSON.
 
     Parameters
     ----------
@@ -76,12 +57,9 @@ def payload_of(reading: Reading, *, as_read: bool = False) -> Payload:
     InvalidError
         When it holds what can be stored in no file.
     """
-    if reading.blob is not None and as_read:
-        return Payload(blob=reading.blob)
-    if _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
-        said = {name: value for name, value in reading.file_metadata.items() if value is not None}
-        return Payload(json_columns.encode(reading.frame), without_ignored(said))
-    return Payload(blob=reading.blob or stored_file.encode(reading.frame, reading.file_metadata))
+    if not (as_read and reading.blob) and _keeps_columns(reading.frame) and _keeps_values(reading.file_metadata):
+        return None
+    return reading.blob or stored_file.encode(reading.frame, reading.file_metadata)
 
 
 def is_of(known: str, reading: Reading) -> bool:
@@ -89,23 +67,25 @@ def is_of(known: str, reading: Reading) -> bool:
     if content_hash(reading.frame) == known:
         return True
     # What a file makes of a frame may have another hash, as datetimes do that become nanoseconds.
-    blob = payload_of(reading).blob
+    blob = blob_of(reading)
     return blob is not None and content_hash(frames.build(plain_hdf5.read(blob, Limits()))) == known
 
 
-def message(payload: Payload | None, fields: Mapping[str, object]) -> Message:
-    """Put a table and fields into a request; a file goes as it is where the fields have room in the query.
+def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_read: bool = False) -> Message:
+    """Put fields and a table into a request; a file goes as it is where the fields have room in the query.
 
     Raises
     ------
     InvalidError
         When a field cannot be serialised as JSON.
     """
-    if payload is None:
+    if reading is None:
         return Message(_json(fields))
-    if payload.columns is not None:
-        return Message(_json({**payload.fields, **fields, "data": orjson.Fragment(payload.columns)}))
-    blob = payload.blob or b""
+    blob = blob_of(reading, as_read=as_read)
+    if blob is None:
+        said = {name: value for name, value in reading.file_metadata.items() if value is not None}
+        columns = orjson.Fragment(json_columns.encode(reading.frame))
+        return Message(_json({**without_ignored(said), **fields, "data": columns}))
     query = query_of(fields)
     if query is not None:
         return Message(blob, HDF5.media_type, query)

@@ -1,27 +1,34 @@
-"""Search criteria as keywords, from the table of query parameters, in both spellings."""
+"""The keywords of searches and of parts of tables as query arguments, from the table of query parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS
-from photseries.parameters import CONTROLS, CRITERIA, Parameter, snake_case, texts_of
-from photseries.parameters.value_types import MOMENT
+from photseries.parameters import CONTROLS, CRITERIA, PART, Parameter, snake_case, texts_of
+from photseries.parameters.value_types import MOMENT, joined
 from photseries.text import suggestion
 
-__all__ = ["KEYWORDS", "arguments", "coordinates", "in_unit", "snake_case"]
+__all__ = [
+    "KEYWORDS",
+    "OF_PART",
+    "arguments",
+    "in_unit",
+    "list_arguments",
+    "names_of",
+    "pairs_of",
+    "part_arguments",
+    "single_texts",
+    "snake_case",
+]
 
 #: Of the parameters that shape an answer those that a caller may set; the others are the client's own business.
 _SHAPING = ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "numPerPage", "features")
-
-
-def _keywords(parameters: Iterable[Parameter]) -> dict[str, str]:
-    return {snake_case(name): name for known in parameters for name in known.spellings}
 
 
 _TABLE: tuple[Parameter, ...] = (*CRITERIA, *(known for known in CONTROLS if known.name in _SHAPING))
@@ -33,7 +40,12 @@ _TIMES = frozenset(known.name for known in CRITERIA if known.kind is MOMENT)
 _UNITS: Mapping[str, str | None] = {known.name: known.unit for known in CRITERIA}
 
 #: The name of every keyword in the table of query parameters.
-KEYWORDS: Mapping[str, str] = _keywords(_TABLE)
+KEYWORDS: Mapping[str, str] = {snake_case(name): name for known in _TABLE for name in known.spellings}
+
+_PART: Final = {snake_case(known.name): known.name for known in PART}
+
+#: The names of the parameters of a part of a table.
+OF_PART: Final = frozenset(_PART.values())
 
 
 def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
@@ -79,6 +91,33 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
     return texts_of(body if scale is None else {"timeScale": scale, **body})
 
 
+def single_texts(asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """Write query arguments for a JSON body, where a single text is not in a list."""
+    return {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
+
+
+def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:
+    """Write criteria, and the keywords of a part of each table, for a JSON body or a query."""
+    part = {name: value for name, value in options.items() if name in _PART}
+    criteria = {name: value for name, value in options.items() if name not in _PART}
+    return {**single_texts(arguments(criteria)), **part_arguments(part)}
+
+
+def part_arguments(options: Mapping[str, Any]) -> dict[str, str]:
+    """Write the keywords of a part of a table as query arguments; None is left out."""
+    given = {_PART[name]: value for name, value in options.items() if value is not None}
+    if "columns" in given:
+        given["columns"] = joined(names_of(given["columns"]))
+    if "derive" in given:
+        given["derive"] = ",".join(names_of(given["derive"]))
+    return {name: str(value) for name, value in given.items()}
+
+
+def names_of(names: str | Sequence[str]) -> Sequence[str]:
+    """Take one name as a list of it, not of its letters."""
+    return [names] if isinstance(names, str) else names
+
+
 def in_unit(value: object, unit: str | None, keyword: str) -> Any:
     """Return the number of a Quantity of astropy in a unit; any other value as it is.
 
@@ -93,37 +132,52 @@ def in_unit(value: object, unit: str | None, keyword: str) -> Any:
         return value.to_value(unit or "")
     except ValueError as error:  # astropy's UnitConversionError is one
         wanted = f"a Quantity in {unit}" if unit else "a plain number"
-        problem = f"{keyword} must be {wanted}, not in {str(value.unit) or 'no unit'}."
-        raise InvalidError(problem, fields={keyword: [problem]}) from error
+        raise _invalid(keyword, f"{keyword} must be {wanted}, not in {str(value.unit) or 'no unit'}.") from error
 
 
-def coordinates(position: Any) -> tuple[Any, Any]:
-    """Return right ascension and declination of a SkyCoord, ICRS [deg]."""
-    return position.icrs.ra.deg, position.icrs.dec.deg
-
-
-def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
-    """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``.
+def pairs_of(positions: object) -> list[list[float]]:
+    """Read positions as pairs of right ascension and declination [deg].
 
     Raises
     ------
     InvalidError
-        When it is not one position, or ``ra`` or ``dec`` is given as well.
     """
+    if hasattr(positions, "icrs"):
+        positions = np.column_stack(_coordinates(positions))
+    try:
+        pairs = np.asarray(positions, np.float64)
+    except (TypeError, ValueError):
+        pairs = np.empty(0)
+    if pairs.ndim != 2 or pairs.shape[1] != 2 or not np.isfinite(pairs).all():
+        raise InvalidError("positions must be pairs of ra and dec [deg], an array of shape (n, 2), or a SkyCoord.")
+    found: list[list[float]] = pairs.tolist()
+    return found
+
+
+def _with_position(criteria: Mapping[str, Any]) -> dict[str, object]:
+    """Replace a ``position``, a SkyCoord or a pair of numbers [deg], by ``ra`` and ``dec``."""
     rest = {name: value for name, value in criteria.items() if name != "position"}
     position = criteria.get("position")
     if position is None:
         return rest
     try:
-        ra, dec = coordinates(position) if hasattr(position, "icrs") else position
+        ra, dec = _coordinates(position) if hasattr(position, "icrs") else position
         found = {"ra": float(in_unit(ra, "deg", "position")), "dec": float(in_unit(dec, "deg", "position"))}
     except (TypeError, ValueError) as error:
         problem = "position must be one SkyCoord, or one pair of ra and dec [deg]; for many use client.positions()."
-        raise InvalidError(problem, fields={"position": [problem]}) from error
+        raise _invalid("position", problem) from error
     if not found.keys().isdisjoint(rest):
-        problem = "position and ra or dec are given: leave one out."
-        raise InvalidError(problem, fields={"position": [problem]})
+        raise _invalid("position", "position and ra or dec are given: leave one out.")
     return found | rest
+
+
+def _invalid(keyword: str, problem: str) -> InvalidError:
+    return InvalidError(problem, fields={keyword: [problem]})
+
+
+def _coordinates(position: Any) -> tuple[Any, Any]:
+    """Return right ascension and declination of a SkyCoord, ICRS [deg]."""
+    return position.icrs.ra.deg, position.icrs.dec.deg
 
 
 def _is_time(value: object) -> bool:

@@ -142,24 +142,16 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         read: Callable[[httpx.Response], Answer] = answer_of,
     ) -> Any:
-        """Send a request until it is answered.
+        """Send a request until it is answered, and return the data of the answer.
 
         Parameters
         ----------
-        method, path : str
-        message : Message, optional
         repeatable : bool
             Whether the request is idempotent.
         retry_state : RetryState, optional
             Told when an attempt may have done its work although no answer came.
-        params, headers : mapping, optional
         read : callable
             Makes an answer of a response.
-
-        Returns
-        -------
-        object
-            The data of the answer.
 
         Raises
         ------

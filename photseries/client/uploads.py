@@ -1,16 +1,15 @@
-"""Upload series, one or many at a time, and handle refusals and lost answers."""
+"""Upload single series, and handle refusals and lost answers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from photseries.client.keys import CRITERIA_OF_KEY, Key, UploadTracker, key_of
-from photseries.client.payload import Message, is_of, message, payload_of
-from photseries.client.search import SERIES
+from photseries.client.payload import Message, is_of, message
+from photseries.client.search import SERIES, metadata, path_of
 from photseries.client.transport import RetryState, Transport
 from photseries.errors import (
     DuplicateError,
@@ -20,12 +19,12 @@ from photseries.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from photseries.formats import Reading
+from photseries.formats import Reading, ReadOptions
 from photseries.formats.selection import filter_hint
 from photseries.parameters import MOST_PER_PAGE
 from photseries.parameters.value_types import joined
 
-__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "many"]
+__all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "split_options"]
 
 #: Of one that was skipped although its table is another: nothing of it is in the archive.
 _OTHER_TABLE: Final = (
@@ -106,32 +105,25 @@ class Uploader:
         """Store a series; see :meth:`photseries.Client.upload`. No two that share ``reached`` become one series."""
         if if_exists not in ("error", "skip", "replace"):
             raise ValueError('if_exists must be "error", "skip" or "replace"')
-        merged = reading.merged(fields)
+        merged, reached = reading.merged(fields), reached or UploadTracker()
         try:
-            return self._uploaded(reading, merged, if_exists, dry_run, reached)
+            if dry_run:
+                return self._tried(reading, merged)
+            key = key_of(merged, reading)
+            with reached.held(key):
+                uploaded = self._stored(reading, merged, key, if_exists, reached)
+                if uploaded.id is not None:
+                    reached.add(uploaded.id)
         except InvalidError as error:
-            raise _hinted(error, reading) from error
-
-    def _uploaded(
-        self,
-        reading: Reading,
-        merged: Mapping[str, object],
-        if_exists: str,
-        dry_run: bool,
-        reached: UploadTracker | None,
-    ) -> Uploaded:
-        if dry_run:
-            return self._tried(reading, merged)
-        key, reached = key_of(merged, reading), reached or UploadTracker()
-        with reached.held(key):
-            uploaded = self._stored(reading, merged, key, if_exists, reached)
-            if uploaded.id is not None:
-                reached.add(uploaded.id)
+            if "filter" not in error.fields or reading.filter is None:
+                raise
+            hinted = f"{error.message} {filter_hint(reading.filter)}"
+            raise InvalidError(hinted, fields=error.fields, details=error.details) from error
         return uploaded
 
     def _tried(self, reading: Reading, fields: Mapping[str, object]) -> Uploaded:
         """Let the service say what it would store."""
-        written = message(payload_of(reading, as_read=True), fields)
+        written = message(fields, reading, as_read=True)
         report = self._transport.write("POST", SERIES, written, repeatable=True, params={"dryRun": "true"})
         found = self._find(key_of(report["metadata"]))
         warnings = (*reading.warnings, *report["warnings"])
@@ -151,7 +143,7 @@ class Uploader:
             if found is not None:
                 reached.require_other(found["id"])
                 return _skipped(found, reading)
-        written = message(payload_of(reading), fields)
+        written = message(fields, reading)
         retry_state = RetryState()
         try:
             answer = self._transport.write("POST", SERIES, written, repeatable=True, retry_state=retry_state)
@@ -170,14 +162,17 @@ class Uploader:
         self, there: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
     ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
-        found = self._fields(there) if retry_state.outcome_unknown or if_exists == "skip" else None
+        found = None
+        if retry_state.outcome_unknown or if_exists == "skip":
+            with suppress(NotFoundError):
+                found = metadata(self._transport, there)
         if found is not None and retry_state.outcome_unknown and is_of(found["content_hash"], reading):
             return Uploaded(there, "created", reading.warnings)
         if found is not None and if_exists == "skip":
             self._looks_first = True
             return _skipped(found, reading)
         if if_exists == "replace":
-            answer = self._transport.write("PATCH", f"{SERIES}/{there}", written, repeatable=True)
+            answer = self._transport.write("PATCH", path_of(there), written, repeatable=True)
             return Uploaded(there, "replaced", (*reading.warnings, *answer.get("warnings", ())))
         return None
 
@@ -190,22 +185,6 @@ class Uploader:
         page = self._transport.read(SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
         return next((found for found in page["series"] if key_of(found) == key), None)
 
-    def _fields(self, series_id: int) -> dict[str, Any] | None:
-        """Get the fields of a series, unless it is gone."""
-        try:
-            found: dict[str, Any] = self._transport.read(f"{SERIES}/{series_id}", {"dataFormat": "none"})
-        except NotFoundError:
-            return None
-        return found
-
-
-def _hinted(error: InvalidError, reading: Reading) -> InvalidError:
-    """Add how to name the filter to a refusal of the one that the file has."""
-    value = reading.filter
-    if "filter" not in error.fields or value is None:
-        return error
-    return InvalidError(f"{error.message} {filter_hint(value)}", fields=error.fields, details=error.details)
-
 
 def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     """Leave a series as it is; who sent another table must know that it is not there."""
@@ -213,53 +192,8 @@ def _skipped(found: Mapping[str, Any], reading: Reading) -> Uploaded:
     return Uploaded(int(found["id"]), "skipped", (*reading.warnings, *other))
 
 
-def many(
-    upload: Callable[[object, dict[str, object]], Iterator[Uploaded | PhotseriesError]],
-    items: Iterable[object],
-    in_flight: int,
-) -> Iterator[Outcome]:
-    """Upload items in threads, a few at a time; see :meth:`photseries.Client.upload_many`."""
-    if in_flight < 1:
-        raise ValueError("in_flight must be at least 1")
-    waiting: set[Future[list[Outcome]]] = set()
-    with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
-        try:
-            for index, item in enumerate(items):
-                waiting.add(threads.submit(_outcomes, upload, index, item))
-                if len(waiting) >= in_flight:
-                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                    yield from _results(ended)
-            while waiting:
-                ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                yield from _results(ended)
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
-    """Yield the outcomes of uploads; raise what ends all of them after the others."""
-    fatal = None
-    for outcome in chain.from_iterable(future.result() for future in ended):
-        if isinstance(outcome.error, FATAL):
-            fatal = outcome.error
-        else:
-            yield outcome
-    if fatal is not None:
-        raise fatal
-
-
-def _outcomes(
-    upload: Callable[[object, dict[str, object]], Iterator[Uploaded | PhotseriesError]], index: int, item: object
-) -> list[Outcome]:
-    """Return what became of each series of an item."""
-    data, fields = item if isinstance(item, tuple) else (item, {})
-    found: list[Outcome] = []
-    try:
-        found.extend(
-            Outcome(index, item, error=one) if isinstance(one, PhotseriesError) else Outcome(index, item, one)
-            for one in upload(data, dict(fields))
-        )
-    except PhotseriesError as error:
-        found.append(Outcome(index, item, error=error))
-    return found
+def split_options(options: ReadOptions | None, fields: Mapping[str, Any]) -> tuple[ReadOptions, dict[str, object]]:
+    """Move the fields that say what the numbers of a table are to the options of reading it."""
+    moved = {name: fields[name] for name in ("flux_unit", "magsys") if fields.get(name) is not None}
+    rest = {name: value for name, value in fields.items() if name not in moved}
+    return replace(options or ReadOptions(), **moved), rest

@@ -124,6 +124,19 @@ def test_an_answer_that_is_not_what_its_manifest_says(client, stars, monkeypatch
         client.get_many(obj_ids=["star 1"])
 
 
+def test_a_damaged_file_in_an_answer(client, stars, monkeypatch):
+    many = client.get_many(obj_ids=["star 1", "star 2"])
+
+    def read(self, name):
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {name!r}")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(zipfile.ZipFile, "read", read)
+        with pytest.raises(AlteredError, match="damaged"):
+            _ = many[0].data
+    assert len(many[0].data) == 11
+
+
 def test_a_list_as_a_file(client, stars, tmp_path):
     path = client.export(tmp_path / "long.parquet", obj_ids=[*stars][:3], columns=["mjd"])
     assert pyarrow.parquet.read_table(path)["asked"].to_pylist() == [0] * 10 + [1] * 11 + [2] * 12
@@ -146,8 +159,12 @@ def test_a_collection(client, stars, tmp_path, monkeypatch):
 
 def test_files_stay_in_the_cache(client, world, stars, tmp_path, monkeypatch):
     asked = []
-    get_many = client.get_many
-    monkeypatch.setattr(client, "get_many", lambda ids: (asked.append(len(ids)), get_many(ids=ids))[1])
+
+    def get_list(transport, wanted):
+        asked.append(len(wanted.entries))
+        return lists.get_list(transport, wanted)
+
+    monkeypatch.setattr("photseries.client.collection.get_list", get_list)
     collection = client.collection(series_name="many", sort_by="id", cache=tmp_path / "cache", progress=False)
     first = [one.data for one in collection]
     assert asked == [12]

@@ -8,7 +8,7 @@ import pandas as pd
 import pybase64
 import pytest
 
-from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, message, payload_of
+from photseries.client.payload import LONGEST_QUERY, MOST_IN_JSON, blob_of, message
 from photseries.fields.texts import fields_of_texts
 from photseries.formats import Reading, ReadOptions, collect, one_of
 from photseries.hdf5 import stored_file
@@ -24,7 +24,7 @@ def small(**more):
 
 def test_a_file_goes_as_it_is_with_its_fields_in_the_query():
     reading = one_of(collect(TESS, ReadOptions()))
-    sent = message(payload_of(reading), FIELDS)
+    sent = message(FIELDS, reading)
     assert (sent.content, sent.media_type) == (TESS.read_bytes(), "application/x-hdf5")
     assert fields_of_texts({name: [text] for name, text in sent.query.items()}) == {**FIELDS, "series_obj_id": "7"}
 
@@ -35,10 +35,10 @@ def test_a_file_goes_as_it_is_with_its_fields_in_the_query():
     ids=["cleared", "no field", "too long", "no text"],
 )
 def test_fields_that_a_query_would_not_keep_go_in_json(fields):
-    sent = message(payload_of(small()), fields)
+    sent = message(fields, small())
     body = orjson.loads(sent.content)
     assert (sent.media_type, sent.query) == ("application/json", {})
-    assert pybase64.b64decode(body.pop("data")) == payload_of(small()).blob
+    assert pybase64.b64decode(body.pop("data")) == blob_of(small())
     assert body == fields
 
 
@@ -46,9 +46,9 @@ def test_a_short_file_goes_as_columns_with_what_it_says():
     said = {"ra": 1, "filter": "ztfg", "owner_id": 3, "origin": None}
     blob = stored_file.encode(pd.DataFrame(columns()), said)
     reading = Reading(pd.DataFrame(columns()), file_metadata=said, blob=blob)
-    body = orjson.loads(message(payload_of(reading), {"ra": 2}).content)
+    body = orjson.loads(message({"ra": 2}, reading).content)
     assert body == {"ra": 2, "filter": "ztfg", "data": columns()}
-    assert payload_of(reading, as_read=True).blob == blob
+    assert blob_of(reading, as_read=True) == blob
 
 
 @pytest.mark.parametrize(
@@ -61,4 +61,4 @@ def test_a_short_file_goes_as_columns_with_what_it_says():
     ids=["not a number", "single precision", "long"],
 )
 def test_other_files_stay_files(frame, said):
-    assert payload_of(Reading(frame, file_metadata=said, blob=b"file")).blob == b"file"
+    assert blob_of(Reading(frame, file_metadata=said, blob=b"file")) == b"file"

@@ -1,0 +1,94 @@
+"""Uploads of many items with the same options, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import chain
+
+from photseries.client.bulk import split
+from photseries.client.keys import UploadTracker
+from photseries.client.uploads import FATAL, Outcome, Uploader, split_options
+from photseries.errors import PhotseriesError
+from photseries.formats import Reading, ReadOptions, collect
+
+__all__ = ["ManyUploader"]
+
+
+@dataclass(frozen=True)
+class ManyUploader:
+    """Uploads items; see :meth:`photseries.Client.upload_many`.
+
+    Parameters
+    ----------
+    uploader : Uploader
+    columns : sequence of str
+        Those that tell the series of a table apart.
+    if_exists, dry_run, options
+        As in :meth:`photseries.Client.upload`.
+    fields : dict
+        The metadata of all series, except for what an item has of its own.
+    """
+
+    uploader: Uploader
+    columns: Sequence[str]
+    if_exists: str
+    dry_run: bool
+    options: ReadOptions | None
+    fields: dict[str, object]
+    _reached: UploadTracker = field(default_factory=UploadTracker)
+
+    def read(self, data: object, own: dict[str, object]) -> Iterator[tuple[Reading, dict[str, object]]]:
+        """Yield the series of an item, each with its fields."""
+        options, rest = split_options(self.options, {**self.fields, **own})
+        for reading in collect(data, options):
+            for part, key in split(reading, self.columns):
+                yield part, part.merged({**rest, **key})
+
+    def upload(self, items: Iterable[object], in_flight: int) -> Iterator[Outcome]:
+        """Upload items in threads."""
+        if in_flight < 1:
+            raise ValueError("in_flight must be at least 1")
+        waiting: set[Future[list[Outcome]]] = set()
+        with ThreadPoolExecutor(in_flight, thread_name_prefix="upload") as threads:
+            try:
+                for index, item in enumerate(items):
+                    waiting.add(threads.submit(self._outcomes, index, item))
+                    if len(waiting) >= in_flight:
+                        ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                        yield from _results(ended)
+                while waiting:
+                    ended, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+                    yield from _results(ended)
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _outcomes(self, index: int, item: object) -> list[Outcome]:
+        """Return what became of each series of an item."""
+        data, own = item if isinstance(item, tuple) else (item, {})
+        found: list[Outcome] = []
+        try:
+            for reading, fields in self.read(data, dict(own)):
+                try:
+                    uploaded = self.uploader.upload(reading, fields, self.if_exists, self.dry_run, self._reached)
+                except PhotseriesError as error:
+                    found.append(Outcome(index, item, error=error))
+                else:
+                    found.append(Outcome(index, item, uploaded))
+        except PhotseriesError as error:
+            found.append(Outcome(index, item, error=error))
+        return found
+
+
+def _results(ended: Iterable[Future[list[Outcome]]]) -> Iterator[Outcome]:
+    """Yield the outcomes of uploads; raise what ends all of them after the others."""
+    fatal = None
+    for outcome in chain.from_iterable(future.result() for future in ended):
+        if isinstance(outcome.error, FATAL):
+            fatal = outcome.error
+        else:
+            yield outcome
+    if fatal is not None:
+        raise fatal
