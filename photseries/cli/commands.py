@@ -15,45 +15,37 @@ class Entry(NamedTuple):
     help: str
 
 
+_LOGIN, _SERIES, _UPLOAD = "photseries.cli.login", "photseries.cli.series", "photseries.cli.upload"
+
 #: The commands of this wing by what they are for; others come from the entry points ``photseries.commands``.
 SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Series, over HTTP": {
-        "login": Entry(
-            "photseries.cli.login", "Check and save the URL of a service and a token for the other commands."
-        ),
-        "whoami": Entry("photseries.cli.login", "Print the user and the permissions of the token."),
+        "login": Entry(_LOGIN, "Check and save the URL of a service and a token for the other commands."),
+        "whoami": Entry(_LOGIN, "Print the user and the permissions of the token."),
         "doctor": Entry("photseries.cli.doctor", "Print the facts for a bug report: versions, the service, the user."),
         "usage": Entry(
-            "photseries.cli.login",
-            "Print the series, bytes and quotas (0: none) of the user, for System admin of all users.",
+            _LOGIN, "Print the series, bytes and quotas (0: none) of the user, for System admin of all users."
         ),
         "inspect": Entry(
-            "photseries.cli.inspect",
-            "Print how each file is read and the command that uploads it; send nothing.",
+            "photseries.cli.inspect", "Print how each file is read and the command that uploads it; send nothing."
         ),
-        "upload": Entry("photseries.cli.upload", "Upload files as series, many at a time."),
+        "upload": Entry(_UPLOAD, "Upload files as series, many at a time."),
         "find": Entry("photseries.cli.find", "Find series and print them."),
-        "show": Entry("photseries.cli.series", "Draw the light curve and print the metadata and statistics."),
-        "open": Entry("photseries.cli.series", "Open the page of a series in a browser, or print its URL."),
-        "get": Entry("photseries.cli.series", "Download a series into a file; - is standard output."),
+        "show": Entry(_SERIES, "Draw the light curve and print the metadata and statistics."),
+        "open": Entry(_SERIES, "Open the page of a series in a browser, or print its URL."),
+        "get": Entry(_SERIES, "Download a series into a file; - is standard output."),
         "download": Entry(
             "photseries.cli.download", "Download all matching series, or those of a list, into one file."
         ),
-        "update": Entry(
-            "photseries.cli.upload", "Change fields or the table of a series; --set FIELD=null clears a field."
-        ),
-        "delete": Entry("photseries.cli.series", "Delete a series after confirmation."),
+        "update": Entry(_UPLOAD, "Change fields or the table of a series; --set FIELD=null clears a field."),
+        "delete": Entry(_SERIES, "Delete a series after confirmation."),
         "purge": Entry(
-            "photseries.cli.series",
-            "Permanently remove the earlier revisions of a series, even a deleted one, after confirmation.",
+            _SERIES, "Permanently remove the earlier revisions of a series, even a deleted one, after confirmation."
         ),
-        "undo": Entry(
-            "photseries.cli.series", "Undo an upload batch: delete what it created, restore what it changed."
-        ),
+        "undo": Entry(_SERIES, "Undo an upload batch: delete what it created, restore what it changed."),
         "periods": Entry(
-            "photseries.cli.series",
-            "List the periods of a series, the preferred one first; store a period, or remove your own.",
+            _SERIES, "List the periods of a series, the preferred one first; store a period, or remove your own."
         ),
-        "restore": Entry("photseries.cli.series", "Restore a deleted series, or an earlier revision of a series."),
+        "restore": Entry(_SERIES, "Restore a deleted series, or an earlier revision of a series."),
     },
 }

@@ -14,7 +14,11 @@ from photseries.cli.options import reported
 if TYPE_CHECKING:
     from photseries.client import Client
 
-__all__ = ["connected"]
+__all__ = ["connected", "url_option"]
+
+url_option = click.option(
+    "--url", help="URL of the service. Default: PHOTSERIES_URL, or the URL saved by `photseries login`."
+)
 
 
 def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[..., None]:
@@ -23,10 +27,8 @@ def connected(command: Callable[Concatenate[Client, ...], None]) -> Callable[...
     There is no option for the token: the arguments of a process can be read by everybody on its machine.
     """
 
-    @click.option("--url", help="URL of the service. Default: PHOTSERIES_URL, or the URL saved by `photseries login`.")
-    @click.option(
-        "--retries", type=click.IntRange(0, 20), default=6, show_default=True, help="Maximum number of retries."
-    )
+    @url_option
+    @click.option("--retries", type=click.IntRange(0, 20), default=6, help="Maximum number of retries.")
     @functools.wraps(command)
     def run(url: str | None, retries: int, **options: object) -> None:
         with reported(), photseries.Client(url, retries=retries) as client:

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 
 import click
-import orjson
 
 import photseries
-from photseries.cli.options import json_option, safe
+from photseries.cli.connection import url_option
+from photseries.cli.options import json_option, printed, safe
 from photseries.errors import PhotseriesError
 
 __all__ = ["COMMANDS"]
@@ -33,7 +33,7 @@ PACKAGES = (
 
 
 @click.command()
-@click.option("--url", help="URL of the service. Default: PHOTSERIES_URL, or the URL saved by `photseries login`.")
+@url_option
 @json_option
 def doctor(url: str | None, as_json: bool) -> None:
     """Print the facts for a bug report: versions, the service, the user.
@@ -41,11 +41,7 @@ def doctor(url: str | None, as_json: bool) -> None:
     It never prints the token. The exit status is always 0.
     """
     report = {name: safe(value) for name, value in _facts(url)}
-    if as_json:
-        click.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))
-        return
-    for name, value in report.items():
-        click.echo(f"{name:<12} {value}")
+    printed(report, as_json, (f"{name:<12} {value}" for name, value in report.items()))
 
 
 def _facts(url: str | None) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import click
 
 from photseries.cli.connection import connected
 from photseries.cli.find import given, options_of
-from photseries.cli.options import Failure
+from photseries.cli.options import Failure, force_option
 from photseries.cli.sections import SectionedCommand
 from photseries.parameters import LISTS, LONG_TABLE, SUMMARY_CRITERIA
 from photseries.parameters.value_types import TEXTS
@@ -32,8 +32,8 @@ photseries download tess.zip --filter tess::red --min-median-snr 10
 @click.option(
     "--list", "file_of_list", type=click.File("r"), help="A file with a list, one entry per line; -: standard input."
 )
-@click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", show_default=True, help="Type of the entries.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--by", type=click.Choice([*LISTS]), default="obj_ids", help="Type of the entries.")
+@force_option
 @connected
 def download(
     client: Client,

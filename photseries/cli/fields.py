@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import click
 import orjson
 
-from photseries.cli.sections import option
+from photseries.cli.sections import Checked, option
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, Field
 from photseries.fields.texts import Template
@@ -18,46 +19,8 @@ from photseries.text import suggestion
 __all__ = ["NameTemplate", "field_options", "given_fields"]
 
 _METAVARS: Mapping[str, str] = {
-    "id": "ID",
-    "number": "NUMBER",
-    "ids": "ID,...",
-    "object": "JSON",
-    "units": "JSON",
-    "values": "JSON",
-}
-
-
-class _Value(click.ParamType[object]):
-    """A value that a field accepts."""
-
-    def __init__(self, field: Field) -> None:
-        self.field = field
-        self.name = _METAVARS.get(field.type, "text")
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
-        """Read a text as the field does."""
-        try:
-            return _read(self.field, str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Setting(click.ParamType[tuple[str, object]]):
-    """FIELD=VALUE, for any field."""
-
-    name = "field=value"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, object]:
-        """Split the name from the value."""
-        name, equals, text = str(value).partition("=")
-        if not equals or name not in SETTABLE:
-            self.fail(
-                f"{value!r} must be FIELD=VALUE; --help lists the fields.{suggestion(name, SETTABLE)}", param, ctx
-            )
-        try:
-            return name, None if text == "null" else _read(FIELDS[name], text)
-        except ValueError as error:
-            self.fail(f"{name}: {error}", param, ctx)
+    "id": "ID", "number": "NUMBER", "ids": "ID,...", "object": "JSON", "units": "JSON", "values": "JSON",
+}  # fmt: skip
 
 
 def field_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -66,13 +29,17 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
         "Fields of the series",
         "--set",
         "settings",
-        type=_Setting(),
+        type=Checked("field=value", _setting),
         multiple=True,
         help="Set any of these fields; null clears an optional field.",
     )(command)
     for name in reversed(SETTABLE):
         field = FIELDS[name]
-        kind = click.Choice(field.values) if field.values else _Value(field)
+        kind = (
+            click.Choice(field.values)
+            if field.values
+            else Checked(_METAVARS.get(field.type, "text"), partial(_read, field))
+        )
         said = f"{field.sentence.replace('`', '')}."
         command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=said)(command)
     return command
@@ -99,6 +66,17 @@ class NameTemplate(Template):
             super().__init__(template)
         except InvalidError as error:
             raise click.UsageError(f"--from-name: {error.message}") from None
+
+
+def _setting(text: str) -> tuple[str, object]:
+    """Read FIELD=VALUE, for any field."""
+    name, equals, value = text.partition("=")
+    if not equals or name not in SETTABLE:
+        raise ValueError(f"{text!r} must be FIELD=VALUE; --help lists the fields.{suggestion(name, SETTABLE)}")
+    try:
+        return name, None if value == "null" else _read(FIELDS[name], value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def _read(field: Field, text: str) -> object:

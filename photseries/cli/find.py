@@ -6,6 +6,7 @@ import csv
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import orjson
 
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
-from photseries.cli.sections import SectionedCommand, option
+from photseries.cli.sections import Checked, SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.fields import FEATURES, OVERVIEW
 from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
@@ -32,9 +33,8 @@ photseries find --object-id "TIC 1148" --filter tess::red --min-median-snr 10
 photseries find --ra 75.43 --dec -69.17 --radius 0.01 --sort-by separation
 """
 
-_CONTROLS = tuple(
-    known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale", "sortBy", "sortOrder", "features")
-)
+_OF_ORDER = ("sortBy", "sortOrder", "features")
+_CONTROLS = tuple(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale", *_OF_ORDER))
 
 _METAVARS = {
     kind.TEXT: "TEXT", kind.TEXTS: "TEXT,...", kind.INTEGERS: "ID,...", kind.COUNT: "N", kind.NUMBER: "NUMBER",
@@ -43,20 +43,13 @@ _METAVARS = {
 }  # fmt: skip
 
 
-class _Value(click.ParamType[str]):
-    """A value of a criterion: checked before anything is sent, and sent as it was written."""
-
-    def __init__(self, known: ValueType) -> None:
-        self.known = known
-        self.name = _METAVARS.get(known, "VALUE")
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check a text."""
-        try:
-            self.known.read(str(value))
-        except ValueError:
-            self.fail(f"{value!r}: it must be {self.known.name}.", param, ctx)
-        return str(value)
+def _checked(known: ValueType, text: str) -> str:
+    """Check a value of a criterion, which is sent as it was written."""
+    try:
+        known.read(text)
+    except ValueError:
+        raise ValueError(f"{text!r}: it must be {known.name}.") from None
+    return text
 
 
 def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -64,9 +57,8 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
     name = snake_case(known.name).replace("_", "-")
     if known.kind is kind.FLAG:
         return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
-    return option(
-        section, f"--{name}", known.name, type=_Value(known.kind), multiple=known.repeatable, help=known.sentence
-    )
+    read = Checked(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
+    return option(section, f"--{name}", known.name, type=read, multiple=known.repeatable, help=known.sentence)
 
 
 def options_of(**sections: Sequence[Parameter]) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -89,9 +81,7 @@ def given(criteria: Mapping[str, object]) -> dict[str, Any]:
 
 @click.command(cls=SectionedCommand, epilog=EXAMPLES)
 @options_of(Order=_CONTROLS, Criteria=CRITERIA)
-@click.option(
-    "--limit", type=click.IntRange(0), default=100, show_default=True, help="Maximum number of series; 0: all."
-)
+@click.option("--limit", type=click.IntRange(0), default=100, help="Maximum number of series; 0: all.")
 @click.option("--columns", metavar="NAME,...", help="Fields to print. Default: those that fit the terminal.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
@@ -116,7 +106,8 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
         rows = list(found)
         for line in table_lines(rows, names or _present(rows, criteria["sortBy"]), None if names else _width()):
             click.echo(line)
-        if limit and len(rows) == limit and (total := client.count(**_criteria_alone(asked))) > limit:
+        criteria_alone = {name: value for name, value in asked.items() if name not in _OF_ORDER}
+        if limit and len(rows) == limit and (total := client.count(**criteria_alone)) > limit:
             click.echo(f"{limit:,} of {total:,} series; --limit 0 prints all.", err=True)
         elif not rows:
             click.echo("No series matches.", err=True)
@@ -143,10 +134,6 @@ def _present(rows: Sequence[Mapping[str, object]], sort_by: str | None) -> list[
 
 def _width() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-
-
-def _criteria_alone(asked: Mapping[str, object]) -> dict[str, Any]:
-    return {name: value for name, value in asked.items() if name not in ("sortBy", "sortOrder", "features")}
 
 
 def _write_csv(found: Iterable[Mapping[str, object]], names: Sequence[str] | None) -> None:

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
-import orjson
 
 import photseries
 from photseries.cli.connection import connected
@@ -50,11 +49,7 @@ def login(url: str | None, token_stdin: bool) -> None:
 def whoami(client: Client, as_json: bool) -> None:
     """Print the user and the permissions of the token."""
     me = {**client.whoami(), "url": client.url, "version": client.check()}
-    if as_json:
-        click.echo(orjson.dumps(me))
-    else:
-        for name, value in me.items():
-            click.echo(f"{name:<12} {shown(value)}")
+    printed(me, as_json, (f"{name:<12} {shown(value)}" for name, value in me.items()))
 
 
 @click.command()

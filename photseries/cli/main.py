@@ -83,7 +83,10 @@ class Commands(click.Group):
                 formatter.write_dl([(name, entry.help) for name, entry in section.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+)
 @click.version_option(__version__, prog_name="photseries")
 def main() -> None:
     """Store photometric series: metadata in PostgreSQL, tables in HDF5 files, access over HTTP."""

@@ -1,8 +1,8 @@
-"""One-line errors and output formats of all commands."""
+"""Options, one-line errors and output formats that commands share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import click
@@ -10,7 +10,26 @@ import orjson
 
 from photseries.errors import PhotseriesError
 
-__all__ = ["Failure", "failure", "json_option", "printed", "reported", "safe"]
+__all__ = [
+    "Failure",
+    "failure",
+    "force_option",
+    "if_match_option",
+    "json_option",
+    "printed",
+    "reported",
+    "safe",
+    "series_argument",
+    "yes_option",
+]
+
+series_argument = click.argument("series_id", metavar="ID", type=click.IntRange(1))
+if_match_option = click.option(
+    "--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision."
+)
+force_option = click.option("--force", is_flag=True, help="Replace an existing file.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 
 class Failure(click.ClickException):
@@ -45,18 +64,17 @@ def reported() -> Iterator[None]:
         raise failure(error) from error
 
 
-def json_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option ``--json`` to a command."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
-
-
-def printed(value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool) -> None:
-    """Print an entry or a list of entries: as JSON, or a line each."""
+def printed(
+    value: Mapping[str, object] | Sequence[Mapping[str, object]], as_json: bool, lines: Iterable[str] | None = None
+) -> None:
+    """Print an entry or a list of entries: as JSON, or as lines, by default one for each entry."""
     if as_json:
-        click.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
-        return
-    for entry in value if isinstance(value, Sequence) else [value]:
-        click.echo("  ".join(f"{name}={_plain(field)}" for name, field in entry.items()) if entry else "")
+        lines = [orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()]
+    elif lines is None:
+        entries = value if isinstance(value, Sequence) else [value]
+        lines = ("  ".join(f"{name}={_plain(field)}" for name, field in entry.items()) for entry in entries)
+    for line in lines:
+        click.echo(line)
 
 
 def _plain(value: object) -> str:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
 from rich.text import Text
 
-__all__ = ["progress"]
+__all__ = ["progress", "tracked"]
+
+T = TypeVar("T")
 
 
 class _Rate(ProgressColumn):
@@ -43,3 +46,11 @@ def progress(total: int | None) -> Iterator[Callable[[], None]]:
     with Progress(*columns, console=Console(stderr=True), redirect_stdout=sys.stdout.isatty()) as bar:
         task = bar.add_task("", total=total)
         yield lambda: bar.advance(task)
+
+
+def tracked(items: Iterable[T], count: Callable[[], int]) -> Iterator[T]:
+    """Yield items, with a bar if standard error is a terminal; only the bar needs their count."""
+    with progress(count() if sys.stderr.isatty() else None) as advance:
+        for item in items:
+            yield item
+            advance()

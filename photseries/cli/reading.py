@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from photseries.cli.sections import option
+from photseries.cli.sections import Checked, option
 from photseries.errors import InvalidError
 from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 from photseries.formats.decoding import SUFFIXES
@@ -19,42 +19,33 @@ from photseries.formats.times import time_format
 
 __all__ = ["found_files", "given_reading", "in_options", "reading_options"]
 
-_FORMATS = click.Choice(list(READERS))
+
+def _zero_point(text: str) -> float | str:
+    """Read a number; the name of a published zero point or of a column stays."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
-class _ZeroPoint(click.ParamType[float | str]):
-    """A number, the name of a published zero point, or a column."""
-
-    name = "magnitude"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
-        """Read a number; a name stays."""
-        try:
-            return float(str(value))
-        except ValueError:
-            return str(value)
-
-
-class _TimeFormat(click.ParamType[str]):
-    """The name of a format of times, also with an offset."""
-
-    name = "format"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse what is no format."""
-        try:
-            time_format(str(value))
-        except InvalidError as error:
-            self.fail(error.message, param, ctx)
-        return str(value)
+def _time_format(text: str) -> str:
+    """Refuse what is not a format of times, which may have an offset."""
+    try:
+        time_format(text)
+    except InvalidError as error:
+        raise ValueError(error.message) from error
+    return text
 
 
 _KINDS: Mapping[str, click.ParamType[object] | type] = {
-    "format": _FORMATS,
-    "time_format": _TimeFormat(),
-    "zero_point": _ZeroPoint(),
+    "format": click.Choice(list(READERS)),
+    "time_format": Checked("format", _time_format),
+    "zero_point": Checked("magnitude", _zero_point),
     "limit": click.Choice(("keep", "drop")),
 }
+
+#: The extensions that tell a format.
+_SUFFIXES = [suffix for one in READERS.values() for suffix in one.suffixes]
 
 #: How sentences continue that list what an option takes.
 _MORE: Mapping[str, str] = {
@@ -90,18 +81,13 @@ def in_options(text: str) -> str:
 
 
 def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
-    """Find the files that names stand for: files, patterns, and folders with all that they hold.
+    """Return, once each, the files that names stand for: files, patterns, and folders with all that they hold.
 
     Parameters
     ----------
     names : iterable of str
     any_ending : bool
         Whether every file of a folder counts, and not only those whose names tell a format.
-
-    Returns
-    -------
-    list of Path
-        Each once.
 
     Raises
     ------
@@ -113,21 +99,14 @@ def found_files(names: Iterable[str], any_ending: bool) -> list[Path]:
         paths = [Path(name)] if Path(name).exists() else [Path(one) for one in sorted(glob.glob(name, recursive=True))]
         files = [file for path in paths for file in (_within(path, any_ending) if path.is_dir() else [path])]
         if not files:
-            raise click.UsageError(_nothing(name, paths))
+            known = f"contains no file with a known extension ({' '.join(_SUFFIXES)}). Name the format with --format."
+            raise click.UsageError(f"{name} {known}" if paths else f"There is no file {name}.")
         found.update(dict.fromkeys(files))
     return list(found)
 
 
 def _within(folder: Path, any_ending: bool) -> Iterator[Path]:
-    endings = {suffix for one in READERS.values() for suffix in one.suffixes}
     for path in sorted(folder.rglob("*")):
         last = path.with_suffix("") if path.suffix in SUFFIXES else path
-        if path.is_file() and not path.name.startswith(".") and (any_ending or last.suffix.lower() in endings):
+        if path.is_file() and not path.name.startswith(".") and (any_ending or last.suffix.lower() in _SUFFIXES):
             yield path
-
-
-def _nothing(name: str, paths: list[Path]) -> str:
-    if not paths:
-        return f"There is no file {name}."
-    known = " ".join(suffix for one in READERS.values() for suffix in one.suffixes)
-    return f"{name} contains no file with a known extension ({known}). Name the format with --format."

@@ -1,4 +1,4 @@
-"""Commands whose help groups the options in sections."""
+"""Options that belong to a section of the help, and values that are checked before a command runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,29 @@ from typing import Any
 
 import click
 
-__all__ = ["SectionedCommand", "option"]
+__all__ = ["Checked", "SectionedCommand", "option"]
+
+
+class Checked(click.ParamType[object]):
+    """A value that a function reads from its text; a ValueError says what is wrong with it.
+
+    Parameters
+    ----------
+    name : str
+        What the help calls the value.
+    read : callable
+    """
+
+    def __init__(self, name: str, read: Callable[[str], object]) -> None:
+        self.name = name
+        self._read = read
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> object:
+        """Read a text."""
+        try:
+            return self._read(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class _Option(click.Option):

@@ -8,14 +8,22 @@ import tempfile
 import warnings
 import webbrowser
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import orjson
 
 from photseries.cli.connection import connected
-from photseries.cli.options import Failure, json_option
+from photseries.cli.options import (
+    Failure,
+    force_option,
+    if_match_option,
+    json_option,
+    printed,
+    series_argument,
+    yes_option,
+)
 from photseries.cli.table import shown, table_lines
 from photseries.fields import FIELDS, PER_COLUMN
 from photseries.formats import WRITERS, format_of
@@ -29,15 +37,9 @@ __all__ = ["COMMANDS"]
 
 _STDOUT = Path("-")
 
-identity = click.argument("series_id", metavar="ID", type=click.IntRange(1))
-if_match = click.option(
-    "--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision."
-)
-yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
-
 
 @click.command()
-@identity
+@series_argument
 @click.option(
     "-o",
     "--output",
@@ -48,7 +50,7 @@ yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmati
     "--format", "form", type=click.Choice(list(WRITERS)), help="Default: the format of the file's extension, or hdf5."
 )
 @click.option("--revision", type=click.IntRange(1), help="Default: the current revision.")
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@force_option
 @connected
 def get(
     client: Client, series_id: int, output: Path | None, form: str | None, revision: int | None, force: bool
@@ -82,30 +84,21 @@ def _save(client: Client, series_id: int, path: Path, form: str, revision: int |
 
 
 @click.command()
-@identity
+@series_argument
 @click.option("--no-plot", is_flag=True, help="Do not draw the light curve.")
 @click.option("--flux/--mag", default=None, help="Draw fluxes or magnitudes. Default: as in the table.")
-@click.option(
-    "--height", type=click.IntRange(5, 200), default=20, show_default=True, help="Height of the light curve in lines."
-)
+@click.option("--height", type=click.IntRange(5, 200), default=20, help="Height of the light curve in lines.")
 @json_option
 @connected
 def show(client: Client, series_id: int, no_plot: bool, flux: bool | None, height: int, as_json: bool) -> None:
     """Draw the light curve and print the metadata and statistics."""
     series = client.get(series_id)
-    if as_json:
-        click.echo(orjson.dumps(series.metadata, option=orjson.OPT_INDENT_2))
-        return
-    if not no_plot:
-        for line in _picture(series, flux, height):
-            click.echo(line)
-        click.echo()
-    for line in _facts(series.metadata):
-        click.echo(line)
+    picture = () if no_plot else _picture(series, flux, height)
+    printed(series.metadata, as_json, chain(picture, _facts(series.metadata)))
 
 
 @click.command("open")
-@identity
+@series_argument
 @click.option("--print", "only_print", is_flag=True, help="Print the URL without opening it.")
 @connected
 def open_page(client: Client, series_id: int, only_print: bool) -> None:
@@ -117,9 +110,9 @@ def open_page(client: Client, series_id: int, only_print: bool) -> None:
 
 
 @click.command()
-@identity
+@series_argument
 @yes_option
-@if_match
+@if_match_option
 @connected
 def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> None:
     """Delete a series after confirmation."""
@@ -132,10 +125,10 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
 
 
 @click.command()
-@identity
+@series_argument
 @click.option("--history", is_flag=True, required=True, help="Remove the values and files of earlier revisions.")
 @yes_option
-@if_match
+@if_match_option
 @connected
 def purge(client: Client, series_id: int, history: bool, yes: bool, if_match: int | None) -> None:
     """Permanently remove the earlier revisions of a series, even a deleted one, after confirmation."""
@@ -153,9 +146,9 @@ def _require_terminal() -> None:
 
 
 @click.command()
-@identity
+@series_argument
 @click.option("--revision", type=click.IntRange(1), help="Default: the last revision of a deleted series.")
-@if_match
+@if_match_option
 @connected
 def restore(client: Client, series_id: int, revision: int | None, if_match: int | None) -> None:
     """Restore a deleted series, or an earlier revision of a series."""
@@ -171,16 +164,12 @@ def restore(client: Client, series_id: int, revision: int | None, if_match: int 
 def undo(client: Client, batch: str, dry_run: bool, as_json: bool) -> None:
     """Undo an upload batch: delete what it created, restore what it changed."""
     undone = client.undo(batch, dry_run=dry_run)
-    if as_json:
-        click.echo(orjson.dumps(undone, option=orjson.OPT_INDENT_2))
-        return
-    for outcome, ids in undone.items():
-        if ids:
-            click.echo(f"{outcome} ({len(ids):,}): {' '.join(map(str, ids))}")
+    lines = (f"{outcome} ({len(ids):,}): {' '.join(map(str, ids))}" for outcome, ids in undone.items() if ids)
+    printed(undone, as_json, lines)
 
 
 @click.command()
-@identity
+@series_argument
 @click.option("--put", "period", metavar="DAYS", type=float, help="Store this period as yours; needs --method.")
 @click.option("--method", help="Name of the method that found the period; with --delete, remove only this period.")
 @click.option("--preferred", is_flag=True, help="With --put: prefer it to the service's period.")
@@ -204,16 +193,12 @@ def periods(
     elif delete:
         client.delete_periods(series_id, method)
     found = client.periods(series_id)
-    if as_json:
-        click.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2))
-        return
     columns = ("period", "method", "preferred", "power", "false_alarm", "error", "who", "when")
-    for line in table_lines(found, columns, None):
-        click.echo(line)
+    printed(found, as_json, table_lines(found, columns, None))
 
 
 def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
-    """Draw the light curve as wide as the terminal."""
+    """Draw the light curve as wide as the terminal, and an empty line below."""
     # Here, because they bring pandas, which the other commands and every --help do without.
     from photseries.cli.plot import drawn
     from photseries.client.curves import curve_of
@@ -222,6 +207,7 @@ def _picture(series: Series, flux: bool | None, height: int) -> Iterator[str]:
     yield curve.label
     width = shutil.get_terminal_size().columns
     yield from drawn(curve.mjd, curve.value, curve.error, width=width, height=height, reverse=curve.is_mag)
+    yield ""
 
 
 #: Statistics of every column, and the heads of their columns.

@@ -57,8 +57,7 @@ class Tally:
         self._lines = lines
         self._counts: Counter[str] = Counter()
         self._notes: dict[str, defaultdict[str, list[Path]]] = {
-            "failed": defaultdict(list),
-            "warning": defaultdict(list),
+            title: defaultdict(list) for title in ("warning", "failed")
         }
         self._reason = ""
         self._began = time.monotonic()
@@ -97,8 +96,7 @@ class Tally:
         if self._total == 1 and self.failed:
             click.echo(f"photseries: {in_options(safe(self._reason))}", err=True)
             return
-        for title in ("warning", "failed"):
-            notes = self._notes[title]
+        for title, notes in self._notes.items():
             for text, files in islice(notes.items(), _REASONS):
                 several = f" ({len(files):,} files)" if len(files) > 1 else ""
                 click.echo(f"{title}{several}: {in_options(safe(text))}", err=True)

@@ -12,7 +12,7 @@ import click
 
 from photseries.cli.connection import connected
 from photseries.cli.fields import NameTemplate, field_options, given_fields
-from photseries.cli.options import failure, json_option, safe
+from photseries.cli.options import failure, if_match_option, json_option, safe, series_argument
 from photseries.cli.progress import progress
 from photseries.cli.reading import found_files, given_reading, in_options, reading_options
 from photseries.cli.sections import SectionedCommand
@@ -53,15 +53,12 @@ HOPELESS = (UnavailableError, TooManyRequestsError, QuotaExceededError)
     "--if-exists",
     type=click.Choice(("error", "skip", "replace")),
     default="skip",
-    show_default=True,
     help="What to do with an existing series.",
 )
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
 @click.option("--bulk", is_flag=True, help="Send many small files, or all series of a file, in one request.")
 @click.option("--by", metavar="COLUMNS", help="With --bulk: the columns that identify the series in each file.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 64), default=8, show_default=True, help="Number of simultaneous uploads."
-)
+@click.option("--jobs", type=click.IntRange(1, 64), default=8, help="Number of simultaneous uploads.")
 @json_option
 @connected
 def upload(
@@ -111,11 +108,11 @@ def upload(
 
 
 @click.command(cls=SectionedCommand)
-@click.argument("series_id", metavar="ID", type=click.IntRange(1))
+@series_argument
 @field_options
 @reading_options
 @click.option("--data", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file with the new table.")
-@click.option("--if-match", metavar="REVISION", type=int, help="Change the series only if it is at this revision.")
+@if_match_option
 @connected
 def update(client: Client, *, series_id: int, data: Path | None, if_match: int | None, **options: object) -> None:
     """Change fields or the table of a series; --set FIELD=null clears a field."""
@@ -152,13 +149,7 @@ def _items(files: list[Path], template: NameTemplate | None, tally: Tally) -> It
 
 
 def _require_permission(client: Client) -> None:
-    """Refuse to read thousands of files for nothing.
-
-    Raises
-    ------
-    ForbiddenError
-        When the token does not let series be created.
-    """
+    """Refuse to read thousands of files for nothing: the token must let series be created."""
     if not {UPLOAD, ADMIN} & set(client.whoami()["permissions"]):
         raise ForbiddenError(f"This token may not upload: it lacks the permission {UPLOAD!r}.")
 

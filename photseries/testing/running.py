@@ -90,21 +90,11 @@ def _stop(process: subprocess.Popen[str]) -> None:
 
 @contextmanager
 def service(**settings: object) -> Iterator[Client]:
-    """Run a real service and connect a client with the token of its admin.
-
-    Parameters
-    ----------
-    **settings
-        As in :func:`run_service`.
+    """Run a real service, as :func:`run_service` does, and connect a client with the token of its admin.
 
     Yields
     ------
     Client
-
-    Raises
-    ------
-    StartError
-        When the server is not installed, or does not start.
 
     Examples
     --------

@@ -53,7 +53,9 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
             if hold:
                 status = subprocess.run(words, check=False).returncode  # noqa: S603
             else:
-                folder = _only(words)
+                if len(words) > 1:
+                    raise click.UsageError("Give one folder, or --hold -- COMMAND.")
+                folder = Path(words[0])
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 partial = folder / f"{DUMP}.partial"
                 dumping.dump(catalogue.engine.url, require_version(catalogue.engine), partial)
@@ -65,12 +67,6 @@ def backup(config: Config, words: tuple[str, ...], *, hold: bool, trust_sizes: b
             os.replace(partial, folder / DUMP)
             synchronize(folder)
     sys.exit(status)
-
-
-def _only(words: tuple[str, ...]) -> Path:
-    if len(words) > 1:
-        raise click.UsageError("Give one folder, or --hold -- COMMAND.")
-    return Path(words[0])
 
 
 @click.command("restore-backup")

@@ -32,7 +32,6 @@ def export() -> None:
     "--rows",
     type=click.Choice(["series", "source"]),
     default="series",
-    show_default=True,
     help="One row per series, or one per source with the measurements of all its series.",
 )
 @click.option("--column", "columns", multiple=True, metavar="NAME", help="A numeric column to add to the light curves.")
@@ -40,7 +39,6 @@ def export() -> None:
     "--most",
     type=click.IntRange(1),
     default=MOST,
-    show_default=True,
     help="Maximum number of measurements in a partition; larger partitions are split.",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="A Dask scheduler whose workers write the partitions.")

@@ -52,7 +52,6 @@ _report = click.option(
     "stem",
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("photseries-import"),
-    show_default=True,
     help="Name of the report, written with .json and .csv.",
 )
 
@@ -82,7 +81,6 @@ def group() -> None:
     "unit",
     type=click.Choice(("deg", "arcsec")),
     default="deg",
-    show_default=True,
     help="Unit of SkyPortal's ra_unc and dec_unc.",
 )
 @click.option("--root", help="Path of the folder in the database's file names. Default: derived from them.")
@@ -194,11 +192,8 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
 
 def _conclude(report: Report, whole: Mapping[str, object], as_json: bool) -> None:
     """Print the counts, and end with the status that says whether all went well."""
-    if as_json:
-        printed({**whole, "report": [str(path) for path in report.paths]}, as_json)
-    else:
-        for line in _lines(report, whole):
-            click.echo(safe(line))
+    paths = [str(path) for path in report.paths]
+    printed({**whole, "report": paths}, as_json, map(safe, _lines(report, whole)))
     sys.exit(1 if report.failed else 0)
 
 

@@ -12,15 +12,16 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from itertools import chain
 
 import click
 import yaml
 
 from photseries import __version__
 from photseries.cli.options import json_option, printed
-from photseries.cli.progress import progress
+from photseries.cli.progress import progress, tracked
 from photseries.server import settings
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.period_search import PeriodSearcher
@@ -40,6 +41,8 @@ __all__ = ["COMMANDS", "announce_at", "serve_on"]
 _LINK_LIFETIME = 3600.0
 
 log = logging.getLogger(__name__)
+
+_Row = dict[str, object]
 
 
 @click.command()
@@ -201,25 +204,18 @@ def recompute(config: Config, dry_run: bool, as_json: bool) -> None:
     Repeat the command to continue after an interruption. The service may run meanwhile. Exit status 2 if the statistics
     of a series could not be computed.
     """
-    tally, failures, revised = Tally(), [], 0
+    tally, total, revised = Tally(), 0, 0
+    failures: list[_Row] = []
     with opened(config, existing=True) as services:
         threshold = config.photometry.detection_threshold
         recomputer = Recomputer(services.catalogue, services.store, services.archive, OPERATOR, threshold)
-        total = 0
-        with progress(recomputer.total() if sys.stderr.isatty() else None) as advance:
-            for recomputed in recomputer.run(dry_run=dry_run):
-                total += 1
-                tally.add(recomputed)
-                revised += recomputed.is_revised
-                if recomputed.problem is not None:
-                    failures.append({"id": recomputed.series_id, "problem": recomputed.problem})
-                advance()
-    summary = {"series": total, "revised": revised, "failed": len(failures)}
-    changes = tally.rows()
-    printed(
-        {**summary, "changes": changes, "failures": failures} if as_json else [*changes, *failures, summary], as_json
-    )
-    sys.exit(2 if failures else 0)
+        for recomputed in tracked(recomputer.run(dry_run=dry_run), recomputer.total):
+            total += 1
+            tally.add(recomputed)
+            revised += recomputed.is_revised
+            if recomputed.problem is not None:
+                failures.append({"id": recomputed.series_id, "problem": recomputed.problem})
+    _conclude({"series": total, "revised": revised}, failures, as_json, changes=tally.rows())
 
 
 @click.command()
@@ -232,17 +228,20 @@ def analyse(config: Config, as_json: bool) -> None:
     command to continue after an interruption. Exit status 2 if a search failed.
     """
     outcomes: Counter[str] = Counter()
-    failures = []
+    failures: list[_Row] = []
     with opened(config, existing=True) as services:
         searcher = PeriodSearcher(services.catalogue, services.store, config.analysis)
-        with progress(searcher.total() if sys.stderr.isatty() else None) as advance:
-            for searched in searcher.run_all():
-                outcomes[searched.outcome] += 1
-                if searched.problem is not None:
-                    failures.append({"id": searched.series_id, "problem": searched.problem})
-                advance()
-    summary = {"series": outcomes.total(), "periods": outcomes["period"], "failed": len(failures)}
-    printed({**summary, "failures": failures} if as_json else [*failures, summary], as_json)
+        for searched in tracked(searcher.run_all(), searcher.total):
+            outcomes[searched.outcome] += 1
+            if searched.problem is not None:
+                failures.append({"id": searched.series_id, "problem": searched.problem})
+    _conclude({"series": outcomes.total(), "periods": outcomes["period"]}, failures, as_json)
+
+
+def _conclude(counts: Mapping[str, int], failures: list[_Row], as_json: bool, **lists: list[_Row]) -> None:
+    """Print the counts and lists of a command, and exit with status 2 if it failed for a series."""
+    summary, lists = {**counts, "failed": len(failures)}, {**lists, "failures": failures}
+    printed({**summary, **lists} if as_json else [*chain(*lists.values()), summary], as_json)
     sys.exit(2 if failures else 0)
 
 

@@ -23,6 +23,8 @@ __all__ = ["configured", "jobs_option", "log_to_stderr"]
 
 DEFAULT_FILE = Path("config.yaml")
 
+jobs_option = click.option("--jobs", type=click.IntRange(1), default=4, help="Number of files handled at a time.")
+
 
 def configured(**names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add the options ``--config`` and ``--data`` to a command, and pass it the configuration as first argument.
@@ -68,12 +70,6 @@ class _Lines(logging.Formatter):
         record = copy.copy(record)
         record.msg, record.args = escape_unprintable(record.getMessage()), ()
         return "\n  ".join(map(escape_unprintable, super().format(record).splitlines()))
-
-
-def jobs_option(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the option ``--jobs`` to a command."""
-    help_ = "Number of files handled at a time."
-    return click.option("--jobs", type=click.IntRange(1), default=4, show_default=True, help=help_)(command)
 
 
 class _JsonLines(logging.Formatter):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from functools import partial
 
 import click
 from marshmallow import fields
 
 from photseries.cli.options import json_option, printed
-from photseries.cli.progress import progress
+from photseries.cli.progress import tracked
 from photseries.server.accounts import OPERATOR
 from photseries.server.archive.handover import Handover
 from photseries.server.catalogue.registries import MEMBERS
@@ -113,16 +113,12 @@ def hand_over(config: Config, before: str, after: str, as_json: bool) -> None:
     with opened(config, existing=True) as services:
         owners = _user(services, before), _user(services, after)
         handover = Handover(services.catalogue, services.store, services.config)
-        with progress(handover.total(owners[0]) if sys.stderr.isatty() else None) as advance:
-            count = 0
-            for _ in handover.run(OPERATOR, *owners):
-                count += 1
-                advance()
-        printed({"series": count}, as_json)
+        moved = tracked(handover.run(OPERATOR, *owners), partial(handover.total, owners[0]))
+        printed({"series": sum(1 for _ in moved)}, as_json)
 
 
 @click.command()
-@click.option("--last", type=click.IntRange(1), default=100, show_default=True, help="Number of events.")
+@click.option("--last", type=click.IntRange(1), default=100, help="Number of events.")
 @json_option
 @configured()
 def audit(config: Config, last: int, as_json: bool) -> None:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from photseries.cli.options import json_option, printed
-from photseries.cli.progress import progress
+from photseries.cli.options import json_option, printed, yes_option
+from photseries.cli.progress import tracked
 from photseries.errors import StartError
 from photseries.server.archive.copy_store import CopyStatus, StoreCopier
 from photseries.server.archive.store_ownership import Ownership, claim_store
@@ -59,23 +59,21 @@ def print_copies(copier: StoreCopier, as_json: bool) -> bool:
     """Copy files, print every failure when it happens and a summary; return whether a copy failed."""
     statuses: Counter[CopyStatus] = Counter()
     size, failures = 0, []
-    with progress(copier.total() if sys.stderr.isatty() else None) as advance:
-        for copied in copier.run():
-            statuses[copied.status] += 1
-            size += copied.blob.size if copied.status is CopyStatus.COPIED else 0
-            if copied.problem is not None:
-                blob = copied.blob
-                failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
-                if not as_json:
-                    printed(failures[-1], as_json)
-            advance()
+    for copied in tracked(copier.run(), copier.total):
+        statuses[copied.status] += 1
+        size += copied.blob.size if copied.status is CopyStatus.COPIED else 0
+        if copied.problem is not None:
+            blob = copied.blob
+            failures.append({"id": blob.series_id, "file": blob.filename, "problem": copied.problem})
+            if not as_json:
+                printed(failures[-1], as_json)
     summary = {**{status.value: statuses[status] for status in CopyStatus}, "bytes": size}
     printed({**summary, "failures": failures} if as_json else summary, as_json)
     return bool(failures)
 
 
 @click.command("adopt-store")
-@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@yes_option
 @json_option
 @configured()
 def adopt_store(config: Config, yes: bool, as_json: bool) -> None:
