@@ -26,18 +26,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def progress(total: int | None) -> Iterator[Callable[[], None]]:
-    """Show a bar on standard error while the block runs.
-
-    Parameters
-    ----------
-    total : int or None
-        How much there is to do; None: no bar.
-
-    Yields
-    ------
-    callable
-        To be called for each thing done.
-    """
+    """Show a bar on standard error, if there is a total, and yield a function to call for each thing done."""
     if total is None:
         yield lambda: None
         return

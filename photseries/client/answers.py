@@ -53,10 +53,6 @@ _OF_PROXIES = {
 def answer_of(response: httpx.Response) -> Answer:
     """Read an answer.
 
-    Parameters
-    ----------
-    response : httpx.Response
-
     Raises
     ------
     PhotseriesError

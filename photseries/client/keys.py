@@ -33,12 +33,7 @@ _PAGE: Final = 4096
 def key_of(fields: Mapping[str, object], reading: Reading | None = None) -> Key | None:
     """Return the key of a series, None where not all of it is known on this side.
 
-    Parameters
-    ----------
-    fields : mapping
-        The fields of the series.
-    reading : Reading, optional
-        What else is known of one that is not stored yet; its columns are looked at only when they may tell more.
+    A reading tells more of a series that is not stored yet; its columns are used only when they may help.
     """
     if reading is not None:
         fields = {**reading.file_metadata, **fields}

@@ -148,13 +148,7 @@ class SeriesList(Sequence[Series]):
 
 
 def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
-    """Put the tables of series under each other, each row with its place, the id, obj_id and filter of its series.
-
-    Parameters
-    ----------
-    series : iterable of tuple
-        Place and series.
-    """
+    """Put the tables of series, given with their places, under each other, each row with the id, obj_id and filter."""
     parts = []
     for place, one, frame in _framed(series):
         own = {"asked": place, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}

@@ -83,12 +83,7 @@ class Outcome:
 
 
 class Uploader:
-    """Stores series.
-
-    Parameters
-    ----------
-    transport : Transport
-    """
+    """Stores series over a transport."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
