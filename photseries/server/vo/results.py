@@ -20,7 +20,7 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.extras import require
-from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field
+from photseries.formats.xml import FOOT, HEAD, clean, element, escaped
 from photseries.server.vo.tables import Column
 
 __all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
@@ -125,16 +125,9 @@ def _votable_head(answer: Answer) -> str:
     query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
     system = element("COOSYS", ID="icrs", system="ICRS")
     fields = "".join(
-        field(
-            one.description,
-            ID=identity,
-            name=clean(one.name.strip('"')) or "value",
-            datatype=one.datatype,
-            arraysize=one.size,
-            unit=one.unit,
-            ucd=one.ucd,
-            utype=one.utype,
-            xtype=one.xtype,
+        one.as_field(
+            identity,
+            clean(one.name.strip('"')) or "value",
             ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
         )
         for one, identity in zip(answer.columns, _identities(answer.columns), strict=True)
