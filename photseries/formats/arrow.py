@@ -58,8 +58,6 @@ def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mappin
 
     Parameters
     ----------
-    columns : list of Column
-    metadata : mapping
     more : mapping of str to str
         Other metadata of the table.
     """

@@ -91,7 +91,6 @@ def calibrated(
         Columns by role.
     unit : str or None
         What the file or its survey says.
-    options : ReadOptions
     bandpass : str or None
         The filter of the series.
     declared : str, float or None
@@ -147,10 +146,8 @@ def system_of(
 
     Parameters
     ----------
-    frame : DataFrame
     column : str
         The column of the magnitudes.
-    options : ReadOptions
     unit : str or None
         The system that their unit names.
     declared : str or None

@@ -58,7 +58,6 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Colu
 
     Parameters
     ----------
-    frame : DataFrame
     metadata : mapping
         Of its series.
     """

@@ -80,7 +80,6 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
     Parameters
     ----------
-    content : bytes
     options : ReadOptions
         ``table`` names the extension; default: the first one with rows that has times and brightnesses by name, or the
         first one.

@@ -54,7 +54,6 @@ def inspect(
     ----------
     read : callable
         Reads it with options.
-    options : ReadOptions
 
     Returns
     -------
@@ -91,7 +90,6 @@ def described(reading: Reading, given: Mapping[str, object] | None = None) -> De
 
     Parameters
     ----------
-    reading : Reading
     given : mapping, optional
         Fields that the user gives.
 

@@ -197,11 +197,6 @@ def decode(columns: object, limits: Limits) -> pd.DataFrame:
     columns : dict of list
         Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
         text, nulls allowed, text. Arrays, which :func:`parse` may give, stay as they are.
-    limits : Limits
-
-    Returns
-    -------
-    pandas.DataFrame
 
     Raises
     ------
@@ -307,10 +302,6 @@ def _first_odd(values: list[object]) -> str:
 
 def encode(frame: pd.DataFrame) -> bytes:
     """Write the columns of a table as a JSON object.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
 
     Returns
     -------

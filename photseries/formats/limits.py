@@ -81,9 +81,7 @@ def measured(
 
     Parameters
     ----------
-    frame : DataFrame
     role : {"mag", "flux"}
-    column : str
     error : str or None
         The column with the errors.
     keeps : bool

@@ -76,17 +76,7 @@ def written_unit(name: str) -> tuple[str, str | None]:
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
-    """Return the name of a column without the unit of flux in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-    str or None
-    """
+    """Return the name of a column without its unit of flux, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``."""
     if name in _UNIT_NAMES or name.removeprefix("d") in _UNIT_NAMES:
         return name, name.removeprefix("d")
     base, unit = written_unit(name)
@@ -109,8 +99,6 @@ def roles_of(
 
     Parameters
     ----------
-    frame : DataFrame
-    table : Table
     options : ReadOptions
         A column that they name has the role.
     survey : Survey or None

@@ -73,11 +73,6 @@ _OF_FLUXES: Final = (
 def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     """Make the series of a table.
 
-    Parameters
-    ----------
-    table : Table
-    options : ReadOptions
-
     Returns
     -------
     tuple of Reading

@@ -144,14 +144,12 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
 
     Parameters
     ----------
-    frame : DataFrame
     column : str
         The column of the times.
     table : Table
         What the file states of them.
     given : str or None
         The format; None where the file, or the name or the type of the column says.
-    survey : Survey or None
 
     Raises
     ------
@@ -313,7 +311,6 @@ def without_odd(times: Times, column: pd.Series) -> Times:
 
     Parameters
     ----------
-    times : Times
     column : Series
         As the file has it.
 

@@ -33,7 +33,6 @@ def in_known_units(
 
     Parameters
     ----------
-    frame : DataFrame
     roles : mapping of str to str
         The columns of the times, the brightnesses and their errors.
     units : mapping of str to astropy unit
@@ -87,7 +86,6 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
     Parameters
     ----------
-    frame : DataFrame
     roles : mapping of str to str
         The columns of the brightnesses and their errors.
     units : mapping of str to str

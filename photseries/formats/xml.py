@@ -40,7 +40,6 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
 
     Parameters
     ----------
-    tag : str
     content : str, optional
         XML.
     **attributes

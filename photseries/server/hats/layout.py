@@ -123,10 +123,6 @@ class Layout:
         ----------
         footer : mapping of bytes to bytes, optional
             What a file with this schema carries in its footer.
-
-        Returns
-        -------
-        pyarrow.Schema
         """
         import pyarrow as pa
 
@@ -152,13 +148,8 @@ class Layout:
 
         Parameters
         ----------
-        rows : sequence of Row
         schema : pyarrow.Schema
             Of :meth:`schema`.
-
-        Returns
-        -------
-        pyarrow.Table
         """
         import pyarrow as pa
 
