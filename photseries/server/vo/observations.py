@@ -85,9 +85,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
     _obscore("access_url", lambda row: row.url(_LIGHT_CURVE.extension), "the light curve", 1),
     _obscore("access_format", lambda row: _LIGHT_CURVE.plain_type, "media type of the light curve", 1),
     _obscore(
-        "access_estsize",
-        lambda row: -(-row.size // 1000),
-        "size of the stored file, about that of the light curve",
+        "access_estsize", lambda row: -(-row.size // 1000), "size of the stored file, about that of the light curve"
     ),
     _obscore("dataproduct_type", lambda row: "timeseries"),
     _obscore("calib_level", lambda row: 2, "always 2, calibrated"),

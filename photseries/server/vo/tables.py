@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -12,7 +13,15 @@ from photseries.fields import ANSWERED, FIELDS
 from photseries.formats import xml
 from photseries.lightcurve.barycentre import PLACE
 
-__all__ = ["KEYS", "SCHEMAS", "TABLES", "Column", "Key", "Table", "column_of_field", "tap_schema"]
+__all__ = ["KEYS", "PACKED", "SCHEMAS", "TABLES", "Column", "Key", "Table", "column_of_field", "tap_schema"]
+
+#: The numbers of VOTable as BINARY and BINARY2 have them.
+PACKED: Final[Mapping[str, struct.Struct]] = {
+    name: struct.Struct(code)
+    for name, code in (
+        ("unsignedByte", ">B"), ("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
