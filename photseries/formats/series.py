@@ -179,7 +179,7 @@ class _Series:
         if times.mjd is not None:
             changed[columns[TIME_ROLE]] = times.mjd
         made, new = self._renamed(clean.assign(**changed) if changed else clean, columns)
-        fields = self._fields(made, times, fluxes, magsys, filter_name, columns)
+        fields = self._fields(times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         kept = made
         if options.limit == "drop" and limits:
@@ -288,13 +288,7 @@ class _Series:
         return (frame.rename(columns=new) if new else frame), new
 
     def _fields(
-        self,
-        frame: pd.DataFrame,
-        times: Times,
-        fluxes: Fluxes,
-        magsys: str | None,
-        filter_name: str | None,
-        columns: Mapping[str, str],
+        self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
         """Return the fields of the series, the more certain source last."""
         table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata
