@@ -113,20 +113,7 @@ def count_owned(connection: Connection, owner_id: int) -> int:
 def create(
     connection: Connection, values: Mapping[str, object], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:
-    """Insert a series with its sharing, in one statement.
-
-    Returns
-    -------
-    int
-        The new id.
-
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to has gone.
-    """
+    """Insert a series with its sharing, in one statement, and return its id; raise what :func:`refused` raises."""
     return _inserted(_CREATE, connection, values, group_ids, stream_ids)
 
 
@@ -137,19 +124,14 @@ def take_over(
     stream_ids: Sequence[int],
     changed: Mapping[str, object],
 ) -> None:
-    """Insert a series of another archive: ``values`` have its id, created_at and modified, too.
+    """Insert a series of another archive; raise what :func:`refused` raises.
 
     Parameters
     ----------
+    values : mapping
+        With its id, created_at and modified.
     changed : mapping
         What its history says of the import.
-
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to is not there.
     """
     _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
 
@@ -198,12 +180,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
     """Set columns of a series if its revision is still the one that was seen; tell whether it was.
 
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to has gone.
+    Raises what :func:`refused` raises.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
     stale = stale_period() if "statistics_version" in values else {}
@@ -262,7 +239,15 @@ def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
 
 @contextmanager
 def refused(values: Mapping[str, object]) -> Iterator[None]:
-    """Turn a constraint's refusal of some values into the error that a client understands."""
+    """Turn a constraint's refusal of some values into the error that a client understands.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
     try:
         yield
     except IntegrityError as error:
