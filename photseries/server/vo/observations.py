@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from photseries.fields import FIELDS
 from photseries.formats.registry import WRITERS
+from photseries.lightcurve.calibration import calibration_of
 from photseries.server.vo.tables import TABLES, Column, column_of_field
 
 __all__ = ["COLUMNS", "Observation", "VOColumn"]
@@ -65,6 +66,13 @@ def _field(name: str) -> Callable[[Observation], object]:
     return lambda row: row.fields[name]
 
 
+def _calibration_level(row: Observation) -> int:
+    """Return 1 for instrumental magnitudes, and for fluxes that are no flux densities."""
+    calibration = calibration_of(row.fields)
+    is_density = row.fields["mean_mag"] is not None or calibration.flux_unit.microjansky is not None
+    return 2 if is_density and calibration.magsys != "instrumental" else 1
+
+
 def _main(name: str, ucd: str) -> VOColumn:
     """Return a coordinate of Simple Cone Search."""
     return VOColumn(Column(name=name, datatype="double", unit="deg", ucd=ucd, description="ICRS"), _field(name), 1)
@@ -88,7 +96,7 @@ COLUMNS: Final[tuple[VOColumn, ...]] = (
         "access_estsize", lambda row: -(-row.size // 1000), "size of the stored file, about that of the light curve"
     ),
     _obscore("dataproduct_type", lambda row: "timeseries"),
-    _obscore("calib_level", lambda row: 2, "always 2, calibrated"),
+    _obscore("calib_level", _calibration_level),
     _obscore("obs_collection", _field("series_name"), "series_name: TESS sector, night, field"),
     _obscore("obs_id", _field("series_obj_id"), "series_obj_id: the star in that series"),
     VOColumn(_DID, lambda row: f"{row.service}/api/photometric_series/{row.fields['id']}"),
