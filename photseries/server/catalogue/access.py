@@ -58,8 +58,6 @@ def deleted_access(principal: Principal, owner_id: int, listeners: Iterable[int]
 
     Parameters
     ----------
-    principal : Principal
-    owner_id : int
     listeners : iterable of int
         Its last :func:`audience`.
     """

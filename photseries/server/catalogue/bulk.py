@@ -98,7 +98,6 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
 
     Parameters
     ----------
-    connection : Connection
     rows : sequence of bytes
         Of :func:`documents`; always in the order of their keys, or two uploads of the same series end in a deadlock.
 

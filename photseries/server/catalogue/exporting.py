@@ -65,8 +65,6 @@ def cells(
 
     Parameters
     ----------
-    connection : Connection
-    principal : Principal
     order : int
         Of the pixels.
     within : sequence of int, optional

@@ -89,12 +89,8 @@ def opened(
 
     Parameters
     ----------
-    catalogue : Catalogue
-    context : Context
     tables : sequence of TemporaryTable
         Made before.
-    sql : str
-    values : mapping
     begun : callable
         Called with the number of the backend before the query runs.
 

@@ -59,7 +59,6 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
 
     Parameters
     ----------
-    path : Path
     schema : MetadataSchema
         What its fields must obey.
 

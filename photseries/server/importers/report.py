@@ -60,10 +60,6 @@ class Report:
 
     Memory does not grow with the series.
 
-    Parameters
-    ----------
-    stem : Path
-
     Attributes
     ----------
     statuses : Counter

@@ -67,7 +67,6 @@ def answer(observations: Iterable[Observation], verbosity: int, most: int, servi
     ----------
     observations : iterable of Observation
         The nearest first; no more than one above ``most`` is taken.
-    verbosity : int
     most : int
         Whether there are more is said at the end.
     service : str

@@ -161,7 +161,6 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
 
     Parameters
     ----------
-    rows : iterable of mapping
     service : str
         The URL of the archive.
     """

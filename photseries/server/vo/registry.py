@@ -44,7 +44,6 @@ def record(name: str, url: str, settings: VO) -> str:
         A key of :data:`RECORDS`.
     url : str
         Of the service.
-    settings : VO
 
     Raises
     ------

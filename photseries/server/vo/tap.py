@@ -52,10 +52,8 @@ def parse_request(given: Mapping[str, str], files: Mapping[str, bytes], settings
 
     Parameters
     ----------
-    given : mapping
     files : mapping of str to bytes
         The uploaded tables by their names; see :func:`uploads_of`.
-    settings : VO
 
     Raises
     ------
@@ -144,10 +142,6 @@ def execute(
 
     Parameters
     ----------
-    catalogue : Catalogue
-    context : Context
-    request : Request
-    settings : VO
     begun : callable
         Called with the number of the database's backend.
 

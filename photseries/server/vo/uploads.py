@@ -218,8 +218,6 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
     ----------
     name : str
         The name of the table in queries, after TAP_UPLOAD.
-    content : bytes
-    most_rows : int
 
     Raises
     ------

@@ -38,13 +38,7 @@ class _GoneError(Exception):
 
 
 class Jobs:
-    """The use cases of jobs.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-    settings : VO
-    """
+    """The use cases of jobs."""
 
     def __init__(self, catalogue: Catalogue, settings: VO) -> None:
         self._catalogue = catalogue
@@ -234,7 +228,6 @@ def job_document(job: Job, url: str, owner: str) -> str:
 
     Parameters
     ----------
-    job : Job
     url : str
         Of the job.
     owner : str
