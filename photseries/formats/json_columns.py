@@ -252,9 +252,8 @@ def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]
         return np.array(values, np.bool_)
     if present == {str}:
         return _texts(values)
-    raise ValueError(
-        f"holds {_described(kinds)}; {_first_odd(values)}. A column is all numbers, all true/false or all text"
-    )
+    words = " and ".join(sorted({_WORDS[kind] for kind in kinds}))
+    raise ValueError(f"holds {words}; {_first_odd(values)}. A column is all numbers, all true/false or all text")
 
 
 def _integers(values: list[int]) -> npt.NDArray[np.int64]:
@@ -283,10 +282,6 @@ _WORDS: Final = {
     dict: "objects",
     type(None): "nulls",
 }
-
-
-def _described(kinds: set[type]) -> str:
-    return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
 
 
 def _first_odd(values: list[object]) -> str:

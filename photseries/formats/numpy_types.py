@@ -75,13 +75,9 @@ def _is_integer(column: pd.Series) -> bool:
     return getattr(column.dtype, "kind", "") in "iu"
 
 
-def _is_nullable(column: pd.Series) -> bool:
-    return isinstance(column.array, _Nullable)
-
-
 def _is_to_do(column: pd.Series) -> bool:
     return isinstance(column.name, str) and (
-        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or _is_nullable(column)
+        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or isinstance(column.array, _Nullable)
     )
 
 
