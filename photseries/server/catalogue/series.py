@@ -55,6 +55,11 @@ __all__ = ["DERIVED", "Changeable", "duplicate_error", "refused"]
 #: Columns that follow from what was uploaded, beside the statistics.
 DERIVED = ("content_hash", "statistics_version", "inferred")
 
+#: The tables that say with whom a series is shared, and their columns.
+_SHARING: tuple[tuple[type[SeriesGroup] | type[SeriesStream], str], ...] = (
+    (SeriesGroup, "group_id"), (SeriesStream, "stream_id"),
+)  # fmt: skip
+
 _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
 
@@ -168,7 +173,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
         insert(table)
         .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))
         .cte(f"new_{name}")
-        for table, name, _ in _sharing((), ())
+        for table, name in _SHARING
     ]
     event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
     event |= {"action": literal(action), "changed": cast(changed, JSON)}
@@ -199,7 +204,7 @@ def share(
     """Replace the groups and the streams of a series; None leaves them as they are."""
     if group_ids is None and stream_ids is None:
         return
-    for table, name, ids in _sharing(group_ids, stream_ids):
+    for (table, name), ids in zip(_SHARING, (group_ids, stream_ids), strict=True):
         if ids is None:
             continue
         connection.execute(delete(table).where(table.series_id == series_id))
@@ -220,13 +225,6 @@ def remove(connection: Connection, series_id: int, revision: int) -> bool:
     gone = removal.returning(*columns.values()).cte("gone")
     statement = insert(UnlinkedBlob).from_select([*columns], select(gone))
     return connection.execute(statement).rowcount == 1
-
-
-def _sharing(
-    group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
-) -> tuple[tuple[type[SeriesGroup] | type[SeriesStream], str, Sequence[int] | None], ...]:
-    """Return the tables that say with whom a series is shared, with the column and the ids for each."""
-    return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
 
 
 def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
