@@ -140,7 +140,8 @@ def reasons():
 
 def observations():
     rows = [
-        [f"`{one.name}`", str(one.verbosity), one.unit or "", one.ucd, one.utype or "", one.words] for one in COLUMNS
+        [f"`{column.name}`", str(verbosity), column.unit or "", column.ucd, column.utype or "", column.description]
+        for column, verbosity in ((one.column, one.verbosity) for one in COLUMNS)
     ]
     return table(["column", "VERB", "unit", "UCD", "utype", "what"], rows)
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from photseries.formats.columns import Column, columns_of
+from photseries.formats.numpy_types import frame_of_arrow
 from photseries.formats.options import ReadOptions
 from photseries.formats.own_files import Note, column_notes, fields_in, notes_in
 from photseries.formats.reading import Table
@@ -58,8 +59,6 @@ def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mappin
 
     Parameters
     ----------
-    columns : list of Column
-    metadata : mapping
     more : mapping of str to str
         Other metadata of the table.
     """
@@ -78,12 +77,9 @@ def table_of(columns: list[Column], metadata: Mapping[str, object], more: Mappin
 
 def table_of_arrow(table: pyarrow.Table) -> Table:
     """Return a table of Arrow as a reader's table; of the service's own with the fields of the series."""
-    import pyarrow
-
     table.validate(full=True)  # offsets of damaged files would be followed anywhere
     # Not through pandas, whose versions before 3 refuse newer ones of pyarrow.
-    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
-    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get, use_threads=False)
+    frame = frame_of_arrow(table)
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}

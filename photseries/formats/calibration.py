@@ -6,7 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import pandas as pd
 
 from photseries.formats.options import ReadOptions, Unit, column_called, invalid
 from photseries.formats.selection import counts_of
+from photseries.formats.units import known_unit
 from photseries.formats.zero_points import zero_point_of
 from photseries.lightcurve.photometry import AB_ZERO_POINT
 from photseries.lightcurve.table import FLUXERR
@@ -91,7 +92,6 @@ def calibrated(
         Columns by role.
     unit : str or None
         What the file or its survey says.
-    options : ReadOptions
     bandpass : str or None
         The filter of the series.
     declared : str, float or None
@@ -114,14 +114,18 @@ def calibrated(
     if zero is not None:
         return _by_zero_point(zero, options.flux_unit or unit, bandpass, told=options.zero_point is None)
     if options.flux_unit is not None:
-        return _in_unit(_known(options.flux_unit), "flux_unit")
+        try:
+            return _in_unit(flux_unit_of(options.flux_unit), "flux_unit")
+        except ValueError as error:
+            raise invalid(str(error)) from error
     return _of_file(unit) if unit is not None else _guessed(frame, roles, options)
 
 
 def _by_zero_point(zero: float | str, unit: Unit, bandpass: object, *, told: bool) -> Fluxes:
-    if unit is not None and _density(unit) is not None:
+    known = None if unit is None else known_unit(unit)
+    if known is not None and known.microjansky is not None:
         raise invalid(f"The fluxes are in {unit}, which is a flux density: leave the zero point (zero_point) out.")
-    magnitude, flags = zero_point_of(zero, None if unit is None else _spelt(unit), bandpass)
+    magnitude, flags = zero_point_of(zero, unit if known is None else known.name, bandpass)
     warnings = (f"The fluxes were brought to uJy by the AB zero point {zero} of the file.",) if told else ()
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - magnitude)), {}, flags, warnings, "zero_point")
 
@@ -147,10 +151,8 @@ def system_of(
 
     Parameters
     ----------
-    frame : DataFrame
     column : str
         The column of the magnitudes.
-    options : ReadOptions
     unit : str or None
         The system that their unit names.
     declared : str or None
@@ -225,35 +227,13 @@ def _by_column(frame: pd.DataFrame, name: str, *, told: bool) -> Fluxes:
     return Fluxes(10 ** (0.4 * (AB_ZERO_POINT - zeros)), {}, {}, (warning,) if told else (), f"zero points of {name}")
 
 
-def _known(text: str) -> FluxUnit:
-    try:
-        return flux_unit_of(text)
-    except ValueError as error:
-        raise invalid(str(error)) from error
-
-
-def _spelt(text: str) -> str:
-    """Return a unit in the spelling of the service, where it knows it."""
-    try:
-        return flux_unit_of(text).name
-    except ValueError:
-        return text
-
-
-def _density(text: str) -> float | None:
-    try:
-        return flux_unit_of(text).microjansky
-    except ValueError:
-        return None
-
-
 def _of_file(text: str) -> Fluxes:
-    try:
-        return _in_unit(flux_unit_of(text), f"the file says {text}" if text != RELATIVE else "relative")
-    except ValueError:
-        found = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
-        warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
-        return Fluxes(found.factor, found.fields, found.altdata, (warning, *found.warnings), found.why)
+    unit = known_unit(text)
+    if unit is not None:
+        return _in_unit(unit, f"the file says {text}" if text != RELATIVE else "relative")
+    found = _in_unit(FluxUnit(RELATIVE, None, None), "unknown unit")
+    warning = f"The unit of the fluxes, {text[:40]!r}, is not known; flux_unit is set to {RELATIVE!r}."
+    return replace(found, warnings=(warning, *found.warnings))
 
 
 def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
@@ -267,8 +247,10 @@ def _in_unit(unit: FluxUnit, why: str) -> Fluxes:
 
 def in_stored_unit(text: str) -> Fluxes:
     """Keep fluxes in the unit that a file of the service states."""
-    found = _of_file(text)
-    return found if _density(text) is None else Fluxes(fields={"flux_unit": flux_unit_of(text).name}, why=found.why)
+    found, unit = _of_file(text), known_unit(text)
+    if unit is None or unit.microjansky is None:
+        return found
+    return Fluxes(fields={"flux_unit": unit.name}, why=found.why)
 
 
 def _offset(frame: pd.DataFrame, roles: Mapping[str, str]) -> float | None:
@@ -287,11 +269,11 @@ def _by_offset(offset: float) -> Fluxes:
             f"Fluxes and magnitudes disagree: mag + 2.5 log10(flux) is {offset:.2f}, not 23.90 (uJy). State the unit "
             "of the fluxes (flux_unit, zero_point), or read the magnitudes alone (mag_col)."
         )
-    found = _in_unit(_known(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
+    found = _in_unit(flux_unit_of(name), f"mag + 2.5 log10(flux) = {offset:.2f}")
     if name == MICROJANSKY:
         return found
     warning = f"The fluxes are taken as {name}, because mag + 2.5 log10(flux) is {offset:.2f}."
-    return Fluxes(found.factor, found.fields, {}, (warning,), found.why)
+    return replace(found, warnings=(warning,))
 
 
 def _is_relative(fluxes: npt.NDArray[np.float64]) -> bool:

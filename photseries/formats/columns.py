@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,24 +58,21 @@ def columns_of(frame: pd.DataFrame, metadata: Mapping[str, object]) -> list[Colu
 
     Parameters
     ----------
-    frame : DataFrame
     metadata : mapping
         Of its series.
     """
     index = None if isinstance(frame.index, pd.RangeIndex) else frame.index
-    return list(_columns(whole_table(frame), metadata, index))
-
-
-def _columns(frame: pd.DataFrame, metadata: Mapping[str, object], index: pd.Index | None) -> Iterator[Column]:
-    for name, column in frame.items():
+    columns = []
+    for name, column in whole_table(frame).items():
         if isinstance(column.dtype, np.dtype) and column.dtype.kind != "O":
             values = column.to_numpy()
             values = values.astype(values.dtype.newbyteorder("="), copy=False)
         else:
             values = column.to_numpy(dtype=object, copy=True)
             values[column.isna().to_numpy()] = None
-        yield Column(str(name), values, meaning(str(name), metadata), index)
+        columns.append(Column(str(name), values, meaning(str(name), metadata), index))
         index = None
+    return columns
 
 
 def field_meaning(name: str) -> Meaning:

@@ -55,7 +55,6 @@ def collect(data: object, options: ReadOptions) -> tuple[Reading, ...]:
     Parameters
     ----------
     data : DataFrame, mapping of arrays, astropy Table or TimeSeries, lightkurve LightCurve, or path
-    options : ReadOptions
 
     Returns
     -------
@@ -107,7 +106,6 @@ def read_bytes(
         Also compressed with gzip, bzip2 or xz.
     name : str
         The name of the file, for messages, and for the format where the content does not tell it.
-    options : ReadOptions
     most_inflated : int
         The largest decompressed content that is read [bytes].
     formats : mapping of str to Format

@@ -80,7 +80,6 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
     Parameters
     ----------
-    content : bytes
     options : ReadOptions
         ``table`` names the extension; default: the first one with rows that has times and brightnesses by name, or the
         first one.
@@ -148,17 +147,11 @@ def _file(columns: list[Column], metadata: Mapping[str, object]) -> bytes:
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
     notes = column_notes(columns, names, _lost)
-    table = astropy_fits.BinTableHDU.from_columns(
-        [
-            astropy_fits.Column(name, code, unit, array=values, bzero=zero)
-            for name, (code, unit, values, zero) in zip(
-                names,
-                (_written(column, notes.get(name, {})) for column, name in zip(columns, names, strict=True)),
-                strict=True,
-            )
-        ],
-        name="PHOTOMETRY",
-    )
+    written = []
+    for column, name in zip(columns, names, strict=True):
+        code, unit, values, zero = _written(column, notes.get(name, {}))
+        written.append(astropy_fits.Column(name, code, unit, array=values, bzero=zero))
+    table = astropy_fits.BinTableHDU.from_columns(written, name="PHOTOMETRY")
     header = table.header
     for number, column in enumerate(columns, 1):
         _describe(header, number, column, metadata)

@@ -21,7 +21,6 @@ def fields_of(header: Mapping[str, object], survey: Survey) -> dict[str, Any]:
     ----------
     header : mapping
         The keywords of the primary header and of the table's; those of a lightkurve object do as well.
-    survey : Survey
 
     Returns
     -------

@@ -11,6 +11,7 @@ import pandas as pd
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE
 from photseries.formats.description import Description
+from photseries.formats.moments import UNIX_EPOCH
 from photseries.formats.options import ReadOptions
 from photseries.formats.reading import Reading
 from photseries.formats.selection import suggested_filter
@@ -18,8 +19,6 @@ from photseries.lightcurve.metadata import infer
 from photseries.lightcurve.table import TIME, required_column
 
 __all__ = ["described", "inspect", "selecting"]
-
-_UNIX_EPOCH = 40_587  # 1970-01-01 as MJD [d]
 
 
 def inspect(
@@ -31,7 +30,6 @@ def inspect(
     ----------
     read : callable
         Reads it with options.
-    options : ReadOptions
 
     Returns
     -------
@@ -68,7 +66,6 @@ def described(reading: Reading, given: Mapping[str, object] | None = None) -> De
 
     Parameters
     ----------
-    reading : Reading
     given : mapping, optional
         Fields that the user gives.
     """
@@ -99,6 +96,6 @@ def described(reading: Reading, given: Mapping[str, object] | None = None) -> De
 def _iso(mjd: float) -> str:
     """Write an MJD as a date, in its own scale; what no calendar has stays a number."""
     try:
-        return str(pd.Timestamp((float(mjd) - _UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
+        return str(pd.Timestamp((float(mjd) - UNIX_EPOCH) * 86_400, unit="s").round("s").isoformat())
     except (ValueError, OverflowError):
         return f"MJD {mjd:.6g}"

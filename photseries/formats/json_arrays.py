@@ -49,7 +49,6 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
 
     Parameters
     ----------
-    body : bytes
     limits : Limits
         ``depth`` is the deepest nesting, ``columns`` bounds the keys of ``data``.
 

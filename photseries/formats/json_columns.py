@@ -197,11 +197,6 @@ def decode(columns: object, limits: Limits) -> pd.DataFrame:
     columns : dict of list
         Integers become int64; integers with nulls, or with any float, float64; nulls alone float64 NaN; booleans bool;
         text, nulls allowed, text. Arrays, which :func:`parse` may give, stay as they are.
-    limits : Limits
-
-    Returns
-    -------
-    pandas.DataFrame
 
     Raises
     ------
@@ -257,9 +252,8 @@ def _array(name: str, values: object, limits: Limits) -> npt.NDArray[np.generic]
         return np.array(values, np.bool_)
     if present == {str}:
         return _texts(values)
-    raise ValueError(
-        f"holds {_described(kinds)}; {_first_odd(values)}. A column is all numbers, all true/false or all text"
-    )
+    words = " and ".join(sorted({_WORDS[kind] for kind in kinds}))
+    raise ValueError(f"holds {words}; {_first_odd(values)}. A column is all numbers, all true/false or all text")
 
 
 def _integers(values: list[int]) -> npt.NDArray[np.int64]:
@@ -290,10 +284,6 @@ _WORDS: Final = {
 }
 
 
-def _described(kinds: set[type]) -> str:
-    return " and ".join(sorted({_WORDS[kind] for kind in kinds}))
-
-
 def _first_odd(values: list[object]) -> str:
     """Name the first row with the rarest kind of values; of equally rare kinds, not of numbers."""
     words = [_WORDS[type(value)] for value in values]
@@ -307,10 +297,6 @@ def _first_odd(values: list[object]) -> str:
 
 def encode(frame: pd.DataFrame) -> bytes:
     """Write the columns of a table as a JSON object.
-
-    Parameters
-    ----------
-    frame : pandas.DataFrame
 
     Returns
     -------

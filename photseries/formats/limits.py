@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.formats.options import column_called, invalid
-from photseries.lightcurve.table import FLUXERR, MAGERR, SENTINEL_MAG, is_text
+from photseries.lightcurve.table import SENTINEL_MAG, is_text
 
 __all__ = ["LIMITING_MAG", "Measured", "limit_column", "measured"]
 
@@ -81,9 +81,7 @@ def measured(
 
     Parameters
     ----------
-    frame : DataFrame
     role : {"mag", "flux"}
-    column : str
     error : str or None
         The column with the errors.
     keeps : bool
@@ -108,7 +106,7 @@ def measured(
     absent = none | kept
     warnings = _told(values[none], column, int(kept.sum()), role if keeps else "")
     if errors is not None:
-        no_error = _no_errors(errors, MAGERR if role == "mag" else FLUXERR) & ~absent
+        no_error = _no_errors(errors, role) & ~absent
         if no_error.any():
             warnings += (f"{int(no_error.sum())} of the errors in {error} stand for no value, and became null.",)
         errors = _without(errors, absent | no_error)
@@ -196,7 +194,7 @@ def _no_values(values: npt.NDArray[np.number], role: str) -> Any:
 
 
 def _no_errors(errors: npt.NDArray[np.number], role: str) -> npt.NDArray[np.bool_]:
-    if role != MAGERR or errors.dtype.kind != "f":
+    if role != "mag" or errors.dtype.kind != "f":
         return np.zeros(len(errors), bool)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.isfinite(errors) & ((np.abs(errors) >= _NO_ERROR) | np.isin(errors, _NO_ERRORS)))

@@ -97,10 +97,8 @@ def shared(series_id: int, fields: Mapping[str, object], asked: int | None = Non
 
     Parameters
     ----------
-    series_id : int
     fields : mapping
         Its fields, or the metadata of its stored file.
-    asked : int, optional
     """
     calibration = calibration_of(fields)
     known = {**fields, "series_id": series_id, "asked": asked}
@@ -235,7 +233,6 @@ def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block |
     ----------
     several : iterable of Series
         None says that there is more to come.
-    layout : Layout
 
     Yields
     ------

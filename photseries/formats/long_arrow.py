@@ -56,12 +56,6 @@ def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest
 
     The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
     takes for a failure.
-
-    Parameters
-    ----------
-    found : iterable of Block or None
-    layout : Layout
-    manifest : callable, optional
     """
     import pyarrow
 

@@ -45,8 +45,6 @@ def long_hdf5(
 
     Parameters
     ----------
-    found : iterable of Block or None
-    layout : Layout
     extent : Extent
         Of all of them, which must be known before.
     manifest : mapping of str to bytes

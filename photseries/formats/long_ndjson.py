@@ -21,12 +21,6 @@ def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifes
     """Write a long table as lines of JSON; what is not finite is null.
 
     The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
-
-    Parameters
-    ----------
-    found : iterable of Block or None
-    layout : Layout
-    manifest : callable, optional
     """
     for block in found:
         for part in () if block is None else block.parts(ROWS):

@@ -14,12 +14,6 @@ def long_parquet(found: Iterable[Block | None], layout: Layout, manifest: Manife
     """Write a long table as Parquet; nothing comes while rows are collected to a group.
 
     The manifest is metadata in the footer. What breaks off lacks its footer, which no reader takes for a whole file.
-
-    Parameters
-    ----------
-    found : iterable of Block or None
-    layout : Layout
-    manifest : callable, optional
     """
     import pyarrow
     import pyarrow.parquet

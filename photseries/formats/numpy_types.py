@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["EXACT", "plain_column", "plain_frame"]
+if TYPE_CHECKING:
+    import pyarrow
+
+__all__ = ["EXACT", "frame_of_arrow", "plain_column", "plain_frame"]
 
 #: Whole numbers up to this one keep all their digits as float64.
 EXACT: Final = 2**53
@@ -72,28 +75,26 @@ def _is_integer(column: pd.Series) -> bool:
     return getattr(column.dtype, "kind", "") in "iu"
 
 
-def _is_nullable(column: pd.Series) -> bool:
-    return isinstance(column.array, _Nullable)
-
-
 def _is_to_do(column: pd.Series) -> bool:
     return isinstance(column.name, str) and (
-        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or _is_nullable(column)
+        isinstance(column.dtype, pd.CategoricalDtype | pd.ArrowDtype) or isinstance(column.array, _Nullable)
     )
 
 
-def _from_arrow(column: pd.Series) -> pd.Series:
+def frame_of_arrow(table: pyarrow.Table) -> pd.DataFrame:
+    """Return a table of Arrow as a frame; integers in pandas' own type, as null would make them float64."""
     import pyarrow
 
-    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}  # null would make them float64
-    arrays = {"": column.array.__arrow_array__()}
-    made: pd.Series = pyarrow.table(arrays).to_pandas(types_mapper=long.get, use_threads=False)[""]
-    return made.set_axis(column.index)
+    long = {pyarrow.int64(): pd.Int64Dtype(), pyarrow.uint64(): pd.UInt64Dtype()}
+    frame: pd.DataFrame = table.to_pandas(types_mapper=long.get, use_threads=False)
+    return frame
 
 
 def _plain(column: pd.Series) -> Any:
     if isinstance(column.dtype, pd.ArrowDtype):
-        column = _from_arrow(column)
+        import pyarrow
+
+        column = frame_of_arrow(pyarrow.table({"": column.array.__arrow_array__()}))[""].set_axis(column.index)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     array = column.array

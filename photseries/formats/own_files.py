@@ -100,7 +100,6 @@ def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable
 
     Parameters
     ----------
-    columns : sequence of Column
     names : sequence of str
         Their names in the file, all different.
     lost : callable
@@ -126,7 +125,6 @@ def distinct(names: Iterable[str], alike: Callable[[str], str] = str) -> list[st
 
     Parameters
     ----------
-    names : iterable of str
     alike : callable
         Two names are the same in the format when this maps them to one text.
     """

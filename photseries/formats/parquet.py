@@ -61,10 +61,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
     import pyarrow.parquet
 
     columns = columns_of(frame, metadata)
-    about = {
-        "IVOA.VOTable-Parquet.version": "1.0",
-        _VOTABLE: votable.without_data(columns, metadata),
-    }
+    about = {"IVOA.VOTable-Parquet.version": "1.0", _VOTABLE: votable.without_data(columns, metadata)}
     out = io.BytesIO()
     pyarrow.parquet.write_table(table_of(columns, metadata, about), out)
     return out.getvalue()

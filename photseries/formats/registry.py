@@ -80,12 +80,7 @@ class Writer:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """What a file of many series is, for the documentation.
-
-    Parameters
-    ----------
-    holds, readers : str
-    """
+    """What a file of many series is, for the documentation."""
 
     holds: str
     readers: str
@@ -149,11 +144,6 @@ class Format:
 
     def read(self, content: bytes, options: ReadOptions) -> Table:
         """Read a file; a package that parses it may raise anything.
-
-        Parameters
-        ----------
-        content : bytes
-        options : ReadOptions
 
         Raises
         ------

@@ -11,8 +11,8 @@ import pandas as pd
 from photseries.formats.moments import is_clock
 from photseries.formats.options import ReadOptions, invalid, listed, require_column
 from photseries.formats.reading import Role, Table
+from photseries.formats.units import known_unit
 from photseries.lightcurve.table import FLUX, FLUXERR, MAG, MAGERR, TIME
-from photseries.lightcurve.units import flux_unit_of
 from photseries.surveys import Survey
 
 __all__ = [
@@ -76,24 +76,12 @@ def written_unit(name: str) -> tuple[str, str | None]:
 
 
 def named_unit(name: str) -> tuple[str, str | None]:
-    """Return the name of a column without the unit of flux in it, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    str
-    str or None
-    """
+    """Return the name of a column without its unit of flux, and that unit: ``flux(mJy)``, ``flux_mJy``, ``uJy``."""
     if name in _UNIT_NAMES or name.removeprefix("d") in _UNIT_NAMES:
         return name, name.removeprefix("d")
-    base, unit = written_unit(name)
-    try:
-        return base, None if unit is None else flux_unit_of(unit).name
-    except ValueError:
-        return base, None
+    base, written = written_unit(name)
+    unit = None if written is None else known_unit(written)
+    return base, None if unit is None else unit.name
 
 
 def unknown_unit(name: str) -> str | None:
@@ -109,8 +97,6 @@ def roles_of(
 
     Parameters
     ----------
-    frame : DataFrame
-    table : Table
     options : ReadOptions
         A column that they name has the role.
     survey : Survey or None
@@ -278,16 +264,8 @@ def _error_names(value: str) -> Iterator[str]:
             yield from (f"{name}_{word}", f"{name}{word}", f"{word}_{name}", f"{stem}_{word}_{rest}", f"{word}{name}")
             yield from (f"{head}{word}_{tail}", f"{head}_{word}_{tail}")
         yield re.sub("(flux|mag|mpro)", r"sig\1", name, count=1)
-        yield from (
-            f"sigma{name.removeprefix('mag')}",
-            f"e_{name}",
-            f"e{name}",
-            f"d{name}",
-            f"d_{name}",
-            f"s{name}",
-            f"s_{name}",
-            f"sig_{name}",
-        )
+        yield f"sigma{name.removeprefix('mag')}"
+        yield from (f"{word}{name}" for word in ("e_", "e", "d", "d_", "s", "s_", "sig_"))
 
 
 def _usual(columns: Iterable[str], names: tuple[str, ...]) -> str | None:

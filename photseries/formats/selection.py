@@ -14,7 +14,7 @@ from photseries.lightcurve.bandpasses import BANDPASSES
 from photseries.lightcurve.table import is_text
 from photseries.surveys import Survey
 
-__all__ = ["Part", "bandpass", "counts_of", "filter_column", "filter_hint", "parts_of", "suggested_filter"]
+__all__ = ["Part", "bandpass", "counts_of", "filter_hint", "parts_of", "suggested_filter"]
 
 #: Usual names of the column with the filters, in lower case.
 _FILTERS: Final = (
@@ -30,13 +30,12 @@ _PERHAPS_OBJECTS: Final = ("name", "object", "star", "target", "star name", "sta
 _LIKE_FILTER: Final = re.compile(r"(?<![a-z])(?:filters?|bands?|passbands?|bandpass|filt|flt)(?![a-z])")
 _LISTED: Final = 10
 
-#: Bandpasses that a filter of this name is likely to be.
-_LIKELY: Final[Mapping[str, tuple[str, ...]]] = {
-    "zg": ("ztfg",), "zr": ("ztfr",), "zi": ("ztfi",), "o": ("atlaso",), "c": ("atlasc",), "G": ("gaia::g",),
-    "BP": ("gaia::gbp",), "RP": ("gaia::grp",), "CV": ("bessellv",), "TG": ("bessellv",), "Vis.": ("bessellv",),
-    **{band: (f"bessell{band.lower()}",) for band in "BVRI"},
-    **{band: (f"sdss{band}", f"ztf{band}", f"ps1::{band}", f"lsst{band}") for band in "gri"},
-    **{band: (f"sdss{band}", f"lsst{band}") for band in "uz"},
+#: The bandpass that a filter of this name is most likely to be.
+_LIKELY: Final[Mapping[str, str]] = {
+    "zg": "ztfg", "zr": "ztfr", "zi": "ztfi", "o": "atlaso", "c": "atlasc", "G": "gaia::g", "BP": "gaia::gbp",
+    "RP": "gaia::grp", "CV": "bessellv", "TG": "bessellv", "Vis.": "bessellv",
+    **{band: f"bessell{band.lower()}" for band in "BVRI"},
+    **{band: f"sdss{band}" for band in "ugriz"},
 }  # fmt: skip
 
 
@@ -73,7 +72,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     InvalidError
         When a condition names no column or leaves no row, or the rows of a series have several filters.
     """
-    column = filter_column(frame, options, survey, usual=usual)
+    column = _filter_column(frame, options, survey, usual=usual)
     filters = {} if column is None else counts_of(frame[column])
     rows = frame
     for name, value in conditions_of(options.where):
@@ -96,7 +95,7 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
     return [Part(group, column, filters, _one(group, column), told, name) for name, group in groups]
 
 
-def filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
+def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:
     """Return the column with the filters, or None."""
     if options.filter_col is not None:
         require_column(frame.columns, options.filter_col, "filter_col")
@@ -143,7 +142,7 @@ def bandpass(part: Part, options: ReadOptions, survey: Survey | None) -> str | N
 
 def suggested_filter(value: str) -> str | None:
     """Return the bandpass that a filter of this name is most likely to be."""
-    return next(iter(_LIKELY.get(value, ())), None)
+    return _LIKELY.get(value)
 
 
 def filter_hint(value: str) -> str:

@@ -73,11 +73,6 @@ _OF_FLUXES: Final = (
 def series_of(table: Table, options: ReadOptions) -> tuple[Reading, ...]:
     """Make the series of a table.
 
-    Parameters
-    ----------
-    table : Table
-    options : ReadOptions
-
     Returns
     -------
     tuple of Reading
@@ -177,19 +172,14 @@ class _Series:
         fluxes = self._fluxes(clean, columns, unit, filter_name)
         if "flux" in limits and "mag" not in limits and fluxes.fields.get("flux_unit", MICROJANSKY) == MICROJANSKY:
             clean = clean.assign(**{_LIMITS: flux_to_mag(limits["flux"] * fluxes.factor)})
-        scaled = (
-            {}
-            if np.ndim(fluxes.factor) == 0 and fluxes.factor == 1.0
-            else {
-                columns[role]: clean[columns[role]].to_numpy(np.float64) * fluxes.factor
-                for role in SCALED
-                if role in columns
-            }
-        )
-        made = clean.assign(**scaled) if scaled else clean
-        made = self._with_times(made, columns, times)
-        made, new = self._renamed(made, columns)
-        fields = self._fields(made, times, fluxes, magsys, filter_name, columns)
+        changed = {}
+        if np.ndim(fluxes.factor) or fluxes.factor != 1.0:
+            for name in (columns[role] for role in SCALED if role in columns):
+                changed[name] = clean[name].to_numpy(np.float64) * fluxes.factor
+        if times.mjd is not None:
+            changed[columns[TIME_ROLE]] = times.mjd
+        made, new = self._renamed(clean.assign(**changed) if changed else clean, columns)
+        fields = self._fields(times, fluxes, magsys, filter_name, columns)
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         kept = made
         if options.limit == "drop" and limits:
@@ -284,9 +274,6 @@ class _Series:
         column = None if self.survey is None else self.survey.zero_point
         return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(self.table.header))
 
-    def _with_times(self, frame: pd.DataFrame, columns: Mapping[str, str], times: Times) -> pd.DataFrame:
-        return frame if times.mjd is None else frame.assign(**{columns[TIME_ROLE]: times.mjd})
-
     def _renamed(self, frame: pd.DataFrame, columns: Mapping[str, str]) -> tuple[pd.DataFrame, dict[str, str]]:
         """Rename the columns to the names that the service knows."""
         new = renamed(frame, columns)
@@ -301,13 +288,7 @@ class _Series:
         return (frame.rename(columns=new) if new else frame), new
 
     def _fields(
-        self,
-        frame: pd.DataFrame,
-        times: Times,
-        fluxes: Fluxes,
-        magsys: str | None,
-        filter_name: str | None,
-        columns: Mapping[str, str],
+        self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
         """Return the fields of the series, the more certain source last."""
         table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata

@@ -113,12 +113,12 @@ def read(content: bytes, options: ReadOptions) -> Table:
 
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the lines that are not empty; a cell in quotes may contain line breaks."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if '"' not in text:  # the loop below would take twice as long
-        lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         yield from (_Line(number, line) for number, line in enumerate(lines, 1) if line and not line.isspace())
         return
     waiting: _Line | None = None
-    for number, line in enumerate(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"), 1):
+    for number, line in enumerate(lines, 1):
         is_odd = '"' in line and line.count('"') % 2 == 1
         if waiting is not None:
             waiting = _Line(waiting.number, f"{waiting.text}\n{line}")
@@ -304,17 +304,17 @@ def _parsed(names: list[str], width: int, rows: list[_Line], separator: str) -> 
     frame = _by_pandas(text, names, width, separator, decimal)
     if len(frame) != len(rows):
         raise invalid(f"its {len(rows):,} rows cannot be told apart: {len(frame):,} were read.")
-    texts = {str(name): column for name, column in frame.items() if column.dtype.kind in "OT" or not _is_plain(column)}
+    texts = {
+        str(name): column
+        for name, column in frame.items()
+        if column.dtype.kind in "OT" or not isinstance(column.dtype, np.dtype)
+    }
     frame = frame.assign(**{name: _fortran(_with_points(column, decimal)) for name, column in texts.items()})
     rounded = [str(name) for name, column in frame.items() if _may_be_rounded(column)]
     if rounded:
         cells = _by_pandas(text, names, width, separator, decimal, dtype=str)
         frame = frame.assign(**{name: _integers(cells[name], frame[name]) for name in rounded})
     return frame
-
-
-def _is_plain(column: pd.Series) -> bool:
-    return isinstance(column.dtype, np.dtype)
 
 
 def _by_pandas(

@@ -137,7 +137,6 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
 
     Parameters
     ----------
-    header : mapping
     column : int, optional
         The number of the column of the times: its own keywords win.
 

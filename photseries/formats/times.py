@@ -14,23 +14,12 @@ import pandas as pd
 from photseries.formats.moments import UNIX_EPOCH, is_clock, is_iso, mjd_of_datetimes, mjd_of_moments, mjd_of_texts
 from photseries.formats.options import invalid
 from photseries.formats.reading import Table
-from photseries.formats.time_frames import TimeFrame
+from photseries.formats.time_frames import MJD_ZERO, TimeFrame
 from photseries.lightcurve.epochs import EARLIEST, LATEST, NEAR_ZERO, YEAR_1900, likely_format
-from photseries.lightcurve.table import TIME, is_text
+from photseries.lightcurve.table import TIME, is_numeric, is_text
 from photseries.surveys import Survey
 
-__all__ = [
-    "TIME_FORMATS",
-    "TimeFormat",
-    "Times",
-    "format_of_name",
-    "require_mjd",
-    "time_format",
-    "times_of",
-    "without_odd",
-]
-
-_JD_EPOCH: Final = 2_400_000.5  # MJD 0 as JD [d]
+__all__ = ["TIME_FORMATS", "TimeFormat", "Times", "require_mjd", "time_format", "times_of", "without_odd"]
 
 
 @dataclass(frozen=True)
@@ -51,15 +40,15 @@ _HELIOCENTRIC: Final = {"time_scale": "utc", "time_refpos": "heliocenter"}
 #: The formats of times; ``iso`` is read as text, every other one is linear.
 TIME_FORMATS: Final[Mapping[str, TimeFormat]] = {
     "mjd": TimeFormat("JD - 2400000.5"),
-    "jd": TimeFormat("Julian date", -_JD_EPOCH),
-    "rjd": TimeFormat("reduced Julian date: JD - 2400000", 2_400_000 - _JD_EPOCH),
-    "bjd": TimeFormat("barycentric Julian date in TDB", -_JD_EPOCH, fields=_BARYCENTRIC),
+    "jd": TimeFormat("Julian date", -MJD_ZERO),
+    "rjd": TimeFormat("reduced Julian date: JD - 2400000", 2_400_000 - MJD_ZERO),
+    "bjd": TimeFormat("barycentric Julian date in TDB", -MJD_ZERO, fields=_BARYCENTRIC),
     "bmjd": TimeFormat("BJD - 2400000.5", fields=_BARYCENTRIC),
-    "hjd": TimeFormat("heliocentric Julian date in UTC", -_JD_EPOCH, fields=_HELIOCENTRIC),
+    "hjd": TimeFormat("heliocentric Julian date in UTC", -MJD_ZERO, fields=_HELIOCENTRIC),
     "hmjd": TimeFormat("HJD - 2400000.5", fields=_HELIOCENTRIC),
-    "btjd": TimeFormat("TESS: BJD - 2457000", 2_457_000 - _JD_EPOCH, fields=_BARYCENTRIC),
-    "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - _JD_EPOCH, fields=_BARYCENTRIC),
-    "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - _JD_EPOCH, fields=_BARYCENTRIC, time_scale="tcb"),
+    "btjd": TimeFormat("TESS: BJD - 2457000", 2_457_000 - MJD_ZERO, fields=_BARYCENTRIC),
+    "bkjd": TimeFormat("Kepler: BJD - 2454833", 2_454_833 - MJD_ZERO, fields=_BARYCENTRIC),
+    "gaia": TimeFormat("Gaia: BJD in TCB - 2455197.5", 2_455_197.5 - MJD_ZERO, fields=_BARYCENTRIC, time_scale="tcb"),
     "unix": TimeFormat("seconds since 1970-01-01 UTC", UNIX_EPOCH, 1 / 86_400, {"time_scale": "utc"}),
     "iso": TimeFormat("dates and times as text, UTC unless they say otherwise", fields={"time_scale": "utc"}),
 }
@@ -125,7 +114,7 @@ def time_format(name: str) -> TimeFormat:
     return TIME_FORMATS[name]
 
 
-def format_of_name(column: str) -> str | None:
+def _format_of_name(column: str) -> str | None:
     """Return the format of times that the name of their column, or its unit, tells; None where it tells none."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", column).lower().replace("j.d.", "jd")
     if name in TIME:
@@ -144,14 +133,12 @@ def times_of(frame: pd.DataFrame, column: str, table: Table, given: str | None, 
 
     Parameters
     ----------
-    frame : DataFrame
     column : str
         The column of the times.
     table : Table
         What the file states of them.
     given : str or None
         The format; None where the file, or the name or the type of the column says.
-    survey : Survey or None
 
     Raises
     ------
@@ -194,7 +181,7 @@ def _of_numbers(
             f"The format of the times in {column.name!r} is unknown. State it (time_format): {formats}, or one with an "
             "offset such as jd-2450000."
         )
-    if not _are_numbers(times):
+    if not is_numeric(times):
         row, cell = _first_text(times)
         raise invalid(f"The column {column.name!r} holds {cell!r:.40} in row {row}, but times as {known} are numbers.")
     about = {} if usual is None else usual.times
@@ -226,10 +213,6 @@ def _in_format(
     return mjd, how.fields, why
 
 
-def _are_numbers(times: pd.Series) -> bool:
-    return isinstance(times.dtype, np.dtype) and times.dtype.kind in "iuf"
-
-
 def _first_text(times: pd.Series) -> tuple[int, object]:
     """Return the first cell that is no number, and the number of its row."""
     numbers = pd.to_numeric(times, errors="coerce") if is_text(times) else times.isna()
@@ -253,22 +236,22 @@ def _format(times: pd.Series, column: str, table: Table, stated: TimeFrame, usua
     if is_iso(times):
         return "iso"
     is_certain = column == table.time or usual is not None
-    by_name = None if is_certain else format_of_name(column)
+    by_name = None if is_certain else _format_of_name(column)
     key = table.header.get(column)  # AAVSO names the format of the column DATE in a line #DATE=HJD
     texts = (key, table.units.get(column), None if usual is None else usual.time_format, column)
     if by_name is None and stated.origin is None:
         by_name = next((found for text in texts if text and (found := _told(str(text)))), None)
-    return None if by_name == "iso" and _are_numbers(times) else by_name  # a date as a number has any format
+    return None if by_name == "iso" and is_numeric(times) else by_name  # a date as a number has any format
 
 
 def _told(text: str) -> str | None:
-    return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else format_of_name(text)
+    return text if text in TIME_FORMATS or _COUNTED.fullmatch(text) else _format_of_name(text)
 
 
 def _unit(unit: object) -> str | None:
     """Return a unit of time; a text such as ``BJD - 2457000, days`` is in days."""
     text = None if unit is None else str(unit)
-    return "d" if text and format_of_name(text) else text
+    return "d" if text and _format_of_name(text) else text
 
 
 def _rounded(
@@ -313,7 +296,6 @@ def without_odd(times: Times, column: pd.Series) -> Times:
 
     Parameters
     ----------
-    times : Times
     column : Series
         As the file has it.
 
@@ -332,7 +314,7 @@ def without_odd(times: Times, column: pd.Series) -> Times:
     cells = _numbers(column)[odd]
     if times.mjd is None and (cells > 0).any():
         return times  # the service warns of them
-    if not _are_numbers(cells) or (cells > 0).any():
+    if not is_numeric(cells) or (cells > 0).any():
         row = int(np.flatnonzero(odd)[0])
         raise invalid(
             f"The time of row {row + 1}, {column.iloc[row]!s:.40}, is far from all others: correct or remove it."
@@ -366,7 +348,7 @@ def require_mjd(mjd: npt.NDArray[np.generic], given: str | None) -> None:
     known = next((name for name, (low, high) in _LOOKS.items() if low <= middle <= high), None)
     if known is not None and known != given:
         looks_like = f"They look like {known} (time_format={known})."
-    elif NEAR_ZERO < (count := middle + _JD_EPOCH) < LATEST:
+    elif NEAR_ZERO < (count := middle + MJD_ZERO) < LATEST:
         usual = "jd-2400000, hjd-2400000 or mjd" if count > YEAR_1900 else "jd-2450000, hjd-2450000, btjd or bkjd"
         looks_like = f"The values, around {count:.6g}, count from a later day: state it (time_format), such as {usual}."
     raise invalid(f"The times, around {middle:.6g} as MJD, cannot be right. {looks_like or ''}".rstrip())

@@ -13,12 +13,12 @@ from photseries.formats.options import Unit, invalid
 from photseries.lightcurve.meaning import meaning
 from photseries.lightcurve.metadata import INFERRED
 from photseries.lightcurve.table import FLUXERR, MAGERR, first_present, is_numeric
-from photseries.lightcurve.units import MICROJANSKY, RELATIVE, flux_unit_of
+from photseries.lightcurve.units import MICROJANSKY, RELATIVE, FluxUnit, flux_unit_of
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
-__all__ = ["in_known_units", "in_written_units", "units_to_bring"]
+__all__ = ["in_known_units", "in_written_units", "known_unit", "units_to_bring"]
 
 #: The brightness that an error is one of.
 _OF: Final = {FLUXERR: "flux", MAGERR: "mag"}
@@ -33,7 +33,6 @@ def in_known_units(
 
     Parameters
     ----------
-    frame : DataFrame
     roles : mapping of str to str
         The columns of the times, the brightnesses and their errors.
     units : mapping of str to astropy unit
@@ -63,7 +62,7 @@ def in_known_units(
     flux = units.get(roles.get("flux", ""))
     is_density = flux is not None and flux.is_equivalent(known.uJy)
     text = None if flux is None else str(flux) or RELATIVE
-    of_fluxes = known.uJy if flux is None or (is_density and not _is_known(str(text))) else flux
+    of_fluxes = known.uJy if flux is None or (is_density and known_unit(str(text)) is None) else flux
     magsys = _magsys(given.get("mag"))
     targets = {
         FLUXERR: of_fluxes, "flux": of_fluxes, "exp_time": known.s, "ra": known.deg, "dec": known.deg,
@@ -87,7 +86,6 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
     Parameters
     ----------
-    frame : DataFrame
     roles : mapping of str to str
         The columns of the brightnesses and their errors.
     units : mapping of str to str
@@ -111,9 +109,9 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
 def _ratio(error: str, unit: str, target: str) -> float:
     """Return what brings errors to the unit of their fluxes; 1 where one of the texts is no unit."""
-    if not _is_known(unit) or not _is_known(target):
+    one, other = known_unit(unit), known_unit(target)
+    if one is None or other is None:
         return 1.0
-    one, other = flux_unit_of(unit), flux_unit_of(target)
     if one.microjansky is not None and other.microjansky is not None:
         return one.microjansky / other.microjansky
     if one.standard != other.standard:
@@ -121,12 +119,12 @@ def _ratio(error: str, unit: str, target: str) -> float:
     return 1.0
 
 
-def _is_known(text: str) -> bool:
+def known_unit(text: str) -> FluxUnit | None:
+    """Return the unit of fluxes that a text is; None where it is none."""
     try:
-        flux_unit_of(text)
+        return flux_unit_of(text)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def _magsys(unit: object) -> str | None:

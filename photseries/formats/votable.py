@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +19,7 @@ from photseries.formats.options import ReadOptions, chosen
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
 from photseries.formats.reading import Table
 from photseries.formats.votable_metadata import fields_of_params, params_of, position_in_icrs, time_systems
-from photseries.formats.xml import FOOT, HEAD, clean, element, field, param
+from photseries.formats.xml import FOOT, HEAD, clean, element, field, identities, param
 from photseries.lightcurve.bandpasses import profile_of
 from photseries.lightcurve.barycentre import FRAMES, framed
 from photseries.lightcurve.calibration import Calibration, calibration_of
@@ -41,8 +40,6 @@ _METADATA, _NOTES = "photseries", "photseries_columns"
 
 #: Types that VOTable has not.
 _OTHER_TYPES: Final = ("int8", "uint16", "uint32", "uint64", "float16", "datetime64[ns]", "timedelta64[ns]")
-
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 _FLUXES: Final = (*FLUX, FLUXERR)
 _MAGNITUDES: Final = (*MAG, MAGERR, "magtot", "e_magtot")
@@ -133,7 +130,8 @@ def _described(
     own: str = "",
 ) -> tuple[str, str]:
     """Write what stands before and after the data of a series: systems, calibration, metadata, fields."""
-    described = zip(columns, _names(columns), _identities(columns), types, strict=True)
+    xml_names = identities((column.name for column in columns), (_COOSYS, _TIMESYS, *_FRAMES.values()))
+    described = zip(columns, _names(columns), xml_names, types, strict=True)
     fields = "".join(
         _field(column, {"name": name, "ID": identity, **attributes})
         for column, name, identity, (attributes, _) in described
@@ -189,18 +187,6 @@ def _calibration(metadata: Mapping[str, object], columns: Iterable[Column]) -> s
         *(element("FIELDref", ref=name) for name in about),
     )
     return element("GROUP", "".join(parts), name="photcal")
-
-
-def _identities(columns: Iterable[Column]) -> list[str]:
-    """Return a unique XML name for each column, its own where that is valid: readers use these as names."""
-    given = [_COOSYS, _TIMESYS, *_FRAMES.values()]
-    for column in columns:
-        identity = _NO_NAME.sub("_", column.name)
-        identity = identity if identity[:1].isalpha() else f"_{identity}"
-        while identity in given:
-            identity += "_"
-        given.append(identity)
-    return given[2 + len(_FRAMES) :]
 
 
 def _field(column: Column, attributes: Mapping[str, object]) -> str:

@@ -132,7 +132,6 @@ def position_in_icrs(
 
     Parameters
     ----------
-    file : VOTableFile
     elements : iterable of Field and Param
         Those of the table; one that refers to a COOSYS holds ra or dec.
     given : mapping

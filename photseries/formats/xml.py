@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from typing import Final
 
-__all__ = ["FOOT", "HEAD", "clean", "element", "escaped", "field", "param"]
+__all__ = ["DECLARATION", "FOOT", "HEAD", "clean", "element", "escaped", "field", "identities", "param"]
 
+DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 HEAD: Final = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
+    f'{DECLARATION}<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">\n'
 )
 FOOT: Final = "</VOTABLE>\n"
 
 #: What XML cannot hold, not even as an entity.
 _NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
 
 #: What is not written as it is.
 _SPECIAL: Final = re.compile(f"[&<>\"'\t\n\r]|{_NO_XML.pattern}")
@@ -40,7 +43,6 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
 
     Parameters
     ----------
-    tag : str
     content : str, optional
         XML.
     **attributes
@@ -50,6 +52,27 @@ def element(tag: str, content: str | None = None, /, **attributes: object) -> st
         f' {key.rstrip("_")}="{escaped(str(value))}"' for key, value in attributes.items() if value is not None
     )
     return f"<{tag}{written}/>\n" if content is None else f"<{tag}{written}>{content}</{tag}>\n"
+
+
+def identities(names: Iterable[str], taken: Iterable[str]) -> list[str]:
+    """Return a unique XML name for each column, its own where that is valid: readers use these as names.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Of the columns.
+    taken : iterable of str
+        The XML names of other elements.
+    """
+    others = list(taken)
+    given = list(others)
+    for name in names:
+        identity = _NO_NAME.sub("_", name)
+        identity = identity if identity[:1].isalpha() else f"_{identity}"
+        while identity in given:
+            identity += "_"
+        given.append(identity)
+    return given[len(others) :]
 
 
 def field(words: str | None = None, /, **attributes: object) -> str:

@@ -40,15 +40,10 @@ class Zip:
 
         Parameters
         ----------
-        name : str
         length : int
             [bytes]
         crc : int
             CRC-32 of the content.
-
-        Returns
-        -------
-        bytes
         """
         encoded = name.encode()
         extra = _extra(length, length)

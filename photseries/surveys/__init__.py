@@ -36,7 +36,6 @@ def recognise(header: Mapping[str, object], columns: Iterable[str]) -> Survey | 
     ----------
     header : mapping
         Keywords of the file.
-    columns : iterable of str
     """
     names = list(columns)
     return max(

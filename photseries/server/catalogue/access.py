@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, select, true
+from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false, literal, or_, true
 
-from photseries.server.catalogue.models import SERIES, Group, GroupUser, Stream, StreamUser
+from photseries.server.catalogue.models import SERIES
 from photseries.server.principal import CHANGE_SERIES, Principal
 
-__all__ = [
-    "VISIBLE",
-    "audience",
-    "changeable",
-    "deleted_access",
-    "joined_groups",
-    "joined_streams",
-    "seeing",
-    "visible",
-]
+__all__ = ["VISIBLE", "audience", "changeable", "deleted_access", "heard_by", "seeing", "visible"]
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
@@ -36,10 +27,7 @@ VISIBLE = or_(
 
 def seeing(principal: Principal) -> dict[str, object]:
     """Return what :data:`VISIBLE` binds for a principal."""
-    return {
-        "everything": principal.is_admin,
-        "listeners": audience(principal.group_ids, principal.stream_ids),
-    }
+    return {"everything": principal.is_admin, "listeners": audience(principal.group_ids, principal.stream_ids)}
 
 
 def heard_by(listeners: list[int]) -> ColumnElement[bool]:
@@ -70,25 +58,9 @@ def deleted_access(principal: Principal, owner_id: int, listeners: Iterable[int]
 
     Parameters
     ----------
-    principal : Principal
-    owner_id : int
     listeners : iterable of int
         Its last :func:`audience`.
     """
     seen = principal.is_admin or not set(listeners).isdisjoint(audience(principal.group_ids, principal.stream_ids))
     scopes = {"anything": True, "own": owner_id == principal.user_id, "visible": seen}
     return seen, any(scopes[grant.scope] and principal.may(grant.permission) for grant in CHANGE_SERIES.grants)
-
-
-def joined_groups(principal: Principal) -> ColumnElement[bool]:
-    """Restrict to the groups that the principal belongs to; an admin has all."""
-    if principal.is_admin:
-        return true()
-    return Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == principal.user_id))
-
-
-def joined_streams(principal: Principal) -> ColumnElement[bool]:
-    """Restrict to the streams that the principal belongs to; an admin has all."""
-    if principal.is_admin:
-        return true()
-    return Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == principal.user_id))

@@ -49,7 +49,6 @@ def histories(
 
     Parameters
     ----------
-    batch : str
     after : int
         Only series with larger ids.
     grace : float

@@ -38,6 +38,9 @@ REMOVAL = 7_302_004
 #: The columns that describe a blob.
 BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
+#: The rows that are read at a time.
+_BATCH = 1000
+
 # How long ago a change unlinked a blob [s].
 _unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
 
@@ -105,22 +108,18 @@ def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, 
     return {name: None if age is None else float(age) for name, age in connection.execute(statement)}
 
 
-def due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
-    """Return the unlinked blobs to remove, of one series or of all: purged, after the grace, or surplus within it.
+def claim_due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
+    """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return them."""
+    claimed = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(due(settings, series_id))).values(purged=True)
+    return list(connection.scalars(claimed.returning(UnlinkedBlob.filename)))
+
+
+def due(settings: Store, series_id: int | None = None) -> Select[tuple[str]]:
+    """Select the unlinked blobs to remove, of one series or of all: purged, after the grace, or surplus within it.
 
     The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others
     are surplus, which is due when it was unlinked longer ago than the write deadline.
     """
-    return list(connection.scalars(_due(settings, series_id)))
-
-
-def claim_due(connection: Connection, settings: Store, series_id: int | None = None) -> list[str]:
-    """Mark the blobs that are :func:`due` as purged, so that no restore takes them back; return them."""
-    claimed = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(_due(settings, series_id))).values(purged=True)
-    return list(connection.scalars(claimed.returning(UnlinkedBlob.filename)))
-
-
-def _due(settings: Store, series_id: int | None) -> Select[tuple[str]]:
     order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, _unlinked_for >= settings.grace)
     from_first = func.row_number().over(partition_by=part, order_by=order)
     from_last = func.row_number().over(partition_by=part, order_by=order.desc())
@@ -151,29 +150,22 @@ def archive(connection: Connection) -> str:
     return made.astimezone(UTC).isoformat()
 
 
-def blobs(connection: Connection, batch: int = 1000) -> Iterator[Blob]:
+def blobs(connection: Connection) -> Iterator[Blob]:
     """Yield the blob of every series, ordered by the series' id."""
     last = 0
-    while True:
-        columns = [getattr(Series, name) for name in BLOB]
-        rows = connection.execute(
-            select(Series.id, *columns).where(Series.id > last).order_by(Series.id).limit(batch)
-        ).all()
-        yield from (of_row(row.id, row._mapping) for row in rows)
-        if len(rows) < batch:
-            return
+    columns = [getattr(Series, name) for name in ("id", *BLOB)]
+    while rows := connection.execute(select(*columns).where(Series.id > last).order_by(Series.id).limit(_BATCH)).all():
+        yield from (Blob(*row) for row in rows)
         last = rows[-1].id
 
 
 def unlinked_blobs(connection: Connection) -> Iterator[Blob]:
     """Yield the blobs that a change unlinked and a sweep has not removed, as the history describes them."""
-    columns = [getattr(SeriesHistory, name) for name in BLOB]
-    statement = select(SeriesHistory.series_id, *columns).join(
-        UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename
-    )
+    columns = [getattr(SeriesHistory, name) for name in ("series_id", *BLOB)]
+    statement = select(*columns).join(UnlinkedBlob, UnlinkedBlob.filename == SeriesHistory.filename)
     # A change of sharing repeats the blob.
     for row in connection.execute(statement.distinct()):
-        yield of_row(row.series_id, row._mapping)
+        yield Blob(*row)
 
 
 def kept_count(connection: Connection) -> int:
@@ -185,9 +177,9 @@ def kept_count(connection: Connection) -> int:
 
 def blob_of(connection: Connection, series_id: int) -> Blob | None:
     """Return the blob that a series has now; None when it is gone."""
-    columns = [getattr(Series, name) for name in BLOB]
-    row = connection.execute(select(*columns).where(Series.id == series_id)).mappings().one_or_none()
-    return None if row is None else of_row(series_id, row)
+    columns = [getattr(Series, name) for name in ("id", *BLOB)]
+    row = connection.execute(select(*columns).where(Series.id == series_id)).one_or_none()
+    return None if row is None else Blob(*row)
 
 
 def of_row(series_id: int, row: RowMapping) -> Blob:

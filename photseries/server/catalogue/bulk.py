@@ -10,10 +10,8 @@ import orjson
 from sqlalchemy import (
     ARRAY,
     JSON,
-    Boolean,
     ColumnElement,
     Connection,
-    Integer,
     Text,
     and_,
     any_,
@@ -23,34 +21,22 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    or_,
     select,
     text,
 )
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.sql.selectable import TableValuedAlias
 
-from photseries.fields import COMPUTED, KEY, METADATA, REFERENCES
+from photseries.fields import COMPUTED, KEY, METADATA
 from photseries.lightcurve.sky import pixel
 from photseries.server.catalogue.access import VISIBLE, audience, seeing
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.engine import CompiledStatement
-from photseries.server.catalogue.models import (
-    SERIES,
-    TABLES,
-    Group,
-    GroupUser,
-    Series,
-    SeriesGroup,
-    SeriesHistory,
-    SeriesStream,
-    Stream,
-    StreamUser,
-)
-from photseries.server.catalogue.references import References
+from photseries.server.catalogue.models import SERIES, Series, SeriesGroup, SeriesHistory, SeriesStream
+from photseries.server.catalogue.references import Reference, look_up_many
 from photseries.server.catalogue.series import DERIVED, refused
 from photseries.server.catalogue.series_queries import totals
-from photseries.server.principal import EVERYONE, Principal
+from photseries.server.principal import Principal
 
 __all__ = [
     "Holder",
@@ -69,66 +55,12 @@ Key = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class Reference:
-    """What a series refers to: by its metadata, and the groups and streams to share it with."""
-
-    metadata: Mapping[str, object]
-    group_ids: Sequence[int] | str
-    stream_ids: Sequence[int]
-
-
-@dataclass(frozen=True)
 class Holder:
     """The series that holds a unique key, whether the principal sees it, and the hash of its table."""
 
     id: int
     is_visible: bool
     content_hash: str
-
-
-def look_up_many(connection: Connection, principal: Principal, series: Sequence[Reference]) -> list[References]:
-    """Look up the references of many series in one statement, as :func:`..references.look_up_references` does for one.
-
-    Series with the same content are not looked up; see :func:`same_contents`.
-    """
-    found = _LOOK_UP.execute(
-        connection,
-        **{name: _ids(one.metadata.get(name) for one in series) for name in REFERENCES},
-        user_id=principal.user_id,
-        everyone=EVERYONE if any(one.group_ids == "all" for one in series) else None,
-        group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
-        stream_ids=_ids(number for one in series for number in one.stream_ids),
-        everything=principal.is_admin,
-    ).one()
-    *entries, groups, streams = found
-    known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
-    usable = dict(groups or ())
-    return [_references(one, known, usable, set(streams or ())) for one in series]
-
-
-def _references(
-    one: Reference, entries: Mapping[str, Mapping[object, Sequence[Any]]], groups: Mapping[int, bool], streams: set[int]
-) -> References:
-    found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
-    position = tuple[Any, ...](found.get("obj_id") or (None, None))
-    (longitude,) = found.get("instrument_id") or (None,)
-    if isinstance(one.group_ids, str):
-        group_ids = [number for number, is_everyone in groups.items() if is_everyone]
-    else:
-        group_ids = sorted(groups.keys() & set(one.group_ids))
-    return References(
-        known={name: row is not None for name, row in found.items()},
-        group_ids=group_ids,
-        stream_ids=sorted(streams & set(one.stream_ids)),
-        same_content=None,
-        source_position=None if None in position else (position[0], position[1]),
-        longitude=longitude or 0.0,
-    )
-
-
-def _ids(values: Iterable[Any]) -> list[object]:
-    """Return the different ones of some values that can be ids; no id is beyond 32 bits."""
-    return sorted({value for value in values if isinstance(value, str) or (value and 0 < value < 2**31)})
 
 
 def same_contents(connection: Connection, principal: Principal, hashes: Iterable[str]) -> dict[str, int]:
@@ -166,7 +98,6 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
 
     Parameters
     ----------
-    connection : Connection
     rows : sequence of bytes
         Of :func:`documents`; always in the order of their keys, or two uploads of the same series end in a deadlock.
 
@@ -245,34 +176,6 @@ def _creation() -> CompiledStatement:
     return CompiledStatement(select(new.c.id, new.c.filename).add_cte(*shared, noted))
 
 
-def _look_up() -> CompiledStatement:
-    """Write the look-up of all that many series refer to, each kind as one JSON array."""
-    more = {"sources": ("ra", "dec"), "instrument": ("longitude",)}
-
-    def rows(*columns: ColumnElement[object], where: ColumnElement[bool]) -> ColumnElement[object]:
-        return select(func.json_agg(func.json_build_array(*columns))).where(where).scalar_subquery()
-
-    named = []
-    for name, kind in REFERENCES.items():
-        table = TABLES[kind].__table__.c
-        wanted = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
-        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=wanted))
-    everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
-    numbers = ARRAY(Integer)
-    is_everyone = Group.name == bindparam("everyone", type_=Text)
-    joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))
-    wanted = or_(is_everyone, Group.id == any_(bindparam("group_ids", type_=numbers)))
-    groups = rows(
-        Group.__table__.c.id,
-        func.coalesce(is_everyone, literal(False)),
-        where=and_(wanted, or_(everything, joined)),
-    )
-    heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
-    listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
-    streams = select(func.json_agg(Stream.id)).where(listed).scalar_subquery()
-    return CompiledStatement(select(*named, groups, streams))
-
-
 def _holders() -> CompiledStatement:
     sent = _sent("keys", KEY)
     # NOT DISTINCT FROM uses no index.
@@ -295,6 +198,5 @@ def _same() -> CompiledStatement:
 
 
 _CREATE = _creation()
-_LOOK_UP = _look_up()
 _HOLDERS = _holders()
 _SAME = _same()

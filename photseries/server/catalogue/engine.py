@@ -43,13 +43,12 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.server.catalogue.models import Base
+from photseries.server.postgres.binaries import LEAST_VERSION
 from photseries.server.settings import Database
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
 
 log = logging.getLogger(__name__)
-
-LEAST_VERSION = 15
 
 #: How often work whose connection breaks is repeated, and how long the server has to answer again before [s].
 _REPEATS = 3

@@ -9,18 +9,7 @@ from operator import xor
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Integer,
-    Subquery,
-    cast,
-    func,
-    literal,
-    select,
-)
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, Integer, Subquery, cast, func, literal, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from photseries.fields import EXPORTED
@@ -76,8 +65,6 @@ def cells(
 
     Parameters
     ----------
-    connection : Connection
-    principal : Principal
     order : int
         Of the pixels.
     within : sequence of int, optional

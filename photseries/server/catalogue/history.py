@@ -31,8 +31,6 @@ def record(connection: Connection, *, action: Action, **values: object) -> None:
 
     Parameters
     ----------
-    connection : Connection
-    action : Action
     **values
         Columns of :class:`~photseries.server.catalogue.models.SeriesHistory`; ``changed`` is
         ``{field: {"from": ..., "to": ...}}``.
@@ -94,8 +92,6 @@ def purge(connection: Connection, series_id: int, deleted_by: int | None = None)
 
     Parameters
     ----------
-    connection : Connection
-    series_id : int
     deleted_by : int, optional
         The owner that the history has to have.
     """

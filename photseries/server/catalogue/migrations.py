@@ -41,7 +41,6 @@ def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str
 
     Parameters
     ----------
-    engine : Engine
     reading_role : str
         The role that reads the views.
 
@@ -92,8 +91,6 @@ def create_index(name: str, table: str, columns: Sequence[str], **options: Any) 
 
     Parameters
     ----------
-    name, table : str
-    columns : sequence of str
     **options
         As for Alembic's ``create_index``.
     """

@@ -25,8 +25,6 @@ def resolve_names(connection: Connection, query: Query, *, first: bool = False) 
 
     Parameters
     ----------
-    connection : Connection
-    query : Query
     first : bool
         If there are too many, take the first names of a page that is ordered by name.
 

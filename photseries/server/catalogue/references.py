@@ -1,26 +1,43 @@
-"""Look up all references of a series in one statement: registry entries, groups and streams."""
+"""Look up all references of series in one statement: registry entries, groups and streams."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ARRAY, Boolean, Connection, Integer, any_, bindparam, func, or_, select
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+)
 
 from photseries.fields import REFERENCES
 from photseries.server.catalogue.access import VISIBLE, seeing
 from photseries.server.catalogue.engine import CompiledStatement
-from photseries.server.catalogue.models import (
-    SERIES,
-    TABLES,
-    Group,
-    GroupUser,
-    Stream,
-    StreamUser,
-)
+from photseries.server.catalogue.models import SERIES, TABLES, Group, GroupUser, Stream, StreamUser
 from photseries.server.principal import EVERYONE, Principal
 
-__all__ = ["NOTHING", "References", "look_up_references"]
+__all__ = ["NOTHING", "Reference", "References", "look_up_many", "look_up_references"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What a series refers to: by its metadata, and the groups and streams to share it with."""
+
+    metadata: Mapping[str, object]
+    group_ids: Sequence[int] | str
+    stream_ids: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -74,48 +91,90 @@ def look_up_references(
     content_hash : str, optional
         Also look up the series with this content.
     """
+    (found,) = look_up_many(connection, principal, [Reference(metadata, group_ids, stream_ids)], content_hash)
+    return found
+
+
+def look_up_many(
+    connection: Connection, principal: Principal, series: Sequence[Reference], content_hash: str | None = None
+) -> list[References]:
+    """Look up the references of many series in one statement.
+
+    Parameters
+    ----------
+    content_hash : str, optional
+        Also look up the series with this content.
+    """
     found = _LOOK_UP.execute(
         connection,
-        **{field: metadata.get(field) for field in REFERENCES},
+        **{name: _ids(one.metadata.get(name) for one in series) for name in REFERENCES},
         user_id=principal.user_id,
-        everyone=EVERYONE if group_ids == "all" else None,
-        group_ids=[] if isinstance(group_ids, str) else _possible(group_ids),
-        stream_ids=_possible(stream_ids),
+        everyone=EVERYONE if any(one.group_ids == "all" for one in series) else None,
+        group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
+        stream_ids=_ids(number for one in series for number in one.stream_ids),
         content_hash=content_hash,
         **seeing(principal),
+    ).one()
+    *entries, groups, streams, same_content = found
+    known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
+    usable = dict(groups or ())
+    return [_references(one, known, usable, set(streams or ()), same_content) for one in series]
+
+
+def _references(
+    one: Reference,
+    entries: Mapping[str, Mapping[object, Sequence[Any]]],
+    groups: Mapping[int, bool],
+    streams: set[int],
+    same_content: int | None,
+) -> References:
+    found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
+    ra, dec = found.get("obj_id") or (None, None)
+    (longitude,) = found.get("instrument_id") or (None,)
+    if isinstance(one.group_ids, str):
+        group_ids = [number for number, is_everyone in groups.items() if is_everyone]
+    else:
+        group_ids = sorted(groups.keys() & set(one.group_ids))
+    return References(
+        known={name: row is not None for name, row in found.items()},
+        group_ids=group_ids,
+        stream_ids=sorted(streams & set(one.stream_ids)),
+        same_content=same_content,
+        source_position=None if ra is None or dec is None else (float(ra), float(dec)),
+        longitude=longitude or 0.0,
     )
-    *known, group_numbers, stream_numbers, same, longitude, ra, dec = found.one()
-    exist = dict(zip(REFERENCES, known, strict=True))
-    named = {field: exist[field] for field in REFERENCES if metadata.get(field) is not None}
-    position = None if ra is None else (ra, dec)
-    return References(named, group_numbers, stream_numbers, same, position, longitude or 0.0)
 
 
-def _possible(numbers: Sequence[int]) -> list[int]:
-    """Leave out what is no id, and would not go into an array of ids."""
-    return [number for number in numbers if 0 < number < 2**31]
+def _ids(values: Iterable[Any]) -> list[object]:
+    """Return the different ones of some values that can be ids; no id is beyond 32 bits."""
+    return sorted({value for value in values if isinstance(value, str) or (value and 0 < value < 2**31)})
 
 
 def _look_up() -> CompiledStatement:
+    """Write the look-up of all that many series refer to, each kind as one JSON array."""
+    more = {"sources": ("ra", "dec"), "instrument": ("longitude",)}
+
+    def rows(*columns: ColumnElement[object], where: ColumnElement[bool]) -> ColumnElement[object]:
+        return select(func.json_agg(func.json_build_array(*columns))).where(where).scalar_subquery()
+
+    named = []
+    for name, kind in REFERENCES.items():
+        table = TABLES[kind].__table__.c
+        wanted = table.id == any_(bindparam(name, type_=ARRAY(table.id.type)))
+        named.append(rows(table.id, *(table[column] for column in more.get(kind, ())), where=wanted))
     everything, user = bindparam("everything", type_=Boolean), bindparam("user_id", type_=Integer)
     numbers = ARRAY(Integer)
-    named = [
-        select(table).where(table.c.id == bindparam(name)).exists()
-        for name, table in ((name, TABLES[kind].__table__) for name, kind in REFERENCES.items())
-    ]
-    wanted = or_(Group.name == bindparam("everyone"), Group.id == any_(bindparam("group_ids", type_=numbers)))
+    is_everyone = Group.name == bindparam("everyone", type_=Text)
     joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))
-    groups = select(Group.id).where(wanted, or_(everything, joined))
+    wanted = or_(is_everyone, Group.id == any_(bindparam("group_ids", type_=numbers)))
+    groups = rows(
+        Group.__table__.c.id, func.coalesce(is_everyone, literal(False)), where=and_(wanted, or_(everything, joined))
+    )
     heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
-    streams = select(Stream.id).where(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
+    listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
+    streams = select(func.json_agg(Stream.id)).where(listed).scalar_subquery()
     same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
-    arrays = (func.array(rows.scalar_subquery()) for rows in (groups, streams))
-    source = TABLES["sources"].__table__.c
-    position = (select(column).where(source.id == bindparam("obj_id")) for column in (source.ra, source.dec))
-    instrument = TABLES["instrument"].__table__.c
-    longitude = select(instrument.longitude).where(instrument.id == bindparam("instrument_id"))
-    singles = (one.scalar_subquery() for one in (same, longitude, *position))
-    return CompiledStatement(select(*named, *arrays, *singles))
+    return CompiledStatement(select(*named, groups, streams, same.scalar_subquery()))
 
 
 _LOOK_UP = _look_up()

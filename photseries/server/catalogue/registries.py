@@ -29,13 +29,14 @@ from sqlalchemy.exc import IntegrityError
 from photseries.errors import DuplicateError, InUseError, InvalidError
 from photseries.fields import REFERENCES
 from photseries.lightcurve.barycentre import PLACE
-from photseries.server.catalogue.access import joined_groups, joined_streams, visible
+from photseries.server.catalogue.access import visible
 from photseries.server.catalogue.models import (
     SERIES,
     TABLES,
     Base,
     Group,
     GroupUser,
+    Instrument,
     Series,
     SeriesGroup,
     SeriesStream,
@@ -74,7 +75,7 @@ def create(connection: Connection, kind: str, values: Mapping[str, object]) -> i
     """
     table = TABLES[kind]
     number = values.get("id")
-    with _refused(kind):
+    with _refused():
         if isinstance(number, int):
             move_sequence(connection, table.__tablename__, number)
         identity: int | str = connection.execute(
@@ -93,7 +94,7 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
     """
     table, column = MEMBERS[kind]
     if user_ids:
-        with _refused(kind):
+        with _refused():
             connection.execute(insert(table), [{column: identity, "user_id": user_id} for user_id in user_ids])
 
 
@@ -123,7 +124,7 @@ def change(connection: Connection, kind: str, identity: int, values: Mapping[str
         When the name is taken.
     """
     table = TABLES[kind].__table__
-    with _refused(kind):
+    with _refused():
         connection.execute(update(TABLES[kind]).where(table.c.id == identity).values(**values))
     if "longitude" in values:
         connection.execute(update(Series).where(SERIES.instrument_id == identity).values(statistics_version=0))
@@ -187,12 +188,8 @@ def get(connection: Connection, principal: Principal, kind: str, identity: int |
 
 def place(connection: Connection, instrument_id: int) -> dict[str, float | None]:
     """Return the longitude, latitude [deg] and height [m] of an instrument; None where they are unknown."""
-    columns = [TABLES["instrument"].__table__.c[name] for name in PLACE]
-    row = (
-        connection.execute(select(*columns).where(TABLES["instrument"].__table__.c.id == instrument_id))
-        .mappings()
-        .one_or_none()
-    )
+    columns = [getattr(Instrument, name) for name in PLACE]
+    row = connection.execute(select(*columns).where(Instrument.id == instrument_id)).mappings().one_or_none()
     return dict(row or {})
 
 
@@ -231,12 +228,14 @@ def shown(kind: str) -> Select[*tuple[object, ...]]:
 
 
 def _seen(principal: Principal, kind: str) -> ColumnElement[bool]:
-    """Restrict to the entries that the principal may see."""
-    if kind == "groups":
-        return joined_groups(principal)
-    if kind == "streams":
-        return joined_streams(principal)
-    if kind == "tokens" and not principal.is_admin:
+    """Restrict to the entries that the principal may see; an admin sees all."""
+    if principal.is_admin:
+        return true()
+    if kind in MEMBERS:
+        members, column = MEMBERS[kind]
+        joined = select(getattr(members, column)).where(members.user_id == principal.user_id)
+        return TABLES[kind].__table__.c.id.in_(joined)
+    if kind == "tokens":
         return Token.user_id == principal.user_id
     if principal.is_anonymous:
         named = (SERIES[field] for field, of in REFERENCES.items() if of == kind)
@@ -276,7 +275,7 @@ def move_sequence(connection: Connection, table: str, number: int) -> None:
 
 
 @contextmanager
-def _refused(kind: str) -> Iterator[None]:
+def _refused() -> Iterator[None]:
     """Turn a constraint's refusal into the error that a client understands."""
     try:
         yield

@@ -88,12 +88,7 @@ def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Se
 def insert_again(connection: Connection, series_id: int, seen: Changeable, values: Mapping[str, Any]) -> bool:
     """Insert the row of a deleted series with its next revision and its sharing; return whether it was still deleted.
 
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to has gone.
+    Raises what :func:`..series.refused` raises.
     """
     given = {name: value for name, value in values.items() if value is not None}
     row = {"id": series_id, "created_at": seen.created_at, "revision": seen.revision + 1}

@@ -55,6 +55,11 @@ __all__ = ["DERIVED", "Changeable", "duplicate_error", "refused"]
 #: Columns that follow from what was uploaded, beside the statistics.
 DERIVED = ("content_hash", "statistics_version", "inferred")
 
+#: The tables that say with whom a series is shared, and their columns.
+_SHARING: tuple[tuple[type[SeriesGroup] | type[SeriesStream], str], ...] = (
+    (SeriesGroup, "group_id"), (SeriesStream, "stream_id"),
+)  # fmt: skip
+
 _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JSON))
 
 
@@ -113,20 +118,7 @@ def count_owned(connection: Connection, owner_id: int) -> int:
 def create(
     connection: Connection, values: Mapping[str, object], group_ids: Sequence[int], stream_ids: Sequence[int]
 ) -> int:
-    """Insert a series with its sharing, in one statement.
-
-    Returns
-    -------
-    int
-        The new id.
-
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to has gone.
-    """
+    """Insert a series with its sharing, in one statement, and return its id; raise what :func:`refused` raises."""
     return _inserted(_CREATE, connection, values, group_ids, stream_ids)
 
 
@@ -137,19 +129,14 @@ def take_over(
     stream_ids: Sequence[int],
     changed: Mapping[str, object],
 ) -> None:
-    """Insert a series of another archive: ``values`` have its id, created_at and modified, too.
+    """Insert a series of another archive; raise what :func:`refused` raises.
 
     Parameters
     ----------
+    values : mapping
+        With its id, created_at and modified.
     changed : mapping
         What its history says of the import.
-
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to is not there.
     """
     _inserted(_TAKE_OVER, connection, {**values, "changed": orjson.dumps(changed).decode()}, group_ids, stream_ids)
 
@@ -186,7 +173,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
         insert(table)
         .from_select(["series_id", name], select(new.c.id, func.unnest(bindparam(f"{name}s", type_=ARRAY(Integer)))))
         .cte(f"new_{name}")
-        for table, name, _ in _sharing((), ())
+        for table, name in _SHARING
     ]
     event = {"revision": literal(1), "user_id": bound(SERIES.owner_id), "owner_id": bound(SERIES.owner_id)}
     event |= {"action": literal(action), "changed": cast(changed, JSON)}
@@ -198,12 +185,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
     """Set columns of a series if its revision is still the one that was seen; tell whether it was.
 
-    Raises
-    ------
-    DuplicateError
-        When the unique key is taken.
-    InvalidError
-        When something that it refers to has gone.
+    Raises what :func:`refused` raises.
     """
     moved = {"healpix": int(pixel(values["ra"], values["dec"]))} if "ra" in values else {}
     stale = stale_period() if "statistics_version" in values else {}
@@ -222,7 +204,7 @@ def share(
     """Replace the groups and the streams of a series; None leaves them as they are."""
     if group_ids is None and stream_ids is None:
         return
-    for table, name, ids in _sharing(group_ids, stream_ids):
+    for (table, name), ids in zip(_SHARING, (group_ids, stream_ids), strict=True):
         if ids is None:
             continue
         connection.execute(delete(table).where(table.series_id == series_id))
@@ -245,13 +227,6 @@ def remove(connection: Connection, series_id: int, revision: int) -> bool:
     return connection.execute(statement).rowcount == 1
 
 
-def _sharing(
-    group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
-) -> tuple[tuple[type[SeriesGroup] | type[SeriesStream], str, Sequence[int] | None], ...]:
-    """Return the tables that say with whom a series is shared, with the column and the ids for each."""
-    return (SeriesGroup, "group_id", group_ids), (SeriesStream, "stream_id", stream_ids)
-
-
 def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
     """Return the error of a series whose unique key is taken."""
     key = {name: values[name] for name in KEY}
@@ -262,7 +237,15 @@ def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
 
 @contextmanager
 def refused(values: Mapping[str, object]) -> Iterator[None]:
-    """Turn a constraint's refusal of some values into the error that a client understands."""
+    """Turn a constraint's refusal of some values into the error that a client understands.
+
+    Raises
+    ------
+    DuplicateError
+        When the unique key is taken.
+    InvalidError
+        When something that it refers to has gone.
+    """
     try:
         yield
     except IntegrityError as error:

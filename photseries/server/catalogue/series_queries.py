@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import orjson
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Connection,
-    Integer,
-    Row,
-    Select,
-    TextClause,
-    bindparam,
-    func,
-    select,
-    text,
-)
+from sqlalchemy import ARRAY, ColumnElement, Connection, Integer, Row, Select, TextClause, bindparam, func, select, text
 
 from photseries.fields import ANSWERED, FIELDS, KEY, LISTED
 from photseries.lightcurve.sky import separation
@@ -71,8 +59,6 @@ _FLOATS = tuple(name for name in ANSWERED if FIELDS[name].type in ("number", "mj
 
 _WHOLE, _LISTED = _document(ANSWERED), _document(LISTED)
 
-_DOCUMENT_BINDS = ("everything", "joined_groups", "joined_streams")
-
 
 @dataclass(frozen=True)
 class Found:
@@ -105,7 +91,7 @@ class Page:
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Return one series, or None when it is absent or not visible."""
-    row = _ONE.execute(connection, series_id=series_id, **_seeing(principal)).one_or_none()
+    row = _ONE.execute(connection, series_id=series_id, **{**seeing(principal), **_joined(principal)}).one_or_none()
     return None if row is None else found_of(row)
 
 
@@ -119,9 +105,12 @@ def find(connection: Connection, principal: Principal, query: Query) -> Page:
     rows = _page(connection, principal, narrowed)
     if not whole and len(rows) <= query.per_page:
         rows = _page(connection, principal, query)
+    here = rows[: query.per_page]
+    last = here[-1] if len(rows) > len(here) else None  # one row more than the page holds
+    cursor = None if last is None else Cursor(query.sort_by, query.descending, last.key, last.id)
     if query.cone is None:
-        return page_of(rows, query, lambda row: row.key)
-    return page_of(rows, query, lambda row: row.key, lambda row: {"separation": arcsec(row.squared_chord)})
+        return Page([found_of(row) for row in here], cursor)
+    return Page([found_of(row, {"separation": arcsec(row.squared_chord)}) for row in here], cursor)
 
 
 def arcsec(squared_chord: float) -> float:
@@ -150,30 +139,6 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
     ).all()
 
 
-def page_of(
-    rows: Sequence[Row[Any]],
-    query: Query,
-    place: Callable[[Row[Any]], object],
-    more: Callable[[Row[Any]], Mapping[str, object]] = lambda row: NOTHING,
-) -> Page:
-    """Make a page of rows; one row more than the page holds means that there is a next page.
-
-    Parameters
-    ----------
-    rows : sequence of Row
-        Of :func:`select_visible`.
-    query : Query
-    place : callable
-        What of a row a cursor keeps.
-    more : callable
-        What of a row stands beside its fields.
-    """
-    here = rows[: query.per_page]
-    last = here[-1] if len(rows) > len(here) else None
-    cursor = None if last is None else Cursor(query.sort_by, query.descending, place(last), last.id)
-    return Page([found_of(row, more(row)) for row in here], cursor)
-
-
 def count(connection: Connection, principal: Principal, query: Query, page: Page | None = None) -> int:
     """Count the series that match a query and are visible, from its page where that is the last one."""
     if page is not None and page.next is None and query.cursor is None and (page.found or query.page == 1):
@@ -197,14 +162,14 @@ def taken_by(connection: Connection, principal: Principal, values: Mapping[str, 
 
 def select_visible(principal: Principal, query: Query, *more: ColumnElement[object]) -> Select[Any]:
     """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
-    document, seeing = _WHOLE if query.features else _LISTED, _seeing(principal)
-    return select(*DESCRIBED, *more, document.bindparams(**{name: seeing[name] for name in _DOCUMENT_BINDS}))
+    document = _WHOLE if query.features else _LISTED
+    return select(*DESCRIBED, *more, document.bindparams(**_joined(principal)))
 
 
-def _seeing(principal: Principal) -> dict[str, object]:
-    """Return what a statement binds so that a principal sees no more than is open to it."""
+def _joined(principal: Principal) -> dict[str, object]:
+    """Return what a document binds so that a principal sees no more groups and streams than are open to it."""
     return {
-        **seeing(principal),
+        "everything": principal.is_admin,
         "joined_groups": sorted(principal.group_ids),
         "joined_streams": sorted(principal.stream_ids),
     }

@@ -146,17 +146,11 @@ def add_pieces(connection: Connection, job_id: str, name: str, pieces: Iterable[
         connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=place, content=content))
 
 
-def piece(connection: Connection, job_id: str, name: str, place: int) -> bytes | None:
-    """Return a piece, or None after the last one."""
-    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == name, VOPiece.place == place)
+def piece(connection: Connection, job_id: str, place: int) -> bytes | None:
+    """Return a piece of the result, or None after the last one."""
+    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == place)
     content = connection.scalar(one)
     return None if content is None else bytes(content)
-
-
-def size(connection: Connection, job_id: str, name: str) -> int:
-    """Return the length of an upload or of a result [bytes]."""
-    total = select(func.sum(func.octet_length(VOPiece.content)))
-    return int(connection.scalar(total.where(VOPiece.job_id == job_id, VOPiece.name == name)) or 0)
 
 
 def uploads(connection: Connection, job_id: str) -> Iterator[tuple[str, bytes]]:

@@ -89,12 +89,8 @@ def opened(
 
     Parameters
     ----------
-    catalogue : Catalogue
-    context : Context
     tables : sequence of TemporaryTable
         Made before.
-    sql : str
-    values : mapping
     begun : callable
         Called with the number of the backend before the query runs.
 
@@ -112,15 +108,11 @@ def opened(
         try:
             _ENTER.execute(connection, **_entering(context))
         except DBAPIError as error:
-            _require_role_after(error)
-            raise
+            if getattr(error.orig, "pgcode", None) not in ("22023", "42501", "42704"):
+                raise
+            message = "TAP is off: the service cannot read as its database role. Ask the operator."
+            raise UnavailableError(message) from error
         yield connection.execution_options(stream_results=True, max_row_buffer=BATCH).exec_driver_sql(sql, dict(values))
-
-
-def _require_role_after(error: DBAPIError) -> None:
-    """Turn the error about a role that is not there, or not the service's, into one for clients."""
-    if getattr(error.orig, "pgcode", None) in ("22023", "42501", "42704"):
-        raise UnavailableError("TAP is off: the service cannot read as its database role. Ask the operator.") from error
 
 
 def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int64]:
@@ -163,8 +155,7 @@ def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
     columns = ", ".join(f"{name} {kind}" for name, kind in table.columns.items())
     connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {table.name} ({columns}) ON COMMIT DROP")
     text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerows(table.rows)
+    csv.writer(text).writerows(table.rows)
     text.seek(0)
     cursor: Any = connection.connection.cursor()
     cursor.copy_expert(f"COPY {table.name} FROM STDIN (FORMAT csv)", text)

@@ -30,10 +30,6 @@ def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, durat
     depth : float
         The ratio of the areas of planet and star.
 
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-
     Notes
     -----
     What is lost is the planet's area times the brightness of the disk where it is, darkened towards the limb as
@@ -62,10 +58,6 @@ def pulsation(mjd: FloatArray, *, period: float, epoch: float, amplitude: float)
     amplitude : float
         What the series, of about 1.1 mag from minimum to maximum as in V, is multiplied with.
 
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-
     Notes
     -----
     A Fourier series in magnitude, with ratios as in Simon & Teays (1982, ApJ 261, 586) for type ab.
@@ -93,10 +85,6 @@ def eclipses(
     ellipsoidal : float
         Half the amplitude of the wave between the eclipses.
 
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-
     Notes
     -----
     Eclipses of the form 1 - (1 - exp(1 - cosh(phase / width)))^2, after Mikulasek (2015, A&A 584, A8).
@@ -118,10 +106,6 @@ def supernova(mjd: FloatArray, *, epoch: float, rise: float, fall: float) -> Flo
         [d]
     epoch, rise, fall : float
         [d]
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
 
     Notes
     -----
@@ -145,10 +129,6 @@ def flares(mjd: FloatArray, events: Sequence[tuple[float, float, float]]) -> Flo
         [d]
     events : sequence of (float, float, float)
         Time of the peak [d], full width at half of it [d], and its height.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
 
     Notes
     -----

@@ -17,8 +17,6 @@ def describe(target: Target, layout: Layout, rows: Mapping[Tile, int]) -> None:
 
     Parameters
     ----------
-    target : Target
-    layout : Layout
     rows : mapping of Tile to int
         The partitions, and the rows of each.
 

@@ -70,20 +70,12 @@ def export(
 
     Parameters
     ----------
-    services : Services
-    principal : Principal
-    target : Target
-    layout : Layout
     most : int
         What a partition may weigh, see :data:`MOST`; the memory that is needed does not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler whose workers write the partitions; without one this process does.
     progress : callable
         Called with the number of partitions that are to be written; gives a context in which to tell of each.
-
-    Returns
-    -------
-    Exported
 
     Raises
     ------

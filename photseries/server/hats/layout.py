@@ -106,11 +106,8 @@ class Layout:
         found: dict[str, NDArray[np.generic]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
             shared = {name: member.values[_PLACE[column]] for name, column in _OF_SERIES.items()}
-            for name, value in {
-                **shared,
-                "flux_unit": calibration.unit,
-            }.items():  # the unit that fluxes are exported in
-                found[name] = np.full(len(table), value, object)
+            shared["flux_unit"] = calibration.unit  # the unit that fluxes are exported in
+            found |= {name: np.full(len(table), value, object) for name, value in shared.items()}
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
             found[name] = table[name].to_numpy(np.float64) if is_number else np.full(len(table), np.nan)
@@ -123,10 +120,6 @@ class Layout:
         ----------
         footer : mapping of bytes to bytes, optional
             What a file with this schema carries in its footer.
-
-        Returns
-        -------
-        pyarrow.Schema
         """
         import pyarrow as pa
 
@@ -152,13 +145,8 @@ class Layout:
 
         Parameters
         ----------
-        rows : sequence of Row
         schema : pyarrow.Schema
             Of :meth:`schema`.
-
-        Returns
-        -------
-        pyarrow.Table
         """
         import pyarrow as pa
 

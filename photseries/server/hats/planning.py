@@ -23,10 +23,6 @@ def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], mos
         Of an order, and of the pixels of the order before to look into (None: all); gives what is in the pixels.
     most : int
         A pixel that weighs more is divided, unless all that it holds lies in one pixel of the deepest order.
-
-    Yields
-    ------
-    tile, cell : Tile, Cell
     """
     order, heavy = 0, None
     while heavy is None or heavy:

@@ -19,7 +19,6 @@ from photseries.server.importers import rows
 from photseries.server.importers.files import Files, root_of
 from photseries.server.importers.rows import Known
 from photseries.server.importers.skyportal_schema import SkyPortal
-from photseries.server.principal import EVERYONE
 
 __all__ = ["Checked", "check_series", "files_of", "take_registries"]
 
@@ -67,7 +66,7 @@ class Checked:
 
 def take_registries(source: SkyPortal, there: Connection, here: Connection, checked: Checked) -> None:
     """Take users, groups, streams, instruments, sources, requests and assignments over, and who belongs to what."""
-    public_id, greatest = source.group_ids(there, EVERYONE)
+    public_id, greatest = source.group_ids(there)
     rows.make_room_for_groups(here, public_id, greatest)
     owners = source.owned_groups(there)
     nowhere: set[str] = set()

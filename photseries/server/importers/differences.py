@@ -37,15 +37,10 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
 
     Parameters
     ----------
-    series : SkyPortalSeries
     frame : DataFrame
         The table of its file.
     ours : mapping
         The statistics computed from it.
-
-    Returns
-    -------
-    list of Difference
     """
     values: dict[str, tuple[object, object]] = {}
     for field in STATISTICS:
@@ -75,7 +70,6 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
 
     Parameters
     ----------
-    series : SkyPortalSeries
     md5 : str
         Of the file.
     rows : int
@@ -107,7 +101,6 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
 
     Parameters
     ----------
-    series : SkyPortalSeries
     unit : {"deg", "arcsec"}
         Of ra_unc and dec_unc there.
     """

@@ -10,15 +10,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from photseries.errors import ConflictError, DuplicateError, InvalidError, UnreadableFileError
+from photseries.errors import DuplicateError, InvalidError, UnreadableFileError
 from photseries.server.accounts import OPERATOR
+from photseries.server.archive.intake import Intake
 from photseries.server.importers import rows
-from photseries.server.importers.checking import NAMED
+from photseries.server.importers.checking import Checked
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.mapping import FileMapping
 from photseries.server.importers.report import Outcome, Status, joined
 from photseries.server.importers.running import in_order
-from photseries.server.importers.storing import SeriesImporter
 from photseries.server.principal import ADMIN, Principal
 from photseries.server.services import Services
 
@@ -57,37 +57,35 @@ class DirectoryImport:
             Naming files that lead out of the folder.
         """
         self._owner()
-        files, count, leading_out = self._files(), 0, []
+        files, checked = self._files(), Checked()
         for name in self._names():
-            count += 1
+            checked.series += 1
             try:
                 files.locate(name)
             except InvalidError as error:
-                leading_out.append(error.message)
-        if leading_out:
-            more = f"; and {len(leading_out) - NAMED:,} more" if len(leading_out) > NAMED else ""
-            raise ConflictError(f"Nothing was imported. {'; '.join(leading_out[:NAMED])}{more}.")
-        return count
+                checked.oppose([error.message])
+        checked.raise_any()
+        return checked.series
 
     def series(self) -> Iterator[Outcome]:
         """Take the files in, several at a time, in the order of their names; see :meth:`SkyPortalImport.series`."""
         files, owner = self._files(), self._owner()
         services = self.services
-        importer = SeriesImporter(services.catalogue, services.store, services.sandbox, services.config)
+        intake = Intake(services.catalogue, services.sandbox, services.config)
         sources: set[str] = set()
         yield from in_order(
-            lambda name: self._taken(importer, files, owner, sources, name),
+            lambda name: self._taken(intake, files, owner, sources, name),
             self._names(),
             services.config.sandbox.workers,
         )
 
-    def _taken(self, importer: SeriesImporter, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
+    def _taken(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
         """Take one file in."""
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
             if self.mapping.create_sources and fields.get("obj_id") not in sources:
-                self._make_source(importer, file, {**fields, "owner_id": owner.user_id}, sources)
+                self._make_source(intake, file, {**fields, "owner_id": owner.user_id}, sources)
             return self._added(owner, name, {**fields, "data": file})
         except UnfitFileError as error:
             status, message = Status.MISSING if error.missing else Status.UNREADABLE, error.message
@@ -128,9 +126,9 @@ class DirectoryImport:
         status = Status.TAKEN if found["exists"] is None else Status.THERE
         return Outcome(None, found["metadata"]["obj_id"], name, status, joined(found["warnings"]))
 
-    def _make_source(self, importer: SeriesImporter, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
+    def _make_source(self, intake: Intake, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
         """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""
-        new, _ = importer.parse(file, fields, use_file_metadata=True)
+        new, _ = intake.parse_imported(file, fields, use_file_metadata=True)
         if self.keep:
             position = {name: new.values[name] for name in ("ra", "dec")}
             with suppress(DuplicateError):

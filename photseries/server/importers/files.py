@@ -118,7 +118,6 @@ def root_of(places: Iterable[Place], folder: Path) -> str:
 
     Parameters
     ----------
-    places : iterable of Place
     folder : Path
         File names that lie below it as they stand need no other root.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -59,7 +59,6 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
 
     Parameters
     ----------
-    path : Path
     schema : MetadataSchema
         What its fields must obey.
 
@@ -76,9 +75,7 @@ def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
         raise StartError(f"--mapping: {path} has no key 'owner'. Name the user who will own the series.")
     for name, value in found.items():
         if name not in _KINDS:
-            raise StartError(
-                f"--mapping: unknown key {name!r:.60}; use {', '.join(known.name for known in fields(FileMapping))}."
-            )
+            raise StartError(f"--mapping: unknown key {name!r:.60}; use {', '.join(_KINDS)}.")
         if not isinstance(value, _KINDS[name]):
             raise StartError(f"--mapping: {name} is {value!r:.60}; it must be {_CALLED[_KINDS[name]]}.")
     mapping = FileMapping(**found)

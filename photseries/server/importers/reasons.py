@@ -15,15 +15,7 @@ import pandas as pd
 
 from photseries.fields import PER_COLUMN
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
-from photseries.lightcurve.table import (
-    BRIGHTNESS,
-    FLUX,
-    SENTINEL_MAG,
-    TIME,
-    error_column,
-    first_present,
-    is_numeric,
-)
+from photseries.lightcurve.table import BRIGHTNESS, FLUX, SENTINEL_MAG, TIME, error_column, first_present, is_numeric
 
 __all__ = ["REASONS", "UNEXPLAINED", "Reason", "Table"]
 

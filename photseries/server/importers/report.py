@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 
 import orjson
 
@@ -61,10 +60,6 @@ class Report:
 
     Memory does not grow with the series.
 
-    Parameters
-    ----------
-    stem : Path
-
     Attributes
     ----------
     statuses : Counter
@@ -100,9 +95,7 @@ class Report:
     def __enter__(self) -> Report:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stack.close()
         for partial in self._partial:
             partial.unlink(missing_ok=True)

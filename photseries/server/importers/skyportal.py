@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from photseries.errors import ConflictError, InvalidError, UnreadableFileError
+from photseries.server.archive.blobs import BlobWriter
+from photseries.server.archive.intake import Intake
+from photseries.server.catalogue.series import take_over
 from photseries.server.importers import rows
 from photseries.server.importers.checking import Checked, check_series, files_of, take_registries
 from photseries.server.importers.differences import Difference, compared, given, of_history, of_the_file, to_history
@@ -22,7 +25,6 @@ from photseries.server.importers.report import Outcome, Status, joined
 from photseries.server.importers.rows import Known
 from photseries.server.importers.running import in_order
 from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
-from photseries.server.importers.storing import SeriesImporter
 from photseries.server.services import Services
 
 __all__ = ["SkyPortalImport"]
@@ -102,9 +104,10 @@ class SkyPortalImport:
             files = files_of(self.source, there, self.folder, self.root, config.server.max_body)
         with self.services.catalogue.reading() as connection:
             owned = rows.own_groups(connection)
-        importer = SeriesImporter(self.services.catalogue, self.services.store, self.services.sandbox, config)
+        intake = Intake(self.services.catalogue, self.services.sandbox, config)
+        blobs = BlobWriter(self.services.catalogue, self.services.store, config)
         yield from in_order(
-            lambda series: self._taken(importer, files, owned, series), self._wanted(), config.sandbox.workers
+            lambda series: self._taken(intake, blobs, files, owned, series), self._wanted(), config.sandbox.workers
         )
 
     def _wanted(self) -> Iterator[SkyPortalSeries | Outcome]:
@@ -122,20 +125,25 @@ class SkyPortalImport:
                 else:
                     yield series
 
-    def _taken(self, importer: SeriesImporter, files: Files, owned: dict[int, int], series: SkyPortalSeries) -> Outcome:
-        """Take one series over."""
+    def _taken(
+        self, intake: Intake, blobs: BlobWriter, files: Files, owned: dict[int, int], series: SkyPortalSeries
+    ) -> Outcome:
+        """Take one series over: first its blob, then its row, as for every other series."""
         own = [owned[series.owner_id]] if series.owner_id in owned else []
         groups, streams = sorted({*series.group_ids, *own}), series.stream_ids
         fields = {**given(series, self.unit), "group_ids": groups, "stream_ids": streams, "owner_id": series.owner_id}
         try:
             file = files.read(files.locate(series.filename))
-            new, metadata = importer.parse(file, fields)
+            new, metadata = intake.parse_imported(file, fields, use_file_metadata=False)
             md5 = hashlib.md5(file, usedforsecurity=False).hexdigest()
             differences = of_the_file(series, md5, len(new.frame), metadata)
             differences += compared(series, new.frame, new.values)
             if self.keep:
                 kept = {"id": series.id, "created_at": series.created_at, "modified": series.modified}
-                importer.store(new, kept, groups, streams, to_history(series, differences, new.warnings))
+                changed = to_history(series, differences, new.warnings)
+                with blobs.write(new.frame, new.values) as (connection, blob):
+                    changed["hash"]["to"] = blob["hash"]
+                    take_over(connection, {**new.values, **blob, **kept}, groups, streams, changed)
         except UnfitFileError as error:
             return _outcome(series, Status.MISSING if error.missing else Status.UNREADABLE, error.message)
         except UnreadableFileError as error:

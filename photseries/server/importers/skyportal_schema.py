@@ -39,6 +39,7 @@ from sqlalchemy.sql.selectable import FromClause
 from photseries.errors import StartError
 from photseries.server.catalogue.engine import Catalogue, require_version
 from photseries.server.importers.files import Place
+from photseries.server.principal import EVERYONE
 from photseries.server.settings import Database
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
@@ -168,11 +169,11 @@ class SkyPortal:
                 owners[group_id] = user_id
         return owners
 
-    def group_ids(self, connection: Connection, public: str) -> tuple[int | None, int]:
+    def group_ids(self, connection: Connection) -> tuple[int | None, int]:
         """Return the id of the public group, None when there is none, and the greatest of all groups."""
         groups = _table("groups")
         last = connection.scalar(select(func.max(groups.c.id))) or 0
-        return connection.scalar(select(groups.c.id).where(groups.c.name == public)), last
+        return connection.scalar(select(groups.c.id).where(groups.c.name == EVERYONE)), last
 
     def totals(self, connection: Connection) -> tuple[int, int]:
         """Count the series, and give the greatest id."""

@@ -27,10 +27,6 @@ def find_programs(version: int | None = None) -> Path:
     version : int, optional
         The major version of an existing cluster, which only the same major version of PostgreSQL can open.
 
-    Returns
-    -------
-    Path
-
     Raises
     ------
     StartError

@@ -19,10 +19,8 @@ def dump(url: URL, version: int, file: Path) -> None:
 
     Parameters
     ----------
-    url : URL
     version : int
         The major version of the server.
-    file : Path
 
     Raises
     ------

@@ -15,7 +15,6 @@ import sys
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
@@ -61,9 +60,7 @@ class EmbeddedServer:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @property
@@ -189,16 +186,8 @@ class EmbeddedServer:
         """Start a keeper and hear its answer; of several that start at once, one stays."""
         package = Path(keeper.__file__).parent
         programs = find_programs(self._cluster_version())
-        command: list[str | Path] = [
-            sys.executable,
-            "-I",
-            "-S",
-            "-c",
-            KEEPER_PROGRAM,
-            package.parent,
-            self._folder.root,
-            programs,
-        ]
+        flags = ["-I", "-S", "-c", KEEPER_PROGRAM]
+        command: list[str | Path] = [sys.executable, *flags, package.parent, self._folder.root, programs]
         try:
             with (
                 os.fdopen(self._folder.open_log(), "a") as complaints,

@@ -8,7 +8,7 @@ from typing import Final
 
 from photseries import parameters
 from photseries.errors import InvalidError
-from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
+from photseries.formats.xml import FOOT, HEAD, element, escaped, param
 from photseries.parameters import MOST_PER_PAGE, SEPARATION, Cone, Parameter, Query, choice
 from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
 from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
@@ -67,17 +67,17 @@ def answer(observations: Iterable[Observation], verbosity: int, most: int, servi
     ----------
     observations : iterable of Observation
         The nearest first; no more than one above ``most`` is taken.
-    verbosity : int
     most : int
         Whether there are more is said at the end.
     service : str
         The URL of the service.
     """
-    columns = _columns_at(verbosity)
+    columns = [column for column in COLUMNS if column.verbosity <= verbosity]
+    fields = "".join(one.column.as_field(one.column.name, one.column.name) for one in columns)
     status = element("INFO", name="QUERY_STATUS", value="OK")
     system = element("COOSYS", ID="icrs", system="ICRS")
     yield (
-        f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{_fields_of(columns)}'
+        f'{HEAD}<RESOURCE type="results">\n{status}{system}<TABLE name="photometric_series">\n{fields}'
         "<DATA><TABLEDATA>\n"
     )
     rest = iter(observations)
@@ -102,29 +102,7 @@ def _links(service: str) -> str:
     return element("RESOURCE", "".join(parts), type="meta", utype="adhoc:service")
 
 
-def _columns_at(verbosity: int) -> tuple[VOColumn, ...]:
-    """Return the columns that a VERB shows."""
-    return tuple(column for column in COLUMNS if column.verbosity <= verbosity)
-
-
-def _fields_of(columns: tuple[VOColumn, ...]) -> str:
-    """Write the FIELD elements of columns."""
-    return "".join(
-        field(
-            column.words,
-            ID=column.name,
-            name=column.name,
-            datatype=column.datatype,
-            arraysize="*" if column.datatype.endswith("har") else None,
-            unit=column.unit,
-            ucd=column.ucd,
-            utype=column.utype,
-        )
-        for column in columns
-    )
-
-
-def _row_of(columns: tuple[VOColumn, ...], observation: Observation) -> str:
+def _row_of(columns: Sequence[VOColumn], observation: Observation) -> str:
     """Write a series as a row of TABLEDATA; what is missing is an empty cell."""
     cells = (column.value(observation) for column in columns)
     written = ("" if cell is None else escaped(str(cell)) for cell in cells)

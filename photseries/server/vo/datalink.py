@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
-from photseries.formats.xml import FOOT, HEAD, element, escaped, field
+from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
 
 __all__ = ["MEDIA_TYPE", "MOST", "SERVICES", "document", "fault_of", "links_of"]
 
@@ -161,7 +161,6 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
 
     Parameters
     ----------
-    rows : iterable of mapping
     service : str
         The URL of the archive.
     """
@@ -179,11 +178,10 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
 
 def _descriptor(one: Service, service: str) -> str:
     """Describe a service: its ID is that of the row that names it."""
-    text = {"datatype": "char", "arraysize": "*"}
-    identity = element("PARAM", name="ID", ref="ID", value="", ucd="meta.id;meta.main", **text)
+    identity = param("", name="ID", ref="ID", ucd="meta.id;meta.main")
     parts = (
-        "" if one.standard is None else element("PARAM", name="standardID", value=one.standard, **text),
-        element("PARAM", name="accessURL", value=f"{service}{one.path}", **text),
+        "" if one.standard is None else param(one.standard, name="standardID"),
+        param(f"{service}{one.path}", name="accessURL"),
         element("GROUP", identity + "".join(map(_param, one.inputs)), name="inputParams"),
     )
     words = element("DESCRIPTION", escaped(one.words))

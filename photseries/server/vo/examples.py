@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from typing import Final, NamedTuple
 
-from photseries.formats.xml import escaped
+from photseries.formats.xml import DECLARATION, escaped
 
 __all__ = ["EXAMPLES", "Example", "document"]
 
@@ -110,16 +111,12 @@ def document(url: str) -> str:
     parts = "".join(
         f'<div id="{one.name}" resource="#{one.name}" typeof="example">\n'
         f'<h2 property="name">{escaped(one.title)}</h2>\n'
-        f'<pre property="query">{_preformatted(one.query)}</pre>\n</div>\n'
+        f'<pre property="query">{html.escape(one.query, quote=False)}</pre>\n</div>\n'
         for one in EXAMPLES
     )
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n'
+        f'{DECLARATION}<html xmlns="http://www.w3.org/1999/xhtml" lang="en">\n'
         "<head><title>Examples of ADQL</title></head>\n"
         '<body vocab="http://www.ivoa.net/rdf/examples#">\n<h1>Examples of ADQL</h1>\n'
         f"<p>Queries for the TAP service at <code>{escaped(url)}</code>.</p>\n{parts}</body>\n</html>\n"
     )
-
-
-def _preformatted(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -62,7 +62,6 @@ def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
 
     Parameters
     ----------
-    cells : dict
     form : str
         A key of :data:`FORMATS`.
     order : int

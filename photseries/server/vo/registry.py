@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from photseries.errors import NotFoundError
-from photseries.formats.xml import element, escaped
+from photseries.formats.xml import DECLARATION, element, escaped
 from photseries.server.settings import VO
 from photseries.server.vo import vosi
 from photseries.server.vo.conesearch import MOST
@@ -44,7 +44,6 @@ def record(name: str, url: str, settings: VO) -> str:
         A key of :data:`RECORDS`.
     url : str
         Of the service.
-    settings : VO
 
     Raises
     ------
@@ -62,23 +61,18 @@ def record(name: str, url: str, settings: VO) -> str:
         content = _tables()
     kind = {"tap": "vs:CatalogService", "scs": "vs:CatalogService", "data": "vs:CatalogResource"}
     identity = f"{authority}/{'photseries' if name == 'data' else name}"
+    collection = _related("IsServiceFor", "data collection", f"{authority}/photseries")
     related = {
-        "tap": _related("IsServiceFor", "data collection", f"{authority}/photseries"),
-        "scs": _related("IsServiceFor", "data collection", f"{authority}/photseries"),
+        "tap": collection,
+        "scs": collection,
         "data": _related("IsServedBy", "TAP", f"{authority}/tap")
         + _related("IsServedBy", "cone search", f"{authority}/scs"),
     }
     text = _described(name, identity, url, settings, related.get(name, "")) + content
-    known = {
-        "xsi:type": kind.get(name, "vr:Organisation"),
-        "created": _CREATED,
-        "updated": _CREATED,
-        "status": "active",
-    }
-    written = "".join(f' {key}="{value}"' for key, value in known.items())
+    written = f' xsi:type="{kind.get(name, "vr:Organisation")}" created="{_CREATED}" updated="{_CREATED}"'
     return (
-        '<?xml version="1.0" encoding="UTF-8"?>\n<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
-        f"{_NAMESPACES}{written}>\n{text}</ri:Resource>\n"
+        f'{DECLARATION}<ri:Resource xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" '
+        f'{_NAMESPACES}{written} status="active">\n{text}</ri:Resource>\n'
     )
 
 

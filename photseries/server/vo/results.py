@@ -20,8 +20,8 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.extras import require
-from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, field
-from photseries.server.vo.tables import Column
+from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
+from photseries.server.vo.tables import PACKED, Column
 
 __all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
 
@@ -35,7 +35,7 @@ _TIMES: Final = (1082, 1114, 1184)
 #: The most cells of a result in a format that is written when all rows are there.
 MOST_CELLS: Final = 20_000_000
 
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_.-]")
+_NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
 
 Row = Sequence[object]
 
@@ -124,34 +124,16 @@ def _votable_head(answer: Answer) -> str:
     status = element("INFO", name="QUERY_STATUS", value="OK")
     query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
     system = element("COOSYS", ID="icrs", system="ICRS")
+    xml_names = identities((one.name.strip('"') for one in answer.columns), ["icrs"])
     fields = "".join(
-        field(
-            one.description,
-            ID=identity,
-            name=clean(one.name.strip('"')) or "value",
-            datatype=one.datatype,
-            arraysize=one.size,
-            unit=one.unit,
-            ucd=one.ucd,
-            utype=one.utype,
-            xtype=one.xtype,
+        one.as_field(
+            identity,
+            clean(one.name.strip('"')) or "value",
             ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
         )
-        for one, identity in zip(answer.columns, _identities(answer.columns), strict=True)
+        for one, identity in zip(answer.columns, xml_names, strict=True)
     )
     return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
-
-
-def _identities(columns: Sequence[Column]) -> list[str]:
-    """Return a unique XML name for each column, its own where that is one: astropy names columns by them."""
-    given = ["icrs"]
-    for column in columns:
-        plain = _NO_NAME.sub("_", column.name.strip('"'))
-        plain = plain if plain[:1].isalpha() else f"_{plain}"
-        while plain in given:
-            plain += "_"
-        given.append(plain)
-    return given[1:]
 
 
 def _votable_foot(answer: Answer) -> str:
@@ -179,16 +161,10 @@ def _votable(answer: Answer) -> Iterator[bytes]:
     yield f"</TABLEDATA>{_votable_foot(answer)}".encode()
 
 
-_PACKED: Final[Mapping[str, struct.Struct]] = {
-    name: struct.Struct(code)
-    for name, code in (("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"))
-}
-
-
 def _packer(datatype: str) -> Callable[[object], bytes]:
     """Return what writes a value in BINARY2; a missing one has a bit before the row, and any content."""
-    if datatype in _PACKED:
-        packed = _PACKED[datatype]
+    if datatype in PACKED:
+        packed = PACKED[datatype]
         empty = packed.pack(0)
         return lambda value: empty if value is None else packed.pack(value)
     if datatype == "boolean":
@@ -287,13 +263,11 @@ def _fits(answer: Answer) -> Iterator[bytes]:
     from astropy.io import fits
 
     columns, unknown = [], {}
-    names = _distinct(
-        _NO_NAME.sub("_", one.name.strip('"')).replace(".", "_").replace("-", "_") for one in answer.columns
-    )
+    names = _distinct(_NO_NAME.sub("_", one.name.strip('"')) for one in answer.columns)
     for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
         if one.datatype.endswith("har"):
             texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
-            width = max(1, *map(len, texts), 1)
+            width = max(map(len, texts), default=0) or 1
             columns.append(fits.Column(name, f"{width}A", one.unit, array=np.array(texts, f"S{width}")))
         elif one.datatype == "boolean":
             columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))

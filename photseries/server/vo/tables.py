@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, NamedTuple, TypedDict, Unpack
 
 from photseries.fields import ANSWERED, FIELDS
+from photseries.formats import xml
 from photseries.lightcurve.barycentre import PLACE
 
-__all__ = ["KEYS", "SCHEMAS", "TABLES", "Column", "Key", "Table", "tap_schema"]
+__all__ = ["KEYS", "PACKED", "SCHEMAS", "TABLES", "Column", "Key", "Table", "column_of_field", "tap_schema"]
+
+#: The numbers of VOTable as BINARY and BINARY2 have them.
+PACKED: Final[Mapping[str, struct.Struct]] = {
+    name: struct.Struct(code)
+    for name, code in (
+        ("unsignedByte", ">B"), ("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"),
+    )
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +44,21 @@ class Column:
     def size(self) -> str | None:
         """The arraysize: that of a text is variable unless it says otherwise."""
         return self.arraysize or ("*" if self.datatype.endswith("har") else None)
+
+    def as_field(self, identity: str, name: str, ref: str | None = None) -> str:
+        """Write it as a FIELD of a VOTable."""
+        return xml.field(
+            self.description,
+            ID=identity,
+            name=name,
+            datatype=self.datatype,
+            arraysize=self.size,
+            unit=self.unit,
+            ucd=self.ucd,
+            utype=self.utype,
+            xtype=self.xtype,
+            ref=ref,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +227,8 @@ _UTYPES: Final[Mapping[str, str | None]] = {
 }  # fmt: skip
 
 
-def _field(name: str) -> Column:
+def column_of_field(name: str) -> Column:
+    """Return the column of a field under its own name."""
     field = FIELDS[name]
     kind = _TYPES.get(field.type, {})
     return Column(
@@ -217,7 +243,7 @@ def _field(name: str) -> Column:
     )
 
 
-_CREATED: Final = _field("created_at")
+_CREATED: Final = column_of_field("created_at")
 
 
 def _text(
@@ -260,7 +286,7 @@ TABLES: Final[Mapping[str, Table]] = {
             schema="photseries",
             name="series",
             description="Series: metadata and statistics, named like the fields of the API",
-            columns=(*map(_field, ANSWERED), _ACCESS),
+            columns=(*map(column_of_field, ANSWERED), _ACCESS),
             source="photseries_vo.series",
             position=("ra", "dec"),
         ),
@@ -270,8 +296,8 @@ TABLES: Final[Mapping[str, Table]] = {
             description="Sources, to which obj_id of a series refers",
             columns=(
                 _text("id", "obj_id of its series", ucd="meta.id;meta.main", principal=True, indexed=True),
-                replace(_field("ra"), indexed=False),
-                replace(_field("dec"), indexed=False),
+                replace(column_of_field("ra"), indexed=False),
+                replace(column_of_field("dec"), indexed=False),
                 replace(_CREATED, description="when the source was created"),
             ),
             source="photseries_vo.source",

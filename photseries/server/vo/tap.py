@@ -52,10 +52,8 @@ def parse_request(given: Mapping[str, str], files: Mapping[str, bytes], settings
 
     Parameters
     ----------
-    given : mapping
     files : mapping of str to bytes
         The uploaded tables by their names; see :func:`uploads_of`.
-    settings : VO
 
     Raises
     ------
@@ -144,10 +142,6 @@ def execute(
 
     Parameters
     ----------
-    catalogue : Catalogue
-    context : Context
-    request : Request
-    settings : VO
     begun : callable
         Called with the number of the database's backend.
 
@@ -163,20 +157,17 @@ def execute(
     tables = [temporary_table(number, one) for number, one in enumerate(uploads)]
     size = 0
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
-        answer = Answer(translation.columns, (), request.query)
+        cursor: Any = found.cursor
+        columns = results.typed(translation.columns, [one[1] for one in cursor.description])
+        answer = Answer(columns, (), request.query)
         answer.batches = _batches(found, answer, request.rows)
-        for piece in _typed(answer, found, request.form):
+        for piece in request.form.write(answer):
             size += len(piece)
             if size > settings.result:
                 raise TooLargeError(
                     f"The result has more than {settings.result:,} bytes. Select fewer rows or columns."
                 )
             yield piece
-
-
-def _typed(answer: Answer, found: Any, form: ResultFormat) -> Iterator[bytes]:
-    answer.columns = results.typed(answer.columns, [one[1] for one in found.cursor.description])
-    return form.write(answer)
 
 
 def _batches(found: Any, answer: Answer, most: int) -> Iterator[Sequence[Sequence[object]]]:

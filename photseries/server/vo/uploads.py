@@ -21,7 +21,7 @@ from photseries.errors import InvalidError, TooLargeError
 from photseries.lightcurve import sky
 from photseries.server.catalogue.vo_queries import TemporaryTable
 from photseries.server.vo.adql import Cone, Upload
-from photseries.server.vo.tables import Column
+from photseries.server.vo.tables import PACKED, Column
 from photseries.text import escape_unprintable
 
 __all__ = ["read_votable", "temporary_table"]
@@ -32,12 +32,6 @@ MOST_COLUMNS: Final = 200
 _TYPES: Final[Mapping[str, str]] = {
     "boolean": "boolean", "unsignedByte": "smallint", "short": "smallint", "int": "integer", "long": "bigint",
     "float": "real", "double": "float8", "char": "text", "unicodeChar": "text",
-}  # fmt: skip
-_PACKED: Final[Mapping[str, struct.Struct]] = {
-    name: struct.Struct(code)
-    for name, code in (
-        ("unsignedByte", ">B"), ("short", ">h"), ("int", ">i"), ("long", ">q"), ("float", ">f"), ("double", ">d"),
-    )
 }  # fmt: skip
 _BOOLEANS: Final[Mapping[str, bool | None]] = {
     **dict.fromkeys(("t", "true", "1"), True), **dict.fromkeys(("f", "false", "0"), False),
@@ -196,8 +190,8 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
 
 def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
     """Return what reads a value of BINARY at a place, and gives the place after it."""
-    if column.datatype in _PACKED:
-        packed = _PACKED[column.datatype]
+    if column.datatype in PACKED:
+        packed = PACKED[column.datatype]
         return lambda content, place: (packed.unpack_from(content, place)[0], place + packed.size)
     if column.datatype == "boolean":
         return lambda content, place: (_BOOLEANS[chr(content[place]).lower()], place + 1)
@@ -224,8 +218,6 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
     ----------
     name : str
         The name of the table in queries, after TAP_UPLOAD.
-    content : bytes
-    most_rows : int
 
     Raises
     ------

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from photseries.errors import InvalidError, NotFoundError, PhotseriesError, TooLargeError
-from photseries.formats.xml import element, escaped
+from photseries.formats.xml import DECLARATION, element, escaped
 from photseries.server.catalogue import vo_jobs
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
@@ -23,7 +23,6 @@ __all__ = ["PHASES", "Jobs", "job_document", "list_document", "moment_text", "pa
 
 PHASES: Final = ("PENDING", "QUEUED", "EXECUTING", *ENDED)
 
-_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPACES: Final = (
     'xmlns:uws="http://www.ivoa.net/xml/UWS/v1.0" xmlns:xlink="http://www.w3.org/1999/xlink"'
     ' xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
@@ -39,13 +38,7 @@ class _GoneError(Exception):
 
 
 class Jobs:
-    """The use cases of jobs.
-
-    Parameters
-    ----------
-    catalogue : Catalogue
-    settings : VO
-    """
+    """The use cases of jobs."""
 
     def __init__(self, catalogue: Catalogue, settings: VO) -> None:
         self._catalogue = catalogue
@@ -212,7 +205,7 @@ class Jobs:
         place = 0
         while True:
             with self._catalogue.reading() as connection:
-                content = vo_jobs.piece(connection, job.id, RESULT, place)
+                content = vo_jobs.piece(connection, job.id, place)
             if content is None:
                 return
             yield content
@@ -221,11 +214,9 @@ class Jobs:
 
 def moment_text(moment: datetime | None) -> str:
     """Write a moment as UWS does; nothing for none."""
-    return (
-        ""
-        if moment is None
-        else moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03}Z"
-    )
+    if moment is None:
+        return ""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def _maybe(tag: str, text: str) -> str:
@@ -237,19 +228,14 @@ def job_document(job: Job, url: str, owner: str) -> str:
 
     Parameters
     ----------
-    job : Job
     url : str
         Of the job.
     owner : str
         The name of its owner; empty for nobody.
     """
-    parameters = "".join(element("uws:parameter", escaped(text), id=name) for name, text in job.parameters.items())
-    result = element(
-        "uws:result", None, id=RESULT, **{"xlink:href": f"{url}/results/{RESULT}", "mime-type": job.media_type}
-    )
     parts = (
         element("uws:jobId", job.id),
-        element("uws:runId", escaped(job.parameters["RUNID"])) if "RUNID" in job.parameters else "",
+        _run_id(job),
         _maybe("uws:ownerId", owner),
         element("uws:phase", job.phase),
         element("uws:quote", **{"xsi:nil": "true"}),
@@ -258,11 +244,25 @@ def job_document(job: Job, url: str, owner: str) -> str:
         _maybe("uws:endTime", moment_text(job.ended_at)),
         element("uws:executionDuration", str(round(job.duration))),
         element("uws:destruction", moment_text(job.destruction)),
-        element("uws:parameters", parameters),
-        element("uws:results", result if job.phase == "COMPLETED" else ""),
+        element("uws:parameters", _parameters(job)),
+        element("uws:results", _result(job, url, job.media_type)),
         _error(job),
     )
-    return f'{_HEAD}<uws:job {_SPACES} version="1.1">\n{"".join(parts)}</uws:job>\n'
+    return f'{DECLARATION}<uws:job {_SPACES} version="1.1">\n{"".join(parts)}</uws:job>\n'
+
+
+def _run_id(job: Job) -> str:
+    return element("uws:runId", escaped(job.parameters["RUNID"])) if "RUNID" in job.parameters else ""
+
+
+def _parameters(job: Job) -> str:
+    return "".join(element("uws:parameter", escaped(text), id=name) for name, text in job.parameters.items())
+
+
+def _result(job: Job, url: str, media_type: str | None = None) -> str:
+    if job.phase != "COMPLETED":
+        return ""
+    return element("uws:result", id=RESULT, **{"xlink:href": f"{url}/results/{RESULT}", "mime-type": media_type})
 
 
 def _error(job: Job) -> str:
@@ -274,14 +274,12 @@ def _error(job: Job) -> str:
 
 def parameters_document(job: Job) -> str:
     """Write the parameters of a job."""
-    parameters = "".join(element("uws:parameter", escaped(text), id=name) for name, text in job.parameters.items())
-    return f"{_HEAD}<uws:parameters {_SPACES}>{parameters}</uws:parameters>\n"
+    return f"{DECLARATION}<uws:parameters {_SPACES}>{_parameters(job)}</uws:parameters>\n"
 
 
 def results_document(job: Job, url: str) -> str:
     """Write the list of results of a job."""
-    one = element("uws:result", None, id=RESULT, **{"xlink:href": f"{url}/results/{RESULT}"})
-    return f"{_HEAD}<uws:results {_SPACES}>{one if job.phase == 'COMPLETED' else ''}</uws:results>\n"
+    return f"{DECLARATION}<uws:results {_SPACES}>{_result(job, url)}</uws:results>\n"
 
 
 def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]]) -> str:
@@ -306,12 +304,10 @@ def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]
     entries = "".join(
         element(
             "uws:jobref",
-            element("uws:phase", job.phase)
-            + (element("uws:runId", escaped(job.parameters["RUNID"])) if "RUNID" in job.parameters else "")
-            + element("uws:creationTime", moment_text(job.created_at)),
+            element("uws:phase", job.phase) + _run_id(job) + element("uws:creationTime", moment_text(job.created_at)),
             id=job.id,
             **{"xlink:href": f"{url}/{job.id}"},
         )
         for job in chosen
     )
-    return f'{_HEAD}<uws:jobs {_SPACES} version="1.1">\n{entries}</uws:jobs>\n'
+    return f'{DECLARATION}<uws:jobs {_SPACES} version="1.1">\n{entries}</uws:jobs>\n'

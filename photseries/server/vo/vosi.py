@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 from photseries.errors import NotFoundError
-from photseries.formats.xml import element, escaped
+from photseries.formats.xml import DECLARATION, element, escaped
 from photseries.server.settings import VO
 from photseries.server.vo.adql.functions import AGGREGATES, FUNCTIONS
 from photseries.server.vo.results import FORMATS
 from photseries.server.vo.tables import KEYS, SCHEMAS, TABLES, Column, Key, Table
 
-__all__ = ["availability", "capabilities", "capability", "interface", "tableset", "tap_capabilities"]
+__all__ = ["availability", "capabilities", "capability", "schemas", "tableset", "tap_capabilities"]
 
-_HEAD: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
-_XSI: Final = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 _NAMESPACES: Final = (
-    f'{_XSI} xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"'
+    'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
     ' xmlns:vr="http://www.ivoa.net/xml/VOResource/v1.0" xmlns:vs="http://www.ivoa.net/xml/VODataService/v1.1"'
+)
+#: The same for a document of capabilities.
+_OF_CAPABILITIES: Final = (
+    f'{_NAMESPACES} xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"'
     ' xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0"'
 )
-_FEATURES: Final = "ivo://ivoa.net/std/TAPRegExt#features"
 
 #: What the language has beyond SQL-92, by the names of TAPRegExt 1.0 and ADQL 2.1.
 _LANGUAGE_FEATURES: Final = (
@@ -34,25 +34,14 @@ _LANGUAGE_FEATURES: Final = (
 )
 
 
-def interface(url: str, *, secured: bool = True, version: str | None = None, kind: str = "vs:ParamHTTP") -> str:
-    """Write an interface at a URL, and how a client may sign in there."""
-    methods = "".join(
-        element("securityMethod", standardID=f"ivo://ivoa.net/sso#{name}") for name in ("BasicAA", "OAuth")
-    )
-    base = element("accessURL", escaped(url), use="full" if kind == "vs:ParamHTTP" and not secured else "base")
-    known = {"xsi:type": kind, "role": "std", "version": version}
-    return element("interface", base + ("<securityMethod/>" + methods if secured else ""), **known)
-
-
 def capability(standard: str | None, content: str, kind: str | None = None) -> str:
     """Write a capability of a standard."""
     return element("capability", content, **{"standardID": standard, "xsi:type": kind})
 
 
-def _unsecured(url: str) -> str:
-    return element(
-        "interface", element("accessURL", escaped(url), use="full"), **{"xsi:type": "vs:ParamHTTP", "role": "std"}
-    )
+def _at(url: str, kind: str, role: str | None = None) -> str:
+    """Write an interface without sign-in."""
+    return element("interface", element("accessURL", escaped(url), use="full"), **{"xsi:type": kind, "role": role})
 
 
 def tap_capabilities(url: str, settings: VO) -> str:
@@ -74,8 +63,12 @@ def tap_capabilities(url: str, settings: VO) -> str:
         element("outputFormat", element("mime", one.media_type) + element("alias", name))
         for name, one in FORMATS.items()
     )
+    methods = "".join(
+        element("securityMethod", standardID=f"ivo://ivoa.net/sso#{name}") for name in ("BasicAA", "OAuth")
+    )
+    queries = element("accessURL", escaped(url), use="base") + "<securityMethod/>" + methods
     parts = (
-        interface(url, version="1.1"),
+        element("interface", queries, **{"xsi:type": "vs:ParamHTTP", "role": "std", "version": "1.1"}),
         element("dataModel", "ObsCore-1.1", **{"ivo-id": "ivo://ivoa.net/std/ObsCore#core-1.1"}),
         element("language", language),
         formats,
@@ -89,14 +82,12 @@ def tap_capabilities(url: str, settings: VO) -> str:
         _limits("uploadLimit", settings.upload, settings.upload, unit="byte"),
     )
     vosi = "".join(
-        capability(f"ivo://ivoa.net/std/VOSI#{name}", _unsecured(f"{url}/{path}"))
+        capability(f"ivo://ivoa.net/std/VOSI#{name}", _at(f"{url}/{path}", "vs:ParamHTTP", "std"))
         for name, path in (
             ("capabilities", "capabilities"), ("availability", "availability"), ("tables-1.1", "tables"),
         )
     )  # fmt: skip
-    examples = capability("ivo://ivoa.net/std/DALI#examples", element(
-        "interface", element("accessURL", escaped(f"{url}/examples"), use="full"), **{"xsi:type": "vr:WebBrowser"}
-    ))  # fmt: skip
+    examples = capability("ivo://ivoa.net/std/DALI#examples", _at(f"{url}/examples", "vr:WebBrowser"))
     return capability("ivo://ivoa.net/std/TAP", "".join(parts), "tr:TableAccess") + vosi + examples
 
 
@@ -107,7 +98,7 @@ def _limits(name: str, usual: float, most: float, unit: str | None = None) -> st
 
 def capabilities(content: str) -> str:
     """Write a document of capabilities."""
-    return f"{_HEAD}<vosi:capabilities {_NAMESPACES}>\n{content}</vosi:capabilities>\n"
+    return f"{DECLARATION}<vosi:capabilities {_OF_CAPABILITIES}>\n{content}</vosi:capabilities>\n"
 
 
 def availability(reason: str | None) -> str:
@@ -115,7 +106,7 @@ def availability(reason: str | None) -> str:
     note = "" if reason is None else element("vosi:note", escaped(reason))
     available = element("vosi:available", str(reason is None).lower())
     return (
-        f'{_HEAD}<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">\n'
+        f'{DECLARATION}<vosi:availability xmlns:vosi="http://www.ivoa.net/xml/VOSIAvailability/v1.0">\n'
         f"{available}{note}</vosi:availability>\n"
     )
 
@@ -160,14 +151,13 @@ def tableset(name: str | None = None, *, detail: str = "max") -> str:
     ------
     NotFoundError
     """
-    namespaces = f'xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" {_NAMESPACES.partition(" xmlns:tr")[0]}'
-    namespaces = namespaces.replace(' xmlns:vosi="http://www.ivoa.net/xml/VOSICapabilities/v1.0"', "")
+    namespaces = f'xmlns:vosi="http://www.ivoa.net/xml/VOSITables/v1.0" {_NAMESPACES}'
     if name is not None:
         if name.lower() not in TABLES:
             raise NotFoundError(f"There is no table {name[:60]!r}.")
         document = _table(TABLES[name.lower()]).replace("<table ", f"<vosi:table {namespaces} ", 1)
-        return _HEAD + document.rstrip().removesuffix("</table>") + "</vosi:table>\n"
-    return f"{_HEAD}<vosi:tableset {namespaces}>\n{schemas(with_columns=detail != 'min')}</vosi:tableset>\n"
+        return DECLARATION + document.rstrip().removesuffix("</table>") + "</vosi:table>\n"
+    return f"{DECLARATION}<vosi:tableset {namespaces}>\n{schemas(with_columns=detail != 'min')}</vosi:tableset>\n"
 
 
 def schemas(*, with_columns: bool = True) -> str:
@@ -176,9 +166,5 @@ def schemas(*, with_columns: bool = True) -> str:
 
 
 def _schema(name: str, words: str, with_columns: bool) -> str:
-    mine: Iterable[Table] = (table for table in TABLES.values() if table.schema == name)
-    return (
-        element("name", name)
-        + element("description", escaped(words))
-        + "".join(_table(table, with_columns=with_columns) for table in mine)
-    )
+    tables = (_table(table, with_columns=with_columns) for table in TABLES.values() if table.schema == name)
+    return element("name", name) + element("description", escaped(words)) + "".join(tables)

@@ -162,7 +162,7 @@ def test_update_and_delete_leave_the_old_blob_to_the_sweep(services, principal):
     assert services.upkeep.sweep().removed == 2
     assert stored(services) == []
     with services.catalogue.transaction() as connection:
-        assert blobs.due(connection, Store(grace=0)) == []
+        assert connection.scalars(blobs.due(Store(grace=0))).all() == []
 
 
 def test_a_blob_that_was_just_unlinked_is_kept_however_old_it_is(services, principal):

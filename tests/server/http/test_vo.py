@@ -109,7 +109,7 @@ def test_the_answers_are_valid(service, series, verbosity):
         table = parse(io.BytesIO(content), verify="warn").get_first_table()
     # What Simple Cone Search 1.03 prescribes is older than the UCDs of today; everything else is in order.
     assert sorted(re.search(r"Invalid UCD '(\w+)'", str(one.message))[1] for one in caught) == sorted(REQUIRED)
-    assert [field.name for field in table.fields] == [one.name for one in COLUMNS if one.verbosity <= verbosity]
+    assert [field.name for field in table.fields] == [one.column.name for one in COLUMNS if one.verbosity <= verbosity]
     ucds = [field.ucd for field in table.fields]
     for ucd in REQUIRED:
         assert ucds.count(ucd) == 1

@@ -13,6 +13,7 @@ from astropy.table import Table
 
 from photseries.lightcurve.sky import ORDER, pixel
 from photseries.server.vo import moc
+from photseries.server.vo.observations import COLUMNS, Observation
 from photseries.server.vo.registry import RECORDS
 from tests.server.vo.conftest import PATH
 
@@ -55,6 +56,21 @@ def test_hidden_series_have_no_cut_outs(service, series, public):
     for path in ("/vo/soda", "/vo/periodogram"):
         assert get(service, path, ID=hidden["id"]).status_code == 404
     assert get(service, "/vo/folded", ID=hidden["id"], period=0.1).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [
+        ({"mean_mag": 14.0, "flux_unit": "uJy", "magsys": "ab"}, 2),
+        ({"mean_mag": None, "flux_unit": "mJy", "magsys": "ab"}, 2),
+        ({"mean_mag": 14.0, "flux_unit": "electron/s", "magsys": "vega"}, 2),
+        ({"mean_mag": 14.0, "flux_unit": "uJy", "magsys": "instrumental"}, 1),
+        ({"mean_mag": None, "flux_unit": "electron/s", "magsys": "ab"}, 1),
+    ],
+)
+def test_a_cone_search_has_the_calibration_level_of_obscore(fields, level):
+    (column,) = (one for one in COLUMNS if one.column.name == "calib_level")
+    assert column.value(Observation(fields, 1, {}, "")) == level
 
 
 @pytest.mark.usefixtures("pyvo_connections")

@@ -136,7 +136,6 @@ def within(
 
     Parameters
     ----------
-    one, other : Point
     radius : str
         As SQL [deg].
     constant : float, optional

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from sqlglot import exp
@@ -16,6 +17,10 @@ __all__ = ["alias_of", "constant", "identifier", "inner", "name_of", "number", "
 _HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first", "operation_modifiers", "is_string"})
 
 _MOST_OFFSET: Final = 2**62
+
+_ARITHMETIC: Final[Mapping[type[exp.Expr], Callable[[float, float], float]]] = {
+    exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul, exp.Div: operator.truediv,
+}  # fmt: skip
 
 
 def require(node: exp.Expr, *allowed: str) -> None:
@@ -101,8 +106,7 @@ def constant(node: exp.Expr) -> float | None:
             left, right = constant(node.this), constant(node.expression)
             if left is None or right is None or (isinstance(node, exp.Div) and not right):
                 return None
-            value = {exp.Add: left + right, exp.Sub: left - right, exp.Mul: left * right}.get(type(node))
-            value = left / right if value is None else value
+            value = _ARITHMETIC[type(node)](left, right)
             return value if math.isfinite(value) else None
     return None
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.tables import Column
 
-__all__ = ["Cone", "Relation", "Scope", "Upload", "Visible"]
+__all__ = ["Cone", "Relation", "Scope", "Upload", "Visible", "is_same"]
 
 
 #: Ranges of HEALPix numbers are computed for each row of an upload and each of these.
@@ -69,10 +69,8 @@ class Relation:
 
     Parameters
     ----------
-    name : str or None
+    called : Identifier or None
         What the query calls it.
-    quoted : bool
-        Whether that is case-sensitive.
     alias : str
         Its name in SQL.
     columns : list of Visible
@@ -85,8 +83,7 @@ class Relation:
     upload : Upload, optional
     """
 
-    name: str | None
-    quoted: bool
+    called: exp.Identifier | None
     alias: str
     columns: list[Visible]
     sql: str
@@ -96,18 +93,18 @@ class Relation:
 
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the places of the columns that a name means."""
-        return [place for place, one in enumerate(self.columns) if _same(name, one.column.name)]
+        return [
+            place for place, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
+        ]
 
     def is_called(self, name: exp.Identifier) -> bool:
         """Return whether a name means it."""
-        if self.name is None:
-            return False
-        return name.name == self.name if name.quoted and self.quoted else name.name.lower() == self.name.lower()
+        return self.called is not None and is_same(name, self.called.name, quoted=bool(self.called.quoted))
 
 
-def _same(name: exp.Identifier, column: str) -> bool:
-    plain = column.strip('"')
-    return name.name == plain if name.quoted else name.name.lower() == plain.lower()
+def is_same(name: exp.Identifier, other: str, *, quoted: bool) -> bool:
+    """Return whether two names are the same: case counts where both are quoted."""
+    return name.name == other if name.quoted and quoted else name.name.lower() == other.lower()
 
 
 @dataclass(eq=False)

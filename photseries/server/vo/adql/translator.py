@@ -15,7 +15,7 @@ from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
 from photseries.server.vo.adql.grammar import parse, refused
 from photseries.server.vo.adql.nodes import alias_of, identifier, inner, name_of, require, whole
-from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible
+from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible, is_same
 from photseries.server.vo.tables import TABLES, Column, Table, tap_schema
 
 __all__ = ["Translation", "translate"]
@@ -323,7 +323,7 @@ class _Translator(Expressions):
         schema = node.args.get("db")
         if schema is None:
             for name, source, columns in reversed(self._tables_with):
-                if _same(name, node.this):
+                if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
                     return _derived(called, alias, columns, f"{source} AS {alias}")
         elif schema.name.lower() == _UPLOADS:
             return self._uploaded(node.this, called, alias)
@@ -334,7 +334,7 @@ class _Translator(Expressions):
             if upload.name.lower() == name.name.lower():
                 columns = [Visible(f"{alias}.c{place}", one) for place, one in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
-                return Relation(called.name, bool(called.quoted), alias, columns, sql, upload=upload)
+                return Relation(called, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
 
     def _table(self, table: Table, called: exp.Identifier, alias: str) -> Relation:
@@ -351,7 +351,7 @@ class _Translator(Expressions):
             )
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
-        return Relation(called.name, bool(called.quoted), alias, columns, sql, position, table.source)
+        return Relation(called, alias, columns, sql, position, table.source)
 
     def _from(self, joins: list[_Join], conditions: list[str], pairs: list[Pair]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
@@ -365,7 +365,7 @@ class _Translator(Expressions):
             near = {pair.near: pair for pair in pairs if pair.near in here}
             first = [join.relation.sql for join in joins if join.relation not in near]
             then = [_looked_up(pair) for pair in near.values()]
-            return f" FROM {' CROSS JOIN '.join((*first, *then))}" if first else f" FROM {' CROSS JOIN '.join(then)}"
+            return f" FROM {' CROSS JOIN '.join((*first, *then))}"
         printed = f" FROM {joins[0].relation.sql}"
         for place, join in enumerate(joins[1:], 1):
             sql = join.relation.sql
@@ -388,17 +388,12 @@ def _everything(scope: Scope) -> Iterator[Visible]:
 
 
 def _result(columns: Sequence[Column]) -> Relation:
-    return Relation(None, False, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
+    return Relation(None, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
 
 
 def _derived(called: exp.Identifier, alias: str, columns: Sequence[Column], sql: str) -> Relation:
     visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
-    return Relation(called.name, bool(called.quoted), alias, visible, sql)
-
-
-def _same(one: exp.Identifier, other: exp.Identifier) -> bool:
-    exact = one.quoted and other.quoted
-    return one.name == other.name if exact else one.name.lower() == other.name.lower()
+    return Relation(called, alias, visible, sql)
 
 
 def _table(schema: exp.Identifier | None, name: exp.Identifier) -> Table:
