@@ -21,10 +21,10 @@ __all__ = [
 ]
 
 #: How many names, and how much of each, a message repeats of what a client sent.
-_MOST_NAMES, _LONGEST_NAME = 10, 60
+_MAX_NAMES, _MAX_NAME_LENGTH = 10, 60
 
 #: How long the name of a file may be without its suffix; file systems allow 255 bytes.
-_LONGEST_STEM = 200
+_MAX_STEM_LENGTH = 200
 
 
 def is_unicode(text: str) -> bool:
@@ -62,7 +62,7 @@ def file_name(fields: Mapping[str, object], suffix: str) -> str:
         With its dot.
     """
     stem = re.sub(r"[^A-Za-z0-9.+-]+", "_", file_stem(fields)).strip("_.")
-    return f"{stem if len(stem) <= _LONGEST_STEM else stem[-_LONGEST_STEM:].lstrip('_.')}{suffix}"
+    return f"{stem if len(stem) <= _MAX_STEM_LENGTH else stem[-_MAX_STEM_LENGTH:].lstrip('_.')}{suffix}"
 
 
 def new_batch() -> str:
@@ -72,7 +72,7 @@ def new_batch() -> str:
 
 def first_names(names: Sequence[str]) -> list[str]:
     """Return the first 10 names, each cut to 60 characters."""
-    return [name[:_LONGEST_NAME] for name in names[:_MOST_NAMES]]
+    return [name[:_MAX_NAME_LENGTH] for name in names[:_MAX_NAMES]]
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-#: Paths that the service answers, beside the site.
+#: Paths that the service answers besides the site.
 SERVED = ("/api/openapi.json", "/docs/http")
 
 
@@ -24,7 +24,7 @@ class Page(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag refers to."""
+        """Record the references of a tag."""
         values = {name: value or "" for name, value in attrs}
         self.anchors.update(values[name] for name in ("id", "name") if name in values)
         if tag == "a" and "href" in values:
@@ -37,7 +37,7 @@ class Page(HTMLParser):
 
 
 def problems_of(folder: Path) -> Iterator[str]:
-    """Yield a line for each link that leads nowhere, each file from elsewhere, each script inside of a page."""
+    """Yield a line for each broken link, each external resource, each inline script."""
     pages = {path: Page(path.read_text("utf-8")) for path in sorted(folder.rglob("*.html"))}
     for path, page in pages.items():
         name = path.relative_to(folder)

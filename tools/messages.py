@@ -10,16 +10,16 @@ from typing import Final, NamedTuple
 
 ROOT = Path(__file__).parent.parent
 
-#: Functions that take a message, by name, beside the classes whose names end in Error.
+#: Functions with a message argument, besides the classes whose names end in Error.
 FUNCTIONS: Final = frozenset({"invalid", "_invalid", "UsageError", "BadParameter", "ClickException"})
-#: Errors that never reach a user: their message is for whoever calls the function wrongly.
+#: Errors that never reach a user, because they report wrong calls of functions.
 INTERNAL: Final = frozenset(
     {"ValueError", "TypeError", "RuntimeError", "KeyError", "AssertionError", "NotImplementedError", "AttributeError"}
 )
 
 
 class Message(NamedTuple):
-    """A message; what is only known at run time stands in it as ``{...}``."""
+    """A message, with ``{...}`` for values known only at run time."""
 
     path: Path
     line: int
@@ -40,7 +40,7 @@ def messages() -> Iterator[Message]:
 
 
 def _text(node: ast.expr) -> str:
-    """Return a text of the code; an expression is ``{...}``."""
+    """Return a text in the code, with ``{...}`` for expressions."""
     match node:
         case ast.Constant(value=str(text)):
             return text
@@ -52,7 +52,7 @@ def _text(node: ast.expr) -> str:
 
 
 def main() -> None:
-    """Print every message with its place."""
+    """Print every message with its location."""
     for one in messages():
         sys.stdout.write(f"{one.path}:{one.line}: {one.raised}: {one.text}\n")
 

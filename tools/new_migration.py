@@ -1,4 +1,4 @@
-"""Write a new migration: what the models have and the newest revision lacks. For ``make migration MESSAGE=...``."""
+"""Write a new migration with the differences between models and newest revision (``make migration``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 
 def main(message: str) -> None:
-    """Compare the models with a throw-away database at the newest revision, and write the difference.
+    """Compare the models with a temporary database at the newest revision, and write the difference.
 
     Parameters
     ----------

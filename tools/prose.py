@@ -24,19 +24,24 @@ BANNED = {
     r"\ball the same\b": "'anyway', or nothing",
     r"\bthere already\b": "'exists already'",
     r"\bthan th(?:at|ose) of\b": "the noun",
-    r"\bas it came\b": "'unchanged'",
+    r"\bas (?:it|they) (?:came|stands?)\b": "'unchanged'",
     r"\bin the end\b": "'finally', 'at exit'",
     r"\bno place for\b": "'cannot represent'",
     r"\bgo(?:es|ing)? on\b": "'continue', 'run'",
     r"\bto be had\b": "'available'",
     r"\bdoing it twice\b": "'idempotent'",
     r"\bmade of (?:it|them)\b": "the noun",
+    r"\bone's own\b": "a noun: the user's, the caller's",
+    r"\btakes? back\b": "'remove', 'reclaim', 'undo'",
+    r"\bin the making\b": "'partial'",
+    r"\bthe (?:first|last|latest) (?:one )?first\b": "'oldest first', 'newest first'",
+    r"[;,] (?:tell|say) whether\b": "'return whether'",
 }
 _FIRST_WORDS = re.compile(r'^\s*"""(Give|Tell|Say|Gives|Tells|Says)\b', re.MULTILINE)
 
 
 def texts_of(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the prose of a file, each piece with the number of its first line."""
+    """Yield the texts of a file with their first line numbers."""
     text = path.read_text("utf-8")
     if path.suffix == ".py":
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
@@ -47,7 +52,7 @@ def texts_of(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def problems_of(path: Path) -> Iterator[str]:
-    """Yield a line for each construction that a file should not have."""
+    """Yield a line for each banned construction in a file."""
     for first, text in texts_of(path):
         found = [(one, better) for known, better in BANNED.items() for one in re.finditer(known, text, re.IGNORECASE)]
         if path.suffix == ".py" and (word := _FIRST_WORDS.match(text)):
@@ -58,7 +63,7 @@ def problems_of(path: Path) -> Iterator[str]:
 
 
 def main(paths: list[str]) -> None:
-    """Print the problems of the given files, or of all; exit with status 1 where there are any."""
+    """Print the problems of the given files, or of all; exit with status 1 if there are any."""
     names = ("photseries/**/*.py", "migrations/**/*.py", "docs/*.md", "*.md")
     files = [Path(path).resolve() for path in paths] or [path for name in names for path in sorted(ROOT.glob(name))]
     problems = [line for path in files if path.name != "CHANGELOG.md" for line in problems_of(path)]

@@ -1,6 +1,6 @@
 """Write the generated pages of the documentation, docs/reference/*.md, from the tables of the code.
 
-Sphinx calls it before a build (docs/conf.py); nothing of it is kept in the repository.
+Sphinx calls it before a build (docs/conf.py); the repository does not contain the output.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tools import tables
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "docs/reference"
 
-#: What the Python reference shows: title, and the names of modules or objects.
+#: The sections of the Python reference: title, and the names of modules or objects.
 PYTHON = {
     "Client": (
         "photseries.Client",
@@ -192,7 +192,7 @@ def _command(command: click.Command, name: str, level: int) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Escape what Markdown would take for markup."""
+    """Escape Markdown markup."""
     return re.sub(r"([<>*_\[\]])", r"\\\1", text)
 
 
@@ -263,7 +263,7 @@ def reasons() -> str:
 
 
 def copied(name: str) -> str:
-    """Return a page at the top of the repository, whose links lead to the same places from docs/reference."""
+    """Return a page at the top of the repository with its links rewritten for docs/reference."""
     text = (ROOT / name).read_text("utf-8")
     return re.sub(r"\]\((?!https?:)(?:docs/)?", lambda link: "](../" if "docs/" in link[0] else "](../../", text)
 

@@ -225,7 +225,7 @@ def annotation(schema, repeatable=False):
 
 
 def written(text, tables):
-    """Make every table of a page anew."""
+    """Regenerate every table of a page."""
     for name, make in tables.items():
         pattern = rf"((?:<!--|#) {name}(?: -->)?\n).*?((?:<!--|    #) end\b)"
         text, count = re.subn(pattern, lambda match, make=make: f"{match[1]}{make()}\n{match[2]}", text, flags=re.S)

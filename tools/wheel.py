@@ -1,4 +1,4 @@
-"""The hook of hatch: the wheel has the documentation site where it is built, and is complete without it."""
+"""The build hook of hatch, which adds the documentation site to the wheel if it is built."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ class SiteHook(BuildHookInterface):  # type: ignore[misc, type-arg]
     """Adds ``docs/_site`` to a wheel as ``photseries/server/site``."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the folder, but not to an editable installation, which has the checkout."""
+        """Add the folder, except to an editable installation, which has the checkout."""
         site = Path(self.root, "docs/_site")
         if version != "editable" and (site / "index.html").exists():
             build_data["force_include"][str(site)] = "photseries/server/site"

@@ -14,7 +14,7 @@ BATCH = 10_000
 GIN = {"postgresql_using": "gin", "postgresql_with": {"fastupdate": "off"}}
 POSITION = ["healpix", "unit_x", "unit_y", "unit_z"]
 
-# Of the first schema, those that others replace.
+# Indexes of the first schema that this migration replaces.
 PLAIN = (
     ("photometric_series", ["obj_id", "id"]),
     ("photometric_series", ["content_hash"]),
@@ -76,14 +76,14 @@ def upgrade():
     for table, columns, options in INDEXES:
         op.create_index(_name(table, columns), table, columns, **options)
     op.create_index("ix_sources_id_trgm", "sources", ["id"], postgresql_ops={"id": "gin_trgm_ops"}, **GIN)
-    # How many names contain a portion is estimated from this sample of them.
+    # The planner estimates from this sample how many names contain a text.
     op.execute("ALTER TABLE sources ALTER COLUMN id SET STATISTICS 1000")
-    # A page comes from the index alone where a vacuum has seen the rows: after 2 % of new ones, not after 20 %.
+    # An index-only scan needs vacuumed rows: vacuum after 2 % of new rows, not after 20 %.
     op.execute("ALTER TABLE photometric_series SET (autovacuum_vacuum_insert_scale_factor = 0.02)")
 
 
 def fill_healpix(connection):
-    """Number the positions of the rows that are there; SQL cannot."""
+    """Compute the HEALPix numbers of existing rows, which SQL cannot."""
     last = 0
     while True:
         found = "SELECT id, ra, dec FROM photometric_series WHERE id > :last ORDER BY id LIMIT :batch"

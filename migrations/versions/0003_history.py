@@ -26,7 +26,7 @@ def upgrade():
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_series_history_user_id")),
         sa.PrimaryKeyConstraint("series_id", "revision", name=op.f("pk_series_history")),
     )
-    # Of what was before, the present is known.
+    # Only the current state of existing series is known.
     op.execute(
         "INSERT INTO series_history "
         "(series_id, revision, at, user_id, owner_id, action, changed, "

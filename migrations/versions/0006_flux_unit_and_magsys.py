@@ -1,4 +1,4 @@
-"""The unit of fluxes, the system of magnitudes, and which of the two is the brightness."""
+"""The unit of fluxes, the magnitude system, and the brightness column."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Units of the columns that the service has none for."""
+"""Units of columns that the service does not know."""
 
 import sqlalchemy as sa
 from alembic import op

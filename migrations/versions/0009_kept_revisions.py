@@ -1,4 +1,4 @@
-"""Whose the unlinked blobs were, how long they are, and whether they must go; what every owner uses."""
+"""Owner, size and purge flag of unlinked blobs; usage per owner."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,7 +6,7 @@ from alembic import op
 revision = "0009"
 down_revision = "0008"
 
-# The arguments say how often a row counts as a series, as bytes and as kept bytes.
+# The arguments are the factors with which a row counts as series, bytes and kept bytes.
 COUNT = """
 CREATE FUNCTION count_owner_usage() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE

@@ -1,4 +1,4 @@
-"""Upload batches, and what a restored revision needs beside its file."""
+"""Upload batches, and the columns that a restore cannot read from the file."""
 
 import sqlalchemy as sa
 from alembic import op

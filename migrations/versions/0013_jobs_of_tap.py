@@ -1,4 +1,4 @@
-"""Jobs of TAP. The views that its queries read follow the table of fields: catalogue/vo_views.py makes them."""
+"""Jobs of TAP. catalogue/vo_views.py creates the views that queries read."""
 
 import sqlalchemy as sa
 from alembic import op

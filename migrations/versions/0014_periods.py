@@ -1,4 +1,4 @@
-"""Periods of series: those that the service finds and those that users state, and the best of them in the row."""
+"""Periods found by the service or stored by users, with the preferred one in the row of the series."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,7 @@ INDEXED = ("period", "analysis_version")
 def upgrade():
     for name, kind in COLUMNS.items():
         op.add_column("photometric_series", sa.Column(name, kind), if_not_exists=True)
-    # Old series wait for `photseries analyse`, new ones have a period soon.
+    # The worker searches new series only; `photseries analyse` searches existing ones.
     op.execute("ALTER TABLE photometric_series ADD COLUMN IF NOT EXISTS analysis_version SMALLINT DEFAULT -1 NOT NULL")
     op.execute("ALTER TABLE photometric_series ALTER COLUMN analysis_version SET DEFAULT 0")
     op.create_table(

@@ -12,7 +12,7 @@ __all__ = ["FEATURE_FIELDS"]
 def _feature(
     name: str, label: str, ucd: str, description: str, *, unit: str | None = None, digits: int | None = None
 ) -> Field:
-    """Return a feature with a criterion for its least and one for its greatest value."""
+    """Return a feature with a criterion for its minimum and one for its maximum."""
     what = "".join(word.capitalize() for word in name.split("_"))
     criteria = (Comparison(f"min{what}", Operator.AT_LEAST), Comparison(f"max{what}", Operator.AT_MOST))
     return Field(

@@ -41,12 +41,12 @@ Type = Literal[
 
 
 class Section(Enum):
-    """The part of the table that a field belongs to, which determines where the field is stored.
+    """The section of a field, which determines where the field is stored.
 
-    RECORD and FILE are columns of the catalogue that the service sets. METADATA is set by clients and stands in the
-    catalogue and, where ``in_file``, in the stored file. SHARING is set by clients and has tables of its own. STATISTIC
-    is computed from the table of the series when it is stored; so is FEATURE, which a list has only on request. PERIOD
-    is computed later, or stated by a user. SEARCH is computed for one answer.
+    RECORD and FILE are columns of the catalogue that the service sets. METADATA is set by clients and stored in the
+    catalogue and, if ``in_file``, in the file. SHARING is set by clients and has its own tables. STATISTIC and FEATURE
+    are computed when the table is stored; lists include FEATURE only on request. PERIOD is computed later, or stored by
+    a user. SEARCH is computed for one answer.
     """
 
     RECORD = "record"
@@ -60,7 +60,7 @@ class Section(Enum):
 
 
 class Operator(Enum):
-    """How a criterion compares a field with its value."""
+    """The comparison of a field with the value of a criterion."""
 
     ONE_OF = "equals"
     NONE_OF = "differs from"
@@ -78,7 +78,7 @@ class Operator(Enum):
 class Comparison:
     """A query parameter that compares a field with a value.
 
-    ``robust`` names the field that is compared instead under ``useRobustMagAndRMS``. Without a ``sentence`` or a
+    ``robust`` is the field compared under ``useRobustMagAndRMS``. Without a ``sentence`` or a
     ``label`` the parameter is described by the field and the operator.
     """
 
@@ -92,38 +92,38 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Interval:
-    """The numbers that a field accepts, and the message about any other number."""
+    """The range of a field, and the message about numbers outside it."""
 
     message: str
-    least: float | None = None
-    most: float | None = None
-    open_least: bool = False
-    open_most: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    excludes_minimum: bool = False
+    excludes_maximum: bool = False
 
     def __contains__(self, value: float) -> bool:
         """Return whether a number lies in the interval."""
-        above = self.least is None or value > self.least or (value == self.least and not self.open_least)
-        below = self.most is None or value < self.most or (value == self.most and not self.open_most)
+        above = self.minimum is None or value > self.minimum or (value == self.minimum and not self.excludes_minimum)
+        below = self.maximum is None or value < self.maximum or (value == self.maximum and not self.excludes_maximum)
         return above and below
 
     @property
     def schema(self) -> dict[str, float]:
         """The keywords of JSON Schema."""
-        low = {"exclusiveMinimum" if self.open_least else "minimum": self.least}
-        high = {"exclusiveMaximum" if self.open_most else "maximum": self.most}
+        low = {"exclusiveMinimum" if self.excludes_minimum else "minimum": self.minimum}
+        high = {"exclusiveMaximum" if self.excludes_maximum else "maximum": self.maximum}
         return {keyword: bound for keyword, bound in (low | high).items() if bound is not None}
 
 
-RIGHT_ASCENSION: Final = Interval("Must be in [0, 360) deg.", 0, 360, open_most=True)
+RIGHT_ASCENSION: Final = Interval("Must be in [0, 360) deg.", 0, 360, excludes_maximum=True)
 DECLINATION: Final = Interval("Must be in [-90, 90] deg.", -90, 90)
-POSITIVE: Final = Interval("Must be positive.", 0, open_least=True)
+POSITIVE: Final = Interval("Must be positive.", 0, excludes_minimum=True)
 NOT_NEGATIVE: Final = Interval("Must not be negative.", 0)
 
 _DISPLAYED: Final = {"deg": "°", "arcsec": "″", "uJy": "µJy"}
 
 
 def displayed(unit: str | None) -> str:
-    """Return a unit as pages write it; none is empty."""
+    """Return a unit in the notation of the pages; empty for None."""
     return _DISPLAYED.get(unit or "", unit or "")
 
 
@@ -141,28 +141,28 @@ class Field:
     description : str
         A phrase without a full stop.
     unit : str, optional
-        As VOUnits spells it.
+        In VOUnits spelling.
     digits : int, optional
         Digits after the decimal point in tables and on pages.
     ucd : str, optional
         Of UCD1+.
     required : bool
-        Whether a client must give it, or its table must contain it.
+        Whether the request or its table must contain it.
     filled : bool
         Whether it is never null; follows from ``required`` and ``default``.
     default : str, optional
     file_omits_default : bool
-        Whether the stored file carries it only where it is not the default.
+        Whether the stored file omits the default.
     in_file : bool
-        Whether the stored file and exports carry it; False for metadata that only the catalogue has.
+        Whether the stored file and exports contain it; False for metadata only in the catalogue.
     values : tuple of str
         The allowed values; empty if there is no list.
     interval : Interval, optional
     refers_to : str, optional
-        The kind of registry entry whose id it holds.
+        The kind of registry entry that it refers to.
     criteria : tuple of Comparison
     verbosity : int, optional
-        The least VERB of a cone search that shows it under its own name.
+        The smallest VERB of a cone search that includes it under its own name.
     on_page : bool
         Whether the page of a series lists it among the metadata or statistics.
     """
@@ -204,7 +204,7 @@ class Field:
 
     @property
     def is_magnitude(self) -> bool:
-        """Whether its value is a magnitude, which depends on the system, and no difference of magnitudes."""
+        """Whether its value is a magnitude in the system of the series, not a difference of magnitudes."""
         return (self.ucd or "").startswith("phot.mag")
 
     @property
@@ -214,5 +214,5 @@ class Field:
 
     @property
     def displayed_unit(self) -> str:
-        """The unit as pages write it."""
+        """The unit in the notation of the pages."""
         return displayed(self.unit)

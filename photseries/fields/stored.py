@@ -15,7 +15,7 @@ _OMITTED = {name: FIELDS[name].default for name in IN_FILE if FIELDS[name].file_
 def file_metadata(values: Mapping[str, object]) -> dict[str, object]:
     """Return the fields that the stored file of a series carries, of all its fields.
 
-    SkyPortal refuses keys that it does not know: those that it lacks are written only where they are not the default.
+    SkyPortal refuses unknown keys, so fields that it lacks are written only if they differ from the default.
     """
     return {
         name: values[name]

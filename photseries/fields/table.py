@@ -63,7 +63,7 @@ def _magnitudes(what: str, robust: str | None = None) -> tuple[Comparison, ...]:
 
 
 class _Options(TypedDict, total=False):
-    """Arguments of a field that is always filled or always not."""
+    """Arguments of a field that is always present or always null."""
 
     unit: str | None
     digits: int | None
@@ -428,7 +428,7 @@ def _names(*sections: Section) -> tuple[str, ...]:
 #: Metadata fields, in the order of the stored file, which carries those that are in :data:`IN_FILE`.
 METADATA: Final = _names(Section.METADATA)
 
-#: Fields that set with whom a series is shared.
+#: Fields that define the sharing of a series.
 SHARING: Final = tuple(name for name in _names(Section.SHARING) if FIELDS[name].type == "ids")
 
 #: Fields that clients can set.
@@ -456,7 +456,7 @@ ANSWERED: Final = tuple(field.name for field in _TABLE if field.section is not S
 #: Fields of every series in a list.
 LISTED: Final = tuple(name for name in ANSWERED if name not in FEATURES)
 
-#: Fields by which people tell the series of a list apart, the more important first.
+#: Fields that distinguish the series of a list for people, the most important first.
 OVERVIEW: Final = (
     "id", "obj_id", "separation", "filter", "series_name", "series_obj_id", "num_exp", "mjd_first", "mjd_last",
     "mean_mag", "rms_mag", "median_snr", "instrument_id", "exp_time", "ra", "dec", "channel", "origin",

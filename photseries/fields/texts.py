@@ -9,13 +9,13 @@ import orjson
 
 from photseries.errors import InvalidError
 from photseries.fields.table import FIELDS, IN_FILE, METADATA, SETTABLE
-from photseries.fields.values import MOST_IDS
+from photseries.fields.values import MAX_IDS
 
 __all__ = ["Template", "fields_of_texts", "without_ignored"]
 
 
 def fields_of_texts(texts: Mapping[str, Sequence[str]]) -> dict[str, object]:
-    """Read fields that came as texts, in a query or a form: a value that is not a text by its type is read as JSON.
+    """Parse fields of a query or a form: a value of a type other than text is parsed as JSON.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class Template:
     Raises
     ------
     InvalidError
-        When the template names something that is not a field, or a field twice.
+        When the template contains an unknown or repeated field.
     """
 
     def __init__(self, template: str) -> None:
@@ -73,7 +73,7 @@ class Template:
         Raises
         ------
         InvalidError
-            When the name does not fit.
+            When the name does not match.
         """
         found = self._pattern.fullmatch(name)
         if found is None:
@@ -86,7 +86,7 @@ def _read(name: str, text: str) -> object:
     if field is not None and field.is_text:
         return text
     if field is not None and field.type == "ids" and "," in text and not text.startswith("["):
-        return [_value(part) for part in text.split(",", MOST_IDS)]  # one more than may be is enough to refuse it
+        return [_value(part) for part in text.split(",", MAX_IDS)]  # one more than the limit is enough to refuse it
     return _value(text)
 
 

@@ -15,12 +15,12 @@ from photseries.fields.field import Field, Interval
 from photseries.text import is_unicode
 
 __all__ = [
-    "DEEPEST",
-    "LARGEST_INTEGER",
-    "LONGEST_NAME",
-    "LONGEST_TEXT",
-    "LONGEST_UNIT",
-    "MOST_IDS",
+    "MAX_DEPTH",
+    "MAX_IDS",
+    "MAX_INTEGER",
+    "MAX_NAME_LENGTH",
+    "MAX_TEXT_LENGTH",
+    "MAX_UNIT_LENGTH",
     "as_id",
     "as_ids",
     "as_number",
@@ -28,23 +28,23 @@ __all__ = [
     "cast",
 ]
 
-LARGEST_INTEGER: Final = 2**31 - 1
+MAX_INTEGER: Final = 2**31 - 1
 
-#: Most groups, and most streams, of a series: the indexes of lists contain them.
-MOST_IDS: Final = 100
+#: Maximum number of groups, and of streams, of a series: indexes contain them.
+MAX_IDS: Final = 100
 
-LONGEST_TEXT: Final = 500
-LONGEST_NAME: Final = 200
-LONGEST_UNIT: Final = 100
+MAX_TEXT_LENGTH: Final = 500
+MAX_NAME_LENGTH: Final = 200
+MAX_UNIT_LENGTH: Final = 100
 
-#: How deep altdata may be nested.
-DEEPEST: Final = 32
+#: Maximum nesting depth of altdata.
+MAX_DEPTH: Final = 32
 
-_SEGMENT = re.compile(rf"[\w +\-.:,()=@#]{{1,{LONGEST_NAME}}}")
-_PATH = re.compile(rf"[\w +\-.:,()=@#/]{{1,{LONGEST_NAME}}}")
+_SEGMENT = re.compile(rf"[\w +\-.:,()=@#]{{1,{MAX_NAME_LENGTH}}}")
+_PATH = re.compile(rf"[\w +\-.:,()=@#/]{{1,{MAX_NAME_LENGTH}}}")
 
 
-def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
+def cast(field: Field, value: Any, depth: int = MAX_DEPTH) -> Any:
     """Cast a value of a field that clients can set.
 
     Parameters
@@ -58,7 +58,7 @@ def cast(field: Field, value: Any, depth: int = DEEPEST) -> Any:
     Raises
     ------
     ValueError
-        When the value is not one that the field accepts.
+        When the field does not accept the value.
     """
     match field.type:
         case "text" | "unit":
@@ -93,8 +93,8 @@ def as_text(name: str, value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise _uncastable(name, "a text is needed")
     text = str(value)
-    if not 0 < len(text) <= LONGEST_TEXT:
-        raise ValueError(f"{name} must have 1 to {LONGEST_TEXT} characters.")
+    if not 0 < len(text) <= MAX_TEXT_LENGTH:
+        raise ValueError(f"{name} must have 1 to {MAX_TEXT_LENGTH} characters.")
     if "\0" in text or not is_unicode(text):
         raise ValueError(f"{name} must not contain a NUL or half a surrogate pair.")
     return text
@@ -127,10 +127,10 @@ def as_id(name: str, value: object) -> int:
     ------
     ValueError
     """
-    number = _whole(value)
+    number = _parsed_integer(value)
     if number is None:
         raise _uncastable(name, f"{str(value)[:40]!r} is not an integer")
-    if not 0 < number <= LARGEST_INTEGER:
+    if not 0 < number <= MAX_INTEGER:
         raise ValueError(f"Invalid {name}: {number}")
     return number
 
@@ -143,7 +143,7 @@ def as_ids(name: str, value: object, *, kind: str, lone: bool) -> list[int] | st
     name : str
     value : object
     kind : str
-        What the ids are of, for messages.
+        The kind of the ids, for messages.
     lone : bool
         Whether one id, and ``"all"``, are accepted too.
 
@@ -157,9 +157,9 @@ def as_ids(name: str, value: object, *, kind: str, lone: bool) -> list[int] | st
         value = [value]
     if not isinstance(value, list | tuple):
         raise _no_list(name, lone=lone)
-    if len(value) > MOST_IDS:
-        raise ValueError(f"{name} must not have more than {MOST_IDS} IDs.")
-    numbers = [_whole(item) for item in value]
+    if len(value) > MAX_IDS:
+        raise ValueError(f"{name} must not have more than {MAX_IDS} IDs.")
+    numbers = [_parsed_integer(item) for item in value]
     for item, number in zip(value, numbers, strict=True):
         if number is None:
             raise ValueError(f"Invalid format for {kind} id {str(item)[:40]!r}, must be an integer.")
@@ -175,14 +175,14 @@ def _name(name: str, value: object, *, slashes: bool) -> str:
     if not allowed.fullmatch(text) or any(segment in ("", ".", "..") for segment in text.split("/")):
         extra = ", / between segments" if slashes else ""
         raise ValueError(
-            f"{name} may have 1 to {LONGEST_NAME} letters, digits, spaces and + - . _ : , ( ) = @ #{extra}, "
+            f"{name} may have 1 to {MAX_NAME_LENGTH} letters, digits, spaces and + - . _ : , ( ) = @ #{extra}, "
             "and no empty, '.' or '..' segment."
         )
     return text
 
 
 def _object(name: str, value: object, depth: int) -> dict[str, Any]:
-    """Check a JSON object that the database and the stored file must be able to hold."""
+    """Check that a JSON object can be stored in the database and in the file."""
     if not isinstance(value, dict):
         raise _uncastable(name, "an object is needed")
     problem = _unstorable(value, depth)
@@ -192,18 +192,18 @@ def _object(name: str, value: object, depth: int) -> dict[str, Any]:
 
 
 def _units(name: str, value: object) -> dict[str, str] | None:
-    """Check the units of columns; none at all is null."""
+    """Check the units of columns; an empty object becomes null."""
     units = _object(name, value, depth=1)
-    if any(not isinstance(unit, str) or not 0 < len(unit) <= LONGEST_UNIT for unit in units.values()):
-        raise ValueError(f"{name} must have a text of 1 to {LONGEST_UNIT} characters for each column.")
+    if any(not isinstance(unit, str) or not 0 < len(unit) <= MAX_UNIT_LENGTH for unit in units.values()):
+        raise ValueError(f"{name} must have a text of 1 to {MAX_UNIT_LENGTH} characters for each column.")
     return units or None
 
 
 def _values(name: str, value: object) -> list[int | str]:
-    """Check a list of integers, texts or booleans; a single one is a list of one."""
+    """Check a list of integers, texts or booleans; a single value becomes a list."""
     values = [_integer(item) for item in (value if isinstance(value, list | tuple) else [value])]
-    if not 0 < len(values) <= MOST_IDS or any(not isinstance(item, int | str) for item in values):
-        raise _uncastable(name, f"a list of 1 to {MOST_IDS} integers, texts or booleans is needed")
+    if not 0 < len(values) <= MAX_IDS or any(not isinstance(item, int | str) for item in values):
+        raise _uncastable(name, f"a list of 1 to {MAX_IDS} integers, texts or booleans is needed")
     if problem := _unstorable(values, 1):
         raise ValueError(f"{name} {problem}.")
     return values
@@ -222,8 +222,8 @@ def _uncastable(name: str, reason: str) -> ValueError:
     return ValueError(f"Could not cast {name} to the correct type: {reason}.")
 
 
-def _whole(value: object) -> int | None:
-    """Read an integer from an integer, a float without a fraction or a text of digits; None when it is none."""
+def _parsed_integer(value: object) -> int | None:
+    """Parse an integer, a float without a fraction or a text of digits; None for anything else."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", value):

@@ -16,7 +16,7 @@ __all__ = ["Decoded"]
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a file held.
+    """The content of a file.
 
     Parameters
     ----------

@@ -20,7 +20,7 @@ from photseries.errors import UnreadableFileError
 
 __all__ = ["FILTERS", "Filter", "Span", "assemble", "check_filters", "check_spans"]
 
-MOST_FILTERS: Final = 3
+MAX_FILTERS: Final = 3
 
 blosc.set_nthreads(1)  # the process that reads must not start threads
 blosc.set_releasegil(False)
@@ -31,7 +31,7 @@ _Bytes = bytes | memoryview
 
 @dataclass(frozen=True)
 class Filter:
-    """One step of a dataset's filter pipeline, as its creation properties name it."""
+    """One filter of a dataset's filter pipeline, from its creation properties."""
 
     code: int
     parameters: tuple[int, ...]
@@ -39,7 +39,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Span:
-    """Where the rows from ``row`` on lie in the file; bit i of ``mask`` says that filter i was skipped."""
+    """A chunk that starts at ``row``; bit i of ``mask`` means that filter i was skipped."""
 
     row: int
     offset: int  # [bytes]
@@ -48,12 +48,12 @@ class Span:
 
 
 def check_filters(filters: Sequence[Filter]) -> None:
-    """Refuse a pipeline that pandas would not write.
+    """Refuse a filter pipeline that pandas does not write.
 
     Raises
     ------
     UnreadableFileError
-        When a filter is unknown or comes twice, or when there are more than three.
+        When a filter is unknown or repeated, or there are more than three.
     """
     codes = [step.code for step in filters]
     for code in codes:
@@ -61,18 +61,18 @@ def check_filters(filters: Sequence[Filter]) -> None:
             known = ", ".join(name for name, _ in FILTERS.values())
             name = f"{code} ({_UNREAD[code]})" if code in _UNREAD else code
             raise UnreadableFileError(f"its table is compressed by the HDF5 filter {name}; known are {known}")
-    if len(codes) > MOST_FILTERS or len(set(codes)) < len(codes):
-        raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MOST_FILTERS} different ones are read")
+    if len(codes) > MAX_FILTERS or len(set(codes)) < len(codes):
+        raise UnreadableFileError(f"its table has {len(codes)} filters; at most {MAX_FILTERS} different ones are read")
 
 
 def check_spans(spans: Sequence[Span], starts: Sequence[int], image: int) -> None:
-    """Refuse chunks that are missing, come twice, share bytes, or lie outside the file.
+    """Refuse chunks that are missing, repeated, overlapping or outside the file.
 
     Parameters
     ----------
     spans : sequence of Span
     starts : sequence of int
-        The first rows that the chunks must have.
+        The required first rows of the chunks.
     image : int
         Size of the file [bytes].
 
@@ -98,7 +98,7 @@ def assemble(
     rows: int,
     chunk: int,
 ) -> npt.NDArray[np.void]:
-    """Put the rows together.
+    """Assemble the rows.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def assemble(
     Returns
     -------
     numpy.ndarray, shape (rows,)
-        Of the image itself, where the rows lie in it as they are.
+        A view of the image, if its rows are stored without filters.
 
     Raises
     ------
@@ -182,13 +182,13 @@ def _unshuffle(data: _Bytes, step: Filter, cap: int) -> bytes:
 
 
 def _unchecked(data: _Bytes, step: Filter, cap: int) -> _Bytes:
-    """Take off the Fletcher-32 checksum, after a look at it."""
+    """Verify and remove the Fletcher-32 checksum."""
     if len(data) < 4:
         raise ValueError("shorter than its checksum")
     body, stored = data[:-4], bytes(data[-4:])
     low, high = fletcher32(body)
     sums = np.frombuffer(stored, "<u2") % 65535
-    # libhdf5 before 1.6.3 wrote the bytes of each half the other way round, and is still read.
+    # libhdf5 before 1.6.3 swapped the bytes of each half; such files are still read.
     swapped = np.frombuffer(stored, ">u2") % 65535
     if [low, high] not in (sums.tolist(), swapped.tolist()):
         raise ValueError("the checksum differs")
@@ -203,7 +203,7 @@ def fletcher32(data: _Bytes) -> tuple[int, int]:
     return int(words.sum() % 65535), int((words * weights).sum() % 65535)
 
 
-#: Code of the filter -> its name, and what undoes it: (bytes, step, largest result) -> bytes.
+#: Filter code -> name, and decoder: (bytes, step, maximum size) -> bytes.
 FILTERS: Final[Mapping[int, tuple[str, Callable[[_Bytes, Filter, int], _Bytes]]]] = {
     1: ("deflate", _inflate),
     2: ("shuffle", _unshuffle),
@@ -212,5 +212,5 @@ FILTERS: Final[Mapping[int, tuple[str, Callable[[_Bytes, Filter, int], _Bytes]]]
     32001: ("blosc", _unblosc),
 }
 
-#: Names of registered filters that are not read, for messages.
+#: Names of registered but unsupported filters, for messages.
 _UNREAD: Final = {32000: "lzf", 32004: "lz4", 32008: "bitshuffle", 32015: "zstd", 32026: "blosc2"}

@@ -15,10 +15,10 @@ from photseries.hdf5.raw import RawColumn, RawTable, cell_size
 from photseries.lightcurve.photometry import Array
 from photseries.text import is_unicode
 
-__all__ = ["LONGEST_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
+__all__ = ["MAX_ATTRIBUTE", "Writable", "build", "writable", "writable_numbers"]
 
-#: What an HDF5 attribute can hold beside its own header, in an object header of 64 kB [bytes].
-LONGEST_ATTRIBUTE: Final = 65_400
+#: Maximum size of an HDF5 attribute without its header, in an object header of 64 kB [bytes].
+MAX_ATTRIBUTE: Final = 65_400
 
 _NUMBERS: Final = frozenset(
     np.dtype(code) for code in ("?", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
@@ -27,7 +27,7 @@ _NUMBERS: Final = frozenset(
 
 @dataclass(frozen=True)
 class Writable:
-    """A table that can be stored; equal tables differ in nothing that shows in a file.
+    """A table that can be stored; equal tables give equal files.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Writable:
     index : pandas.Index
         Of the same types, without nulls among text.
     null : str
-        A text that is no value of the columns and may stand for null.
+        A text that no column contains, to represent null.
     """
 
     columns: dict[str, Array]
@@ -46,7 +46,7 @@ class Writable:
 
 
 def build(raw: RawTable) -> pd.DataFrame:
-    """Make the frame that ``HDFStore`` would give, with times in nanoseconds, as they are stored.
+    """Return the frame that ``HDFStore`` would return, with times in nanoseconds, as stored.
 
     Raises
     ------
@@ -81,13 +81,13 @@ def _values(column: RawColumn) -> Array:
 
 
 def writable_numbers(columns: Mapping[str, Array]) -> Writable:
-    """Return a table of valid columns of numbers in the form in which it is stored; its index is 0..n-1."""
+    """Return a storable table of valid numeric columns; its index is 0..n-1."""
     native = {name: values.astype(values.dtype.newbyteorder("="), copy=False) for name, values in columns.items()}
     return Writable(native, pd.RangeIndex(len(next(iter(native.values())))), "nan")
 
 
 def writable(frame: pd.DataFrame, limits: Limits) -> Writable:
-    """Check that a frame can be stored, and bring it into the one form in which it is.
+    """Check that a frame can be stored, and convert it to the canonical form.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _check_name(name: object, limits: Limits) -> None:
 
 
 def _storable(column: pd.Series, texts: set[str]) -> Array:
-    """Return the values as they are written; note the texts."""
+    """Return the values to write; add text columns to the record."""
     dtype = column.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         return _nanoseconds(column)
@@ -156,7 +156,7 @@ def _storable(column: pd.Series, texts: set[str]) -> Array:
 
 
 def _nanoseconds(column: pd.Series) -> Array:
-    """Convert times to the one unit that all pandas read alike: before 3.0 they take others for nanoseconds."""
+    """Convert times to nanoseconds: pandas before 3.0 reads every unit as nanoseconds."""
     try:
         return np.asarray(column.dt.as_unit("ns"))
     except (pd.errors.OutOfBoundsDatetime, pd.errors.OutOfBoundsTimedelta):
@@ -182,13 +182,13 @@ def _text(column: pd.Series, texts: set[str]) -> Array:
 
 
 def _text_size(texts: Iterable[str]) -> int:
-    """Return what one value of a column of these texts takes in memory [bytes]."""
+    """Return the memory per value of a column of these texts [bytes]."""
     width = max(len(text.encode()) for text in texts)
     return cell_size(np.dtype(f"S{max(width, 1)}"))
 
 
 def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
-    """Refuse what libhdf5, or the reader of the file that is to be written, would refuse."""
+    """Refuse a table that libhdf5 or the reader of the file would refuse."""
     _require(
         row <= limits.chunk and rows * row <= limits.table,
         f"The table takes {rows * row:,} bytes in memory, {row:,} a row, where every value of a text column takes as "
@@ -198,13 +198,13 @@ def _check_sizes(names: list[str], rows: int, row: int, limits: Limits) -> None:
     escaped = 5 * sum(name.count(character) for name in names for character in "\\\n\r\x1a")
     listed = sum(len(name.encode("raw-unicode-escape")) + 10 for name in names) + escaped + 100
     _require(
-        listed <= LONGEST_ATTRIBUTE,
-        f"The names of the columns take {listed:,} bytes together; an HDF5 file holds {LONGEST_ATTRIBUTE:,}.",
+        listed <= MAX_ATTRIBUTE,
+        f"The names of the columns take {listed:,} bytes together; an HDF5 file holds {MAX_ATTRIBUTE:,}.",
     )
 
 
 def _index(index: pd.Index) -> pd.Index:
-    """Return an index as it is written; datetimes in nanoseconds, for the reason that columns are."""
+    """Return the index to write; datetimes in nanoseconds, like columns."""
     name = _index_name(index)
     if isinstance(index, pd.MultiIndex):
         raise _index_problem("has several levels")

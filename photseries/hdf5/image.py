@@ -12,7 +12,7 @@ _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 
 
 class Image:
-    """What h5py's driver for file objects asks for, on bytes in memory.
+    """The file object that h5py's driver needs, on bytes in memory.
 
     Parameters
     ----------
@@ -26,24 +26,24 @@ class Image:
         self._is_sealed = False
 
     def seal(self) -> None:
-        """Let no more files be found in these bytes.
+        """Refuse to open another file in these bytes.
 
-        libhdf5 opens the sources of a virtual dataset by the driver of the file that names them. Here that is this
-        image again, whatever the source is called: a file that names itself as its sources would keep it busy for ever.
+        libhdf5 opens the sources of a virtual dataset with the driver of their file, which here returns this image for
+        any name: a file that names itself as its source would cause an endless loop.
         """
         self._is_sealed = True
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to a place, from the start or from the end."""
+        """Move to an offset from the start or from the end."""
         self._place = offset + (len(self._content) if whence == os.SEEK_END else 0)
         return self._place
 
     def tell(self) -> int:
-        """Return the place."""
+        """Return the offset."""
         return self._place
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fill the whole buffer, with zeros beyond the end: h5py does not look at how much was read."""
+        """Fill the whole buffer, with zeros beyond the end: h5py ignores the number of bytes read."""
         found = bytes(self._content[self._place : self._place + len(buffer)])
         if self._is_sealed and found.startswith(_SIGNATURE):
             found = b""

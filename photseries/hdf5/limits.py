@@ -12,12 +12,12 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds on a table, whether it comes as JSON or as HDF5, and on the file that holds it.
+    """Limits of a table, in JSON or HDF5, and of the file that contains it.
 
     Raises
     ------
     ValueError
-        When a bound is not positive.
+        When a limit is not positive.
     """
 
     rows: int = 2_000_000

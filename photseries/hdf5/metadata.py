@@ -23,7 +23,7 @@ SHORT: Final = 64
 
 
 def from_pickle(data: bytes | int, limits: Limits) -> dict[str, object]:
-    """Interpret the attribute that pandas' users set to a dict and PyTables pickles.
+    """Interpret the attribute that pandas users set to a dict, which PyTables pickles.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def from_json(data: bytes | int, limits: Limits) -> dict[str, object]:
 
 
 def plain(metadata: Mapping[str, object], depth: int) -> dict[str, object]:
-    """Copy metadata that can be stored: what JSON can say, numbers that are not finite as None.
+    """Copy metadata as JSON values, with None for non-finite numbers.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _append_opcodes(value: object, opcodes: list[bytes]) -> None:
 
 
 def _text(text: str) -> bytes:
-    for character in "\\\0\n\r\x1a":  # what would end or escape the line
+    for character in "\\\0\n\r\x1a":  # characters that end or escape the line
         text = text.replace(character, f"\\u{ord(character):04x}")
     return b"V" + text.encode("raw-unicode-escape") + b"\n"
 

@@ -19,12 +19,12 @@ __all__ = ["described_by_astropy", "opened", "read_columns", "tables_in"]
 #: The pickle of None, which pandas stores for the name of an index.
 _NO_NAME = "N."
 
-#: What h5py raises for the errors of libhdf5.
+#: Exceptions that h5py raises for errors of libhdf5.
 _DAMAGE = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
 def opened(content: bytes) -> h5py.File:
-    """Open a file for reading, which the caller closes."""
+    """Open a file for reading; the caller closes it."""
     return h5py.File(io.BytesIO(content), "r")
 
 
@@ -44,7 +44,7 @@ def tables_in(content: bytes) -> list[str]:
 
 
 def _nodes(file: h5py.File) -> Iterator[tuple[str, h5py.Group | h5py.Dataset]]:
-    """Yield the groups and datasets that lie in a file, over hard links alone, parents first."""
+    """Yield the groups and datasets of a file that hard links reach, parents first."""
     waiting = [("/", file)]
     for _ in range(10_000):
         if not waiting:
@@ -65,7 +65,7 @@ def _is_compound(node: object) -> bool:
 
 
 def _columns(group: h5py.Group) -> dict[str, h5py.Dataset]:
-    """Return the datasets of a group that are columns: of one dimension and equally long, at least two."""
+    """Return the datasets of a group that are columns: at least two, one-dimensional, of equal length."""
     found = {name: node for name, node in group.items() if isinstance(node, h5py.Dataset) and node.ndim == 1}
     lengths = {len(node) for node in found.values()}
     return found if len(found) > 1 and len(lengths) == 1 and all(n.dtype.names is None for n in found.values()) else {}
@@ -78,7 +78,7 @@ def described_by_astropy(content: bytes, key: str) -> bool:
 
 
 def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str], list[str]] | None:
-    """Read what pandas wrote as ``fixed``, a compound dataset, or a dataset for each column; None for others.
+    """Read pandas' ``fixed`` layout, a compound dataset, or one dataset per column; None for other layouts.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
     dict of str to str
         The units that attributes of the datasets name.
     list of str
-        The columns that cannot be read: text in ``fixed`` is pickled.
+        The unreadable columns: text in ``fixed`` is pickled.
     """
     units: dict[str, str] = {}
     left_out: list[str] = []
@@ -116,7 +116,7 @@ def _unit(dataset: h5py.Dataset) -> str | None:
 
 
 def _fixed(group: h5py.Group) -> tuple[dict[str, npt.NDArray[np.generic]], list[str]]:
-    """Return the columns of a frame in pandas' layout ``fixed``, and the names of those that are pickled."""
+    """Return the columns of a frame in pandas' ``fixed`` layout, and the names of pickled columns."""
     columns: dict[str, npt.NDArray[np.generic]] = {}
     order = _names(group["axis0"])
     for number in range(int(group.attrs.get("nblocks", 0))):
@@ -132,7 +132,7 @@ def _names(dataset: h5py.Dataset) -> list[str]:
 
 
 def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
-    """Return values, as datetimes where an attribute says so: pandas stores those as integers."""
+    """Return values, as datetimes if an attribute says so: pandas stores datetimes as integers."""
     kind = _text(dataset.attrs.get(attribute))
     values: npt.NDArray[np.generic] = dataset[()]
     if not kind.startswith("datetime64"):
@@ -141,7 +141,7 @@ def _moments(dataset: h5py.Dataset, attribute: str) -> npt.NDArray[np.generic]:
 
 
 def _index(axis: h5py.Dataset) -> pd.Index | None:
-    """Return an index of numbers or datetimes; None for one that only counts the rows."""
+    """Return an index of numbers or datetimes; None for the default index."""
     name = _text(axis.attrs.get("name"))
     values = _moments(axis, "kind")
     is_counted = name in ("", _NO_NAME) and values.dtype.kind in "iu"

@@ -17,14 +17,14 @@ from h5py import h5a, h5d, h5f, h5fd, h5p, h5s, h5t
 
 __all__ = ["Outline", "outline"]
 
-#: Most that a chunk takes, unless one row is longer [bytes].
+#: Maximum size of a chunk of more than one row [bytes].
 CHUNK: Final = 2**19
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
 class Outline(NamedTuple):
-    """What stands in the file before the rows, and after them: the zeros of a chunk that is not full among it."""
+    """The bytes of the file before and after the rows, with the zeros that fill the last chunk."""
 
     head: bytes
     tail: bytes
@@ -40,17 +40,17 @@ def outline(
     name : str
         Of the table.
     dtype : numpy.dtype
-        Of its rows: numbers, and byte strings, which are UTF-8.
+        The type of a row: numbers, and byte strings in UTF-8.
     rows : int
     attributes : mapping of str to str
         Of the table.
     texts : mapping of str to bytes
-        Other datasets of the file, each one text, UTF-8.
+        Other datasets of the file, each a UTF-8 text.
 
     Returns
     -------
     Outline
-        For HDF5 1.10 and later, the same for the same arguments; between its parts go the rows as they are in memory.
+        For HDF5 1.10 and later, deterministic; the rows go between its parts in their memory layout.
     """
     chunk = -(-rows // max(1, -(-rows // (CHUNK // dtype.itemsize or 1)))) or 1
     access = h5p.create(h5p.FILE_ACCESS)
@@ -60,14 +60,14 @@ def outline(
     creation.set_obj_track_times(False)
     with tempfile.TemporaryFile() as content:
         access.set_fileobj_driver(h5fd.fileobj_driver, content)
-        # The name is drawn anew, since libhdf5 takes two open files of one name for the same.
+        # The name is unique, because libhdf5 treats two open files of one name as the same file.
         file = h5f.create(secrets.token_hex(16).encode(), h5f.ACC_TRUNC, creation, access)
         plan = h5p.create(h5p.DATASET_CREATE)
         plan.set_chunk((chunk,))
         plan.set_alloc_time(h5d.ALLOC_TIME_EARLY)
         plan.set_fill_time(h5d.FILL_TIME_NEVER)
         plan.set_obj_track_times(False)
-        # A table without rows has no chunk, and one that cannot grow must have room for one.
+        # HDF5 refuses a chunk larger than a fixed-size dataset, so a table without rows is extensible.
         space = h5s.create_simple((rows,), None if rows else (h5s.UNLIMITED,))
         table = h5d.create(file, name.encode(), _row_type(dtype), space, plan)
         for key, text in attributes.items():

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 __all__ = ["learn", "read"]
 
-#: Where the attributes of the key begin, behind both groups' own headers, and where those state their length.
+#: Offset of the key's attributes, after the headers of both groups, and of their length.
 _ATTRIBUTES: Final = 2056
 _LENGTH: Final = 1024 + 16 + 8 + 8
-#: Where the file states its length, and the place of the node that names the table.
+#: Offset of the file's length, and of the node that names the table.
 _END_OF_FILE: Final = 40
 _NAMES: Final = 1064 + 32
-#: The length of that node, behind which the rest of the table's header lies.
+#: The length of that node, after which the table's header continues.
 _NAMES_SIZE: Final = 328
 
 #: Messages of object headers (HDF5 File Format Specification, IV.A.2).
@@ -43,22 +43,22 @@ _SPACE, _LAYOUT, _ATTRIBUTE, _CONTINUATION = 0x1, 0x8, 0xC, 0x10
 _MESSAGE: Final = struct.Struct("<HHB3x")
 _NAMED: Final = struct.Struct("<BxHHH")
 
-#: A space of one value, and texts that end with it: of bytes and of UTF-8.
+#: A scalar dataspace, and text types followed by it: of bytes and of UTF-8.
 _ONE_VALUE: Final = b"\1\0\0\0\0\0\0\0"
 _TEXTS: Final = (b"\x13\0\0\0", b"\x13\x10\0\0")
 
-#: A leaf of the index of chunks, and its most entries.
+#: A leaf of the chunk index, and its maximum number of entries.
 _NODE: Final = struct.Struct("<4sBBHqq")
 _ENTRY: Final = np.dtype([("size", "<u4"), ("mask", "<u4"), ("row", "<u8"), ("byte", "<u8"), ("place", "<u8")])
-_MOST_CHUNKS: Final = 64
+_MAX_CHUNKS: Final = 64
 
-#: Kinds of files that are remembered, by the attributes of their key; and of each so many kinds of tables.
-_MOST_KINDS, _MOST_TABLES = 256, 16
+#: Maximum number of cached kinds of files, by the attributes of their key, and of table kinds for each.
+_MAX_KINDS, _MAX_TABLES = 256, 16
 
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: its field in a row, its place in the field, the type of its values, and what :class:`RawColumn` has."""
+    """A column: its field in a row, its position in the field, its type, and the facts of :class:`RawColumn`."""
 
     name: str
     field: str
@@ -81,11 +81,11 @@ class _Kind:
     ----------
     key : str
     head : bytes
-        What precedes the attributes of the key, without what depends on lengths.
+        The bytes before the attributes of the key, without bytes that depend on lengths.
     table : bytes
-        What lies between them and the index of chunks, without what depends on rows and lengths.
+        The bytes between them and the chunk index, without bytes that depend on rows and lengths.
     places : tuple of tuple of int
-        Where in it these are, and how long: see :func:`_places`.
+        Their offsets and lengths; see :func:`_places`.
     row : numpy.dtype
     columns : tuple of _Column
     """
@@ -108,14 +108,14 @@ def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
     Parameters
     ----------
     blob : bytes or memoryview
-        The whole file. Whatever is in it, nothing is read but its bytes.
+        The whole file, which may be hostile.
     limits : Limits
         For the metadata.
 
     Returns
     -------
     RawTable or None
-        What :func:`photseries.hdf5.plain_hdf5.read` returns; None if it has to read the file.
+        The result of :func:`photseries.hdf5.plain_hdf5.read`; None if that function has to read the file.
     """
     content = bytes(blob)
     split = _split(content)
@@ -131,7 +131,7 @@ def read(blob: bytes | memoryview, limits: Limits) -> RawTable | None:
 
 
 def _metadata(text: bytes, limits: Limits) -> dict[str, object]:
-    """Read what :func:`photseries.hdf5.metadata.to_json` wrote, in a third of the time that Python's reader takes."""
+    """Parse the output of :func:`photseries.hdf5.metadata.to_json`, three times as fast as the json module."""
     try:
         found = orjson.loads(text)
     except ValueError:
@@ -140,13 +140,13 @@ def _metadata(text: bytes, limits: Limits) -> dict[str, object]:
 
 
 def learn(blob: bytes | memoryview, found: RawTable) -> None:
-    """Remember the kind of a file that the careful reader has read, if the file is laid out as ours are.
+    """Cache the kind of a file that the safe reader has read, if it has the layout of our files.
 
     Parameters
     ----------
     blob : bytes or memoryview
     found : RawTable
-        What the careful reader found in it.
+        The result of the safe reader.
     """
     content = bytes(blob)
     split = _split(content)
@@ -157,14 +157,14 @@ def learn(blob: bytes | memoryview, found: RawTable) -> None:
     if kind is None or not _same(content, table, kind, found):
         return
     with _lock:
-        known = _kinds.pop(attributes, ())
-        _kinds[attributes] = (kind, *known)[:_MOST_TABLES]
-        while len(_kinds) > _MOST_KINDS:
+        others = _kinds.pop(attributes, ())
+        _kinds[attributes] = (kind, *others)[:_MAX_TABLES]
+        while len(_kinds) > _MAX_KINDS:
             _kinds.popitem(last=False)
 
 
 def _split(content: bytes) -> tuple[bytes, bytes, int] | None:
-    """Return the attributes of the key before the metadata, the metadata as JSON, and where the table's header is."""
+    """Return the key's attributes before the metadata, the metadata as JSON, and the offset of the table's header."""
     if len(content) < _ATTRIBUTES or int.from_bytes(content[_END_OF_FILE : _END_OF_FILE + 8], "little") != len(content):
         return None
     end = _ATTRIBUTES + int.from_bytes(content[_LENGTH : _LENGTH + 8], "little")
@@ -180,7 +180,7 @@ def _split(content: bytes) -> tuple[bytes, bytes, int] | None:
 
 
 def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
-    """Return the text of an attribute, and where the next message begins."""
+    """Return the text of an attribute, and the offset of the next message."""
     if start + _MESSAGE.size + _NAMED.size > len(content):
         return None
     kind, length, flags = _MESSAGE.unpack_from(content, start)
@@ -200,7 +200,7 @@ def _text(content: bytes, start: int, name: str) -> tuple[bytes, int] | None:
 
 
 def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
-    """List the messages of an object header: type, place and length of each."""
+    """List the messages of an object header: type, offset and length of each."""
     found = []
     waiting = [(start + 16, int.from_bytes(content[start + 8 : start + 12], "little"))]
     while waiting:
@@ -217,12 +217,12 @@ def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
 
 
 def _places(content: bytes, start: int) -> list[int] | None:
-    """Find what depends on rows and lengths in the header of a table that libhdf5 has read.
+    """Find the bytes that depend on rows and lengths in the header of a table that libhdf5 has read.
 
     Returns
     -------
     list of int
-        The places of: the rest of the header, the rows, the index of chunks, the rows of a chunk, and the rows again.
+        The offsets of: the rest of the header, the rows, the chunk index, the rows of a chunk, and the rows again.
     """
     found: dict[int, list[tuple[int, int]]] = {}
     for kind, place, size in _messages(content, start):
@@ -243,7 +243,7 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
         return None
     rest, _, index, _, _ = places
     chunks = int.from_bytes(content[index : index + 8], "little")
-    # The entry of the key that names the table stands between the two parts of its header.
+    # The key's entry for the table lies between the two parts of the table's header.
     entry = content.find(b"SNOD", start, int.from_bytes(content[rest : rest + 8], "little")) + 16
     if entry < 16 or chunks <= start:
         return None
@@ -254,16 +254,16 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
 
 
 def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
-    """Return the type of a row and the places of the columns in it: those of one type, and all text, are one field."""
+    """Return the type of a row and the positions of its columns; columns of one type, and all text, share a field."""
     fields: dict[object, list[RawColumn]] = {}
     for column in found.columns:
         fields.setdefault("S" if column.values.dtype.kind == "S" else column.values.dtype, []).append(column)
     types: list[object] = [("index", "<i8")]
     places = {}
-    for number, several in enumerate(fields.values()):
-        name, dtype = f"values_block_{number}", several[0].values.dtype
-        types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(several),)))
-        for place, column in enumerate(several):
+    for number, columns in enumerate(fields.values()):
+        name, dtype = f"values_block_{number}", columns[0].values.dtype
+        types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(columns),)))
+        for place, column in enumerate(columns):
             places[column.name] = _Column(column.name, name, place, dtype, column.null, column.encoding)
     return np.dtype(types), tuple(places[column.name] for column in found.columns)
 
@@ -287,7 +287,7 @@ def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | 
     rest, rows, index, chunk, again, entry = (
         int.from_bytes(content[start + place : start + place + width], "little") for place, width in kind.places
     )
-    data = stop + _NODE.size + _MOST_CHUNKS * _ENTRY.itemsize + 24
+    data = stop + _NODE.size + _MAX_CHUNKS * _ENTRY.itemsize + 24
     names = start + kind.places[5][0] - 16
     if (rest, index, again, entry) != (names + _NAMES_SIZE, stop, rows, start):
         return None
@@ -300,9 +300,9 @@ def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | 
 
 
 def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, width: int) -> bool:
-    """Return whether the index of chunks says that they lie one after the other, to the end of the file."""
+    """Return whether the chunk index describes contiguous chunks up to the end of the file."""
     number = -(-rows // chunk)
-    if number > _MOST_CHUNKS or len(content) != data + number * chunk * width:
+    if number > _MAX_CHUNKS or len(content) != data + number * chunk * width:
         return False
     if _NODE.unpack_from(content, start) != (b"TREE", 1, 0, number, -1, -1):
         return False
@@ -310,14 +310,14 @@ def _is_index(content: bytes, start: int, data: int, rows: int, chunk: int, widt
     expected = np.zeros(number + 1, _ENTRY)
     expected["size"][:-1], expected["row"][:-1] = chunk * width, begins
     expected["place"][:-1] = data + begins * np.uint64(width)
-    # Behind the entries stands what libhdf5 takes for the end of the last one.
+    # After the entries comes the key that ends the last one for libhdf5.
     expected[-1] = (0, 0, begins[-1] or chunk, width, 0)
     begin = start + _NODE.size
-    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last one names no chunk
+    return content[begin : begin + expected.nbytes - 8] == expected.tobytes()[:-8]  # the last key names no chunk
 
 
 def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
-    """Return whether a kind gives what the careful reader has found."""
+    """Return whether reading by a kind gives the result of the safe reader."""
     records = _records(content, start, kind)
     if records is None:
         return False

@@ -34,12 +34,12 @@ _ENCODINGS: Final[Mapping[str, str]] = {
 _PICKLED_NONE: Final = re.compile(rb"(\x80[\x02-\x05])?N\.")
 _UNITS: Final = ("s", "ms", "us", "ns")
 
-#: Pickles that are kept once they are read [bytes].
+#: Maximum size of a pickle whose value is cached [bytes].
 _SHORT: Final = 4096
 
 _Kind = TypeVar("_Kind")
 
-#: What a text index writes for null in files that do not say: ours may hold neither.
+#: Texts for null in a text index of files that do not state one; our files contain neither.
 DEFAULT_NULL: Final = "nan"
 
 
@@ -47,16 +47,16 @@ class Attributes(Protocol):
     """The attributes of one HDF5 object."""
 
     def get(self, name: str) -> bytes | int | None:
-        """Return a text as bytes, an integer, or None when there is no such attribute."""
+        """Return a text as bytes, an integer, or None when the attribute is absent."""
 
 
 def check_kind(group: Attributes) -> None:
-    """Refuse everything that is not a frame with one index in table format.
+    """Refuse objects other than a frame with one index in table format.
 
     Raises
     ------
     UnreadableFileError
-        With what to do about it.
+        With the remedy.
     """
     kind, table = _text(group, "pandas_type"), _text(group, "table_type")
     if kind in ("frame", "series"):
@@ -77,7 +77,7 @@ def check_kind(group: Attributes) -> None:
 def columns(
     group: Attributes, table: Attributes, records: npt.NDArray[np.void], limits: Limits
 ) -> tuple[tuple[RawColumn, ...], RawColumn | None]:
-    """Take the columns and the index out of the rows.
+    """Extract the columns and the index from the rows.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def columns(
     Raises
     ------
     UnreadableFileError
-        When the attributes do not describe these rows, or a column or the index is of a kind that is not stored.
+        When the attributes do not describe these rows, or a column or the index has an unsupported type.
     """
     order = _column_names(group, limits)
     fields = _pickled(group, limits, "values_cols", list)
@@ -230,7 +230,7 @@ def _encoding(group: Attributes) -> str:
 
 
 def _text(attributes: Attributes, name: str) -> str | None:
-    """Read a text; pandas pickles None, and PyTables gives that back as None."""
+    """Read a text; pandas pickles None, which PyTables returns as None."""
     value = attributes.get(name)
     if not isinstance(value, bytes):
         return None
@@ -262,5 +262,5 @@ def _pickled(
     return value
 
 
-#: Files of one origin say the same in most of their attributes. Nobody may change what this gives.
+#: Files of one origin share most attributes. Callers must not change the result.
 _interpreted = lru_cache(maxsize=64)(plain_pickle.interpret)

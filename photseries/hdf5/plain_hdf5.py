@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["read"]
 
-LONGEST_ATTRIBUTE: Final = 64 * 1024  # [bytes]; what libhdf5 stores in an object header
+MAX_ATTRIBUTE: Final = 64 * 1024  # [bytes]; the limit of an object header of libhdf5
 
-#: What h5py raises for the errors of libhdf5.
+#: Exceptions that h5py raises for errors of libhdf5.
 _DAMAGE: Final = (OSError, RuntimeError, ValueError, KeyError, TypeError, OverflowError)
 
 
@@ -46,10 +46,10 @@ def read(
         The file's image.
     limits : config.Limits
     metadata : {"pickle", "json"}
-        Which of the attributes ``metadata`` and ``metadata_json`` to read. A stranger's file may have had the first
-        edited by pandas, so it wins there, and the second is for files without; in our own files both say the same.
+        Which of the attributes ``metadata`` and ``metadata_json`` to read. In foreign files, where pandas may have
+        edited the first, the first has precedence; in our own files both are equal.
     key : str, optional
-        The table of a file with several.
+        The table to read, in a file with several.
 
     Returns
     -------
@@ -58,7 +58,7 @@ def read(
     Raises
     ------
     UnreadableFileError
-        When the file is damaged, is not one table as pandas writes it, or goes beyond a limit; the message says which.
+        When the file is damaged, is not a single pandas table, or exceeds a limit; the message has the reason.
     """
     try:
         return _read(memoryview(blob), limits, metadata, key)
@@ -73,20 +73,20 @@ def _sentence(message: str) -> str:
     return message if message[:1].isupper() else f"The HDF5 file cannot be read: {message}."
 
 
-def _read(image: memoryview, limits: Limits, metadata: str, wanted: str | None) -> RawTable:
+def _read(image: memoryview, limits: Limits, metadata: str, requested_key: str | None) -> RawTable:
     access = h5p.create(h5p.FILE_ACCESS)
     # The core driver would copy the image twice, and open the sources of a virtual dataset from the disk. This one
     # reads the few bytes that libhdf5 asks for, from the image and from nowhere else.
     content = Image(image)
     access.set_fileobj_driver(h5fd.fileobj_driver, content)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
-    # Two images open under one name could give the second reader the first one's table: the name is drawn anew.
+    access.set_fclose_degree(h5f.CLOSE_STRONG)  # also closes open objects of the file
+    # With one name for two open images, the second reader could get the first one's table: names are unique.
     file = h5f.open(secrets.token_hex(16).encode(), h5f.ACC_RDONLY, access)
     try:
         content.seal()
         if file.get_create_plist().get_userblock():
             raise UnreadableFileError("it starts with a user block")
-        key, group = _only_table(file, limits, wanted)
+        key, group = _only_table(file, limits, requested_key)
         attributes = Attributes(group)
         pandas_table.check_kind(attributes)
         dataset = h5d.open(group, b"table")
@@ -107,7 +107,7 @@ def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, o
 
 
 class Attributes:
-    """The attributes of one object, each read when asked for: scalar fixed strings as bytes, integers as int."""
+    """The attributes of one object, read on demand: scalar fixed strings as bytes, integers as int."""
 
     def __init__(self, owner: object) -> None:
         self._owner = owner
@@ -130,8 +130,8 @@ class Attributes:
         is_text = kind.get_class() == h5t.STRING and not kind.is_variable_str()
         if extent == h5s.NULL and is_text:
             return b""
-        if extent != h5s.SCALAR or size > LONGEST_ATTRIBUTE:
-            raise UnreadableFileError(f"its attribute {name!r} is not one value of at most {LONGEST_ATTRIBUTE:,} bytes")
+        if extent != h5s.SCALAR or size > MAX_ATTRIBUTE:
+            raise UnreadableFileError(f"its attribute {name!r} is not one value of at most {MAX_ATTRIBUTE:,} bytes")
         if is_text:
             text = np.empty((), f"S{size}")
             attribute.read(text, kind)
@@ -143,14 +143,14 @@ class Attributes:
         raise UnreadableFileError(f"its attribute {name!r} is neither a text of fixed length nor an integer")
 
 
-def _only_table(file: h5f.FileID, limits: Limits, wanted: str | None) -> tuple[str, h5g.GroupID]:
-    """Find the group of the one table, or of the one that is wanted, as ``HDFStore.keys`` would name it."""
+def _only_table(file: h5f.FileID, limits: Limits, requested_key: str | None) -> tuple[str, h5g.GroupID]:
+    """Find the group of the only table, or of the one with a key, as ``HDFStore.keys`` names it."""
     found = [(path, group) for path, group in _groups(file, limits) if _is_key(group)]
     paths = {path for path, _ in found}
     # The categories of categorical columns lie below their own table.
     own = [(path, group) for path, group in found if not any(path.startswith(f"{parent}/meta/") for parent in paths)]
-    if wanted is not None:
-        own = [(path, group) for path, group in own if path.strip("/") == wanted.strip("/")]
+    if requested_key is not None:
+        own = [(path, group) for path, group in own if path.strip("/") == requested_key.strip("/")]
     if not own:
         raise UnreadableFileError(
             "Must supply a non-empty DataFrame. Expected 1 table in HDF5 file, got 0 (pandas writes no table for an "
@@ -188,7 +188,7 @@ def _groups(file: h5f.FileID, limits: Limits) -> Iterator[tuple[str, h5g.GroupID
 
 
 def _records(image: memoryview, dataset: h5d.DatasetID, limits: Limits) -> npt.NDArray[np.void]:
-    """Read the rows of a dataset that has passed every check of its shape, type and storage."""
+    """Check the shape, type and storage of a dataset, and read its rows."""
     space = dataset.get_space()
     if space.get_simple_extent_type() != h5s.SIMPLE or space.get_simple_extent_ndims() != 1:
         raise UnreadableFileError("its table is not one-dimensional")
@@ -274,7 +274,7 @@ def _field_type(kind: h5t.TypeID, name: str) -> np.dtype[np.generic]:
 
 
 def _scalar_type(kind: h5t.TypeID) -> np.dtype[np.generic]:
-    """Translate a number or a fixed string, refusing everything else and every odd form of these."""
+    """Translate the type of a number or a fixed string in a standard form; refuse all others."""
     size = kind.get_size()
     if kind.get_class() == h5t.STRING and not kind.is_variable_str():
         return np.dtype(f"S{size}")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from photseries.errors import UnreadableFileError
-from photseries.hdf5.plain_scalar import SYMBOLS, Dtype, Symbol, called, refusal, shown
+from photseries.hdf5.plain_scalar import SYMBOLS, Dtype, Symbol, call_known, printable, refusal
 
 if TYPE_CHECKING:
     from photseries.hdf5.limits import Limits
@@ -23,7 +23,7 @@ INTEGER_BITS: Final = 64
 
 
 class _Foreign:
-    """Stands for objects that were skipped."""
+    """A placeholder for skipped objects."""
 
     def __repr__(self) -> str:
         return "FOREIGN"
@@ -39,11 +39,11 @@ def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> obj
     Parameters
     ----------
     data : bytes
-        Of any protocol; what follows its STOP is ignored, as pickle does.
+        Of any protocol; bytes after its STOP are ignored, as in pickle.
     limits : Limits
         Its ``opcodes``, ``values``, ``text`` and ``depth``.
     skip_foreign : bool
-        Put :data:`FOREIGN` in the place of objects of unknown classes instead of refusing them.
+        Replace objects of unknown classes by :data:`FOREIGN` instead of refusing them.
 
     Returns
     -------
@@ -59,13 +59,13 @@ def interpret(data: bytes, limits: Limits, *, skip_foreign: bool = False) -> obj
     try:
         value = machine.run(data)
     except (ValueError, IndexError, OverflowError) as error:
-        # What pickletools raises on bytes that are no pickle, and a pop from the empty stack.
+        # pickletools raises these on bytes that are no pickle, and so does a pop from the empty stack.
         raise UnreadableFileError("a pickle in it is damaged") from error
     return _Tree(limits).plain(value, 0)
 
 
 class _Tree:
-    """Copies a value, so that nothing is shared, counting what it takes: shared parts count as often as they occur."""
+    """Copies a value so that nothing is shared, and counts its size: shared parts count at every occurrence."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -181,7 +181,7 @@ class _Machine:
         elif self.skip_foreign:
             self.push(FOREIGN)
         else:
-            raise refusal(f"an object of {shown(name)}")
+            raise refusal(f"an object of {printable(name)}")
 
     def stack_name(self) -> None:
         name, module = self.pop(), self.pop()
@@ -196,7 +196,7 @@ class _Machine:
 
     def reduce(self) -> None:
         arguments, function = self.pop(), self.pop()
-        self.push(FOREIGN if function is FOREIGN else called(function, arguments))
+        self.push(FOREIGN if function is FOREIGN else call_known(function, arguments))
 
     def build(self) -> None:
         state = self.pop()
@@ -215,7 +215,7 @@ def _pairs(items: list[object]) -> dict[object, object]:
     return dict(zip(keys, items[1::2], strict=True))
 
 
-#: Opcodes whose argument, as pickletools gives it, is the value.
+#: Opcodes whose argument from pickletools is the value.
 _PUSHES: Final = frozenset(
     {
         *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT"),

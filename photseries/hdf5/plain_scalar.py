@@ -11,11 +11,11 @@ import numpy as np
 
 from photseries.errors import UnreadableFileError
 
-__all__ = ["SYMBOLS", "Dtype", "Symbol", "called", "refusal", "shown"]
+__all__ = ["SYMBOLS", "Dtype", "Symbol", "call_known", "printable", "refusal"]
 
 _SCALARS: Final = ("numpy.core.multiarray scalar", "numpy._core.multiarray scalar")
 _BYTES: Final = ("__builtin__ bytes", "builtins bytes")
-#: Before protocol 3, bytes are pickled as ``_codecs.encode(text, "latin1")``, and no bytes as ``bytes()``.
+#: Before protocol 3, bytes are pickled as ``_codecs.encode(text, "latin1")``, and empty bytes as ``bytes()``.
 SYMBOLS: Final = (*_SCALARS, *_BYTES, "numpy dtype", "_codecs encode")
 _DTYPES: Final = {"b1", *(f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)), "f2", "f4", "f8"}
 
@@ -34,30 +34,30 @@ class Dtype:
         self.order = "|"
 
     def set_state(self, state: object) -> None:
-        """Take (version, byte order, ...); what follows concerns subarrays, fields and alignment."""
+        """Set the byte order from (version, byte order, ...); the rest concerns subarrays, fields and alignment."""
         if not (isinstance(state, tuple) and len(state) >= 2 and state[1] in ("<", ">", "|", "=")):
             raise refusal("a numpy type of an unknown form")
         self.order = state[1]
 
 
 def refusal(what: str) -> UnreadableFileError:
-    """Make the error for anything that is not plain."""
+    """Return the error about a value that is not plain."""
     return UnreadableFileError(f"it holds {what}, and only plain values and numpy scalars are read")
 
 
-def shown(name: object) -> str:
-    """Return a name that a stranger chose, short and printable."""
+def printable(name: object) -> str:
+    """Return an untrusted name, short and printable."""
     text = "".join(character if character.isprintable() else "?" for character in str(name)[:80])
     return text.replace(" ", ".")
 
 
-def called(function: object, arguments: object) -> object:
-    """Do what a known function would, with checked arguments."""
+def call_known(function: object, arguments: object) -> object:
+    """Compute the result of a known function after checking its arguments."""
     match function, arguments:
         case Symbol("numpy dtype"), (str() as code, *_) if code in _DTYPES or _is_text_code(code):
             return Dtype(code)
         case Symbol("numpy dtype"), (str() as code, *_):
-            raise refusal(f"a numpy value of type {shown(code)}")
+            raise refusal(f"a numpy value of type {printable(code)}")
         case Symbol("_codecs encode"), (str() as text, "latin1" | "latin-1"):
             return text.encode("latin-1")
         case Symbol(name), () if name in _BYTES:

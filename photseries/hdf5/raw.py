@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 __all__ = ["RawColumn", "RawTable", "cell_size"]
 
-#: What a text takes in a frame beside its characters: a reference and the head of a str [bytes].
+#: Overhead of a text in a frame: a reference and the header of a str [bytes].
 TEXT_OVERHEAD: Final = 57
 
 
@@ -30,7 +30,7 @@ class RawColumn:
     values : numpy.ndarray, shape (n,)
         Contiguous and of native byte order: bool, int, uint, float, datetime64, timedelta64, or bytes (``S``) for text.
     null : str or None
-        The text that stands for null; None when none does.
+        The text that means null, if any.
     encoding : str
         Of the text.
     """

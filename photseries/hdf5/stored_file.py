@@ -29,7 +29,7 @@ BLOB_FORMAT: Final = 1
 KEY: Final = "phot_series"
 
 _DEFAULTS: Final = Limits()
-#: What was stored stays readable when the limits are lowered later.
+#: Stored files stay readable when the limits are lowered.
 _UNLIMITED: Final = Limits(**{field.name: 2**40 for field in dataclasses.fields(Limits)} | {"depth": 1000})
 
 
@@ -46,7 +46,7 @@ def encode(
     ----------
     frame : pandas.DataFrame
         Columns of integers, floats, booleans, text (with nulls) or datetimes; an index other than 0..n-1 is kept when
-        it is one level of numbers, text or datetimes. Times come back in nanoseconds, the unit that all pandas read.
+        it is one level of numbers, text or datetimes. Times are read in nanoseconds, the unit of all pandas versions.
     metadata : mapping
         Plain values, in the order in which they are to appear.
     compression : {"none", "deflate"}
@@ -56,12 +56,12 @@ def encode(
     Returns
     -------
     bytes
-        Depend on the values alone.
+        Deterministic.
 
     Raises
     ------
     InvalidError
-        When anything of it cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
+        When a part cannot be stored; ``fields`` names the columns (``data.<column>``) and metadata.
     """
     return encode_table(frames.writable(frame, limits), metadata, compression=compression, limits=limits)
 
@@ -73,10 +73,10 @@ def encode_table(
     compression: Literal["none", "deflate"] = "none",
     limits: Limits = _DEFAULTS,
 ) -> bytes:
-    """Write a table that is in the form in which it is stored; see :func:`encode`."""
+    """Write a table in its canonical form; see :func:`encode`."""
     values = plain(metadata, limits.depth)
     pickled, text = to_pickle(values), to_json(values)
-    most = min(limits.metadata, frames.LONGEST_ATTRIBUTE)
+    most = min(limits.metadata, frames.MAX_ATTRIBUTE)
     size = max(len(pickled), len(text.encode()))
     if size > most:
         field = "altdata" if "altdata" in values else METADATA
@@ -106,7 +106,7 @@ def decode(blob: bytes | memoryview) -> Decoded:
     Raises
     ------
     UnreadableFileError
-        When it is another file, or altered.
+        When the file is foreign or altered.
     """
     raw = read(blob)
     return Decoded(frames.build(raw), raw.metadata)

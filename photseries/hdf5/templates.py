@@ -21,7 +21,7 @@ from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, row
 
 __all__ = ["write"]
 
-#: Templates that are kept, those used last; each takes the size of a header.
+#: Number of cached templates (least recently used); each has the size of a header.
 MOST: Final = 512
 
 #: A file without its rows and attributes: bytes, the name of an attribute, or the number of a chunk.
@@ -33,7 +33,7 @@ _NUMBER: Final = struct.Struct("<I")
 
 @dataclass(frozen=True)
 class _Template:
-    """A file in parts, with its number of rows, and what grows with it: the part, the offset and the growth a row."""
+    """A file in parts, its number of rows, and the numbers that grow with it: part, offset and growth per row."""
 
     rows: int
     parts: tuple[Part, ...]
@@ -77,13 +77,13 @@ def _contents_of(attributes: Mapping[str, str | bytes]) -> dict[str, bytes]:
 
 
 def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[str, bytes]) -> _Shape | None:
-    """Return what tables share that have one template; None for tables with text, which have none."""
+    """Return the key of a table's template; None for tables with text, which have no template."""
     if any(field.scalar.kind == "S" for field in fields):
         return None
     columns = tuple((name, values.dtype.str) for name, values in table.columns.items())
     sizes = tuple((name, len(content)) for name, content in contents.items())
     rows = len(table.index)
-    chunks = None if rows <= most_rows(fields) else rows  # one chunk, or several, which lie between other objects
+    chunks = None if rows <= most_rows(fields) else rows  # several chunks lie between other objects
     return key, chunks, str(table.index.dtype), table.index.name, table.null, columns, sizes
 
 
@@ -97,7 +97,7 @@ def _keep(shape: _Shape, template: _Template | None) -> None:
 def _counted(
     template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], most: int
 ) -> _Template | None:
-    """Find the numbers of a template that follow from the number of rows, by a file with one row more or less."""
+    """Find the numbers that depend on the number of rows, by comparison with a file of one row more or less."""
     step = 1 if template.rows < most else -1
     rows = template.rows + step
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
@@ -120,7 +120,7 @@ def _counted(
 
 
 def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
-    """Yield where the numbers begin that differ between two equally long texts."""
+    """Yield the offsets of the numbers that differ between two equally long files."""
     end = 0
     for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
         if place >= end:
@@ -129,7 +129,7 @@ def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
 
 
 def _grown(template: _Template, rows: int) -> list[Part]:
-    """Return the parts of a file with so many rows."""
+    """Return the parts of a file with a number of rows."""
     parts, more = list(template.parts), rows - template.rows
     for number, place, growth in template.counts or () if more else ():
         part = parts[number]

@@ -23,17 +23,17 @@ from photseries.lightcurve.photometry import Array
 
 __all__ = ["Field", "Written", "fields_of", "most_rows", "rows_of", "write", "written"]
 
-#: Most that a chunk takes, unless one row is longer [bytes]. libhdf5 keeps up to 1 MiB of chunks in its cache; a larger
-#: one it would inflate again for every few rows that somebody reads.
+#: Maximum size of a chunk of more than one row [bytes]. libhdf5 caches up to 1 MiB of chunks; it would inflate a larger
+#: chunk again for every few rows read.
 CHUNK: Final = 2**19
 
 #: pandas 3.0 refuses tables without it, and pandas 3.1 no longer writes it.
 PANDAS_VERSION: Final = "0.15.2"
 
-#: What pandas calls the values of an index; every pandas takes a datetime without a unit for nanoseconds.
+#: pandas' names for the types of an index; every pandas reads a datetime without a unit as nanoseconds.
 INDEX_KINDS: Final = {"i": "integer", "u": "integer", "f": "float", "O": "string", "M": "datetime64"}
 
-#: An attribute: text, bytes that PyTables takes for a pickle, a truth, an integer, or a value of a column's type.
+#: An attribute: text, bytes that PyTables unpickles, a boolean, an integer, or a value of a column's type.
 Value = str | bytes | bool | int | np.generic
 
 
@@ -45,7 +45,7 @@ class Field:
     ----------
     name : str
     stored : str
-        What pandas calls the type.
+        pandas' name of the type.
     scalar : numpy.dtype
         Of one value in the file.
     values : sequence of numpy.ndarray, shape (n,)
@@ -74,34 +74,34 @@ def write(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, d
     table : Writable
     key : str
     attributes : mapping
-        More attributes of the key: text, or bytes that PyTables is to unpickle.
+        Additional attributes of the key: text, or bytes that PyTables unpickles.
     deflate : bool
         Whether to compress, by shuffle and deflate at level 1.
 
     Returns
     -------
     bytes
-        Depend on the arguments alone; for HDF5 1.8 and later.
+        Deterministic; for HDF5 1.8 and later.
     """
     return written(table, key, attributes, deflate=deflate).content
 
 
 class Written(NamedTuple):
-    """A file, and where its chunks lie, in the order of the rows: start and stop [bytes]."""
+    """A file, and the start and stop of its chunks in row order [bytes]."""
 
     content: bytes
     chunks: list[tuple[int, int]]
 
 
 def written(table: Writable, key: str, attributes: Mapping[str, str | bytes], *, deflate: bool) -> Written:
-    """Write a file as :func:`write` does, and return where its chunks lie."""
+    """Write a file as :func:`write` does, and return the positions of its chunks."""
     fields = fields_of(table)
     access = h5p.create(h5p.FILE_ACCESS)
     access.set_libver_bounds(h5f.LIBVER_EARLIEST, h5f.LIBVER_V18)
-    access.set_fclose_degree(h5f.CLOSE_STRONG)  # with everything in it that is still open
+    access.set_fclose_degree(h5f.CLOSE_STRONG)  # also closes open objects of the file
     content = BytesIO()
     access.set_fileobj_driver(h5fd.fileobj_driver, content)
-    # The name is drawn anew, since libhdf5 takes two open files of one name for the same.
+    # The name is unique, because libhdf5 treats two open files of one name as the same file.
     file = h5f.create(secrets.token_hex(16).encode(), h5f.ACC_TRUNC, fapl=access)
     try:
         _describe(h5g.open(file, b"/"), {**_node("GROUP", "1.0"), "PYTABLES_FORMAT_VERSION": "2.1"})
@@ -119,7 +119,7 @@ def fields_of(table: Writable) -> list[Field]:
 
 
 def rows_of(fields: Sequence[Field]) -> Iterator[tuple[int, Array]]:
-    """Yield the first row and the bytes of each chunk, which last until the next; zeros beyond the last row."""
+    """Yield the first row and the bytes of each chunk, valid until the next one, with zeros after the last row."""
     rows, dtype = len(fields[0].values[0]), _row_dtype(fields)
     return _chunks(fields, dtype, rows, _chunk(rows, dtype))
 
@@ -129,17 +129,17 @@ def _row_dtype(fields: Sequence[Field]) -> np.dtype[np.void]:
 
 
 def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
-    """Return the rows of a chunk: few chunks of about equal size, so that next to nothing is left over."""
-    most = _most(dtype)
+    """Return the number of rows per chunk: few chunks of about equal size, with little padding."""
+    most = _rows_per_chunk(dtype)
     return -(-rows // -(-rows // most))
 
 
 def most_rows(fields: Sequence[Field]) -> int:
-    """Return how many rows fit one chunk."""
-    return _most(_row_dtype(fields))
+    """Return the number of rows that fit one chunk."""
+    return _rows_per_chunk(_row_dtype(fields))
 
 
-def _most(dtype: np.dtype[np.generic]) -> int:
+def _rows_per_chunk(dtype: np.dtype[np.generic]) -> int:
     return max(CHUNK // dtype.itemsize, 1)
 
 
@@ -151,8 +151,8 @@ def _index(table: Writable) -> Field:
 def _blocks(table: Writable) -> Iterator[Field]:
     """Put the columns of each type together, types in the order of their first columns.
 
-    All text is one field, as before pandas 3.0. A field for each text column is slow to read where there are many, and
-    pandas 3.1 takes it for another column's when a column is named ``values_block_N``.
+    All text is one field, as before pandas 3.0. A field for each of many text columns is slow to read, and pandas 3.1
+    confuses it with a column named ``values_block_N``.
     """
     types = {name: values.dtype for name, values in table.columns.items()}
     for number, dtype in enumerate(dict.fromkeys(types.values())):
@@ -215,12 +215,12 @@ def _of_rows(fields: Sequence[Field]) -> dict[str, Value]:
         else:
             found[f"{field.name}_kind"] = field.stored
             if field.stored == "string":
-                found[f"{field.name}_nan_rep"] = ""  # none of its texts stands for null
+                found[f"{field.name}_nan_rep"] = ""  # no text means null
     return found
 
 
 def _pickled(value: object) -> bytes:
-    """Pickle what the layout needs, as metadata is pickled."""
+    """Pickle a value of the layout, as metadata is pickled."""
     return to_pickle(value)
 
 
@@ -230,7 +230,7 @@ def _pickled_axis(axis: int, labels: str | list[str]) -> bytes:
 
 
 def _describe(owner: object, attributes: Mapping[str, Value]) -> None:
-    """Write attributes as PyTables does: scalars, and an empty text as no value."""
+    """Write attributes as PyTables does: scalars, and an empty text as a null dataspace."""
     scalar, nothing = h5s.create(h5s.SCALAR), h5s.create(h5s.NULL)
     for name, value in attributes.items():
         array = np.array(value.encode() if isinstance(value, str) else value)
@@ -301,5 +301,5 @@ def _chunks(fields: Sequence[Field], dtype: np.dtype[np.void], rows: int, chunk:
 
 
 def _deflated(content: Array, width: int) -> bytes:
-    """Shuffle and deflate here, where other threads may work meanwhile: h5py would hold its lock."""
+    """Shuffle and deflate without h5py's lock, so that other threads can run."""
     return zlib.compress(content.reshape(-1, width).T.tobytes(), 1)

@@ -9,7 +9,7 @@ light
 * :mod:`~photseries.lightcurve.photometry`: flux and AB magnitude, their errors
 * :mod:`~photseries.lightcurve.detection`: signal to noise
 * :mod:`~photseries.lightcurve.statistics`: :func:`~photseries.lightcurve.statistics.summarize`
-* :mod:`~photseries.lightcurve.metadata`: what columns tell about the series, and which source of metadata wins
+* :mod:`~photseries.lightcurve.metadata`: metadata inferred from columns, and the precedence of metadata sources
 * :mod:`~photseries.lightcurve.bandpasses`: the allowed filter names
-* :mod:`~photseries.lightcurve.digest`: the hash of a table's content, whatever file it came in
+* :mod:`~photseries.lightcurve.digest`: the hash of a table's content, in any file format
 """

@@ -13,13 +13,13 @@ from photseries.lightcurve.table import is_text
 __all__ = ["appended"]
 
 
-def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, from_json: bool) -> pd.DataFrame:
-    """Put new rows under the rows of a table.
+def appended(frame: pd.DataFrame, new_rows: pd.DataFrame, *, drop_repeats: bool, from_json: bool) -> pd.DataFrame:
+    """Append new rows to a table.
 
     Parameters
     ----------
-    frame, more : DataFrame
-        Of the same columns and dtypes; the new ones may come in another order. Integers fit a column of floats or of
+    frame, new_rows : DataFrame
+        With the same columns and dtypes; the columns may be in another order. Integers fit a column of floats or of
         shorter integers when no digit is lost.
     drop_repeats : bool
         Whether new rows that exist already, equal in every column, are left out instead of refused. New rows that
@@ -35,15 +35,15 @@ def appended(frame: pd.DataFrame, more: pd.DataFrame, *, drop_repeats: bool, fro
     Raises
     ------
     InvalidError
-        Naming the columns that do not fit, or the rows that repeat.
+        Naming the columns that do not fit, or the repeated rows.
     """
-    _require_columns(frame, more)
-    fitted = _fitted(frame, more[list(frame.columns)], from_json)
+    _require_columns(frame, new_rows)
+    fitted = _fitted(frame, new_rows[list(frame.columns)], from_json)
     numbers = _numbered(pd.concat([frame, fitted], ignore_index=True))
     repeats = np.isin(numbers[len(frame) :], numbers[: len(frame)])
     if repeats.any() and not drop_repeats:
         count = int(repeats.sum())
-        message = f"{count} of the {len(more)} new rows exist already. Leave them out, or use repeats=drop."
+        message = f"{count} of the {len(new_rows)} new rows exist already. Leave them out, or use repeats=drop."
         raise InvalidError(message, fields={"data": [message]})
     return pd.concat([frame, fitted[~repeats]], ignore_index=isinstance(frame.index, pd.RangeIndex))
 
@@ -57,9 +57,9 @@ def _numbered(frame: pd.DataFrame) -> npt.NDArray[np.int64]:
     return numbers
 
 
-def _require_columns(frame: pd.DataFrame, more: pd.DataFrame) -> None:
-    missing = [name for name in frame.columns if name not in more.columns]
-    unknown = [name for name in more.columns if name not in frame.columns]
+def _require_columns(frame: pd.DataFrame, new_rows: pd.DataFrame) -> None:
+    missing = [name for name in frame.columns if name not in new_rows.columns]
+    unknown = [name for name in new_rows.columns if name not in frame.columns]
     problems = {
         **{f"data.{name}": [f"The column {name!r:.80} is missing."] for name in missing},
         **{f"data.{name}": [f"The series has no column {name!r:.80}."] for name in unknown},
@@ -68,11 +68,11 @@ def _require_columns(frame: pd.DataFrame, more: pd.DataFrame) -> None:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
 
 
-def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.DataFrame:
+def _fitted(frame: pd.DataFrame, new_rows: pd.DataFrame, from_json: bool) -> pd.DataFrame:
     """Cast the new rows to the dtypes of the table."""
     fitted, problems = {}, {}
     for name, column in frame.items():
-        given = more[name]
+        given = new_rows[name]
         try:
             fitted[name] = given if given.dtype == column.dtype else _cast(given, column.dtype, from_json)
         except (TypeError, ValueError, OverflowError):
@@ -82,7 +82,7 @@ def _fitted(frame: pd.DataFrame, more: pd.DataFrame, from_json: bool) -> pd.Data
             ]
     if problems:
         raise InvalidError(" ".join(text for texts in problems.values() for text in texts), fields=problems)
-    return pd.DataFrame(fitted, index=more.index)
+    return pd.DataFrame(fitted, index=new_rows.index)
 
 
 def _cast(given: pd.Series, dtype: np.dtype[np.generic] | ExtensionDtype, from_json: bool) -> pd.Series:

@@ -1,8 +1,7 @@
 """The allowed filter names: those of sncosmo's bandpass registry, plus those of the configuration.
 
 The list is a copy, so that sncosmo is not needed at run time; ``tests/compare_bandpasses.py`` compares it with an
-installed sncosmo. It holds the registry's own names, as SkyPortal does, not the aliases that some of them also answer
-to (``sdss::g`` for ``sdssg``).
+installed sncosmo. Like SkyPortal, it has the registry's own names without aliases (``sdss::g`` for ``sdssg``).
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 __all__ = ["BANDPASSES", "SNCOSMO_VERSION", "allowed", "bandpass_of_profile", "profile_of"]
 
-#: The release of sncosmo that the list was taken from.
+#: The release of sncosmo that the list is from.
 SNCOSMO_VERSION = "2.13.1"
 
 #: The names in sncosmo's registry, sorted.
@@ -218,8 +217,8 @@ _NIRCAM = (
 _ROMAN = ("f062", "f087", "f106", "f129", "f146", "f158", "f184", "f213")
 _UVOT = {"uvot::b": "B", "uvot::u": "U", "uvot::v": "V", "uvot::white": "white"}
 
-#: The ids of the SVO Filter Profile Service for the bandpasses whose profile there is beyond doubt: those of one
-#: detector, one release and one site. Where two names have one id, the first is the one to use for it.
+#: Bandpass -> id in the SVO Filter Profile Service, where the profile is certain (one detector, one release, one site).
+#: If two names have one id, the first is preferred.
 _PROFILES: Mapping[str, str] = {
     **{f"2mass{band.lower()}": f"2MASS/2MASS.{band}" for band in ("J", "H", "Ks")},
     "atlasc": "Misc/Atlas.cyan",
@@ -252,12 +251,12 @@ _BANDPASSES_OF_PROFILES: Mapping[str, str] = {profile: name for name, profile in
 
 
 def profile_of(bandpass: str) -> str | None:
-    """Return the id of a bandpass in the SVO Filter Profile Service, or None where none is known for certain."""
+    """Return the id of a bandpass in the SVO Filter Profile Service, or None if it is not certain."""
     return _PROFILES.get(bandpass)
 
 
 def bandpass_of_profile(profile: str) -> str | None:
-    """Return the bandpass that has an id in the SVO Filter Profile Service, or None where none is known."""
+    """Return the bandpass with an id in the SVO Filter Profile Service, or None."""
     return _BANDPASSES_OF_PROFILES.get(profile)
 
 
@@ -267,7 +266,7 @@ def allowed(additional: Iterable[str]) -> tuple[str, ...]:
     Parameters
     ----------
     additional : iterable of str
-        The names that the configuration adds.
+        Additional names from the configuration.
 
     Returns
     -------

@@ -16,14 +16,14 @@ from photseries.lightcurve.photometry import FloatArray
 
 __all__ = ["FRAMES", "PLACE", "derived_time", "framed", "require_frames"]
 
-#: The time scale and the place of each column of times that can be derived; None: those of the series.
+#: The time scale and reference position of each derived time column; None: those of the series.
 FRAMES: Final[Mapping[str, tuple[str, str | None]]] = {
     "bjd_tdb": ("tdb", "barycenter"),
     "hjd_utc": ("utc", "heliocenter"),
     "mjd_tdb": ("tdb", None),
 }
 
-#: Where an instrument is.
+#: The fields of the location of an instrument.
 PLACE: Final = ("longitude", "latitude", "height")
 
 _JD_OF_MJD: Final = 2_400_000.5
@@ -33,7 +33,7 @@ _AU: Final = 149_597_870_700.0  # [m]
 
 
 def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
-    """Return the metadata of a series with the time scale and the place of one of its columns of times."""
+    """Return the metadata of a series with the time scale and reference position of one of its time columns."""
     if column not in FRAMES:
         return metadata
     scale, place = FRAMES[column]
@@ -41,7 +41,7 @@ def framed(column: str, metadata: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def require_frames(names: Iterable[str], metadata: Mapping[str, object]) -> None:
-    """Refuse derived times for which the series does not say enough.
+    """Refuse derived times if the metadata of the series are insufficient.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
     Returns
     -------
     ndarray of float64, shape (n,)
-        Full Julian dates less 2,400,000.5 [d]; NaN where the time is, and where the series does not say enough.
+        Full Julian dates less 2,400,000.5 [d]; NaN where the time is NaN or the metadata are insufficient.
 
     Notes
     -----
@@ -105,7 +105,7 @@ def derived_time(name: str, mjd: FloatArray, metadata: Mapping[str, object]) -> 
         return found
     scale, target = FRAMES[name]
     try:
-        with quiet(erfa.ErfaWarning):  # of dates for which leap seconds are not known
+        with quiet(erfa.ErfaWarning):  # about dates without known leap seconds
             utc, tt, tdb = _scales(mjd[known], metadata)
             found[known] = utc if scale == "utc" else tdb
             if target not in (None, metadata["time_refpos"]):
@@ -137,7 +137,7 @@ def _scales(mjd: FloatArray, metadata: Mapping[str, object]) -> tuple[FloatArray
 
 
 def _interpolated(compute: Callable[[FloatArray], FloatArray], mjd: FloatArray) -> FloatArray:
-    """Compute a slow function of time; of dense times at hundredths of a day, with lines between, good to 2 us."""
+    """Compute a slow function of time; for dense times by linear interpolation on 0.01 d, accurate to 2 us."""
     low = np.floor(mjd * 100)
     nodes = np.unique(np.concatenate([low, low + 1])) / 100
     return np.interp(mjd, nodes, compute(nodes)) if 2 * nodes.size < mjd.size else compute(mjd)
@@ -165,7 +165,7 @@ def _from_axis(metadata: Mapping[str, object]) -> tuple[float, float, float]:
 def _light_travel_time(
     utc: FloatArray, tt: FloatArray, tdb: FloatArray, metadata: Mapping[str, Any], is_solar: bool
 ) -> FloatArray:
-    """Return how much earlier light from the source is here than at the barycentre, or at the Sun [s]."""
+    """Return the light travel time from the observer to the barycentre, or to the Sun, along the line of sight [s]."""
     import erfa
 
     star = erfa.s2c(np.radians(metadata["ra"]), np.radians(metadata["dec"]))

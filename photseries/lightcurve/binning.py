@@ -15,10 +15,10 @@ from photseries.lightcurve.selection import Bin
 
 __all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "cleaned", "far_from_median", "running_median"]
 
-#: The columns that tables of bins have beside those of a light curve.
+#: The columns of binned tables in addition to those of a light curve.
 OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
 
-#: The longest time that a running median spans, which nanoseconds in 64 bits can count [d].
+#: The longest window of a running median, limited by 64-bit nanoseconds [d].
 _LONGEST: Final = 100_000.0
 
 #: Standard deviation of normal noise per median absolute deviation.
@@ -34,7 +34,7 @@ class BinnedSamples:
     samples : Samples
         Mean time, mean weighted by the errors, and its error, which is None without errors.
     scatter : ndarray of float64
-        The error of the mean that follows from the scatter in the bin: the standard deviation (ddof 1) over the square
+        The error of the mean from the scatter in the bin: the standard deviation (ddof 1) over the square
         root of the count; NaN for one point.
     count : ndarray of int64
         The points in each bin.
@@ -54,7 +54,7 @@ class BinnedSamples:
 
 
 def binned_in_time(points: Samples, width: Bin, first: float, longitude: float = 0.0) -> BinnedSamples:
-    """Average points in bins of time; bins without points are left out.
+    """Average points in time bins; leave out empty bins.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
     mjd, value = points.mjd, points.value
     place = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
     _, which, count = np.unique(place, return_inverse=True, return_counts=True)
-    pivot = float(np.median(value))  # taken away first, so that little is lost to rounding
+    pivot = float(np.median(value))  # subtracted first, to reduce rounding errors
 
     def added(values: FloatArray) -> FloatArray:
         return np.bincount(which, values, minlength=len(count)).astype(np.float64)
@@ -88,14 +88,14 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
 
 
 def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArray:
-    """Compute the median of the values around each time.
+    """Compute the running median of the values.
 
     Parameters
     ----------
     mjd, value : ndarray of float64, shape (n,)
         Times [d] and brightnesses, in any order.
     width : float
-        Values up to half of it before and after a time count [d].
+        Width of the window around each time [d].
 
     Returns
     -------
@@ -123,13 +123,13 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
 
 
 def cleaned(points: Samples, detrend: float | None = None, clip: float | None = None) -> Samples:
-    """Return points without their trend, and without those that are then far from the median.
+    """Subtract the trend from points, then remove outliers.
 
     Parameters
     ----------
     points : Samples
     detrend : float, optional
-        The width of the window of the running median that is taken away, less its own median [d].
+        The window of the running median to subtract; the median of the running median stays [d].
     clip : float, optional
         See :func:`far_from_median`.
     """

@@ -27,7 +27,7 @@ __all__ = ["Block"]
 
 Array = npt.NDArray[Any]  # those of plain tables are float64
 
-#: Columns that make a table more than plain: other spellings, magnitudes, and what metadata are inferred from.
+#: Columns that plain tables lack: other spellings, magnitudes, and sources of inferred metadata.
 _ODD: Final = frozenset(
     (*TIME[1:], *FLUX[1:], *MAGNITUDES, *(name for spellings in INFERRED.values() for name in spellings))
 )
@@ -44,7 +44,7 @@ class Block:
     Attributes
     ----------
     is_valid : bool or None
-        Whether the names, types and sizes of the columns are valid, once that is known.
+        Whether the names, types and sizes of the columns are valid; None before the check.
     """
 
     def __init__(self, columns: Mapping[str, Array]) -> None:
@@ -53,7 +53,7 @@ class Block:
 
     @cached_property
     def plain(self) -> dict[int, int]:
-        """The places of the tables that are plain, and their places among those."""
+        """Index of each plain table in the block -> its index among the plain tables."""
         with np.errstate(all="ignore"):
             return {int(place): number for number, place in enumerate(np.flatnonzero(self._is_plain()))}
 
@@ -77,7 +77,7 @@ class Block:
         is_plain &= (flux > 0).all(axis=-1) & (error > 0).all(axis=-1)
         ratios = (flux / error, error / flux, flux * flux, error * error)
         is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
-        least, greatest = USUAL_MAGNITUDES  # fluxes that might be magnitudes have a warning
+        least, greatest = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
         is_plain &= np.count_nonzero((flux > least) & (flux < greatest), axis=-1) < 0.97 * rows
         return is_plain
 
@@ -93,7 +93,7 @@ class Block:
     _threshold = 0.0
 
     def features(self, place: int, longitude: float) -> dict[str, object]:
-        """Return the features of a plain table; the longitude of the observatory is to the east [deg]."""
+        """Return the features of a plain table; the longitude of the observatory is positive to the east [deg]."""
         found = self._features[self.plain[place]]
         if longitude:
             found = {**found, "points_per_night": float(points_per_night(self.columns[TIME[0]][place], longitude))}

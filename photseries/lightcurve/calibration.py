@@ -16,12 +16,12 @@ Unit = Literal["flux", "mag"]
 
 _SYSTEMS: Final = {"ab": "AB", "vega": "Vega", "instrumental": "instrumental"}
 
-#: The keys of altdata that were used before there were fields for them.
+#: Keys of altdata that earlier versions used instead of fields.
 _OLD: Final = ("flux_calibrated", "flux_unit")
 
 
 class Described(TypedDict):
-    """What the values of a brightness are: its kind, unit and system, and the label of its axis."""
+    """The kind, unit and system of a brightness, and the label of its axis."""
 
     brightness: Unit
     unit: Annotated[str, "Unit of the brightness: mag, uJy, or flux_unit if that is not a flux density."]
@@ -31,7 +31,7 @@ class Described(TypedDict):
 
 @dataclass(frozen=True)
 class Calibration:
-    """The unit of the fluxes of a series, the system of its magnitudes, and which of the two is its brightness.
+    """The flux unit, magnitude system and brightness column of a series.
 
     Parameters
     ----------
@@ -49,35 +49,35 @@ class Calibration:
 
     @property
     def converts(self) -> bool:
-        """Whether fluxes become magnitudes and magnitudes fluxes: only AB and a flux density are on one scale."""
+        """Whether fluxes and magnitudes can be converted: only AB magnitudes and flux densities can."""
         return self.magsys == "ab" and self.flux_unit.microjansky is not None
 
     @property
     def scale(self) -> float:
-        """What a flux of the table is multiplied with for statistics, which are in :attr:`unit`."""
+        """The factor from fluxes of the table to :attr:`unit`, the unit of statistics."""
         return self.flux_unit.microjansky or 1.0
 
     @property
     def unit(self) -> str:
-        """The unit of statistics and of derived fluxes: uJy, or that of the table if it is no flux density."""
+        """The unit of statistics and derived fluxes: uJy, or the table's unit if it is not a flux density."""
         return self.flux_unit.name if self.flux_unit.microjansky is None else MICROJANSKY
 
     @property
     def standard_unit(self) -> str | None:
-        """The same as files spell it; None for fluxes without a unit."""
+        """The unit in the spelling of files; None for fluxes without a unit."""
         return self.flux_unit.standard if self.flux_unit.microjansky is None else MICROJANSKY
 
     @property
     def system(self) -> str:
         """The system of the magnitudes in words: AB, Vega or instrumental.
 
-        Empty where it is AB by default alone: nobody spoke of magnitudes beside fluxes that have none.
+        Empty if the series has only fluxes and AB is merely the default.
         """
         is_silent = self.magsys == "ab" and self.flux_unit.microjansky is None and self.brightness != "mag"
         return "" if is_silent else _SYSTEMS[self.magsys]
 
     def described(self, unit: Unit) -> Described:
-        """Return what flux or magnitude is in statistics and derived columns, as answers have it."""
+        """Describe the flux or magnitude of statistics and derived columns for an answer."""
         is_mag = unit == "mag"
         return {
             "brightness": unit,
@@ -95,7 +95,7 @@ class Calibration:
         return f"flux [{'µJy' if self.unit == MICROJANSKY else self.unit}]"
 
 
-#: What a series has unless its fields say otherwise.
+#: The default calibration of a series.
 AB_MICROJANSKY: Final = Calibration(flux_unit_of(MICROJANSKY))
 
 
@@ -118,7 +118,7 @@ def _calibration(unit: str, magsys: str, brightness: Unit | None) -> Calibration
 
 
 def with_fields_of_altdata(fields: Mapping[str, object], *, prefer_altdata: bool = False) -> dict[str, object]:
-    """Move what ``altdata`` says of fluxes that are not calibrated into ``flux_unit``.
+    """Move the calibration of fluxes from ``altdata`` into ``flux_unit``.
 
     Clients before the field existed wrote ``flux_calibrated: false`` and ``flux_unit`` into altdata.
 
@@ -127,7 +127,7 @@ def with_fields_of_altdata(fields: Mapping[str, object], *, prefer_altdata: bool
     fields : mapping
         Fields of a series.
     prefer_altdata : bool
-        Whether altdata wins over a ``flux_unit`` that is given, as for a row that has got the default.
+        Whether altdata has precedence over ``flux_unit``, as for a row with the default unit.
 
     Returns
     -------

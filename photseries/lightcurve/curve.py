@@ -40,7 +40,7 @@ __all__ = [
 
 Rows = npt.NDArray[np.bool_]
 
-#: What cannot be derived from the other kind of brightness if that does not convert.
+#: Columns that cannot be derived if fluxes and magnitudes cannot be converted.
 _NOT_FROM: Final = {
     "flux": frozenset(("mag", "magerr", "magtot", "e_magtot")),
     "mag": frozenset(("flux", "fluxerr", "magtot", "e_magtot")),
@@ -49,7 +49,7 @@ _NOT_FROM: Final = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LightCurve:
-    """The canonical columns of a table: float64, shape (n,), NaN for whatever is absent or not finite.
+    """The canonical columns of a table: float64, shape (n,), NaN for absent or non-finite values.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class LightCurve:
         Fluxes and their errors [uJy, or the unit of the table if that is no flux density]; NaN for magnitudes that are
         not AB.
     mag, magerr : ndarray
-        Magnitudes and their errors [mag]; NaN for fluxes that do not become magnitudes.
+        Magnitudes and their errors [mag]; NaN for fluxes without a conversion.
     """
 
     mjd: FloatArray
@@ -69,7 +69,7 @@ class LightCurve:
     magerr: FloatArray
 
     def by_time(self) -> LightCurve:
-        """Return the same rows sorted by mjd; equal times keep their order, rows without a time come last."""
+        """Return the rows sorted by mjd (stable), rows without a time last."""
         if np.all(self.mjd[1:] >= self.mjd[:-1]):
             return self
         order = np.argsort(self.mjd, kind="stable")
@@ -86,7 +86,7 @@ class LightCurve:
         return LightCurve(**{name: getattr(self, name)[rows] for name in MEASUREMENTS})
 
     def masked(self, good: Rows | None) -> LightCurve:
-        """Return the same rows without the brightness of those that are not good; None: all are good."""
+        """Return the rows with NaN as the brightness of flagged rows; None: all are good."""
         if good is None:
             return self
         kept = {name: np.where(good, getattr(self, name), np.nan) for name in MEASUREMENTS if name != "mjd"}
@@ -98,7 +98,7 @@ MEASUREMENTS: Final = tuple(field.name for field in fields(LightCurve))
 
 
 def good_rows(frame: pd.DataFrame, metadata: Mapping[str, object]) -> Rows | None:
-    """Return which rows are good by the flag column of a series, bool, shape (n,); None where it has none.
+    """Return which rows the flag column of a series marks as good, bool, shape (n,); None without the column.
 
     Raises
     ------
@@ -120,7 +120,7 @@ def brightness_spellings(calibration: Calibration) -> tuple[str, ...]:
 
 
 def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> None:
-    """Refuse a table with fluxes and magnitudes that do not become one another, unless one is named.
+    """Refuse a table with both fluxes and magnitudes that cannot be converted, unless the brightness is named.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def require_one_brightness(frame: pd.DataFrame, calibration: Calibration) -> Non
 
 
 def underivable(frame: pd.DataFrame, calibration: Calibration) -> frozenset[str]:
-    """Return which of :data:`~photseries.lightcurve.selection.DERIVED` the calibration of a table does not allow."""
+    """Return the columns of :data:`~photseries.lightcurve.selection.DERIVED` that a calibration does not allow."""
     if calibration.converts:
         return frozenset()
     return _NOT_FROM["flux" if required_column(frame, brightness_spellings(calibration)) in FLUX else "mag"]
@@ -154,7 +154,7 @@ def require_derivable(
     frame : DataFrame
     calibration : Calibration
     parameter : str
-        The parameter that asks for them.
+        The parameter that requests them.
 
     Raises
     ------
@@ -186,12 +186,12 @@ def measured_columns(frame: pd.DataFrame, calibration: Calibration = AB_MICROJAN
 
 
 def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) -> LightCurve:
-    """Pick the light curve out of a table.
+    """Extract the light curve from a table.
 
     The brightness is the first of :data:`~photseries.lightcurve.table.BRIGHTNESS` that is present, or the one that the
     calibration names. The other one is derived where the calibration allows. The errors come from the column of the
-    same kind (``fluxerr`` for a flux, ``magerr`` for a magnitude), else, where the one becomes the other, from the
-    other one; an error that is not finite or not positive counts as absent for its row, as does a given magnitude of
+    same kind (``fluxerr`` for a flux, ``magerr`` for a magnitude), else from the other kind if it can be converted. A
+    non-finite or non-positive error counts as absent for its row, as does a given magnitude of
     :data:`~photseries.lightcurve.table.SENTINEL_MAG` or more, of either sign.
 
     Parameters
@@ -203,7 +203,7 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
     Returns
     -------
     LightCurve
-        In the order of the rows given.
+        In the order of the input.
 
     Raises
     ------
@@ -231,7 +231,7 @@ def light_curve(frame: pd.DataFrame, calibration: Calibration = AB_MICROJANSKY) 
 
 
 def _floats(column: pd.Series) -> FloatArray:
-    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+    with np.errstate(invalid="ignore"):  # a signalling NaN raises a warning
         return _finite(column.to_numpy().astype(np.float64))
 
 

@@ -34,7 +34,7 @@ def signal_to_noise(curve: LightCurve) -> FloatArray:
     Notes
     -----
     The scatter of the whole series is no noise: for a variable star it is the signal. AB magnitudes without errors use
-    the noise of their fluxes, which is symmetric around zero for a source that is not there. 1.0857 = 2.5 / ln 10
+    the noise of their fluxes, which is symmetric around zero without a source. 1.0857 = 2.5 / ln 10
     makes the error of a magnitude that of a relative flux, to first order.
     """
     if np.isnan(curve.flux).all():

@@ -18,7 +18,7 @@ with NaT as -2**63; every NaN as the quiet positive one without payload (``7ff80
 ``text`` are one i64 a row, the length of the cell in bytes or -1 for null, and then all cells as UTF-8 without
 separators.
 
-A change of this layout changes every hash: rows that exist would have to be hashed again.
+A change of this layout changes every hash: existing rows would need new hashes.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ PointKind = Literal["detected", "undetected", "unknown", "flagged"]
 POINT_KINDS: Final[tuple[PointKind, ...]] = get_args(PointKind)
 DETECTED, UNDETECTED, UNKNOWN, FLAGGED = range(4)
 
-#: From so many values robust numbers are taken, evenly chosen; more would change nothing that is seen.
+#: Robust estimates use at most this many evenly spaced values; more would change nothing visible.
 _SAMPLE = 50_000
 _OF_COLUMN = 255
 _FEW = 10
@@ -136,11 +136,11 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
     width : int
         The number of columns.
     most_points : int
-        Up to so many points are returned as they are.
+        Maximum number of points returned without reduction.
     mjd_min, mjd_max : float, optional
-        The times at the edges [d]; by default those of the first and the last point.
+        The times at the edges [d]; default: those of the first and the last point.
     """
-    if not np.isfinite(value.sum()) and not (kept := np.isfinite(value)).all():  # a sum is quick
+    if not np.isfinite(value.sum()) and not (kept := np.isfinite(value)).all():  # a sum is the fastest test
         mjd, value, error, kind = mjd[kept], value[kept], error[kept], kind[kept]
     start = float(mjd[0]) if mjd_min is None and mjd.size else mjd_min or 0.0
     stop = float(mjd[-1]) if mjd_max is None and mjd.size else start if mjd_max is None else mjd_max
@@ -173,7 +173,7 @@ def envelope(  # noqa: PLR0913  the points, and how they are shown
 
 
 def _columns(kind: int, inner: IntArray, value: FloatArray) -> Columns:
-    """Return the columns of some points, where all but the first begin at some rows."""
+    """Return pixel columns of points, split at the given rows."""
     bounds = np.concatenate([[0], inner, [len(value)]])
     count = np.diff(bounds)
     column = np.flatnonzero(count)
@@ -190,7 +190,7 @@ def _columns(kind: int, inner: IntArray, value: FloatArray) -> Columns:
 
 
 def _median(values: FloatArray) -> float:
-    """Return the median of finite values; 255 of them, evenly chosen, are enough for a picture."""
+    """Return the median of at most 255 evenly spaced finite values, which is exact enough for a picture."""
     chosen = np.sort(values[:: -(-len(values) // _OF_COLUMN)])
     return float(chosen[(len(chosen) - 1) // 2] + chosen[len(chosen) // 2]) / 2
 
@@ -200,14 +200,14 @@ def _sampled(values: FloatArray) -> FloatArray:
 
 
 def _robust(values: FloatArray) -> tuple[float, float] | None:
-    """Return a range that a few outliers do not stretch: of the inner 98 percent, with a margin, within the data."""
+    """Return the range of the central 98 percent with a margin, within the data, so that outliers do not stretch it."""
     if not values.size:
         return None
-    least, most = float(values.min()), float(values.max())
+    low_end, most = float(values.min()), float(values.max())
     if len(values) < _FEW:
-        return least, most
+        return low_end, most
     place = max(2, int(_OUTSIDE * len(values)))
     parted = np.partition(values, [place, len(values) - 1 - place])
     low, high = float(parted[place]), float(parted[-1 - place])
     margin = _MARGIN * (high - low)
-    return max(least, low - margin), min(most, high + margin)
+    return max(low_end, low - margin), min(most, high + margin)

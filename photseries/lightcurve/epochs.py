@@ -7,11 +7,11 @@ from typing import Final
 
 __all__ = ["EARLIEST", "LATEST", "NEAR_ZERO", "YEAR_1900", "likely_format"]
 
-#: The median time decides [d]. Below NEAR_ZERO, where sample data are, it is accepted with a warning; from there to
-#: EARLIEST and after LATEST (the year 2150) it is refused; before 1900 there are only photographic plates.
+#: Bounds of the median time [d]. Below NEAR_ZERO (sample data) it is accepted with a warning; from there to EARLIEST
+#: and after LATEST (the year 2150) it is refused; before 1900 there are only photographic plates.
 NEAR_ZERO, EARLIEST, YEAR_1900, LATEST = 100.0, 7_700.0, 15_020.0, 106_400.0
 
-#: The least median, the one above the greatest, and what both look like.
+#: Lower bound, exclusive upper bound, and the time format of such medians.
 _LOOKS_LIKE: Final = (
     (
         NEAR_ZERO,
@@ -30,7 +30,7 @@ _LOOKS_LIKE: Final = (
 
 
 def likely_format(median: float) -> str | None:
-    """Return what times look like whose median cannot be MJD, or None where it can.
+    """Return the probable format of times whose median cannot be an MJD, or None if it can.
 
     Parameters
     ----------

@@ -32,7 +32,7 @@ def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, float | str
     curve : LightCurve
         Rows in any order.
     longitude : float
-        Of the observatory, to the east [deg]; it tells which rows belong to one night.
+        Of the observatory, to the east [deg]; determines the nights.
 
     Returns
     -------
@@ -58,8 +58,8 @@ def features(curve: LightCurve, longitude: float = 0.0) -> dict[str, float | str
             **_trend(mjd, value, error),
             **_cadence(mjd, longitude),
         }
-    known = {name: float(number) if math.isfinite(number) else None for name, number in numbers.items()}
-    return {name: unit if name == "features_of" else known[name] for name in FEATURES}
+    finite = {name: float(number) if math.isfinite(number) else None for name, number in numbers.items()}
+    return {name: unit if name == "features_of" else finite[name] for name in FEATURES}
 
 
 def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[str, object]]:
@@ -96,7 +96,7 @@ def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[
 
 
 def _distribution(value: FloatArray) -> Numbers:
-    """Describe the distribution of the values, and how they follow each other.
+    """Describe the distribution of the values, and their serial correlation.
 
     Notes
     -----
@@ -109,12 +109,12 @@ def _distribution(value: FloatArray) -> Numbers:
     count, ordered = np.float64(size), np.sort(value)
     p1, p5, p25, median, p75, p95, p99 = _percentiles(ordered)
     centred = value - ordered[..., size // 2, None]  # equal values become exactly 0
-    apart = centred - centred.sum(axis=-1, keepdims=True) / count
-    squared = apart * apart
-    m2, m3, m4 = (power.sum(axis=-1) / count for power in (squared, squared * apart, squared * squared))
+    deviation = centred - centred.sum(axis=-1, keepdims=True) / count
+    squared = deviation * deviation
+    m2, m3, m4 = (power.sum(axis=-1) / count for power in (squared, squared * deviation, squared * squared))
     variance = m2 * count / (count - 1)
     steps = np.abs(np.diff(value))
-    far, least = np.abs(apart), np.sqrt(variance)[..., None]
+    far, sigma = np.abs(deviation), np.sqrt(variance)[..., None]
     return {
         "p1": p1,
         "p5": p5,
@@ -127,8 +127,8 @@ def _distribution(value: FloatArray) -> Numbers:
         "mad": np.median(np.abs(value - median[..., None]), axis=-1),
         "skewness": np.sqrt(count * (count - 1)) / (count - 2) * m3 / m2**1.5,
         "kurtosis": (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * (m4 / m2**2 - 3) + 6),
-        "beyond_1_sigma": np.count_nonzero(far > least, axis=-1) / count if size > 1 else m2 * np.nan,
-        "beyond_2_sigma": np.count_nonzero(far > 2 * least, axis=-1) / count if size > 1 else m2 * np.nan,
+        "beyond_1_sigma": np.count_nonzero(far > sigma, axis=-1) / count if size > 1 else m2 * np.nan,
+        "beyond_2_sigma": np.count_nonzero(far > 2 * sigma, axis=-1) / count if size > 1 else m2 * np.nan,
         "von_neumann": (steps * steps).sum(axis=-1) / (count - 1) / variance,
         "largest_change": _greatest(steps),
     }
@@ -155,15 +155,15 @@ def _about_weighted_mean(value: FloatArray, error: FloatArray) -> Numbers:
     count = np.float64(size)
     if not size:
         return dict.fromkeys(("weighted_mean", "weighted_mean_error", "chi2_dof", "stetson_k", "median_error"), np.nan)
-    pivot, least = np.sort(value)[..., size // 2, None], error.min(axis=-1, keepdims=True)
-    weight = (least / error) ** 2
+    pivot, smallest = np.sort(value)[..., size // 2, None], error.min(axis=-1, keepdims=True)
+    weight = (smallest / error) ** 2
     total = weight.sum(axis=-1, keepdims=True)
     mean = (weight * (value - pivot)).sum(axis=-1, keepdims=True) / total
     residual = (value - pivot - mean) / error
     squares = (residual * residual).sum(axis=-1)
     return {
         "weighted_mean": (pivot + mean)[..., 0],
-        "weighted_mean_error": (least / np.sqrt(total))[..., 0],
+        "weighted_mean_error": (smallest / np.sqrt(total))[..., 0],
         "chi2_dof": squares / (count - 1),
         "stetson_k": np.abs(residual).sum(axis=-1) / count / np.sqrt(squares / count),
         "median_error": np.median(error, axis=-1),
@@ -180,32 +180,32 @@ def _excess_variance(flux: FloatArray, fluxerr: FloatArray) -> Numbers:
     """
     count = np.float64(flux.shape[-1])
     mean, noise = flux.sum(axis=-1) / count, (fluxerr * fluxerr).sum(axis=-1) / count
-    apart = flux - mean[..., None]
-    excess = ((apart * apart).sum(axis=-1) / (count - 1) - noise) / mean**2
+    deviation = flux - mean[..., None]
+    excess = ((deviation * deviation).sum(axis=-1) / (count - 1) - noise) / mean**2
     error = np.hypot(np.sqrt(2 / count) * noise / mean**2, np.sqrt(noise / count * 4 * np.maximum(excess, 0.0)) / mean)
     return {"excess_variance": excess, "excess_variance_error": error}
 
 
 def _trend(mjd: FloatArray, value: FloatArray, error: FloatArray) -> Numbers:
-    """Fit a straight line: weighted, over the rows that have an error; unweighted where none has.
+    """Fit a straight line: weighted, over the rows with an error; unweighted without errors.
 
     Notes
     -----
     The error of the weighted slope follows from the errors alone, that of the unweighted one from the residuals (Press
     et al. 2007, Numerical Recipes, 3rd ed., section 15.2).
     """
-    known = np.isfinite(error)
-    is_weighted = bool(known.any())
-    if is_weighted and not known.all():
-        mjd, value, error = mjd[known], value[known], error[known]
+    has_error = np.isfinite(error)
+    is_weighted = bool(has_error.any())
+    if is_weighted and not has_error.all():
+        mjd, value, error = mjd[has_error], value[has_error], error[has_error]
     least = error.min(axis=-1, keepdims=True) if is_weighted else np.ones(1)
     weight = (least / error) ** 2 if is_weighted else np.ones(mjd.size)
-    time, apart = _apart(mjd, weight), _apart(value, weight)
+    time, deviation = _centred(mjd, weight), _centred(value, weight)
     leverage = (weight * time * time).sum(axis=-1)
-    slope = (weight * time * apart).sum(axis=-1) / leverage
+    slope = (weight * time * deviation).sum(axis=-1) / leverage
     least = least[..., 0]
     if not is_weighted:
-        residual = apart - slope * time
+        residual = deviation - slope * time
         least = np.sqrt((residual * residual).sum() / np.float64(mjd.size - 2)) if mjd.size > 2 else np.nan
     return {"slope": slope, "slope_error": least / np.sqrt(leverage)}
 
@@ -222,19 +222,19 @@ def _cadence(mjd: FloatArray, longitude: float | FloatArray) -> Numbers:
 
 
 def points_per_night(mjd: FloatArray, longitude: float | FloatArray) -> FloatArray | float:
-    """Return the mean number of rows in a night, along the last axis of times in order [d]."""
+    """Return the mean number of rows per night, along the last axis of sorted times [d]."""
     nights = np.floor(mjd + longitude / 360 - 0.5)
     rows: FloatArray | float = mjd.shape[-1] / (1 + np.count_nonzero(np.diff(nights), axis=-1))
     return rows
 
 
 def _with_errors(value: FloatArray, error: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the values that have an error, and the errors."""
-    known = np.isfinite(value) & np.isfinite(error)
-    return value[known], error[known]
+    """Return the values with an error, and the errors."""
+    has_error = np.isfinite(value) & np.isfinite(error)
+    return value[has_error], error[has_error]
 
 
-def _apart(value: FloatArray, weight: FloatArray) -> FloatArray:
+def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:
     """Subtract the weighted mean; equal values become exactly 0."""
     value = value - value[..., :1]
     return np.asarray(value - (weight * value).sum(axis=-1, keepdims=True) / weight.sum(axis=-1, keepdims=True))

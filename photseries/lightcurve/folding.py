@@ -15,9 +15,9 @@ __all__ = ["Bins", "binned", "phases"]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Bins:
-    """Means in equal parts of a period, shape (bins,): the phase of the middle, the mean, its error, how many points.
+    """Means in equal parts of a period, shape (bins,): central phase, mean, error, number of points.
 
-    NaN where there are no points, and as the error of a single one that has none.
+    Empty bins have NaN; so has the error of a single point without one.
     """
 
     phase: FloatArray
@@ -27,7 +27,7 @@ class Bins:
 
 
 def phases(mjd: FloatArray, period: float, epoch: float) -> FloatArray:
-    """Return the phase of times: the part of a period since its last beginning.
+    """Return the phase of times, in [0, 1).
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def phases(mjd: FloatArray, period: float, epoch: float) -> FloatArray:
         ((mjd - epoch) / period) mod 1, from 0 to below 1.
     """
     phase = (mjd - epoch) / period % 1.0
-    return np.where(phase < 1, phase, 0.0)  # what is just below 0 is rounded to 1
+    return np.where(phase < 1, phase, 0.0)  # values just below 0 are rounded to 1
 
 
 def binned(points: Samples, phase: FloatArray, bins: int) -> Bins:
-    """Average the points in each of some equal parts of the period.
+    """Average the points in phase bins of equal width.
 
     Parameters
     ----------
     points : Samples
-        Weighted by the inverse square of their errors, if they have some.
+        Weighted by inverse variance, if they have errors.
     phase : ndarray of float64, shape (n,)
         From :func:`phases`.
     bins : int
@@ -76,7 +76,7 @@ def binned(points: Samples, phase: FloatArray, bins: int) -> Bins:
 
     count = np.bincount(place, minlength=bins)
     with np.errstate(all="ignore"):
-        middle = np.median(points.value)  # taken away first, so that little is lost to rounding
+        middle = np.median(points.value)  # subtracted first, to reduce rounding errors
         mean = added(weight * (points.value - middle)) / added(weight) + middle
         scatter = np.sqrt(added(weight * (points.value - mean[place]) ** 2) / ((count - 1) * added(weight)))
     return Bins((np.arange(bins) + 0.5) / bins, mean, np.where(count == 1, added(error), scatter), count)

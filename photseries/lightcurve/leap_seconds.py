@@ -13,7 +13,7 @@ from typing import Final
 
 __all__ = ["LEAP_SECOND", "LEAP_SECONDS", "mjd_of_utc"]
 
-#: Where ISO 8601 writes the second 60, which neither datetime nor pandas knows.
+#: A second 60 in ISO 8601, which datetime and pandas refuse.
 LEAP_SECOND: Final = re.compile(r"(?<=[T ][0-9]{2}:[0-9]{2}):60")
 
 #: MJD of each day that ends with a step of UTC -> the size of the step [s]. The steps before 1972 are fractions.

@@ -21,7 +21,7 @@ from photseries.lightcurve.samples import inverse_variance_weights
 
 __all__ = ["Grid", "LombScargle", "SearchedPeriods"]
 
-#: Rows and frequencies of one block of a transform. The deadline is checked between blocks, which take below a second.
+#: Rows and frequencies per block of a transform. The deadline is checked between blocks, which take under a second.
 _FFT_BLOCK = (2**18, 2**18)
 _MATRIX_BLOCK = (2**11, 2**16)
 
@@ -30,10 +30,10 @@ _HARMONIC_BLOCK = 2**15
 #: Rows times frequencies in one block of the exact power.
 _EXACT_BLOCK = 2**18
 
-#: Rows times frequencies that are replaced by the exact power at most, which takes a few seconds.
+#: Maximum of rows times frequencies replaced by the exact power, which takes a few seconds.
 _EXACT_WORK = 2**25
 
-#: Accuracy of the sums relative to the sum of absolute terms; the power is good to this over the smaller denominator.
+#: Error of the sums relative to the sum of absolute terms; that of the power is this over its smaller denominator.
 _ACCURACY = 1e-12
 _CANCELS = 1e-3
 _NOTHING = 1e-8
@@ -83,7 +83,7 @@ class LombScargle:
     error : ndarray of float64, shape (n,), or None
         Finite and positive; the points are weighted by its inverse square.
     seconds : float
-        The time that all calls may take together, held to about a second.
+        The time limit of all calls together, accurate to about a second.
 
     Raises
     ------
@@ -92,7 +92,7 @@ class LombScargle:
 
     Notes
     -----
-    The power is the part of chi squared, about the weighted mean, that the best sinusoid takes away, from 0 to 1: the
+    The power is the fraction of chi squared about the weighted mean that the best sinusoid removes, from 0 to 1: the
     generalised periodogram with a floating mean of Zechmeister & Kuerster (2009, A&A 496, 577).
     """
 
@@ -150,12 +150,12 @@ class LombScargle:
         ----------
         grid : Grid
         harmonics : int
-            The number of sinusoids, the first one included.
+            The number of sinusoids, including the fundamental.
 
         Returns
         -------
         ndarray of float64, shape (grid.count,)
-            From 0 to 1. Of a series that one sinusoid describes, multiples of its period have as much power.
+            From 0 to 1. For a single sinusoid, multiples of its period have the same power.
 
         Raises
         ------
@@ -164,7 +164,7 @@ class LombScargle:
 
         Notes
         -----
-        The part of chi squared that the least-squares fit takes away (Palmer 2009, ApJ 695, 496). The sums for all
+        The fraction of chi squared that the least-squares fit removes (Palmer 2009, ApJ 695, 496). The sums for all
         harmonics are those of :meth:`on_grid`.
         """
         transform, (rows, _) = _transform()
@@ -228,7 +228,7 @@ class LombScargle:
         return power
 
     def false_alarm(self, power: npt.ArrayLike, last: float) -> FloatArray:
-        """Compute the probability that white noise alone has a peak as high, anywhere up to a frequency.
+        """Compute the probability that white noise has a peak of at least this height at any frequency up to a maximum.
 
         Parameters
         ----------
@@ -305,7 +305,7 @@ def _centred(value: FloatArray, weight: FloatArray) -> FloatArray:
 
 
 def _transform() -> tuple[Transform, tuple[int, int]]:
-    """Return the best transform that is installed, and the rows and frequencies of its blocks.
+    """Return the fastest installed transform, and the rows and frequencies of its blocks.
 
     It sums c exp(i k x) over the rows, for k from -(count // 2).
     """

@@ -15,18 +15,18 @@ from photseries.lightcurve.units import MICROJANSKY, RELATIVE
 
 __all__ = ["TIMES", "Meaning", "meaning", "time_frame", "time_refpos", "time_scale"]
 
-#: The columns that hold times.
+#: The time columns.
 TIMES: Final = (*TIME, "mjd_mid", *FRAMES)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a column means, as far as that is known.
+    """The known meaning of a column.
 
     Parameters
     ----------
     unit : str, optional
-        As VOUnits, FITS and astropy spell it.
+        In the spelling of VOUnits, FITS and astropy.
     ucd : str, optional
         Of UCD1+.
     words : str, optional
@@ -39,7 +39,7 @@ class Meaning:
 
 _ERROR: Final = "stat.error;"
 
-#: Columns that are made of others, and what they mean the same as.
+#: Derived column -> the column with the same meaning.
 _LIKE: Final = {
     **{f"{unit}_{made}": unit for unit in ("flux", "mag") for made in ("trend", "detrended")},
     **{f"{error}_scatter": error for error in (FLUXERR, MAGERR)},
@@ -59,14 +59,14 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 
 
 def time_frame(metadata: Mapping[str, object]) -> str:
-    """Return what the times of a series are called: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
+    """Return the name of the times of a series: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
     place = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
     scale = metadata.get("time_scale")
     return f"{place} ({'scale unknown' if scale is None else str(scale).upper()})"
 
 
 def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
-    """Return what a column means by its name and the metadata of its series.
+    """Return the meaning of a column from its name and the metadata of its series.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     Returns
     -------
     Meaning
-        Of a column that only its own table knows, the unit in ``column_units`` at most.
+        For an unknown column, at most the unit in ``column_units``.
     """
     column = _LIKE.get(column, column)
     if column in TIMES:
@@ -95,12 +95,12 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
 
 
 def time_scale(metadata: Mapping[str, object]) -> str:
-    """Return the scale of the times as standards write it: UTC, TAI, TT, TDB or UNKNOWN."""
+    """Return the time scale in the spelling of standards: UTC, TAI, TT, TDB or UNKNOWN."""
     return str(metadata.get("time_scale") or "unknown").upper()
 
 
 def time_refpos(metadata: Mapping[str, object]) -> str:
-    """Return the place whose times these are as standards write it: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
+    """Return the time reference position in the spelling of standards: TOPOCENTER, GEOCENTER, ..., or UNKNOWN."""
     return str(metadata.get("time_refpos") or "unknown").upper()
 
 

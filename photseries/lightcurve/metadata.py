@@ -1,8 +1,8 @@
 """Metadata inferred from the columns of a table, and the one rule of precedence between sources of metadata.
 
 The sources, lowest precedence first: values inferred from columns, metadata of the file, fields of the request; in a
-change, existing values come before all of these. The reference brightness needs a further rule: it is one quantity in
-two units, so a value in one unit must not leave an older value in the other.
+change, existing values come before all of these. The reference brightness is one quantity in two units: a new value in
+one unit replaces an older value in the other.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from photseries.lightcurve.table import MAG, SENTINEL_MAG, first_present, is_num
 
 __all__ = ["INFERRED", "MAGNITUDES", "REFERENCE", "Merged", "circular_median", "complete_reference", "infer", "merge"]
 
-#: Field and the spellings of the column that it is inferred from; the first one present is used.
+#: Field -> spellings of the column from which it is inferred; the first one present is used.
 INFERRED: Mapping[str, tuple[str, ...]] = {
     "ra": ("ra", "RA", "Ra"),
     "dec": ("dec", "Dec", "DEC"),
@@ -31,13 +31,13 @@ INFERRED: Mapping[str, tuple[str, ...]] = {
     "limiting_mag": ("lim_mag", "limmag", "limiting_mag", "limiting_magnitude"),
 }
 
-#: The columns that hold magnitudes.
+#: The magnitude columns.
 MAGNITUDES: Final = frozenset((*MAG, *INFERRED["limiting_mag"]))
 
 #: The reference brightness and its error, as magnitude and as flux.
 REFERENCE = ("magref", "e_magref", "ref_flux", "ref_fluxerr")
 
-#: Two units agree when they differ by no more than this, relative: far above rounding, far below any real change.
+#: Maximum relative difference of equal values in two units: far above rounding, far below any real change.
 AGREEMENT = 1e-9
 
 
@@ -48,9 +48,9 @@ class Merged:
     Attributes
     ----------
     values : dict
-        By field. None stands only where the clearing layer asked to clear the field.
+        By field; None only where the clearing layer clears the field.
     sources : dict of str to str
-        For each field in ``values`` the layer that it came from.
+        The layer of each field in ``values``.
     """
 
     values: dict[str, object]
@@ -70,7 +70,7 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
     dict
         ``ra``, ``dec`` [deg], ``exp_time`` [s] and ``limiting_mag`` [AB mag]: float, the median of the finite values,
         of limiting magnitudes without those that stand for "not measured"; ``filter``: str, the one text that all rows
-        have. What has no column, or no such value, is left out.
+        have. Fields without a column or value are left out.
     """
     inferred: dict[str, object] = {}
     for field, spellings in INFERRED.items():
@@ -84,7 +84,7 @@ def infer(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def circular_median(degrees: FloatArray) -> np.float64:
-    """Compute the median of angles that may lie on both sides of 0: 359.9 and 0.1 are 0.2 apart.
+    """Compute the circular median of angles: 359.9 and 0.1 differ by 0.2.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def circular_median(degrees: FloatArray) -> np.float64:
 
 
 def merge(layers: Mapping[str, Mapping[str, object]], *, clearing: str | None = None) -> Merged:
-    """Put layers of metadata on top of each other.
+    """Merge layers of metadata.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
     ----------
     values : mapping
         Validated metadata: of :data:`REFERENCE`, ``magref`` and ``e_magref`` [mag], ``ref_flux`` and ``ref_fluxerr``
-        [uJy] are finite numbers, None or absent; ``flux_unit`` and ``magsys`` say whether one becomes the other.
+        [uJy] are finite numbers, None or absent; ``flux_unit`` and ``magsys`` determine whether they can be converted.
 
     Returns
     -------
@@ -183,7 +183,7 @@ def complete_reference(values: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _overruled(given: Mapping[str, object]) -> tuple[str, ...]:
-    """Name the fields of the reference brightness that a layer makes void in the layers below it."""
+    """Return the fields of the reference brightness that a layer overrides in lower layers."""
     overruled: tuple[str, ...] = ()
     if "magref" in given:
         overruled += ("ref_flux", "ref_fluxerr")
@@ -197,7 +197,7 @@ def _overruled(given: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _cleared(fields: Mapping[str, object]) -> dict[str, None]:
-    """Name the fields that a clearing layer clears, in order."""
+    """Return the fields that a layer clears, in order."""
     nulls = [field for field, value in fields.items() if value is None]
     cleared = dict.fromkeys(nulls)
     if "magref" in cleared or "ref_flux" in cleared:

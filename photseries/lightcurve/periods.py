@@ -11,13 +11,13 @@ from photseries.lightcurve.samples import Samples
 
 __all__ = ["LEAST_POINTS", "PERIODS_VERSION", "FoundPeriod", "find_period"]
 
-#: The version of the search below; ``photseries analyse`` searches again what an earlier one has searched.
+#: The version of the search; ``photseries analyse`` repeats searches of earlier versions.
 PERIODS_VERSION: Final = 1
 
-#: With fewer points noise alone has peaks of great power.
+#: With fewer points, pure noise has high peaks.
 LEAST_POINTS: Final = 20
 
-#: Peaks that are looked at: those at the edge of the grid are trends.
+#: Number of peaks to examine: peaks at the edge of the grid are trends.
 _PEAKS: Final = 5
 
 
@@ -33,7 +33,7 @@ class FoundPeriod:
     power : float
         From 0 to 1.
     false_alarm : float or None
-        The probability that white noise alone has a peak as high.
+        The probability that white noise has a peak of at least this height.
     error : float or None
         The standard deviation of the period [d].
     grid : SearchedPeriods
@@ -56,7 +56,7 @@ def find_period(points: Samples, *, most_frequencies: int, seconds: float) -> Fo
     most_frequencies : int
         See :class:`~photseries.lightcurve.periodogram.SearchOptions`.
     seconds : float
-        The time that the search may take, held to about a second.
+        The time limit of the search, accurate to about a second.
 
     Returns
     -------

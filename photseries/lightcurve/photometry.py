@@ -110,7 +110,7 @@ def magerr_to_fluxerr(flux: npt.ArrayLike, magerr: npt.ArrayLike) -> FloatArray:
     Parameters
     ----------
     flux : array_like of float, shape (n,)
-        The flux, not the magnitude, that the error belongs to [uJy].
+        The flux (not the magnitude) of the error [uJy].
     magerr : array_like of float, shape (n,)
         [AB mag]
 

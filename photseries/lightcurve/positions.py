@@ -10,7 +10,7 @@ from photseries.errors import InvalidError
 
 __all__ = ["DEFAULT_RADIUS", "Place", "angle", "parse_position", "position_in_name", "sexagesimal"]
 
-#: The radius of a search that does not name one [deg].
+#: The default radius of a search [deg].
 DEFAULT_RADIUS: Final = 5 / 3600
 
 _UNITS: Final[Mapping[str, float]] = {
@@ -70,7 +70,7 @@ def parse_position(text: str) -> Place | None:
 def position_in_name(text: str) -> Place | None:
     """Read the position in a name of the IAU's form, such as ``J053431.9+220052``; None if there is none.
 
-    The digits of such a name are truncated: without a radius in the text, the circle covers what they may stand for.
+    The digits of such a name are truncated: without a radius in the text, the circle covers all these positions.
     """
     return _with_radius(text, _in_name, None)
 

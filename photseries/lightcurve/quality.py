@@ -1,4 +1,4 @@
-"""Signs that a valid table is not what its uploader meant; some cause refusal, the others warnings.
+"""Checks for likely mistakes in valid tables; some cause refusal, the others warnings.
 
 Rows in the messages count from 1, in the order in which they were sent.
 """
@@ -25,10 +25,10 @@ from photseries.lightcurve.units import MICROJANSKY
 
 __all__ = ["Quality", "distance_warnings", "inspect"]
 
-#: Where magnitudes lie; fluxes that all lie there, close together, are rare.
+#: The range of magnitudes; fluxes rarely all lie in it, close together.
 USUAL_MAGNITUDES: Final = (5.0, 30.0)
 FAR: Final = 60.0  # [arcsec]
-#: Positions and exposure times of the columns that agree with the given ones.
+#: Tolerances of position and exposure time between columns and fields.
 POSITION_SPREADS, POSITION_ARCSEC, EXPOSURE = 3.0, 1.0, 0.01
 SECOND: Final = 1 / 86_400  # [d]
 _NAMED: Final = 5
@@ -38,12 +38,12 @@ _Degrees = TypeVar("_Degrees", float, FloatArray)
 
 @dataclass(frozen=True)
 class Quality:
-    """What is suspicious in a table.
+    """The suspicious findings in a table.
 
     Attributes
     ----------
     problems : dict of str to str
-        By column, reasons to refuse the table: several filters, times that are not MJD.
+        Reasons to refuse the table, by column: several filters, times that are not MJD.
     warnings : list of str
         One or two sentences each.
     """
@@ -55,14 +55,14 @@ class Quality:
 def inspect(
     frame: pd.DataFrame, rows: pd.DataFrame, inferred: Mapping[str, object], given: Mapping[str, object]
 ) -> Quality:
-    """Return what is suspicious in a table.
+    """Return the suspicious findings in a table.
 
     Parameters
     ----------
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
     rows : DataFrame
-        The rows of it that were sent, often all; only the filters are compared in the others, too.
+        The uploaded rows, often all; in other rows only the filters are compared.
     inferred : mapping
         The metadata of the rows from :func:`~photseries.lightcurve.metadata.infer`.
     given : mapping
@@ -75,7 +75,7 @@ def inspect(
     with np.errstate(all="ignore"):
         times = _Times.of(rows)
         problems = dict(filter(None, (_filter_problem(frame), times.problem())))
-        if rows.empty:  # of an append, where all of them were there
+        if rows.empty:  # an append of existing rows only
             return Quality(problems, [])
         brightness = _of_brightness(rows, calibration_of(given))
         return Quality(problems, [*times.warnings(), *brightness, *_of_contradictions(rows, inferred, given)])
@@ -98,7 +98,7 @@ def distance_warnings(ra: float, dec: float, source: tuple[float, float] | None)
 
 
 def _filter_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
-    """Return the column of filters and which it has, when there are several; nulls do not count."""
+    """Return the filter column and its filters if it has several; nulls do not count."""
     name = first_present(frame, INFERRED["filter"])
     if name is None or len(counts := frame[name].value_counts()) < 2:
         return None
@@ -113,7 +113,7 @@ def _filter_problem(frame: pd.DataFrame) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, eq=False)
 class _Times:
-    """The column of times as uploaded, its finite values in order [d], and whether the rows are in that order."""
+    """The uploaded time column, its sorted finite values [d], and whether the rows are sorted."""
 
     name: str
     column: npt.NDArray[np.integer | np.floating]
@@ -135,7 +135,7 @@ class _Times:
         return float(self.ordered[(size - 1) // 2] / 2 + self.ordered[size // 2] / 2) if size else math.nan
 
     def problem(self) -> tuple[str, str] | None:
-        """Return the column and why its values cannot be MJD."""
+        """Return the column and the reason why its values cannot be MJD."""
         likely = likely_format(self.median)
         if likely is None:
             return None
@@ -144,7 +144,7 @@ class _Times:
         )
 
     def warnings(self) -> Iterator[str]:
-        """Yield what is odd in the order, the epoch and the precision of the times."""
+        """Yield warnings about the order, epoch and precision of the times."""
         rows, size = self.column.size, self.ordered.size
         if size < rows:
             yield f"{rows - size:,} of {rows:,} rows have no time."
@@ -219,7 +219,7 @@ def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
     least, greatest = USUAL_MAGNITUDES
     usual = np.count_nonzero((flux > least) & (flux < greatest))
-    if flux.size < 2 or usual < 0.97 * flux.size:  # which is faster than the quantiles
+    if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
     return bool(least < low and high < greatest and high - low < least / 5)
@@ -238,7 +238,7 @@ def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_contradictions(rows: pd.DataFrame, inferred: Mapping[str, Any], given: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the columns with what was given for all rows."""
+    """Compare the columns with the given fields."""
     differing = {
         field: (own, given[field])
         for field, own in inferred.items()

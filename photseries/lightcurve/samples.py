@@ -52,7 +52,7 @@ class Samples:
 
 
 def inverse_variance_weights(count: int, error: FloatArray | None) -> FloatArray:
-    """Return weights by the inverse squares of the errors, or equal ones without errors: shape (count,), sum 1."""
+    """Return inverse-variance weights, or equal weights without errors: shape (count,), sum 1."""
     if error is None:
         return np.full(count, 1 / count)
     weight = (error / error.min()) ** -2.0
@@ -81,24 +81,24 @@ def samples(
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
     unit : {"flux", "mag"}
-        The other one is derived where the table has only one; a flux that is not positive has no magnitude.
+        Derived if the table has only the other one; a non-positive flux has no magnitude.
     calibration : Calibration
     good : ndarray of bool, shape (n,), optional
-        Which rows are not flagged; the others are left out.
+        Whether each row is unflagged; flagged rows are left out.
     quality : str, optional
-        A column; rows in which it is not 0 are left out.
+        A column; rows with other values than 0 are left out.
     mjd_min, mjd_max : float, optional
         Rows between these times [d], both included.
 
     Returns
     -------
     Samples
-        A row without an error among others with one has their median.
+        Rows without an error get the median error.
 
     Raises
     ------
     InvalidError
-        When the column is not there or not of numbers, the unit cannot be derived, or no point is left.
+        When the column is missing or not numeric, the unit cannot be derived, or no point remains.
     """
     require_derivable((unit,), frame, calibration, "brightness")
     curve = light_curve(frame, calibration).masked(good)
@@ -118,7 +118,7 @@ def samples(
 
 
 def numbers_of(frame: pd.DataFrame, column: str, parameter: str) -> FloatArray:
-    """Return the values of a column of numbers that a parameter names, shape (n,).
+    """Return the values of the numeric column that a parameter names, shape (n,).
 
     Raises
     ------

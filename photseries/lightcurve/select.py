@@ -34,8 +34,8 @@ _SHOWN = ("mag", "magerr", "flux", "fluxerr")
 
 
 @dataclass(frozen=True, eq=False)
-class _Given:
-    """What columns are derived from: the light curve, its table, and the metadata of its series."""
+class _Inputs:
+    """The input of derived columns: light curve, table, and metadata of the series."""
 
     curve: LightCurve
     frame: pd.DataFrame
@@ -46,26 +46,26 @@ class _Given:
         return float(value) if isinstance(value, int | float) else np.nan
 
     def exposures(self) -> FloatArray:
-        """Return the exposure time of each row [s]: its own where the table has one, else that of the series."""
+        """Return the exposure time of each row [s]: from the table, else from the series."""
         name = first_present(self.frame, INFERRED["exp_time"])
-        own = np.nan if name is None or not is_numeric(self.frame[name]) else self.frame[name].to_numpy(np.float64)
-        return np.where(np.isfinite(own) & (own > 0), own, self.number("exp_time"))
+        of_rows = np.nan if name is None or not is_numeric(self.frame[name]) else self.frame[name].to_numpy(np.float64)
+        return np.where(np.isfinite(of_rows) & (of_rows > 0), of_rows, self.number("exp_time"))
 
 
-def _total(given: _Given) -> tuple[FloatArray, FloatArray]:
+def _total(inputs: _Inputs) -> tuple[FloatArray, FloatArray]:
     """Add the reference, for photometry of difference images; errors add in squares."""
-    flux = given.curve.flux + given.number("ref_flux")
-    return flux, np.hypot(given.curve.fluxerr, given.number("ref_fluxerr"))
+    flux = inputs.curve.flux + inputs.number("ref_flux")
+    return flux, np.hypot(inputs.curve.fluxerr, inputs.number("ref_fluxerr"))
 
 
-def _mjd_mid(given: _Given) -> FloatArray:
-    """Move times to the middle of the exposure, as ``time_stamp_alignment`` says where in it they are."""
-    shift = {"start": 0.5, "end": -0.5}.get(str(given.metadata.get("time_stamp_alignment")), 0.0)
-    return given.curve.mjd + shift * given.exposures() / SECONDS_PER_DAY if shift else given.curve.mjd
+def _mjd_mid(inputs: _Inputs) -> FloatArray:
+    """Move times from their ``time_stamp_alignment`` to the middle of the exposure."""
+    shift = {"start": 0.5, "end": -0.5}.get(str(inputs.metadata.get("time_stamp_alignment")), 0.0)
+    return inputs.curve.mjd + shift * inputs.exposures() / SECONDS_PER_DAY if shift else inputs.curve.mjd
 
 
-#: How each of the columns that can be derived follows.
-_DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
+#: The functions that compute derived columns.
+_DERIVED: Mapping[str, Callable[[_Inputs], FloatArray]] = {
     "mag": lambda given: given.curve.mag,
     "magerr": lambda given: given.curve.magerr,
     "flux": lambda given: given.curve.flux,
@@ -81,7 +81,7 @@ _DERIVED: Mapping[str, Callable[[_Given], FloatArray]] = {
 
 
 def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object]) -> pd.DataFrame:
-    """Take a part of a table.
+    """Return a part of a table.
 
     Parameters
     ----------
@@ -96,18 +96,18 @@ def select(frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object])
     Returns
     -------
     DataFrame
-        Rows in the order they have; a derived column replaces one of its name.
+        Rows in their order; a derived column replaces one of its name.
 
     Raises
     ------
     InvalidError
-        When a column is not there or cannot be derived, or no row is left.
+        When a column is missing or cannot be derived, or no row remains.
     """
     return select_counted(frame, part, metadata)[0]
 
 
 def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, object], points: int) -> pd.DataFrame:
-    """Return the light curve of a table for a plot: mjd, mag, magerr, flux, fluxerr, NaN what cannot be derived.
+    """Return the light curve of a table for a plot: mjd, mag, magerr, flux, fluxerr; NaN where not derivable.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, object], points: i
     metadata : mapping
         Of its series, as for :func:`select`.
     points : int
-        How many rows are wanted at most.
+        Maximum number of rows.
     """
     time = required_column(frame, TIME)
     refused = underivable(frame, calibration_of(metadata))
@@ -126,9 +126,9 @@ def curve_to_show(frame: pd.DataFrame, metadata: Mapping[str, object], points: i
 def select_counted(
     frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object], curve: LightCurve | None = None
 ) -> tuple[pd.DataFrame, int]:
-    """Cut a part out of a table as :func:`select` does, and count the rows from which ``max_points`` were chosen.
+    """Select as :func:`select` does, and return the number of rows before decimation to ``max_points``.
 
-    The light curve of the table can be given when it is known already.
+    The caller may pass the light curve of the table.
     """
     calibration = calibration_of(metadata)
     require_derivable(part.derive, frame, calibration)
@@ -144,20 +144,20 @@ def select_counted(
     if missing := [name for name in names if name not in frame.columns]:
         message = f"The table has no column {missing[0]!r:.80}. It has: {', '.join(map(str, frame.columns))}."
         raise InvalidError(message, fields={"columns": [message]})
-    kept = frame[names].iloc[rows]
+    selected = frame[names].iloc[rows]
     if isinstance(frame.index, pd.RangeIndex):
-        kept = kept.reset_index(drop=True)
-    made: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived(part.derive, curve, frame, metadata)}
+        selected = selected.reset_index(drop=True)
+    new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {**derived(part.derive, curve, frame, metadata)}
     if _converts_fluxes(part, metadata):
-        made |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
-    made |= _trended(part, curve.masked(good), unit_of(frame, calibration))
-    return kept.assign(**{name: values[rows] for name, values in made.items()}), count
+        new_columns |= {name: curve.fluxerr if name == FLUXERR else curve.flux for name in names if name in _FLUXES}
+    new_columns |= _trended(part, curve.masked(good), unit_of(frame, calibration))
+    return selected.assign(**{name: values[rows] for name, values in new_columns.items()}), count
 
 
 def _binned(
     frame: pd.DataFrame, part: Selection, metadata: Mapping[str, object], good: BoolArray | None
 ) -> tuple[pd.DataFrame, int]:
-    """Average the rows of a part in bins, and cut the rest of the part out of these."""
+    """Average the selected rows in bins, and apply the rest of the selection to the bins."""
     calibration, curve = calibration_of(metadata), light_curve(frame, calibration_of(metadata))
     rows, _ = _rows(curve, replace(part, max_points=None))
     points = samples(
@@ -170,21 +170,21 @@ def _binned(
 
 
 def _trended(part: Selection, curve: LightCurve, unit: Unit) -> dict[str, npt.NDArray[np.float64 | np.bool_]]:
-    """Return the columns of the trend and of the points far from it, for every row."""
+    """Return the trend and the outlier flag of every row."""
     value = curve.flux if unit == "flux" else curve.mag
-    made: dict[str, npt.NDArray[np.float64 | np.bool_]] = {}
+    new_columns: dict[str, npt.NDArray[np.float64 | np.bool_]] = {}
     if part.detrend is not None:
         trend = running_median(curve.mjd, value, part.detrend)
         known = trend[np.isfinite(trend)]
         value = value - trend + (np.median(known) if known.size else np.nan)
-        made = {f"{unit}_trend": trend, f"{unit}_detrended": value}
-    return made if part.clip is None else {**made, "clipped": far_from_median(value, part.clip)}
+        new_columns = {f"{unit}_trend": trend, f"{unit}_detrended": value}
+    return new_columns if part.clip is None else {**new_columns, "clipped": far_from_median(value, part.clip)}
 
 
 def metadata_of_selection(part: Selection, metadata: Mapping[str, object]) -> dict[str, object]:
     """Return the metadata of a part of a table.
 
-    Derived fluxes are in uJy, whatever the unit in the whole table; a part without the column of flags has no flags.
+    Derived fluxes are in uJy, whatever the unit in the whole table; without the flag column the part has no flags.
     """
     described = dict(metadata)
     if _converts_fluxes(part, metadata):
@@ -195,7 +195,7 @@ def metadata_of_selection(part: Selection, metadata: Mapping[str, object]) -> di
 
 
 def _converts_fluxes(part: Selection, metadata: Mapping[str, object]) -> bool:
-    """Return whether a part has derived fluxes in another unit than its table; all its fluxes are in that unit then."""
+    """Return whether a part has derived fluxes in another unit than its table; all its fluxes then have that unit."""
     calibration = calibration_of(metadata)
     is_derived = not {"flux", "fluxerr"}.isdisjoint(part.derive) or not (part.bin is part.detrend is None)
     return is_derived and calibration.flux_unit.microjansky not in (None, 1.0)
@@ -204,56 +204,56 @@ def _converts_fluxes(part: Selection, metadata: Mapping[str, object]) -> bool:
 def derived(
     names: Sequence[str], curve: LightCurve, frame: pd.DataFrame, metadata: Mapping[str, object]
 ) -> dict[str, FloatArray]:
-    """Return some of :data:`~photseries.lightcurve.selection.DERIVED` for every row of a table with a light curve."""
-    given = _Given(curve, frame, metadata)
+    """Compute some of :data:`~photseries.lightcurve.selection.DERIVED` for every row of a table with a light curve."""
+    inputs = _Inputs(curve, frame, metadata)
     with np.errstate(all="ignore"):
-        return {name: _DERIVED[name](given) for name in names}
+        return {name: _DERIVED[name](inputs) for name in names}
 
 
 def _rows(curve: LightCurve, part: Selection) -> tuple[Rows, int]:
     count = len(curve.mjd)
-    kept = np.ones(count, bool)
+    selected = np.ones(count, bool)
     if part.row_min is not None:
-        kept[: part.row_min] = False
+        selected[: part.row_min] = False
     if part.row_max is not None:
-        kept[part.row_max + 1 :] = False
+        selected[part.row_max + 1 :] = False
     if part.mjd_min is not None:
-        kept &= curve.mjd >= part.mjd_min
+        selected &= curve.mjd >= part.mjd_min
     if part.mjd_max is not None:
-        kept &= curve.mjd <= part.mjd_max
-    rows = np.flatnonzero(kept)
+        selected &= curve.mjd <= part.mjd_max
+    rows = np.flatnonzero(selected)
     return (rows, len(rows)) if part.max_points is None else _decimated(curve, rows, part.max_points)
 
 
-def _decimated(curve: LightCurve, rows: Rows, most: int) -> tuple[Rows, int]:
+def _decimated(curve: LightCurve, rows: Rows, max_points: int) -> tuple[Rows, int]:
     brightness = curve.flux if np.isfinite(curve.flux[rows]).any() else curve.mag
     rows = rows[np.isfinite(curve.mjd[rows]) & np.isfinite(brightness[rows])]
-    if len(rows) <= most:
+    if len(rows) <= max_points:
         return rows, len(rows)
     in_time = rows[np.argsort(curve.mjd[rows], kind="stable")]
     between = in_time[1:-1]
-    kept = between[minmax_decimate(brightness[between], most - 2)]
+    kept = between[minmax_decimate(brightness[between], max_points - 2)]
     return np.sort(np.concatenate([in_time[:1], kept, in_time[-1:]])), len(rows)
 
 
-def minmax_decimate(values: FloatArray, most: int) -> npt.NDArray[np.int64]:
-    """Choose values for a plot.
+def minmax_decimate(values: FloatArray, max_points: int) -> npt.NDArray[np.int64]:
+    """Decimate values for a plot.
 
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
         Finite.
-    most : int
-        How many at most; 2 or more.
+    max_points : int
+        Maximum number of values, at least 2.
 
     Returns
     -------
     ndarray of int64, shape (m,)
-        Their places, in order: of each run of equally many values the least and the greatest, which may be one.
+        Their sorted indices: the minimum and the maximum (possibly one value) of each run of equal length.
     """
-    if len(values) <= most:
+    if len(values) <= max_points:
         return np.arange(len(values))
-    from tsdownsample import MinMaxDownsampler  # the server has it, the client does not
+    from tsdownsample import MinMaxDownsampler  # installed with the server, not with the client
 
-    kept = MinMaxDownsampler().downsample(values, n_out=most // 2 * 2)  # type: ignore[no-untyped-call]
+    kept = MinMaxDownsampler().downsample(values, n_out=max_points // 2 * 2)  # type: ignore[no-untyped-call]
     return np.unique(kept).astype(np.int64)

@@ -13,7 +13,7 @@ __all__ = ["DERIVED", "Bin", "Selection"]
 
 Bin = float | Literal["night"]
 
-#: The columns that can be derived, and what each is; :mod:`photseries.lightcurve.select` knows how.
+#: The derived columns with their descriptions; :mod:`photseries.lightcurve.select` computes them.
 DERIVED: Mapping[str, str] = {
     "mag": "magnitude, in magsys",
     "magerr": "its error",
@@ -31,27 +31,27 @@ DERIVED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Selection:
-    """What is wanted of a table; None and nothing mean all of it.
+    """A selection of rows and columns; None and empty mean everything.
 
     Parameters
     ----------
     columns : tuple of str, optional
-        These, in this order; what is derived comes after them.
+        These columns in this order; derived columns follow.
     mjd_min, mjd_max : float, optional
         Rows between these times [d], both included; rows without a time are left out.
     row_min, row_max : int, optional
         Rows between these numbers, from 0, both included.
     max_points : int, optional
-        At most so many rows, for plots: in the order of time the first, the last, and the least and the greatest
-        brightness of each run of equally many. Rows without a time or a brightness, and flagged ones, are left out.
+        Maximum number of rows, for plots: sorted by time, the first, the last, and the minimum and maximum brightness
+        of each run of equal length. Rows without a time or a brightness, and flagged ones, are left out.
     derive : tuple of str
         Of :data:`DERIVED`.
     bin : float or "night", optional
-        Means in bins of this width [d], or of a night, instead of the rows; the rest applies to these.
+        Means in bins of this width [d], or per night, instead of rows; other parameters apply to the bins.
     detrend : float, optional
-        Two more columns, with the running median in a window of this width [d], and the brightness without it.
+        Two additional columns: the running median in a window of this width [d], and the brightness minus it.
     clip : float, optional
-        One more column, ``clipped``, which marks rows that lie so many standard deviations from the median.
+        An additional column ``clipped``, which marks rows this many standard deviations from the median.
     """
 
     columns: tuple[str, ...] | None = None
@@ -67,5 +67,5 @@ class Selection:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the table is wanted, as it is."""
+        """Whether this selects the unchanged table."""
         return self == Selection()

@@ -1,8 +1,8 @@
 """Positions on the sky: their HEALPix numbers, and the HEALPix ranges of a cone.
 
 A position is indexed by the number of its HEALPix pixel of order 29 (pixels of 0.4 milliarcsec) in the nested scheme,
-in which every pixel of a lower order is one range of numbers. A cone is a few such ranges that certainly cover it,
-and an exact test of the positions found in them.
+in which every pixel of a lower order is one range of numbers. A cone search uses a few such ranges that cover the cone,
+and an exact test of the positions in them.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from photseries.lightcurve.photometry import FloatArray, IntArray
 
 __all__ = ["ORDER", "Cover", "centres", "chord", "cover", "pixel", "separation"]
 
-#: The order of the index; 12 * 4**29 pixels are the most that fit into 64 bits with a sign.
+#: The order of the index; the highest order whose 12 * 4**29 pixels fit into signed 64 bits.
 ORDER = 29
 
-#: A cone becomes at most so many ranges.
-MOST_RANGES = 8
+#: Maximum number of ranges per cone.
+MAX_RANGES = 8
 
-# Rounding of a chord between unit vectors; a pixel that is nearer than this to the edge counts as inside.
+# Rounding error of a chord; a pixel within this distance of the edge counts as inside.
 _ROUNDING = 1e-14
 
 
 class Cover(NamedTuple):
-    """Ranges of pixel numbers, inclusive, with the position to which each belongs; all of shape ``(m,)``."""
+    """Inclusive ranges of pixel numbers, and the position of each; all of shape ``(m,)``."""
 
     position: IntArray
     low: IntArray
@@ -37,7 +37,7 @@ class Cover(NamedTuple):
 
 
 def pixel(ra: ArrayLike, dec: ArrayLike) -> IntArray:
-    """Return the number of the pixel of order 29 in which a position lies.
+    """Return the HEALPix number of order 29 of a position.
 
     Parameters
     ----------
@@ -76,9 +76,9 @@ def unit_vector(ra: ArrayLike, dec: ArrayLike) -> FloatArray:
 
 
 def chord(radius: float) -> float:
-    """Return the chord between two unit vectors that are so many degrees apart.
+    """Return the chord between two unit vectors with an angle between them [deg].
 
-    Unlike the cosine it tells small angles apart: 0.1 arcsec to 1e-9 relative.
+    Unlike the cosine, it resolves small angles: 0.1 arcsec to 1e-9 relative.
     """
     return float(2 * np.sin(np.radians(min(radius, 180.0)) / 2))
 
@@ -98,19 +98,18 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float, fineness: float = 1.0) -
     radius : float
         Of every cone, 0 to 180 [deg].
     fineness : float
-        How many times smaller than a cone's radius the pixels may be: more costs time here and covers less beside it.
+        Ratio of a cone's radius to the smallest pixels; a larger value takes longer and fits the cone better.
 
     Returns
     -------
     Cover
-        At most 8 ranges a position, sorted by position and number. Every point of the cone lies in one of its ranges;
-        so do some around it.
+        At most 8 ranges per position, sorted by position and number, which contain the cone and some points around it.
 
     Notes
     -----
     From the twelve base pixels down, the pixels are kept whose centre is not farther from the cone's than its radius
     and the greatest radius of a pixel together, down to pixels about as large as the cone over the fineness. Where that
-    makes more than 8 ranges, those with the narrowest gaps between them become one.
+    makes more than 8 ranges, the ranges with the narrowest gaps are merged.
     """
     centres = unit_vector(np.atleast_1d(ra), np.atleast_1d(dec))
     order, angle = 0, float(np.radians(radius))
@@ -128,7 +127,7 @@ def cover(ra: ArrayLike, dec: ArrayLike, radius: float, fineness: float = 1.0) -
 
 
 def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
-    """Merge the pixels of each position into ranges, across the narrowest gaps where there are too many."""
+    """Merge the pixels of each position into ranges; if there are too many, close the narrowest gaps."""
     size = 1 << 2 * (ORDER - order)
     low = number * size
     rank = np.lexsort((low, position))
@@ -139,7 +138,7 @@ def _merged(position: IntArray, number: IntArray, order: int) -> Cover:
     widest = np.lexsort((-gap, position))
     place = np.arange(len(position)) - np.repeat(firsts, np.diff(firsts, append=len(position)))
     begins = np.zeros(position.shape, bool)
-    begins[widest] = place < MOST_RANGES
+    begins[widest] = place < MAX_RANGES
     begins &= gap > 0
     ends = np.roll(begins, -1)
     return Cover(position[begins], low[begins], low[ends] + size - 1)

@@ -1,6 +1,6 @@
 """A table of measurements: required columns, their accepted names, and reasons for refusal.
 
-A table is a pandas frame, kept and returned as it was given: rows in any order, every further column with its dtype.
+A table is a pandas frame, stored unchanged: rows in any order, further columns with their dtypes.
 This module never changes a table; statistics are computed from a :class:`~photseries.lightcurve.curve.LightCurve`.
 """
 
@@ -42,24 +42,24 @@ MAGERR = "magerr"
 #: A magnitude of at least this size stands for "not measured" (99.999, -99, 100): it counts as absent.
 SENTINEL_MAG = 40.0
 
-_LONGEST_LABEL = 80
+_MAX_LABEL_LENGTH = 80
 _Problem = tuple[str, str]
 
 
 class TableLimits(Protocol):
-    """How large a table may be."""
+    """The limits of a table."""
 
     @property
     def rows(self) -> int:
-        """Most rows."""
+        """Maximum number of rows."""
 
     @property
     def columns(self) -> int:
-        """Most columns."""
+        """Maximum number of columns."""
 
     @property
     def column_name(self) -> int:
-        """Longest name of a column [bytes of UTF-8]."""
+        """Maximum length of a column name [bytes of UTF-8]."""
 
     @property
     def table(self) -> int:
@@ -74,7 +74,7 @@ def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ..
     frame : DataFrame
         The table, with the dtypes it came with.
     limits : TableLimits
-        How large it may be.
+        Its maximum size.
     brightness : tuple of str
         The spellings of the column that is its brightness.
 
@@ -98,17 +98,17 @@ def validate(frame: pd.DataFrame, limits: TableLimits, brightness: tuple[str, ..
 
 
 def first_present(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str | None:
-    """Return the first of some spellings that is a column of the frame, or None."""
+    """Return the first spelling that is a column of the frame, or None."""
     return next((name for name in spellings if name in frame.columns), None)
 
 
 def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
-    """Return the first of some spellings that is a column of the frame.
+    """Return the first spelling that is a column of the frame.
 
     Raises
     ------
     InvalidError
-        When none of them is.
+        When there is none.
     """
     name = first_present(frame, spellings)
     if name is None:
@@ -117,7 +117,7 @@ def required_column(frame: pd.DataFrame, spellings: tuple[str, ...]) -> str:
 
 
 def error_column(frame: pd.DataFrame, brightness: str | None) -> str | None:
-    """Return the column of errors: the one in the unit of the brightness column when present, else the other."""
+    """Return the error column: the one in the unit of the brightness column if present, else the other."""
     return first_present(frame, (FLUXERR, MAGERR) if brightness in FLUX else (MAGERR, FLUXERR))
 
 
@@ -127,7 +127,7 @@ def is_numeric(column: pd.Series) -> bool:
 
 
 def is_text(column: pd.Series) -> bool:
-    """Return whether a column is stored as text, be it in pandas' own dtype for it or as objects."""
+    """Return whether a column is stored as text, in pandas' text dtype or as objects."""
     return isinstance(column.dtype, pd.StringDtype) or column.dtype == np.dtype(object)
 
 
@@ -253,9 +253,9 @@ def _field(name: object) -> str:
 
 
 def _label(name: object) -> str:
-    """Make a name that may be anything fit for a message: valid Unicode, not endless."""
+    """Return an untrusted name for a message: valid Unicode, of limited length."""
     text = str(name).encode("utf-8", "backslashreplace").decode()
-    return text if len(text) <= _LONGEST_LABEL else f"{text[:_LONGEST_LABEL]}..."
+    return text if len(text) <= _MAX_LABEL_LENGTH else f"{text[:_MAX_LABEL_LENGTH]}..."
 
 
 def _invalid(problems: Iterable[_Problem]) -> InvalidError:

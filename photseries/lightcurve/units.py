@@ -14,20 +14,20 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from photseries.fields.values import LONGEST_UNIT
+from photseries.fields.values import MAX_UNIT_LENGTH
 
 __all__ = ["MICROJANSKY", "RELATIVE", "FluxUnit", "flux_unit_of"]
 
 MICROJANSKY: Final = "uJy"
 
-#: The unit of fluxes that are known up to a factor.
+#: The unit of relative fluxes.
 RELATIVE: Final = "relative"
 
 _AB_JANSKY: Final = 10 ** (8.9 / 2.5)
 
 _Powers = Mapping[str, int]
 
-#: The scale in SI units and the powers of the base units. Those without a dimension of SI are base units themselves.
+#: The scale in SI units and the powers of the base units. Units without an SI dimension are base units.
 _JANSKY: Final = (1e-26, {"kg": 1, "s": -2})
 _PREFIXED: Final[Mapping[str, tuple[float, _Powers]]] = {
     "Jy": _JANSKY,
@@ -82,7 +82,7 @@ _SYMBOLS: Final[Mapping[str, tuple[float, _Powers]]] = {
     **_PLAIN,
 }
 
-#: Spellings that astropy does not read, of units that it knows.
+#: Spellings that astropy does not accept -> units that it knows.
 _SPELLINGS: Final = {"e-": "electron", "ADU": "adu", "counts": "count", "electrons": "electron"}
 _SPELLING: Final = re.compile(r"(?<![\w.])(e-|ADU|counts|electrons)(?![\w-])")
 
@@ -136,7 +136,7 @@ def flux_unit_of(text: str) -> FluxUnit:
     if name in _RELATIVE:
         return FluxUnit(name, None if name == RELATIVE else name, None)
     name = _SPELLING.sub(lambda found: _SPELLINGS[found[0]], name)
-    if len(name) > LONGEST_UNIT:
+    if len(name) > MAX_UNIT_LENGTH:
         raise _unknown(text)
     scaled = _SCALE.match(name)
     rest = name if scaled is None else name[scaled.end() :]
@@ -156,7 +156,7 @@ def flux_unit_of(text: str) -> FluxUnit:
 
 
 def _factors(text: str, given: str) -> Iterator[tuple[str, int]]:
-    """Yield the symbols of a unit and their powers; what stands between two slashes divides."""
+    """Yield the symbols of a unit and their powers; a unit between two slashes is a divisor."""
     for number, product in enumerate(text.strip().split("/")):
         inner = product[1:-1] if number and product.startswith("(") and product.endswith(")") else product
         for factor in map(_FACTOR.fullmatch, _TIMES.split(inner.strip())):
@@ -167,7 +167,7 @@ def _factors(text: str, given: str) -> Iterator[tuple[str, int]]:
 
 
 def _standard(scale: float, factors: list[tuple[str, int]]) -> str | None:
-    """Write a unit with powers, or with one slash where that is enough; None if its scale is not a power of ten."""
+    """Write a unit with powers, or with a single slash if possible; None if its scale is not a power of ten."""
     exponent = round(math.log10(scale))
     if scale != float(f"1e{exponent}"):
         return None

@@ -7,8 +7,8 @@ from typing import Final
 
 __all__ = ["WAVELENGTHS"]
 
-#: From where to where a filter transmits [nm], with the source of each line; of other filters it is not known here. A
-#: source in one word is a curve of speclite 1.0.0 (its documentation cites the papers), to 1 % of its peak.
+#: The transmitted range of filters [nm], with the source of each line. A source in one word is a curve of speclite
+#: 1.0.0 (its documentation cites the papers), to 1 % of its peak.
 WAVELENGTHS: Final[Mapping[str, tuple[float, float]]] = {
     "kepler": (423.0, 897.0),  # Koch et al. 2010, ApJ 713, L79: 5 % of the peak
     "tess": (600.0, 1000.0),  # Ricker et al. 2015, JATIS 1, 014003

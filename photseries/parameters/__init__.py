@@ -5,7 +5,14 @@ error messages, the documentation and the parametrised tests all read the same t
 """
 
 from photseries.parameters.analysis import ENVELOPE, FOLDED, OWN_PERIODS, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM
-from photseries.parameters.asked import LISTS, MOST_ASKED, POSITIONS, Asked, asked_parameters, parse_asked
+from photseries.parameters.list_request import (
+    LISTS,
+    MOST_ASKED,
+    POSITIONS,
+    ListRequest,
+    asked_parameters,
+    parse_list_request,
+)
 from photseries.parameters.query import (
     Condition,
     Cone,
@@ -63,19 +70,19 @@ __all__ = [
     "SOURCE_PERIODOGRAM",
     "SUMMARY_CRITERIA",
     "UPLOAD",
-    "Asked",
     "Condition",
     "Cone",
     "Criterion",
     "Cursor",
+    "ListRequest",
     "Parameter",
     "Positions",
     "Query",
     "asked_parameters",
     "choice",
     "parse",
-    "parse_asked",
     "parse_criteria",
+    "parse_list_request",
     "read",
     "selection_of",
     "snake_case",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from photseries.parameters.series_parameters import PART
 from photseries.parameters.table import Parameter
-from photseries.parameters.value_types import DURATION, NUMBER, PERIOD, SIGMAS, TEXT, choice, whole
+from photseries.parameters.value_types import DURATION, NUMBER, PERIOD, SIGMAS, TEXT, choice, integer
 
 __all__ = ["ENVELOPE", "FOLDED", "OWN_PERIODS", "PERIODOGRAM", "PLOT", "SOURCE_PERIODOGRAM"]
 
@@ -47,11 +47,11 @@ PERIODOGRAM: tuple[Parameter, ...] = (
         "shorter, twice the 10th percentile of the time steps.",
     ),
     Parameter(name="maxPeriod", kind=PERIOD, sentence="The longest period [d]. Default: the span of the times."),
-    Parameter(name="samplesPerPeak", kind=whole(2, 50), default=5, sentence="Number of frequencies across a peak."),
-    Parameter(name="peaks", kind=whole(1, 100), default=10, sentence="Maximum number of peaks in the list."),
+    Parameter(name="samplesPerPeak", kind=integer(2, 50), default=5, sentence="Number of frequencies across a peak."),
+    Parameter(name="peaks", kind=integer(1, 100), default=10, sentence="Maximum number of peaks in the list."),
     Parameter(
         name="maxPoints",
-        kind=whole(4, 20_000),
+        kind=integer(4, 20_000),
         default=2000,
         sentence="Maximum number of frequencies in the answer; of each interval the extremes are kept, for a plot.",
     ),
@@ -70,10 +70,10 @@ SOURCE_PERIODOGRAM: tuple[Parameter, ...] = tuple(
 FOLDED: tuple[Parameter, ...] = (
     Parameter(name="period", kind=PERIOD, sentence="The period [d]."),
     Parameter(name="epoch", kind=NUMBER, sentence="A time of phase 0 [MJD]. Default: the first time."),
-    Parameter(name="bins", kind=whole(1, 1000), default=50, sentence="Number of phase bins."),
+    Parameter(name="bins", kind=integer(1, 1000), default=50, sentence="Number of phase bins."),
     Parameter(
         name="maxPoints",
-        kind=whole(1, 20_000),
+        kind=integer(1, 20_000),
         default=5000,
         sentence="Maximum number of points in the answer, evenly sampled; the bins use all points.",
     ),
@@ -87,13 +87,13 @@ FOLDED: tuple[Parameter, ...] = (
 ENVELOPE: tuple[Parameter, ...] = (
     Parameter(
         name="width",
-        kind=whole(10, 4000),
+        kind=integer(10, 4000),
         default=1000,
         sentence="Number of time columns that summarize a light curve with more than maxPoints points.",
     ),
     Parameter(
         name="maxPoints",
-        kind=whole(0, 20_000),
+        kind=integer(0, 20_000),
         default=5000,
         sentence="Maximum number of points that are returned individually.",
     ),
@@ -110,8 +110,8 @@ OWN_PERIODS: tuple[Parameter, ...] = (
 
 #: The parameters of a plot.
 PLOT: tuple[Parameter, ...] = (
-    Parameter(name="width", kind=whole(200, 2400), default=900, sentence="Width of the picture [pixels]."),
-    Parameter(name="height", kind=whole(150, 1600), default=480, sentence="Height of the picture [pixels]."),
+    Parameter(name="width", kind=integer(200, 2400), default=900, sentence="Width of the picture [pixels]."),
+    Parameter(name="height", kind=integer(150, 1600), default=480, sentence="Height of the picture [pixels]."),
     Parameter(name="theme", kind=choice("light", "dark"), default="light", sentence="Colour theme."),
     Parameter(name="time", kind=choice("mjd", "days", "date"), default="mjd", sentence="Labels of the time axis."),
     replace(_BIN, sentence="Draw means in bins of this width, or per night, with errors propagated from the errors."),

@@ -41,18 +41,18 @@ __all__ = [
 
 MOST_POSITIONS = 10_000
 
-#: What an answer repeats of an unknown name, and how many problems it names.
-LONGEST_NAME, MOST_PROBLEMS = 60, 20
+#: Maximum length of an unknown name in an answer, and maximum number of problems.
+MAX_NAME_LENGTH, MAX_PROBLEMS = 60, 20
 
-#: A repeatable parameter may be given so often; a statement with thousands of conditions takes minutes to plan.
+#: Maximum number of values of a repeatable parameter; planning thousands of conditions takes minutes.
 MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
 class Condition:
-    """A criterion with the field that it concerns and the value that a request gives it.
+    """A criterion, its field and the value of the request.
 
-    ``by_scale`` has a time in every time scale where the request states the scale of ``value``.
+    ``by_scale`` has the time in every time scale if the request states the scale of ``value``.
     """
 
     criterion: Criterion
@@ -78,7 +78,7 @@ class Positions(NamedTuple):
 
 
 class Cursor(NamedTuple):
-    """The place after which a page begins: the value that orders it (None: null) and the id of the last row before.
+    """The last row before a page: its value of the sort key (None: null) and its id.
 
     For a list of positions the value is the position's index and the squared chord.
     """
@@ -89,13 +89,13 @@ class Cursor(NamedTuple):
     id: int
 
     def text(self) -> str:
-        """Write the cursor so that a client can hand it back."""
+        """Encode the cursor as an opaque text."""
         return base64.urlsafe_b64encode(orjson.dumps(list(self))).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
 class Query:
-    """What a list request asks for."""
+    """A parsed list request."""
 
     restrictions: tuple[Condition, ...] = ()
     cone: Cone | None = None
@@ -116,9 +116,9 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Q
     Parameters
     ----------
     arguments : mapping of str to sequence of str
-        The values of each argument, as they came.
+        The values of each argument.
     positions : list of [ra, dec], optional
-        Centres [deg, ICRS] for the argument ``radius``, as they came.
+        Unparsed centres [deg, ICRS] for the argument ``radius``.
 
     Returns
     -------
@@ -157,19 +157,19 @@ def parse(arguments: Mapping[str, Sequence[str]], positions: object = None) -> Q
 
 
 def parse_criteria(arguments: Mapping[str, Sequence[str]]) -> Query:
-    """Read the criteria of query arguments, for an answer that has no pages; see :func:`parse`."""
+    """Parse the criteria of query arguments, for an answer without pages; see :func:`parse`."""
     values = read(arguments, SUMMARY_CRITERIA)
     return Query(restrictions=tuple(restrictions_of(values)), cone=cone_of(values))
 
 
 def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """Read arguments by a table of parameters; a parameter that is absent has its default, if there is one.
+    """Parse arguments by a table of parameters; absent parameters get their defaults.
 
     Parameters
     ----------
     arguments : mapping of str to sequence of str
     parameters : sequence of Parameter
-        The table; an argument that is not in it is an error.
+        The table; other arguments are errors.
 
     Returns
     -------
@@ -181,20 +181,20 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
     InvalidError
         Naming every unknown, repeated or malformed parameter.
     """
-    known = {spelling: parameter for parameter in parameters for spelling in parameter.spellings}
+    by_spelling = {spelling: parameter for parameter in parameters for spelling in parameter.spellings}
     values: dict[str, Any] = {
         parameter.name: parameter.default for parameter in parameters if parameter.default is not None
     }
     given: set[str] = set()
     problems: dict[str, list[str]] = {}
     for name, texts in arguments.items():
-        if len(problems) == MOST_PROBLEMS:
+        if len(problems) == MAX_PROBLEMS:
             problems["more"] = ["Further parameters were not checked."]
             break
-        if name not in known:
-            problems[name[:LONGEST_NAME]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, known)}"]
+        if name not in by_spelling:
+            problems[name[:MAX_NAME_LENGTH]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, by_spelling)}"]
             continue
-        parameter = known[name]
+        parameter = by_spelling[name]
         most = MOST_REPEATS if parameter.repeatable else 1
         if parameter.name in given or len(texts) > most:
             problems[name] = [f"Parameter {name} is given more than {'once' if most == 1 else f'{most} times'}."]
@@ -213,23 +213,23 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
 
 
 def restrictions_of(values: Mapping[str, Any]) -> list[Condition]:
-    """Return the restrictions that values of parameters ask for."""
+    """Return the restrictions in parameter values."""
     robust, scale = values["useRobustMagAndRMS"], values.get("timeScale")
     return [
         Condition(
-            known,
-            known.robust if robust and known.robust else known.field,
+            criterion,
+            criterion.robust if robust and criterion.robust else criterion.field,
             value,
-            in_every_scale(value, scale) if scale and known.kind is MOMENT else None,
+            in_every_scale(value, scale) if scale and criterion.kind is MOMENT else None,
         )
-        for known in CRITERIA
-        if known.name in values and known.operator is not Operator.CONE
-        for value in (values[known.name] if known.repeatable else [values[known.name]])
+        for criterion in CRITERIA
+        if criterion.name in values and criterion.operator is not Operator.CONE
+        for value in (values[criterion.name] if criterion.repeatable else [values[criterion.name]])
     ]
 
 
 def cone_of(values: Mapping[str, Any]) -> Cone | None:
-    """Return the cone that values of parameters ask for.
+    """Return the cone in parameter values.
 
     Raises
     ------
@@ -267,8 +267,8 @@ def _cursor(values: Mapping[str, Any], sort_by: str, descending: bool) -> Cursor
     return cursor
 
 
-def positions_of(given: object, values: Mapping[str, Any], most: int = MOST_POSITIONS) -> Positions:
-    """Read a list of positions, at most so many, beside the values of parameters.
+def positions_of(given: object, values: Mapping[str, Any], limit: int = MOST_POSITIONS) -> Positions:
+    """Parse a list of positions of limited length.
 
     Raises
     ------
@@ -276,8 +276,8 @@ def positions_of(given: object, values: Mapping[str, Any], most: int = MOST_POSI
     """
     if "radius" not in values or "ra" in values or "dec" in values or values.get("sortOrder") == "desc":
         raise _invalid("positions", "positions require radius, and cannot be combined with ra, dec or sortOrder=desc.")
-    if not isinstance(given, list) or not 0 < len(given) <= most:
-        raise _invalid("positions", f"positions must be a list of 1 to {most:,} pairs [ra, dec].")
+    if not isinstance(given, list) or not 0 < len(given) <= limit:
+        raise _invalid("positions", f"positions must be a list of 1 to {limit:,} pairs [ra, dec].")
     pairs = []
     for index, pair in enumerate(given):
         try:
@@ -299,7 +299,7 @@ def _pair(given: object) -> tuple[float, float]:
 
 
 def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
-    """Write the values of a JSON body as the texts that query arguments would be.
+    """Convert the values of a JSON body to the texts of query arguments.
 
     Parameters
     ----------
@@ -311,11 +311,11 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
     InvalidError
         When a value is not one of these.
     """
-    repeatable = {spelling for known in CRITERIA if known.repeatable for spelling in known.spellings}
+    repeatable = {spelling for criterion in CRITERIA if criterion.repeatable for spelling in criterion.spellings}
     texts: dict[str, list[str]] = {}
     for name, value in body.items():
         if isinstance(value, list) and len(value) > MOST_VALUES:
-            raise _invalid(name[:LONGEST_NAME], f"At most {MOST_VALUES} values are accepted in {_shown(name)}.")
+            raise _invalid(name[:MAX_NAME_LENGTH], f"At most {MOST_VALUES} values are accepted in {_shown(name)}.")
         try:
             if not isinstance(value, list):
                 texts[name] = [_plain(value)]
@@ -325,8 +325,8 @@ def texts_of(body: Mapping[str, object]) -> dict[str, list[str]]:
                 texts[name] = [joined([_plain(item) for item in value])]
         except TypeError:
             raise _invalid(
-                name[:LONGEST_NAME],
-                f"{name[:LONGEST_NAME]} must be a string, a number, true or false, or a list of these.",
+                name[:MAX_NAME_LENGTH],
+                f"{name[:MAX_NAME_LENGTH]} must be a string, a number, true or false, or a list of these.",
             ) from None
     return texts
 

@@ -24,7 +24,7 @@ from photseries.parameters.value_types import (
 
 __all__ = ["APPEND", "BULK", "LONG_TABLE", "ONE_SERIES", "PART", "REVISION", "UPLOAD", "selection_of"]
 
-#: The parameters that ask for a part of one table.
+#: The parameters that select a part of one table.
 PART: tuple[Parameter, ...] = (
     Parameter(name="columns", kind=TEXTS, sentence="Return these columns, in this order."),
     Parameter(name="mjdMin", kind=NUMBER, sentence="Rows from this time [MJD]."),
@@ -61,7 +61,7 @@ PART: tuple[Parameter, ...] = (
     ),
 )
 
-_OF_PART = {known.name: known for known in PART}
+_OF_PART = {parameter.name: parameter for parameter in PART}
 
 #: The parameters that select the columns of a long table.
 LONG_TABLE: tuple[Parameter, ...] = (
@@ -78,7 +78,7 @@ LONG_TABLE: tuple[Parameter, ...] = (
     ),
 )
 
-#: The parameter that asks for an earlier revision.
+#: The parameter that selects an earlier revision.
 REVISION = Parameter(
     name="revision",
     kind=POSITIVE,
@@ -156,5 +156,5 @@ _FIELDS = {
 
 
 def selection_of(values: Mapping[str, Any]) -> Selection:
-    """Return the part that parameters ask for."""
-    return Selection(**{_FIELDS[known.name]: values[known.name] for known in PART if known.name in values})
+    """Return the selection in parameter values."""
+    return Selection(**{_FIELDS[one.name]: values[one.name] for one in PART if one.name in values})

@@ -42,13 +42,13 @@ MOST_PER_PAGE = 500
 
 FORMATS = ("json", "hdf5", "none")
 
-#: What ``sortBy`` takes beside the fields, where there is a cone.
+#: The value of ``sortBy`` that is not a field and needs a cone.
 SEPARATION = "separation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Parameter:
-    """A query parameter: its spellings, the kind of its value and the sentence that the documentation prints."""
+    """A query parameter: its spellings, its value type and its description."""
 
     name: str
     kind: ValueType
@@ -100,7 +100,7 @@ def _criterion(field: Field, known: Comparison) -> Criterion:
 
 
 def _kind(field: Field, operator: Operator) -> ValueType:
-    """Return the kind of value that a field is compared with."""
+    """Return the type of the value that a field is compared with."""
     match operator:
         case Operator.IS | Operator.IS_NULL:
             return FLAG
@@ -139,10 +139,10 @@ CRITERIA: tuple[Criterion, ...] = (
     ),
 )
 
-#: The series of one source, which has a path of its own.
+#: The criterion of the path of one source.
 OF_SOURCE = _criterion(FIELDS["obj_id"], Comparison("obj_id", Operator.ONE_OF, "Series of this source."))
 
-#: The parameters that shape the answer.
+#: The parameters of paging, order and content of the answer.
 CONTROLS: tuple[Parameter, ...] = (
     Parameter(
         name="useRobustMagAndRMS",
@@ -196,7 +196,7 @@ CONTROLS: tuple[Parameter, ...] = (
     ),
 )
 
-#: The parameters of an answer that has no pages.
+#: The parameters of an answer without pages.
 SUMMARY_CRITERIA: tuple[Parameter, ...] = (
     *CRITERIA,
     *(known for known in CONTROLS if known.name in ("useRobustMagAndRMS", "timeScale")),

@@ -40,24 +40,24 @@ __all__ = [
     "any_of",
     "choice",
     "choices",
+    "integer",
     "joined",
-    "whole",
 ]
 
-LONGEST_TEXT = 1000
+MAX_TEXT_LENGTH = 1000
 MOST_VALUES = 500
-# The end of the year 9999. What is beyond was meant otherwise, as a date without hyphens (20261121) or in seconds, and
-# would find nothing; Julian dates of today are below, and are the times of some series.
+# The end of the year 9999. A larger number is a mistake, such as a date without hyphens (20261121) or seconds, and
+# would match nothing. Current Julian dates are smaller, and some series have such times.
 _LAST_MJD = 2_973_484
 _LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
 class ValueType:
-    """A kind of value: what it is called in messages, how it is read from text, and its JSON schema.
+    """A value type: its name in messages, its parser and its JSON schema.
 
-    ``read`` raises ValueError on a text that is not of the kind. What the schema allows is read; of other spellings,
-    like ``yes`` for true, it need not tell.
+    ``read`` raises ValueError on an invalid text. It accepts all values that the schema allows, and more spellings,
+    like ``yes`` for true.
     """
 
     name: str
@@ -76,7 +76,7 @@ class Statistic:
 
 
 def choice(*choices: str) -> ValueType:
-    """Make the kind of a value that is one of some texts."""
+    """Return the type of a value that is one of some texts."""
 
     def read(text: str) -> str:
         if text not in choices:
@@ -87,20 +87,20 @@ def choice(*choices: str) -> ValueType:
 
 
 def _text(text: str) -> str:
-    if not text or len(text) > LONGEST_TEXT or "\0" in text or (not text.isascii() and not is_unicode(text)):
+    if not text or len(text) > MAX_TEXT_LENGTH or "\0" in text or (not text.isascii() and not is_unicode(text)):
         raise ValueError
     return text
 
 
-# Possessive, so that a quote which never ends is not taken as a part of a plain value.
+# Possessive, so that an unterminated quote does not match as part of a plain value.
 _VALUE = re.compile(r'\s*+(?:"(?P<quoted>(?:[^"]|"")*)"\s*|(?P<plain>[^",][^,]*))(?P<more>,|\Z)')
 
 
-def _several(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]:
-    """Read values with commas between; one with a comma, or with spaces around it, stands in double quotes."""
+def _split(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]:
+    """Parse comma-separated values; a value with commas or outer spaces is in double quotes."""
 
     def read_all(text: str) -> tuple[object, ...]:
-        if len(text) > LONGEST_TEXT * 20:
+        if len(text) > MAX_TEXT_LENGTH * 20:
             raise ValueError
         values: list[object] = []
         position = 0
@@ -120,10 +120,10 @@ def _list_of(schema: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def choices(*known: str) -> ValueType:
-    """Return the kind of several values, each one of some texts."""
+    """Return the type of several values, each one of some texts."""
 
     def read(text: str) -> tuple[str, ...]:
-        values = tuple(value.removeprefix('"').removesuffix('"') for value in text.split(","))  # as joined writes them
+        values = tuple(value.removeprefix('"').removesuffix('"') for value in text.split(","))  # in the form of joined
         if not set(values) <= set(known) or len(set(values)) < len(values):
             raise ValueError
         return values
@@ -137,16 +137,16 @@ def choices(*known: str) -> ValueType:
 
 
 def any_of(*known: str) -> ValueType:
-    """Return the kind of several values of a field, each one of some texts."""
+    """Return the type of several values of a field, each one of some texts."""
     return ValueType(
         f"one or more of {', '.join(known)}, separated by commas",
-        _several(choice(*known).read),
+        _split(choice(*known).read),
         _list_of({"type": "string", "enum": list(known)}),
     )
 
 
 def joined(texts: Sequence[str]) -> str:
-    """Write values as the list that the kinds of several values read."""
+    """Join values with commas; the types of several values parse the result."""
     return ",".join('"' + text.replace('"', '""') + '"' for text in texts)
 
 
@@ -170,17 +170,17 @@ def _points(text: str) -> int:
     return value
 
 
-def whole(least: int, most: int) -> ValueType:
-    """Make the kind of an integer between two, both included."""
+def integer(minimum: int, maximum: int) -> ValueType:
+    """Return the type of an integer in an inclusive interval."""
 
     def read(text: str) -> int:
         number = _integer(text)
-        if not least <= number <= most:
+        if not minimum <= number <= maximum:
             raise ValueError
         return number
 
-    schema = {"type": "integer", "minimum": least, "maximum": most}
-    return ValueType(f"an integer from {least:,} to {most:,}", read, schema)
+    schema = {"type": "integer", "minimum": minimum, "maximum": maximum}
+    return ValueType(f"an integer from {minimum:,} to {maximum:,}", read, schema)
 
 
 def _positive(text: str) -> int:
@@ -218,7 +218,7 @@ _UNITS = {"s": 1 / 86_400, "min": 1 / 1440, "h": 1 / 24, "d": 1.0}
 
 
 def _duration(text: str) -> float:
-    """Read a time with its unit [d]."""
+    """Parse a duration with a unit [d]."""
     found = _DURATION.fullmatch(text)
     if found is None:
         raise ValueError
@@ -235,7 +235,7 @@ def _flag(text: str) -> bool:
 
 
 def _moment(text: str) -> float:
-    """Read an MJD, or an ISO 8601 date or time (UTC unless it says otherwise) as MJD."""
+    """Parse an MJD, or an ISO 8601 date or time (UTC by default), as MJD."""
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9:.,+-]+Z?)?", text):
         return mjd_of_utc(text)
     return _between(-math.inf, _LAST_MJD)(text)
@@ -255,7 +255,7 @@ def _statistic(text: str) -> Statistic:
     return Statistic(found["field"], column, found["operator"], _number(found["value"]))
 
 
-_ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
+_ANY_TEXT: Mapping[str, object] = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}
 _ANY_INTEGER: Mapping[str, object] = {"type": "integer", "minimum": 1 - 10**18, "maximum": 10**18 - 1}
 _ANY_NUMBER: Mapping[str, object] = {"type": "number"}
 _DATE: Mapping[str, object] = {"type": "string", "format": "date"}
@@ -266,23 +266,23 @@ def _at_least(least: int) -> Mapping[str, object]:
     return {"type": "integer", "minimum": least, "maximum": _LARGEST}
 
 
-TEXT = ValueType(f"a string of 1 to {LONGEST_TEXT} characters", _text, _ANY_TEXT)
+TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _text, _ANY_TEXT)
 TEXTS = ValueType(
     "one or more strings, separated by commas; put double quotes around a string that contains a comma",
-    _several(_text),
+    _split(_text),
     _list_of(_ANY_TEXT),
 )
 FLUX_UNITS = ValueType(
     "one or more flux units, such as mJy, electron/s or relative, separated by commas",
-    _several(lambda text: flux_unit_of(text).name),
+    _split(lambda text: flux_unit_of(text).name),
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
-INTEGERS = ValueType("one or more integers, separated by commas", _several(_integer), _list_of(_ANY_INTEGER))
+INTEGERS = ValueType("one or more integers, separated by commas", _split(_integer), _list_of(_ANY_INTEGER))
 COUNT = ValueType(f"an integer from 0 to {_LARGEST}", _count, _at_least(0))
 POSITIVE = ValueType(f"an integer from 1 to {_LARGEST}", _positive, _at_least(1))
 POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
 NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
-NUMBERS = ValueType("one or more finite numbers, separated by commas", _several(_number), _list_of(_ANY_NUMBER))
+NUMBERS = ValueType("one or more finite numbers, separated by commas", _split(_number), _list_of(_ANY_NUMBER))
 FLAG = ValueType("true or false (also t, yes, 1, f, no, 0)", _flag, {"type": "boolean"})
 MOMENT = ValueType(
     f"an MJD up to {_LAST_MJD}, or a date or time such as 2026-11-21 or 2026-11-21T04:30:00Z (UTC)",

@@ -25,28 +25,28 @@ from photseries.server.schemas.registries import CHANGES, CREATIONS, load_entry
 
 __all__ = ["OPERATOR", "PREFIX_LENGTH", "RESOURCES", "Accounts"]
 
-#: The kinds of entries, as they stand in paths and on the command line.
+#: The kinds of entries, as spelled in paths and on the command line.
 RESOURCES: tuple[str, ...] = tuple(registries.TABLES)
 
-#: The user of the commands on the machine: may do everything, belongs to nothing.
+#: The principal of operator commands: may do everything, is no member of a group or stream.
 OPERATOR = Principal(user_id=0, username="operator", own_group_id=0, permissions=frozenset({ADMIN}))
 
-#: What of a token is no secret: it stands beside its hash, in lists and in the log.
+#: Length of the public prefix of a token, which the database, lists and the log contain.
 PREFIX_LENGTH = 10
-_LARGEST_ID = 2**31 - 1
+_MAX_ID = 2**31 - 1
 
-# No cookie can hold this character: the secret of a link is never that of a session.
+# Cookies cannot contain this character, so the secret of a link is never a session secret.
 _ONCE = "\0"
 
 
 class Accounts:
-    """The use cases of accounts and registries, each one transaction.
+    """The use cases of accounts and registries, one transaction each.
 
     Parameters
     ----------
     catalogue : Catalogue
     token_lifetime : float, optional
-        How long a token is valid that is made without an end [s].
+        The default lifetime of tokens [s].
     """
 
     def __init__(self, catalogue: Catalogue, token_lifetime: float | None = None) -> None:
@@ -54,7 +54,7 @@ class Accounts:
         self._token_lifetime = token_lifetime
 
     def authenticate(self, secret: str) -> Principal:
-        """Return the principal that a token stands for.
+        """Return the principal of a token.
 
         Raises
         ------
@@ -65,7 +65,7 @@ class Accounts:
             return _principal(connection, _owner(connection, secret))
 
     def sign_in(self, secret: str, lifetime: float) -> str:
-        """Begin a session for the owner of a token; return its secret. It ends after a lifetime [s], or with the token.
+        """Begin a session for the owner of a token, with a lifetime [s] or until the token ends; return its secret.
 
         Raises
         ------
@@ -78,7 +78,7 @@ class Accounts:
         return session
 
     def make_sign_in_link(self, secret: str, lifetime: float) -> str:
-        """Return the secret of a link that signs the owner of a token in once, within a lifetime [s].
+        """Return the secret of a one-time sign-in link for the owner of a token, valid for ``lifetime`` [s].
 
         Raises
         ------
@@ -90,7 +90,7 @@ class Accounts:
         return once
 
     def follow_sign_in_link(self, once: str, lifetime: float) -> str:
-        """Begin a session by the secret of a link, which ends; return the secret of the session, as :meth:`sign_in`.
+        """Exchange the secret of a sign-in link for a session secret; see :meth:`sign_in`.
 
         Raises
         ------
@@ -106,12 +106,12 @@ class Accounts:
         return session
 
     def recognize(self, session: str) -> Principal:
-        """Return the principal whose session has a secret.
+        """Return the principal of a session secret.
 
         Raises
         ------
         UnauthorizedError
-            When there is none, or it has ended.
+            When the session does not exist or has ended.
         """
         with self._catalogue.reading() as connection:
             owner = credentials.by_session(connection, _digest(session)) if _wellformed(session) else None
@@ -120,7 +120,7 @@ class Accounts:
             return _principal(connection, owner)
 
     def sign_out(self, session: str) -> None:
-        """End a session, if there is one."""
+        """End a session, if it exists."""
         with self._catalogue.transaction() as connection:
             credentials.end(connection, _digest(session))
 
@@ -131,7 +131,7 @@ class Accounts:
         Returns
         -------
         dict
-            ``id``, and what only this answer tells: a user's ``single_user_group_id``, a token's secret ``token``.
+            ``id``, and values only in this answer: a user's ``single_user_group_id``, a token's secret ``token``.
 
         Raises
         ------
@@ -141,11 +141,11 @@ class Accounts:
 
     @requires(CREATE_SOURCES)
     def create_source(self, principal: Principal, body: Mapping[str, object]) -> dict[str, object]:
-        """Create a source, as those who upload may; see :meth:`create`."""
+        """Create a source, which uploaders may; see :meth:`create`."""
         return self._create(principal, "sources", body)
 
     def create_token(self, principal: Principal, body: Mapping[str, object]) -> dict[str, Any]:
-        """Create a token: one's own without ``user_id``, with no more rights than the token at hand, else as an admin.
+        """Create a token for the caller with at most the rights of the caller's token or, as admin, for ``user_id``.
 
         Raises
         ------
@@ -188,14 +188,14 @@ class Accounts:
         return entry
 
     def find(self, principal: Principal, kind: str, page: int, per_page: int) -> tuple[list[dict[str, Any]], int]:
-        """Return a page of the visible entries, and how many there are."""
+        """Return a page of the visible entries, and their total."""
         with self._catalogue.reading() as connection:
             entries = registries.find(connection, principal, kind, per_page, (page - 1) * per_page)
             return entries, registries.count(connection, principal, kind)
 
     @requires(CHANGE_REGISTRIES)
     def change(self, principal: Principal, kind: str, identity: str, body: Mapping[str, object]) -> None:
-        """Rename a group, a stream or an instrument, change members or a place; deactivate a user, or the opposite.
+        """Rename a group, a stream or an instrument, change members or a location; deactivate or reactivate a user.
 
         Raises
         ------
@@ -219,7 +219,7 @@ class Accounts:
 
     @requires(CHANGE_REGISTRIES)
     def remove(self, principal: Principal, kind: str, identity: str) -> None:
-        """Remove an entry; a user is deactivated instead, and the user's tokens end.
+        """Remove an entry; a user is deactivated instead, and the user's tokens are revoked.
 
         Raises
         ------
@@ -230,7 +230,7 @@ class Accounts:
         self._remove(principal, kind, identity)
 
     def remove_token(self, principal: Principal, identity: str) -> None:
-        """Remove a token: one's own, or as an admin anybody's; see :meth:`remove`."""
+        """Remove a token: the caller's own or, as admin, any; see :meth:`remove`."""
         self.get(principal, "tokens", identity)
         self._remove(principal, "tokens", identity)
 
@@ -251,7 +251,7 @@ class Accounts:
 
     @requires(CHANGE_REGISTRIES)
     def audit(self, principal: Principal, page: int, per_page: int) -> tuple[list[dict[str, object]], int]:
-        """Return a page of the changes of accounts, tokens and sharing, the latest first, and how many there are."""
+        """Return a page of the changes of accounts, tokens and sharing, newest first, and their total."""
         with self._catalogue.reading() as connection:
             return audit.find(connection, per_page, (page - 1) * per_page)
 
@@ -269,12 +269,12 @@ class Accounts:
         return identity
 
     def bootstrap(self, token_file: Path) -> str | None:
-        """Make the admin user and token when there is no admin yet, and keep the token in a file of mode 0600.
+        """Create the admin user and token if there is no admin yet, and write the token to a file of mode 0600.
 
         Returns
         -------
         str or None
-            The token, or None when there is a user ``admin``, or somebody has a token of an admin.
+            The token, or None if a user ``admin`` or an admin token exists.
         """
         with self._catalogue.transaction() as connection:
             registries.lock_for_bootstrap(connection)
@@ -284,7 +284,7 @@ class Accounts:
             token: str = _create_token(
                 connection, {"user_id": user["id"], "permissions": [ADMIN], "name": "made at the first start"}
             )["token"]
-            # Before COMMIT: a kill in between leaves a file that the next start writes anew, never a lost token.
+            # Before COMMIT: a kill in between leaves a file that the next start replaces, never a lost token.
             token_file.unlink(missing_ok=True)
             with open(os.open(token_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(token + "\n")
@@ -315,7 +315,7 @@ def _principal(connection: Connection, owner: Owner) -> Principal:
 
 
 def _require_at_most(principal: Principal, values: Mapping[str, Any]) -> None:
-    """Refuse a token with more permissions, or a later end, than the token that makes it.
+    """Refuse a token with more permissions, or a later expiry, than the token that creates it.
 
     Raises
     ------
@@ -360,9 +360,9 @@ def _change_entry(connection: Connection, kind: str, key: int, values: Mapping[s
 
 @contextmanager
 def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = "users") -> Iterator[None]:
-    """Refuse a change of this transaction that would leave nobody with a token of an admin.
+    """Refuse a change of this transaction that would leave no valid admin token.
 
-    The operator may, who makes such tokens on the machine.
+    The operator, who can create such tokens on the machine, may do it.
 
     Raises
     ------
@@ -379,7 +379,7 @@ def _keeping_an_admin(connection: Connection, principal: Principal, kind: str = 
 
 
 def _create_user(connection: Connection, values: Mapping[str, object]) -> dict[str, object]:
-    """Insert a user with a group of the user's own, a member of that and of the public group."""
+    """Insert a user and the user's own group, and make the user a member of it and of the public group."""
     own_id = {"id": values["single_user_group_id"]} if "single_user_group_id" in values else {}
     row = {name: value for name, value in values.items() if name != "single_user_group_id"}
     user_id = int(registries.create(connection, "users", row))
@@ -414,10 +414,10 @@ def _wellformed(secret: str) -> bool:
 
 
 def _key(kind: str, identity: str) -> int | str:
-    """Read an id from a path; what cannot be one is simply not found."""
+    """Parse an id in a path; raise NotFoundError for anything else."""
     if kind == "sources" and "\0" not in identity:
         return identity
-    if not (identity.isascii() and identity.isdigit() and len(identity) < 12 and int(identity) <= _LARGEST_ID):
+    if not (identity.isascii() and identity.isdigit() and len(identity) < 12 and int(identity) <= _MAX_ID):
         raise NotFoundError(f"No {_called(kind)} with ID {identity[:40]}.")
     return int(identity)
 
@@ -427,6 +427,6 @@ def _called(kind: str) -> str:
 
 
 def _require_ordinary(group: Mapping[str, object]) -> None:
-    """Refuse to change what follows from the users: their own groups and the public one."""
+    """Refuse to change the groups that the service manages: users' own groups and the public group."""
     if group.get("single_user_id") is not None or group.get("name") == EVERYONE:
         raise InvalidError(f"The group {group['name']!r} belongs to the system and cannot be changed or removed.")

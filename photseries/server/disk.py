@@ -11,12 +11,12 @@ from typing import Final
 
 __all__ = ["synchronize", "synchronize_all"]
 
-#: Since this version of Linux syncfs reports what could not be written: https://man7.org/linux/man-pages/man2/sync.2.html
+#: The first version of Linux whose syncfs reports write errors: https://man7.org/linux/man-pages/man2/sync.2.html
 _REPORTS: Final = (5, 8)
 
 
 def synchronize(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
+    """Make a file, or the entries of a folder, durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -25,7 +25,7 @@ def synchronize(path: Path) -> None:
 
 
 def synchronize_all(folder: int, names: Iterable[str]) -> None:
-    """Make files in a folder durable; where the system can, with everything else on their file system, at once.
+    """Make files in a folder durable; with one syncfs of their file system if possible.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
-"""Named points between the steps of every change, where a test can kill the process or make a step fail.
+"""Named fault points between the steps of every change, where a test can kill the process or inject an error.
 
 ``PHOTSERIES_FAULT`` in the environment arms them: one or more of ``ACTION@POINT`` or ``ACTION@POINT@N``, separated by
 ``;``. ACTION is ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP, for a test that kills more than one process) or
 ``error:ERRNO`` (an OSError, for example ``error:ENOSPC@store: partial file made``). An armed point acts once, when it
-is reached for the N-th time (default 1). Without the variable a point costs one look at a module's attribute.
+is reached for the N-th time (default 1). Without the variable a point costs one attribute look-up.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 VARIABLE = "PHOTSERIES_FAULT"
 
-#: Every point, and what is true of a process that ends there.
+#: Every point, and the state after a process that ends there.
 POINTS: Mapping[str, str] = {
     "store: partial file made": "A file in .partial is there and empty.",
     "store: partial file written": "It is complete, and may be in the memory of the system only.",
@@ -95,7 +95,7 @@ def arm(environ: Mapping[str, str]) -> None:
     Parameters
     ----------
     environ : mapping
-        The environment; only :data:`VARIABLE` counts.
+        The environment; only :data:`VARIABLE` is used.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def arm(environ: Mapping[str, str]) -> None:
 
 @dataclass
 class _Fault:
-    """What happens at a point when it is reached for the ``remaining``-th time from now."""
+    """The action at a point when it is reached for the ``remaining``-th time from now."""
 
     action: str
     point: str
@@ -121,8 +121,8 @@ class _Fault:
         action, _, rest = text.partition("@")
         point, _, number = rest.partition("@")
         kind, _, name = action.partition(":")
-        known = (kind in _SIGNALS and not name) or (kind == "error" and name in _ERRNOS)
-        if not known or point not in POINTS or not (number or "1").isdecimal():
+        is_valid = (kind in _SIGNALS and not name) or (kind == "error" and name in _ERRNOS)
+        if not is_valid or point not in POINTS or not (number or "1").isdecimal():
             raise StartError(f"{VARIABLE} does not name an action and a point: {text!r}.")
         return cls(action, point, int(number or "1"))
 
@@ -137,5 +137,5 @@ class _Fault:
         kind, _, name = self.action.partition(":")
         if kind == "error":
             raise OSError(_ERRNOS[name], os.strerror(_ERRNOS[name]))
-        # To this thread, so that it takes no further step: another one might receive what is sent to the process.
+        # Sent to this thread, so that it takes no further step: another thread might receive a signal to the process.
         signal.pthread_kill(threading.get_ident(), _SIGNALS[kind])

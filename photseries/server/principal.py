@@ -36,7 +36,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 S = TypeVar("S")
 
-#: Every permission that a token can carry, with what it allows. A token without any only reads.
+#: Every permission of tokens, with its description. A token without permissions is read-only.
 PERMISSIONS: Mapping[str, str] = MappingProxyType(
     {
         UPLOAD: "create series; change and delete your own series",
@@ -51,7 +51,7 @@ EVERYONE = "Sitewide Group"
 
 @dataclass(frozen=True)
 class Principal:
-    """A user as one token presents him: the permissions are those of the token, not of the person.
+    """A user with the permissions of one token.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ class Principal:
     permissions : frozenset of str
         Keys of :data:`PERMISSIONS`.
     group_ids, stream_ids : frozenset of int
-        What the user belongs to, one's own group included.
+        The groups and streams of the user, including the own group.
     expires_at : datetime, optional
-        When the token ends.
+        When the token expires.
     """
 
     user_id: int
@@ -77,21 +77,21 @@ class Principal:
 
     @property
     def is_admin(self) -> bool:
-        """Whether the token carries ``System admin``, which includes every other permission."""
+        """Whether the token has ``System admin``, which includes every other permission."""
         return ADMIN in self.permissions
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether no token was shown; see :func:`anonymous`."""
+        """Whether the request had no token; see :func:`anonymous`."""
         return self.user_id == 0 and not self.is_admin
 
     def may(self, permission: str) -> bool:
-        """Return whether the token carries a permission, or ``System admin``."""
+        """Return whether the token has a permission, or ``System admin``."""
         return self.is_admin or permission in self.permissions
 
 
 def anonymous(public: int) -> Principal:
-    """Return the principal of those who show no token: it sees what the public group shares, and may do nothing.
+    """Return the principal of requests without a token, which may only read the series of the public group.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def anonymous(public: int) -> Principal:
 
 @dataclass(frozen=True)
 class Grant:
-    """A permission that allows a use case: for anything, for one's own series, or for series that the token sees."""
+    """A permission that allows a use case: for anything, for the principal's series, or for visible series."""
 
     permission: str
     scope: Literal["anything", "own", "visible"] = "anything"
@@ -114,19 +114,19 @@ _SCOPES = {"anything": "", "own": " for your own series", "visible": " for serie
 
 @dataclass(frozen=True)
 class Requirement:
-    """What a use case requires of a token: any one of some grants. ``System admin`` includes every grant.
+    """The requirement of a use case: any one of some grants. ``System admin`` includes every grant.
 
     Parameters
     ----------
     grants : tuple of Grant
-        None: any token will do.
+        None: any token suffices.
     """
 
     grants: tuple[Grant, ...] = ()
 
     @property
     def is_scoped(self) -> bool:
-        """Whether it depends on the series, so that the token alone does not decide."""
+        """Whether the requirement depends on the series, not only on the token."""
         return any(grant.scope != "anything" for grant in self.grants)
 
     @property
@@ -138,11 +138,11 @@ class Requirement:
         return f"{', '.join(ways)}, or `{ADMIN}`" if self.is_scoped else " or ".join(ways)
 
     def allows(self, principal: Principal) -> bool:
-        """Return whether the token alone satisfies the requirement, or may satisfy it, depending on the series."""
+        """Return whether the token satisfies the requirement, or may do so for some series."""
         return not self.grants or any(principal.may(grant.permission) for grant in self.grants)
 
     def allows_on(self, principal: Principal, owner_id: int) -> bool:
-        """Return whether the token satisfies the requirement for a series that it sees, of some owner."""
+        """Return whether the token satisfies the requirement for a visible series of an owner."""
         reached = {"anything": True, "own": owner_id == principal.user_id, "visible": True}
         return principal.is_admin or any(
             reached[grant.scope] and principal.may(grant.permission) for grant in self.grants
@@ -175,7 +175,7 @@ CHANGE_REGISTRIES = Requirement((Grant(ADMIN),))
 def requires(
     requirement: Requirement,
 ) -> Callable[[Callable[Concatenate[S, Principal, P], R]], Callable[Concatenate[S, Principal, P], R]]:
-    """Declare, as a decorator of a use case, what it requires of the token, and check that before each call.
+    """Declare the requirement of a use case, and check it before each call (a decorator).
 
     A use case with a scoped requirement checks the series itself.
     """
@@ -193,6 +193,6 @@ def requires(
 
 
 def requirement_of(use_case: Callable[..., object]) -> Requirement:
-    """Return what a use case requires: what its decorator declares, else any token."""
+    """Return the requirement of a use case; without a declaration, any token."""
     found: Requirement = use_case.__dict__.get("requirement", ANY_TOKEN)
     return found

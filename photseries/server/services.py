@@ -1,4 +1,4 @@
-"""The composition root: build the archive of a configuration with its parts, and close it."""
+"""The composition root: build the services of a configuration, and close them."""
 
 from __future__ import annotations
 
@@ -45,15 +45,14 @@ __all__ = [
 
 log = logging.getLogger(__name__)
 
-#: Connections beside those of the request threads: the sweep holds two for its locks and works through another, the
-#: metrics count series through one, the first in the queue of those who change one series holds one for its lock, and
-#: so does each job of TAP, and the one that ends.
+#: Connections besides those of the request threads: two for the locks of the sweep and one for its work, one for
+#: metrics, one for the lock of concurrent changes of a series, one per TAP job, and one to end a job.
 SPARE_CONNECTIONS = 6 + VO.jobs
 
 
 @dataclass(frozen=True)
 class Services:
-    """The use cases that HTTP and the commands call, and the parts that they stand on."""
+    """The use cases that HTTP and the commands call, and their dependencies."""
 
     config: Config
     catalogue: Catalogue
@@ -74,7 +73,7 @@ class Services:
 
     @property
     def token_file(self) -> Path:
-        """The file in which the first start keeps the admin token."""
+        """The file to which the first start writes the admin token."""
         return self.config.directory / "admin-token"
 
 
@@ -116,14 +115,14 @@ def opened_store(config: Config, catalogue: Catalogue) -> Store:
 
 
 def unclaimed_store(config: Config) -> Store:
-    """Open the configured store, whichever archive owns it; raise StartError when it cannot be used."""
+    """Open the configured store without checking its owner; raise StartError if it is unusable."""
     if config.store.url is None:
         return LocalStore(config.directory / "store")
     return open_store(config.store.url, config.store)
 
 
 def make_folder(directory: Path) -> None:
-    """Make the data directory, which holds at least the admin token and what is uploaded at the moment."""
+    """Create the data directory, which contains at least the admin token and current uploads."""
     try:
         directory.mkdir(mode=0o750, parents=True, exist_ok=True)
     except OSError as error:
@@ -131,12 +130,12 @@ def make_folder(directory: Path) -> None:
 
 
 def require_archive(config: Config) -> None:
-    """Refuse to look for something in a data directory without an archive, which would be made there by looking.
+    """Refuse a data directory without an archive, because opening would create one.
 
     Raises
     ------
     StartError
-        When the database is embedded, and there is none.
+        When the database is embedded and does not exist.
     """
     if config.database.url is None and not EmbeddedServer(config.directory).is_there:
         raise StartError(
@@ -147,15 +146,15 @@ def require_archive(config: Config) -> None:
 
 @contextmanager
 def opened(config: Config, *, existing: bool = False) -> Iterator[Services]:
-    """Bring everything up, and down again on leaving; the schema must be of this version's revision.
+    """Start all services, and stop them at the end of the block; the schema must be of this version's revision.
 
-    An embedded database that has no schema yet gets it: there is nothing in it that a migration could harm.
+    An embedded database without a schema is migrated, because it contains no data.
 
     Parameters
     ----------
     config : Config
     existing : bool
-        Whether an archive must exist already; see :func:`require_archive`.
+        Whether the archive must exist; see :func:`require_archive`.
 
     Raises
     ------

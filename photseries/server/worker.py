@@ -1,4 +1,4 @@
-"""The background worker: one process per database, which searches new series for periods.
+"""The background worker: one process per database, which searches for periods of new series.
 
 A thread of every serving process checks the worker's advisory lock and, if it is free, starts a worker as a child, at
 the lowest priority and with limits on memory and on the time per series. Each result is one transaction, so the worker
@@ -35,21 +35,21 @@ log = logging.getLogger(__name__)
 
 #: Advisory lock of the worker.
 ANALYSIS: Final = 7_302_007
-#: How long the service answers before it looks for a worker, and how often it looks; at most, after failures [s].
+#: Delay before the first check for a worker, interval of checks, and maximum interval after failures [s].
 BEGIN, RETRY, PATIENCE = 1.0, 5.0, 60.0
-#: How often the worker looks for new series when there were none [s].
+#: Polling interval of an idle worker for new series [s].
 LOOK: Final = 2.0
-#: How often a series may kill the worker.
+#: Maximum number of times a series may kill the worker.
 DEATHS: Final = 2
 
-#: The priority is the lowest one before the imports, which take a second.
+#: The priority is lowered before the imports, which take a second.
 _COMMAND: Final = "import os; os.nice(19); from photseries.server.worker import main; main()"
 _PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class Worker(threading.Thread):
-    """The thread of a service that starts a worker where there is none.
+    """The thread of a service that starts a worker if there is none.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Worker(threading.Thread):
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._killers: dict[int, int] = {}
-        #: The series that the worker is at.
+        #: The series that the worker is searching.
         self.running: int | None = None
 
     @property
@@ -75,7 +75,7 @@ class Worker(threading.Thread):
         return None if process is None else process.pid
 
     def run(self) -> None:
-        """Look for a worker until the service stops."""
+        """Check for a worker until the service stops."""
         pause = BEGIN
         while not self._stopping.wait(pause):
             try:
@@ -111,7 +111,7 @@ class Worker(threading.Thread):
             )
         with self._process as process:
             given_up = [number for number, deaths in self._killers.items() if deaths >= DEATHS]
-            # Through the pipe, as they hold secrets.
+            # Through the pipe, because the settings contain secrets.
             values = {**_plain(self._config), "database.url": self._catalogue.current_url()}
             self._follow(process, orjson.dumps({"settings": values, "given_up": given_up}))
         running, self.running, self._process = self.running, None, None
@@ -122,25 +122,25 @@ class Worker(threading.Thread):
         log.warning("the analysis worker ended with %d at series %s", process.returncode, running)
 
     def _follow(self, process: subprocess.Popen[bytes], message: bytes) -> None:
-        """Send a worker its task, and count what it does until it ends."""
+        """Send a worker its settings, and count its outcomes until it ends."""
         if process.stdin is None or process.stdout is None:
             raise AssertionError("The worker has pipes.")
         process.stdin.write(message + b"\n")
         process.stdin.flush()
         for line in process.stdout:
-            said = orjson.loads(line)
-            if isinstance(said, int):
-                self.running = said
+            outcome = orjson.loads(line)
+            if isinstance(outcome, int):
+                self.running = outcome
                 continue
             self.running = None
-            searched = Searched(**said)
+            searched = Searched(**outcome)
             self._count(searched)
             if searched.problem is not None:
                 log.warning("the period of series %d was not searched: %s", searched.series_id, searched.problem)
 
 
 def _plain(config: Config) -> dict[str, object]:
-    """Return all settings as :func:`photseries.server.settings.load` takes them."""
+    """Return all settings in the format of :func:`photseries.server.settings.load`."""
     return {
         f"{section.name}.{key.name}": getattr(getattr(config, section.name), key.name)
         for section in dataclasses.fields(config)
@@ -149,7 +149,7 @@ def _plain(config: Config) -> dict[str, object]:
 
 
 def main() -> None:
-    """Search the periods of new series, until the service ends or the database is away; end where a worker is."""
+    """Search the periods of new series until the service ends or the database fails; end if another worker runs."""
     line = sys.stdin.buffer.readline()
     if not line:
         return  # the service has died since it started this process
@@ -170,15 +170,15 @@ def _search(config: Config, given_up: Sequence[int]) -> None:
         for series_id in given_up:
             searcher.give_up(series_id)
         while won:
-            for said in searcher.run_new():
-                sys.stdout.buffer.write(orjson.dumps(said) + b"\n")
+            for message in searcher.run_new():
+                sys.stdout.buffer.write(orjson.dumps(message) + b"\n")
                 sys.stdout.buffer.flush()
             time.sleep(LOOK)
 
 
 def _confine(memory: int) -> None:
-    """Limit the memory of this process, and let it end with the service."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the service, too, which then ends this process
+    """Limit the memory of this process, and make it end with the service."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C also reaches the service, which then ends this process
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -186,6 +186,6 @@ def _confine(memory: int) -> None:
 
 
 def _end_with_the_service() -> None:
-    """End this process when its standard input ends, as it does with the service, also before the signal is set."""
+    """End this process when its standard input ends with the service, even before the death signal is set."""
     sys.stdin.buffer.read()
     os._exit(0)

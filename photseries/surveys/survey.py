@@ -10,7 +10,7 @@ __all__ = ["Mission", "Survey", "first_of"]
 
 
 def first_of(header: Mapping[str, object], keywords: Iterable[str]) -> object:
-    """Return the value of the first of some keywords that is present; None if none is."""
+    """Return the value of the first keyword that is present, or None."""
     return next((header[keyword] for keyword in keywords if header.get(keyword) not in (None, "")), None)
 
 
@@ -27,7 +27,7 @@ class Mission:
     part : str
         Keyword of the sector, quarter or campaign.
     series_name : str
-        Name of the series of a part, with a place for its number.
+        Template of the series name, with a placeholder for the number.
     """
 
     catalogue: str
@@ -44,7 +44,7 @@ class Survey:
     ----------
     name : str
     source : str
-        Where its format is defined.
+        Reference of its format.
     line : str
         Options of ``photseries upload`` for such a file, for the documentation.
     header : mapping of str to str
@@ -53,27 +53,27 @@ class Survey:
     columns : tuple of str
         Columns that such a file has.
     time, mag, filter_col, zero_point : str, optional
-        Columns with a meaning.
+        Columns by role.
     flux : tuple of str
-        Columns with fluxes, the best one first.
+        Flux columns, the preferred one first.
     errors : mapping of str to str
-        Columns with errors, by the column with the values.
+        Error column by value column.
     time_format : str, optional
-        Format of the times, where the file does not say.
+        Default format of the times.
     times : mapping of str to str
-        Fields of the series about its times, where the file does not say.
+        Default fields about the times.
     flux_unit : mapping of str to str
-        Units of columns that the file does not say; ``*`` stands for all others.
+        Default units of columns; ``*`` means all others.
     magsys : mapping of str to str
-        System of the magnitudes, by filter as the file has it; ``*`` stands for all others.
+        Magnitude system by filter in the file; ``*`` means all others.
     filter : str, optional
         Bandpass of all its files.
     filters : mapping of str to str
-        Bandpasses by filter as the file has it.
+        Bandpass by filter in the file.
     rename : mapping of str to str
-        Further columns that get the name that the service has for them.
+        Further columns to rename to the names of the service.
     fields : mapping of str to str
-        Fields of the series, and the keywords that contain them.
+        Fields of the series, and their keywords.
     constants : mapping
         Fields of the series that are the same in all its files.
     mission : Mission, optional
@@ -102,7 +102,7 @@ class Survey:
     mission: Mission | None = None
 
     def matches(self, header: Mapping[str, object], columns: Iterable[str]) -> bool:
-        """Return whether a file with this header and these columns is of the survey."""
+        """Return whether a file with this header and these columns belongs to the survey."""
         if not set(self.columns) <= set(columns):
             return False
         return all(

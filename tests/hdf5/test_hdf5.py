@@ -244,7 +244,7 @@ def filled(size):
 
 
 def test_metadata_up_to_what_hdf5_holds():
-    most = frames.LONGEST_ATTRIBUTE
+    most = frames.MAX_ATTRIBUTE
     blob = stored_file.encode(one(), filled(most))
     assert stored_file.decode(blob).metadata == recipe_read(blob)[1] == filled(most)
     with pytest.raises(InvalidError, match="altdata included, take 65,401 bytes as stored; at most 65,400") as caught:
@@ -258,7 +258,7 @@ def test_metadata_up_to_what_hdf5_holds():
 @pytest.mark.parametrize("letter", ["n", "é", "☃"])
 def test_names_of_columns_up_to_what_hdf5_holds(letter):
     written = len(letter.encode("raw-unicode-escape"))
-    length = ((frames.LONGEST_ATTRIBUTE - 100) // 1000 - 10 - 4) // written
+    length = ((frames.MAX_ATTRIBUTE - 100) // 1000 - 10 - 4) // written
     widest = pd.DataFrame(np.zeros((1, 1000)), columns=[f"{number:04d}{letter * length}" for number in range(1000)])
     assert recipe_read(stored_file.encode(widest, {}))[0].equals(widest)
     with pytest.raises(InvalidError, match="names of the columns take"):
@@ -268,7 +268,7 @@ def test_names_of_columns_up_to_what_hdf5_holds(letter):
 @pytest.mark.parametrize("character", ["\\", "\n", "\r", "\x1a"])
 def test_names_that_take_more_than_they_show(character):
     """What would end or escape a line of a pickle is written as six characters."""
-    count = (frames.LONGEST_ATTRIBUTE - 100) // (4 + 6 * 40 + 10)
+    count = (frames.MAX_ATTRIBUTE - 100) // (4 + 6 * 40 + 10)
     widest = pd.DataFrame(np.zeros((1, count)), columns=[f"{number:04d}{character * 40}" for number in range(count)])
     assert recipe_read(stored_file.encode(widest, {}))[0].equals(widest)
     with pytest.raises(InvalidError, match="names of the columns take"):

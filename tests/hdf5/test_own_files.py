@@ -113,8 +113,8 @@ def test_a_file_that_ends_early_or_late_is_not_read():
 
 
 def test_what_is_remembered_is_bounded(monkeypatch):
-    monkeypatch.setattr(own_files, "_MOST_KINDS", 3)
-    monkeypatch.setattr(own_files, "_MOST_TABLES", 2)
+    monkeypatch.setattr(own_files, "_MAX_KINDS", 3)
+    monkeypatch.setattr(own_files, "_MAX_TABLES", 2)
     for number in range(5):
         taught(stored_file.encode(frame(2).assign(**{f"x{number}": 1.0}), {}))
     assert len(own_files._kinds) == 3

@@ -12,22 +12,22 @@ from hypothesis import strategies as st
 
 from photseries.parameters import value_types
 from photseries.parameters.value_types import (
-    LONGEST_TEXT,
+    MAX_TEXT_LENGTH,
     MOST_VALUES,
     Statistic,
     ValueType,
     any_of,
     choice,
     choices,
+    integer,
     joined,
-    whole,
 )
 
 KINDS = {name: kind for name, kind in vars(value_types).items() if isinstance(kind, ValueType)} | {
     "choice": choice("asc", "desc"),
     "choices": choices("mag", "snr"),
     "any_of": any_of("ab", "vega"),
-    "whole": whole(2, 50),
+    "whole": integer(2, 50),
 }
 
 #: MJD of the days that begin after a step of UTC, as ERFA knows them.
@@ -36,7 +36,7 @@ STEPS = {
 }
 
 GOOD: dict[str, dict[str, Any]] = {
-    "TEXT": {text: text for text in ("a", " ", "é%_\\'\";--", "x" * LONGEST_TEXT, "\u2028", "\U0001f52d")},
+    "TEXT": {text: text for text in ("a", " ", "é%_\\'\";--", "x" * MAX_TEXT_LENGTH, "\u2028", "\U0001f52d")},
     "TEXTS": {
         "a": ("a",),
         "a,b": ("a", "b"),
@@ -107,7 +107,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "choice": {"asc": "asc", "desc": "desc"},
 }
 
-NOT_TEXTS = ["", "a\0", "x" * (LONGEST_TEXT + 1), "\ud800", "a\udfff"]
+NOT_TEXTS = ["", "a\0", "x" * (MAX_TEXT_LENGTH + 1), "\ud800", "a\udfff"]
 NOT_LISTS = [
     "",
     " ",
@@ -205,7 +205,7 @@ def test_any_text_is_a_value_or_a_value_error(name, text):
     for one in value if isinstance(value, tuple) else [value]:
         number = one.value if isinstance(one, Statistic) else one
         assert not isinstance(number, float) or math.isfinite(number)
-        assert not isinstance(number, str) or 0 < len(number) <= LONGEST_TEXT
+        assert not isinstance(number, str) or 0 < len(number) <= MAX_TEXT_LENGTH
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1), min_size=1))

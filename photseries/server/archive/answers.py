@@ -13,21 +13,21 @@ from photseries.server.catalogue.series_queries import Found
 
 __all__ = ["Answer"]
 
-#: Series that are looked up together.
+#: Number of series per look-up.
 PAGE: Final = 500
 
 
 class Answer:
-    """The series that answer a list, and what becomes of them while they are sent.
+    """The series that match a list, and their outcomes during the export.
 
     Parameters
     ----------
     asked : int
         The length of the list.
     pairs : ndarray of PAIR, shape (m,)
-        Which series answers which entry, in order.
+        Pairs of list position and series id, sorted.
     after : tuple of int, optional
-        The pair after which to begin.
+        The pair after which to continue.
     """
 
     def __init__(self, asked: int, pairs: NDArray[np.void], after: tuple[int, int] | None = None) -> None:
@@ -35,8 +35,8 @@ class Answer:
         self._pairs = pairs
         self._first = 0
         if after is not None:
-            place, series_id = pairs["asked"], pairs["id"]
-            self._first = int(((place < after[0]) | ((place == after[0]) & (series_id <= after[1]))).sum())
+            position, series_id = pairs["asked"], pairs["id"]
+            self._first = int(((position < after[0]) | ((position == after[0]) & (series_id <= after[1]))).sum())
         self._gone: set[int] = set()
         self._damaged: dict[int, None] = {}
 
@@ -46,46 +46,46 @@ class Answer:
         return sorted(set(self._pairs["id"].tolist()))
 
     def found(self, look_up: Callable[[Sequence[int]], dict[int, Found]]) -> Iterator[tuple[int, Found]]:
-        """Yield the places that remain and their series.
+        """Yield the remaining list positions and their series.
 
         Parameters
         ----------
         look_up : callable
-            Returns series by their ids; one that it leaves out counts as absent.
+            Returns series by their ids; a missing one counts as absent.
         """
         for start in range(self._first, len(self._pairs), PAGE):
             page = self._pairs[start : start + PAGE]
             series = look_up(sorted(set(page["id"].tolist())))
-            for place, series_id in page.tolist():
+            for position, series_id in page.tolist():
                 if series_id in series:
-                    yield place, series[series_id]
+                    yield position, series[series_id]
                 else:
-                    self.lose(series_id)
+                    self.mark_gone(series_id)
 
-    def lose(self, series_id: int) -> None:
-        """Note that a series was deleted, or is not visible any more."""
+    def mark_gone(self, series_id: int) -> None:
+        """Record that a series was deleted or is no longer visible."""
         self._gone.add(series_id)
 
-    def has(self, series_id: int) -> bool:
-        """Return whether a series is still there, as far as is known."""
+    def is_present(self, series_id: int) -> bool:
+        """Return whether a series is not recorded as gone."""
         return series_id not in self._gone
 
-    def damage(self, series_id: int) -> None:
-        """Note that the file of a series is missing or altered."""
+    def mark_damaged(self, series_id: int) -> None:
+        """Record that the file of a series is missing or altered."""
         self._damaged[series_id] = None
 
     def manifest(self) -> bytes:
-        """Return what the answer contains, as JSON; call it last.
+        """Return the manifest as JSON; call it last.
 
         Returns
         -------
         bytes
-            ``asked``, the length of the list; ``found``, the ids of the series by the place of the entry that they
-            answer; ``absent``, the places without any; ``damaged``, the ids of those found whose rows are missing.
+            ``asked``, the length of the list; ``found``, the ids of the matching series by position; ``absent``,
+            the positions without series; ``damaged``, the ids of found series whose rows are missing.
         """
         found: dict[str, list[int]] = {}
-        for place, series_id in self._pairs.tolist():
+        for position, series_id in self._pairs.tolist():
             if series_id not in self._gone:
-                found.setdefault(str(place), []).append(series_id)
-        absent = [place for place in range(self._asked) if str(place) not in found]
+                found.setdefault(str(position), []).append(series_id)
+        absent = [position for position in range(self._asked) if str(position) not in found]
         return orjson.dumps({"asked": self._asked, "found": found, "absent": absent, "damaged": [*self._damaged]})

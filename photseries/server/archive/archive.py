@@ -54,7 +54,7 @@ class Created:
 class Archive:
     """Takes tables and metadata, and keeps bytes in a store and rows in a catalogue.
 
-    Every method raises UnavailableError when a part is not available or full, and then has changed nothing. Those that
+    Every method raises UnavailableError, without a change, when a part is unavailable or full. Those that
     commit raise OutcomeUnknownError when the outcome of the commit is unknown.
 
     Parameters
@@ -62,7 +62,7 @@ class Archive:
     catalogue : Catalogue
     store : Store
     sandbox : Sandbox
-        The workers that read uploaded files.
+        The readers of uploaded files.
     config : Config
     """
 
@@ -77,7 +77,7 @@ class Archive:
 
     @property
     def intake(self) -> Intake:
-        """What checks the bodies of requests."""
+        """The parser of request bodies."""
         return self._intake
 
     @requires(CREATE_SERIES)
@@ -91,7 +91,7 @@ class Archive:
         body : mapping
             ``data`` (columns, or a base64 HDF5 file) and metadata fields.
         refuse_suspicious : bool
-            False, for imports, turns the refusal of several filters, and of times that are not MJD, into warnings.
+            False, for imports, reports several filters and times other than MJD as warnings instead of errors.
 
         Returns
         -------
@@ -124,7 +124,7 @@ class Archive:
         *,
         refuse_suspicious: bool = True,
     ) -> dict[str, Any]:
-        """Return what :meth:`create` would store; see :mod:`photseries.server.archive.preview`."""
+        """Preview :meth:`create`; see :mod:`photseries.server.archive.preview`."""
         new = self._intake.parse_create(principal, body, refuse_suspicious=refuse_suspicious)
         with self._catalogue.reading() as connection:
             return preview(connection, principal, new, points)
@@ -141,22 +141,21 @@ class Archive:
     ) -> tuple[str, ...]:
         """Append rows to the table of a series.
 
-        Its statistics are computed again, and metadata that were inferred are inferred again; metadata that were given
-        stay.
+        Statistics and inferred metadata are computed again; given metadata stay.
 
-        Returns warnings about the new rows. Raises what :meth:`update` does, and InvalidError when the rows do not fit
+        Returns warnings about the new rows. Raises like :meth:`update`, and InvalidError when the rows do not fit
         or repeat existing ones.
         """
         self._changeable(principal, series_id, expected)
         more, fields = self._intake.parse_append(principal, body)
         from_json = isinstance(body["data"], dict)
 
-        def grow(seen: Changeable) -> tuple[str, ...]:
-            before = self._table(principal, series_id, seen)
+        def grow(state: Changeable) -> tuple[str, ...]:
+            before = self._table(principal, series_id, state)
             frame = appended(before, more, drop_repeats=drop_repeats, from_json=from_json)
             sent = SentRows.of(frame, frame.iloc[len(before) :])
-            inferred = {name: value for name, value in infer(frame).items() if name in seen.inferred}
-            return self._update(principal, series_id, seen, Upload(frame, {}, fields), sent, inferred)
+            inferred = {name: value for name, value in infer(frame).items() if name in state.inferred}
+            return self._update(principal, series_id, state, Upload(frame, {}, fields), sent, inferred)
 
         return self._retry(principal, series_id, expected, grow)
 
@@ -166,7 +165,7 @@ class Archive:
     ) -> tuple[str, ...]:
         """Change the metadata, the sharing or the table of a series.
 
-        Concurrent changes of different fields all survive: a change that meets another one is merged and tried again.
+        Concurrent changes of different fields all survive: a change is merged again after a conflict.
 
         Parameters
         ----------
@@ -188,7 +187,7 @@ class Archive:
         PreconditionFailedError
             When the series is at another revision.
         ConflictError
-            When others kept changing the series.
+            When too many concurrent changes occur.
         """
         self._changeable(principal, series_id, expected)
         return self.replace(principal, series_id, self._intake.parse_body(principal, body), expected)
@@ -204,21 +203,21 @@ class Archive:
             principal,
             series_id,
             expected,
-            lambda seen: self._update(principal, series_id, seen, upload, sent, inferred),
+            lambda state: self._update(principal, series_id, state, upload, sent, inferred),
         )
 
     def _update(
         self,
         principal: Principal,
         series_id: int,
-        seen: Changeable,
+        state: Changeable,
         upload: Upload,
         sent: SentRows | None,
         inferred: Mapping[str, object],
     ) -> tuple[str, ...]:
-        """Apply an update to the state that was read; return warnings about the rows that were sent."""
+        """Apply an update to the current state; return warnings about the uploaded rows."""
         layers = {
-            "existing": with_fields_of_altdata(seen.metadata, prefer_altdata=True),
+            "existing": with_fields_of_altdata(state.metadata, prefer_altdata=True),
             "inferred": inferred,
             "file": upload.file,
             "body": upload.fields,
@@ -226,32 +225,32 @@ class Archive:
         merged = merge(layers, clearing="body")
         checked = self._intake.check(principal, sent, merged)
         metadata, sharing = checked.metadata, checked.sharing
-        frame, derived = self._derive(principal, series_id, seen, upload, checked)
-        # The batch of a request that changes nothing else is no change, unless the request is about the batch alone.
+        frame, derived = self._derive(principal, series_id, state, upload, checked)
+        # A new batch alone changes the series only if the request has no other fields.
         compared = metadata if upload.fields.keys() == {"batch"} else metadata.keys() - {"batch"}
-        described = any(metadata[name] != seen.metadata.get(name) for name in compared)
-        if not described and (upload.frame is None or self._holds(seen, derived["content_hash"])):
+        described = any(metadata[name] != state.metadata.get(name) for name in compared)
+        if not described and (upload.frame is None or self._holds(state, derived["content_hash"])):
             if sharing != Sharing():
-                self._share(principal, series_id, seen, metadata, sharing)
+                self._share(principal, series_id, state, metadata, sharing)
             return checked.warnings
-        inferred_now = inferred_fields(merged, seen.inferred)
-        values = {**metadata, "owner_id": seen.owner_id, "inferred": inferred_now, **derived}
+        inferred_now = inferred_fields(merged, state.inferred)
+        values = {**metadata, "owner_id": state.owner_id, "inferred": inferred_now, **derived}
         batch = metadata["batch"] if merged.sources.get("batch") in ("file", "body") else None
-        frame = self._table(principal, series_id, seen) if frame is None else frame
+        frame = self._table(principal, series_id, state) if frame is None else frame
         with self._stored(principal, frame, values, is_new=False) as (connection, blob):
-            shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
-            ensure_current_revision(series.change(connection, series_id, seen.revision, {**values, **blob}))
+            shared = self._resolve_sharing(connection, principal, state, metadata, sharing)
+            ensure_current_revision(series.change(connection, series_id, state.revision, {**values, **blob}))
             reached("update: row changed")
             series.share(connection, series_id, *shared)
             reached("update: sharing replaced")
-            earlier = blobs.unlink(connection, seen.blob, seen.owner_id)
+            earlier = blobs.unlink(connection, state.blob, state.owner_id)
             reached("update: old blob noted")
-            changed = changed_fields(seen, metadata, shared, values.get("content_hash"))
+            changed = changed_fields(state, metadata, shared, values.get("content_hash"))
             append_history(
                 connection,
                 principal,
                 series_id,
-                seen,
+                state,
                 "update",
                 changed,
                 **blob,
@@ -263,30 +262,30 @@ class Archive:
         return checked.warnings
 
     def _derive(
-        self, principal: Principal, series_id: int, seen: Changeable, upload: Upload, checked: Checked
+        self, principal: Principal, series_id: int, state: Changeable, upload: Upload, checked: Checked
     ) -> tuple[pd.DataFrame | None, dict[str, Any]]:
-        """Return the table if it or its calibration is new, with the values of the row that follow from it."""
+        """Return the table if it or its calibration changed, with the derived values of the row."""
         frame = upload.frame
         if frame is None:
-            if not _is_recalibrated(seen.metadata, checked.metadata):
+            if not _is_recalibrated(state.metadata, checked.metadata):
                 return None, {}
-            frame = self._table(principal, series_id, seen)
+            frame = self._table(principal, series_id, state)
             self._intake.check_table(frame, checked.metadata)
         return frame, self._intake.derived_values(frame, checked.metadata, checked.longitude)
 
     def _share(
-        self, principal: Principal, series_id: int, seen: Changeable, metadata: Mapping[str, object], sharing: Sharing
+        self, principal: Principal, series_id: int, state: Changeable, fields: Mapping[str, object], sharing: Sharing
     ) -> None:
         """Change only the sharing, if it differs; write no blob."""
         with self._catalogue.transaction() as connection:
-            shared = self._resolve_sharing(connection, principal, seen, metadata, sharing)
-            changed = changed_fields(seen, {}, shared)
+            shared = self._resolve_sharing(connection, principal, state, fields, sharing)
+            changed = changed_fields(state, {}, shared)
             if not changed:
                 return
-            ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
+            ensure_current_revision(series.change(connection, series_id, state.revision, {}))
             reached("share: row changed")
             series.share(connection, series_id, *shared)
-            append_history(connection, principal, series_id, seen, "share", changed, **seen.blob.columns())
+            append_history(connection, principal, series_id, state, "share", changed, **state.blob.columns())
             reached("share: history noted")
         reached("share: committed")
 
@@ -300,27 +299,27 @@ class Archive:
         PreconditionFailedError
             When the series is at another revision.
         ConflictError
-            When others kept changing the series.
+            When too many concurrent changes occur.
         """
-        self._retry(principal, series_id, expected, lambda seen: self._delete(principal, series_id, seen))
+        self._retry(principal, series_id, expected, lambda state: self._delete(principal, series_id, state))
 
-    def _delete(self, principal: Principal, series_id: int, seen: Changeable) -> None:
+    def _delete(self, principal: Principal, series_id: int, state: Changeable) -> None:
         with self._catalogue.transaction() as connection:
-            ensure_current_revision(series.remove(connection, series_id, seen.revision))
+            ensure_current_revision(series.remove(connection, series_id, state.revision))
             reached("delete: row removed")
-            append_history(connection, principal, series_id, seen, "delete", deleted_fields(seen))
+            append_history(connection, principal, series_id, state, "delete", deleted_fields(state))
             reached("delete: history noted")
         reached("delete: committed")
         self._upkeep.prune(series_id, 0)
 
     @requires(CHANGE_SERIES)
     def purge(self, principal: Principal, series_id: int, expected: Revisions = None) -> None:
-        """Remove the values and the files of the earlier revisions of a series; its owner may purge a deleted one.
+        """Remove the values and files of earlier revisions of a series; the owner may purge a deleted series.
 
-        The history keeps revisions, times, users and actions. Raises what :meth:`delete` does.
+        The history keeps revisions, times, users and actions. Raises like :meth:`delete`.
         """
         try:
-            self._retry(principal, series_id, expected, lambda seen: self._purge(principal, series_id, seen))
+            self._retry(principal, series_id, expected, lambda state: self._purge(principal, series_id, state))
         except NotFoundError:
             if not principal.may(UPLOAD):
                 raise
@@ -331,67 +330,67 @@ class Archive:
         reached("purge: committed")
         self._upkeep.prune(series_id)
 
-    def _purge(self, principal: Principal, series_id: int, seen: Changeable) -> None:
+    def _purge(self, principal: Principal, series_id: int, state: Changeable) -> None:
         with self._catalogue.transaction() as connection:
-            ensure_current_revision(series.change(connection, series_id, seen.revision, {}))
+            ensure_current_revision(series.change(connection, series_id, state.revision, {}))
             blobs.purge(connection, series_id)
             history.purge(connection, series_id)
-            append_history(connection, principal, series_id, seen, "purge", {}, **seen.blob.columns())
+            append_history(connection, principal, series_id, state, "purge", {}, **state.blob.columns())
             reached("purge: history cleared")
 
     def _retry(
         self, principal: Principal, series_id: int, expected: Revisions, change: Callable[[Changeable], _Result]
     ) -> _Result:
-        """Apply a change to the current state of a series; retry when others changed it meanwhile."""
+        """Apply a change to the current state of a series; retry after concurrent changes."""
         self.ownership.require()
         return retried(self._catalogue, series_id, lambda: change(self._changeable(principal, series_id, expected)))
 
-    def _table(self, principal: Principal, series_id: int, seen: Changeable) -> pd.DataFrame:
+    def _table(self, principal: Principal, series_id: int, state: Changeable) -> pd.DataFrame:
         """Read the table of a series for a change."""
         try:
-            return read_table(self._store, seen.blob).frame
+            return read_table(self._store, state.blob).frame
         except DamagedError:
-            ensure_current_revision(self._changeable(principal, series_id).revision == seen.revision)
+            ensure_current_revision(self._changeable(principal, series_id).revision == state.revision)
             raise
 
-    def _holds(self, seen: Changeable, content: str) -> bool:
-        """Return whether the stored file of a series has this content, and is not damaged."""
-        return content == seen.content_hash and find_problem(self._store, seen.blob) is None
+    def _holds(self, state: Changeable, content: str) -> bool:
+        """Return whether the stored file of a series has this content and is intact."""
+        return content == state.content_hash and find_problem(self._store, state.blob) is None
 
     def _changeable(self, principal: Principal, series_id: int, expected: Revisions = None) -> Changeable:
         with self._catalogue.reading() as connection:
-            seen = series.for_change(connection, principal, series_id)
-        return require_changeable(seen, series_id, expected)
+            state = series.for_change(connection, principal, series_id)
+        return require_changeable(state, series_id, expected)
 
     def _resolve_sharing(
         self,
         connection: Connection,
         principal: Principal,
-        seen: Changeable,
+        state: Changeable,
         metadata: Mapping[str, object],
         sharing: Sharing,
     ) -> tuple[list[int] | None, list[int] | None]:
-        """Return the groups and streams to set, looked up in the transaction of the change; None leaves them."""
+        """Look up the groups and streams to set in the transaction of the change; None leaves them unchanged."""
         references = self._intake.look_up_references(connection, principal, metadata, sharing)
-        group_ids = None if sharing.group_ids is None else sorted({*references.group_ids, seen.owners_group_id})
+        group_ids = None if sharing.group_ids is None else sorted({*references.group_ids, state.owners_group_id})
         return group_ids, None if sharing.stream_ids is None else references.stream_ids
 
     @contextmanager
     def _stored(
         self, principal: Principal, frame: pd.DataFrame, values: Mapping[str, object], *, is_new: bool = True
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
-        """Write the blob of a series and open the transaction for its row; a duplicate error gets the id if visible."""
+        """Write the blob of a series and open the transaction of its row; a duplicate error gets the id if visible."""
         blob = self._blobs.write(frame, values, is_new=is_new)
         with naming_holder(self._catalogue, principal, values), blob as parts:
             yield parts
 
 
 def same_table_warning(series_id: int) -> str:
-    """Return the warning about a table that a series has already."""
+    """Return the warning about a table that another series already has."""
     return f"The same table is already stored as series {series_id}."
 
 
 def _is_recalibrated(before: Mapping[str, object], after: Mapping[str, object]) -> bool:
-    """Return whether the statistics of a series change because its numbers, flags or nights mean something else."""
+    """Return whether new metadata change the calibration, the flags or the nights, and therefore the statistics."""
     deciding = ("flux_unit", "magsys", "brightness", "flag_column", "good_values", "instrument_id")
     return any(before.get(name) != after.get(name) for name in deciding)

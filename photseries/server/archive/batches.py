@@ -16,7 +16,7 @@ from photseries.server.principal import CHANGE_SERIES, Principal, requires
 
 __all__ = ["OUTCOMES", "BatchUndo"]
 
-#: What becomes of the series of a batch, with its description.
+#: The outcomes for the series of a batch, with descriptions.
 OUTCOMES = {
     "deleted": "created by the batch, now deleted",
     "restored": "restored to the revision before the batch",
@@ -32,17 +32,17 @@ OUTCOMES = {
 # Changes that keep metadata and table.
 _UNSTORED = ("share", "purge")
 
-#: How long one call works before it leaves the rest to the next one [s].
+#: Maximum duration of one call, which leaves the rest to the next call [s].
 LONGEST = 20.0
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What to do with one series, seen at a revision: an outcome, and whether it still has to be brought about."""
+    """The plan for one series at a revision: an outcome, and whether it is still pending."""
 
     series_id: int
     outcome: str
-    seen: int
+    revision: int
     target: int | None = None
     pending: bool = False
 
@@ -56,7 +56,7 @@ class BatchUndo:
     archive : Archive
     restorer : Restorer
     grace : float
-        How long unlinked blobs are kept [s].
+        The grace of unlinked blobs [s].
     """
 
     def __init__(self, catalogue: Catalogue, archive: Archive, restorer: Restorer, grace: float) -> None:
@@ -69,27 +69,27 @@ class BatchUndo:
     def undo(self, principal: Principal, batch: str, *, dry_run: bool = False, after: int = 0) -> dict[str, object]:
         """Delete the series that a batch created; restore the others to the revision before the batch.
 
-        Each series is a transaction of its own. Repeating an undo is harmless: what is undone counts as such.
+        Each series is a transaction of its own. Undo is idempotent: series that are undone already count as undone.
 
         Parameters
         ----------
         principal : Principal
         batch : str
         dry_run : bool
-            Whether nothing is changed.
+            Whether to change nothing.
         after : int
             Only series with larger ids.
 
         Returns
         -------
         dict
-            The ids by outcome, see :data:`OUTCOMES`; and ``next``: None, or the value of ``after`` for the next call
-            when this one has not looked at all series.
+            The ids by outcome, see :data:`OUTCOMES`; and ``next``: None, or ``after`` of the next call if series
+            remain.
 
         Raises
         ------
         NotFoundError
-            When no series that the principal sees has had the batch.
+            When no visible series has or had the batch.
         UnavailableError
         """
         deadline = time.monotonic() + LONGEST
@@ -110,12 +110,12 @@ class BatchUndo:
 
     def _undo(self, principal: Principal, step: _Step) -> str:
         """Undo one series; return the outcome."""
-        seen = frozenset({step.seen})
+        revision = frozenset({step.revision})
         try:
             if step.target is None:
-                self._archive.delete(principal, step.series_id, seen)
+                self._archive.delete(principal, step.series_id, revision)
             else:
-                self._restorer.restore(principal, step.series_id, step.target, seen)
+                self._restorer.restore(principal, step.series_id, step.target, revision)
         except UnavailableError:
             raise
         except PhotseriesError as error:
@@ -137,7 +137,7 @@ def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
 
 
 def _planned(last: BatchEvent, stored: BatchEvent, before: BatchEvent | None) -> tuple[str, bool]:
-    """Return the outcome for one series, and whether it still has to be brought about.
+    """Return the outcome for one series, and whether it is still pending.
 
     Parameters
     ----------
@@ -150,7 +150,7 @@ def _planned(last: BatchEvent, stored: BatchEvent, before: BatchEvent | None) ->
         return ("deleted" if before is None else "changed"), False
     if before is not None and last.filename == before.filename:
         return "restored", False
-    # A restore brings the file of the batch back.
+    # A restore may bring the file of the batch back.
     if last.filename != stored.filename or last.action in _UNSTORED:
         return "changed", False
     if not last.allowed:

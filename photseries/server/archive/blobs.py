@@ -1,4 +1,4 @@
-"""Read blobs, and write them in the right order with their rows: blob first, then the transaction of its row."""
+"""Read blobs, and write each before the transaction of its row."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class BlobWriter:
-    """Writes the blob of a row before the transaction of the row, and takes it back when the transaction fails.
+    """Writes the blob of a row before the transaction of the row, and removes it when the transaction fails.
 
     Parameters
     ----------
@@ -63,16 +63,16 @@ class BlobWriter:
     ) -> Iterator[tuple[Connection, dict[str, object]]]:
         """Write a new blob, then open the transaction in which the caller writes its row.
 
-        The blob is removed when the transaction is certain not to have been committed. When the outcome is unknown the
-        blob stays, and the sweep decides by the rows.
+        The blob is removed if the transaction certainly did not commit. If the outcome is unknown, the blob stays until
+        the sweep checks the rows.
 
         Parameters
         ----------
         frame : DataFrame
         values : mapping
-            The metadata of the row; :func:`~photseries.fields.stored.file_metadata` says which go into the file.
+            The metadata of the row; :func:`~photseries.fields.stored.file_metadata` selects those of the file.
         is_new : bool
-            Whether the series is a new one, for the quotas of its owner.
+            Whether the series is new, for the quotas of its owner.
 
         Yields
         ------
@@ -84,7 +84,7 @@ class BlobWriter:
         InvalidError
             When the table or the metadata cannot be written.
         QuotaExceededError
-            When the owner would have more than the quotas allow.
+            When the quotas of the owner would be exceeded.
         UnavailableError
             When the store refuses the blob, or another copy of the database uses the store, or COMMIT was not reached
             before the write deadline.
@@ -107,7 +107,7 @@ class BlobWriter:
         values : mapping
             All values of its row.
         numbers : mapping of str to ndarray, optional
-            The columns of the table where they are valid and all of numbers: then the frame is not looked at.
+            The columns of the table if valid and numeric; then the frame is not checked.
         """
         limits = self._config.limits
         table = frames.writable(frame, limits) if numbers is None else frames.writable_numbers(numbers)
@@ -115,7 +115,7 @@ class BlobWriter:
         return stored_file.encode_table(table, file_metadata(values), compression=compression, limits=limits)
 
     def create_many(self, blobs: Mapping[str, bytes]) -> None:
-        """Store blobs of new series; take them back when the store refuses one.
+        """Store blobs of new series; remove them all if the store refuses one.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class BlobWriter:
     def transaction(
         self, keys: Sequence[str], owner_id: int, *, is_new: bool, began: float | None = None
     ) -> Iterator[Connection]:
-        """Open the transaction of rows whose blobs are stored; take the blobs back when it fails for certain.
+        """Open the transaction of rows whose blobs are stored; remove the blobs if it certainly failed.
 
         Parameters
         ----------
@@ -141,7 +141,7 @@ class BlobWriter:
         owner_id : int
             The owner of the series.
         is_new : bool
-            Whether the series are new ones.
+            Whether the series are new.
         began : float, optional
             When the first blob was stored, of ``time.monotonic`` [s]; default: now.
 
@@ -168,7 +168,7 @@ class BlobWriter:
         reached("write: committed")
 
     def take_back(self, keys: Iterable[str]) -> None:
-        """Remove blobs that no row ever named; the sweep removes them later if the store fails now."""
+        """Remove blobs that no row ever named; if the store fails, the sweep removes them later."""
         for key in keys:
             try:
                 self._store.delete(key)
@@ -177,7 +177,7 @@ class BlobWriter:
 
 
 def read_blob(store: Store, blob: Blob) -> bytes:
-    """Return the whole content of a blob, checked against its row.
+    """Return a blob, verified against its row.
 
     Raises
     ------
@@ -186,14 +186,14 @@ def read_blob(store: Store, blob: Blob) -> bytes:
     """
     found = store.read(blob.filename)
     if found is None:
-        raise DamagedError(f"{blob.called} is missing from the store.")
+        raise DamagedError(f"{blob.label} is missing from the store.")
     if len(found) != blob.size or zlib.crc32(found) != blob.crc:
-        raise DamagedError(f"{blob.called} in the store is damaged.")
+        raise DamagedError(f"{blob.label} in the store is damaged.")
     return found
 
 
 def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:
-    """Read a range of the bytes of a blob, which no checksum covers.
+    """Return a range of the bytes of a blob, without verification.
 
     Raises
     ------
@@ -203,12 +203,12 @@ def read_range(store: Store, blob: Blob, start: int, stop: int) -> bytes:
     pieces = store.chunks(blob.filename, start, stop)
     content = b"" if pieces is None else b"".join(pieces)
     if len(content) != stop - start:
-        raise DamagedError(f"{blob.called} in the store is missing or damaged.")
+        raise DamagedError(f"{blob.label} in the store is missing or damaged.")
     return content
 
 
 def read_table(store: Store, blob: Blob) -> Decoded:
-    """Return the table and the metadata in a blob; raises what :func:`read_raw` does."""
+    """Return the table and metadata of a blob; raises like :func:`read_raw`."""
     raw = read_raw(store, blob)
     return Decoded(frames.build(raw), raw.metadata)
 
@@ -224,11 +224,11 @@ def read_raw(store: Store, blob: Blob) -> RawTable:
     try:
         return stored_file.read(read_blob(store, blob))
     except UnreadableFileError as error:
-        raise DamagedError(f"{blob.called} is not one that this service wrote, or it was altered.") from error
+        raise DamagedError(f"{blob.label} is not one that this service wrote, or it was altered.") from error
 
 
 def find_problem(store: Store, blob: Blob) -> str | None:
-    """Compare a blob in a store with its row by length and MD5, in chunks; return the difference, None if equal."""
+    """Compare the length and MD5 of a blob with its row, in chunks; return the difference, None if equal."""
     chunks = store.chunks(blob.filename)
     if chunks is None:
         return "is missing"
@@ -242,7 +242,7 @@ def find_problem(store: Store, blob: Blob) -> str | None:
 
 
 def key_of(values: Mapping[str, Any]) -> str:
-    """Make the key of the blob of a series, which was never used before."""
+    """Return a new, unique key for the blob of a series."""
     return new_key(**{name: values[name] for name in KEY if name != "obj_id"})
 
 

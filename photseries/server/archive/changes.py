@@ -27,7 +27,7 @@ __all__ = [
 
 _Result = TypeVar("_Result")
 
-#: How often a change is tried again when others changed the series meanwhile.
+#: Maximum number of attempts of a change that meets concurrent changes.
 MERGES = 3
 
 
@@ -36,22 +36,22 @@ class StaleRevisionError(Exception):
 
 
 def ensure_current_revision(current: bool) -> None:
-    """Raise StaleRevisionError unless a series still had the revision that was read."""
+    """Raise StaleRevisionError unless the revision of a series was unchanged."""
     if not current:
         raise StaleRevisionError
 
 
 def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result]) -> _Result:
-    """Apply a change, which looks at the series first; repeat it when others changed the series meanwhile.
+    """Apply a change, which reads the series first; retry after concurrent changes of the series.
 
     Raises
     ------
     ConflictError
-        When others keep changing the series.
+        When too many concurrent changes occur.
     """
     with suppress(StaleRevisionError):
         return change()
-    # Those that met another change continue one at a time, so that few of them meet another.
+    # After a conflict, changes continue one at a time, which makes further conflicts rare.
     with catalogue.queued(series_id):
         for _ in range(MERGES):
             with suppress(StaleRevisionError):
@@ -59,7 +59,7 @@ def retried(catalogue: Catalogue, series_id: int, change: Callable[[], _Result])
     raise ConflictError("Other clients keep changing this series. Read it again, then retry.")
 
 
-def require_changeable(seen: Changeable | None, series_id: int, expected: Set[int] | None) -> Changeable:
+def require_changeable(state: Changeable | None, series_id: int, expected: Set[int] | None) -> Changeable:
     """Return a series that the principal may change.
 
     Raises
@@ -68,16 +68,16 @@ def require_changeable(seen: Changeable | None, series_id: int, expected: Set[in
     PreconditionFailedError
         When the series is not at one of the expected revisions.
     """
-    if seen is None:
+    if state is None:
         raise not_found(series_id)
-    if not seen.allowed:
+    if not state.allowed:
         raise CHANGE_SERIES.refusal()
-    if expected is not None and seen.revision not in expected:
+    if expected is not None and state.revision not in expected:
         raise PreconditionFailedError(
-            f"The series is at revision {seen.revision}, not at one that If-Match names: another client changed it. "
+            f"The series is at revision {state.revision}, not at one that If-Match names: another client changed it. "
             "Read it again, then retry."
         )
-    return seen
+    return state
 
 
 @contextmanager
@@ -87,27 +87,27 @@ def naming_holder(catalogue: Catalogue, principal: Principal, values: Mapping[st
         yield
     except DuplicateError as error:
         with catalogue.reading() as connection:
-            holder = series_queries.taken_by(connection, principal, values)
+            holder = series_queries.holder_of(connection, principal, values)
         if holder is not None:
             error.details["id"] = holder
         raise
 
 
 def changed_fields(
-    seen: Changeable,
+    state: Changeable,
     metadata: Mapping[str, object],
     shared: tuple[Sequence[int] | None, Sequence[int] | None],
     content_hash: str | None = None,
 ) -> dict[str, dict[str, object]]:
-    """Compare a series as it was read with what it becomes.
+    """Compare a series before and after a change.
 
     Parameters
     ----------
-    seen : Changeable
+    state : Changeable
     metadata : mapping
         The new value of every metadata field.
     shared : pair of sequences of int, or None
-        The new groups and streams; None where they stay.
+        The new groups and streams; None if unchanged.
     content_hash : str, optional
         The content hash of the new table.
 
@@ -116,20 +116,20 @@ def changed_fields(
     dict
         ``{field: {"from": ..., "to": ...}}`` for every field that differs; ``data`` has the content hashes.
     """
-    before = {name: seen.metadata.get(name) for name in metadata}
+    before = {name: state.metadata.get(name) for name in metadata}
     after = dict(metadata)
-    for name, old, new in zip(("group_ids", "stream_ids"), (seen.group_ids, seen.stream_ids), shared, strict=True):
+    for name, old, new in zip(("group_ids", "stream_ids"), (state.group_ids, state.stream_ids), shared, strict=True):
         if new is not None:
             before[name], after[name] = sorted(old), sorted(new)
     if content_hash is not None:
-        before["data"], after["data"] = seen.content_hash, content_hash
+        before["data"], after["data"] = state.content_hash, content_hash
     return {name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]}
 
 
-def deleted_fields(seen: Changeable) -> dict[str, dict[str, object]]:
-    """Return what the history of a deleted series keeps of its row: what a restore cannot read from the file."""
-    kept = {"group_ids": seen.group_ids, "stream_ids": seen.stream_ids, "batch": seen.metadata.get("batch")}
-    kept["created_at"] = seen.created_at.isoformat()
+def deleted_fields(state: Changeable) -> dict[str, dict[str, object]]:
+    """Return the columns that the history of a deleted series keeps because its file lacks them."""
+    kept = {"group_ids": state.group_ids, "stream_ids": state.stream_ids, "batch": state.metadata.get("batch")}
+    kept["created_at"] = state.created_at.isoformat()
     return {name: {"from": value, "to": [] if isinstance(value, list) else None} for name, value in kept.items()}
 
 
@@ -137,35 +137,35 @@ def append_history(
     connection: Connection,
     principal: Principal,
     series_id: int,
-    seen: Changeable,
+    state: Changeable,
     action: Action,
     changed: Mapping[str, object],
     **values: object,
 ) -> None:
-    """Append a change to the history, and one of the sharing to the audit, in the transaction of the change.
+    """Append a change to the history and, if the sharing changed, to the audit, in the transaction of the change.
 
     Parameters
     ----------
     connection : Connection
     principal : Principal
     series_id : int
-    seen : Changeable
+    state : Changeable
         The series before the change.
     action : Action
     changed : mapping
         From :func:`changed_fields`.
     **values
-        More columns of the row: those of the new blob, unless the series is deleted; ``batch`` and ``inferred``.
+        Additional columns of the row: those of the new blob, unless the series is deleted; ``batch`` and ``inferred``.
     """
     history.record(
         connection,
         series_id=series_id,
-        revision=seen.revision + 1,
+        revision=state.revision + 1,
         user_id=principal.user_id,
-        owner_id=seen.owner_id,
+        owner_id=state.owner_id,
         action=action,
         changed=changed,
-        **{"inferred": sorted(seen.inferred), **values},
+        **{"inferred": sorted(state.inferred), **values},
     )
     shared = {name: changed[name] for name in ("group_ids", "stream_ids") if name in changed}
     if shared and action in ("share", "update"):

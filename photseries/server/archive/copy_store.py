@@ -20,7 +20,7 @@ __all__ = ["CopiedFile", "CopyStatus", "StoreCopier"]
 
 BATCH = 100
 
-#: A key that no file has.
+#: A key of no file.
 _UNUSED_KEY = "probe/nothing.h5"
 
 
@@ -28,8 +28,8 @@ class CopyStatus(Enum):
     """The outcome for one file."""
 
     COPIED = "copied"
-    THERE = "there"  # the target already had it
-    GONE = "gone"  # the archive dropped it during the copy
+    THERE = "there"  # already in the target
+    GONE = "gone"  # removed from the archive during the copy
     FAILED = "failed"
 
 
@@ -43,7 +43,7 @@ class CopiedFile:
 
 
 class StoreCopier:
-    """Copies the files that rows name and the files that the grace keeps, and verifies every copy.
+    """Copies the files that rows name or the grace keeps, and verifies every copy.
 
     Nothing in the target is ever replaced. Running an interrupted copy again completes it.
 
@@ -52,9 +52,9 @@ class StoreCopier:
     catalogue : Catalogue
     source, target : Store
     trusted : bool
-        Whether a file of the right length that is already in the target is accepted without reading it.
+        Whether to accept an existing file of the right length in the target without reading it.
     jobs : int
-        How many files are copied at a time; each is in memory as a whole.
+        Number of files to copy concurrently; each is in memory as a whole.
     """
 
     def __init__(self, catalogue: Catalogue, source: Store, target: Store, *, trusted: bool, jobs: int = 4) -> None:
@@ -75,7 +75,7 @@ class StoreCopier:
         Yields
         ------
         CopiedFile
-            One for each file, in the order of the ids of their series.
+            The outcome for each file, in the order of series ids.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class StoreCopier:
         try:
             content = self._source.read(blob.filename)
         except UnavailableError as error:
-            self._source.size(_UNUSED_KEY)  # raises when the whole source is away, not only this file
+            self._source.size(_UNUSED_KEY)  # raises if the whole source is unavailable, not only this file
             return CopiedFile(blob, CopyStatus.FAILED, f"cannot be read: {error.message}")
         if content is None:
             if self._is_named(blob):
@@ -120,6 +120,6 @@ class StoreCopier:
         return CopiedFile(blob, CopyStatus.FAILED, f"in the target {problem}")
 
     def _is_named(self, blob: Blob) -> bool:
-        """Return whether a row still names a file; a sweep may have removed it since it was listed."""
+        """Return whether a row still names a file, because a sweep may have removed the file since the listing."""
         with self._catalogue.reading() as connection:
             return blob.filename not in blobs.unreferenced(connection, [blob.filename])

@@ -1,8 +1,8 @@
-"""Export many series as one file that is sent while it is made, in constant memory.
+"""Export many series as one streamed file, in constant memory.
 
 One page of the catalogue and one block of tables are in memory at a time, and no connection is held between pages. The
-export contains each series as of the time when its page was read, because the store keeps the files of changed and
-deleted series for the grace.
+export contains each series as of the time of its page, because the store keeps the files of changed and deleted series
+for the grace.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from photseries.formats.zipped import Zip
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import MOST_PER_PAGE, Asked, Query
+from photseries.parameters import MOST_PER_PAGE, ListRequest, Query
 from photseries.server.archive.answers import Answer
 from photseries.server.archive.blobs import read_raw
 from photseries.server.archive.reader import SeriesReader, needs_place
-from photseries.server.catalogue import asked as lists
+from photseries.server.catalogue import list_queries as lists
 from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
@@ -47,22 +47,22 @@ from photseries.text import file_name
 
 __all__ = ["EVERY_COLUMN", "FIELDS_OF_FILES", "MANIFEST", "Exporter"]
 
-#: In place of a column name: the columns of the light curve, and every column of numbers that all tables have.
+#: Instead of a column name: the columns of the light curve, and every numeric column that all tables have.
 EVERY_COLUMN: Final = "*"
 
-#: The file in a zip that contains the fields of its series.
+#: The file in a zip with the fields of its series.
 FIELDS_OF_FILES: Final = "series.jsonl"
 
-#: The file in a zip, and the dataset in HDF5, that says what of a list was found.
+#: The manifest of a list: a file in a zip, a dataset in HDF5.
 MANIFEST: Final = "manifest.json"
 
-#: How much of a file is read at a time [bytes].
+#: Chunk size of reads [bytes].
 PIECE: Final = 2**20
 
-#: How long a thread works on series before it lets other requests have a turn [s].
+#: Time slice of a thread, after which other requests have a turn [s].
 TURN: Final = 0.05
 
-#: The series to export, each with its place in a list.
+#: The series to export, each with its position in a list.
 Found_ = Iterator[tuple[int | None, Found]]
 
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
@@ -73,7 +73,7 @@ _Read = TypeVar("_Read")
 def _layout(
     connection: Connection, principal: Principal, query: Query, part: Selection, ids: list[int] | None
 ) -> Layout:
-    """Return the columns of the long table of the series that match, or have these ids.
+    """Return the columns of the long table of the matching series, or of the series with these ids.
 
     Raises
     ------
@@ -81,28 +81,28 @@ def _layout(
         When no series has a requested column.
     """
     of_rows = replace(part, columns=None, derive=())
-    own = SHARED if ids is None else ASKED
+    shared_fields = SHARED if ids is None else ASKED
     fixed = (*SHARED, "asked")
     measured = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
-    layout = Layout(measured, part.derive, of_rows, own)
+    layout = Layout(measured, part.derive, of_rows, shared_fields)
     if part.columns is not None:
-        asked = tuple(name for name in part.columns if name not in fixed)
-        if not set(asked) <= set(measured):
-            asked = _known_columns(connection, principal, query, asked, ids, measured)
-        layout = replace(layout, columns=asked)
-    # A column of the tables has a value in each row; it wins over what the rows of a series share.
-    return replace(layout, shared={name: kind for name, kind in own.items() if name not in layout.measured})
+        requested = tuple(name for name in part.columns if name not in fixed)
+        if not set(requested) <= set(measured):
+            requested = _known_columns(connection, principal, query, requested, ids, measured)
+        layout = replace(layout, columns=requested)
+    # A table column, with a value per row, has precedence over a field, which the rows of a series share.
+    return replace(layout, shared={name: kind for name, kind in shared_fields.items() if name not in layout.measured})
 
 
 def _known_columns(
     connection: Connection,
     principal: Principal,
     query: Query,
-    asked: tuple[str, ...],
+    requested: tuple[str, ...],
     ids: list[int] | None,
     measured: tuple[str, ...],
 ) -> tuple[str, ...]:
-    """Return columns that tables have, or bins if these are measured; ``*`` stands for all."""
+    """Resolve requested columns against those of tables, or the ``measured`` ones of bins; ``*`` means all."""
     known: Mapping[str, int] = {}
     total, tables = 1, "Tables of bins do not have"
     if measured == MEASUREMENTS:
@@ -110,16 +110,16 @@ def _known_columns(
         total = series_queries.count(connection, principal, query) if ids is None else len(ids)
         tables = "No table of a series that matches has"
     every = (*measured, *(name for name, number in known.items() if number == total and name not in SHARED))
-    missing = [name for name in asked if name not in (*every, EVERY_COLUMN) and name not in known]
+    missing = [name for name in requested if name not in (*every, EVERY_COLUMN) and name not in known]
     if missing and total:
         message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
-    names = [one for name in asked for one in (every if name == EVERY_COLUMN else (name,))]
+    names = [one for name in requested for one in (every if name == EVERY_COLUMN else (name,))]
     return tuple(dict.fromkeys(names))
 
 
 class Exporter:
-    """Writes many series as one file: all that match a query, or those of a list, as far as they are visible.
+    """Writes many visible series as one file: those that match a query, or those of a list.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ class Exporter:
     store : Store
     reader : SeriesReader
     folder : Path
-        A folder for temporary files without names.
+        A folder for unnamed temporary files.
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, reader: SeriesReader, folder: Path) -> None:
@@ -136,19 +136,19 @@ class Exporter:
         self._reader = reader
         self._folder = folder
 
-    def export(self, principal: Principal, query: Query, form: Format, part: Selection) -> Iterator[bytes]:
-        """Return the file as an iterator of pieces of bounded work; an empty piece says that there is more to come.
+    def export(self, principal: Principal, query: Query, file_format: Format, part: Selection) -> Iterator[bytes]:
+        """Return the file as an iterator of pieces of bounded work; an empty piece means that more follows.
 
-        A series that is deleted while the file is made, and whose bytes are gone, is left out where the format allows.
+        A series that is deleted and removed during the export is left out if the format allows.
 
         Parameters
         ----------
         principal : Principal
         query : Query
-            Only its criteria count.
-        form : Format
+            Only its criteria are used.
+        file_format : Format
         part : Selection
-            Only its columns and derived columns count, and only for a long table.
+            Only its columns and derived columns are used, and only for a long table.
 
         Raises
         ------
@@ -161,12 +161,12 @@ class Exporter:
         UnavailableError
             When a part is not available, or the disk has no room for temporary files.
         """
-        form.require_package()
+        file_format.require_package()
         with self._catalogue.reading() as connection:
             layout = _layout(connection, principal, query, part, None)
 
         def found(*, documents: bool) -> Found_:
-            """Yield the series by id, which never changes: none comes twice, whatever changes between two pages."""
+            """Yield the series by id, which never changes: none is repeated, even with changes between two pages."""
             if documents:
                 by_id = replace(query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
                 yield from ((None, one) for one in self._reader.find_all(principal, by_id))
@@ -176,37 +176,37 @@ class Exporter:
                 yield from ((None, one) for one in page)
                 after = page[-1].blob.series_id
 
-        return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(form)
+        return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(file_format)
 
-    def _page(self, principal: Principal, query: Query, after: int) -> list[Found]:
+    def _page(self, principal: Principal, query: Query, after_id: int) -> list[Found]:
         with self._catalogue.reading() as connection:
-            return lists.files_of(connection, principal, query, after, MOST_PER_PAGE)
+            return lists.files_page(connection, principal, query, after_id, MOST_PER_PAGE)
 
-    def answer(self, principal: Principal, asked: Asked) -> Iterator[bytes]:
+    def answer(self, principal: Principal, request: ListRequest) -> Iterator[bytes]:
         """Return a file of the series of a list, as :meth:`export` does, with a manifest at the end.
 
-        The manifest lists what is absent, not visible or damaged; none of it ends the answer.
+        The manifest lists absent, invisible and damaged series; none of them ends the answer.
 
         Parameters
         ----------
         principal : Principal
-        asked : Asked
+        request : Asked
 
         Raises
         ------
         NotInstalledError
             When the service cannot write the format.
         InvalidError
-            When no series has a requested column, HDF5 cannot hold that many, or too many series match.
+            When no series has a requested column, HDF5 cannot store that many, or too many series match.
         UnavailableError
             When a part is not available, or the disk has no room for temporary files.
         """
-        form = EXPORTS[asked.format]
-        form.require_package()
+        file_format = EXPORTS[request.format]
+        file_format.require_package()
         with self._catalogue.reading() as connection:
-            answer = Answer(len(asked), lists.asked_pairs(connection, principal, asked), asked.after)
-            part = Selection() if form.name == "zip" else asked.part
-            layout = _layout(connection, principal, asked.query, part, answer.ids)
+            answer = Answer(len(request), lists.matching_pairs(connection, principal, request), request.after)
+            part = Selection() if file_format.name == "zip" else request.part
+            layout = _layout(connection, principal, request.query, part, answer.ids)
 
         def look_up(statement: Callable[..., dict[int, Found]], ids: object) -> dict[int, Found]:
             with self._catalogue.reading() as connection:
@@ -215,13 +215,13 @@ class Exporter:
         def found(*, documents: bool) -> Found_:
             return answer.found(partial(look_up, lists.documents if documents else lists.files))
 
-        export = _Export(self._store, self._reader, principal, asked.part, layout, self._folder, found, answer)
-        return replace(export, files=asked.files).file(form)
+        export = _Export(self._store, self._reader, principal, request.part, layout, self._folder, found, answer)
+        return replace(export, files=request.files).file(file_format)
 
 
 @dataclass(frozen=True)
 class _Export:
-    """One export under way."""
+    """A running export."""
 
     store: Store
     reader: SeriesReader
@@ -234,12 +234,12 @@ class _Export:
     files: bool = True
     places: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
-    def file(self, form: Format) -> Iterator[bytes]:
+    def file(self, file_format: Format) -> Iterator[bytes]:
         """Yield the file in a format."""
-        if form.name == "zip":
+        if file_format.name == "zip":
             return self._zip()
-        if form.name != "hdf5":
-            return _LONG[form.name](blocks(self._tables(), self.layout), self.layout, self._manifest)
+        if file_format.name != "hdf5":
+            return _LONG[file_format.name](blocks(self._tables(), self.layout), self.layout, self._manifest)
         require_narrow(self.layout)
         is_known = self.answer is None and self.layout.part == WHOLE
         return self._hdf5() if is_known else self._spooled_hdf5()
@@ -249,31 +249,31 @@ class _Export:
         return None if self.answer is None else self.answer.manifest
 
     def _readable(self, found: Found, read: Callable[[Found], _Read]) -> _Read | None:
-        """Read from the file of a series; None when there is nothing to read and the export continues without it."""
+        """Read from the file of a series; None when the file is gone and the export continues without it."""
         try:
             return read(found)
         except NotFoundError:
             if self.answer is not None:
-                self.answer.lose(found.blob.series_id)
+                self.answer.mark_gone(found.blob.series_id)
         except DamagedError:
             if self.answer is None:
                 raise
-            self.answer.damage(found.blob.series_id)
+            self.answer.mark_damaged(found.blob.series_id)
         return None
 
     def _tables(self) -> Iterator[Series | None]:
-        begun = time.monotonic()
-        for place, found in self.found(documents=False):
+        begin = time.monotonic()
+        for position, found in self.found(documents=False):
             read = self._readable(found, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
-                yield Series(found.blob.series_id, table, self._placed(table.metadata), place)
-            if time.monotonic() - begun > TURN:
+                yield Series(found.blob.series_id, table, self._placed(table.metadata), position)
+            if time.monotonic() - begin > TURN:
                 yield None
-                begun = time.monotonic()
+                begin = time.monotonic()
 
     def _placed(self, metadata: Mapping[str, Any]) -> Mapping[str, object]:
-        """Return metadata with the place of the instrument, which is looked up once, where that is needed."""
+        """Add the location of the instrument to metadata if needed; each is looked up once."""
         part = replace(self.layout.part, derive=self.layout.derive)
         if not needs_place(part):
             return metadata
@@ -284,7 +284,7 @@ class _Export:
         return {**metadata, **self.places[instrument]}
 
     def _hdf5(self) -> Iterator[bytes]:
-        """Yield a long table as HDF5, whose beginning states the number of rows: so the blobs are listed first."""
+        """Yield a long table as HDF5; its header states the number of rows, so the blobs are listed first."""
         extent = Extent()
         with self._temporary_file() as listed:
             for number, (_, found) in enumerate(self.found(documents=True), 1):
@@ -302,7 +302,7 @@ class _Export:
             yield Series(blob.series_id, table, self._placed(table.metadata))
 
     def _spooled_hdf5(self) -> Iterator[bytes]:
-        """Yield the same of a list, or of parts: which rows there are is known when all files have been read."""
+        """Yield a long table of a list or of selected rows, whose number is known only after all files are read."""
         with self._temporary_file() as file:
             spool = Spool(file, self.layout)
             for block in blocks(self._tables(), self.layout):
@@ -313,28 +313,28 @@ class _Export:
             yield from long_hdf5(spool.blocks(), self.layout, spool.extent, texts)
 
     def _zip(self) -> Iterator[bytes]:
-        """Yield a zip of the stored files, or of parts of them, and of a file with the fields of their series."""
+        """Yield a zip of the stored files, or of selections of them, with a file of the fields of their series."""
         with self._temporary_file() as directory, self._temporary_file() as fields:
-            made, length, crc, sent = Zip(directory), 0, 0, set()
-            for place, found in self.found(documents=True):
+            writer, length, crc, sent = Zip(directory), 0, 0, set()
+            for position, found in self.found(documents=True):
                 is_sent = not self.files or found.blob.series_id in sent
-                line, content, name = self._one_file(found, place, is_sent=is_sent)
+                line, content, name = self._one_file(found, position, is_sent=is_sent)
                 fields.write(line)
                 length, crc = length + len(line), zlib.crc32(line, crc)
                 if content:
                     sent.add(found.blob.series_id)
-                    yield made.file(name, len(content), zlib.crc32(content)) + content
-            yield made.file(FIELDS_OF_FILES, length, crc)
+                    yield writer.file(name, len(content), zlib.crc32(content)) + content
+            yield writer.file(FIELDS_OF_FILES, length, crc)
             fields.seek(0)
             while piece := fields.read(PIECE):
                 yield piece
             if self.answer is not None:
                 manifest = self.answer.manifest()
-                yield made.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
-            yield from made.end()
+                yield writer.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
+            yield from writer.end()
 
-    def _one_file(self, found: Found, place: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
-        """Return the line of fields of a series, its file and the file's name; no file where there is none."""
+    def _one_file(self, found: Found, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
+        """Return the line of fields of a series, its file (or None) and the file's name."""
         content, problem = b"", None
         try:
             read = None if is_sent else self._readable(found, self._read_file)
@@ -343,22 +343,22 @@ class _Export:
         if read is not None:
             found, content = read
         elif not is_sent and problem is None:
-            if self.answer is None or not self.answer.has(found.blob.series_id):
+            if self.answer is None or not self.answer.is_present(found.blob.series_id):
                 return b"", b"", ""
             problem = "The file of this series is damaged."
         if problem is not None and self.answer is None:
-            return b"", b"", ""  # no bin has a point
+            return b"", b"", ""  # every bin is empty
         name = file_name(found.fields, f".{HDF5.extension}")
-        more: dict[str, object] = {} if place is None else {"asked": place, "file": name}
-        more |= {} if problem is None else {"data_error": problem}
-        return orjson.dumps({**more, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
+        extra: dict[str, object] = {} if position is None else {"asked": position, "file": name}
+        extra |= {} if problem is None else {"data_error": problem}
+        return orjson.dumps({**extra, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
     def _read_file(self, found: Found) -> tuple[Found, bytes]:
         return self.reader.file(self.principal, found, self.part)
 
     @contextmanager
     def _temporary_file(self) -> Iterator[IO[bytes]]:
-        """Open a file without a name; a full disk is UnavailableError."""
+        """Open an unnamed file; a full disk raises UnavailableError."""
         try:
             with tempfile.TemporaryFile(dir=self.folder) as file:
                 yield file

@@ -20,15 +20,15 @@ __all__ = ["FileUploads", "SentFile"]
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file that a client sent.
+    """An uploaded file.
 
     Parameters
     ----------
     content : bytes
     name : str
-        For messages, and for the format where the content does not tell it.
+        For messages, and for the format if the content does not determine it.
     options : mapping
-        How it is read: see :class:`photseries.formats.ReadOptions`.
+        Options of reading, see :class:`photseries.formats.ReadOptions`.
     """
 
     content: bytes
@@ -37,7 +37,7 @@ class SentFile:
 
 
 class _Read(NamedTuple):
-    """What a worker read: the body of an upload, a hint at the filter, and warnings."""
+    """The result of a worker: the body of an upload, a hint about the filter, and warnings."""
 
     body: dict[str, object]
     hint: str | None
@@ -47,8 +47,8 @@ class _Read(NamedTuple):
 class FileUploads:
     """Takes files of any format.
 
-    Every method raises InvalidError when the file, or a field, is refused, and UnavailableError when no worker became
-    free in time.
+    Every method raises InvalidError when the file, or a field, is refused, and UnavailableError if no worker is free in
+    time.
 
     Parameters
     ----------
@@ -64,14 +64,14 @@ class FileUploads:
     def inspect(
         self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int
     ) -> Mapping[str, object]:
-        """Describe the series in a file, each with the light curve in so many points.
+        """Describe the series in a file, each with a light curve of a number of points.
 
         Returns
         -------
         mapping
             ``series`` and ``more``: see :func:`photseries.formats.inspection.described`.
         """
-        return self._sandbox.found(file.content, _request(file, fields, points)).about
+        return self._sandbox.read_file(file.content, _request(file, fields, points)).about
 
     @requires(CREATE_SERIES)
     def create(self, principal: Principal, file: SentFile, fields: Mapping[str, object]) -> Created:
@@ -85,7 +85,7 @@ class FileUploads:
     def preview(
         self, principal: Principal, file: SentFile, fields: Mapping[str, object], points: int | None = None
     ) -> dict[str, object]:
-        """Return what :meth:`create` would store; see :meth:`photseries.server.archive.Archive.preview`."""
+        """Preview :meth:`create`; see :meth:`photseries.server.archive.Archive.preview`."""
         read = self._read(file, fields)
         with _hinting(read.hint):
             shown = self._archive.preview(principal, read.body, points)
@@ -97,14 +97,14 @@ class FileUploads:
         }
 
     def _read(self, file: SentFile, fields: Mapping[str, object]) -> _Read:
-        found = self._sandbox.found(file.content, _request(file, fields, None))
+        found = self._sandbox.read_file(file.content, _request(file, fields, None))
         about = found.about
         return _Read({**about["fields"], "data": bytes(found.blob)}, about["hint"], about["warnings"])
 
 
 @contextmanager
 def _hinting(hint: str | None) -> Iterator[None]:
-    """Add how to name the filter to a refusal of the one that the file has."""
+    """Add a hint about the filter of the file to the error about it."""
     try:
         yield
     except InvalidError as error:

@@ -26,7 +26,7 @@ __all__ = ["Handover"]
 
 
 class Handover:
-    """Hands the series of a user over to another, each as a new revision: the file names its owner.
+    """Hands over the series of a user, each as a new revision, because the file names its owner.
 
     Parameters
     ----------
@@ -47,14 +47,14 @@ class Handover:
             return series.count_owned(connection, owner_id)
 
     def run(self, operator: Principal, before: int, after: int) -> Iterator[int]:
-        """Hand the series over, and yield the id of each; the history names the old owner, the audit the operator.
+        """Hand over the series and yield their ids; the history records the old owner, the audit the operator.
 
         Raises
         ------
         InvalidError
-            When the new owner is no active user.
+            When the new owner is not an active user.
         DamagedError, QuotaExceededError, UnavailableError
-            What was handed over until then stays.
+            Series handed over before the error stay so.
         """
         with self._catalogue.reading() as connection:
             own_group = registries.own_group(connection, after)
@@ -66,9 +66,9 @@ class Handover:
         while (series_id := self._next(before, last)) is not None:
             with suppress(StaleRevisionError):
                 with self._catalogue.reading() as connection:
-                    seen = series.for_change(connection, operator, series_id)
-                if seen is not None and seen.owner_id == before:
-                    self._hand_over(series_id, seen, after, own_group)
+                    current = series.for_change(connection, operator, series_id)
+                if current is not None and current.owner_id == before:
+                    self._hand_over(series_id, current, after, own_group)
                     yield series_id
                 last = series_id
 
@@ -76,18 +76,18 @@ class Handover:
         with self._catalogue.reading() as connection:
             return series.next_owned(connection, owner_id, last)
 
-    def _hand_over(self, series_id: int, seen: Changeable, owner_id: int, own_group: int) -> None:
-        metadata = {name: seen.metadata.get(name) for name in METADATA}
-        groups = sorted({*seen.group_ids, own_group} - {seen.owners_group_id})
-        changed = changed_fields(seen, {}, (groups, None))
-        changed["owner_id"] = {"from": seen.owner_id, "to": owner_id}
-        owner = Principal(seen.owner_id, "", seen.owners_group_id)
-        frame = read_table(self._store, seen.blob).frame
+    def _hand_over(self, series_id: int, current: Changeable, owner_id: int, own_group: int) -> None:
+        metadata = {name: current.metadata.get(name) for name in METADATA}
+        groups = sorted({*current.group_ids, own_group} - {current.owners_group_id})
+        changed = changed_fields(current, {}, (groups, None))
+        changed["owner_id"] = {"from": current.owner_id, "to": owner_id}
+        owner = Principal(current.owner_id, "", current.owners_group_id)
+        frame = read_table(self._store, current.blob).frame
         with self._blobs.write(frame, {**metadata, "owner_id": owner_id}) as (connection, blob):
             values = {**blob, "owner_id": owner_id}
-            ensure_current_revision(series.change(connection, series_id, seen.revision, values))
+            ensure_current_revision(series.change(connection, series_id, current.revision, values))
             series.share(connection, series_id, groups, None)
-            earlier = blobs.unlink(connection, seen.blob, owner_id)
-            append_history(connection, owner, series_id, seen, "update", changed, **blob)
+            earlier = blobs.unlink(connection, current.blob, owner_id)
+            append_history(connection, owner, series_id, current, "update", changed, **blob)
             history.hand_over(connection, series_id, owner_id)
         self._upkeep.prune(series_id, earlier)

@@ -26,13 +26,13 @@ Outcome = Literal["period", "none", "failed"]
 
 @dataclass(frozen=True)
 class Searched:
-    """What became of one series.
+    """The outcome for one series.
 
     Attributes
     ----------
     series_id : int
     outcome : {"period", "none", "failed"}
-        "none": it has too few points, or no peak that is a period.
+        "none": too few points, or no peak that is a period.
     seconds : float
     problem : str, optional
         Why it failed.
@@ -47,7 +47,7 @@ class Searched:
 class PeriodSearcher:
     """Searches the periods of series and stores them.
 
-    A series that changes meanwhile is searched again. So several searches may run at the same time, and one may be
+    A series that changes meanwhile is searched again. Therefore several searches may run concurrently, and one may be
     killed at any moment.
 
     Parameters
@@ -68,26 +68,26 @@ class PeriodSearcher:
             return periods.number_waiting(connection, only_new=False)
 
     def run_new(self) -> Iterator[int | Searched]:
-        """Search the series that are new or have changed, the newest first; yield each id before its search.
+        """Search new and changed series, newest first; yield each id before its search.
 
         Raises
         ------
         UnavailableError
             When the database or the store is not available.
         """
-        while (seen := self._next(only_new=True)) is not None:
-            yield seen.blob.series_id
-            yield self._search(seen)
+        while (series := self._next(only_new=True)) is not None:
+            yield series.blob.series_id
+            yield self._search(series)
 
     def run_all(self) -> Iterator[Searched]:
-        """Search the series that this version has not searched, in the order of their ids; raise as :meth:`run_new`."""
+        """Search the series that this version has not searched, by id; raise like :meth:`run_new`."""
         after = 0
-        while (seen := self._next(only_new=False, after=after)) is not None:
-            after = seen.blob.series_id
-            yield self._search(seen)
+        while (series := self._next(only_new=False, after=after)) is not None:
+            after = series.blob.series_id
+            yield self._search(series)
 
     def give_up(self, series_id: int) -> None:
-        """Leave a new series to :meth:`run_all`: its search has killed the worker."""
+        """Leave a new series, whose search has killed the worker, to :meth:`run_all`."""
         with self._catalogue.transaction() as connection:
             periods.give_up(connection, series_id)
 
@@ -95,32 +95,32 @@ class PeriodSearcher:
         with self._catalogue.reading() as connection:
             return periods.next_waiting(connection, only_new=only_new, after=after)
 
-    def _search(self, seen: Waiting) -> Searched:
+    def _search(self, series: Waiting) -> Searched:
         begin = time.monotonic()
         found: FoundPeriod | None = None
         outcome: Outcome = "none"
         problem: str | None = None
         try:
-            found = self._period(seen)
+            found = self._period(series)
             outcome = "none" if found is None else "period"
         except InvalidError:
-            pass  # a light curve without two times, or without variation
+            pass  # a light curve with fewer than two times, or without variation
         except (DamagedError, LateError) as error:
             outcome, problem = "failed", error.message
         except MemoryError:
             outcome, problem = "failed", "The search needs more memory than analysis.memory allows."
         with self._catalogue.transaction() as connection:
             if outcome == "failed":
-                periods.give_up(connection, seen.blob.series_id)
+                periods.give_up(connection, series.blob.series_id)
             else:
-                periods.finish(connection, seen, found)
-        return Searched(seen.blob.series_id, outcome, time.monotonic() - begin, problem)
+                periods.finish(connection, series, found)
+        return Searched(series.blob.series_id, outcome, time.monotonic() - begin, problem)
 
-    def _period(self, seen: Waiting) -> FoundPeriod | None:
-        if seen.num_exp < LEAST_POINTS:
+    def _period(self, series: Waiting) -> FoundPeriod | None:
+        if series.num_exp < LEAST_POINTS:
             return None
-        frame = read_table(self._store, seen.blob).frame
-        calibration = calibration_of(seen.metadata)
-        points = samples(frame, unit_of(frame, calibration), calibration, good=good_rows(frame, seen.metadata))
+        frame = read_table(self._store, series.blob).frame
+        calibration = calibration_of(series.metadata)
+        points = samples(frame, unit_of(frame, calibration), calibration, good=good_rows(frame, series.metadata))
         settings = self._settings
         return find_period(points, most_frequencies=settings.frequencies, seconds=settings.deadline)

@@ -17,7 +17,7 @@ __all__ = ["Periods"]
 class Periods:
     """Lists and stores periods; every method raises NotFoundError when the series is absent or not visible.
 
-    A period is no change of the series: its revision and its history stay.
+    A period does not change the revision or the history of the series.
 
     Parameters
     ----------
@@ -44,12 +44,12 @@ class Periods:
         principal : Principal
         series_id : int
         values : mapping
-            ``period`` [d], ``method``, and ``preferred``, whether it is to be the period of the series.
+            ``period`` [d], ``method``, and ``preferred``, whether it becomes the period of the series.
 
         Raises
         ------
         ForbiddenError
-            When it is to be preferred, and the principal may not change the series.
+            When the period is preferred, and the principal may not change the series.
         """
         with self._catalogue.transaction() as connection:
             may_change = self._rights(connection, principal, series_id)
@@ -59,18 +59,18 @@ class Periods:
 
     @requires(STATE_PERIODS)
     def delete(self, principal: Principal, series_id: int, method: str | None = None) -> int:
-        """Remove the periods that the principal has stored, all or that of one method; return how many."""
+        """Remove the principal's periods, all or that of one method; return their number."""
         with self._catalogue.transaction() as connection:
             self._rights(connection, principal, series_id)
             return periods.remove(connection, series_id, principal.user_id, method)
 
     def number_waiting(self) -> int:
-        """Count the new series whose period is not searched yet, up to 10,000."""
+        """Count the new series that wait for a period search, up to 10,000."""
         with self._catalogue.reading() as connection:
             return periods.number_waiting(connection, only_new=True)
 
     def _rights(self, connection: Connection, principal: Principal, series_id: int) -> bool:
-        """Return whether the principal may change the series, which stays until the end of the transaction."""
+        """Return whether the principal may change the series, and lock it until the end of the transaction."""
         may_change = periods.rights(connection, principal, series_id)
         if may_change is None:
             raise not_found(series_id)

@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 __all__ = ["png"]
 
 _DPI = 100
-_UNIX = 40587  # MJD of 1970-01-01, from which matplotlib counts days
+_UNIX = 40587  # MJD of 1970-01-01, the epoch of matplotlib's dates
 
-#: What lies farther out leaves no room for margins and ticks.
+#: Larger values leave no room for margins and ticks.
 _FARTHEST = 1e100
 
-#: The times that have a date, with some room at both ends: the years 217 to 9524 [MJD].
+#: The times that matplotlib can show as dates, with a margin: the years 217 to 9524 [MJD].
 _DATES = (-600_000, 2_800_000)
 
-#: Times between these are written out; the others would have too many digits.
+#: Times between these are written without an offset; others would have too many digits.
 _WRITTEN = (1e-9, 1e9)
 
-#: More points than these are drawn without error bars, and smaller.
+#: More points than this are drawn smaller and without error bars.
 _FEW = 1500
 
 _THEMES: Mapping[str, Mapping[str, str]] = {
@@ -39,10 +39,10 @@ _THEMES: Mapping[str, Mapping[str, str]] = {
     "dark": {"back": "#1b1f24", "ink": "#e6e8eb", "soft": "#a0a8b2", "grid": "#2d333a", "points": "#7fb2ee"},
 }
 
-#: What would make the bytes of equal pictures differ.
+#: Metadata that would make the bytes of equal pictures differ.
 _UNDATED: Mapping[str, Mapping[str, None]] = {"png": {"Software": None}, "pdf": {"CreationDate": None}}
 
-#: Text is laid out with caches that threads would share.
+#: Text layout uses caches that are not safe for threads.
 _DRAWING = threading.Lock()
 
 
@@ -66,27 +66,27 @@ def png(  # noqa: PLR0913  what is drawn, and how
     points : Samples
         In magnitudes the axis is inverted.
     title, subtitle, label : str
-        Written as they are; the label is of the axis of brightness.
+        Printed unchanged; ``label`` is that of the brightness axis.
     size : (int, int)
         Width and height [pixels].
     theme : {"light", "dark"}
     time : {"mjd", "days", "date"}
-        How the axis of time is labelled.
+        The format of the time axis.
     threshold : float
         A point is detected when its S/N is above this.
     frame : str
-        What the times are, such as ``BJD (TDB)``.
+        The name of the times, such as ``BJD (TDB)``.
     form : {"png", "pdf"}
 
     Returns
     -------
     bytes
-        The same for the same arguments.
+        Deterministic.
 
     Raises
     ------
     InvalidError
-        When the points are too far away for an axis.
+        When the points are outside the range of an axis.
     NotInstalledError
         When matplotlib is not installed.
     """
@@ -111,7 +111,7 @@ def png(  # noqa: PLR0913  what is drawn, and how
         _fit(axes, points, threshold)
         if time == "date":
             axes.xaxis_date()
-        share = max(12, width // 18)  # letters that have room in a half
+        share = max(12, width // 18)  # number of characters that fit half of the width
         colour, words = colours["ink"], _short(title, share)
         axes.set_title(words, loc="left", fontsize=12, fontweight="bold", color=colour, parse_math=False)
         axes.set_title(_short(subtitle, share), loc="right", fontsize=9, color=colours["soft"], parse_math=False)
@@ -121,7 +121,7 @@ def png(  # noqa: PLR0913  what is drawn, and how
 
 
 def _check(points: Samples, time: str) -> None:
-    """Refuse points that no axis can show."""
+    """Refuse points outside the range of an axis."""
     first, last = points.mjd[[0, -1]]
     values = "magnitudes" if points.unit == "mag" else "fluxes"
     for what, far in {"times": max(-first, last), values: np.abs(points.value).max()}.items():
@@ -135,7 +135,7 @@ def _check(points: Samples, time: str) -> None:
 
 
 def _position(mjd: FloatArray, time: str, frame: str) -> tuple[FloatArray, str]:
-    """Return where times lie on the axis, and what that is."""
+    """Return the positions of times on the axis, and the axis label."""
     match time:
         case "days":
             start = math.floor(mjd[0])
@@ -180,7 +180,7 @@ def _dress(axes: Axes, position: FloatArray, labels: tuple[str, str], colours: M
 
 
 def _fit(axes: Axes, points: Samples, threshold: float) -> None:
-    """Fit the axis to the points; in magnitudes without those that are not detected, because they scatter far."""
+    """Fit the axis to the points; ignore undetected magnitudes, because they scatter widely."""
     value = points.value
     if points.unit == "mag" and points.snr is not None and not np.all(faint := points.snr <= threshold):
         value = value[~faint]

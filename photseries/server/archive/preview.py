@@ -29,7 +29,7 @@ def preview(
     principal : Principal
     new : NewSeries
     points : int, optional
-        How many rows of the light curve are wanted at most.
+        Maximum number of rows of the light curve.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def preview(
         its brightness is, see :meth:`~photseries.lightcurve.calibration.Calibration.described`.
     """
     calibration = calibration_of(new.metadata)
-    taken = series_queries.taken_by(connection, principal, new.values)
-    exists = () if taken is None else (f"A series with this key exists already: {taken}. This one would be refused.",)
+    holder = series_queries.holder_of(connection, principal, new.values)
+    exists = () if holder is None else (f"A series with this key exists already: {holder}. This one would be refused.",)
     return {
         "metadata": new.metadata,
         "sources": {name: layer for name, layer in new.sources.items() if name in new.metadata},
@@ -49,7 +49,7 @@ def preview(
         "statistics": {name: new.values[name] for name in COMPUTED},
         "content_hash": new.values["content_hash"],
         "warnings": [*new.warnings, *exists],
-        "exists": taken,
+        "exists": holder,
         **calibration.described(unit_of(new.frame, calibration)),
         **({} if points is None else {"light_curve": _json(curve_to_show(new.frame, new.metadata, points))}),
     }

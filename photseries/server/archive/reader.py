@@ -33,22 +33,22 @@ T = TypeVar("T")
 
 WHOLE = Selection()
 
-#: The radii in which the nearest series is looked for, one after the other [deg].
+#: The successive search radii for the nearest series [deg].
 _WIDENING = (1 / 60, 0.25, 4.0, 180.0)
 
 
 @dataclass(frozen=True)
 class SeriesDocument:
-    """The JSON of a series, in parts: joining a long table with its fields would copy it.
+    """The JSON of a series in parts, because joining would copy a long table.
 
     Attributes
     ----------
     fields : bytes
         A JSON object.
     table : tuple of bytes
-        The table, a JSON value in pieces; null when it was not asked for.
+        The table, a JSON value in pieces; null if not requested.
     rows : int, optional
-        The number of rows before ``max_points`` was applied, when a part of the table was asked for.
+        The number of rows before ``max_points`` was applied, for a selection.
     """
 
     fields: bytes
@@ -62,17 +62,17 @@ class SeriesDocument:
 
 
 class SeriesReader:
-    """Answers queries for a principal; changes nothing.
+    """Answers queries for a principal, without changes.
 
-    Every method raises UnavailableError when the database or the store is not available. Those that read the file of a
-    series return the series too: a change may have replaced the file since the caller looked, and then both are newer.
+    Every method raises UnavailableError when the database or the store is not available. Methods that read the file of
+    a series also return the series, because a concurrent change may have replaced both.
 
     Parameters
     ----------
     catalogue : Catalogue
     store : Store
     table_memory : int
-        The memory for tables that were read last [bytes].
+        The size of the table cache [bytes].
     """
 
     def __init__(self, catalogue: Catalogue, store: Store, table_memory: int) -> None:
@@ -95,7 +95,7 @@ class SeriesReader:
         return found
 
     def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
-        """Return a page of the visible series that match, and their total if the query wants it; read no file."""
+        """Return a page of the visible series that match, and their total if requested; read no file."""
         with self._catalogue.reading() as connection:
             if query.positions is not None:
                 return cone_search.find_near(connection, principal, query, query.positions)
@@ -108,14 +108,14 @@ class SeriesReader:
             return name_search.names_like(connection, principal, text, limit)
 
     def names_alike(self, principal: Principal, text: str, limit: int = 3) -> list[str]:
-        """Find the sources whose names are most like a text; see :mod:`photseries.server.catalogue.name_search`."""
+        """Find the sources with the most similar names; see :mod:`photseries.server.catalogue.name_search`."""
         with self._catalogue.reading() as connection:
             return name_search.names_alike(connection, principal, text, limit)
 
     def nearest(
         self, principal: Principal, ra: float, dec: float, restrictions: tuple[Condition, ...] = ()
     ) -> Found | None:
-        """Return the visible series that is nearest to a position [deg], with its separation, or None."""
+        """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
             if found := self.find(principal, cone)[0].found:
@@ -123,7 +123,7 @@ class SeriesReader:
         return None
 
     def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
-        """Yield all visible series that match; one page at a time is in memory."""
+        """Yield all visible series that match, with one page at a time in memory."""
         while True:
             page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
             yield from page.found
@@ -137,17 +137,17 @@ class SeriesReader:
             return summary(connection, principal, query)
 
     def overview(self, principal: Principal) -> Overview:
-        """Return what is in the archive; see :func:`photseries.server.catalogue.summary.overview`."""
+        """Summarise the archive; see :func:`photseries.server.catalogue.summary.overview`."""
         with self._catalogue.reading() as connection:
             return overview(connection, principal)
 
     def usage(self, principal: Principal) -> list[Usage]:
-        """Return what the principal's own series use; for an admin those of every user."""
+        """Return the usage of the principal or, for an admin, of every user."""
         with self._catalogue.reading() as connection:
             return usage(connection, None if principal.is_admin else principal.user_id)
 
     def placed(self, metadata: Mapping[str, Any], part: Selection) -> Mapping[str, Any]:
-        """Return metadata with the place of the instrument, where a part of the table needs it."""
+        """Add the location of the instrument to metadata if the selection needs it."""
         if not needs_place(part):
             return metadata
 
@@ -173,18 +173,18 @@ class SeriesReader:
     def revision(
         self, principal: Principal, series_id: int, revision: int, data_format: str = "none"
     ) -> SeriesDocument:
-        """Return a series at a revision as JSON; raises what :meth:`past` does."""
+        """Return a series at a revision as JSON; raises like :meth:`past`."""
         return self._document(self.past(principal, series_id, revision), data_format, WHOLE)
 
     def past(self, principal: Principal, series_id: int, revision: int) -> Found:
-        """Return a series, deleted or not, with the fields that its file had at a revision.
+        """Return a series, even a deleted one, with the fields of its file at a revision.
 
         Raises
         ------
         NotFoundError
             When the series is not visible, there was no such revision, or its file is no longer kept.
         ForbiddenError
-            When the principal is a reader of the series and the revision is an earlier one.
+            When the principal may only read the series and the revision is an earlier one.
         """
         with self._catalogue.reading() as connection:
             allowed, blob = history.blob_at(connection, principal, series_id, revision)
@@ -211,13 +211,13 @@ class SeriesReader:
         found : Found
             From :meth:`get` or :meth:`find`.
         data_format : {"none", "json", "hdf5"}
-            The form of the table; "none" leaves it out.
+            The format of the table; "none" omits it.
         part : Selection
 
         Raises
         ------
         NotFoundError
-            When a change has made the series invisible meanwhile.
+            When a concurrent change has made the series invisible.
         DamagedError
             When its blob is missing or altered.
         InvalidError
@@ -226,32 +226,32 @@ class SeriesReader:
         return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
 
     def file(
-        self, principal: Principal, found: Found, part: Selection = WHOLE, form: Format = HDF5
+        self, principal: Principal, found: Found, part: Selection = WHOLE, file_format: Format = HDF5
     ) -> tuple[Found, bytes]:
-        """Return a series, or a part of its table, as a file; the stored bytes when that is the whole as HDF5.
+        """Return a series, or a part of its table, as a file; for the whole series as HDF5, the stored bytes.
 
-        Raises what :meth:`document` does, and NotInstalledError when the service cannot write the format.
+        Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
-        return self._read(principal, found, lambda seen: self._file(seen, part, form))
+        return self._read(principal, found, lambda seen: self._file(seen, part, file_format))
 
     def stored_range(self, principal: Principal, found: Found, start: int, stop: int) -> tuple[Found, bytes]:
-        """Return a range of the bytes of the stored file, which is read alone; raises what :meth:`document` does."""
+        """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: read_range(self._store, seen.blob, start, stop))
 
     def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
-        """Return the whole table of a series and the metadata in its file; raises what :meth:`document` does."""
+        """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
 
     def cached_table(self, principal: Principal, found: Found) -> tuple[Found, CachedTable]:
-        """Return the table of a series with its light curve, for reading alone; raises what :meth:`document` does."""
+        """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
     def columns(self, principal: Principal, found: Found) -> tuple[Found, RawTable]:
-        """Return what :meth:`table` does, the table as plain arrays."""
+        """Return the table of :meth:`table` as plain arrays."""
         return self._read(principal, found, lambda seen: read_raw(self._store, seen.blob))
 
     def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
-        """Read from the file of a series; read again if a change replaced the file and a sweep removed it meanwhile."""
+        """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""
         try:
             return found, read(found)
         except DamagedError:
@@ -270,27 +270,27 @@ class SeriesReader:
                     return SeriesDocument(found.document, (json_columns.encode(frame),))
                 table = self._tables.get(found.blob, partial(read_table, self._store))
                 metadata = self.placed(found.fields, part)
-                wanted, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
-                return SeriesDocument(found.document, (json_columns.encode(wanted),), rows)
+                selected, rows = select_counted(table.decoded.frame, part, metadata, table.curve)
+                return SeriesDocument(found.document, (json_columns.encode(selected),), rows)
             case "hdf5":
                 return SeriesDocument(found.document, (b'"', base64_text.encode(self._file(found, part)), b'"'))
             case _:
                 return SeriesDocument(found.document)
 
-    def _file(self, found: Found, part: Selection, form: Format = HDF5) -> bytes:
-        if part.is_whole and form is HDF5:
+    def _file(self, found: Found, part: Selection, file_format: Format = HDF5) -> bytes:
+        if part.is_whole and file_format is HDF5:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)
         metadata = self.placed(found.fields, part)
         frame = stored.frame if part.is_whole else select(stored.frame, part, metadata)
-        return form.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
+        return file_format.write(frame, file_metadata(metadata_of_selection(part, with_defaults(stored.metadata))))
 
 
 def needs_place(part: Selection) -> bool:
-    """Return whether a part of a table depends on where the instrument is."""
+    """Return whether a selection depends on the location of the instrument."""
     return not FRAMES.keys().isdisjoint(part.derive) or part.bin == "night"
 
 
 def not_found(series_id: int) -> NotFoundError:
-    """Return the error about a series that is absent or not visible."""
+    """Return the error about an absent or invisible series."""
     return NotFoundError(f"No photometric series with ID {series_id}.")

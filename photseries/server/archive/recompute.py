@@ -25,14 +25,14 @@ __all__ = ["Change", "Recomputed", "Recomputer", "Tally"]
 
 @dataclass(frozen=True)
 class Change:
-    """Two values of a statistic; of one with a value per column, those of the column that changed most."""
+    """The old and new value of a statistic; of a statistic per column, those of the column with the largest change."""
 
     before: float | str | None
     after: float | str | None
 
     @property
     def size(self) -> float:
-        """The absolute difference; -1 where one of them is null or a text, which has no difference."""
+        """The absolute difference; -1 if a value is null or a text."""
         before, after = self.before, self.after
         if before is None or after is None or isinstance(before, str) or isinstance(after, str):
             return -1.0
@@ -41,17 +41,17 @@ class Change:
 
 @dataclass(frozen=True)
 class Recomputed:
-    """What became of one series.
+    """The outcome for one series.
 
     Attributes
     ----------
     series_id : int
     changes : mapping of str to Change
-        By the name of the statistic, of those that changed.
+        Changed statistics by name.
     is_revised : bool
-        Whether ``altdata`` said what ``flux_unit`` says now, which is a new revision with a new file.
+        Whether the calibration moved from ``altdata`` to ``flux_unit``, in a new revision with a new file.
     problem : str, optional
-        Why its statistics stay as they were.
+        Why its statistics were not recomputed.
     """
 
     series_id: int
@@ -61,9 +61,9 @@ class Recomputed:
 
 
 class Recomputer:
-    """Recomputes the statistics of the series whose row has an older version of them.
+    """Recomputes the statistics of series with an older version.
 
-    A row is marked when it is written, so that running an interrupted command again completes it.
+    Each row records its version, so an interrupted command can be run again.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class Recomputer:
     store : Store
     archive : Archive
     operator : Principal
-        With the permission to change every series; revisions are recorded as the owner's.
+        With permission to change every series; new revisions have the owner as their user.
     detection_threshold : float
     """
 
@@ -95,7 +95,7 @@ class Recomputer:
         Parameters
         ----------
         dry_run : bool
-            Whether nothing is written.
+            Whether to write nothing.
 
         Yields
         ------
@@ -108,45 +108,45 @@ class Recomputer:
             When the database or the store is not available.
         """
         after = 0
-        while (seen := self._next(after)) is not None:
-            recomputed = self._recompute(seen, dry_run=dry_run)
+        while (row := self._next(after)) is not None:
+            recomputed = self._recompute(row, dry_run=dry_run)
             if recomputed is not None:
                 yield recomputed
-                after = seen.blob.series_id
+                after = row.blob.series_id
 
     def _next(self, after: int) -> StoredStatistics | None:
         with self._catalogue.reading() as connection:
             return recomputing.next_behind(connection, after)
 
-    def _recompute(self, seen: StoredStatistics, *, dry_run: bool) -> Recomputed | None:
-        """Recompute one series; return None when it was changed meanwhile and has to be read again."""
-        series_id = seen.blob.series_id
-        is_revised = with_fields_of_altdata(seen.metadata, prefer_altdata=True) != seen.metadata
+    def _recompute(self, row: StoredStatistics, *, dry_run: bool) -> Recomputed | None:
+        """Recompute one series; return None if it was changed concurrently and has to be read again."""
+        series_id = row.blob.series_id
+        is_revised = with_fields_of_altdata(row.metadata, prefer_altdata=True) != row.metadata
         try:
-            table = read_table(self._store, seen.blob)
-            values = statistics_of(table.frame, seen.metadata, self._detection_threshold, seen.longitude)
+            table = read_table(self._store, row.blob)
+            values = statistics_of(table.frame, row.metadata, self._detection_threshold, row.longitude)
             if is_revised and not dry_run:
-                self._revise(seen, table)
+                self._revise(row, table)
         except (NotFoundError, ConflictError):
             return None
         except (DamagedError, InvalidError) as error:
-            return None if self._has_changed(seen) else Recomputed(series_id, {}, problem=error.message)
+            return None if self._has_changed(row) else Recomputed(series_id, {}, problem=error.message)
         if not dry_run:
-            revision = seen.revision + is_revised
+            revision = row.revision + is_revised
             with self._catalogue.transaction() as connection:
                 if not recomputing.replace_statistics(connection, series_id, revision, values):
                     return None
-        return Recomputed(series_id, _changes(seen.statistics, values), is_revised)
+        return Recomputed(series_id, _changes(row.statistics, values), is_revised)
 
-    def _revise(self, seen: StoredStatistics, table: Decoded) -> None:
-        """Move what ``altdata`` says of the fluxes into the fields, as an ordinary revision of the series."""
-        principal = replace(self._operator, user_id=seen.owner_id)
-        self._archive.update(principal, seen.blob.series_id, _named_brightness(seen.metadata, table), {seen.revision})
+    def _revise(self, row: StoredStatistics, table: Decoded) -> None:
+        """Move the calibration in ``altdata`` into the fields, as an ordinary revision of the series."""
+        principal = replace(self._operator, user_id=row.owner_id)
+        self._archive.update(principal, row.blob.series_id, _named_brightness(row.metadata, table), {row.revision})
 
-    def _has_changed(self, seen: StoredStatistics) -> bool:
-        """Return whether a series has another revision by now, or none."""
-        now = self._next(seen.blob.series_id - 1)
-        return now is None or (now.blob.series_id, now.revision) != (seen.blob.series_id, seen.revision)
+    def _has_changed(self, row: StoredStatistics) -> bool:
+        """Return whether a series was changed or deleted."""
+        now = self._next(row.blob.series_id - 1)
+        return now is None or (now.blob.series_id, now.revision) != (row.blob.series_id, row.revision)
 
 
 class Tally:
@@ -157,7 +157,7 @@ class Tally:
         self._largest: dict[str, tuple[int, Change]] = {}
 
     def add(self, recomputed: Recomputed) -> None:
-        """Count the changes of one series."""
+        """Add the changes of one series."""
         for name, change in recomputed.changes.items():
             self._counts[name] += 1
             if name not in self._largest or change.size > self._largest[name][1].size:
@@ -181,7 +181,7 @@ class Tally:
 
 
 def _named_brightness(metadata: Mapping[str, object], table: Decoded) -> dict[str, object]:
-    """Return the body that names the brightness of a table with two: the fluxes, as was the rule before the field."""
+    """Return the body that names the brightness of a table with two: the fluxes, the rule before the field existed."""
     try:
         require_one_brightness(table.frame, calibration_of(metadata))
     except InvalidError:

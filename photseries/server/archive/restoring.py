@@ -38,8 +38,8 @@ __all__ = ["Restorer"]
 class Restorer:
     """Brings back deleted series and earlier revisions.
 
-    No blob is written: the row names the earlier blob again. The transaction of the row takes back the note that the
-    blob is unlinked, and the sweep removes only blobs whose note it has deleted itself, so that one of them wins.
+    No blob is written: the row names the earlier blob again. The transaction deletes the record of the unlinked blob,
+    and the sweep removes only blobs whose records it has deleted itself, so either the restore or the sweep wins.
 
     Parameters
     ----------
@@ -60,21 +60,21 @@ class Restorer:
     def restore(
         self, principal: Principal, series_id: int, revision: int | None = None, expected: frozenset[int] | None = None
     ) -> int:
-        """Make an earlier revision the newest, or bring back a deleted series with its sharing.
+        """Make an earlier revision the newest, or restore a deleted series with its sharing.
 
         Parameters
         ----------
         principal : Principal
         series_id : int
         revision : int, optional
-            Whose metadata and table to restore; by default the last revision of a deleted series.
+            The revision to restore; default: the last revision of a deleted series.
         expected : set of int, optional
             The series must be at one of these revisions.
 
         Returns
         -------
         int
-            The revision of the series now.
+            The current revision of the series.
 
         Raises
         ------
@@ -88,7 +88,7 @@ class Restorer:
         ExpiredError
             When the file of the revision is no longer kept.
         QuotaExceededError
-            When the owner would have more than the quotas allow.
+            When the quotas of the owner would be exceeded.
         """
         self._upkeep.ownership.require()
         return retried(self._catalogue, series_id, lambda: self._restore(principal, series_id, revision, expected))
@@ -107,22 +107,22 @@ class Restorer:
             alive = series.for_change(connection, principal, series_id)
             events = restoring.history_of(connection, series_id)
             found = restoring.deleted(connection, principal, series_id, events) if alive is None else alive
-        seen = require_changeable(found, series_id, expected)
+        current = require_changeable(found, series_id, expected)
         if revision is None and alive is not None:
             raise InvalidError(f"Series {series_id} is not deleted. Give the revision to restore.")
         event, blob = _chosen(events, series_id, revision)
-        if alive is not None and blob == seen.blob:
-            return seen.revision
+        if alive is not None and blob == current.blob:
+            return current.revision
         values = {**self._values(blob), "batch": _batch_at(events, event.revision)}
-        values |= {"owner_id": seen.owner_id, "inferred": list(event.inferred)}
+        values |= {"owner_id": current.owner_id, "inferred": list(event.inferred)}
         with naming_holder(self._catalogue, principal, values), self._catalogue.transaction() as connection:
-            earlier = self._write(connection, principal, series_id, seen, event, {**values, **blob.columns()})
+            earlier = self._write(connection, principal, series_id, current, event, {**values, **blob.columns()})
         reached("restore: committed")
         self._upkeep.prune(series_id, earlier)
-        return seen.revision + 1
+        return current.revision + 1
 
     def _values(self, blob: Blob) -> dict[str, object]:
-        """Return the metadata in a blob, and what follows from its table.
+        """Return the metadata in a blob, and the values derived from its table.
 
         Raises
         ------
@@ -151,32 +151,32 @@ class Restorer:
         connection: Connection,
         principal: Principal,
         series_id: int,
-        seen: Changeable,
+        current: Changeable,
         event: Event,
         values: dict[str, Any],
     ) -> int:
-        """Write the row and its history, in one transaction; return how many unlinked blobs the series has, or 0."""
+        """Write the row and its history in one transaction; return the number of unlinked blobs of the series."""
         earlier = 0
-        ensure_current_revision(blobs.take_back(connection, values["filename"], self._grace))
+        ensure_current_revision(blobs.reclaim(connection, values["filename"], self._grace))
         reached("restore: note taken back")
         _require_references(connection, principal, values)
-        if seen.metadata:
-            ensure_current_revision(series.change(connection, series_id, seen.revision, values))
-            earlier = blobs.unlink(connection, seen.blob, seen.owner_id)
+        if current.metadata:
+            ensure_current_revision(series.change(connection, series_id, current.revision, values))
+            earlier = blobs.unlink(connection, current.blob, current.owner_id)
             metadata = {name: values[name] for name in METADATA}
-            changed = changed_fields(seen, metadata, (None, None), values["content_hash"])
+            changed = changed_fields(current, metadata, (None, None), values["content_hash"])
         else:
-            ensure_current_revision(restoring.insert_again(connection, series_id, seen, values))
-            changed = {"group_ids": {"from": [], "to": seen.group_ids}}
+            ensure_current_revision(restoring.reinsert(connection, series_id, current, values))
+            changed = {"group_ids": {"from": [], "to": current.group_ids}}
             changed |= {
-                "stream_ids": {"from": [], "to": seen.stream_ids},
+                "stream_ids": {"from": [], "to": current.stream_ids},
                 "batch": {"from": None, "to": values["batch"]},
             }
         reached("restore: row written")
-        changed["revision"] = {"from": seen.revision, "to": event.revision}
+        changed["revision"] = {"from": current.revision, "to": event.revision}
         more = {name: values[name] for name in (*blobs.BLOB, "inferred")}
-        append_history(connection, principal, series_id, seen, "restore", changed, **more)
-        require_quota(connection, self._quotas, seen.owner_id, is_new=not seen.metadata)
+        append_history(connection, principal, series_id, current, "restore", changed, **more)
+        require_quota(connection, self._quotas, current.owner_id, is_new=not current.metadata)
         reached("restore: history noted")
         return earlier
 
@@ -199,7 +199,7 @@ def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tu
 
 
 def _batch_at(events: Sequence[Event], revision: int) -> str | None:
-    """Return the batch in the row of a series at a revision: that of the creation, or of the last change of it."""
+    """Return the batch of a series at a revision: from the creation or the last change of the batch."""
     batch = events[0].batch
     for event in events:
         if event.revision <= revision and "batch" in event.changed:

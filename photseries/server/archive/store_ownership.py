@@ -1,4 +1,4 @@
-"""The archive, and the copy of its database, that owns a place: a store or an export.
+"""The ownership of a place (a store or an export) by an archive and one copy of its database.
 
 A sweep removes every blob that no row names. Two archives in one store would sweep each other's blobs, and an archive
 configured with the wrong bucket would empty it. Therefore the first archive that uses an empty store writes its
@@ -30,33 +30,33 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["OWNER_KEY", "Mark", "Ownership", "claim_store"]
 
-#: The key of the owner's identity. It is part of every store that exists: never change it. The sweep leaves it alone.
+#: The key of the owner's identity. Never change it: every existing store has it. The sweep skips it.
 OWNER_KEY = "photseries.archive"
 
-#: How many blobs of a store without an owner are looked up in the catalogue.
+#: Number of blobs of a store without an owner to look up in the catalogue.
 _LOOKED_UP = 1000
 
 #: The length of a mark [bytes], less than a sector.
 _LENGTH = 256
-#: How long a mark that was right is not read again before a write [s].
+#: How long a checked mark stays valid for writes [s].
 _TRUSTED = 30.0
-#: How often a mark and its row are compared, as another process may replace both in between.
+#: Maximum number of comparisons of a mark and its row, which another process may replace in between.
 _LOOKS = 5
 
 
 class MarkedPlace(Protocol):
-    """A place that keeps a mark; see :class:`~photseries.server.storage.contract.Store`."""
+    """A place with a mark; see :class:`~photseries.server.storage.contract.Store`."""
 
     def read_mark(self) -> bytes | None:
         """Return the mark, None when there is none."""
 
-    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
-        """Replace the mark if it still is the one that was seen."""
+    def swap_mark(self, expected: bytes | None, new: bytes) -> bool:
+        """Replace the mark if it is unchanged (compare-and-swap)."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a place says of its owner: its own random name, the database, the epoch and the turn."""
+    """The content of a mark: a random name of the place, the database, the epoch and the turn."""
 
     place: str
     database: str
@@ -64,36 +64,36 @@ class Mark:
     turn: str
 
     def encode(self) -> bytes:
-        """Return the mark as it is stored: always of one length, so that a full disk has room for the next one."""
+        """Return the stored form of the mark; its length is fixed, so that a full disk has room for the next one."""
         return orjson.dumps(dataclasses.asdict(self)).ljust(_LENGTH)
 
 
 class Ownership:
-    """Whether a place belongs to this database, and no copy of it uses the place.
+    """The ownership of a place by this database and by no copy of it.
 
     Parameters
     ----------
     place : MarkedPlace
     catalogue : Catalogue
-    called, remedy : str
-        The place, and the command that adopts it, in messages.
+    label, remedy : str
+        The name of the place and the command that adopts it, for messages.
     """
 
     def __init__(
         self,
         place: MarkedPlace,
         catalogue: Catalogue,
-        called: str = "The store",
+        label: str = "The store",
         remedy: str = "photseries adopt-store",
     ) -> None:
         self._place = place
         self._catalogue = catalogue
-        self._called = called
+        self._called = label
         self._remedy = remedy
         self._trusted_until = 0.0
 
     def require(self) -> None:
-        """Refuse to write to a place of another database; mark a place without a mark.
+        """Refuse to write to a place of another database; write a mark if the place has none.
 
         Raises
         ------
@@ -106,9 +106,9 @@ class Ownership:
         self._trusted_until = time.monotonic() + _TRUSTED
 
     def advance(self) -> None:
-        """Begin another turn, which no copy of this database knows.
+        """Begin a new turn, which no copy of this database knows.
 
-        One process at a time may call it. After a kill in between, the next call completes the turn.
+        Only one process at a time may call it. After a kill in between, the next call completes the turn.
 
         Raises
         ------
@@ -118,7 +118,7 @@ class Ownership:
         self._trusted_until = 0.0
         mark = self._current()
         with self._catalogue.transaction() as connection:
-            marks.take(connection, mark.place, mark.turn)  # what a process did not complete that was killed
+            marks.take(connection, mark.place, mark.turn)  # a turn that a killed process did not complete
             next_turn = marks.announce(connection, mark.place, _new_turn())
         reached("mark: turn announced")
         after = dataclasses.replace(mark, turn=next_turn)
@@ -129,42 +129,42 @@ class Ownership:
             marks.take(connection, mark.place, next_turn)
 
     def adopt(self) -> Mark:
-        """Make the place this database's, whatever its mark says, and begin another epoch.
+        """Take ownership of the place regardless of its mark, and begin a new epoch.
 
         Raises
         ------
         NotAdoptedError
-            When another process replaced the mark meanwhile.
+            When another process replaced the mark concurrently.
         UnavailableError
         """
         seen = self._place.read_mark()
-        new = self._marked(seen)
+        new = self._replace_mark(seen)
         if new is None:
             raise self._refusal()
         return new
 
-    def _marked(self, seen: bytes | None) -> Mark | None:
-        """Write a mark of this database in place of the one that was seen; return None when it was replaced since."""
+    def _replace_mark(self, expected: bytes | None) -> Mark | None:
+        """Replace a mark by one of this database; return None if the mark has changed."""
         place, epoch = secrets.token_hex(8), 0
-        if seen is not None:
-            before = _decoded(seen)
+        if expected is not None:
+            before = _decoded(expected)
             place, epoch = before.place, before.epoch
         with self._catalogue.transaction() as connection:
             new = Mark(place, marks.database(connection), epoch + 1, _new_turn())
             marks.put(connection, new.place, MarkRow(new.epoch, new.turn, None))
         reached("mark: row written")
-        return new if self._place.swap_mark(seen, new.encode()) else None
+        return new if self._place.swap_mark(expected, new.encode()) else None
 
     def _current(self) -> Mark:
-        """Return the mark, which agrees with the database; mark a place that has none."""
+        """Return the mark after checking that it agrees with the database; write a mark if the place has none."""
         for _ in range(_LOOKS):
             content = self._place.read_mark()
-            mark = self._marked(None) if content is None else _decoded(content)
+            mark = self._replace_mark(None) if content is None else _decoded(content)
             if mark is not None:
                 with self._catalogue.reading() as connection:
                     row, database = marks.get(connection, mark.place), marks.database(connection)
-                known = row is not None and row.epoch == mark.epoch and mark.turn in (row.turn, row.next_turn)
-                if known and mark.database == database:
+                is_current = row is not None and row.epoch == mark.epoch and mark.turn in (row.turn, row.next_turn)
+                if is_current and mark.database == database:
                     return mark
         raise self._refusal()
 
@@ -195,7 +195,7 @@ def _new_turn() -> str:
 def claim_store(store: Store, url: str, catalogue: Catalogue) -> None:
     """Make this archive the owner of a store, or check that it already is.
 
-    A store without an owner is claimed when it is empty or holds blobs of this archive.
+    A store without an owner is claimed if it is empty or contains blobs of this archive.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def claim_store(store: Store, url: str, catalogue: Catalogue) -> None:
     Raises
     ------
     StartError
-        When another archive owns the store, or it holds files that are not this archive's.
+        When another archive owns the store, or it contains files of another archive.
     """
     with catalogue.reading() as connection:
         identity = blobs.archive(connection).encode()
@@ -226,8 +226,8 @@ def claim_store(store: Store, url: str, catalogue: Catalogue) -> None:
 def _require_free(store: Store, url: str, catalogue: Catalogue) -> None:
     keys = [blob.key for blob in itertools.islice(store.scan(), _LOOKED_UP)]
     with catalogue.reading() as connection:
-        known = blobs.known(connection, keys)
-    if keys and not known:
+        known_keys = blobs.known(connection, keys)
+    if keys and not known_keys:
         raise StartError(
             f"The store {url} is not empty, and {keys[0]!r} does not belong to this archive. "
             "Choose an empty bucket, prefix or folder."

@@ -17,7 +17,7 @@ from photseries.server.catalogue.blobs import Blob
 
 __all__ = ["CachedTable", "TableCache"]
 
-#: The least length of a file whose table is kept [bytes]; a shorter one is read again in no time.
+#: Minimum size of a file whose table is cached [bytes]; a smaller file is quickly read again.
 LONG = 1024 * 1024
 
 
@@ -30,29 +30,29 @@ class CachedTable:
 
     @functools.cached_property
     def snr(self) -> FloatArray:
-        """The S/N of each row, where the flags of the series leave it; see :func:`signal_to_noise`."""
+        """The S/N of each unflagged row; see :func:`signal_to_noise`."""
         return signal_to_noise(self.curve.masked(good_rows(self.decoded.frame, self.decoded.metadata)))
 
     @property
     def size(self) -> int:
-        """The memory that it takes [bytes]."""
+        """The memory use [bytes]."""
         return int(self.decoded.frame.memory_usage().sum()) + 6 * self.curve.mjd.nbytes
 
 
 class TableCache:
-    """Keeps the tables that were read last.
+    """An LRU cache of tables.
 
-    No entry is ever stale: files never change, and their names are never used again. The caller has checked that the
-    principal may see the series.
+    Entries never go stale: files never change, and keys are never reused. The caller has checked that the principal may
+    see the series.
 
     Parameters
     ----------
-    most : int
-        The memory that all tables together may take [bytes].
+    max_size : int
+        The maximum total size of the tables [bytes].
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
         self._kept: OrderedDict[str, CachedTable] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -64,9 +64,9 @@ class TableCache:
                 return self._kept[blob.filename]
         decoded = read(blob)
         table = CachedTable(decoded, light_curve(decoded.frame, calibration_of(decoded.metadata)))
-        if blob.size >= LONG and table.size <= self._most:
+        if blob.size >= LONG and table.size <= self._max_size:
             with self._lock:
                 self._kept[blob.filename] = table
-                while sum(kept.size for kept in self._kept.values()) > self._most:
+                while sum(kept.size for kept in self._kept.values()) > self._max_size:
                     self._kept.popitem(last=False)
         return table

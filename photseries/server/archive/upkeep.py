@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 #: Advisory lock of the sweeping process.
 SWEEP = 7_302_002
 BATCH = 1000
-READ_AHEAD = 20  # blobs that verify has in hand for each job
+READ_AHEAD = 20  # blobs in progress per job of verify
 #: The file in the data directory with the outcome of the last ``photseries verify``, for ``/metrics``.
 VERIFIED = "verified.json"
 
@@ -35,7 +35,7 @@ _Item = TypeVar("_Item")
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep did: blobs looked at, blobs removed, their size [bytes]."""
+    """The result of a sweep: blobs examined, blobs removed, their size [bytes]."""
 
     seen: int
     removed: int
@@ -44,7 +44,7 @@ class Swept:
 
 @dataclass(frozen=True)
 class Damage:
-    """A series whose blob is not what its row says."""
+    """A series whose blob does not match its row."""
 
     series_id: int
     filename: str
@@ -52,7 +52,7 @@ class Damage:
 
 
 class Upkeep:
-    """Care for the store.
+    """Maintains the store.
 
     Parameters
     ----------
@@ -66,30 +66,30 @@ class Upkeep:
         self._store = store
         self.ownership = Ownership(store, catalogue)
         self._settings = config.store
-        # A blob whose row may still be on its way: its writer gives up at the deadline, its last statement ends after
-        # that, and PostgreSQL ends a transaction whose COMMIT does not come.
+        # The row of a blob may still be committed: the writer gives up at the deadline, the last statement ends after
+        # that, and PostgreSQL ends a transaction without COMMIT.
         self._in_flight = 2 * config.store.write_deadline + 2 * config.database.statement_timeout
         if config.store.url is not None:
-            # An object may be as old as the beginning of the request that made it.
+            # The time of an object may be the start of the request that wrote it.
             self._in_flight += config.store.timeout
 
     def sweep(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Swept | None:
         """Remove the blobs that no row names and that have been unreferenced for the grace, and surplus ones.
 
-        A blob that a change unlinked is as old as that change (on the database's clock); one that no row ever named is
-        as old as itself (on the store's clock), and stays at least as long as its writer may still commit.
+        The age of an unlinked blob counts from the change (database clock); that of a blob that no row ever named
+        counts from its creation (store clock), and it stays as long as its writer may still commit.
 
         Parameters
         ----------
         jobs : int
-            How many blobs are removed at a time.
+            Number of concurrent removals.
         advance : callable
-            Called for each blob that was looked at.
+            Called for each examined blob.
 
         Returns
         -------
         Swept or None
-            None when another process sweeps, or a backup holds the files.
+            None when another process sweeps, or a backup holds the lock.
 
         Raises
         ------
@@ -117,9 +117,9 @@ class Upkeep:
             return swept
 
     def prune(self, series_id: int, earlier: int | None = None) -> None:
-        """Remove the blobs of a series that a committed change has made due: all without grace, else the surplus.
+        """Remove the blobs of a series that are due after a commit: all without grace, else the surplus.
 
-        A failure is left to the sweep: the change must not be denied.
+        A failure is left to the sweep, because the change has succeeded.
 
         Parameters
         ----------
@@ -136,7 +136,7 @@ class Upkeep:
                 log.warning("could not remove files of series %d, the sweep will: %s", series_id, error)
 
     def _remove_unlinked(self, series_id: int | None = None, each: Callable[..., Iterable[None]] = map) -> Swept:
-        """Remove the due blobs that changes unlinked, then the notes about them; no restore takes them back."""
+        """Remove unlinked blobs that are due, which no restore can use any more, then their records."""
         with self._catalogue.transaction() as connection:
             due = blobs.claim_due(connection, self._settings, series_id)
         sizes = {filename: self._store.size(filename) for filename in due}
@@ -159,7 +159,7 @@ class Upkeep:
         reached("sweep: blob swept")
 
     def _orphans(self, batch: list[StoredBlob]) -> list[StoredBlob]:
-        """Return the blobs that no row ever named, and whose writer cannot commit any more."""
+        """Return the blobs that no row ever named and whose writer can no longer commit."""
         with self._catalogue.reading() as connection:
             unreferenced = blobs.unreferenced(connection, [blob.key for blob in batch])
         never_named = {key for key, age in unreferenced.items() if age is None} - {OWNER_KEY}
@@ -167,14 +167,14 @@ class Upkeep:
         return [blob for blob in batch if blob.key in never_named and blob.age > least]
 
     def verify(self, jobs: int = 1, advance: Callable[[], None] = lambda: None) -> Iterator[Damage]:
-        """Read every blob that a row names, and yield those that are missing or altered as they are found.
+        """Read every blob that a row names, and yield missing and altered blobs.
 
         Parameters
         ----------
         jobs : int
-            How many blobs are read at a time.
+            Number of concurrent reads.
         advance : callable
-            Called for each blob that was read.
+            Called for each blob read.
 
         Yields
         ------
@@ -189,7 +189,7 @@ class Upkeep:
                         yield damage
 
     def _damage(self, blob: Blob) -> Damage | None:
-        """Look at a blob; when a change has replaced it since its row was read, at the one that the row names now."""
+        """Check a blob; if a change has replaced it, check the blob that the row names now."""
         while wrong := self._problem(blob):
             with self._catalogue.reading() as connection:
                 now = blobs.blob_of(connection, blob.series_id)

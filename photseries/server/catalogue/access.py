@@ -1,4 +1,4 @@
-"""Access control as WHERE clauses, defined once: who may see and change which series."""
+"""Access control as WHERE clauses, defined once: the series that a principal may see and change."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from sqlalchemy import ARRAY, Boolean, ColumnElement, Integer, bindparam, false,
 from photseries.server.catalogue.models import SERIES
 from photseries.server.principal import CHANGE_SERIES, Principal
 
-__all__ = ["VISIBLE", "audience", "changeable", "deleted_access", "heard_by", "seeing", "visible"]
+__all__ = ["VISIBLE", "audience", "changeable", "deleted_access", "heard_by", "visibility_values", "visible"]
 
 
 def visible(principal: Principal) -> ColumnElement[bool]:
-    """Series that the principal may see: one's own, those of one's groups and streams; all for an admin."""
+    """Restrict to the principal's own series and those of the principal's groups and streams; all for an admin."""
     if principal.is_admin:
         return true()
     return heard_by(audience(principal.group_ids, principal.stream_ids))
 
 
-#: The same for statements that are compiled once; :func:`seeing` gives what it binds.
+#: The same for compiled statements; :func:`seeing` returns its bind values.
 VISIBLE = or_(
     bindparam("everything", type_=Boolean), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer)))
 )
 
 
-def seeing(principal: Principal) -> dict[str, object]:
-    """Return what :data:`VISIBLE` binds for a principal."""
+def visibility_values(principal: Principal) -> dict[str, object]:
+    """Return the bind values of :data:`VISIBLE` for a principal."""
     return {"everything": principal.is_admin, "listeners": audience(principal.group_ids, principal.stream_ids)}
 
 
 def heard_by(listeners: list[int]) -> ColumnElement[bool]:
-    """Restrict to the series that are shared with any of some groups and streams; see :func:`audience`."""
+    """Restrict to series shared with any of the given groups and streams; see :func:`audience`."""
     shared: ColumnElement[bool] = SERIES.audience.overlap(literal(listeners, ARRAY(Integer)))
     return shared
 
 
 def audience(group_ids: Iterable[int], stream_ids: Iterable[int]) -> list[int]:
-    """Write groups and streams as one list of numbers, those of streams negative.
+    """Encode groups and streams as one list of numbers, with negative numbers for streams.
 
-    ``Series.audience`` holds this list for what a series is shared with (the owner's own group is always there), so
-    that visibility is one comparison of a row, and one index serves those who see little of much.
+    ``Series.audience`` contains this list (always with the owner's own group), so that visibility is one comparison per
+    row, and one index finds the few visible rows among many.
     """
     return sorted((*group_ids, *(-number for number in stream_ids)))
 
 
 def changeable(principal: Principal) -> ColumnElement[bool]:
-    """Series that the token may change or delete: the permissions presented count, not the person's others."""
+    """Series that the token may change or delete; only the permissions of the token count."""
     if principal.is_admin:
         return true()
     scopes = {"anything": true(), "own": SERIES.owner_id == principal.user_id, "visible": visible(principal)}

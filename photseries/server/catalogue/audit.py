@@ -1,4 +1,4 @@
-"""Statements about the audit: who changed which account, token or sharing, and when."""
+"""Statements about the audit of changes of accounts, tokens and sharing."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from photseries.server.principal import Principal
 
 __all__ = ["AUDITED"]
 
-#: The kinds of entries whose changes are noted; those of series are noted when they are shared or handed over.
+#: The kinds of entries whose changes are recorded; of series, only sharing and handover.
 AUDITED = ("users", "groups", "streams", "tokens")
 
 
 def note(
     connection: Connection, principal: Principal, action: str, kind: str, entry: object, details: Mapping[str, object]
 ) -> None:
-    """Note what a principal did, in the transaction in which it is done; ``details`` has no secrets."""
+    """Record an action of a principal in the transaction of the action; ``details`` contains no secrets."""
     who = {"user_id": principal.user_id or None, "username": principal.username}
     what = {"action": action, "kind": kind, "entry": str(entry), "details": dict(details)}
     connection.execute(insert(AuditEvent).values(**who, **what))
 
 
 def find(connection: Connection, limit: int, offset: int) -> tuple[list[dict[str, object]], int]:
-    """Return a page of the events, the latest first, and how many there are."""
+    """Return a page of the events, newest first, and their total."""
     rows = select(AuditEvent.__table__).order_by(AuditEvent.id.desc()).limit(limit).offset(offset)
     total = connection.scalar(select(func.count()).select_from(AuditEvent)) or 0
     return [dict(row) for row in connection.execute(rows).mappings()], total

@@ -26,7 +26,7 @@ class BatchEvent:
     action : str
     batch, filename : str or None
     kept : bool or None
-        Whether an unlinked blob is kept; None for the current blob, and for one that is gone.
+        Whether an unlinked blob is kept; None for current and for removed blobs.
     allowed : bool or None
         Whether the principal may change the series, unless it is deleted.
     """
@@ -43,16 +43,16 @@ class BatchEvent:
 def histories(
     connection: Connection, principal: Principal, batch: str, after: int, grace: float
 ) -> Iterator[list[BatchEvent]]:
-    """Yield the history of each series that a batch stored or changed, in the order of ids, the first revision first.
+    """Yield the history of each visible series that a batch stored or changed, ordered by id and revision.
 
-    Series that the principal does not see are left out; deleted series are for their owners and admins.
+    Deleted series are visible to their owners and admins.
 
     Parameters
     ----------
     after : int
         Only series with larger ids.
     grace : float
-        How long unlinked blobs are kept [s].
+        The grace of unlinked blobs [s].
     """
     table = SeriesHistory.__table__.c
     numbers = select(table.series_id).where(table.batch == batch, table.series_id > after)

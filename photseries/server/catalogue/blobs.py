@@ -32,22 +32,22 @@ from photseries.server.settings import Store
 
 __all__ = ["BLOB", "REMOVAL", "Blob"]
 
-#: Advisory lock that a backup holds, and that those share who remove blobs which rows named.
+#: Advisory lock that a backup holds exclusively and removals of blobs hold shared.
 REMOVAL = 7_302_004
 
 #: The columns that describe a blob.
 BLOB = ("filename", "blob_size", "blob_crc", "hash", "blob_format")
 
-#: The rows that are read at a time.
+#: Rows read at a time.
 _BATCH = 1000
 
-# How long ago a change unlinked a blob [s].
+# Time since a change unlinked a blob [s].
 _unlinked_for = func.extract("epoch", func.clock_timestamp() - UnlinkedBlob.unlinked_at)
 
 
 @dataclass(frozen=True)
 class Blob:
-    """What the row of a series says of its blob: key in the store, length [bytes], CRC-32, MD5 (hex), format."""
+    """The description of a blob in its row: key in the store, length [bytes], CRC-32, MD5 (hex), format."""
 
     series_id: int
     filename: str
@@ -57,17 +57,17 @@ class Blob:
     format: int
 
     def columns(self) -> dict[str, object]:
-        """Return the columns that describe it."""
+        """Return the column values of the blob."""
         return dict(zip(BLOB, (self.filename, self.size, self.crc, self.hash, self.format), strict=True))
 
     @property
-    def called(self) -> str:
+    def label(self) -> str:
         """Its name in messages."""
         return f"The file {self.filename} of series {self.series_id}"
 
 
 def unlink(connection: Connection, blob: Blob, owner_id: int) -> int:
-    """Note a blob that no row names any more; return how many earlier blobs of its series are noted now."""
+    """Record a blob that no row names any more; return the number of recorded blobs of its series."""
     earlier = select(func.count() + 1).where(UnlinkedBlob.series_id == blob.series_id).scalar_subquery()
     values = {"filename": blob.filename, "blob_size": blob.size, "series_id": blob.series_id, "owner_id": owner_id}
     number: int = connection.execute(insert(UnlinkedBlob).values(values).returning(earlier)).scalar_one()
@@ -75,7 +75,7 @@ def unlink(connection: Connection, blob: Blob, owner_id: int) -> int:
 
 
 def purge(connection: Connection, series_id: int) -> None:
-    """Make the unlinked blobs of a series due now; call it while the history names them."""
+    """Make the unlinked blobs of a series due now; call this while the history names them."""
     named = select(SeriesHistory.filename).where(SeriesHistory.series_id == series_id)
     noted = update(UnlinkedBlob).where(UnlinkedBlob.filename.in_(named))
     connection.execute(noted.values(purged=True, series_id=series_id))
@@ -86,17 +86,17 @@ def is_kept(grace: float) -> ColumnElement[bool]:
     return and_(~UnlinkedBlob.purged, _unlinked_for < grace)
 
 
-def take_back(connection: Connection, filename: str, grace: float) -> bool:
-    """Drop the note about a kept blob that a row is about to name again; return whether it was kept.
+def reclaim(connection: Connection, filename: str, grace: float) -> bool:
+    """Delete the record of a kept blob that a row is about to name again; return whether it was kept.
 
-    The lock on the note makes a sweep that wants the blob wait for the end of this transaction.
+    The lock on the record makes a concurrent sweep wait for the end of this transaction.
     """
     kept = delete(UnlinkedBlob).where(UnlinkedBlob.filename == filename, is_kept(grace))
     return connection.execute(kept).rowcount == 1
 
 
 def unreferenced(connection: Connection, filenames: Sequence[str]) -> dict[str, float | None]:
-    """Return those of some blobs that no row names, with the seconds since they were unlinked (None: never)."""
+    """Return the unnamed ones of some blobs, with the seconds since they were unlinked (None: never)."""
     candidate = (
         func.unnest(literal(list(filenames), ARRAY(Text))).table_valued("filename").render_derived(name="candidate")
     )
@@ -118,7 +118,7 @@ def due(settings: Store, series_id: int | None = None) -> Select[tuple[str]]:
     """Select the unlinked blobs to remove, of one series or of all: purged, after the grace, or surplus within it.
 
     The first blob of a series within the grace and the last ones, ``settings.revisions`` together, are kept; the others
-    are surplus, which is due when it was unlinked longer ago than the write deadline.
+    are surplus, and due when the write deadline has passed since they were unlinked.
     """
     order, part = UnlinkedBlob.unlinked_at, (UnlinkedBlob.series_id, _unlinked_for >= settings.grace)
     from_first = func.row_number().over(partition_by=part, order_by=order)
@@ -132,12 +132,12 @@ def due(settings: Store, series_id: int | None = None) -> Select[tuple[str]]:
 
 
 def forget(connection: Connection, filenames: Sequence[str]) -> None:
-    """Drop the notes about blobs that are gone."""
+    """Delete the records of removed blobs."""
     connection.execute(delete(UnlinkedBlob).where(UnlinkedBlob.filename.in_(filenames)))
 
 
 def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
-    """Return those of some blobs that a row names, or named once."""
+    """Return those of some blobs that a row names or has named."""
     statement = union(
         *(select(table.filename).where(table.filename.in_(filenames)) for table in (Series, SeriesHistory))
     )
@@ -145,7 +145,7 @@ def known(connection: Connection, filenames: Sequence[str]) -> set[str]:
 
 
 def archive(connection: Connection) -> str:
-    """Return the identity of this archive: the time of its first group, which a dump keeps."""
+    """Return the identity of this archive: the creation time of its first group, which dumps contain."""
     made = connection.execute(select(Group.created_at).where(Group.name == EVERYONE)).scalar_one()
     return made.astimezone(UTC).isoformat()
 

@@ -1,4 +1,4 @@
-"""Statements of bulk uploads: one for many series, where :mod:`..series` has one per series."""
+"""Statements of bulk uploads: one per many series, instead of one per series as in :mod:`..series`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sqlalchemy.sql.selectable import TableValuedAlias
 
 from photseries.fields import COMPUTED, KEY, METADATA
 from photseries.lightcurve.sky import pixel
-from photseries.server.catalogue.access import VISIBLE, audience, seeing
+from photseries.server.catalogue.access import VISIBLE, audience, visibility_values
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series, SeriesGroup, SeriesHistory, SeriesStream
@@ -56,7 +56,7 @@ Key = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Holder:
-    """The series that holds a unique key, whether the principal sees it, and the hash of its table."""
+    """The series with a unique key, whether the principal sees it, and the hash of its table."""
 
     id: int
     is_visible: bool
@@ -64,20 +64,20 @@ class Holder:
 
 
 def same_contents(connection: Connection, principal: Principal, hashes: Iterable[str]) -> dict[str, int]:
-    """Return the least id of the visible series with each content hash."""
-    rows = _SAME.execute(connection, hashes=list(set(hashes)), **seeing(principal))
+    """Return the smallest id of the visible series with each content hash."""
+    rows = _SAME.execute(connection, hashes=list(set(hashes)), **visibility_values(principal))
     return {row.content_hash: row.least for row in rows}
 
 
 def holders(connection: Connection, principal: Principal, keys: Iterable[Key]) -> dict[Key, Holder]:
-    """Return the series that hold unique keys."""
+    """Return the series with the given unique keys."""
     named = [dict(zip(KEY, key, strict=True)) for key in keys]
-    rows = _HOLDERS.execute(connection, keys=orjson.dumps(named).decode(), **seeing(principal))
+    rows = _HOLDERS.execute(connection, keys=orjson.dumps(named).decode(), **visibility_values(principal))
     return {tuple(key): Holder(*holder) for *holder, key in ((*row[:3], row[3:]) for row in rows)}
 
 
 def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
-    """Write rows for :func:`create_many`: the values of :func:`..series.create`, with group_ids and stream_ids."""
+    """Encode rows for :func:`create_many`: the values of :func:`..series.create`, with group_ids and stream_ids."""
     if not rows:
         return []
     pixels = pixel([row["ra"] for row in rows], [row["dec"] for row in rows]).tolist()
@@ -94,22 +94,22 @@ def documents(rows: Sequence[Mapping[str, Any]]) -> list[bytes]:
 
 
 def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]:
-    """Insert series with their sharing and history in one statement; leave out those whose unique key is taken.
+    """Insert series with their sharing and history in one statement; skip those whose unique key exists.
 
     Parameters
     ----------
     rows : sequence of bytes
-        Of :func:`documents`; always in the order of their keys, or two uploads of the same series end in a deadlock.
+        Of :func:`documents`; always sorted by key, because otherwise two uploads of the same series deadlock.
 
     Returns
     -------
     dict of str to int
-        The ids of those that were inserted, by filename.
+        The ids of the inserted series, by filename.
 
     Raises
     ------
     InvalidError
-        When something that one of them refers to has gone.
+        When a referenced entry no longer exists.
     """
     with refused({}):
         created = _CREATE.execute(connection, rows=(b"[" + b",".join(rows) + b"]").decode())
@@ -117,17 +117,17 @@ def create_many(connection: Connection, rows: Sequence[bytes]) -> dict[str, int]
 
 
 def refresh_statistics(connection: Connection) -> None:
-    """Let PostgreSQL look at the key columns again when there are twice as many series as at the last time.
+    """Analyze the key columns when the number of series has doubled since the last analysis.
 
-    Its own look comes within a minute. Until then it may take an index of sources for :func:`holders`, and read all
+    Autovacuum takes up to a minute. Until then PostgreSQL may use an index of sources for :func:`holders`, and read all
     series of a source for each key.
     """
-    known = connection.execute(_KNOWN).scalar() or 0
-    if totals(connection)[0] > 2 * max(known, FEW):
+    estimate = connection.execute(_KNOWN).scalar() or 0
+    if totals(connection)[0] > 2 * max(estimate, FEW):
         connection.execute(_ANALYZE)
 
 
-#: As few series are read at once, whatever PostgreSQL knows of them.
+#: With fewer series the plan does not matter.
 FEW: Final = 500
 
 _KNOWN = text("SELECT reltuples FROM pg_class WHERE oid = CAST(:name AS regclass)").bindparams(
@@ -138,7 +138,7 @@ _ANALYZE = text(f"ANALYZE (SKIP_LOCKED) {Series.__tablename__} ({', '.join(KEY)}
 _GIVEN = (*METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED)
 
 
-def _sent(parameter: str, names: Sequence[str]) -> TableValuedAlias:
+def _bound_rows(parameter: str, names: Sequence[str]) -> TableValuedAlias:
     """Return the rows of a bound JSON array of objects, with columns of the table of series."""
     document = cast(bindparam(parameter, type_=Text), JSON)
     columns = (column(name, SERIES[name].type) for name in names)
@@ -147,7 +147,7 @@ def _sent(parameter: str, names: Sequence[str]) -> TableValuedAlias:
 
 def _creation() -> CompiledStatement:
     stored = (*_GIVEN, "audience", "healpix")
-    sent = _sent("rows", stored)
+    sent = _bound_rows("rows", stored)
     new = (
         postgresql_insert(Series)
         .from_select(list(stored), select(*(sent.c[name] for name in stored)))
@@ -177,8 +177,8 @@ def _creation() -> CompiledStatement:
 
 
 def _holders() -> CompiledStatement:
-    sent = _sent("keys", KEY)
-    # NOT DISTINCT FROM uses no index.
+    sent = _bound_rows("keys", KEY)
+    # IS NOT DISTINCT FROM uses no index.
     joined = and_(
         *(
             SERIES[name].is_not_distinct_from(sent.c[name]) if SERIES[name].nullable else SERIES[name] == sent.c[name]
@@ -192,8 +192,8 @@ def _holders() -> CompiledStatement:
 
 
 def _same() -> CompiledStatement:
-    wanted = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
-    found = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(wanted, VISIBLE)
+    condition = SERIES.content_hash == any_(bindparam("hashes", type_=ARRAY(Text)))
+    found = select(SERIES.content_hash, func.min(SERIES.id).label("least")).where(condition, VISIBLE)
     return CompiledStatement(found.group_by(SERIES.content_hash))
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sqlalchemy import ARRAY, JSON, ColumnElement
 
 from photseries.server.catalogue.models import AuditEvent
-from photseries.server.catalogue.registries import shown
+from photseries.server.catalogue.registries import public_columns
 
 __all__ = ["ColumnType", "audit_columns", "entry_columns"]
 
@@ -23,7 +23,7 @@ class ColumnType(NamedTuple):
 
 def entry_columns(kind: str) -> Mapping[str, ColumnType]:
     """Return the shapes of the fields of an entry of a registry."""
-    return {str(column.key): _shape(column) for column in shown(kind).selected_columns}
+    return {str(column.key): _shape(column) for column in public_columns(kind).selected_columns}
 
 
 def audit_columns() -> Mapping[str, ColumnType]:

@@ -53,17 +53,17 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], ColumnElement[bool]]] = {
 }
 
 
-#: The characters of an object or a list that an order compares.
-LONGEST_KEY = 200
+#: Number of characters of an object or a list that ordering compares.
+MAX_KEY_LENGTH = 200
 
-#: A cone is covered with pixels of a fraction of its radius: a row that is read in vain costs more than a range.
+#: Pixel size as a fraction of the radius of a cone: reading a row outside the cone costs more than a range.
 FINENESS = 4.0
 
 
 def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
     """Return the conditions of a query for a principal: all criteria, inside the cone, visible.
 
-    PostgreSQL tests them in this order where no index does, and comparing arrays of groups takes longest.
+    PostgreSQL tests them in this order if no index does, and comparing arrays of groups is the slowest.
     """
     criteria = [_condition(principal, restriction) for restriction in query.restrictions]
     inside = [] if query.cone is None else _inside(query.cone)
@@ -71,7 +71,7 @@ def matching(principal: Principal, query: Query) -> list[ColumnElement[bool]]:
 
 
 def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
-    """Return the squared chord between the unit vectors of a row and of a position [deg]: it grows with their angle."""
+    """Return the squared chord between a row and a position [deg], which increases with their angle."""
     x, y, z = sky.unit_vector(ra, dec).tolist()
     return _square(SERIES.unit_x - x) + _square(SERIES.unit_y - y) + _square(SERIES.unit_z - z)
 
@@ -79,7 +79,7 @@ def squared_chord(ra: float, dec: float) -> ColumnElement[float]:
 def order(
     principal: Principal, query: Query
 ) -> tuple[list[UnaryExpression[object]], ColumnElement[object], list[ColumnElement[bool]]]:
-    """Return the order of the rows, its first value, and the conditions of the query's cursor.
+    """Return the ORDER BY, the sort key, and the conditions of the query's cursor.
 
     The id breaks ties in the same direction, so that pages neither overlap nor leave anything out; null comes last.
     """
@@ -96,23 +96,23 @@ def order(
 
 
 def _key(principal: Principal, query: Query) -> ColumnElement[Any]:
-    """Return what a query orders its rows by; objects and lists as text, cut to a length that fits into a cursor."""
+    """Return the sort key of a query; objects and lists as text, truncated to fit into a cursor."""
     name = query.sort_by
     if name == SEPARATION and query.cone is not None:
         return squared_chord(query.cone.ra, query.cone.dec)
     if name not in SERIES:
-        return func.left(_shared(principal, streams=name.startswith("stream")), LONGEST_KEY, type_=Text)
+        return func.left(_shared(principal, streams=name.startswith("stream")), MAX_KEY_LENGTH, type_=Text)
     column: ColumnElement[object] = SERIES[name]
     if isinstance(column.type, JSON):
-        return func.left(func.nullif(cast(column, Text), "null"), LONGEST_KEY, type_=Text)
+        return func.left(func.nullif(cast(column, Text), "null"), MAX_KEY_LENGTH, type_=Text)
     return column
 
 
 def _shared(principal: Principal, *, streams: bool) -> ColumnElement[str]:
-    """Return the ids of the groups or streams of a row that the principal sees, as a text."""
+    """Return the visible group or stream ids of a row as text."""
     number = func.unnest(SERIES.audience).column_valued("number")
-    wanted = number < 0 if streams else number > 0
-    seen = select(func.abs(number)).where(wanted).order_by(func.abs(number))
+    is_kind = number < 0 if streams else number > 0
+    seen = select(func.abs(number)).where(is_kind).order_by(func.abs(number))
     if not principal.is_admin:
         joined = audience((), principal.stream_ids) if streams else audience(principal.group_ids, ())
         seen = seen.where(number == any_(literal(joined, ARRAY(Integer))))
@@ -127,28 +127,28 @@ def _after(key: ColumnElement[object], cursor: Cursor, *, nullable: bool) -> Col
     if cursor.value is None:
         return and_(key.is_(None), further)
     value = _of_type(key, cursor.value)
-    here, there = tuple_(key, SERIES.id), tuple_(literal(value, key.type), literal(cursor.id))
-    beyond = here < there if cursor.descending else here > there
+    row_value, cursor_value = tuple_(key, SERIES.id), tuple_(literal(value, key.type), literal(cursor.id))
+    beyond = row_value < cursor_value if cursor.descending else row_value > cursor_value
     return or_(beyond, key.is_(None)) if nullable else beyond
 
 
 def _of_type(key: ColumnElement[object], value: Any) -> object:
-    """Read a cursor's value as the type of the column that it belongs to; anybody may have written it."""
+    """Parse the untrusted value of a cursor as the type of its column."""
     if isinstance(key.type, DateTime):
         with suppress(TypeError, ValueError):
             moment = datetime.fromisoformat(value)
-            if moment.utcoffset() == timedelta():  # as answers have it; PostgreSQL takes fewer offsets than Python
+            if moment.utcoffset() == timedelta():  # the format of answers; PostgreSQL accepts fewer offsets than Python
                 return moment
         raise bad_cursor()
-    wanted = (int, float) if isinstance(key.type, Float) else key.type.python_type
+    types = (int, float) if isinstance(key.type, Float) else key.type.python_type
     is_infinite = isinstance(value, float) and not math.isfinite(value)
-    if isinstance(value, bool) is not isinstance(key.type, Boolean) or not isinstance(value, wanted) or is_infinite:
+    if isinstance(value, bool) is not isinstance(key.type, Boolean) or not isinstance(value, types) or is_infinite:
         raise bad_cursor()
     return value
 
 
 def bad_cursor() -> InvalidError:
-    """Make the error about a cursor that no answer gave."""
+    """Return the error about an invalid cursor."""
     message = "Invalid cursor. Use the cursor of an answer unchanged."
     return InvalidError(message, fields={"cursor": [message]})
 
@@ -166,13 +166,13 @@ def _condition(principal: Principal, restriction: Condition) -> ColumnElement[bo
     if restriction.field == "magsys":
         return and_(condition, SERIES.mean_mag.is_not(None))
     if FIELDS[restriction.field].is_magnitude and operator in (Operator.AT_LEAST, Operator.AT_MOST):
-        # Numbers of instrumental magnitudes mean nothing beside others.
+        # Instrumental magnitudes are not comparable with others.
         return and_(condition, SERIES.magsys != "instrumental")
     return condition
 
 
 def _in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnElement[bool]:
-    """Compare a time with the value in the scale of each row; an index helps with the loosest value of all scales."""
+    """Compare a time with the value in the scale of each row; the loosest value of all scales can use an index."""
     column, value = SERIES[restriction.field], restriction.value
     bound = case(by_scale, value=SERIES.time_scale, else_=value)
     if restriction.criterion.operator is Operator.AT_LEAST:
@@ -181,7 +181,7 @@ def _in_scale(restriction: Condition, by_scale: Mapping[str, float]) -> ColumnEl
 
 
 def _one_of(column: ColumnElement[object], values: tuple[object, ...]) -> ColumnElement[bool]:
-    # Only an equation lets an index whose first column this is give its rows in the order of the next one.
+    # Only an equality lets an index that starts with this column return rows in the order of the next column.
     return column == (values[0] if len(values) == 1 else any_(literal(list(values), ARRAY(_wide(column)))))
 
 
@@ -191,13 +191,13 @@ def _none_of(column: ColumnElement[object], values: tuple[object, ...]) -> Colum
 
 def _contains(column: ColumnElement[object], value: str) -> ColumnElement[bool]:
     contains = column.contains(value, autoescape=True)
-    # The planner knows how many sources match, and can look them up; a walk along the series compares first.
+    # The planner can estimate and look up the matching sources; a scan of the series compares first.
     return and_(contains, column.in_(with_portion(value))) if column.key == "obj_id" else contains
 
 
 def _at_least(column: ColumnElement[object], value: object) -> ColumnElement[bool]:
     bound = literal(value) <= column
-    # A series begins before it ends: the bound on the end, which follows, lets the indexes on mjd_last help.
+    # A series begins before it ends, which implies a bound on its end that can use the indexes on mjd_last.
     return and_(bound, SERIES.mjd_last >= value) if column.key in ("mjd_first", "mjd_mid") else bound
 
 
@@ -213,28 +213,28 @@ _OF_COLUMNS: Mapping[Operator, Callable[[ColumnElement[object], Any], ColumnElem
 
 
 def _wide(column: ColumnElement[object]) -> TypeEngine[Any]:
-    """Return the type of values to compare a column with: an integer that it could not hold equals none of its own."""
+    """Return the type for comparing a column with values: integers beyond the column's range equal no value."""
     return BigInteger() if isinstance(column.type, Integer) else column.type
 
 
 def with_portion(portion: str) -> Select[str]:
-    """Select the names of sources that have a portion."""
+    """Select the names of sources that contain a text."""
     return select(Source.id).where(Source.id.contains(portion, autoescape=True))
 
 
 def _shared_with(principal: Principal, restriction: Condition) -> ColumnElement[bool]:
-    """Restrict to what is shared with some groups or streams, of those that the principal sees."""
+    """Restrict to series shared with some of the groups or streams that the principal sees."""
     numbers = {number for number in restriction.value if 0 < number < 2**31}
     is_group = restriction.field == "group_ids"
     if not principal.is_admin:
         numbers &= principal.group_ids if is_group else principal.stream_ids
-    wanted = audience(numbers, ()) if is_group else audience((), numbers)
-    return heard_by(wanted)
+    encoded = audience(numbers, ()) if is_group else audience((), numbers)
+    return heard_by(encoded)
 
 
 def _inside(cone: Cone) -> list[ColumnElement[bool]]:
     if cone.radius == 180:
-        return []  # the whole sky: the chord to the opposite point exceeds 2 now and then, by rounding
+        return []  # the whole sky: rounding can make the chord to the opposite point exceed 2
     cover = sky.cover(cone.ra, cone.dec, cone.radius, fineness=FINENESS)
     ranges = zip(cover.low.tolist(), cover.high.tolist(), strict=True)
     return [

@@ -1,7 +1,7 @@
 """Find the series around each of many positions: the statements, and the pairs of position and series.
 
-PostgreSQL returns every series in the union of the cones once; this module assigns series to cones, at some nanoseconds
-per pair. The cost therefore depends on the number of matches, not on the overlap of the cones.
+PostgreSQL returns every series in the union of the cones once; this module assigns series to cones, in nanoseconds per
+pair. The cost therefore depends on the number of matches, not on the overlap of the cones.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from photseries.parameters.query import MOST_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.series_queries import Found, Page, arcsec, found_of, select_visible
+from photseries.server.catalogue.series_queries import Found, Page, arcsec, select_visible, series_of
 from photseries.server.principal import Principal
 
 __all__ = ["find_near", "pairs_around"]
 
-#: The positions that are looked at first when no total is asked for; each time it does not suffice, twice as many.
+#: Number of positions of the first step without a total; it doubles at each step.
 FIRST_POSITIONS = 250
-#: The most series in the cones, and the most pairs, of one query.
-MOST_SERIES, MOST_PAIRS = 1_000_000, 50_000_000
-#: With more ranges each of them is looked up in an index, whatever the planner, who cannot know how few rows they
-#: hold, would rather do (OFFSET 0 keeps it from joining them with all series that are visible).
+#: Maximum number of series in the cones, and of pairs, per query.
+MOST_SERIES, MAX_PAIRS = 1_000_000, 50_000_000
+#: With more ranges, the statement forces an index look-up per range (OFFSET 0), because the planner overestimates their
+#: rows and would join them with all visible series.
 FEW_RANGES = 1000
-#: The pairs that are computed at a time.
+#: Number of pairs computed at a time.
 PAIRS = 500_000
 
-#: What of each series is read, as bytes: objects of Python for a million series would take too much memory.
+#: Columns of each series, read as bytes: Python objects for a million series would need too much memory.
 _AXES = ("unit_x", "unit_y", "unit_z")
 _ROW = np.dtype([("healpix", "i8"), ("id", "i8"), *((name, "f8") for name in _AXES)])
 
@@ -49,45 +49,45 @@ class _Pairs(NamedTuple):
     id: NDArray[np.int64]
 
     def chosen(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> _Pairs:
-        """Return the pairs that an index or a mask chooses."""
+        """Return the pairs selected by an index or a mask."""
         return _Pairs(self.position[which], self.squared_chord[which], self.id[which])
 
 
 def find_near(
     connection: Connection, principal: Principal, query: Query, positions: Positions
 ) -> tuple[Page, int | None]:
-    """Return a page of the series around positions, by position, separation and id, and the total if it is wanted.
+    """Return a page of the series around positions, by position, separation and id, and the total if requested.
 
-    Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series that lies near several
-    positions is there several times.
+    Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series near several positions is
+    repeated.
 
     Raises
     ------
     InvalidError
-        When the cones hold too many series.
+        When the cones contain too many series.
     """
     query, _ = resolve_names(connection, query)
     first, chord = _after(query, positions)
     skipped = 0 if query.cursor else (query.page - 1) * query.per_page
     stop = skipped + query.per_page + 1
-    kept: list[_Pairs] = []
+    chunks: list[_Pairs] = []
     count = total = 0
     for pairs in _all_pairs(connection, principal, query, positions, 0 if query.include_total else first):
         total += len(pairs.id)
         if count >= stop:
-            continue  # the page is full, and the rest is only counted
+            continue  # the page is full; only count the rest
         pairs = pairs.chosen(np.lexsort(pairs[::-1]))
         if query.cursor is not None:
             pairs = pairs.chosen(_comes_after(pairs, first, chord, query.cursor.id))
-        kept.append(pairs.chosen(slice(max(0, skipped - count), max(0, stop - count))))
+        chunks.append(pairs.chosen(slice(max(0, skipped - count), max(0, stop - count))))
         count += len(pairs.id)
         if count >= stop and not query.include_total:
             break
-    here = [pair for pairs in kept for pair in zip(*(values.tolist() for values in pairs), strict=True)]
-    found = _shown(connection, principal, query, here[: query.per_page])
+    pairs_of_page = [pair for pairs in chunks for pair in zip(*(values.tolist() for values in pairs), strict=True)]
+    found = _read_series(connection, principal, query, pairs_of_page[: query.per_page])
     cursor = None
-    if len(here) > query.per_page:
-        position, squared_chord, series_id = here[query.per_page - 1]
+    if len(pairs_of_page) > query.per_page:
+        position, squared_chord, series_id = pairs_of_page[query.per_page - 1]
         cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
     return Page(found, cursor), total if query.include_total else None
 
@@ -95,31 +95,31 @@ def find_near(
 def pairs_around(
     connection: Connection, principal: Principal, query: Query, positions: Positions
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield positions, some at a time, and the ids of the series that match and lie in their cones.
+    """Yield positions in batches, with the ids of the matching series in their cones.
 
     Raises
     ------
     InvalidError
-        When the cones hold too many series.
+        When the cones contain too many series.
     """
     for first in range(0, len(positions.ra), MOST_POSITIONS):
         ra, dec = (values[first : first + MOST_POSITIONS] for values in (positions.ra, positions.dec))
-        here = Positions(ra, dec, positions.radius)
-        for pairs in _all_pairs(connection, principal, replace(query, include_total=True), here, 0):
+        part = Positions(ra, dec, positions.radius)
+        for pairs in _all_pairs(connection, principal, replace(query, include_total=True), part, 0):
             yield pairs.position + first, pairs.id
 
 
-def _shown(
+def _read_series(
     connection: Connection, principal: Principal, query: Query, pairs: list[tuple[int, float, int]]
 ) -> list[Found]:
-    """Read the series of pairs; one that was deleted, or is no longer visible, is left out."""
+    """Read the series of pairs; leave out deleted and no longer visible ones."""
     ids = sorted({series_id for _, _, series_id in pairs})
     statement = select_visible(principal, query).where(
         *matching(principal, Query()), SERIES.id == func.any(_array(ids))
     )
     rows = {row.id: row for row in connection.execute(statement)} if ids else {}
     return [
-        found_of(rows[series_id], {"position": position, "separation": arcsec(chord)})
+        series_of(rows[series_id], {"position": position, "separation": arcsec(chord)})
         for position, chord, series_id in pairs
         if series_id in rows
     ]
@@ -128,7 +128,7 @@ def _shown(
 def _all_pairs(
     connection: Connection, principal: Principal, query: Query, positions: Positions, first: int
 ) -> Iterator[_Pairs]:
-    """Yield the pairs from a position on, some positions at a time."""
+    """Yield the pairs from a position onward, in batches of positions."""
     size = len(positions.ra) if query.include_total else FIRST_POSITIONS
     while first < len(positions.ra):
         ra, dec = (np.array(values[first : first + size]) for values in (positions.ra, positions.dec))
@@ -140,7 +140,7 @@ def _all_pairs(
 
 
 def _series_in(connection: Connection, principal: Principal, query: Query, cover: sky.Cover) -> NDArray[np.void]:
-    """Return the series that match and lie in the ranges of a cover, by HEALPix number."""
+    """Return the matching series in the ranges of a cover, by HEALPix number."""
     order = np.argsort(cover.low)
     low, high = cover.low[order], np.maximum.accumulate(cover.high[order])
     begins = np.append(True, low[1:] > high[:-1] + 1)
@@ -150,8 +150,8 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
     for name in _ROW.names or ():
         send = func.float8send if name in _AXES else func.int8send
         packed = packed.op("||")(send(SERIES[name]))
-    here = SERIES.healpix.between(ranges.c.low, ranges.c.high)
-    inside = select(packed.label("packed")).where(here, *matching(principal, query))
+    in_ranges = SERIES.healpix.between(ranges.c.low, ranges.c.high)
+    inside = select(packed.label("packed")).where(in_ranges, *matching(principal, query))
     if begins.sum() > FEW_RANGES:
         inside = inside.offset(0)
     lateral = inside.lateral("inside")
@@ -164,13 +164,13 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
 
 
 def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.void], radius: float) -> Iterator[_Pairs]:
-    """Yield the pairs of centres and series inside their cones, for some centres at a time."""
+    """Yield the pairs of centres and series inside their cones, in batches of centres."""
     starts = np.searchsorted(series["healpix"], cover.low, "left")
     counts = np.searchsorted(series["healpix"], cover.high, "right") - starts
-    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding would lose the opposite point
+    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # because of rounding at the opposite point
     ends = np.searchsorted(cover.position, np.arange(len(centres)), "right")
-    until = np.append(0, np.cumsum(counts))[ends]  # pairs of each centre and those before it
-    if until[-1] > MOST_PAIRS:
+    until = np.append(0, np.cumsum(counts))[ends]  # cumulative number of pairs
+    if until[-1] > MAX_PAIRS:
         raise _too_much(f"About {until[-1]:,} pairs of a position and a series")
     first = 0
     while first < len(ends):
@@ -198,13 +198,13 @@ def _too_much(what: str) -> InvalidError:
 
 
 def _comes_after(pairs: _Pairs, position: int, chord: float, series_id: int) -> NDArray[np.bool_]:
-    """Return which pairs come after the place of a cursor."""
+    """Return which pairs come after a cursor."""
     further = (pairs.squared_chord > chord) | ((pairs.squared_chord == chord) & (pairs.id > series_id))
     return np.asarray((pairs.position > position) | ((pairs.position == position) & further))
 
 
 def _after(query: Query, positions: Positions) -> tuple[int, float]:
-    """Read the position and the squared chord of the query's cursor; anybody may have written it."""
+    """Parse the position and the squared chord of the query's untrusted cursor."""
     if query.cursor is None:
         return 0, 0.0
     match query.cursor.value:

@@ -17,13 +17,13 @@ from photseries.server.principal import ADMIN
 
 __all__ = ["Owner", "begin", "by_session", "by_token", "end", "redeem"]
 
-#: How long the use of a token is not noted again [min].
+#: Minimum interval between records of the use of a token [min].
 _NOTED_EVERY = 5
 
 
 @dataclass(frozen=True)
 class Owner:
-    """What the catalogue knows of a token: its id and digest, and whom and what it stands for."""
+    """A token in the catalogue: its id, digest, user and permissions."""
 
     token_id: int
     digest: bytes
@@ -34,21 +34,21 @@ class Owner:
     group_ids: list[int]
     stream_ids: list[int]
     expires_at: datetime | None
-    is_noted: bool  # whether the use of the token has been noted lately
+    is_noted: bool  # whether the use of the token was recorded recently
 
 
 def by_token(connection: Connection, prefix: str) -> Owner | None:
-    """Find the valid token with a prefix; None when there is none, it has expired or its user is not active."""
-    return _found(connection, _BY_TOKEN, prefix=prefix)
+    """Find the valid token with a prefix; None if it is absent, has expired or its user is not active."""
+    return _token(connection, _BY_TOKEN, prefix=prefix)
 
 
 def by_session(connection: Connection, digest: bytes) -> Owner | None:
-    """Find the token with which a session began that has not ended; None also when the token is no longer valid."""
-    return _found(connection, _BY_SESSION, session=digest)
+    """Find the token of a session; None if the session has ended or the token is no longer valid."""
+    return _token(connection, _BY_SESSION, session=digest)
 
 
 def begin(connection: Connection, digest: bytes, token_id: int, lifetime: float) -> None:
-    """Begin a session, which ends by itself after a lifetime [s]; forget those that have ended."""
+    """Begin a session with a lifetime [s]; delete expired sessions."""
     now = func.clock_timestamp()
     connection.execute(delete(Session).where(Session.expires_at <= now))
     expires_at = now + func.make_interval(0, 0, 0, 0, 0, 0, lifetime)
@@ -56,17 +56,17 @@ def begin(connection: Connection, digest: bytes, token_id: int, lifetime: float)
 
 
 def end(connection: Connection, digest: bytes) -> None:
-    """End a session, if there is one."""
+    """End a session, if it exists."""
     connection.execute(delete(Session).where(Session.digest == digest))
 
 
 def redeem(connection: Connection, digest: bytes) -> int | None:
-    """End a session and return the id of the token with which it began; None when there is no such session."""
+    """End a session and return the id of its token; None when there is no such session."""
     valid = (Session.digest == digest, Session.expires_at > func.clock_timestamp())
     return connection.scalar(delete(Session).where(*valid).returning(Session.token_id))
 
 
-def _found(connection: Connection, statement: CompiledStatement, **values: object) -> Owner | None:
+def _token(connection: Connection, statement: CompiledStatement, **values: object) -> Owner | None:
     row = statement.execute(connection, **values).one_or_none()
     if row is None:
         return None
@@ -75,7 +75,7 @@ def _found(connection: Connection, statement: CompiledStatement, **values: objec
 
 
 def note_use(connection: Connection, token_id: int) -> None:
-    """Note that a token is used, unless another process just did; a database that only reads does without."""
+    """Record the use of a token, unless another process just did or the database is read-only."""
     unnoted = or_(Token.last_used_at.is_(None), Token.last_used_at <= _lately())
     used = update(Token).where(Token.id == token_id, unnoted).values(last_used_at=func.clock_timestamp())
     with suppress(DBAPIError):

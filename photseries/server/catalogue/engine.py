@@ -43,20 +43,20 @@ from photseries.errors import (
     UnavailableError,
 )
 from photseries.server.catalogue.models import Base
-from photseries.server.postgres.binaries import LEAST_VERSION
+from photseries.server.postgres.binaries import MIN_VERSION
 from photseries.server.settings import Database
 
 __all__ = ["Catalogue", "CompiledStatement", "Connection", "require_version"]
 
 log = logging.getLogger(__name__)
 
-#: How often work whose connection breaks is repeated, and how long the server has to answer again before [s].
+#: Maximum number of retries after a broken connection, and the timeout for the server to answer again [s].
 _REPEATS = 3
 _COMES_BACK = 2.0
 
 T = TypeVar("T")
 
-# A server whose machine or network is gone without a word is given up within a minute; the system's limit is hours.
+# Detect a server that vanished without closing the connection within a minute; the system default is hours.
 _ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
 
 # SQLSTATE classes after which it is unknown whether a COMMIT took effect: connection exceptions, operator intervention.
@@ -65,7 +65,7 @@ _UNKNOWN_OUTCOME = ("08", "57P")
 _AWAY = (DatabaseAwayError, "The database is not available. Try again.")
 _FULL = (TooManyConnectionsError, "The database has reached its limit of connections. Try again.")
 _BUSY = (UnavailableError, "The database cannot do this at the moment. Try again.")
-#: What an SQLSTATE means, by the longest prefix that is here; other states are defects and pass.
+#: SQLSTATE -> error, by the longest matching prefix; other states are defects and propagate.
 _CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
     "08": _AWAY,
     "57P": _AWAY,
@@ -77,7 +77,7 @@ _CAUSES: Mapping[str, tuple[type[UnavailableError], str]] = {
     "42501": (UnavailableError, "The database denies the service a permission. Ask the operator."),
     **dict.fromkeys(("40", "53", "55", "57", "58"), _BUSY),
 }
-#: psycopg2 gives no SQLSTATE of a connection that was refused, only the server's words.
+#: psycopg2 has no SQLSTATE for a refused connection, only the server's message.
 _REFUSED_FULL = ("too many clients", "too many connections", "remaining connection slots")
 
 _WRITABLE = text(
@@ -95,16 +95,16 @@ class Catalogue:
         ``postgresql://...``.
     settings : Database
     connections : int
-        The size of the pool; as many as there are threads that use it.
+        The size of the pool: the number of threads that use it.
     revive : callable, optional
-        Called when no connection can be made, before one more attempt: brings an embedded server back, gives its URL.
-    called : str
-        Where the URL comes from, for messages.
+        Called after a failed connection, before another attempt: revives an embedded server and returns its URL.
+    label : str
+        The origin of the URL, for messages.
 
     Raises
     ------
     StartError
-        When the URL is not one of PostgreSQL.
+        When the URL is not a PostgreSQL URL.
     """
 
     def __init__(
@@ -114,15 +114,15 @@ class Catalogue:
         *,
         connections: int = 8,
         revive: Callable[[], str] | None = None,
-        called: str = "database.url",
+        label: str = "database.url",
     ) -> None:
         self._revive = revive
         try:
             address = make_url(url)
         except ArgumentError:
-            raise StartError(f"{called} is not a URL; it must look like postgresql://user:pass@host/name.") from None
+            raise StartError(f"{label} is not a URL; it must look like postgresql://user:pass@host/name.") from None
         if address.get_backend_name() not in ("postgresql", "postgres"):
-            raise StartError(f"{called} must start with postgresql://: photseries needs PostgreSQL.")
+            raise StartError(f"{label} must start with postgresql://: photseries needs PostgreSQL.")
         self.engine = create_engine(
             address.set(drivername="postgresql+psycopg2"),
             pool_size=connections,
@@ -167,7 +167,7 @@ class Catalogue:
             log.warning("slow statement: %.3f s: %.300s", seconds, " ".join(statement.split()))
 
     def current_url(self) -> str:
-        """Return the URL of the server, with the password; an embedded server is brought back before."""
+        """Return the URL of the server, with the password; revive an embedded server first."""
         return self.engine.url.render_as_string(hide_password=False) if self._revive is None else self._revive()
 
     def close(self) -> None:
@@ -176,12 +176,12 @@ class Catalogue:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Yield a connection in autocommit, for single statements that change nothing.
+        """Yield a connection in autocommit, for single read-only statements.
 
         Raises
         ------
         UnavailableError
-            When the server is away or the pool is used up.
+            When the server is unreachable or the pool is exhausted.
         """
         with _translated(), self.engine.connect() as connection:
             _enter_autocommit(connection)
@@ -189,21 +189,21 @@ class Catalogue:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """Yield a connection in a transaction that commits on leaving, or rolls back when an exception leaves.
+        """Yield a connection in a transaction, which commits at the end of the block and rolls back on an exception.
 
         Raises
         ------
         OutcomeUnknownError
             When COMMIT was sent and the connection broke before its answer.
         UnavailableError
-            When the server is away, or ended the transaction, for certain without effect.
+            When the server is unreachable or ended the transaction, certainly without effect.
         """
         with _translated(), self.engine.connect() as connection:
             transaction = connection.begin()
             try:
                 yield connection
             except BaseException:
-                transaction.close()  # rolls back; a dead connection has done so by itself
+                transaction.close()  # rolls back; after a dead connection the server has rolled back
                 raise
             self._commits.sent += 1
             try:
@@ -217,14 +217,14 @@ class Catalogue:
                 raise
 
     def repeated(self, function: Callable[[], T], *, harmless: bool = False) -> T:
-        """Call a function; again, a few times, when a connection breaks in it and the server answers again soon.
+        """Call a function; retry a few times if its connection breaks and the server soon answers again.
 
         Parameters
         ----------
         function : callable
-            It may be called again as long as it has sent no COMMIT.
+            It may be called again if it has not sent COMMIT.
         harmless : bool
-            Whether it may be called again after that too.
+            Whether it may be called again even after COMMIT.
 
         Raises
         ------
@@ -244,7 +244,7 @@ class Catalogue:
         return function()
 
     def _wait(self) -> None:
-        """Wait a moment for a server that is restarted."""
+        """Wait for a restarting server."""
         deadline = time.monotonic() + _COMES_BACK
         while True:
             try:
@@ -260,7 +260,7 @@ class Catalogue:
         return pool.checkedout() if isinstance(pool, QueuePool) else 0
 
     def ping(self) -> None:
-        """Run an empty statement; UnavailableError tells that the database is away."""
+        """Run an empty statement; raise UnavailableError if the database is unavailable."""
         with self.reading() as connection:
             connection.execute(select(1))
 
@@ -270,7 +270,7 @@ class Catalogue:
         Raises
         ------
         UnavailableError
-            When the server is away or read-only, or the role lacks a permission.
+            When the server is unreachable or read-only, or the role lacks a permission.
         """
         with self.reading() as connection:
             tables = Base.metadata.tables
@@ -282,27 +282,27 @@ class Catalogue:
 
     @contextmanager
     def queued(self, series_id: int) -> Iterator[None]:
-        """Hold the advisory lock of a series, waiting for others who hold it; it binds only those who ask for it."""
+        """Acquire the advisory lock of a series, waiting for other holders."""
         key = func.hashtextextended("change of a series", series_id)
         with self.reading() as connection:
             connection.execute(select(func.pg_advisory_lock(key)))
             try:
                 yield
             finally:
-                # A connection that breaks gives the lock back by itself; what was done meanwhile stays done.
+                # A broken connection releases the lock; completed work remains.
                 with suppress(DBAPIError):
                     connection.execute(select(func.pg_advisory_unlock(key)))
 
     @contextmanager
     def elected(self, task: int, *, shared: bool = False) -> Iterator[bool]:
-        """Yield whether this process holds the advisory lock of a task, without waiting for it.
+        """Try to acquire the advisory lock of a task without waiting, and yield whether this process holds it.
 
         Parameters
         ----------
         task : int
             The number of the lock.
         shared : bool
-            Whether others may hold the lock too who share it.
+            Whether other holders may share the lock.
         """
         suffix = "_shared" if shared else ""
         with self.reading() as connection:
@@ -316,12 +316,12 @@ class Catalogue:
 
     @contextmanager
     def held(self, task: int) -> Iterator[None]:
-        """Hold the advisory lock of a task alone; wait for it, however long that takes.
+        """Acquire the exclusive advisory lock of a task, without a timeout.
 
         Raises
         ------
         UnavailableError
-            When the connection broke, and so the lock was lost, before the block ended.
+            When the connection broke, which released the lock, before the end of the block.
         """
         with self.reading() as connection:
             try:
@@ -330,25 +330,25 @@ class Catalogue:
                 yield
                 connection.execute(select(1))
             finally:
-                connection.invalidate()  # the end of the session gives the lock back
+                connection.invalidate()  # the end of the session releases the lock
 
 
 class _Commits(threading.local):
-    """How many COMMITs a thread has sent."""
+    """The number of COMMITs that a thread has sent."""
 
     sent = 0
 
 
 class CompiledStatement:
-    """A statement that is compiled once; all its values are bound by name.
+    """A statement that is compiled once, with named bind values, for statements that every request runs.
 
-    SQLAlchemy caches what it has compiled, but walks through a statement each time to find it in the cache: two
-    milliseconds for an insert of sixty columns. For statements that every request runs.
+    SQLAlchemy caches compiled statements, but traverses a statement each time to compute its cache key: two
+    milliseconds for an insert of sixty columns.
 
     Parameters
     ----------
     statement : ClauseElement
-        Its values reach the driver as they are: JSON as text.
+        Its values reach the driver unconverted: JSON as text.
     """
 
     def __init__(self, statement: ClauseElement) -> None:
@@ -357,30 +357,30 @@ class CompiledStatement:
         self._fixed = compiled.params
 
     def execute(self, connection: Connection, **values: object) -> CursorResult[*tuple[Any, ...]]:
-        """Run the statement; values that it does not name are left out."""
+        """Run the statement; ignore values that it does not name."""
         return connection.exec_driver_sql(self._sql, {**self._fixed, **values})
 
 
 def _enter_autocommit(connection: Connection) -> None:
-    """Let every statement stand alone.
+    """Run every statement in autocommit.
 
-    SQLAlchemy's isolation level AUTOCOMMIT would send a SET each time the connection goes back to the pool: another
-    round trip, which fails with an error of its own when the server has gone since.
+    SQLAlchemy's isolation level AUTOCOMMIT sends a SET whenever a connection returns to the pool: another round trip,
+    which raises another error if the server is gone.
     """
     connection.connection.dbapi_connection.autocommit = True  # type: ignore[union-attr]
 
 
 def _leave_autocommit(connection: psycopg2.extensions.connection, *_: object) -> None:
-    """Make a connection that goes back to the pool fit for transactions; nothing is sent."""
+    """Reset a connection that returns to the pool to transactions, without sending anything."""
     if connection.autocommit:
         connection.autocommit = False
 
 
 def _require_open(connection: psycopg2.extensions.connection, *_: object) -> None:
-    """Let the pool replace a connection that the server has closed since it was used last.
+    """Let the pool replace a connection that the server has closed since its last use.
 
-    An idle connection has nothing to read unless it was closed. To ask the system costs two microseconds,
-    SQLAlchemy's ``pool_pre_ping`` a round trip.
+    An idle connection is readable only if it was closed. Polling costs two microseconds, SQLAlchemy's ``pool_pre_ping``
+    a round trip.
 
     Raises
     ------
@@ -394,25 +394,25 @@ def _require_open(connection: psycopg2.extensions.connection, *_: object) -> Non
 
 
 def _session(settings: Database) -> dict[str, object]:
-    """Return the settings of every session: those that the statements here were measured with."""
+    """Return the settings of every session, with which the statements were measured."""
     return {
         "statement_timeout": int(settings.statement_timeout * 1000),
-        "lock_timeout": int(settings.statement_timeout * 500),  # half, or the other timeout would hide the cause
-        # A COMMIT that comes later than this, after a sweep perhaps, finds its transaction ended.
+        "lock_timeout": int(settings.statement_timeout * 500),  # half, so that this error precedes the other
+        # A later COMMIT, which could follow a sweep, fails because the transaction has ended.
         "idle_in_transaction_session_timeout": int(settings.statement_timeout * 1000),
         "timezone": "UTC",
-        "random_page_cost": 1.1,  # as on an SSD or in memory; the default of 4 is a spinning disk's
+        "random_page_cost": 1.1,  # for an SSD or memory; the default of 4 is for spinning disks
         "max_parallel_workers_per_gather": 0,  # to start workers takes longer than a page; requests are the parallelism
     }
 
 
-def require_version(engine: Engine, least: int = LEAST_VERSION) -> int:
+def require_version(engine: Engine, minimum: int = MIN_VERSION) -> int:
     """Return the major version of the server, 15 or newer: before that there is no NULLS NOT DISTINCT.
 
     Raises
     ------
     StartError
-        When the server is not there, or too old.
+        When the server is unreachable or too old.
     """
     try:
         with engine.connect() as connection:
@@ -420,14 +420,14 @@ def require_version(engine: Engine, least: int = LEAST_VERSION) -> int:
             version = int(dbapi.server_version) // 10000
     except DBAPIError as error:
         raise StartError(f"Cannot connect to the database: {' '.join(str(error.orig).split())}") from error
-    if version < least:
-        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {least} or newer.")
+    if version < minimum:
+        raise StartError(f"The database server is PostgreSQL {version}; photseries needs {minimum} or newer.")
     return version
 
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the failures of a server that is away, overloaded or misconfigured into UnavailableError; others pass."""
+    """Raise UnavailableError for failures of an unreachable, overloaded or misconfigured server."""
     try:
         yield
     except PoolTimeoutError as error:

@@ -21,24 +21,24 @@ from photseries.server.principal import Principal
 
 __all__ = ["Cell", "Member", "cells", "fingerprint", "members"]
 
-#: What the metadata of a series weigh, in measurements.
+#: The weight of the metadata of a series, in measurements.
 METADATA_WEIGHT = 32
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What lies in a HEALPix pixel.
+    """The content of a HEALPix pixel.
 
     Attributes
     ----------
     pixel : int
         Its number, nested scheme.
     low, high : int
-        Least and greatest number of order 29 that occur in it.
+        The smallest and the largest number of order 29 in it.
     weight : int
-        The measurements in it, metadata counted as some.
+        Its measurements, plus the weight of metadata.
     fingerprint : int
-        Of the series in it and their revisions; see :func:`fingerprint`.
+        The fingerprint of its series; see :func:`fingerprint`.
     """
 
     pixel: int
@@ -50,7 +50,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Member:
-    """A series of an export: where its row is, its values of EXPORTED, its blob, and its part of the fingerprint."""
+    """A series of an export: the position of its row, its EXPORTED fields, its blob and its fingerprint part."""
 
     healpix: int
     values: tuple[Any, ...]
@@ -68,9 +68,9 @@ def cells(
     order : int
         Of the pixels.
     within : sequence of int, optional
-        Pixels of the order before, to which those that are given belong.
+        Pixels of the previous order, which contain the pixels to return.
     by_source : bool
-        Whether all series of a source lie where the first of them does, the one with the least id.
+        Whether all series of a source have the position of the one with the smallest id.
     """
     placed = _placed(principal, by_source=by_source)
     pixel = _pixel(placed.c.healpix, order)
@@ -88,7 +88,7 @@ def cells(
 
 
 def members(connection: Connection, principal: Principal, low: int, high: int, *, by_source: bool) -> list[Member]:
-    """Yield the visible series between two numbers of order 29, sorted by them, those of a source together."""
+    """Yield the visible series between two HEALPix numbers of order 29, in their order, grouped by source."""
     here = SERIES.healpix.between(low, high)
     place: ColumnElement[int] = SERIES.healpix
     chosen = select(_mark().label("mark"), *(SERIES[name] for name in dict.fromkeys((*EXPORTED, *BLOB))))
@@ -105,12 +105,12 @@ def members(connection: Connection, principal: Principal, low: int, high: int, *
 
 
 def fingerprint(marks: Iterable[int]) -> int:
-    """Return the fingerprint of some series: any that comes, goes or has another revision makes another one."""
+    """Return the fingerprint of some series, which changes with every added, removed or changed series."""
     return reduce(xor, marks, 0)
 
 
 def _placed(principal: Principal, *, by_source: bool) -> Subquery:
-    """Return the place, the weight and the mark of each series, or of all series of a source together."""
+    """Return the position, the weight and the mark of each series, or of each source."""
     seen, weight = visible(principal), SERIES.num_exp + METADATA_WEIGHT
     if not by_source:
         return select(SERIES.healpix, weight.label("weight"), _mark().label("mark")).where(seen).subquery()
@@ -122,7 +122,7 @@ def _placed(principal: Principal, *, by_source: bool) -> Subquery:
 def _mark() -> ColumnElement[int]:
     """Return the part of a series in a fingerprint."""
     revision = func.hashint8extended(SERIES.id, cast(SERIES.revision, BigInteger), type_=BigInteger)
-    # A period is no new revision; a series without one keeps the mark of earlier exports.
+    # A period creates no revision, so it is part of the mark; without one the mark equals that of earlier exports.
     return revision.op("#")(func.coalesce(func.hashfloat8extended(SERIES.period, SERIES.id), 0))
 
 

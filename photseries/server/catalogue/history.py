@@ -1,4 +1,4 @@
-"""Statements about history: who changed what of a series, when, and the resulting blob.
+"""Statements about the history of series: user, time, change and resulting blob.
 
 The row with revision K describes the change that led to revision K. Rows outlive their series and their blobs.
 """
@@ -17,17 +17,17 @@ from photseries.server.principal import Principal
 
 __all__ = ["ACTIONS", "FOR_READERS", "Action", "blob_at", "events", "hand_over", "purge", "record"]
 
-#: What can be done to a series; import: it came from another archive; purge: earlier values and files were removed.
+#: The actions; import: the series came from another archive; purge: earlier values and files were removed.
 Action = Literal["create", "update", "share", "delete", "restore", "import", "purge"]
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
-#: What readers of a series see of a change.
+#: The columns of a change that readers of a series see.
 FOR_READERS = ("revision", "at", "action")
 
 
 def record(connection: Connection, *, action: Action, **values: object) -> None:
-    """Note a change.
+    """Record a change.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def record(connection: Connection, *, action: Action, **values: object) -> None:
 
 
 def events(connection: Connection, principal: Principal, series_id: int) -> list[dict[str, object]]:
-    """Return the changes of a series, the first one first; none when the series is not visible.
+    """Return the changes of a series, oldest first; none when the series is not visible.
 
     Readers get revision, time and action. The owner and principals that may change the series also get the user, the
     values and the hash of the file, without groups and streams that they do not see.
@@ -56,7 +56,7 @@ def events(connection: Connection, principal: Principal, series_id: int) -> list
     statement = (
         select(_detailed(principal), *columns)
         .join(User, User.id == SeriesHistory.user_id)
-        .where(SeriesHistory.series_id == series_id, _open(principal))
+        .where(SeriesHistory.series_id == series_id, _readable(principal))
         .order_by(SeriesHistory.revision)
     )
     found = []
@@ -65,13 +65,13 @@ def events(connection: Connection, principal: Principal, series_id: int) -> list
         if not is_detailed:
             event = {name: event[name] for name in FOR_READERS}
         elif not principal.is_admin:
-            event["changed"] = _seen(principal, event["changed"])
+            event["changed"] = _visible_changes(principal, event["changed"])
         found.append(event)
     return found
 
 
 def blob_at(connection: Connection, principal: Principal, series_id: int, revision: int) -> tuple[bool, Blob | None]:
-    """Return whether the principal may read a revision of a series, and its blob; (True, None) when there is none.
+    """Return whether the principal may read a revision of a series, and its blob; (True, None) if it has none.
 
     Readers may read the current revision; the owner and principals that may change the series read earlier ones, too.
     """
@@ -81,21 +81,21 @@ def blob_at(connection: Connection, principal: Principal, series_id: int, revisi
         SeriesHistory.series_id == series_id,
         SeriesHistory.revision == revision,
         SeriesHistory.filename.is_not(None),
-        _open(principal),
+        _readable(principal),
     )
     row = connection.execute(statement).mappings().one_or_none()
     return (True, None) if row is None else (bool(row["allowed"]), of_row(series_id, row))
 
 
 def purge(connection: Connection, series_id: int, deleted_by: int | None = None) -> bool:
-    """Remove the values and the files of a series from its history; return whether there was a history.
+    """Remove the values and files of a series from its history; return whether a history existed.
 
     Parameters
     ----------
     deleted_by : int, optional
-        The owner that the history has to have.
+        The required owner of the history.
     """
-    # An import recognizes what it has imported by the MD5 that the file had in the other archive.
+    # A repeated import recognises a series by the MD5 of its file in the other archive.
     md5 = func.json_build_object("hash", SeriesHistory.changed["hash"])
     changed = case((SeriesHistory.action == "import", md5), else_=func.json_build_object())
     owned = true() if deleted_by is None else SeriesHistory.owner_id == deleted_by
@@ -104,18 +104,18 @@ def purge(connection: Connection, series_id: int, deleted_by: int | None = None)
 
 
 def hand_over(connection: Connection, series_id: int, owner_id: int) -> None:
-    """Make a user the owner of the history of a series, and of its earlier blobs: rights follow the present owner."""
+    """Make a user the owner of the history of a series and of its earlier blobs, because rights depend on the owner."""
     for table in (SeriesHistory, UnlinkedBlob):
         connection.execute(update(table).where(table.series_id == series_id).values(owner_id=owner_id))
 
 
-def _open(principal: Principal) -> ColumnElement[bool]:
-    """Restrict to the history of series that are visible, or were the principal's own."""
+def _readable(principal: Principal) -> ColumnElement[bool]:
+    """Restrict to the history of visible series and of the principal's own deleted series."""
     return _owned_or(principal, visible(principal))
 
 
 def _detailed(principal: Principal) -> ColumnElement[bool]:
-    """Restrict to the history of series that the principal may change, or owns, or owned when they were deleted."""
+    """Restrict to the history of series that the principal may change, or owns or owned at deletion."""
     return _owned_or(principal, changeable(principal))
 
 
@@ -127,15 +127,15 @@ def _owned_or(principal: Principal, condition: ColumnElement[bool]) -> ColumnEle
     return or_(SeriesHistory.owner_id == principal.user_id, satisfying)
 
 
-def _seen(principal: Principal, changed: Mapping[str, Any]) -> dict[str, object]:
-    """Leave out groups and streams that the principal does not see, and changes of nothing else."""
+def _visible_changes(principal: Principal, changed: Mapping[str, Any]) -> dict[str, object]:
+    """Leave out groups and streams that the principal does not see, and changes of only these."""
     joined = {"group_ids": principal.group_ids, "stream_ids": principal.stream_ids}
     shown = dict(changed)
-    for name, mine in joined.items():
+    for name, ids in joined.items():
         if name in changed:
-            seen = {side: [number for number in numbers if number in mine] for side, numbers in changed[name].items()}
-            if seen["from"] == seen["to"]:
+            sides = {side: [number for number in numbers if number in ids] for side, numbers in changed[name].items()}
+            if sides["from"] == sides["to"]:
                 del shown[name]
             else:
-                shown[name] = seen
+                shown[name] = sides
     return shown

@@ -14,7 +14,7 @@ __all__ = ["MarkRow"]
 
 @dataclass(frozen=True)
 class MarkRow:
-    """What the database says of a place: its epoch, its turn, and the turn that is about to follow."""
+    """The row of a place: its epoch, its turn, and the announced next turn."""
 
     epoch: int
     turn: str
@@ -22,7 +22,7 @@ class MarkRow:
 
 
 def database(connection: Connection) -> str:
-    """Return what tells this database from its copies: the cluster's identifier and the database's OID.
+    """Return the cluster identifier and the database OID, which distinguish this database from its copies.
 
     Neither is part of a dump. A role that may not execute ``pg_control_system()`` sees 0 as the identifier.
     """
@@ -33,7 +33,7 @@ def database(connection: Connection) -> str:
 
 
 def get(connection: Connection, place: str) -> MarkRow | None:
-    """Return the row of a place, None when the database does not know the place."""
+    """Return the row of a place, or None."""
     columns = (PlaceMark.epoch, PlaceMark.turn, PlaceMark.next_turn)
     row = connection.execute(select(*columns).where(PlaceMark.place == place)).one_or_none()
     return None if row is None else MarkRow(*row)
@@ -47,13 +47,13 @@ def put(connection: Connection, place: str, row: MarkRow) -> None:
 
 
 def announce(connection: Connection, place: str, turn: str) -> str:
-    """Note the next turn of a place and return it; one that was noted before and not yet taken stays."""
+    """Announce and return the next turn of a place; an announced turn that was not completed stays."""
     announced = func.coalesce(PlaceMark.next_turn, turn)
     statement = update(PlaceMark).where(PlaceMark.place == place).values(next_turn=announced)
     return str(connection.execute(statement.returning(PlaceMark.next_turn)).scalar_one())
 
 
 def take(connection: Connection, place: str, turn: str) -> None:
-    """Make a turn that was announced the current one."""
+    """Make the announced turn the current one."""
     where = (PlaceMark.place == place, PlaceMark.next_turn == turn)
     connection.execute(update(PlaceMark).where(*where).values(turn=turn, next_turn=None))

@@ -26,18 +26,18 @@ __all__ = ["check", "create_index", "difference", "is_empty", "require_nothing",
 
 #: Advisory lock that a migrating process holds.
 LOCK = 7_302_001
-#: A table that is larger gets its indexes while others write to it [bytes].
+#: Indexes of larger tables are created concurrently [bytes].
 LARGE = 100_000_000
-#: How often a process that waits for the lock asks for it [s].
+#: Polling interval of the lock [s].
 _PAUSE = 0.2
 
 
 def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str | None, str]:
     """Bring the schema to the newest revision, one process at a time.
 
-    All revisions are one transaction, unless the table of series is large. Then each revision has its own, and after a
-    kill the next call continues; see :func:`create_index`. The views of TAP, which keep columns from being changed, are
-    removed before and made anew after.
+    All revisions are one transaction, unless the table of series is large. Then each revision is one transaction, and
+    after a kill the next call continues; see :func:`create_index`. The TAP views, which prevent changes of columns, are
+    dropped before and recreated after.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str
         with nullcontext() if size > LARGE else connection.begin():
             command.upgrade(configuration, "head")
             reached("migrate: upgraded")
-        connection.invalidate()  # no other use has these settings
+        connection.invalidate()  # settings only for migrations
     vo_views.ensure(engine, reading_role)
     reached("migrate: committed")
     return before, _revisions()[-1]
@@ -74,7 +74,7 @@ def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str
 @contextmanager
 def _locked(engine: Engine) -> Iterator[None]:
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        # A statement that waits for the lock would have a snapshot, and CREATE INDEX CONCURRENTLY waits for those.
+        # A statement that waits for the lock holds a snapshot, for which CREATE INDEX CONCURRENTLY would wait.
         while not connection.scalar(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
             time.sleep(_PAUSE)
         try:
@@ -84,10 +84,10 @@ def _locked(engine: Engine) -> Iterator[None]:
 
 
 def create_index(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
-    """Create an index, for migrations of tables that may be large: writers need not wait for it.
+    """Create an index without blocking writers, for migrations of tables that may be large.
 
-    What the migration did before is committed, and after a kill the migration runs again from its beginning. So
-    everything else in it must be repeatable (``IF NOT EXISTS``).
+    This commits the earlier steps of the migration. After a kill the migration runs again from its beginning, so these
+    steps must be idempotent (``IF NOT EXISTS``).
 
     Parameters
     ----------
@@ -101,19 +101,19 @@ def create_index(name: str, table: str, columns: Sequence[str], **options: Any) 
         op.create_index(name, table, columns, **options)
         return
     with context.autocommit_block():
-        # What a kill left is not valid.
+        # A kill leaves an invalid index.
         op.drop_index(name, table, if_exists=True, postgresql_concurrently=True)
         op.create_index(name, table, columns, postgresql_concurrently=True, **options)
 
 
 def is_empty(engine: Engine) -> bool:
-    """Return whether the database has no schema of ours yet."""
+    """Return whether the database has no photseries schema yet."""
     with engine.connect() as connection:
         return _revision(connection) is None
 
 
 def require_nothing(engine: Engine) -> None:
-    """Refuse a database in which there is a table already.
+    """Refuse a database that contains tables.
 
     Raises
     ------
@@ -132,22 +132,22 @@ def check(engine: Engine) -> None:
     Raises
     ------
     StartError
-        Naming the command that mends it.
+        Naming the command that fixes it.
     """
     if (words := difference(engine)) is not None:
         raise StartError(words)
 
 
 def difference(engine: Engine) -> str | None:
-    """Return how the schema's revision differs from this version's, and what to do; None when it does not."""
+    """Return how the schema's revision differs from this version's, and the remedy; None if they agree."""
     with engine.connect() as connection:
         found = _revision(connection)
-    known = _revisions()
-    if found == known[-1]:
+    revisions = _revisions()
+    if found == revisions[-1]:
         return None
-    if found is None or found in known:
+    if found is None or found in revisions:
         state = "has no schema yet" if found is None else f"is at revision {found}"
-        return f"The database {state}, this photseries needs {known[-1]}: run `photseries migrate`."
+        return f"The database {state}, this photseries needs {revisions[-1]}: run `photseries migrate`."
     return (
         f"The database is at revision {found}, which this photseries does not know: it was made by a newer one. "
         "Install that version."
@@ -163,14 +163,14 @@ def _configuration() -> Config:
 
 
 def _folder() -> Path:
-    """Return the migrations' folder: inside an installed package, at the top of a checkout."""
+    """Return the folder of migrations: inside an installed package, or at the top of a checkout."""
     server = Path(str(resources.files("photseries.server")))
     installed = server / "migrations"
     return installed if installed.is_dir() else server.parents[1] / "migrations"
 
 
 def _revisions() -> list[str]:
-    """Return the revisions, oldest first: they are numbered, and their numbers begin the names of their files."""
+    """Return the revisions, oldest first: file names begin with the number of the revision."""
     return sorted(script.name.partition("_")[0] for script in (_folder() / "versions").glob("[0-9]*.py"))
 
 

@@ -38,8 +38,7 @@ from photseries.fields import COMPUTED, FEATURES, FIELDS, KEY, METADATA, PERIOD,
 
 _POSITION = ("healpix", "unit_x", "unit_y", "unit_z")
 
-#: The numbers that an index of their own finds, and the others, which one index holds: a scan of it is not as long as
-#: one of the rows.
+#: Numbers with an index each; the others share one index, whose scan is shorter than one of the rows.
 _FOUND = ("von_neumann", "chi2_dof", "amplitude", "period")
 _SCANNED = [name for name in (*FEATURES, *PERIOD) if name not in _FOUND and FIELDS[name].type == "number"]
 
@@ -50,7 +49,7 @@ Document = Annotated[dict[str, Any], mapped_column(JSON)]
 
 
 class Base(DeclarativeBase):
-    """Names of constraints follow one rule, so that migrations and error messages can rely on them."""
+    """Constraint names follow one rule, on which migrations and error messages rely."""
 
     metadata = MetaData(
         naming_convention={
@@ -64,7 +63,7 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who has tokens. Users are deactivated, never removed."""
+    """A user with tokens. Users are deactivated, never removed."""
 
     __tablename__ = "users"
     id: Mapped[Id]
@@ -74,7 +73,7 @@ class User(Base):
 
 
 class Group(Base):
-    """Users who share series; ``single_user_id`` marks the group that is one user's own."""
+    """Users who share series; ``single_user_id`` marks a user's own group."""
 
     __tablename__ = "groups"
     id: Mapped[Id]
@@ -84,7 +83,7 @@ class Group(Base):
 
 
 class GroupUser(Base):
-    """Who belongs to which group."""
+    """The members of groups."""
 
     __tablename__ = "group_users"
     group_id: Mapped[int] = mapped_column(ForeignKey(Group.id, ondelete="CASCADE"), primary_key=True)
@@ -92,7 +91,7 @@ class GroupUser(Base):
 
 
 class Stream(Base):
-    """A data stream; its members see the series that came from it."""
+    """A data stream; its members see its series."""
 
     __tablename__ = "streams"
     id: Mapped[Id]
@@ -101,7 +100,7 @@ class Stream(Base):
 
 
 class StreamUser(Base):
-    """Who belongs to which stream."""
+    """The members of streams."""
 
     __tablename__ = "stream_users"
     stream_id: Mapped[int] = mapped_column(ForeignKey(Stream.id, ondelete="CASCADE"), primary_key=True)
@@ -109,7 +108,7 @@ class StreamUser(Base):
 
 
 class Token(Base):
-    """A secret that a user presents. Only its SHA-256 and the prefix that finds it are kept."""
+    """A token of a user. Only its SHA-256 and a prefix for the look-up are stored."""
 
     __tablename__ = "tokens"
     id: Mapped[Id]
@@ -124,7 +123,7 @@ class Token(Base):
 
 
 class Session(Base):
-    """Somebody who is signed in, until the token ends at the latest. Only the SHA-256 of the cookie is kept."""
+    """A session, which ends with its token at the latest. Only the SHA-256 of the cookie is stored."""
 
     __tablename__ = "sessions"
     digest: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
@@ -153,7 +152,7 @@ class Source(Base):
 
 
 class Instrument(Base):
-    """What took the data."""
+    """An instrument with its location."""
 
     __tablename__ = "instruments"
     id: Mapped[Id]
@@ -196,7 +195,7 @@ TABLES: Mapping[str, type[Base]] = {
     "tokens": Token,
 }
 
-# JSON, not JSONB: its text comes back as it went in (key order, floats of 308 digits).
+# JSON, not JSONB, because it preserves the text (key order, floats of 308 digits).
 _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
     "text": Text,
     "unit": Text,
@@ -217,7 +216,7 @@ _COLUMN_TYPES: Mapping[str, type[TypeEngine[Any]]] = {
 def _column(field: Field) -> MappedColumn[Any]:
     """Return the column of a metadata field or a statistic."""
     keys = () if field.refers_to is None else (ForeignKey(TABLES[field.refers_to].__table__.c.id),)
-    # A default that the file omits belongs to a field newer than some rows, and than some writers during an upgrade.
+    # A default that files omit belongs to a new field: existing rows, and writers during an upgrade, lack it.
     default = field.default if field.file_omits_default else None
     return mapped_column(_COLUMN_TYPES[field.type], *keys, nullable=field.nullable, server_default=default)
 
@@ -227,7 +226,7 @@ _FIELD_COLUMNS: type = type("_FieldColumns", (), {name: _column(FIELDS[name]) fo
 
 
 class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
-    """A photometric series: its metadata and statistics by the table of fields, and the blob that holds its table."""
+    """A photometric series: metadata and statistics from the table of fields, and the blob with its table."""
 
     __tablename__ = "photometric_series"
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
@@ -240,14 +239,14 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
     unit_x: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * cos(radians(ra))", persisted=True))
     unit_y: Mapped[float] = mapped_column(Computed("cos(radians(dec)) * sin(radians(ra))", persisted=True))
     unit_z: Mapped[float] = mapped_column(Computed("sin(radians(dec))", persisted=True))
-    # What series_groups and series_streams say, as access.audience writes it; those two are the truth.
+    # Derived from series_groups and series_streams, in the encoding of access.audience.
     audience: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
-    # A process of the previous version, which may still run, inserts rows of the first definitions.
+    # During an upgrade, processes of the previous version insert rows with statistics of version 1.
     statistics_version: Mapped[int] = mapped_column(SmallInteger, server_default="1")
-    # The version of the search for the period; 0: is to be searched; -1: failed, or is older than the search.
+    # The version of the period search; 0: pending; -1: failed, or stored before searches existed.
     analysis_version: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    # Metadata fields that were inferred from columns: an append infers them again.
+    # Metadata fields inferred from columns, which an append infers again.
     inferred: Mapped[list[str]] = mapped_column(server_default="{}")
     content_hash: Mapped[str]
     hash: Mapped[str]
@@ -258,7 +257,7 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
 
     __table_args__ = (
         UniqueConstraint(*KEY, name="uq_photometric_series_key", postgresql_nulls_not_distinct=True),
-        # A page is found in one of these four without a look at the rows, which are wide; see docs/queries.md.
+        # One of these four indexes finds a page without reading the wide rows; see docs/queries.md.
         Index(None, "obj_id", "id", postgresql_include=["filter", "mjd_first", "mjd_last", *_POSITION, "audience"]),
         Index(None, "mjd_last", "id", postgresql_include=["obj_id", "filter", "mjd_first", *_POSITION, "audience"]),
         Index(None, "filter", "mjd_last", "id", postgresql_include=["obj_id", "mjd_first", "audience"]),
@@ -278,12 +277,12 @@ class Series(_FIELD_COLUMNS, Base):  # type: ignore[misc]
     )
 
 
-#: The columns of the series; those of the class would make every statement one of the ORM, which costs a millisecond.
+#: The columns of the series; the attributes of the class would make every statement an ORM statement, 1 ms slower.
 SERIES = Series.__table__.c
 
 
 class SeriesGroup(Base):
-    """With which groups a series is shared."""
+    """The groups that a series is shared with."""
 
     __tablename__ = "series_groups"
     series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
@@ -293,7 +292,7 @@ class SeriesGroup(Base):
 
 
 class SeriesStream(Base):
-    """From which streams a series came."""
+    """The streams of a series."""
 
     __tablename__ = "series_streams"
     series_id: Mapped[int] = mapped_column(ForeignKey(Series.id, ondelete="CASCADE"), primary_key=True)
@@ -303,9 +302,9 @@ class SeriesStream(Base):
 
 
 class SeriesPeriod(Base):
-    """A period of a series: one that the service found, which has no user, or one that a user states for a method.
+    """A period of a series: found by the service (no user), or stored by a user for a method.
 
-    The fields of the period in the row of the series repeat the preferred one, else that of the service.
+    The row of the series repeats the preferred one, else that of the service.
     """
 
     __tablename__ = "series_periods"
@@ -319,7 +318,7 @@ class SeriesPeriod(Base):
     false_alarm: Mapped[float | None]
     error: Mapped[float | None]
     preferred: Mapped[bool] = mapped_column(server_default="false")
-    # How the service searched.
+    # Details of the service's search.
     version: Mapped[int | None] = mapped_column(SmallInteger)
     grid: Mapped[dict[str, Any] | None] = mapped_column(JSON)
 
@@ -331,10 +330,10 @@ class SeriesPeriod(Base):
 
 
 class SeriesHistory(Base):
-    """What was done to a series: the row with revision K describes the change that led to it.
+    """A change of a series: the row with revision K describes the change that led to it.
 
-    ``series_id`` is no foreign key: history outlives its series. A delete has no blob. ``batch`` is the upload run that
-    the change came with or, for a change by an undo, the one that was undone. ``inferred`` is that of the new row.
+    ``series_id`` is no foreign key: history outlives its series. A delete has no blob. ``batch`` is the upload batch of
+    the change or, for an undo, the batch that was undone. ``inferred`` is from the new row.
     """
 
     __tablename__ = "series_history"
@@ -357,9 +356,9 @@ class SeriesHistory(Base):
 
 
 class UnlinkedBlob(Base):
-    """A blob that an update or a delete has unlinked, and when: the sweep keeps it for the grace from then.
+    """A blob that an update or a delete has unlinked; the sweep keeps it for the grace.
 
-    A process of the previous version, which may still run, notes name and time only.
+    During an upgrade, processes of the previous version record name and time only.
     """
 
     __tablename__ = "unlinked_blobs"
@@ -372,10 +371,10 @@ class UnlinkedBlob(Base):
 
 
 class OwnerUsage(Base):
-    """Number of series of an owner, length of their files, and of earlier ones that are kept [bytes].
+    """Number of series of an owner, size of their files, and of kept earlier files [bytes].
 
     Triggers on the series and on the unlinked blobs count them. The sum over the slots is the total: each connection
-    counts in one of a few rows, so that concurrent uploads of one owner rarely wait for each other.
+    updates one of a few rows, so that concurrent uploads of one owner rarely block each other.
     """
 
     __tablename__ = "owner_usage"
@@ -387,7 +386,7 @@ class OwnerUsage(Base):
 
 
 class PlaceMark(Base):
-    """A store or an export of this database, as its mark says too; see ``archive/store_ownership.py``."""
+    """A store or an export of this database, a copy of its mark; see ``archive/store_ownership.py``."""
 
     __tablename__ = "place_marks"
     place: Mapped[str] = mapped_column(primary_key=True)
@@ -413,7 +412,7 @@ class AuditEvent(Base):
 class VOJob(Base):
     """An asynchronous query of TAP: its parameters, its phase, and the connection that runs it.
 
-    ``owner_id`` is 0 for jobs without a token. A job that says EXECUTING and whose backend is gone was abandoned.
+    ``owner_id`` is 0 for jobs without a token. A job in phase EXECUTING whose backend is gone was abandoned.
     """
 
     __tablename__ = "vo_jobs"

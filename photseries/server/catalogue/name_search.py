@@ -1,4 +1,4 @@
-"""Search for a part of a source's name among the sources, which are far fewer than the series."""
+"""Search for a part of a source's name among the sources, because there are far fewer sources than series."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ from photseries.server.principal import Principal
 
 __all__ = ["names_alike", "names_like", "resolve_names"]
 
-#: The most names in a statement: the planner weighs each, and with more of them comparing every series is as quick.
-MOST_NAMES = 200
+#: Maximum number of names per statement: planning takes time per name, and with more names a full scan is as fast.
+MAX_NAMES = 200
 
 
 def resolve_names(connection: Connection, query: Query, *, first: bool = False) -> tuple[Query, bool]:
-    """Replace a search for a part of a name in a query by the names that match, if these are few enough.
+    """Replace a search for a part of a name in a query by the matching names, if there are few.
 
     Parameters
     ----------
     first : bool
-        If there are too many, take the first names of a page that is ordered by name.
+        With too many names, use the first ones of a page ordered by name.
 
     Returns
     -------
-    query, whole : Query, bool
-        Whether the query still means the same: not when more than the first names match.
+    query, is_complete : Query, bool
+        Whether the query is equivalent: False if more than the first names match.
     """
     portion = next((one for one in query.restrictions if _is_portion(one)), None)
     if portion is None:
         return query, True
     in_order = first and query.sort_by == OF_SOURCE.field
     names = list(connection.scalars(_names(query, portion.value, in_order=in_order)))
-    whole = len(names) <= MOST_NAMES
-    if not whole and not in_order:
+    is_complete = len(names) <= MAX_NAMES
+    if not is_complete and not in_order:
         return query, True
-    named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MOST_NAMES]))
+    named = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names[:MAX_NAMES]))
     others = tuple(one for one in query.restrictions if one is not portion)
-    return dataclasses.replace(query, restrictions=(*others, named)), whole
+    return dataclasses.replace(query, restrictions=(*others, named)), is_complete
 
 
 def names_like(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:
-    """Find the names of sources that contain a text, without regard to case, spaces, hyphens and underscores.
+    """Find the names of sources that contain a text, ignoring case, spaces, hyphens and underscores.
 
-    Only sources with a series that the principal may see count; the shortest names, which are most alike, come first.
+    Only sources with a visible series count; the shortest names, which are most similar, come first.
     """
     letters = re.sub(r"[\s_-]", "", text)
     if not letters or "\0" in letters:
         return []
-    # With so few optional characters the index of trigrams helps: 0.1 ms among 300,000 names, 0.5 s with [:space:].
+    # With these few optional characters the trigram index is usable: 0.1 ms among 300,000 names, 0.5 s with [:space:].
     pattern = "[-_ ]*".join(one if one.isalnum() else f"\\{one}" for one in letters)
     has_series = exists(select(SERIES.id).where(SERIES.obj_id == Source.id, visible(principal)))
     statement = select(Source.id).where(Source.id.regexp_match(pattern, flags="i"), has_series)
@@ -62,7 +62,7 @@ def names_like(connection: Connection, principal: Principal, text: str, limit: i
 
 
 def names_alike(connection: Connection, principal: Principal, text: str, limit: int) -> list[str]:
-    """Find the names of sources that are most like a text, by their trigrams; see :func:`names_like`."""
+    """Find the names of sources most similar to a text by trigrams; see :func:`names_like`."""
     if "\0" in text:
         return []
     alike = func.similarity(Source.id, text)
@@ -76,8 +76,8 @@ def _is_portion(restriction: Condition) -> bool:
 
 
 def _names(query: Query, portion: str, *, in_order: bool) -> Select[str]:
-    """Select the names that match; in the order of a page, from its cursor on."""
-    statement = with_portion(portion).limit(MOST_NAMES + 1)
+    """Select the matching names, in page order after its cursor."""
+    statement = with_portion(portion).limit(MAX_NAMES + 1)
     if not in_order:
         return statement
     value = query.cursor.value if query.cursor is not None else None

@@ -22,7 +22,7 @@ __all__ = ["Period", "Waiting", "stale_period"]
 
 _TABLE = SeriesPeriod.__table__.c
 
-#: Field of the series -> column of the periods.
+#: Field of the series -> column of the table of periods.
 _FIELDS = {
     "period": _TABLE.period,
     "period_power": _TABLE.power,
@@ -31,11 +31,11 @@ _FIELDS = {
     "period_method": _TABLE.method,
 }
 
-#: Of a series whose search has failed, or that was stored before there was a search.
+#: Version of a series whose search has failed, or that was stored before searches existed.
 _FAILED = {"analysis_version": -1}
 
-#: Most series that :func:`number_waiting` counts, as metrics ask regularly.
-_MOST_COUNTED = 10_000
+#: Upper limit of :func:`number_waiting`, which metrics call regularly.
+_MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Period:
 
 @dataclass(frozen=True)
 class Waiting:
-    """A series whose period has to be searched."""
+    """A series that waits for a period search."""
 
     blob: Blob
     revision: int
@@ -65,7 +65,7 @@ class Waiting:
 
 
 def listed(connection: Connection, series_id: int) -> list[Period]:
-    """Return the periods of a series: the preferred one first, then that of the service, then the latest."""
+    """Return the periods of a series: the preferred one, then that of the service, then the newest."""
     statement = (
         select(
             *(_TABLE[name] for name in ("period", "method", "preferred", "power", "false_alarm", "error")),
@@ -83,9 +83,9 @@ def listed(connection: Connection, series_id: int) -> list[Period]:
 
 
 def rights(connection: Connection, principal: Principal, series_id: int) -> bool | None:
-    """Return whether the principal may change a series, which stays until the end of the transaction; None if absent.
+    """Lock a series until the end of the transaction, and return whether the principal may change it; None if absent.
 
-    Changes of the periods of one series wait for each other.
+    The lock serialises changes of the periods of one series.
     """
     statement = select(changeable(principal)).select_from(Series.__table__)
     return connection.scalar(
@@ -104,7 +104,7 @@ def put(connection: Connection, series_id: int, user_id: int, values: Mapping[st
 
 
 def remove(connection: Connection, series_id: int, user_id: int, method: str | None) -> int:
-    """Remove the periods that a user has stored, all or that of one method; return how many."""
+    """Remove the periods of a user, all or that of one method; return their number."""
     own = [_TABLE.series_id == series_id, _TABLE.user_id == user_id]
     if method is not None:
         own.append(_TABLE.method == method)
@@ -115,14 +115,14 @@ def remove(connection: Connection, series_id: int, user_id: int, method: str | N
 
 
 def number_waiting(connection: Connection, *, only_new: bool) -> int:
-    """Count the series whose period has to be searched; of new ones at most 10,000."""
+    """Count the series that wait for a period search; of new ones at most 10,000."""
     found = select(SERIES.id).where(_is_waiting(only_new=only_new))
-    found = found.limit(_MOST_COUNTED) if only_new else found
+    found = found.limit(_MAX_COUNTED) if only_new else found
     return connection.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
 def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> Waiting | None:
-    """Return a series whose period has to be searched: the newest one, or the next after an id; None at the end."""
+    """Return a series that waits for a period search: the newest one, or the next after an id; None at the end."""
     statement = select(Series.__table__).where(_is_waiting(only_new=only_new))
     order = (SERIES.analysis_version.desc(), SERIES.id.desc()) if only_new else (SERIES.id,)
     if not only_new:
@@ -134,28 +134,28 @@ def next_waiting(connection: Connection, *, only_new: bool, after: int = 0) -> W
     return Waiting(of_row(row["id"], row), row["revision"], row["num_exp"], metadata)
 
 
-def finish(connection: Connection, seen: Waiting, found: FoundPeriod | None) -> bool:
-    """Store what a search has found; return False when the series has changed since it was read."""
-    series_id = seen.blob.series_id
-    unchanged = (SERIES.id == series_id, SERIES.revision == seen.revision)
+def finish(connection: Connection, series: Waiting, result: FoundPeriod | None) -> bool:
+    """Store the result of a search; return False if the series has changed since it was read."""
+    series_id = series.blob.series_id
+    unchanged = (SERIES.id == series_id, SERIES.revision == series.revision)
     if connection.scalar(select(SERIES.id).where(*unchanged).with_for_update(key_share=True)) is None:
         return False
     connection.execute(delete(SeriesPeriod).where(_TABLE.series_id == series_id, _TABLE.user_id.is_(None)))
-    if found is not None:
-        _upsert(connection, {"series_id": series_id, "user_id": None, **asdict(found), "version": PERIODS_VERSION})
+    if result is not None:
+        _upsert(connection, {"series_id": series_id, "user_id": None, **asdict(result), "version": PERIODS_VERSION})
     _show(connection, series_id, analysis_version=PERIODS_VERSION)
     return True
 
 
 def give_up(connection: Connection, series_id: int) -> None:
-    """Count a series no longer as new, whose search has failed."""
+    """Record that the search of a series has failed, so that it no longer counts as new."""
     connection.execute(update(Series).where(SERIES.id == series_id, _is_waiting(only_new=True)).values(**_FAILED))
 
 
 def stale_period() -> dict[str, object]:
-    """Return the columns of a series whose table changes: only a period that is preferred stays."""
+    """Return the period columns of a series after a change of its table, which only a preferred period survives."""
     kept = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, _TABLE.preferred)
-    return {"analysis_version": 0, **_shown(kept)}
+    return {"analysis_version": 0, **_fields(kept)}
 
 
 def _is_waiting(*, only_new: bool) -> ColumnElement[bool]:
@@ -173,19 +173,19 @@ def _upsert(connection: Connection, values: Mapping[str, object]) -> None:
 
 
 def _show(connection: Connection, series_id: int, **values: object) -> None:
-    """Repeat the preferred period of a series in its row, else that of the service; set more columns of the row."""
+    """Copy the preferred period of a series, else that of the service, to its row; set more columns of the row."""
     is_searched = true() if values else SERIES.analysis_version != 0
     candidates = or_(_TABLE.preferred, and_(_TABLE.user_id.is_(None), is_searched))
     best = select(_TABLE.id).where(_TABLE.series_id == SERIES.id, candidates)
     best = best.order_by(_TABLE.preferred.desc()).limit(1)
-    connection.execute(update(Series).where(SERIES.id == series_id).values(**_shown(best), **values))
+    connection.execute(update(Series).where(SERIES.id == series_id).values(**_fields(best), **values))
 
 
-def _shown(chosen: Select[int]) -> dict[str, ScalarSelect[object]]:
-    """Return the fields of a period that a statement finds."""
+def _fields(chosen: Select[int]) -> dict[str, ScalarSelect[object]]:
+    """Return the fields of a period from a row."""
     best = chosen.correlate(Series.__table__).scalar_subquery()
-    shown = SeriesPeriod.__table__.alias()
+    fields = SeriesPeriod.__table__.alias()
     return {
-        name: select(shown.c[column.key]).where(shown.c.id == best).correlate(Series.__table__).scalar_subquery()
+        name: select(fields.c[column.key]).where(fields.c.id == best).correlate(Series.__table__).scalar_subquery()
         for name, column in _FIELDS.items()
     }

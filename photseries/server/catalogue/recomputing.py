@@ -20,7 +20,7 @@ _IS_BEHIND = SERIES.statistics_version < STATISTICS_VERSION
 
 @dataclass(frozen=True)
 class StoredStatistics:
-    """The statistics in the row of a series, and what is needed to compute them again."""
+    """The statistics in the row of a series, and the values needed to recompute them."""
 
     blob: Blob
     revision: int
@@ -36,7 +36,7 @@ def number_behind(connection: Connection) -> int:
 
 
 def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
-    """Return the next series, in the order of ids, whose statistics have an older version; None after the last one."""
+    """Return the next series by id whose statistics have an older version; None after the last one."""
     statement = select(Series.__table__).where(SERIES.id > after, _IS_BEHIND).order_by(SERIES.id).limit(1)
     row = connection.execute(statement).mappings().one_or_none()
     if row is None:
@@ -52,7 +52,7 @@ def next_behind(connection: Connection, after: int) -> StoredStatistics | None:
 
 
 def replace_statistics(connection: Connection, series_id: int, revision: int, values: Mapping[str, object]) -> bool:
-    """Replace the statistics of a series if its revision is still the one that was read; return whether it was.
+    """Replace the statistics of a series if its revision is unchanged; return whether it was.
 
     The revision and the time of the last change stay: the series itself does not change.
     """

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from photseries.fields import REFERENCES
-from photseries.server.catalogue.access import VISIBLE, seeing
+from photseries.server.catalogue.access import VISIBLE, visibility_values
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, TABLES, Group, GroupUser, Stream, StreamUser
 from photseries.server.principal import EVERYONE, Principal
@@ -51,11 +51,11 @@ class References:
     group_ids, stream_ids : list of int
         The groups and streams that the principal may share with.
     same_content : int or None
-        The least id of the visible series with the same content.
+        The smallest id of the visible series with the same content.
     source_position : pair of float or None
         The ra and dec of the source [deg].
     longitude : float
-        Of the instrument, to the east [deg]; 0 where it is unknown.
+        Of the instrument, to the east [deg]; 0 if unknown.
     """
 
     known: dict[str, bool]
@@ -66,7 +66,7 @@ class References:
     longitude: float
 
 
-#: Of a series that refers to nothing.
+#: The references of a series that refers to nothing.
 NOTHING = References({}, [], [], None, None, 0.0)
 
 
@@ -83,7 +83,7 @@ def look_up_references(
     Parameters
     ----------
     metadata : mapping
-        Its fields in :data:`~photseries.fields.REFERENCES` are looked up when they are there.
+        Its fields in :data:`~photseries.fields.REFERENCES` are looked up if present.
     group_ids : sequence of int or "all"
         The groups to look up.
     stream_ids : sequence of int
@@ -113,7 +113,7 @@ def look_up_many(
         group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
         stream_ids=_ids(number for one in series for number in one.stream_ids),
         content_hash=content_hash,
-        **seeing(principal),
+        **visibility_values(principal),
     ).one()
     *entries, groups, streams, same_content = found
     known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
@@ -146,7 +146,7 @@ def _references(
 
 
 def _ids(values: Iterable[Any]) -> list[object]:
-    """Return the different ones of some values that can be ids; no id is beyond 32 bits."""
+    """Return the distinct values that can be ids, which have 32 bits."""
     return sorted({value for value in values if isinstance(value, str) or (value and 0 < value < 2**31)})
 
 
@@ -166,12 +166,12 @@ def _look_up() -> CompiledStatement:
     numbers = ARRAY(Integer)
     is_everyone = Group.name == bindparam("everyone", type_=Text)
     joined = Group.id.in_(select(GroupUser.group_id).where(GroupUser.user_id == user))
-    wanted = or_(is_everyone, Group.id == any_(bindparam("group_ids", type_=numbers)))
+    requested = or_(is_everyone, Group.id == any_(bindparam("group_ids", type_=numbers)))
     groups = rows(
-        Group.__table__.c.id, func.coalesce(is_everyone, literal(False)), where=and_(wanted, or_(everything, joined))
+        Group.__table__.c.id, func.coalesce(is_everyone, literal(False)), where=and_(requested, or_(everything, joined))
     )
-    heard = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
-    listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, heard))
+    reached = Stream.id.in_(select(StreamUser.stream_id).where(StreamUser.user_id == user))
+    listed = and_(Stream.id == any_(bindparam("stream_ids", type_=numbers)), or_(everything, reached))
     streams = select(func.json_agg(Stream.id)).where(listed).scalar_subquery()
     same = select(func.min(SERIES.id)).where(SERIES.content_hash == bindparam("content_hash"), VISIBLE)
     return CompiledStatement(select(*named, groups, streams, same.scalar_subquery()))

@@ -46,10 +46,10 @@ from photseries.server.catalogue.models import (
 )
 from photseries.server.principal import Principal
 
-__all__ = ["MEMBERS", "TABLES", "shown"]
+__all__ = ["MEMBERS", "TABLES", "public_columns"]
 
 
-#: Where members stand, and the column that names what they belong to.
+#: The tables of members, and their column of the group or stream.
 MEMBERS: Mapping[str, tuple[type[GroupUser] | type[StreamUser], str]] = {
     "groups": (GroupUser, "group_id"),
     "streams": (StreamUser, "stream_id"),
@@ -99,16 +99,16 @@ def add_members(connection: Connection, kind: str, identity: int, user_ids: Sequ
 
 
 def lock_members(connection: Connection, kind: str, identity: int) -> set[int]:
-    """Return the ids of the members of a group or a stream, which nobody changes before the end of the transaction."""
+    """Return the ids of the members of a group or a stream, locked until the end of the transaction."""
     table, column = MEMBERS[kind]
-    # One change after the other: a deletion does not see who is being added by another one that has not ended.
+    # Serialise changes: a deletion does not see members that an uncommitted change adds.
     entry = TABLES[kind].__table__
     connection.execute(select(entry.c.id).where(entry.c.id == identity).with_for_update(key_share=True))
     return set(connection.scalars(select(table.user_id).where(getattr(table, column) == identity)))
 
 
 def replace_members(connection: Connection, kind: str, identity: int, user_ids: Sequence[int]) -> None:
-    """Make some users the members of a group or a stream, and nobody else."""
+    """Replace the members of a group or a stream."""
     table, column = MEMBERS[kind]
     lock_members(connection, kind, identity)
     connection.execute(delete(table).where(getattr(table, column) == identity))
@@ -116,7 +116,7 @@ def replace_members(connection: Connection, kind: str, identity: int, user_ids: 
 
 
 def change(connection: Connection, kind: str, identity: int, values: Mapping[str, object]) -> None:
-    """Set columns of an entry; when an instrument moves, the statistics of its series are to be computed again.
+    """Set columns of an entry; if an instrument moves, mark the statistics of its series as outdated.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def change(connection: Connection, kind: str, identity: int, values: Mapping[str
 
 
 def require_active(connection: Connection, user_id: int) -> None:
-    """Refuse a user who is deactivated; nobody will be before the end of the transaction.
+    """Refuse deactivated users, and lock the others until the end of the transaction.
 
     Raises
     ------
@@ -143,29 +143,29 @@ def require_active(connection: Connection, user_id: int) -> None:
 
 
 def own_group(connection: Connection, user_id: int) -> int | None:
-    """Return the id of the group of an active user's own, None when there is no such user."""
+    """Return the id of an active user's own group; None when there is no such user."""
     group = select(Group.id).join(User, User.id == Group.single_user_id)
     return connection.scalar(group.where(User.id == user_id, User.active))
 
 
 def deactivate(connection: Connection, user_id: int) -> bool:
-    """Deactivate a user and end the user's tokens; tell whether there was one."""
+    """Deactivate a user and revoke the user's tokens; return whether the user exists."""
     connection.execute(delete(Token).where(Token.user_id == user_id))
     return connection.execute(update(User).where(User.id == user_id).values(active=False)).rowcount == 1
 
 
 def reactivate(connection: Connection, user_id: int) -> bool:
-    """Make a user active again, who then needs new tokens; return whether there is one."""
+    """Reactivate a user, who then needs new tokens; return whether the user exists."""
     return connection.execute(update(User).where(User.id == user_id).values(active=True)).rowcount == 1
 
 
 def remove(connection: Connection, kind: str, identity: int | str) -> bool:
-    """Delete an entry; tell whether there was one.
+    """Delete an entry; return whether it existed.
 
     Raises
     ------
     InUseError
-        With the counts of what refers to it.
+        With the counts of referring rows.
     """
     table = TABLES[kind].__table__
     try:
@@ -181,8 +181,8 @@ def remove(connection: Connection, kind: str, identity: int | str) -> bool:
 
 def get(connection: Connection, principal: Principal, kind: str, identity: int | str) -> dict[str, object] | None:
     """Return an entry that the principal may see, or None."""
-    table = TABLES[kind].__table__
-    row = connection.execute(shown(kind).where(table.c.id == identity, _seen(principal, kind))).mappings().one_or_none()
+    is_entry = TABLES[kind].__table__.c.id == identity
+    row = connection.execute(public_columns(kind).where(is_entry, _visible(principal, kind))).mappings().one_or_none()
     return None if row is None else dict(row)
 
 
@@ -195,13 +195,13 @@ def place(connection: Connection, instrument_id: int) -> dict[str, float | None]
 
 def find(connection: Connection, principal: Principal, kind: str, limit: int, offset: int) -> list[dict[str, object]]:
     """Return a page of the entries that the principal may see, ordered by id."""
-    statement = shown(kind).where(_seen(principal, kind)).order_by(TABLES[kind].__table__.c.id)
+    statement = public_columns(kind).where(_visible(principal, kind)).order_by(TABLES[kind].__table__.c.id)
     return [dict(row) for row in connection.execute(statement.limit(limit).offset(offset)).mappings()]
 
 
 def count(connection: Connection, principal: Principal, kind: str) -> int:
     """Count the entries that the principal may see."""
-    return connection.scalar(select(func.count()).select_from(TABLES[kind]).where(_seen(principal, kind))) or 0
+    return connection.scalar(select(func.count()).select_from(TABLES[kind]).where(_visible(principal, kind))) or 0
 
 
 def by_name(connection: Connection, kind: str, name: str) -> int | None:
@@ -211,12 +211,12 @@ def by_name(connection: Connection, kind: str, name: str) -> int | None:
 
 
 def lock_for_bootstrap(connection: Connection) -> None:
-    """Let one process at a time look for the first user and make it."""
+    """Lock the creation of the first user, for one process at a time."""
     connection.execute(select(func.pg_advisory_xact_lock(func.hashtext("photseries bootstrap"))))
 
 
-def shown(kind: str) -> Select[*tuple[object, ...]]:
-    """Select what is shown of an entry: its columns less the secrets, and the members of a group or a stream."""
+def public_columns(kind: str) -> Select[*tuple[object, ...]]:
+    """Select the visible part of an entry: its columns without secrets, and the members of a group or a stream."""
     table = TABLES[kind].__table__
     columns: list[ColumnElement[object]] = [column for column in table.columns if column.key not in _SECRET]
     if kind in MEMBERS:
@@ -227,7 +227,7 @@ def shown(kind: str) -> Select[*tuple[object, ...]]:
     return select(*columns)
 
 
-def _seen(principal: Principal, kind: str) -> ColumnElement[bool]:
+def _visible(principal: Principal, kind: str) -> ColumnElement[bool]:
     """Restrict to the entries that the principal may see; an admin sees all."""
     if principal.is_admin:
         return true()
@@ -244,7 +244,7 @@ def _seen(principal: Principal, kind: str) -> ColumnElement[bool]:
 
 
 def _referring(connection: Connection, kind: str, identity: int | str) -> dict[str, int]:
-    """Count the rows that refer to an entry and do not go with it, by table."""
+    """Count the rows that refer to an entry and prevent its deletion, by table."""
     target = TABLES[kind].__table__
     names = {SeriesGroup.__tablename__: Series.__tablename__, SeriesStream.__tablename__: Series.__tablename__}
     counts: dict[str, int] = {}
@@ -259,7 +259,7 @@ def _referring(connection: Connection, kind: str, identity: int | str) -> dict[s
 
 
 def move_sequence(connection: Connection, table: str, number: int) -> None:
-    """Make the next automatic id of a table greater than a number.
+    """Advance the id sequence of a table past a number.
 
     The advisory lock keeps two explicit ids from moving the sequence back; automatic ids do not need it.
     """
@@ -276,7 +276,7 @@ def move_sequence(connection: Connection, table: str, number: int) -> None:
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """Turn a constraint's refusal into the error that a client understands."""
+    """Translate a constraint violation to the error for the client."""
     try:
         yield
     except IntegrityError as error:

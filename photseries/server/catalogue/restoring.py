@@ -18,7 +18,7 @@ from photseries.server.catalogue.models import Group, Series, SeriesHistory, Str
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
-__all__ = ["Event", "deleted", "history_of", "insert_again", "is_kept"]
+__all__ = ["Event", "deleted", "history_of", "is_kept", "reinsert"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Event:
 
 
 def history_of(connection: Connection, series_id: int) -> list[Event]:
-    """Return the whole history of a series, the first revision first."""
+    """Return the whole history of a series, oldest revision first."""
     table = SeriesHistory.__table__
     rows = connection.execute(select(table).where(table.c.series_id == series_id).order_by(table.c.revision)).mappings()
     names = [name for name in Event.__dataclass_fields__ if name != "blob"]
@@ -85,7 +85,7 @@ def _existing(connection: Connection, table: type[Group] | type[Stream], ids: Se
     return list(connection.scalars(select(table.id).where(table.id.in_(ids)).order_by(table.id)))
 
 
-def insert_again(connection: Connection, series_id: int, seen: Changeable, values: Mapping[str, Any]) -> bool:
+def reinsert(connection: Connection, series_id: int, seen: Changeable, values: Mapping[str, Any]) -> bool:
     """Insert the row of a deleted series with its next revision and its sharing; return whether it was still deleted.
 
     Raises what :func:`..series.refused` raises.

@@ -52,7 +52,7 @@ from photseries.server.principal import Principal
 __all__ = ["DERIVED", "Changeable", "duplicate_error", "refused"]
 
 
-#: Columns that follow from what was uploaded, beside the statistics.
+#: Columns derived from the upload, besides the statistics.
 DERIVED = ("content_hash", "statistics_version", "inferred")
 
 #: The tables that say with whom a series is shared, and their columns.
@@ -65,7 +65,7 @@ _DOCUMENTS = tuple(column.key for column in SERIES if isinstance(column.type, JS
 
 @dataclass(frozen=True)
 class Changeable:
-    """A series as a change needs it: whether the principal may, what it is now, and its revision."""
+    """The input of a change: whether the principal may change the series, its current state, and its revision."""
 
     allowed: bool
     revision: int
@@ -81,7 +81,7 @@ class Changeable:
 
 
 def for_change(connection: Connection, principal: Principal, series_id: int) -> Changeable | None:
-    """Return what a change of a series needs, or None when it is absent or not visible."""
+    """Return the input of a change of a series, or None if it is absent or not visible."""
     owners_group = select(Group.id).where(Group.single_user_id == Series.owner_id).scalar_subquery()
     statement = select(
         Series.__table__, changeable(principal).label("allowed"), owners_group.label("owners_group_id")
@@ -105,7 +105,7 @@ def for_change(connection: Connection, principal: Principal, series_id: int) -> 
 
 
 def next_owned(connection: Connection, owner_id: int, after: int) -> int | None:
-    """Return the id of the next series of a user after an id, None when there is none."""
+    """Return the id of the next series of a user after an id, or None."""
     found = select(SERIES.id).where(SERIES.owner_id == owner_id, SERIES.id > after).order_by(SERIES.id).limit(1)
     return connection.scalar(found)
 
@@ -156,10 +156,10 @@ def _inserted(
     return identity
 
 
-def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> CompiledStatement:
-    """Write the insertion of a series, of its sharing, and of the first event of its history.
+def _creation(action: Action, changed: ColumnElement[object], *explicit: str) -> CompiledStatement:
+    """Return the INSERT of a series with its sharing and the first event of its history.
 
-    ``kept`` are columns that have a value of their own when the series comes from another archive.
+    ``explicit`` are columns with explicit values when the series comes from another archive.
     """
 
     def bound(column: KeyedColumnElement[object]) -> ColumnElement[object]:
@@ -167,7 +167,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
             return cast(bindparam(column.key, type_=Text), JSON)
         return bindparam(column.key, type_=column.type)
 
-    given = (*kept, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
+    given = (*explicit, *METADATA, *COMPUTED, *BLOB, "owner_id", *DERIVED, "audience", "healpix")
     new = insert(Series).values({name: bound(SERIES[name]) for name in given}).returning(Series.id).cte("new")
     shared = [
         insert(table)
@@ -183,7 +183,7 @@ def _creation(action: Action, changed: ColumnElement[object], *kept: str) -> Com
 
 
 def change(connection: Connection, series_id: int, revision: int, values: Mapping[str, Any]) -> bool:
-    """Set columns of a series if its revision is still the one that was seen; tell whether it was.
+    """Set columns of a series if its revision is unchanged; return whether it was.
 
     Raises what :func:`refused` raises.
     """
@@ -201,7 +201,7 @@ def change(connection: Connection, series_id: int, revision: int, values: Mappin
 def share(
     connection: Connection, series_id: int, group_ids: Sequence[int] | None, stream_ids: Sequence[int] | None
 ) -> None:
-    """Replace the groups and the streams of a series; None leaves them as they are."""
+    """Replace the groups and the streams of a series; None leaves them unchanged."""
     if group_ids is None and stream_ids is None:
         return
     for (table, name), ids in zip(_SHARING, (group_ids, stream_ids), strict=True):
@@ -218,7 +218,7 @@ def share(
 
 
 def remove(connection: Connection, series_id: int, revision: int) -> bool:
-    """Delete a series if its revision is still the one that was seen; its blob is noted as unlinked."""
+    """Delete a series if its revision is unchanged; record its blob as unlinked."""
     columns = {"filename": Series.filename, "series_id": Series.id, "owner_id": Series.owner_id}
     columns |= {"blob_size": Series.blob_size}
     removal = delete(Series).where(Series.id == series_id, Series.revision == revision)
@@ -228,7 +228,7 @@ def remove(connection: Connection, series_id: int, revision: int) -> bool:
 
 
 def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
-    """Return the error of a series whose unique key is taken."""
+    """Return the error about an existing unique key."""
     key = {name: values[name] for name in KEY}
     shown = ", ".join(f"{name} {value!r}" for name, value in key.items() if value is not None)
     message = f"A PhotometricSeries with the same hash already exists: {shown}."
@@ -237,14 +237,14 @@ def duplicate_error(values: Mapping[str, object]) -> DuplicateError:
 
 @contextmanager
 def refused(values: Mapping[str, object]) -> Iterator[None]:
-    """Turn a constraint's refusal of some values into the error that a client understands.
+    """Translate a constraint violation of some values to the error for the client.
 
     Raises
     ------
     DuplicateError
         When the unique key is taken.
     InvalidError
-        When something that it refers to has gone.
+        When a referenced entry no longer exists.
     """
     try:
         yield

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, ColumnElement, Connection, Integer, Row, Select, T
 from photseries.fields import ANSWERED, FIELDS, KEY, LISTED
 from photseries.lightcurve.sky import separation
 from photseries.parameters import Cursor, Query
-from photseries.server.catalogue.access import VISIBLE, seeing, visible
+from photseries.server.catalogue.access import VISIBLE, visibility_values, visible
 from photseries.server.catalogue.blobs import BLOB, Blob
 from photseries.server.catalogue.conditions import matching, order, squared_chord
 from photseries.server.catalogue.engine import CompiledStatement
@@ -28,10 +28,10 @@ NOTHING: Mapping[str, object] = {}
 
 
 def _document(names: Sequence[str]) -> TextClause:
-    """Return the expression that writes fields of a row as JSON.
+    """Return the SQL expression that encodes fields of a row as JSON.
 
-    PostgreSQL takes a third of the time that Python takes to fetch sixty values and write them. As one text it costs
-    SQLAlchemy nothing to compile. Names are ours, values are bound.
+    PostgreSQL takes a third of the time that Python takes to fetch and encode sixty values. As one text it needs no
+    compilation by SQLAlchemy. Names are constants of this package, values are bound.
     """
     columns = ", ".join(f"photometric_series.{name}" if name in SERIES else name for name in names)
     return text(f"""(
@@ -62,7 +62,7 @@ _WHOLE, _LISTED = _document(ANSWERED), _document(LISTED)
 
 @dataclass(frozen=True)
 class Found:
-    """A series as it is shown: its blob, its revision, the version of its statistics, and its fields."""
+    """A series with its blob, its revision, the version of its statistics, and its fields."""
 
     blob: Blob
     revision: int
@@ -78,39 +78,41 @@ class Found:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of series, and the cursor of the next one when there is one."""
+    """A page of series, and the cursor of the next page, if any."""
 
     found: list[Found]
     next: Cursor | None
 
     @property
     def cursor(self) -> str | None:
-        """The cursor as clients have it."""
+        """The encoded cursor."""
         return None if self.next is None else self.next.text()
 
 
 def get(connection: Connection, principal: Principal, series_id: int) -> Found | None:
     """Return one series, or None when it is absent or not visible."""
-    row = _ONE.execute(connection, series_id=series_id, **{**seeing(principal), **_joined(principal)}).one_or_none()
-    return None if row is None else found_of(row)
+    row = _ONE.execute(
+        connection, series_id=series_id, **{**visibility_values(principal), **_joined(principal)}
+    ).one_or_none()
+    return None if row is None else series_of(row)
 
 
 def find(connection: Connection, principal: Principal, query: Query) -> Page:
     """Return one page of the series that match a query and are visible; in a cone with their separation [arcsec].
 
-    The rows of the page are found first, from the indexes alone where these hold all that is compared, and only those
-    are read: a row is wide, and most that are looked at on the way to a page are not on it.
+    The ids of the page are found first, by index-only scans where possible, and only then are its rows read: rows are
+    wide, and a scan passes many rows that are not on the page.
     """
-    narrowed, whole = resolve_names(connection, query, first=True)
+    narrowed, is_complete = resolve_names(connection, query, first=True)
     rows = _page(connection, principal, narrowed)
-    if not whole and len(rows) <= query.per_page:
+    if not is_complete and len(rows) <= query.per_page:
         rows = _page(connection, principal, query)
     here = rows[: query.per_page]
     last = here[-1] if len(rows) > len(here) else None  # one row more than the page holds
     cursor = None if last is None else Cursor(query.sort_by, query.descending, last.key, last.id)
     if query.cone is None:
-        return Page([found_of(row) for row in here], cursor)
-    return Page([found_of(row, {"separation": arcsec(row.squared_chord)}) for row in here], cursor)
+        return Page([series_of(row) for row in here], cursor)
+    return Page([series_of(row, {"separation": arcsec(row.squared_chord)}) for row in here], cursor)
 
 
 def arcsec(squared_chord: float) -> float:
@@ -131,16 +133,16 @@ def _page(connection: Connection, principal: Principal, query: Query) -> Sequenc
         .offset(0 if query.cursor else (query.page - 1) * query.per_page)
         .subquery("first")
     )
-    # Numbered after the limit: a window over all rows that match would sort all of them.
+    # Numbered after the limit, because a window over all matching rows would sort them all.
     page = select(first, func.row_number().over().label("place")).subquery("page")
-    more = [column for column in page.c if column.key != "id"]
+    extra = [column for column in page.c if column.key != "id"]
     return connection.execute(
-        select_visible(principal, query, *more).join(page, page.c.id == SERIES.id).order_by(page.c.place)
+        select_visible(principal, query, *extra).join(page, page.c.id == SERIES.id).order_by(page.c.place)
     ).all()
 
 
 def count(connection: Connection, principal: Principal, query: Query, page: Page | None = None) -> int:
-    """Count the series that match a query and are visible, from its page where that is the last one."""
+    """Count the visible series that match a query; if the page is the last one, from the page."""
     if page is not None and page.next is None and query.cursor is None and (page.found or query.page == 1):
         return (query.page - 1) * query.per_page + len(page.found)
     query, _ = resolve_names(connection, query)
@@ -148,26 +150,26 @@ def count(connection: Connection, principal: Principal, query: Query, page: Page
 
 
 def totals(connection: Connection) -> tuple[int, int]:
-    """Return the number of all series and the length of their files, which the database counts as they change."""
+    """Return the number of all series and the size of their files, which triggers maintain."""
     row = connection.execute(select(func.sum(OwnerUsage.series), func.sum(OwnerUsage.bytes))).one()
     series, size = (int(total or 0) for total in row)
     return series, size
 
 
-def taken_by(connection: Connection, principal: Principal, values: Mapping[str, object]) -> int | None:
-    """Return the id of the series that holds a unique key, when the principal may see it."""
+def holder_of(connection: Connection, principal: Principal, values: Mapping[str, object]) -> int | None:
+    """Return the id of the visible series with a unique key, or None."""
     same = [SERIES[name].is_not_distinct_from(values[name]) for name in KEY]
     return connection.scalar(select(SERIES.id).where(*same, visible(principal)))
 
 
-def select_visible(principal: Principal, query: Query, *more: ColumnElement[object]) -> Select[Any]:
-    """Select a series as the JSON text that a query asks for, what describes its blob, and more."""
+def select_visible(principal: Principal, query: Query, *extra: ColumnElement[object]) -> Select[Any]:
+    """Select the JSON text of a series for a query, its blob columns, and additional expressions."""
     document = _WHOLE if query.features else _LISTED
-    return select(*DESCRIBED, *more, document.bindparams(**_joined(principal)))
+    return select(*DESCRIBED, *extra, document.bindparams(**_joined(principal)))
 
 
 def _joined(principal: Principal) -> dict[str, object]:
-    """Return what a document binds so that a principal sees no more groups and streams than are open to it."""
+    """Return the bind values that limit a document to the groups and streams that a principal may see."""
     return {
         "everything": principal.is_admin,
         "joined_groups": sorted(principal.group_ids),
@@ -175,17 +177,17 @@ def _joined(principal: Principal) -> dict[str, object]:
     }
 
 
-def found_of(row: Row[Any], more: Mapping[str, object] = NOTHING) -> Found:
-    """Make a series of a row of :func:`select_visible`, with more fields."""
+def series_of(row: Row[Any], extra: Mapping[str, object] = NOTHING) -> Found:
+    """Return the series of a row of :func:`select_visible`, with additional fields."""
     series_id, revision, version, *described = row[: 3 + len(BLOB)]
-    return Found(Blob(series_id, *described), revision, version, {**_fields_of(row[-1]), **more})
+    return Found(Blob(series_id, *described), revision, version, {**_fields_of(row[-1]), **extra})
 
 
 def _fields_of(document: str) -> dict[str, object]:
-    """Read the fields of a series, floats as floats.
+    """Parse the fields of a series, with floats as floats.
 
-    PostgreSQL writes 10.0 as 10. To read and write a document again takes 7 us; to parse and plan 29 expressions that
-    let PostgreSQL write the fraction takes 400 us.
+    PostgreSQL writes 10.0 as 10. Decoding and encoding a document takes 7 us; planning 29 expressions that make
+    PostgreSQL write the fraction takes 400 us.
     """
     fields: dict[str, Any] = orjson.loads(document)
     for name in _FLOATS:

@@ -16,25 +16,25 @@ from photseries.server.catalogue.models import SERIES, Instrument, Series, User
 from photseries.server.catalogue.name_search import resolve_names
 from photseries.server.principal import Principal
 
-__all__ = ["COUNTED", "MOST_GROUPS", "Overview", "column_counts", "overview", "summary"]
+__all__ = ["COUNTED", "MAX_GROUPS", "Overview", "column_counts", "overview", "summary"]
 
-#: Of series_name, and of everything else that is counted, so many are listed, the most frequent first.
-MOST_GROUPS = 1000
+#: Maximum number of listed values of series_name, and of every other field; the most frequent first.
+MAX_GROUPS = 1000
 
-#: The order of the fields on a map of the sky, of two degrees, and how many days are counted.
+#: The HEALPix order of the sky map (pixels of two degrees), and the number of days to count.
 _SKY_ORDER = 5
-_MOST_DAYS = 730
+_MAX_DAYS = 730
 
 #: The fields whose values are counted.
 COUNTED = ("instrument_id", "filter", "series_name", "owner_id", "batch")
 
-# GROUPING has a bit for every column that a row is not grouped by.
+# GROUPING has a bit for every column by which a row is not grouped.
 _UNGROUPED = 2 ** len(COUNTED) - 1
 
 
 @dataclass(frozen=True)
 class Overview:
-    """What is in an archive, as far as a principal sees it.
+    """The visible content of an archive.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ def overview(connection: Connection, principal: Principal) -> Overview:
     totals = select(number, func.coalesce(func.sum(SERIES.num_exp), 0), func.count(SERIES.obj_id.distinct()))
     field = SERIES.healpix.bitwise_rshift(2 * (sky.ORDER - _SKY_ORDER)).label("field")
     day = func.date(func.timezone("UTC", Series.created_at)).label("day")
-    by_day = select(day, number).where(seen).group_by(day).order_by(day.desc()).limit(_MOST_DAYS)
+    by_day = select(day, number).where(seen).group_by(day).order_by(day.desc()).limit(_MAX_DAYS)
     series, points, sources = connection.execute(totals.where(seen)).one()
     fields = connection.execute(select(field, number).where(seen).group_by(field)).all()
     ra, dec = sky.centres(_SKY_ORDER, [number for number, _ in fields])
@@ -113,18 +113,18 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
             names.label("name"),
             case((groups.c.level == _UNGROUPED, sources), else_=literal(0)).label("sources"),
         )
-        .where(groups.c.rank <= MOST_GROUPS)
+        .where(groups.c.rank <= MAX_GROUPS)
         .order_by(groups.c.level, groups.c.rank)
     ).all()
-    (whole,) = (row for row in rows if row.level == _UNGROUPED)
-    span = {"mjd_first": whole.mjd_first, "mjd_last": whole.mjd_last}
-    found: dict[str, object] = {"series": whole.series, "sources": whole.sources, **span}
+    (total,) = (row for row in rows if row.level == _UNGROUPED)
+    span = {"mjd_first": total.mjd_first, "mjd_last": total.mjd_last}
+    found: dict[str, object] = {"series": total.series, "sources": total.sources, **span}
     for place, name in enumerate(COUNTED):
-        mine = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
+        grouping = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
         found[name] = [
             {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}
             for row in rows
-            if row.level == mine and getattr(row, name) is not None
+            if row.level == grouping and getattr(row, name) is not None
         ]
     return found
 
@@ -134,9 +134,7 @@ def column_counts(
 ) -> Mapping[str, int]:
     """Count the visible series that match a query and have a column of numbers, for each name of a column.
 
-    With ``ids`` only these are counted.
-
-    The names are in about the order that they have in the tables.
+    With ``ids`` only these series are counted. The names are roughly in the order of the tables.
     """
     query, _ = resolve_names(connection, query)
     among = () if ids is None else (SERIES.id == func.any(literal(list(ids), ARRAY(BigInteger))),)

@@ -18,7 +18,7 @@ _COUNTED = ("series", "bytes", "kept_bytes")
 
 @dataclass(frozen=True)
 class Usage:
-    """What an owner uses."""
+    """The usage of an owner: number of series, size of their files, and of kept earlier files [bytes]."""
 
     owner_id: int
     username: str
@@ -28,7 +28,7 @@ class Usage:
 
 
 def usage(connection: Connection, owner_id: int | None = None) -> list[Usage]:
-    """Return what an owner, or every user, uses."""
+    """Return the usage of an owner, or of every user."""
     chosen: ColumnElement[bool] = true() if owner_id is None else User.id == owner_id
     sums = [cast(func.coalesce(func.sum(getattr(OwnerUsage, name)), 0), BigInteger).label(name) for name in _COUNTED]
     statement = (
@@ -42,9 +42,9 @@ def usage(connection: Connection, owner_id: int | None = None) -> list[Usage]:
 
 
 def require_quota(connection: Connection, quotas: Quotas, owner_id: int, *, is_new: bool) -> None:
-    """Refuse what a transaction has stored if its owner has more than the quotas allow; call it before COMMIT.
+    """Raise an error if the owner exceeds the quotas after the changes of a transaction; call it before COMMIT.
 
-    The owner's other transactions wait, so that none of them is counted too late.
+    Other transactions of the owner wait, so that the sum includes all of them.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from photseries.server.catalogue.models import VOJob, VOPiece
 
 __all__ = ["ENDED", "RESULT", "Job"]
 
-#: The phases after which nothing more happens.
+#: The final phases.
 ENDED: Final = ("COMPLETED", "ERROR", "ABORTED")
 
 #: The name of the result among the pieces of a job.
@@ -27,7 +27,7 @@ _ABANDONED: Final = "The service stopped while the job was running. Create it ag
 
 @dataclass(frozen=True)
 class Job:
-    """A job, as it is now."""
+    """The current state of a job."""
 
     id: str
     owner_id: int
@@ -47,50 +47,50 @@ _JOBS: Final = VOJob.__table__.c
 _OWN: Final = [_JOBS[name] for name in Job.__dataclass_fields__]
 
 
-def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[str, bytes], most: int) -> None:
-    """Insert a job with its uploaded tables; jobs whose time is over make room for it.
+def create(connection: Connection, values: Mapping[str, Any], uploads: Mapping[str, bytes], limit: int) -> None:
+    """Insert a job with its uploaded tables; delete expired jobs.
 
     Raises
     ------
     ForbiddenError
-        When the owner has so many jobs that have not ended.
+        When the owner has too many unfinished jobs.
     """
-    mine = VOJob.owner_id == values["owner_id"]
+    own_jobs = VOJob.owner_id == values["owner_id"]
     connection.execute(delete(VOJob).where(VOJob.destruction < func.clock_timestamp()))
-    kept = select(VOJob.id).where(mine).order_by(VOJob.created_at.desc()).limit(most - 1)
-    connection.execute(delete(VOJob).where(mine, VOJob.phase.in_(ENDED), VOJob.id.not_in(kept)))
-    if (connection.scalar(select(func.count()).select_from(VOJob).where(mine)) or 0) >= most:
-        raise ForbiddenError(f"You have {most} jobs, which is the limit. Delete one that you no longer need.")
+    newest = select(VOJob.id).where(own_jobs).order_by(VOJob.created_at.desc()).limit(limit - 1)
+    connection.execute(delete(VOJob).where(own_jobs, VOJob.phase.in_(ENDED), VOJob.id.not_in(newest)))
+    if (connection.scalar(select(func.count()).select_from(VOJob).where(own_jobs)) or 0) >= limit:
+        raise ForbiddenError(f"You have {limit} jobs, which is the limit. Delete one that you no longer need.")
     connection.execute(insert(VOJob).values(**values))
     for name, content in uploads.items():
         add_pieces(connection, values["id"], f"{_UPLOAD}{name}", [content])
 
 
 def get(connection: Connection, owner_id: int, job_id: str) -> Job | None:
-    """Return a job of an owner; one that was abandoned has failed."""
-    mine = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
-    found = connection.execute(select(*_OWN).where(mine, VOJob.destruction >= func.clock_timestamp())).one_or_none()
+    """Return a job of an owner; an abandoned job becomes a failed one."""
+    own_job = and_(VOJob.id == job_id, VOJob.owner_id == owner_id)
+    found = connection.execute(select(*_OWN).where(own_job, VOJob.destruction >= func.clock_timestamp())).one_or_none()
     if found is not None and found.phase == "EXECUTING" and not _is_alive(connection, found):
         finish(connection, job_id, "ERROR", error=_ABANDONED)
-        found = connection.execute(select(*_OWN).where(mine)).one_or_none()
+        found = connection.execute(select(*_OWN).where(own_job)).one_or_none()
     return None if found is None else Job(**found._mapping)
 
 
 def find(connection: Connection, owner_id: int) -> list[Job]:
-    """Return the jobs of an owner, the latest first."""
-    mine = (VOJob.owner_id == owner_id, VOJob.destruction >= func.clock_timestamp())
-    rows = connection.execute(select(*_OWN).where(*mine).order_by(VOJob.created_at.desc()))
+    """Return the jobs of an owner, newest first."""
+    own_jobs = (VOJob.owner_id == owner_id, VOJob.destruction >= func.clock_timestamp())
+    rows = connection.execute(select(*_OWN).where(*own_jobs).order_by(VOJob.created_at.desc()))
     return [Job(**row._mapping) for row in rows]
 
 
 def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:
-    """Set columns of a job that is in one of some phases; tell whether it was."""
+    """Set columns of a job in one of some phases; return whether it was."""
     one = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
     return connection.execute(one).rowcount == 1
 
 
 def start(connection: Connection, job_id: str, backend: int) -> bool:
-    """Note that a backend begins to execute a job; tell whether it still waits."""
+    """Record that a backend begins to execute a queued job; return whether it was queued."""
     now = func.clock_timestamp()
     return change(connection, job_id, {"phase": "EXECUTING", "started_at": now, "backend": backend}, "QUEUED")
 
@@ -98,13 +98,13 @@ def start(connection: Connection, job_id: str, backend: int) -> bool:
 def finish(
     connection: Connection, job_id: str, phase: str, *, error: str | None = None, media_type: str | None = None
 ) -> bool:
-    """End a job that is executed; tell whether it was."""
+    """End an executing job; return whether it was executing."""
     now = func.clock_timestamp()
     values = {"phase": phase, "ended_at": now, "backend": None, "error": error, "media_type": media_type}
     return change(connection, job_id, values, "EXECUTING", "QUEUED")
 
 
-#: When the transaction of a backend began, and how long its end is waited for [s].
+#: The start of a backend's transaction, and how long to wait for its end [s].
 _BEGAN: Final = text("SELECT xact_start FROM pg_stat_activity WHERE pid = :backend")
 _CANCEL_TIME: Final = 5.0
 
@@ -112,7 +112,7 @@ _CANCEL_TIME: Final = 5.0
 def abort(connection: Connection, job_id: str) -> None:
     """Abort a job that has not ended, and cancel its query.
 
-    The row is locked meanwhile, so that the backend cannot have ended it and work for somebody else.
+    The row is locked, so that the backend cannot have ended the job and run another query.
     """
     backend = connection.scalar(select(VOJob.backend).where(VOJob.id == job_id).with_for_update())
     now = func.clock_timestamp()
@@ -123,7 +123,7 @@ def abort(connection: Connection, job_id: str) -> None:
 
 
 def _cancel(connection: Connection, backend: int) -> None:
-    """Cancel the transaction of a backend, again where the request came between two of its statements and was lost."""
+    """Cancel the transaction of a backend; repeat requests that were lost between two of its statements."""
     began = connection.scalar(_BEGAN, {"backend": backend})
     deadline = time.monotonic() + _CANCEL_TIME
     while began is not None and time.monotonic() < deadline:
@@ -155,13 +155,13 @@ def piece(connection: Connection, job_id: str, place: int) -> bytes | None:
 
 def uploads(connection: Connection, job_id: str) -> Iterator[tuple[str, bytes]]:
     """Yield the uploaded tables of a job."""
-    mine = (VOPiece.job_id == job_id, VOPiece.name.startswith(_UPLOAD))
-    for name, content in connection.execute(select(VOPiece.name, VOPiece.content).where(*mine)):
+    own_pieces = (VOPiece.job_id == job_id, VOPiece.name.startswith(_UPLOAD))
+    for name, content in connection.execute(select(VOPiece.name, VOPiece.content).where(*own_pieces)):
         yield name.removeprefix(_UPLOAD), bytes(content)
 
 
 def _is_alive(connection: Connection, job: Row[*tuple[object, ...]]) -> bool:
-    """Return whether the backend of a job still works."""
+    """Return whether the backend of a job is alive."""
     activity = table("pg_stat_activity", column("pid"), column("datname", Text))
-    here = select(func.count()).select_from(activity)
-    return bool(connection.scalar(here.where(activity.c.pid == job.backend)))
+    count = select(func.count()).select_from(activity)
+    return bool(connection.scalar(count.where(activity.c.pid == job.backend)))

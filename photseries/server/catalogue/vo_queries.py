@@ -24,16 +24,16 @@ from photseries.server.principal import Principal
 
 __all__ = ["BATCH", "Context", "TemporaryTable", "opened", "pixels", "require_role"]
 
-#: The rows that are fetched at a time.
+#: Number of rows per fetch.
 BATCH: Final = 1000
 
-#: SQLSTATE classes of queries that are wrong: data, cardinality, syntax and types, limits of a program, no feature.
+#: SQLSTATE classes of faulty queries: data, cardinality, syntax and types, program limits, unsupported features.
 _WRONG: Final = ("22", "21", "42", "54", "0A")
 
 
 @dataclass(frozen=True)
 class Context:
-    """For whom a query runs, and how long.
+    """The principal of a query, and its time limit.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Context:
     service : str
         The URL of the service.
     did : str
-        What identifiers of series begin with.
+        The prefix of identifiers of series.
     timeout : float
         [s].
     """
@@ -57,7 +57,7 @@ class Context:
 
 @dataclass(frozen=True)
 class TemporaryTable:
-    """A table that lives as long as the transaction: its columns, with their types in SQL, and its rows."""
+    """A temporary table of a transaction: its columns with their SQL types, and its rows."""
 
     name: str
     columns: Mapping[str, str]
@@ -65,7 +65,7 @@ class TemporaryTable:
 
 
 def require_role(connection: Connection, role: str) -> None:
-    """Refuse queries where the role that runs them is not there.
+    """Refuse queries if their role does not exist.
 
     Raises
     ------
@@ -85,21 +85,21 @@ def opened(
     *,
     begun: Callable[[int], None] = lambda _: None,
 ) -> Iterator[CursorResult[Any]]:
-    """Run a query and yield its rows, which come from the database as they are asked for.
+    """Run a query and yield its rows through a server-side cursor.
 
     Parameters
     ----------
     tables : sequence of TemporaryTable
         Made before.
     begun : callable
-        Called with the number of the backend before the query runs.
+        Called with the pid of the backend before the query runs.
 
     Raises
     ------
     InvalidError
-        When the database refuses the query, or ends it as it takes too long.
+        When the database refuses the query, or it times out.
     UnavailableError
-        When the database is away, or has no such role.
+        When the database is unreachable, or has no such role.
     """
     with catalogue.transaction() as connection, _refused(context.timeout):
         for table in tables:
@@ -116,7 +116,7 @@ def opened(
 
 
 def pixels(catalogue: Catalogue, context: Context, order: int) -> NDArray[np.int64]:
-    """Return the HEALPix numbers of an order in which visible series lie; as bytes they come in one piece."""
+    """Return the HEALPix numbers of an order with visible series; transferred as one byte string."""
     distinct = f"SELECT DISTINCT healpix >> %(bits)s AS pixel FROM {vo_views.SCHEMA}.series"  # noqa: S608
     sql = f"SELECT string_agg(int8send(pixel), '') FROM ({distinct}) AS found"  # noqa: S608
     with opened(catalogue, context, (), sql, {"bits": 2 * (ORDER - order)}) as found:
@@ -165,10 +165,10 @@ def _make(connection: Connection, table: TemporaryTable, role: str) -> None:
 
 @contextmanager
 def _refused(timeout: float) -> Iterator[None]:
-    """Turn the database's refusal of a query into an error for the one who wrote it."""
+    """Translate the database's refusal of a query to an error for its author."""
     try:
         yield
-    except (DBAPIError, psycopg2.Error) as error:  # COPY is the driver's own
+    except (DBAPIError, psycopg2.Error) as error:  # COPY is a statement of the driver
         cause = error.orig if isinstance(error, DBAPIError) else error
         state = getattr(cause, "pgcode", None) or ""
         if state == "57014":

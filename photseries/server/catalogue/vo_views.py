@@ -1,9 +1,9 @@
-"""The views that TAP queries read, which show only visible series, and a role that can read nothing else.
+"""The views of TAP queries, which show only visible series, and a role that can read nothing else.
 
-The views are made from the table of fields, at the end of every migration and at the start of a service that finds
-outdated views. Each view is a security barrier: PostgreSQL evaluates no part of a query on a row, where an error could
-reveal it, before the row is known to be visible. Settings of the transaction define the visible series; a query cannot
-change them, because :mod:`photseries.server.vo.adql` prints no function that could.
+The views are created from the table of fields, by every migration and by a starting service that finds outdated views.
+Each view is a security barrier: PostgreSQL evaluates no part of a query on a row, where an error could reveal it,
+before the row is known to be visible. Settings of the transaction define the visible series; a query cannot change
+them, because :mod:`photseries.server.vo.adql` prints no function that could.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTINGS: Final = ("everything", "everyone_reads", "listeners", "service", "did"
 _LOCK: Final = 7_302_013
 _TT_TAI: Final = 32.184  # [s]
 
-#: Fluxes in other units are not calibrated; :mod:`photseries.lightcurve.units` knows more exactly.
+#: Pattern of the units of calibrated fluxes; :mod:`photseries.lightcurve.units` is more exact.
 _DENSITY: Final = r"Jy|Hz|maggy|mgy|AB|(erg|W|J).*(cm|m)"
 
 
@@ -48,7 +48,7 @@ def _make_views(connection: Connection) -> None:
 
 
 def _make_role(connection: Connection, role: str) -> None:
-    """Make the role that reads the views where the service may; a role that is there gets its rights."""
+    """Create the role that reads the views, if the service may, and grant its rights."""
     exists = bool(connection.scalar(text("SELECT count(*) FROM pg_roles WHERE rolname = :role"), {"role": role}))
     may = connection.scalar(text("SELECT rolcreaterole OR rolsuper FROM pg_roles WHERE rolname = current_user"))
     if may and not exists:
@@ -60,13 +60,13 @@ def _make_role(connection: Connection, role: str) -> None:
 
 
 def drop(connection: Connection) -> None:
-    """Remove the views, which keep columns from being changed."""
+    """Drop the views, which prevent changes of columns."""
     for name in _NAMES:
         connection.exec_driver_sql(f"DROP VIEW IF EXISTS {SCHEMA}.{name}")
 
 
 def ensure(engine: Engine, role: str) -> None:
-    """Make the views anew unless they are those of this version, and the role unless it can read them."""
+    """Recreate the views unless they are of this version, and the role unless it can read them."""
     try:
         with engine.begin() as connection:
             if _stamped(connection) and problem(connection, role) is None:
@@ -82,7 +82,7 @@ def ensure(engine: Engine, role: str) -> None:
 
 
 def problem(connection: Connection, role: str) -> str | None:
-    """Return why queries cannot run as a role; None when they can."""
+    """Return the reason why queries cannot run as a role; None if they can."""
     row = connection.execute(_STATE, {"role": role, "view": f"{SCHEMA}.obscore"}).one()
     mend = "see docs/vo.md, then run `photseries migrate`"
     if not row.views:
@@ -117,7 +117,7 @@ def _stamp() -> str:
 
 
 def _setting(name: str, type_: str) -> str:
-    """Read a setting of the transaction once for a query; where it is not set, nothing is visible."""
+    """Return the SQL that reads a setting of the transaction once per query; without it nothing is visible."""
     return f"(SELECT CAST(nullif(current_setting('photseries.{name}', true), '') AS {type_}))"
 
 
@@ -144,13 +144,13 @@ def _views() -> Mapping[str, str]:
 
 
 def _named(column: str) -> str:
-    """Restrict to what every token sees, and those without a token where a visible series names it."""
+    """Restrict to entries that every token sees; without a token, to those that a visible series names."""
     series = f"SELECT 1 FROM public.photometric_series AS s WHERE s.{column} = r.id AND {_VISIBLE}"  # noqa: S608
     return f"({_setting('everyone_reads', 'boolean')} OR EXISTS ({series}))"
 
 
 def _value(name: str) -> str:
-    """Return the expression of a field: objects and lists as JSON, moments in UTC."""
+    """Return the expression of a field: objects and lists as JSON, timestamps in UTC."""
     field = FIELDS[name]
     if name in _SHARED:
         return _SHARED[name]
@@ -162,7 +162,7 @@ def _value(name: str) -> str:
 
 
 def _shared_with(table: str, sign: str, content: str) -> str:
-    """Write with which groups, or streams, a series is shared, of those that the session sees, as JSON."""
+    """Return the SQL of the visible groups or streams of a series as JSON."""
     seen = f"({_EVERYTHING} OR ARRAY[number] && {_setting('listeners', 'integer[]')})"
     source = f"unnest(s.audience) AS number JOIN public.{table} AS g ON g.id = {sign}number WHERE {seen}"
     return f"(SELECT CAST(coalesce(json_agg({content} ORDER BY g.id), '[]') AS text) FROM {source})"  # noqa: S608
@@ -178,7 +178,7 @@ _SHARED: Final[Mapping[str, str]] = {
 
 
 def _utc(column: str) -> str:
-    """Write a time in UTC where its scale is known, else as it is; TDB counts as TT, which is never 2 ms away."""
+    """Return the SQL of a time in UTC if its scale is known, else unchanged; TDB counts as TT (within 2 ms)."""
     leaps = [
         (float(erfa.cal2jd(row["year"], row["month"], 1)[1]), float(row["tai_utc"]))
         for row in erfa.leap_seconds.get()
@@ -207,7 +207,7 @@ def _wavelength(place: int) -> str:
 
 
 def _obscore() -> Mapping[str, str]:
-    """Return the expression of each column of ObsCore 1.1, and of two more."""
+    """Return the expression of each column of ObsCore 1.1, and of two additional ones."""
     is_density = f"(mean_mag IS NOT NULL OR flux_unit ~ '{_DENSITY}')"
     return {
         "dataproduct_type": "CAST('timeseries' AS text)",

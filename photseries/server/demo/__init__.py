@@ -1,4 +1,4 @@
-"""Simulated light curves for users who want to see the service before they have data in it."""
+"""Simulated light curves for trying the service without own data."""
 
 from photseries.server.demo.filling import fill
 from photseries.server.demo.stars import STARS, Star

@@ -29,14 +29,14 @@ class Observed:
 
 @dataclass(frozen=True)
 class Space:
-    """A satellite that stares at a field, sends its data home halfway, and turns its wheels every few days.
+    """A satellite that observes one field, with a gap for the downlink and momentum dumps every few days.
 
     Parameters
     ----------
     begin, days : float
         [d]
     exp_time : float
-        [s], without a pause between.
+        [s], without gaps between exposures.
     precision : float
         Relative noise of one exposure.
     """
@@ -54,7 +54,7 @@ class Space:
         return np.asarray(mjd[~away])
 
     def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
-        """Return fluxes [uJy] as measured at such times."""
+        """Return measured fluxes [uJy] at the times."""
         since = mjd - self.begin
         scattered = np.exp(-0.5 * ((since % (self.days / 2) - self.days / 2 + 0.3) / 0.25) ** 2)
         background = flux * (0.02 + 0.3 * scattered) * noise.normal(1, 0.02, len(mjd))
@@ -70,7 +70,7 @@ class Space:
 
 @dataclass(frozen=True)
 class Ground:
-    """A survey from the ground: some nights, when they are clear and the star is up.
+    """A ground-based survey: some clear nights, while the star is up.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class Ground:
     visits : int
         In a night.
     depth : float
-        The limiting magnitude of one exposure, 5 sigma, in a middling night [AB mag].
+        The limiting magnitude of one exposure, 5 sigma, in a typical night [AB mag].
     """
 
     begin: float
@@ -102,7 +102,7 @@ class Ground:
         return np.asarray((starts[:, None] + pauses).ravel())
 
     def see(self, mjd: FloatArray, flux: FloatArray, noise: np.random.Generator) -> Observed:
-        """Return fluxes [uJy] as measured at such times: noise that grows with the Moon, a calibration good to 1 %."""
+        """Return measured fluxes [uJy] at the times: noise that increases with the Moon, calibration errors of 1 %."""
         sky = float(mag_to_flux(self.depth)) / 5 * (1 + 0.6 * np.cos(2 * np.pi * mjd / 29.53) ** 8)
         sky *= noise.lognormal(0, 0.15, len(mjd))
         error = np.hypot(sky, 0.01 * flux)

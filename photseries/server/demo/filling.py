@@ -1,4 +1,4 @@
-"""Upload the demo stars to an archive, like any client."""
+"""Upload the demo stars to an archive as a client."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def fill(services: Services, principal: Principal) -> int:
     Returns
     -------
     int
-        How many series there are now.
+        The number of series.
 
     Raises
     ------
     DuplicateError
-        When the archive has some of them already.
+        When some of them already exist.
     """
     for identity, (name, filters) in INSTRUMENTS.items():
         body = {"id": identity, "name": name, "telescope": "imagined", "filters": list(filters)}

@@ -1,4 +1,4 @@
-"""Light curve shapes: formulas for relative brightness against time, 1 at rest."""
+"""Light curve shapes: formulas for relative brightness over time, with 1 as the quiescent level."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FLARE_RISE = (-1.125, -2.246, -0.175, 1.941, 1.0)
 
 
 def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, duration: float) -> FloatArray:
-    """Return the light of a star that a small planet passes over, right through the middle.
+    """Return the light of a star with central transits of a small planet.
 
     Parameters
     ----------
@@ -39,7 +39,7 @@ def transit(mjd: FloatArray, *, period: float, epoch: float, depth: float, durat
     u1, u2 = 0.40, 0.25
     radius = math.sqrt(depth)
     since = (mjd - epoch + period / 2) % period - period / 2
-    distance = np.abs(since) / (duration / 2) * (1 + radius)  # of the centres, in radii of the star
+    distance = np.abs(since) / (duration / 2) * (1 + radius)  # separation of the centres, in stellar radii
     mu = np.sqrt(np.clip(1 - distance**2, 0, 1))
     surface = (1 - u1 * (1 - mu) - u2 * (1 - mu) ** 2) / (1 - u1 / 3 - u2 / 6)
     covered = np.clip((1 + radius - distance) / (2 * radius), 0, 1)
@@ -56,7 +56,7 @@ def pulsation(mjd: FloatArray, *, period: float, epoch: float, amplitude: float)
     period, epoch : float
         [d]
     amplitude : float
-        What the series, of about 1.1 mag from minimum to maximum as in V, is multiplied with.
+        Factor of the series, whose full amplitude is about 1.1 mag as in V.
 
     Notes
     -----
@@ -70,7 +70,7 @@ def pulsation(mjd: FloatArray, *, period: float, epoch: float, amplitude: float)
 def eclipses(
     mjd: FloatArray, *, period: float, epoch: float, depths: tuple[float, float], width: float, ellipsoidal: float
 ) -> FloatArray:
-    """Return the light of two stars that eclipse one another, and whose tides make them less than round.
+    """Return the light of an eclipsing binary with ellipsoidal variation.
 
     Parameters
     ----------

@@ -24,7 +24,7 @@ INSTRUMENTS: Mapping[int, tuple[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True)
 class Band:
-    """A star through one filter: its magnitude [AB mag], how it varies, the magnitude in the reference image."""
+    """A star in one filter: magnitude [AB mag], variability, magnitude in the reference image."""
 
     mag: float
     shape: Callable[[FloatArray], FloatArray]
@@ -39,7 +39,7 @@ class Star:
     ----------
     obj_id : str
     what : str
-        It is, in a few words.
+        A short description.
     ra, dec : float
         [deg, ICRS]
     instrument_id : int
@@ -47,7 +47,7 @@ class Star:
     bands : mapping
         By filter.
     truth : mapping
-        The numbers that the formula was given, for those who want to find them again.
+        The parameters of the formula, for users who want to recover them.
     """
 
     obj_id: str
@@ -73,7 +73,7 @@ _FLARES = [(59103.17, 0.004, 0.9), (59105.02, 0.011, 0.35), (59106.61, 0.003, 0.
 
 
 def _spotted(mjd: FloatArray) -> FloatArray:
-    """Return the light of a star with flares, and a spot that its rotation brings round in 1.27 days."""
+    """Return the light of a star with flares, and a spot with a rotation period of 1.27 days."""
     return np.asarray(flares(mjd, _FLARES) * (1 + 0.012 * np.sin(2 * np.pi * mjd / 1.27)))
 
 
@@ -120,12 +120,12 @@ STARS: tuple[Star, ...] = (
 
 
 def tables(star: Star) -> Iterator[tuple[str, dict[str, Sequence[float | None]]]]:
-    """Make the light curves of a star: the same ones at every call.
+    """Return the light curves of a star, deterministically.
 
     Yields
     ------
     str, dict of str to list
-        A filter and the columns of its table, as a JSON body has them.
+        A filter and the columns of its table, as in a JSON body.
     """
     for number, (name, band) in enumerate(star.bands.items()):
         noise = np.random.default_rng([STARS.index(star), number])

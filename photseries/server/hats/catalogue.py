@@ -13,7 +13,7 @@ __all__ = ["describe"]
 
 
 def describe(target: Target, layout: Layout, rows: Mapping[Tile, int]) -> None:
-    """Write the files about a catalogue as a whole; each replaces the one before.
+    """Write the files that describe the whole catalogue, replacing earlier ones.
 
     Parameters
     ----------

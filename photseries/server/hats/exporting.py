@@ -23,29 +23,29 @@ from photseries.server.services import Services
 
 __all__ = ["MOST", "Exported", "export"]
 
-#: What a partition may weigh: the measurements of its series, and 32 more for the metadata of each.
+#: Maximum weight of a partition: the measurements of its series, and 32 more per series for the metadata.
 MOST = 1_000_000
 
 #: Advisory lock of the exporting process.
 EXPORT = 7_302_003
-#: How often a partition is tried again when series were changed, and their old files removed, meanwhile.
+#: Maximum number of attempts for a partition when concurrent changes remove files of its series.
 TRIES = 3
-#: How long a scheduler may take to answer, and a worker to come [s].
+#: Timeouts for a scheduler to answer, and for a worker to start [s].
 PATIENCE = 10
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export did.
+    """The result of an export.
 
     Attributes
     ----------
     partitions, rows : int
-        That the export now has.
+        In the export now.
     written, series, measurements : int
-        Partitions that were written now, and what is in them.
+        Partitions written by this run, with their contents.
     removed : int
-        Partitions that were there and are no longer.
+        Partitions that were removed.
     """
 
     partitions: int
@@ -66,48 +66,48 @@ def export(
     scheduler: str | None = None,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] = lambda total: nullcontext(lambda: None),
 ) -> Exported:
-    """Export what a principal may see as a HATS catalogue, or bring such an export up to date.
+    """Export the series visible to a principal as a HATS catalogue, or update such an export.
 
     Parameters
     ----------
     most : int
-        What a partition may weigh, see :data:`MOST`; the memory that is needed does not depend on it.
+        Maximum weight of a partition, see :data:`MOST`; the memory use does not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler whose workers write the partitions; without one this process does.
     progress : callable
-        Called with the number of partitions that are to be written; gives a context in which to tell of each.
+        Called with the number of partitions to write; returns a context for reporting each.
 
     Raises
     ------
     StartError
-        When a package is missing, the target is not this archive's, the scheduler is not there, or
+        When a package is missing, the target is not this archive's, the scheduler is unreachable, or
         another export runs.
     NotAdoptedError
         When a copy of the database made the export.
     DamagedError, UnavailableError
-        What was exported until then stays, and the next export continues from there.
+        The partitions written so far stay, and the next export continues from there.
     """
     _require_packages(scheduler)
     with services.catalogue.elected(EXPORT) as won:
         if not won:
             raise StartError("Another export of this archive is running.")
         planned = _plan(services, principal, target, layout, most)
-        there = target.partitions()
-        stale = [tile for tile, mark in planned.items() if tile not in there or there[tile].fingerprint != mark]
+        existing = target.partitions()
+        stale = [tile for tile, mark in planned.items() if tile not in existing or existing[tile].fingerprint != mark]
         written: dict[Tile, Written] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
             for tile, one in _written(services, principal, target, layout, stale, executor, width):
                 written[tile] = one
                 advance()
-        rows = {tile: written[tile].rows if tile in written else there[tile].rows for tile in planned}
-        kept = {tile: count for tile, count in rows.items() if count}
-        describe(target, layout, kept)
-        gone = [tile for tile in there if tile not in kept]
-        for tile in gone:
+        rows = {tile: written[tile].rows if tile in written else existing[tile].rows for tile in planned}
+        filled = {tile: count for tile, count in rows.items() if count}
+        describe(target, layout, filled)
+        removed = [tile for tile in existing if tile not in filled]
+        for tile in removed:
             target.remove(tile)
     return Exported(
-        len(kept), sum(kept.values()), sum(one.rows > 0 for one in written.values()),
-        sum(one.series for one in written.values()), sum(one.measurements for one in written.values()), len(gone),
+        len(filled), sum(filled.values()), sum(one.rows > 0 for one in written.values()),
+        sum(one.series for one in written.values()), sum(one.measurements for one in written.values()), len(removed),
     )  # fmt: skip
 
 
@@ -119,9 +119,9 @@ def _require_packages(scheduler: str | None) -> None:
 
 
 def _plan(services: Services, principal: Principal, target: Target, layout: Layout, most: int) -> dict[Tile, int]:
-    """Claim the target, and give the partitions that it is to have, with their fingerprints."""
+    """Claim the target, and return the planned partitions with their fingerprints."""
     with services.catalogue.reading() as connection:
-        target.claim(blobs.archive(connection), layout.about)
+        target.claim(blobs.archive(connection), layout.signature)
         ownership = Ownership(target, services.catalogue, f"The export {target.url}", "photseries export hats --adopt")
         if target.adopted:
             ownership.adopt()
@@ -139,7 +139,7 @@ def _written(
     executor: Executor,
     width: int,
 ) -> Iterator[tuple[Tile, Written]]:
-    """Have partitions written, as many at a time as there is room for, and give each that is."""
+    """Submit partitions, with a limited number in flight, and yield each one that is written."""
 
     def submitted(tile: Tile) -> Future[Written]:
         with services.catalogue.reading() as connection:
@@ -169,7 +169,7 @@ def _written(
 
 @contextmanager
 def _executor(scheduler: str | None) -> Iterator[tuple[Executor, int]]:
-    """Yield what writes partitions, and how many to ask for at a time: one is read while another is written."""
+    """Yield the executor and the number of partitions to submit at a time: one is read while another is written."""
     if scheduler is None:
         with ThreadPoolExecutor(1) as executor:
             yield executor, 2

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["HEALPIX", "LIGHT_CURVE", "Layout", "Row"]
 
-#: Changes when an export of before would not be continued but mixed.
+#: The version of the layout; a change prevents the continuation of exports with another layout.
 VERSION = 2
 
 HEALPIX = "_healpix_29"
@@ -30,8 +30,7 @@ LIGHT_CURVE = "lightcurve"
 
 Arrays = Mapping[str, NDArray[np.generic]]
 
-#: The nested columns that name the series of a measurement of a source, its time and its brightness; each
-#: but the first is a field.
+#: The nested columns of a source that name the series of a measurement; each but the first is a field.
 _OF_SERIES = {
     "series_id": "id",
     **{name: name for name in ("filter", "time_scale", "time_refpos", "time_stamp_alignment", "flux_unit", "magsys")},
@@ -42,33 +41,33 @@ _PLACE = {name: number for number, name in enumerate(EXPORTED)}
 
 @dataclass(frozen=True)
 class Row:
-    """A row of an export: its series, and their measurements in the order of time, equally long arrays by name."""
+    """A row of an export: its series, and their measurements sorted by time, as equally long arrays by name."""
 
     members: Sequence[Member]
     measurements: Arrays
 
     @property
     def length(self) -> int:
-        """How many measurements there are."""
+        """The number of measurements."""
         return len(self.measurements["mjd"])
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What the rows are, and what is in them.
+    """The kind and the columns of the rows.
 
     Attributes
     ----------
     by_source : bool
         A row for each source, with the measurements of all its series; otherwise a row for each series.
     columns : tuple of str
-        Columns of the series' tables that become nested columns too, as float64; NaN where a table has no such
+        Additional columns of the tables, which become nested float64 columns; NaN where a table has no such
         numbers.
 
     Raises
     ------
     StartError
-        When a column has the name of one that is there in any case.
+        When a column has the name of a fixed column.
     """
 
     by_source: bool = False
@@ -85,13 +84,13 @@ class Layout:
         return (*MEASUREMENTS, *_OF_SERIES) if self.by_source else MEASUREMENTS
 
     @property
-    def about(self) -> dict[str, object]:
-        """What an export and its continuation must have in common, as plain values."""
+    def signature(self) -> dict[str, object]:
+        """The values that an export and its continuation must share, as plain values."""
         rows = "source" if self.by_source else "series"
         return {"version": VERSION, "rows": rows, "columns": list(self.columns)}
 
     def rows(self, members: Sequence[Member], table_of: Callable[[Member], pd.DataFrame]) -> Iterator[Row]:
-        """Yield the rows of series that are in the order of an export, their tables one after the other."""
+        """Yield the rows of series in export order, one table at a time."""
         name = "obj_id" if self.by_source else "id"
         for _, group in groupby(members, key=lambda member: member.values[_PLACE[name]]):
             together = list(group)
@@ -106,7 +105,7 @@ class Layout:
         found: dict[str, NDArray[np.generic]] = {name: getattr(curve, name) for name in MEASUREMENTS}
         if self.by_source:
             shared = {name: member.values[_PLACE[column]] for name, column in _OF_SERIES.items()}
-            shared["flux_unit"] = calibration.unit  # the unit that fluxes are exported in
+            shared["flux_unit"] = calibration.unit  # the unit of exported fluxes
             found |= {name: np.full(len(table), value, object) for name, value in shared.items()}
         for name in self.columns:
             is_number = name in table and pd.api.types.is_numeric_dtype(table[name])
@@ -119,7 +118,7 @@ class Layout:
         Parameters
         ----------
         footer : mapping of bytes to bytes, optional
-            What a file with this schema carries in its footer.
+            The entries of the footer of a file with this schema.
         """
         import pyarrow as pa
 
@@ -166,7 +165,7 @@ class Layout:
         return pa.table([*arrays, pa.StructArray.from_arrays(lists, fields=fields)], schema=schema)
 
 
-#: The columns of a source: place of its first series, how many series and measurements, their filters, when.
+#: The columns of a source: position of its first series, number of series and measurements, filters, time range.
 _SOURCE: Mapping[str, str] = {
     "obj_id": "text",
     "ra": "number",

@@ -13,15 +13,15 @@ from photseries.server.storage.contract import Store
 
 __all__ = ["Partition", "Written", "write"]
 
-#: Measurements that are in memory at a time, and lie together in the file (a row group).
+#: Number of measurements per row group, which is in memory as a whole.
 TOGETHER = 200_000
-#: Of zstd. The 15 of HATS makes a file 4 % smaller, and takes the greater part of an export's time for that.
+#: zstd level. Level 15 of HATS makes files 4 % smaller, but takes most of the time of an export.
 LEVEL = 3
 
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition that is to be written: where, and from which series."""
+    """A partition to write: its target and its series."""
 
     target: Target
     store: Store
@@ -32,7 +32,7 @@ class Partition:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written: the rows of the partition, their series and their measurements."""
+    """The written partition: numbers of rows, series and measurements."""
 
     rows: int
     series: int
@@ -40,12 +40,12 @@ class Written:
 
 
 def write(partition: Partition) -> Written:
-    """Write a partition; it stands complete under its name, or not at all.
+    """Write a partition atomically.
 
     Raises
     ------
     DamagedError
-        When the blob of a series is missing or altered, perhaps because the series has another one now.
+        When the blob of a series is missing or altered, perhaps because of a concurrent change.
     UnavailableError
         When the store or the target does not work.
     """

@@ -10,17 +10,17 @@ from photseries.server.hats.target import Tile
 
 __all__ = ["partitions", "span"]
 
-#: No partition is smaller than a pixel of this order, 0.9 arcmin, however much it holds.
-DEEPEST = 12
+#: The order of the smallest partitions (0.9 arcmin), even if they exceed the maximum.
+MAX_DEPTH = 12
 
 
 def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], most: int) -> Iterator[tuple[Tile, Cell]]:
-    """Divide the sky.
+    """Divide the sky into partitions.
 
     Parameters
     ----------
     cells : callable
-        Of an order, and of the pixels of the order before to look into (None: all); gives what is in the pixels.
+        Returns the pixels of an order inside pixels of the previous order (None: all), with their contents.
     most : int
         A pixel that weighs more is divided, unless all that it holds lies in one pixel of the deepest order.
     """
@@ -28,7 +28,7 @@ def partitions(cells: Callable[[int, Sequence[int] | None], Iterable[Cell]], mos
     while heavy is None or heavy:
         looked_into, heavy = heavy, []
         for cell in cells(order, looked_into):
-            if cell.weight > most and cell.low >> 2 * (ORDER - DEEPEST) != cell.high >> 2 * (ORDER - DEEPEST):
+            if cell.weight > most and cell.low >> 2 * (ORDER - MAX_DEPTH) != cell.high >> 2 * (ORDER - MAX_DEPTH):
                 heavy.append(cell.pixel)
             else:
                 yield Tile(order, cell.pixel), cell

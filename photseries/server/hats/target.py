@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 __all__ = ["FINGERPRINT", "Found", "Target", "Tile"]
 
-#: The file that says whose a folder is.
+#: The file with the owner of a folder.
 OWNER = "photseries.json"
-#: The file that tells copies of one database apart; see :class:`photseries.server.archive.store_ownership.Ownership`.
+#: The file that distinguishes copies of one database; see :class:`photseries.server.archive.store_ownership.Ownership`.
 MARK = "photseries.mark"
-#: How the folders begin that hold a file in the making: on the disk of a local target, otherwise on that of the writer.
+#: Prefix of the folders of partial files: on the disk of a local target, otherwise on the writer's disk.
 PARTIAL = ".photseries-"
-#: The entry of a Parquet footer that says what a partition was made from.
+#: The entry of a Parquet footer with the fingerprint of a partition.
 FINGERPRINT = b"photseries.fingerprint"
-#: Footers that are read at a time: in an object store each takes a while.
+#: Number of footers to read concurrently, because reads from an object store are slow.
 READERS = 8
 
 
 class Tile(NamedTuple):
-    """A HEALPix pixel (nested scheme), which is a partition."""
+    """A HEALPix pixel (nested scheme) of a partition."""
 
     order: int
     pixel: int
 
 
 class Found(NamedTuple):
-    """A partition that is there: what it was made from, and its rows; None and 0 when it cannot be read."""
+    """An existing partition: its fingerprint and number of rows; None and 0 if it cannot be read."""
 
     fingerprint: int | None
     rows: int
@@ -55,14 +55,14 @@ class Target:
     Parameters
     ----------
     url : str
-        A folder, or anything that fsspec writes to: ``s3://bucket/prefix``. Credentials come from the usual places.
+        A folder, or anything that fsspec writes to: ``s3://bucket/prefix``. Credentials are those of fsspec.
     adopted : bool
-        Whether an export that another copy of the database made is continued as this one's.
+        Whether to take over an export of another copy of the database.
 
     Raises
     ------
     StartError
-        On first use, when the URL is not one of a place that can be written to.
+        On first use, when the URL is not that of a writable place.
     """
 
     url: str
@@ -84,26 +84,26 @@ class Target:
     def _is_local(self) -> bool:
         return isinstance(self.root, Path)
 
-    def claim(self, archive: str, about: Mapping[str, object]) -> None:
-        """Make the place that of an archive's export, or see that it is.
+    def claim(self, archive: str, signature: Mapping[str, object]) -> None:
+        """Claim the place for an archive's export, or check that it belongs to it.
 
         Parameters
         ----------
         archive : str
-            What tells the archive from others.
-        about : mapping
-            What an export and its continuation have in common.
+            The identity of the archive.
+        signature : mapping
+            The values that an export and its continuation share.
 
         Raises
         ------
         StartError
-            When the place holds anything else; nothing of it has been changed then.
+            When the place contains anything else; it is unchanged then.
         """
-        mine = {"archive": archive, **about}
+        expected = {"archive": archive, **signature}
         with self._reported():
             owner = self.root / OWNER
             if owner.exists():
-                self._require_mine(owner.read_bytes(), mine)
+                self._require_owner(owner.read_bytes(), expected)
             elif self.root.exists() and (not self.root.is_dir() or any(True for _ in self.root.iterdir())):
                 raise StartError(
                     f"{self.url} is not empty and not an export of photseries. Nothing was changed; name a new folder."
@@ -111,21 +111,21 @@ class Target:
             else:
                 if self._is_local:
                     self.root.mkdir(parents=True, exist_ok=True)
-                owner.write_bytes(orjson.dumps(mine, option=orjson.OPT_INDENT_2))
+                owner.write_bytes(orjson.dumps(expected, option=orjson.OPT_INDENT_2))
             if self._is_local:
                 for folder in self.root.glob(f"{PARTIAL}*"):
                     shutil.rmtree(folder)
 
-    def _require_mine(self, content: bytes, mine: Mapping[str, object]) -> None:
+    def _require_owner(self, content: bytes, expected: Mapping[str, object]) -> None:
         try:
             found = orjson.loads(content)
-            differing = [name for name in mine if found.get(name) != mine[name]]
+            differing = [name for name in expected if found.get(name) != expected[name]]
         except (orjson.JSONDecodeError, AttributeError):
             raise StartError(f"{OWNER} in {self.url} was not written by photseries. Nothing was changed.") from None
         if "archive" in differing:
             raise StartError(f"{self.url} is the export of another archive. Nothing was changed.")
         if differing:
-            was = ", ".join(f"{name} {found.get(name)} instead of {mine[name]}" for name in differing)
+            was = ", ".join(f"{name} {found.get(name)} instead of {expected[name]}" for name in differing)
             raise StartError(f"{self.url} was exported with {was}. Nothing was changed; name a new folder for these.")
 
     def read_mark(self) -> bytes | None:
@@ -135,23 +135,23 @@ class Target:
             mark = self.root / MARK
             return bytes(mark.read_bytes()) if mark.exists() else None
 
-    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
-        """Replace the mark if it is the one that was seen; two exports at the same moment may both believe so."""
-        if self.read_mark() != seen:
+    def swap_mark(self, expected: bytes | None, new: bytes) -> bool:
+        """Replace the mark if it is unchanged; not atomic: two concurrent exports may both succeed."""
+        if self.read_mark() != expected:
             return False
         with self.replaced(self.root / MARK) as partial:
             partial.write_bytes(new)
         return True
 
     def path(self, tile: Tile) -> UPath:
-        """Return where the file of a partition is, as a ``UPath``."""
+        """Return the path of the file of a partition, as a ``UPath``."""
         from hats.io.paths import pixel_catalog_file
         from hats.pixel_math import HealpixPixel
 
         return pixel_catalog_file(self.root, HealpixPixel(*tile))
 
     def partitions(self) -> dict[Tile, Found]:
-        """Return the partitions that are there."""
+        """Return the existing partitions."""
         from hats.io.paths import get_healpix_from_path
 
         with self._reported():
@@ -175,7 +175,7 @@ class Target:
 
     @contextmanager
     def replaced(self, path: UPath) -> Iterator[Path]:
-        """Yield the name of a local file that takes the place of another when the block ends well, and only then."""
+        """Yield the name of a local file that replaces another if the block succeeds."""
         with (
             self._reported(),
             tempfile.TemporaryDirectory(prefix=PARTIAL, dir=self.root if self._is_local else None) as folder,
@@ -195,7 +195,7 @@ class Target:
 
     @contextmanager
     def _reported(self) -> Iterator[None]:
-        """Name the place when it does not work."""
+        """Translate failures of the place to an error that names it."""
         failures: tuple[type[Exception], ...] = (OSError,)
         if self.root.protocol == "s3":
             from botocore.exceptions import BotoCoreError

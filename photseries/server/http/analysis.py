@@ -25,7 +25,7 @@ _UNCHANGED = {304: "Unchanged since the ETag in If-None-Match."}
 
 
 class AnalysisHandler(BaseHandler):
-    """The base of these handlers: an answer stays valid until the series changes."""
+    """The base of the analysis handlers: an answer stays valid until the series changes."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class AnalysisHandler(BaseHandler):
         *,
         waits: bool = True,
     ) -> None:
-        """Send the result of an analysis, or 304 when the client has it.
+        """Send the result of an analysis, or 304 if the client's copy is current.
 
         Parameters
         ----------
@@ -50,7 +50,7 @@ class AnalysisHandler(BaseHandler):
             Called in a thread with the series, the points to analyse and the values of the parameters.
         media_type : str
         waits : bool
-            Whether it takes long, and waits for its turn among the analyses.
+            Whether it is slow, and waits for its turn among the analyses.
         """
 
         def find() -> tuple[Found, Mapping[str, Any], bool]:
@@ -70,7 +70,7 @@ class AnalysisHandler(BaseHandler):
             points = PointSelection(*(values.get(name) for name in chosen))
             async with (
                 self.shared.analyses.place(self.caller.key) if waits else nullcontext()
-            ):  # a few threads stay free
+            ):  # keeps a few threads free
                 found, content = await self.run(lambda: compute(found, points, values), heavy=True)
             self.set_header("Content-Type", media_type)
         set_validators(self, tag_of(found, "analysis"))
@@ -164,7 +164,7 @@ class FoldedHandler(AnalysisHandler):
 
 
 class EnvelopeHandler(AnalysisHandler):
-    """The light curve of a series, for a client that draws it."""
+    """The reduced light curve of a series, for clients that draw it."""
 
     @Contract(
         query=ENVELOPE, headers=(IF_NONE_MATCH,), gives="Envelope", also=_UNCHANGED, fails=(DamagedError, BusyError)

@@ -20,32 +20,32 @@ ERRORS: Final = "/docs/reference/errors.html"
 
 
 def success(data: object = None) -> bytes:
-    """Wrap data, also dataclasses and arrays of numbers, in the envelope of a success, as JSON; NaN becomes null."""
+    """Encode data, including dataclasses and numeric arrays, in the success envelope as JSON; NaN becomes null."""
     return orjson.dumps(
         {"status": "success", "data": data, "version": __version__},
         option=orjson.OPT_SERIALIZE_NUMPY,
-        default=np.ndarray.tolist,  # for arrays that are not contiguous, which orjson leaves alone
+        default=np.ndarray.tolist,  # for non-contiguous arrays, which orjson does not support
     )
 
 
 def wrapped(pieces: Sequence[bytes]) -> list[bytes]:
-    """Wrap data that is JSON already, in pieces, as :func:`success` does."""
+    """Wrap pieces of encoded JSON in the success envelope."""
     return [b'{"status":"success","data":', *pieces, b',"version":%b}' % orjson.dumps(__version__)]
 
 
 def failure(error: PhotseriesError) -> bytes:
-    """Wrap an error in the envelope of an error, as JSON."""
+    """Encode the error envelope as JSON."""
     return orjson.dumps(failed(error))
 
 
 def failed(error: PhotseriesError) -> dict[str, object]:
-    """Return the envelope of an error."""
+    """Return the error envelope."""
     data = {"code": error.code, "fields": error.fields, **error.details}
     return {"status": "error", "message": error.message, "data": data, "version": __version__}
 
 
 def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) -> dict[str, str]:
-    """Return the headers that go with an error, on a path with some methods and ways to authenticate."""
+    """Return the headers of an error on a path with some methods and authentication schemes."""
     headers = {"Link": f'<{ERRORS}#{error.code.replace("_", "-")}>; rel="help"'}
     if error.retry_after is not None:
         headers["Retry-After"] = str(error.retry_after)
@@ -57,7 +57,7 @@ def headers_of(error: PhotseriesError, allowed: Iterable[str], challenges: str) 
 
 
 class ProtocolError(PhotseriesError):
-    """What Tornado itself refuses: a method that a path does not have, a malformed request."""
+    """A refusal by Tornado: an unsupported method, a malformed request."""
 
     code = "http"
 
@@ -67,7 +67,7 @@ class ProtocolError(PhotseriesError):
 
 
 def presentable(exception: BaseException | None, request_id: str) -> PhotseriesError:
-    """Return the error that a client gets for an exception: for an unexpected one only the request's id."""
+    """Return the error that a client gets for an exception; an unexpected one shows only the request id."""
     if isinstance(exception, PhotseriesError):
         return exception
     if isinstance(exception, HTTPError) and exception.status_code < 500:

@@ -1,4 +1,4 @@
-"""The handler of bulk uploads: one body with many series, and a line of the answer for each series."""
+"""The handler of bulk uploads: a body with many series, and an answer with a line per series."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from photseries.server.http.answers import failed
 from photseries.server.http.base import BaseHandler
 from photseries.server.http.contract import Contract, Raw
 from photseries.server.http.media import media_type_of
-from photseries.server.http.uploads import LONGEST_FIELDS, require_short_fields
+from photseries.server.http.uploads import MAX_FIELDS_SIZE, require_short_fields
 from photseries.server.principal import requirement_of
 
 __all__ = ["BulkHandler"]
 
-#: What a body may be, and what the archive calls it.
+#: Media type of a body -> format in the archive.
 _MEDIA: Final = {"application/vnd.apache.arrow.stream": "arrow", "application/vnd.apache.parquet": "parquet"}
 
 _ANSWER: Final = "application/x-ndjson"
@@ -47,7 +47,7 @@ class BulkHandler(BaseHandler):
 
     @property
     def longest_body(self) -> int:
-        """How long a body may be [bytes]."""
+        """The maximum length of a body [bytes]."""
         return self.services.config.limits.bulk
 
     @Contract(
@@ -59,7 +59,7 @@ class BulkHandler(BaseHandler):
         ),
     )
     async def post(self) -> None:
-        """Create many series from an Arrow IPC stream or Parquet; answer a line per series, and the counts."""
+        """Create many series from an Arrow IPC stream or Parquet; answer with a line per series, and the counts."""
         options = await self.run(self._options)
         self.set_header("Content-Type", _ANSWER)
         self.set_header("Cache-Control", "private, no-store")
@@ -69,10 +69,10 @@ class BulkHandler(BaseHandler):
     def _options(self) -> BulkOptions:
         self.weigh()
         arguments = self.arguments()
-        known = {parameter.name for parameter in parameters.BULK}
-        own = {name: arguments.pop(name) for name in known & arguments.keys()}
-        values, fields = parameters.read(own, parameters.BULK), fields_of_texts(arguments)
-        require_short_fields(fields, LONGEST_FIELDS * self.services.config.limits.metadata)
+        names = {parameter.name for parameter in parameters.BULK}
+        options = {name: arguments.pop(name) for name in names & arguments.keys()}
+        values, fields = parameters.read(options, parameters.BULK), fields_of_texts(arguments)
+        require_short_fields(fields, MAX_FIELDS_SIZE * self.services.config.limits.metadata)
         return BulkOptions(
             media=_MEDIA[media_type_of(self.request.headers)],
             by=tuple(values.get("by", ())),
@@ -83,7 +83,7 @@ class BulkHandler(BaseHandler):
         )
 
     def _lines(self, body: int, options: BulkOptions) -> Generator[bytes, None, None]:
-        """Yield the lines of the answer, those of a portion together; what ends the upload early is a line, too."""
+        """Yield the lines of the answer, grouped by portion; an error that ends the upload early is also a line."""
         counts: Counter[str] = Counter()
         began = False
         try:
@@ -103,7 +103,7 @@ class BulkHandler(BaseHandler):
 
 
 def _line(outcome: Outcome) -> bytes:
-    """Write what became of a series as the answer to its own POST would be, with its place."""
+    """Encode the outcome for a series like the answer to a single POST, with its position."""
     if outcome.error is not None:
         return _written({**failed(outcome.error), "index": outcome.index})
     data = {"id": outcome.id, "outcome": outcome.status, "warnings": outcome.warnings}

@@ -20,31 +20,31 @@ from tornado.iostream import IOStream, UnsatisfiableReadError
 from photseries.errors import HeadTooLargeError
 from photseries.server.http.answers import failure
 
-__all__ = ["LONGEST_HEAD", "MOST_HEADERS", "Connections", "raise_descriptor_limit"]
+__all__ = ["MAX_HEADERS", "MAX_HEAD_SIZE", "Connections", "raise_descriptor_limit"]
 
 log = logging.getLogger(__name__)
 
-#: What the head of a request may have: bytes, and headers.
-LONGEST_HEAD: Final = 64 * 1024
-MOST_HEADERS: Final = 200
+#: Maximum size of a request head [bytes], and number of headers.
+MAX_HEAD_SIZE: Final = 64 * 1024
+MAX_HEADERS: Final = 200
 
-#: Descriptors that connections leave for files, workers and the database.
+#: Number of descriptors reserved for files, workers and the database.
 RESERVE: Final = 128
-#: How long nothing is accepted when descriptors are short, and how rarely that is logged [s].
+#: Pause of accepting when descriptors are short, and minimum interval of log messages about it [s].
 PAUSE: Final = 1.0
 QUIET: Final = 60.0
 
-#: How long a connection stays open after an answer when the service stops, for a request that is on its way, and how
-#: often the connections are looked at meanwhile [s].
+#: While the service stops: how long a connection stays open after an answer, for requests in transit, and the polling
+#: interval [s].
 LINGER: Final = 0.5
 STEP: Final = 0.02
 
-#: What a client may still send after the refusal of a head [bytes], [s]; a reset would make it lose the answer.
+#: How much [bytes], and how long [s], to read after refusing a head: a reset would discard the answer.
 _LINGER: Final = 4 * 1024 * 1024
 _LINGER_TIME: Final = 5.0
 
-#: The highest limit of open files that is of use.
-_MOST_DESCRIPTORS: Final = 2**20
+#: The highest useful limit of open files.
+_MAX_DESCRIPTORS: Final = 2**20
 
 _refusals: set[asyncio.Task[None]] = set()
 
@@ -52,16 +52,16 @@ _refusals: set[asyncio.Task[None]] = set()
 def raise_descriptor_limit() -> int:
     """Raise the soft limit of open files to the hard limit; return the limit in force."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = _MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MOST_DESCRIPTORS)
-    with contextlib.suppress(ValueError, OSError):  # macOS allows less than its infinite hard limit
+    most = _MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _MAX_DESCRIPTORS)
+    with contextlib.suppress(ValueError, OSError):  # macOS refuses its own infinite hard limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 class Connections:
-    """The connections of a server: accepted while there are descriptors for them, closed when it stops.
+    """The connections of a server: accepted while descriptors are available, closed when it stops.
 
-    Tornado's own loop tries again at once when there is no descriptor, and logs a traceback each time.
+    Without a descriptor, Tornado's own loop retries at once and logs a traceback each time.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Connections:
     sockets : sequence of socket
         That listen.
     limit : int
-        How many descriptors this process may have.
+        The limit of descriptors of this process.
     """
 
     def __init__(self, server: HTTPServer, sockets: Sequence[socket.socket], limit: int) -> None:
@@ -84,22 +84,22 @@ class Connections:
             self._accept_from(listening)
 
     async def drain(self, timeout: float) -> None:
-        """Accept no more, answer what clients have sent, and close each connection after its answer.
+        """Stop accepting, answer the requests received, and close each connection after its answer.
 
         Parameters
         ----------
         timeout : float
-            When it has passed, what is still open is closed [s].
+            The deadline, after which open connections are closed [s].
         """
         self._server.conn_params.no_keep_alive = True
         for listening in self._sockets:
             self._loop.remove_reader(listening)
             while self._accept(listening):
-                pass  # a connection in the queue of the system would be reset
+                pass  # the system would reset connections in its queue
             listening.close()
         begun = self._loop.time()
         while self._open and self._loop.time() < begun + timeout:
-            # A proxy takes an idle connection when it has been told to close the others, so each gets this time.
+            # A proxy reuses idle connections after it was told to close the others, so each stays open this long.
             before = self._loop.time() - LINGER
             if before > begun:
                 for stream in [stream for stream in self._open if stream.is_idle_since(before)]:
@@ -108,11 +108,11 @@ class Connections:
         await self._server.close_all_connections()
 
     def _accept_from(self, listening: socket.socket) -> None:
-        if listening.fileno() >= 0:  # not closed during the pause
+        if listening.fileno() >= 0:  # not closed meanwhile
             self._loop.add_reader(listening, self._accept, listening)
 
     def _accept(self, listening: socket.socket) -> bool:
-        """Accept a connection, if one waits; pause while descriptors are short."""
+        """Accept a waiting connection, if any; pause while descriptors are short."""
         try:
             _require_descriptors(self._limit)
             connection, address = listening.accept()
@@ -133,7 +133,7 @@ class Connections:
 
 
 def _require_descriptors(limit: int) -> None:
-    """Raise OSError when only the reserve is left: the system gives the lowest free number, so a high one tells."""
+    """Raise OSError if only the reserve is left, which a high number shows: the system assigns the lowest one."""
     probe = os.open(os.devnull, os.O_RDONLY)
     os.close(probe)
     if probe >= limit - min(RESERVE, limit // 4):
@@ -141,14 +141,14 @@ def _require_descriptors(limit: int) -> None:
 
 
 class _Stream(IOStream):
-    """A connection that answers a head which is too long; Tornado would close without an answer."""
+    """A connection that answers too long heads; Tornado would close without an answer."""
 
     _reads_head = False
     _waits_since = 0.0
     forget: Callable[[_Stream], None]
 
     def is_idle_since(self, time: float) -> bool:
-        """Return whether the last answer was sent before a time of the loop, and the client has sent nothing since."""
+        """Return whether the last answer was sent before a loop time, and the client has sent nothing since."""
         waits = self._reads_head and self.reading() and not self.writing()
         if not waits or self._waits_since > time:
             return False
@@ -157,10 +157,10 @@ class _Stream(IOStream):
         except BlockingIOError:
             return True
         except OSError:
-            return False  # reset; Tornado is about to learn that
+            return False  # reset; Tornado notices soon
 
     def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
-        """Read the head of a request, the only read of Tornado's server by a regular expression."""
+        """Read the head of a request, the only regular expression read of Tornado's server."""
         self._reads_head = True
         self._waits_since = asyncio.get_running_loop().time()
         return super().read_until_regex(regex, max_bytes)
@@ -182,7 +182,7 @@ class _Stream(IOStream):
         | tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
         | None = False,
     ) -> None:
-        """Close the connection, and answer first when the end of a head did not come within the limit."""
+        """Close the connection, after an answer if a head exceeded the limit."""
         if isinstance(exc_info, UnsatisfiableReadError) and self._reads_head and not self.closed():
             with contextlib.suppress(OSError):
                 task = asyncio.get_running_loop().create_task(_refuse(self.socket.dup()))
@@ -193,9 +193,9 @@ class _Stream(IOStream):
 
 
 async def _refuse(connection: socket.socket) -> None:
-    """Answer a head that is too long, and take what the client still sends, within bounds."""
+    """Answer a too long head, and read the rest of the request within limits."""
     loop = asyncio.get_running_loop()
-    content = failure(HeadTooLargeError(f"The head of a request may have {LONGEST_HEAD:,} bytes."))
+    content = failure(HeadTooLargeError(f"The head of a request may have {MAX_HEAD_SIZE:,} bytes."))
     status = HTTPStatus(HeadTooLargeError.status)
     head = (
         f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json; charset=UTF-8\r\n"

@@ -26,7 +26,7 @@ Verb = TypeVar("Verb", bound=Callable[..., object])
 
 @dataclass(frozen=True)
 class Header:
-    """A header that a request may have; ``answered`` are those that the answer has, each with what it says."""
+    """A header of a request; ``answered`` are the headers of its answer, with descriptions."""
 
     name: str
     sentence: str
@@ -59,23 +59,23 @@ RANGE = Header(
 
 @dataclass(frozen=True, kw_only=True)
 class Contract:
-    """What a verb takes and answers; the verb's decorator.
+    """The parameters and answers of a method; also the decorator of the method.
 
     Parameters
     ----------
     query : sequence of Parameter
         The query parameters.
     headers : sequence of Header
-        The request headers that make a difference.
+        The relevant request headers.
     body : str, optional
         The name of the schema of the JSON body; where the handler takes any file, that there is one.
     gives : str, mapping or Raw, optional
-        What a success has as ``data``: the name of a schema, a JSON schema, or raw bytes; None is null. In names
-        ``{kind}`` stands for the kind of a registry.
+        The ``data`` of a success: the name of a schema, a JSON schema, or raw bytes; None is null. In names
+        ``{kind}`` is the kind of a registry.
     also : mapping of int to str
         Statuses other than 200 and those of errors, with what they mean.
     fails : sequence of type
-        The errors that do not follow from the rest.
+        Additional errors, which are not derived from the rest.
     """
 
     query: Sequence[Parameter] = ()
@@ -86,6 +86,6 @@ class Contract:
     fails: Sequence[type[PhotseriesError]] = ()
 
     def __call__(self, verb: Verb) -> Verb:
-        """State it of a verb, as its decorator."""
+        """Attach the contract to a method."""
         verb.__dict__["contract"] = self
         return verb

@@ -39,19 +39,19 @@ __all__ = [
 BASIC = 'Basic realm="photseries: any name, the token as password", charset="UTF-8"'
 BEARER = 'Bearer realm="photseries"'
 
-#: The header with which our pages prove that a request is theirs.
+#: The header with the CSRF token of the service's own pages.
 CSRF_HEADER = "X-CSRF-Token"
 
 
 @dataclass(frozen=True)
 class Credential:
-    """A secret that a request shows, and what finds out whose it is."""
+    """A secret in a request, and the function that resolves it to a principal."""
 
     secret: str
     recognize: Callable[[Accounts, str], Principal]
 
     def principal(self, accounts: Accounts) -> Principal:
-        """Find out whose it is.
+        """Resolve the secret to a principal.
 
         Raises
         ------
@@ -61,11 +61,11 @@ class Credential:
 
     @property
     def prefix(self) -> str:
-        """What the log may say of a secret that was valid: the prefix of a token, and nothing of a session."""
+        """The loggable part of a valid secret: the prefix of a token, nothing of a session."""
         return self.secret[:PREFIX_LENGTH] if self.recognize is Accounts.authenticate else "-"
 
 
-#: Nothing, where the operator lets the public read.
+#: The credential of anonymous readers, if the operator allows public reading.
 ANONYMOUS = Credential("", lambda accounts, _: anonymous(accounts.id_of("groups", EVERYONE)))
 
 
@@ -77,7 +77,7 @@ def credential_of(request: HTTPServerRequest, config: Config, *, public: bool) -
     request : HTTPServerRequest
     config : Config
     public : bool
-        Whether it asks for what may be read without a token, if the operator says so.
+        Whether the request may be anonymous, if the operator allows it.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def credential_of(request: HTTPServerRequest, config: Config, *, public: bool) -
 
 
 def _password(encoded: str) -> str:
-    """Return the password of a header ``Authorization: Basic``, or an empty text when it is malformed."""
+    """Return the password in ``Authorization: Basic``, or an empty text if the header is malformed."""
     try:
         return b64decode(encoded.strip(), validate=True).decode("utf-8").partition(":")[2]
     except (binascii.Error, UnicodeDecodeError):
@@ -110,7 +110,7 @@ def _password(encoded: str) -> str:
 
 
 def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
-    """Refuse a change that a page of another site asks for: browsers add Basic credentials to it on their own.
+    """Refuse cross-site changes, to which browsers add Basic credentials automatically.
 
     Raises
     ------
@@ -123,34 +123,34 @@ def require_same_site(request: HTTPServerRequest, settings: Server) -> None:
 
 
 def session_of(request: HTTPServerRequest, settings: Server) -> str:
-    """Return the secret of a request's session, which is empty when there is none."""
-    # The cookies property of the request makes an object of each cookie, at ten times the cost.
+    """Return the session secret of a request; empty without a session."""
+    # The request's cookies property creates an object per cookie and takes ten times as long.
     cookies = parse_cookie(request.headers.get("Cookie", ""))
     return cookies.get(cookie_name(is_https(request, settings)), "")
 
 
 def cookie_name(https: bool) -> str:
-    """Name the cookie of sessions; under https so that browsers take it from this host alone, never over http."""
+    """Return the name of the session cookie; with https it has the prefix that browsers bind to this host and https."""
     return "__Host-photseries" if https else "photseries"
 
 
 def is_https(request: HTTPServerRequest, settings: Server) -> bool:
-    """Return whether the browser speaks https, to a proxy before us."""
+    """Return whether the browser uses https, possibly to a proxy."""
     return came_by_https(request.remote_ip or "", request.headers.get("X-Forwarded-Proto", ""), settings)
 
 
 def origin_of(request: HTTPServerRequest, settings: Server) -> str:
-    """Return the URL of the service as the client has it."""
+    """Return the URL of the service as the client sees it."""
     return f"{'https' if is_https(request, settings) else 'http'}://{request.host}"
 
 
 def csrf_token(session: str) -> str:
-    """Return the CSRF token that goes with a session; it tells nothing of the session's secret."""
+    """Return the CSRF token of a session, which reveals nothing about the session secret."""
     return hmac.new(session.encode("utf-8", "surrogateescape"), b"csrf", hashlib.sha256).hexdigest()
 
 
 def require_csrf(session: str, given: str) -> None:
-    """Refuse a request that our own pages did not make.
+    """Refuse a request without the CSRF token of its session.
 
     Raises
     ------

@@ -19,7 +19,7 @@ SHORTEST: Final = 1024
 #: HDF5, Parquet, zip and PNG are compressed already, or incompressible.
 _TYPES: Final = ("text/", "application/json", "application/x-ndjson", "application/x-votable+xml", "image/svg+xml")
 
-#: Both libraries at their fastest: a service spends its processor time on more than compression.
+#: The fastest levels of both libraries, to save processor time.
 _LEVEL: Final = 1
 
 

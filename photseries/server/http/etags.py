@@ -15,21 +15,21 @@ __all__ = ["is_known", "revisions", "set_validators", "tag_of"]
 
 _TAG = re.compile(r'"([0-9]{1,19})\.([0-9]{1,9})\.[a-z0-9]+(?:\.[0-9a-f]{8})?(?:\+[a-z]+)?"')
 
-#: How an ETag of a compressed answer ends.
+#: Suffix of the ETag of a compressed answer.
 _ENCODED = re.compile(rf'\+({"|".join(ENCODINGS)})"$')
 
 
-def tag_of(found: Found, form: str, content: bytes = b"") -> str:
-    """Name an answer about a series.
+def tag_of(found: Found, file_format: str, content: bytes = b"") -> str:
+    """Return the ETag of an answer about a series.
 
     Parameters
     ----------
     found : Found
-    form : str
+    file_format : str
         The format of the answer.
     content : bytes
-        What it depends on beside the revision: the names of groups, for one, which are not the series' own, and not
-        the same for everybody. The versions of the service and of the series' statistics always count.
+        Content besides the revision that the answer depends on, such as the names of groups, which vary by user. The
+        versions of the service and of the statistics are always included.
 
     Returns
     -------
@@ -38,11 +38,11 @@ def tag_of(found: Found, form: str, content: bytes = b"") -> str:
     """
     versions = f"{__version__} {found.statistics_version}"
     mark = zlib.crc32(content, zlib.crc32(versions.encode()))
-    return f'"{found.blob.series_id}.{found.revision}.{form}.{mark:08x}"'
+    return f'"{found.blob.series_id}.{found.revision}.{file_format}.{mark:08x}"'
 
 
 def is_known(headers: Mapping[str, str], tag: str) -> bool:
-    """Return whether If-None-Match names an answer, or any (RFC 9110, 13.1.2: what is weak is as good)."""
+    """Return whether If-None-Match matches an ETag (weak comparison, RFC 9110, 13.1.2)."""
     return "*" in _listed(headers) or _as_listed(headers, tag) is not None
 
 
@@ -51,12 +51,12 @@ def _listed(headers: Mapping[str, str]) -> list[str]:
 
 
 def _as_listed(headers: Mapping[str, str], tag: str) -> str | None:
-    """Return the name that If-None-Match has for an answer: it may be that of the compressed answer."""
+    """Return the ETag in If-None-Match that matches an answer, possibly that of the compressed answer."""
     return next((name for name in _listed(headers) if _ENCODED.sub('"', name) == tag), None)
 
 
 def revisions(headers: Mapping[str, str], series_id: int) -> frozenset[int] | None:
-    """Return the revisions of a series that If-Match names, in any format; None when it is absent or names any."""
+    """Return the revisions of a series in If-Match, of any format; None if it is absent or ``*``."""
     text = headers.get("If-Match", "*").strip()
     if text == "*":
         return None
@@ -71,7 +71,7 @@ def set_validators(handler: BaseHandler, tag: str, *others: str) -> None:
     handler : BaseHandler
     tag : str
     others : str
-        Headers of the request on which the answer depends, beside the credentials.
+        Headers of the request on which the answer depends, besides the credentials.
     """
     handler.set_header("ETag", _as_listed(handler.request.headers, tag) or tag)
     handler.set_header("Cache-Control", "private, no-cache")

@@ -24,20 +24,20 @@ _SHAPING: tuple[Parameter, ...] = (
 EXPORT: tuple[Parameter, ...] = (*_SHAPING, *SUMMARY_CRITERIA)
 
 
-#: How long the body of an export may be [bytes]: a list of 100,000 entries.
-MOST_LISTED = 16 * 1024 * 1024
+#: Maximum length of the body of an export [bytes]: a list of 100,000 entries.
+MAX_LISTED = 16 * 1024 * 1024
 
 
 class ExportHandler(BaseHandler):
-    """Every series that matches, and those of a list."""
+    """Exports of matching series, and of a list."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}
     public: ClassVar[bool] = True
 
     @property
     def longest_body(self) -> int:
-        """How long a body may be [bytes]."""
-        return min(self.services.config.server.max_body, MOST_LISTED)
+        """The maximum length of a body [bytes]."""
+        return min(self.services.config.server.max_body, MAX_LISTED)
 
     @Contract(
         query=EXPORT,
@@ -55,32 +55,32 @@ class ExportHandler(BaseHandler):
     )
     async def post(self) -> None:
         """Return the series of a list of ids, names, hashes or positions as one file with a manifest."""
-        body = functools.cache(self.json_body)  # the body is read once, though the function may be called again
+        body = functools.cache(self.json_body)  # the body is read only once, but the function may be called again
 
-        def asked() -> tuple[Format, Iterator[bytes]]:
-            wanted = parameters.parse_asked(body(), tuple(EXPORTS))
+        def parse() -> tuple[Format, Iterator[bytes]]:
+            request = parameters.parse_list_request(body(), tuple(EXPORTS))
             self.weigh()
-            return EXPORTS[wanted.format], self.services.exporter.answer(self.principal, wanted)
+            return EXPORTS[request.format], self.services.exporter.answer(self.principal, request)
 
-        await self._export(asked)
+        await self._export(parse)
 
-    async def _export(self, asked: Callable[[], tuple[Format, Iterator[bytes]]]) -> None:
-        form, pieces = await self.run(asked)
+    async def _export(self, parse: Callable[[], tuple[Format, Iterator[bytes]]]) -> None:
+        file_format, pieces = await self.run(parse)
         if self.shared.exports.locked():
             raise UnavailableError("Too many exports are running. Try again later.")
         async with self.shared.exports:
-            self.set_header("Content-Type", form.media_type)
-            self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{form.extension}"')
+            self.set_header("Content-Type", file_format.media_type)
+            self.set_header("Content-Disposition", f'attachment; filename="photometric_series.{file_format.extension}"')
             self.set_header("Cache-Control", "private, no-store")
             await self.stream(pieces)
 
     def _asked(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
-        shaping = {known.name: arguments.pop(known.name) for known in _SHAPING if known.name in arguments}
+        shaping = {one.name: arguments.pop(one.name) for one in _SHAPING if one.name in arguments}
         query, values = parameters.parse_criteria(arguments), parameters.read(shaping, _SHAPING)
-        form, part = EXPORTS[values["format"]], parameters.selection_of(values)
-        if form.name == "zip" and (part.columns or part.derive):
+        file_format, part = EXPORTS[values["format"]], parameters.selection_of(values)
+        if file_format.name == "zip" and (part.columns or part.derive):
             message = "'columns' and 'derive' cannot be combined with format=zip, which contains the stored files."
             raise InvalidError(message, fields={"format": [message]})
-        return form, self.services.exporter.export(self.principal, query, form, part)
+        return file_format, self.services.exporter.export(self.principal, query, file_format, part)

@@ -16,7 +16,7 @@ from photseries.parameters import Parameter
 from photseries.parameters.value_types import POINTS, TEXT
 from photseries.server.archive import Archive, SentFile
 from photseries.server.http.contract import Contract
-from photseries.server.http.uploads import LONGEST_FIELDS, UploadHandler, require_short_fields
+from photseries.server.http.uploads import MAX_FIELDS_SIZE, UploadHandler, require_short_fields
 from photseries.server.principal import requirement_of
 from photseries.text import suggestion
 
@@ -64,18 +64,18 @@ class _FileHandler(UploadHandler):
         ------
         InvalidError, TooLargeError
         """
-        known = {parameter.name for parameter in accepted}
+        accepts = {parameter.name for parameter in accepted}
         arguments = self.arguments()
-        values = parameters.read({name: texts for name, texts in arguments.items() if name in known}, accepted)
-        fields = fields_of_texts({name: texts for name, texts in arguments.items() if name not in known})
+        values = parameters.read({name: texts for name, texts in arguments.items() if name in accepts}, accepted)
+        fields = fields_of_texts({name: texts for name, texts in arguments.items() if name not in accepts})
         for name in fields:
             if name not in SETTABLE:
-                message = f"Unknown parameter {name!r:.60}.{suggestion(name, (*known, *SETTABLE))}"
+                message = f"Unknown parameter {name!r:.60}.{suggestion(name, (*accepts, *SETTABLE))}"
                 raise InvalidError(message, fields={name[:60]: [message]})
-        require_short_fields(fields, LONGEST_FIELDS * self.services.config.limits.metadata)
-        names = (*OPTIONS, *SHARED)
-        options = {name: value for name, value in {**values, **fields}.items() if name in names}
-        given = {name: value for name, value in fields.items() if name not in names}
+        require_short_fields(fields, MAX_FIELDS_SIZE * self.services.config.limits.metadata)
+        option_names = (*OPTIONS, *SHARED)
+        options = {name: value for name, value in {**values, **fields}.items() if name in option_names}
+        given = {name: value for name, value in fields.items() if name not in option_names}
         with self.content() as content:
             yield SentFile(content, PurePosixPath(values["filename"]).name or "upload", options), given, values
 
@@ -108,7 +108,7 @@ class FileUploadHandler(_FileHandler):
         fails=(DuplicateError, OutcomeUnknownError, QuotaExceededError, NotAdoptedError),
     )
     async def post(self) -> None:
-        """Create a series from a file in any format; fields that the file lacks are query parameters."""
+        """Create a series from a file in any format; query parameters supply missing fields."""
 
         def create() -> object:
             with self.sent(STORE) as (file, fields, values):

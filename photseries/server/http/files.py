@@ -32,7 +32,7 @@ from photseries.text import file_name, file_stem
 
 __all__ = ["EXTENSIONS", "FILE", "ExtensionHandler", "FileHandler", "RangeError"]
 
-#: The parameters of a request for a file; a path with an extension takes all but the first.
+#: The parameters of a request for a file; a path with an extension has all but the first.
 FILE: tuple[Parameter, ...] = (
     Parameter(
         name="format",
@@ -50,7 +50,7 @@ _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 
 
 class RangeError(PhotseriesError):
-    """A range of bytes that the file does not have."""
+    """An unsatisfiable range of bytes."""
 
     status = 416
     code = "range"
@@ -58,7 +58,7 @@ class RangeError(PhotseriesError):
 
 @dataclasses.dataclass(frozen=True)
 class _File:
-    """A file or a range of one; without content the client has it already. ``stored`` says whether it is the blob."""
+    """A file or a range of it; no content if the client's copy is current. ``stored``: whether it is the blob."""
 
     found: Found
     form: Format
@@ -70,24 +70,24 @@ class _File:
 
 
 def byte_range(headers: Mapping[str, str], length: int, tag: str) -> tuple[int, int] | None:
-    """Return the range of bytes that a request for a file asks for (RFC 9110, 14.2).
+    """Return the requested range of bytes of a file (RFC 9110, 14.2).
 
     Returns
     -------
     start, stop : int
-        As of a slice; ``start >= stop`` when the file has no such bytes. None when the request asks for the whole file,
-        for several ranges, or for a range of a version that the file no longer is.
+        As of a slice; ``start >= stop`` when the file has no such bytes. None if the request is for the whole file,
+        several ranges, or an outdated version.
     """
-    asked = _RANGE.fullmatch(headers.get("Range", ""))
-    if asked is None or asked.groups() == ("", "") or headers.get("If-Range", tag) != tag:
+    match = _RANGE.fullmatch(headers.get("Range", ""))
+    if match is None or match.groups() == ("", "") or headers.get("If-Range", tag) != tag:
         return None
-    first, last = asked.groups()
+    first, last = match.groups()
     start = int(first) if first else max(0, length - int(last))
     return start, min(int(last) + 1, length) if first and last else length
 
 
 def _disposition(fields: Mapping[str, object], extension: str) -> str:
-    """Return the header that names a file after its source, filter and series (RFC 6266)."""
+    """Return Content-Disposition with a file name from source, filter and series (RFC 6266)."""
     plain, full = file_name(fields, f".{extension}"), f"{file_stem(fields)}.{extension}"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(full, safe='')}"
 
@@ -114,7 +114,7 @@ class FileHandler(BaseHandler):
         await self.send_file(identity)
 
     async def send_file(self, identity: str, extension: str | None = None) -> None:
-        """Send the file, in the format of an extension if there is one."""
+        """Send the file, in the format of the extension, if any."""
 
         def read() -> _File:
             series_id = number_of(identity)
@@ -156,10 +156,10 @@ class FileHandler(BaseHandler):
         await self.send([file.content if file.span is None else self._partial(file.content, file.span, file.length)])
 
     def _partial(self, content: bytes, span: tuple[int, int], length: int) -> bytes:
-        """Set the status and the headers of a range, and return its bytes, or the error about one that is not there."""
+        """Set the status and headers of a range, and return its bytes, or the error about an unsatisfiable range."""
         start, stop = span
         if start >= stop:
-            # Not raised: with an error Tornado forgets the headers that were set.
+            # Not raised, because Tornado clears the headers on an error.
             self.set_status(RangeError.status)
             self.set_header("Content-Type", "application/json; charset=UTF-8")
             self.set_header("Content-Range", f"bytes */{length}")
@@ -169,7 +169,7 @@ class FileHandler(BaseHandler):
         return content
 
     def _find(self, series_id: int, revision: int | None) -> Found:
-        """Return the series now, or at a revision."""
+        """Return the current series, or the series at a revision."""
         reader = self.services.reader
         if revision is None:
             return reader.get(self.principal, series_id)

@@ -17,7 +17,7 @@ from tornado.httputil import (
 
 from photseries.errors import HeadTooLargeError, InvalidError, PhotseriesError
 from photseries.server.http.answers import failure
-from photseries.server.http.connections import MOST_HEADERS
+from photseries.server.http.connections import MAX_HEADERS
 from photseries.server.http.metrics import Metrics
 
 __all__ = ["JsonBadRequestDelegate"]
@@ -26,9 +26,9 @@ log = logging.getLogger(__name__)
 
 
 class JsonBadRequestDelegate(HTTPMessageDelegate):
-    """Passes a request on, and answers it when the request line or the headers cannot be made sense of.
+    """Passes a request on, or answers it if the request line or the headers are malformed.
 
-    Among these are more than a thousand query arguments or 200 headers, and a Host that is not one.
+    This includes more than a thousand query arguments or 200 headers, and an invalid Host.
 
     Parameters
     ----------
@@ -47,10 +47,10 @@ class JsonBadRequestDelegate(HTTPMessageDelegate):
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """Pass the head of the request on, or answer."""
+        """Pass the head of the request on, or answer an error."""
         number = sum(1 for _ in headers.get_all())
-        if number > MOST_HEADERS:
-            self._refuse(HeadTooLargeError(f"The request has {number:,} headers; at most {MOST_HEADERS} are accepted."))
+        if number > MAX_HEADERS:
+            self._refuse(HeadTooLargeError(f"The request has {number:,} headers; at most {MAX_HEADERS} are accepted."))
             return None
         try:
             return self._within.headers_received(start_line, headers)
@@ -76,11 +76,11 @@ class JsonBadRequestDelegate(HTTPMessageDelegate):
         return None if self._refused else self._within.data_received(chunk)
 
     def finish(self) -> None:
-        """Pass on that the request is complete."""
+        """Pass on the end of the request."""
         if not self._refused:
             self._within.finish()
 
     def on_connection_close(self) -> None:
-        """Pass on that the client has gone."""
+        """Pass on the loss of the connection."""
         if not self._refused:
             self._within.on_connection_close()

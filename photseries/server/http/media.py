@@ -12,33 +12,33 @@ __all__ = ["FILE_TYPES", "FORM", "accepted", "announced", "check_media", "encodi
 FILE_TYPES = ("application/x-hdf5", "application/x-hdf", "application/octet-stream")
 FORM = "multipart/form-data"
 
-#: What a body may be compressed by.
+#: The supported values of Content-Encoding.
 ENCODINGS = ("identity", "gzip", "zstd")
 
-#: What counts of the header Accept.
-MOST_RANGES = 100
+#: Maximum number of considered ranges in Accept.
+MAX_RANGES = 100
 
-# Every other type is taken for JSON, as many clients do not say.
+# Other types count as JSON, because many clients do not set the type.
 _BINARY_TYPES = ("multipart/", "application/x-hdf", "application/octet-stream", "image/", "application/zip")
 
 
 def media_type_of(headers: Mapping[str, str]) -> str:
-    """Return what the body is."""
+    """Return the media type of the body."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 def encoding_of(headers: Mapping[str, str]) -> str:
-    """Return what the body is compressed by."""
+    """Return the Content-Encoding of the body."""
     return headers.get("Content-Encoding", "identity").strip().lower()
 
 
 def announced(headers: Mapping[str, str]) -> int:
-    """Return the announced length of the body [bytes].
+    """Return the Content-Length [bytes].
 
     Raises
     ------
     InvalidError
-        When it is said in no number, or in several (RFC 9110, 8.6, lets equal ones pass).
+        When it is no number, or there are several different ones (RFC 9110, 8.6).
     """
     said = {text.strip() for text in headers.get("Content-Length", "0").split(",")}
     length = said.pop()
@@ -60,9 +60,9 @@ def texts_of(arguments: Mapping[str, Sequence[bytes]]) -> dict[str, list[str]]:
 def check_media(
     headers: Mapping[str, str], *, takes_files: bool, only: Sequence[str] = (), any_file: bool = False
 ) -> None:
-    """Refuse a body that is neither JSON nor, where files are taken, a file; or not of the ``only`` possible types.
+    """Refuse a body that is neither JSON nor, if files are accepted, a file; or not of the types ``only``.
 
-    A body of a handler of any file has a type that says nothing, as curl's own; only a form is no file.
+    A handler of any file accepts every type, such as curl's default, except forms.
 
     Raises
     ------
@@ -80,13 +80,13 @@ def check_media(
     if not any_file and kind.startswith(_BINARY_TYPES) and not (takes_files and kind in (*FILE_TYPES, FORM)):
         files = f", an HDF5 file ({FILE_TYPES[0]}) or a form with one ({FORM})" if takes_files else ""
         raise UnsupportedMediaTypeError(f"The body must be JSON (application/json){files}.")
-    known = ENCODINGS if takes_files else ENCODINGS[:1]
-    if encoding_of(headers) not in known:
-        raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(known)}.")
+    encodings = ENCODINGS if takes_files else ENCODINGS[:1]
+    if encoding_of(headers) not in encodings:
+        raise UnsupportedMediaTypeError(f"The Content-Encoding of the body must be one of: {', '.join(encodings)}.")
 
 
 def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
-    """Choose the media type that the header Accept likes best, by RFC 9110: the first offer when all are alike.
+    """Choose the media type that Accept prefers (RFC 9110); on a tie the first offer.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
     Raises
     ------
     NotAcceptableError
-        When it takes none of them.
+        When it accepts none of them.
     """
-    ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",")[:MOST_RANGES] if text.strip()]
+    ranges = [_range(text) for text in headers.get("Accept", "*/*").split(",")[:MAX_RANGES] if text.strip()]
     liked = {offer: max((one for one in ranges if _covers(one[1], offer)), default=(0, "", 0.0)) for offer in offers}
     best = max(offers, key=lambda offer: liked[offer][2])
     if ranges and not liked[best][2]:
@@ -110,7 +110,7 @@ def accepted(headers: Mapping[str, str], offers: Sequence[str]) -> str:
 
 
 def _range(text: str) -> tuple[int, str, float]:
-    """Read one range of Accept: how much it says, what it names, how much it is liked."""
+    """Parse one media range of Accept: specificity, type, quality."""
     name, *parameters = (part.strip().lower() for part in text.split(";"))
     quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
     try:

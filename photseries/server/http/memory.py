@@ -13,16 +13,16 @@ _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _M_ARENA_MAX: Final = -8
 
-#: Blocks of this size and more are mapped alone, and unmapped when they are freed [bytes].
+#: Blocks of at least this size have their own mapping, which is unmapped on free [bytes].
 _LARGE: Final = 1024 * 1024
 _ARENAS: Final = 4
 
 
 def return_freed_memory() -> bool:
-    """Have glibc map large blocks alone, in few arenas; return False where the C library is another.
+    """Make glibc map large blocks separately, and use few arenas; return False with another C library.
 
-    By itself glibc raises the threshold to 32 MiB when such a block is freed. Tables then come from the heaps of some
-    twenty threads, and each keeps as much as its largest request has taken: 1.3 GiB after ten minutes of mixed requests
+    By default glibc raises the threshold to 32 MiB when such a block is freed. Tables then come from the heaps of some
+    twenty threads, and each heap keeps the size of its largest request: 1.3 GiB after ten minutes of mixed requests
     instead of 0.8.
     """
     if not sys.platform.startswith("linux"):

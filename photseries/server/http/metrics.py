@@ -32,7 +32,7 @@ FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 
-#: What the system knows of a process, and how the values of several become one.
+#: Metrics of a process from the system, and how the values of several processes are aggregated.
 _OF_PROCESS: Mapping[str, tuple[str, str]] = {
     "process_resident_memory_bytes": ("livesum", "Resident memory of all serving processes."),
     "process_open_fds": ("livemax", "Open files of the process with the most."),
@@ -40,7 +40,7 @@ _OF_PROCESS: Mapping[str, tuple[str, str]] = {
     "process_start_time_seconds": ("livemin", "Start of the oldest process, seconds since the epoch."),
 }
 
-#: Values of the whole archive and machine, the same in every process: the newest counts.
+#: Metrics of the whole archive and machine, equal in every process: the newest value is used.
 _OF_ARCHIVE: Mapping[str, str] = {
     "series": "Series in the archive.",
     "stored_bytes": "Size of the files of the series.",
@@ -61,7 +61,7 @@ class Metrics:
     ----------
     services : Services
     gauges : dict of str to (str, callable)
-        More gauges: name -> sentence, and what gives the value of this process.
+        Additional gauges: name -> description, and function that returns the value of this process.
     """
 
     def __init__(self, services: Services, gauges: Mapping[str, tuple[str, Callable[[], float]]]) -> None:
@@ -79,7 +79,7 @@ class Metrics:
         )
         self._received = self._counter("received_bytes", "Request bodies read.", "route")
         self._refused = self._counter("refusals", "Requests refused or failed, by code.", "code")
-        self._refused.labels("damaged")  # an alert watches its first increase
+        self._refused.labels("damaged")  # initialised to 0, so that alerts see the first increase
         self._uploads = self._counter("uploads", "Series stored.")
         self._files = self._counter("hdf5_files", "Uploaded HDF5 files, by outcome.", "outcome")
         self._swept = self._counter("swept_files", "Files removed by sweeps.")
@@ -116,34 +116,34 @@ class Metrics:
         self._refused.labels(code).inc()
 
     def uploaded(self, number: int = 1) -> None:
-        """Count series that were stored."""
+        """Count stored series."""
         self._uploads.inc(number)
 
     def swept(self, swept: Swept) -> None:
-        """Note a sweep."""
+        """Record a sweep."""
         self._swept.inc(swept.removed)
         self._of_archive["sweep_success_timestamp_seconds"].set_to_current_time()
 
     def analysed(self, searched: Searched) -> None:
-        """Count a search for a period."""
+        """Count a period search."""
         self._analysed.labels(searched.outcome).inc()
         self._analysis.inc(searched.seconds)
 
     def measure(self) -> None:
-        """Read the totals that the database keeps, and what ``photseries verify`` left."""
+        """Read the totals from the database, and the outcome of ``photseries verify``."""
         found: dict[str, float] = {"database_up": 1}
         try:
             found["series"], found["stored_bytes"] = self._services.upkeep.totals()
             found["analysis_waiting"] = self._services.periods.number_waiting()
         except UnavailableError:
             found["database_up"] = 0
-        with contextlib.suppress(OSError, ValueError):  # it never ran here
+        with contextlib.suppress(OSError, ValueError):  # verify never ran here
             found |= json.loads((self._services.config.directory / VERIFIED).read_text("utf-8"))
         for name, value in found.items():
             self._of_archive[name].set(value)
 
     def refresh(self) -> None:
-        """Bring the gauges of this process up to date; other processes see them."""
+        """Update the gauges of this process, which other processes see."""
         disk = shutil.disk_usage(self._services.config.directory)
         with self._lock:
             self._of_archive["disk_free_bytes"].set(disk.free)
@@ -151,7 +151,7 @@ class Metrics:
             for gauge, value in self._live:
                 gauge.set(value())
             sandboxes = self._services.sandbox, self._services.file_sandbox
-            for outcome in OUTCOMES:  # also those that never came: a counter that appears late has no first increase
+            for outcome in OUTCOMES:  # all codes, because a counter that appears late has no first increase
                 self._advance(self._files.labels(outcome), outcome, sum(one.outcomes[outcome] for one in sandboxes))
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":
@@ -164,7 +164,7 @@ class Metrics:
         self._counted[name] = total
 
     def text(self) -> bytes:
-        """Write everything in Prometheus' format."""
+        """Return all metrics in Prometheus' text format."""
         self.refresh()
         if FOLDER not in os.environ:
             return generate_latest(self._registry)

@@ -29,7 +29,7 @@ __all__ = [
     "WhoAmIHandler",
 ]
 
-#: What proxies add to a request that they forward.
+#: The headers that proxies add to forwarded requests.
 FORWARDING: Final = ("Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-IP")
 
 #: The parameters of /readyz.
@@ -39,18 +39,18 @@ READY: tuple[Parameter, ...] = (
 
 
 class LivenessHandler(BaseHandler):
-    """The process answers."""
+    """Liveness."""
 
     needs: ClassVar = {"GET": None}
 
     @Contract(gives="Alive")
     async def get(self) -> None:
         """Check that the process answers."""
-        await self.send([success({"alive": True})])  # from the event loop: it says what it does while all else waits
+        await self.send([success({"alive": True})])  # in the event loop, so that it works while all threads are busy
 
 
 class ReadyHandler(BaseHandler):
-    """Every part that requests need is there."""
+    """Readiness."""
 
     needs: ClassVar = {"GET": None}
 
@@ -68,12 +68,12 @@ class ReadyHandler(BaseHandler):
 
 
 class MetricsHandler(BaseHandler):
-    """What Prometheus asks for."""
+    """The metrics."""
 
     needs: ClassVar = {"GET": Requirement((Grant(ADMIN),))}
 
     def given_credential(self) -> Credential:
-        """Let a client on this machine in, and others with a token; a known one also while the database is away."""
+        """Admit local clients, and others with a token, which if recently valid works without the database."""
         local = ipaddress.ip_address(self.request.remote_ip or "::").is_loopback
         if local and not any(name in self.request.headers for name in FORWARDING):
             return Credential("", lambda *_: OPERATOR)
@@ -102,7 +102,7 @@ class MetricsHandler(BaseHandler):
 
 
 class WhoAmIHandler(BaseHandler):
-    """Whose token it is."""
+    """The principal of the token."""
 
     needs: ClassVar = {"GET": ANY}
 
@@ -121,19 +121,19 @@ class WhoAmIHandler(BaseHandler):
 
 
 class UsageHandler(BaseHandler):
-    """What owners use, and their quotas."""
+    """The usage of owners, and their quotas."""
 
     needs: ClassVar = {"GET": ANY}
 
     @Contract(gives="Usage")
     async def get(self) -> None:
-        """Return the series, bytes and quotas (0: none) of the user, for System admin of all users."""
+        """Return the series, bytes and quotas (0: none) of the user; for System admin, of all users."""
         limits = self.services.config.quotas
         await self.reply(lambda: {"usage": self.services.reader.usage(self.principal), "limits": limits})
 
 
 class EnumTypesHandler(BaseHandler):
-    """The values that listed fields allow."""
+    """The allowed values of enumerations."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -151,8 +151,8 @@ class EnumTypesHandler(BaseHandler):
 
 
 class NotFoundHandler(BaseHandler):
-    """Every path that no route has."""
+    """Every path without a route."""
 
     async def prepare(self) -> None:
-        """Refuse the request."""
+        """Answer 404."""
         raise NotFoundError(f"There is nothing at {self.request.path[:200]}.")

@@ -21,9 +21,9 @@ from photseries.server.http.metrics import FOLDER
 
 __all__ = ["supervise"]
 
-#: How often the processes are looked at [s]; one that dies at once is not started more often than that.
+#: Polling interval of the processes [s], which also limits restarts of a process that dies at once.
 LOOK: Final = 0.5
-#: How much longer than its own limit a process may take to stop [s].
+#: Additional time for a process to stop, beyond its own limit [s].
 PATIENCE: Final = 10.0
 
 log = logging.getLogger(__name__)
@@ -36,9 +36,9 @@ def supervise(
     announce: Callable[[], None],
     stop_timeout: float,
 ) -> None:
-    """Keep so many processes of a command at work until SIGTERM or SIGINT.
+    """Keep a number of processes of a command running until SIGTERM or SIGINT.
 
-    Each prints a line when it answers, and ends at SIGTERM, or when its standard input ends, as it does with us.
+    Each prints a line when it is ready, and ends at SIGTERM, or when its standard input ends with this process.
 
     Parameters
     ----------
@@ -47,19 +47,19 @@ def supervise(
     sockets : sequence of socket
         The processes inherit them and listen on them.
     announce : callable
-        Called once all of them answer.
+        Called when all are ready.
     stop_timeout : float
-        How long they may take to stop [s].
+        The timeout for stopping [s].
 
     Raises
     ------
     StartError
-        When one does not come to answer at the start; it has said why.
+        When a process does not become ready; it has printed the reason.
     """
     descriptors = [one.fileno() for one in sockets]
     stopping = threading.Event()
     with _until_stopped(stopping), contextlib.ExitStack() as stack:
-        # In memory: to write to a mapped file without room on its disk would kill the process.
+        # In memory, because writing to a mapped file on a full disk would kill the process.
         memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108  the folder has a random name
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="photseries-metrics-", dir=memory))
         processes = [_start(command, descriptors, folder) for _ in range(number)]
@@ -76,7 +76,7 @@ def supervise(
                     mark_process_dead(process.pid, folder)  # type: ignore[no-untyped-call]
                     processes[place] = _start(command, descriptors, folder)
         for one in sockets:
-            one.close()  # or the system would still queue connections for processes that accept no more
+            one.close()  # so that the system does not queue connections that no process accepts
 
 
 @contextlib.contextmanager

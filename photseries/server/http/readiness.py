@@ -14,9 +14,9 @@ __all__ = ["PURPOSES", "Readiness"]
 
 PURPOSES: Final = ("read", "write")
 
-#: How long the outcome of writing to the store stands for the next one [s].
+#: How long the outcome of a write probe is cached [s].
 INTERVAL: Final = 5.0
-#: A key that no blob has; to look for it shows whether the store can be read.
+#: A key of no blob, whose look-up shows whether the store can be read.
 ABSENT: Final = "probe.h5"
 
 
@@ -43,12 +43,12 @@ class Readiness:
         }
 
     def require(self, purposes: Sequence[str]) -> None:
-        """Check every part that some of :data:`PURPOSES` need.
+        """Check every part that the given :data:`PURPOSES` need.
 
         Raises
         ------
         UnavailableError
-            With the parts that are away and the reasons as ``away`` in its details.
+            With the unavailable parts and the reasons as ``away`` in its details.
         """
         away: dict[str, UnavailableError] = {}
         for purpose in purposes:
@@ -56,7 +56,7 @@ class Readiness:
                 try:
                     check()
                 except UnavailableError as error:
-                    away[part] = error  # to write is refused with more words than to look
+                    away[part] = error  # a write error has more details than a read error
         if away:
             reasons = {part: error.message for part, error in away.items()}
             cause = next(iter(away.values()))

@@ -29,13 +29,13 @@ _PAGES = tuple(known for known in CONTROLS if known.name in ("pageNumber", "numP
 
 class _KindHandler(BaseHandler):
     def initialize(self, shared: Shared, kind: str = "") -> None:
-        """Receive the kind of the entries too."""
+        """Store the kind of the entries."""
         super().initialize(shared)
         self.kind = kind
 
     @property
     def public(self) -> bool:  # type: ignore[override]
-        """Whether these are what the fields of public series name."""
+        """Whether public series can refer to these entries."""
         return self.kind in ("sources", "instrument")
 
 
@@ -67,7 +67,7 @@ class EntriesHandler(_KindHandler):
 
 
 class SourcesHandler(EntriesHandler):
-    """All sources, which those who upload may create."""
+    """All sources, which uploaders may create."""
 
     needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_source)}
 
@@ -77,7 +77,7 @@ class SourcesHandler(EntriesHandler):
 
 
 class TokensHandler(EntriesHandler):
-    """The tokens that one may see; everybody may create tokens of one's own."""
+    """The visible tokens; all users may create tokens of their own."""
 
     needs: ClassVar = {**EntriesHandler.needs, "POST": requirement_of(Accounts.create_token)}
 
@@ -107,7 +107,7 @@ class EntryHandler(_KindHandler):
 
 
 class TokenHandler(EntryHandler):
-    """One token; everybody may delete one's own."""
+    """One token; all users may delete their own."""
 
     needs: ClassVar = {**EntryHandler.needs, "DELETE": requirement_of(Accounts.remove_token)}
 
@@ -134,7 +134,7 @@ class AuditHandler(BaseHandler):
 
     @Contract(query=_PAGES, gives="AuditPage")
     async def get(self) -> None:
-        """List changes of accounts, tokens and sharing, the latest first."""
+        """List changes of accounts, tokens and sharing, newest first."""
 
         def find() -> Mapping[str, object]:
             values = parameters.read(self.arguments(), _PAGES)

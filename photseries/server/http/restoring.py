@@ -47,9 +47,9 @@ class RestoreHandler(BaseHandler):
 
         def restore() -> dict[str, object]:
             series_id = number_of(identity)
-            asked = load_entry(RESTORE, self.json_body() if self._has_body() else {})
+            body = load_entry(RESTORE, self.json_body() if self._has_body() else {})
             expected = revisions(self.request.headers, series_id)
-            revision = self.services.restorer.restore(self.principal, series_id, asked.get("revision"), expected)
+            revision = self.services.restorer.restore(self.principal, series_id, body.get("revision"), expected)
             return {"id": series_id, "revision": revision}
 
         await self.reply(restore, heavy=True)
@@ -65,8 +65,8 @@ class UndoHandler(BaseHandler):
         """Delete the series that a batch created, and restore the others to their revision before it."""
 
         def undo() -> dict[str, object]:
-            asked = load_entry(UNDO, self.json_body())
-            dry_run, after = asked.get("dryRun", False), asked.get("after", 0)
-            return self.services.batch_undo.undo(self.principal, asked["batch"], dry_run=dry_run, after=after)
+            body = load_entry(UNDO, self.json_body())
+            dry_run, after = body.get("dryRun", False), body.get("after", 0)
+            return self.services.batch_undo.undo(self.principal, body["batch"], dry_run=dry_run, after=after)
 
         await self.reply(undo, heavy=True)

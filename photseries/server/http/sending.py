@@ -22,13 +22,13 @@ from photseries.errors import UnavailableError
 
 __all__ = ["PIECE", "Outbox"]
 
-#: What is handed to the connection at once [bytes]; a client must take this much in ``server.body_timeout``.
+#: Size of a write to the connection [bytes]; a client must read this much in ``server.body_timeout``.
 PIECE: Final = 256 * 1024
 
 
 @dataclass(eq=False)
 class _Answer:
-    """An answer on its way: whose it is, how long it is, and when the client last took a part of it."""
+    """An answer in transit: its user, its length, and the time when the client last read a part."""
 
     handler: RequestHandler
     client: str
@@ -37,14 +37,14 @@ class _Answer:
 
 
 class Outbox:
-    """The answers of a process that clients have not taken yet.
+    """The answers of a process that clients have not read completely.
 
     Parameters
     ----------
     budget : int
-        The most unsent bytes of all answers together [bytes].
+        The budget of unsent bytes of all answers [bytes].
     timeout : float
-        How long a client may take nothing [s].
+        How long a client may read nothing [s].
     """
 
     def __init__(self, budget: int, timeout: float) -> None:
@@ -54,12 +54,12 @@ class Outbox:
 
     @property
     def unsent(self) -> int:
-        """The length of all answers that are not sent to their end [bytes]: each is in memory until then."""
+        """The total length of incompletely sent answers [bytes], which stay in memory."""
         return sum(answer.length for answer in self._answers)
 
     @contextmanager
     def held(self, handler: RequestHandler, client: str, length: int) -> Iterator[_Answer]:
-        """Count an answer of so many bytes until it is sent.
+        """Count the bytes of an answer until it is sent.
 
         Raises
         ------
@@ -75,12 +75,12 @@ class Outbox:
             self._answers.discard(answer)
 
     async def send(self, answer: _Answer, pieces: Sequence[bytes]) -> None:
-        """Send pieces of an answer, and return when the client has taken them.
+        """Send pieces of an answer, and return when the client has read them.
 
         Raises
         ------
         StreamClosedError
-            When the client has gone, or was disconnected because it took nothing.
+            When the client is gone, or was disconnected because it read nothing.
         """
         for piece in pieces:
             for start in range(0, len(piece), PIECE):
@@ -98,7 +98,7 @@ class Outbox:
         answer.taken_at = time.monotonic()
 
     def watch(self, handler: RequestHandler, flushed: asyncio.Future[None]) -> None:
-        """Disconnect a client that does not take the end of its answer within the timeout."""
+        """Disconnect a client that does not read the end of its answer within the timeout."""
         connection = handler.request.connection
         timer = asyncio.get_running_loop().call_later(
             self._timeout,
@@ -107,7 +107,7 @@ class Outbox:
         flushed.add_done_callback(lambda _: timer.cancel())
 
     def _make_room(self, client: str, length: int) -> None:
-        """Disconnect the clients with the most unsent bytes until an answer of so many bytes fits."""
+        """Disconnect the clients with the most unsent bytes until an answer of the given size fits."""
         while self._answers and self.unsent + length > self._budget:
             totals: Counter[str] = Counter({client: length})
             for answer in self._answers:
@@ -125,6 +125,6 @@ class Outbox:
 
 
 def disconnect(handler: RequestHandler) -> None:
-    """Close the connection of a request: what was sent must not look like a whole answer."""
+    """Close the connection of a request, so that a partial answer does not look complete."""
     if handler.request.connection is not None:
         handler.request.connection.close()  # type: ignore[attr-defined]

@@ -51,7 +51,7 @@ __all__ = [
 #: Total file size decoded per batch of a list [bytes]; a larger file is its own batch.
 BATCH = 1024 * 1024
 
-_LARGEST_ID = 2**63 - 1
+_MAX_ID = 2**63 - 1
 
 _LIST = (*CRITERIA, *CONTROLS)
 
@@ -74,9 +74,9 @@ class SeriesHandler(UploadHandler):
         """Create a series."""
 
         def create() -> object:
-            body, asked = self.upload(parameters.UPLOAD)
-            if asked["dryRun"]:
-                return self.services.archive.preview(self.principal, body, asked.get("maxPoints"))
+            body, options = self.upload(parameters.UPLOAD)
+            if options["dryRun"]:
+                return self.services.archive.preview(self.principal, body, options.get("maxPoints"))
             created = self.services.archive.create(self.principal, body)
             self.shared.metrics.uploaded()
             return created
@@ -88,12 +88,12 @@ class SeriesHandler(UploadHandler):
         """Find series, optionally with their tables."""
         await self.send_page(lambda: parameters.parse(self.arguments()))
 
-    async def send_page(self, asked: Callable[[], Query]) -> None:
-        """Send a page of the series that match a query, which is read in the thread that finds them."""
-        asked = functools.cache(asked)  # the body is read once, though find may be called again
+    async def send_page(self, parse: Callable[[], Query]) -> None:
+        """Send a page of matching series; the query is parsed in the thread that finds them."""
+        parse = functools.cache(parse)  # the body is read only once, but find may be called again
 
         def find() -> tuple[str, list[Found], dict[str, object], bytes]:
-            query = asked()
+            query = parse()
             self.weigh(query.positions is not None or query.data_format != "none")
             page, total = self.services.reader.find(self.principal, query)
             around: dict[str, object] = {
@@ -112,7 +112,7 @@ class SeriesHandler(UploadHandler):
             await self.stream(self._pieces(found, around, data_format))
 
     def _pieces(self, found: list[Found], around: dict[str, object], data_format: str) -> Iterator[bytes]:
-        """Yield the answer a few series at a time, so that little of them is in memory."""
+        """Yield the answer in batches of series, to limit the memory."""
         yield b'{"status":"success","data":{"series":['
         for number, batch in enumerate(_batches(found)):
             yield (b"," if number else b"") + b",".join(self._one(series, data_format) for series in batch)
@@ -127,12 +127,12 @@ class SeriesHandler(UploadHandler):
 
 
 def _without_table(found: Found) -> orjson.Fragment:
-    """Return the JSON of a series whose table was not asked for."""
+    """Return the JSON of a series without its table."""
     return orjson.Fragment(b"".join(SeriesDocument(found.document).pieces()))
 
 
 def _batches(found: list[Found]) -> Iterator[list[Found]]:
-    """Put series together whose files are short: each batch waits for its turn among the work on tables."""
+    """Group series with small files: each batch waits for its turn in the table pool."""
     batch: list[Found] = []
     for one in found:
         if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
@@ -144,7 +144,7 @@ def _batches(found: list[Found]) -> Iterator[list[Found]]:
 
 
 class QueryHandler(SeriesHandler):
-    """The same search with its parameters in a body, and around a list of positions."""
+    """The search with parameters in a body, and around a list of positions."""
 
     needs: ClassVar = {"POST": ANY}
     takes_files: ClassVar[bool] = False
@@ -179,7 +179,7 @@ class SourceSeriesHandler(SeriesHandler):
 
 
 class SummaryHandler(BaseHandler):
-    """The numbers of many series."""
+    """The counts of many series."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -260,7 +260,7 @@ class OneSeriesHandler(UploadHandler):
 
 
 class AppendHandler(UploadHandler):
-    """Rows for a series that grows."""
+    """Appended rows."""
 
     needs: ClassVar = {"POST": requirement_of(Archive.append)}
 
@@ -277,8 +277,8 @@ class AppendHandler(UploadHandler):
         def append() -> dict[str, object]:
             series_id = number_of(identity)
             expected = revisions(self.request.headers, series_id)
-            body, asked = self.upload(parameters.APPEND)
-            drop = asked["repeats"] == "drop"
+            body, options = self.upload(parameters.APPEND)
+            drop = options["repeats"] == "drop"
             warnings = self.services.archive.append(self.principal, series_id, body, expected, drop_repeats=drop)
             return {"id": series_id, "warnings": warnings}
 
@@ -298,12 +298,12 @@ class HistoryHandler(BaseHandler):
 
     @Contract(headers=(IF_MATCH,), fails=_CHANGE_FAILS)
     async def delete(self, identity: str) -> None:
-        """Remove the values and files of earlier revisions, by the owner even of a deleted series."""
+        """Remove the values and files of earlier revisions; the owner may also purge a deleted series."""
         await self.reply(_removing(self, identity, self.services.archive.purge))
 
 
 def _removing(handler: BaseHandler, identity: str, remove: Callable[..., None]) -> Callable[[], None]:
-    """Return the call that removes a series or its history, at a revision that If-Match names."""
+    """Return the function that removes a series or its history, at the revision in If-Match."""
 
     def call() -> None:
         series_id = number_of(identity)
@@ -319,13 +319,13 @@ def restricted_to_source(query: Query, identity: str) -> Query:
 
 
 def number_of(identity: str) -> int:
-    """Read the id of a series from a path.
+    """Parse the id of a series in a path.
 
     Raises
     ------
     NotFoundError
         When it cannot be one.
     """
-    if not (identity.isascii() and identity.isdigit() and len(identity) < 20 and int(identity) <= _LARGEST_ID):
+    if not (identity.isascii() and identity.isdigit() and len(identity) < 20 and int(identity) <= _MAX_ID):
         raise NotFoundError(f"No photometric series with ID {identity[:40]}.")
     return int(identity)

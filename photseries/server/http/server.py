@@ -1,4 +1,4 @@
-"""The route table, and the life of a serving process: listen, serve, and stop without dropping a request."""
+"""The route table, and the life cycle of a serving process: listen, serve, and stop without dropping a request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from photseries.server.http.analysis import (
     SourcePeriodogramHandler,
 )
 from photseries.server.http.bulk import BulkHandler
-from photseries.server.http.connections import LONGEST_HEAD, Connections, raise_descriptor_limit
+from photseries.server.http.connections import MAX_HEAD_SIZE, Connections, raise_descriptor_limit
 from photseries.server.http.contract import Route
 from photseries.server.http.early_answers import PatientConnection, PatientDelegate
 from photseries.server.http.exports import ExportHandler
@@ -80,7 +80,7 @@ log = logging.getLogger(__name__)
 _ENTRIES = {"sources": SourcesHandler, "tokens": TokensHandler}
 _ENTRY = {**dict.fromkeys(CHANGES, MembersHandler), "tokens": TokenHandler}
 
-#: The interface for programs; every verb states what it takes and answers (:mod:`photseries.server.http.contract`).
+#: The routes for programs; every method has a contract (:mod:`photseries.server.http.contract`).
 API: tuple[Route, ...] = (
     (r"/api/photometric_series", SeriesHandler, {}),
     (r"/api/photometric_series/query", QueryHandler, {}),
@@ -115,14 +115,14 @@ API: tuple[Route, ...] = (
     (r"/api/openapi.json", OpenApiHandler, {}),
 )
 
-#: Everything; the protocols of the Virtual Observatory are described by its standards.
+#: All routes; standards describe the protocols of the Virtual Observatory.
 ROUTES: tuple[Route, ...] = (*API, *VO_ROUTES, *TAP_ROUTES, *PAGES)
 
-# The handlers hold bodies to server.max_body, with an answer; Tornado's own limit would only close the connection.
+# The handlers enforce server.max_body with an answer; Tornado's own limit would only close the connection.
 _UNLIMITED = 2**62
 _CHUNK = 256 * 1024
 
-#: How often gauges are shown to the other processes [s], and at which of these times the totals are read: each minute.
+#: Interval of gauge updates [s], and the number of updates between reads of the totals: each minute.
 MEASURE = 12
 REFRESH = 5.0
 
@@ -138,18 +138,18 @@ class _Application(Application):
             default_handler_args={"shared": shared},
             documents=Documents(API, shared.services.archive.filters),
             cors_origins=shared.services.config.server.cors_origins,
-            log_function=lambda _: None,  # the handlers log themselves, with the request's id
+            log_function=lambda _: None,  # the handlers log with the request's id
         )
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
-        """Take a request, whatever it looks like; Tornado calls this before it reads one."""
+        """Return the delegate of a request; Tornado calls this before it reads the request."""
         connection = PatientConnection(cast("HTTP1Connection", request_conn))  # HTTPServer makes no other kind
         within = PatientDelegate(super().start_request(server_conn, connection), connection)
         return JsonBadRequestDelegate(within, request_conn, self._metrics)
 
 
 def listen(settings: Server) -> list[socket.socket]:
-    """Listen on the configured address, which may have a socket for each kind of IP.
+    """Listen on the configured address, with a socket for each IP version.
 
     Raises
     ------
@@ -162,7 +162,7 @@ def listen(settings: Server) -> list[socket.socket]:
 
 
 def url_of(sockets: Sequence[socket.socket]) -> str:
-    """Return the URL of what is served."""
+    """Return the URL of the service."""
     host, port, *_ = sockets[0].getsockname()
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
@@ -178,14 +178,14 @@ def serve(
     sockets : list of socket
         That listen.
     announce : callable
-        Called once the service answers.
+        Called when the service is ready.
     orphaned : int, optional
-        A descriptor at whose end the service stops, too.
+        A descriptor whose end of file also stops the service.
 
     Returns
     -------
     bool
-        Whether all work has ended; False when a thread still computes after ``server.stop_timeout``.
+        Whether all work has ended; False if a thread is still running after ``server.stop_timeout``.
     """
     settings = services.config.server
     return_freed_memory()
@@ -211,7 +211,7 @@ async def _serve(
     orphaned: int | None,
     pools: tuple[ThreadPool, ThreadPool, ThreadPool, ThreadPool, ThreadPool],
 ) -> float:
-    """Serve until the end; return the time by which threads must have ended, on the monotonic clock."""
+    """Serve until stopped; return the deadline for threads, on the monotonic clock."""
     settings = services.config.server
     loop = asyncio.get_running_loop()
     stopping = asyncio.Event()
@@ -224,7 +224,7 @@ async def _serve(
     server = HTTPServer(
         _Application(shared),
         max_body_size=_UNLIMITED,
-        max_header_size=LONGEST_HEAD,
+        max_header_size=MAX_HEAD_SIZE,
         chunk_size=_CHUNK,
         idle_connection_timeout=settings.idle_timeout,
         body_timeout=settings.body_timeout,
@@ -236,7 +236,7 @@ async def _serve(
     ]
     worker = Worker(services, shared.metrics.analysed)
     gc.collect()
-    gc.freeze()  # what is there now stays: a full collection need not look at it
+    gc.freeze()  # existing objects stay, so full collections can skip them
     announce()
     if services.config.analysis.worker:
         worker.start()
@@ -256,7 +256,7 @@ async def _serve(
 
 
 async def _sweep_regularly(shared: Shared, threads: ThreadPool) -> None:
-    """Sweep now and then; one process of all does it, by advisory lock."""
+    """Sweep at intervals, in the one process that holds the advisory lock."""
     services = shared.services
     while True:
         await asyncio.sleep(services.config.store.sweep_interval)
@@ -270,7 +270,7 @@ async def _sweep_regularly(shared: Shared, threads: ThreadPool) -> None:
 
 
 async def _measure_regularly(shared: Shared, threads: ThreadPool) -> None:
-    """Show the gauges of this process to the others, and read the totals of the archive now and then."""
+    """Update the gauges of this process, and read the totals of the archive at intervals."""
     for step in itertools.count():
         shared.metrics.refresh()
         if step % MEASURE == 0:

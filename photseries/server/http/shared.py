@@ -26,10 +26,10 @@ T = TypeVar("T")
 
 
 class ThreadPool(ThreadPoolExecutor):
-    """A pool whose work ends with a result or an Exception, so that every request has an answer.
+    """A pool whose futures end with a result or an Exception, so that every request gets an answer.
 
-    A panic of an extension module in Rust is a BaseException and no Exception: Tornado would let it pass, as what ends
-    a process, and leave the client waiting.
+    A panic of a Rust extension module is a BaseException but no Exception: Tornado would let it propagate without an
+    answer.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ class ThreadPool(ThreadPoolExecutor):
         self.turns = Turns(number, max(1, number - 1))
 
     def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Call a function in a thread; instead of what is no Exception the future raises RuntimeError."""
+        """Call a function in a thread; the future raises RuntimeError for a BaseException that is no Exception."""
         return super().submit(_without_panic(function), *args, **kwargs)
 
     def end(self, deadline: float) -> bool:
-        """Take no more work, wait for what runs until a deadline on the monotonic clock; return whether it ended."""
+        """Refuse new work, wait for running work until a deadline (monotonic clock); return whether it ended."""
         self.shutdown(wait=False, cancel_futures=True)
         for thread in self._threads:
             thread.join(max(0.1, deadline - time.monotonic()))
@@ -68,7 +68,7 @@ def _without_panic(function: Callable[P, T]) -> Callable[P, T]:
 
 
 class Shared:
-    """The services, the threads that call them, and what is counted over all requests of the process.
+    """The services, the thread pools, and the counters and budgets of the process.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class Shared:
     query_pool, table_pool, quick_pool : ThreadPool
         For work that waits for the database; for work on tables and of heavy requests; for quick handlers.
     jobs : ThreadPool, optional
-        For jobs of TAP, which no request waits for.
+        For TAP jobs, for which no request waits.
     """
 
     def __init__(

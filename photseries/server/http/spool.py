@@ -15,21 +15,21 @@ from photseries.server.settings import Server
 
 __all__ = ["Body", "Spool"]
 
-#: A body that grows longer than this continues in a file [bytes]; the first while bodies hold much of the memory.
+#: Size at which a body moves to a file [bytes]; the first applies while bodies use much of the memory.
 SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
-#: The share of the memory that is much.
+#: The fraction of the memory budget that counts as much.
 CROWD = 0.25
 
 
 class Spool:
-    """What the bodies of all requests of a process hold together.
+    """The budgets of the request bodies of a process.
 
     Parameters
     ----------
     settings : Server
         ``spool_memory`` and ``spool_disk`` are the budgets [bytes].
     folder : Path
-        Where the files are; they have no names and are gone with the process.
+        The folder of the unnamed files, which vanish with the process.
     """
 
     def __init__(self, settings: Server, folder: Path) -> None:
@@ -40,11 +40,11 @@ class Spool:
 
     @property
     def is_crowded(self) -> bool:
-        """Whether bodies hold much of the memory."""
+        """Whether bodies use much of the memory budget."""
         return self._held["memory"] > CROWD * self._budget["memory"]
 
     def held(self, place: str) -> int:
-        """Return the bytes that bodies hold in ``memory`` or on ``disk``."""
+        """Return the bytes that bodies use in ``memory`` or on ``disk``."""
         return self._held[place]
 
     def take(self, place: str, size: int) -> None:
@@ -53,7 +53,7 @@ class Spool:
         Raises
         ------
         UnavailableError
-            When it is used up.
+            When the budget is exhausted.
         """
         with self._lock:
             if self._held[place] + size > self._budget[place]:
@@ -67,7 +67,7 @@ class Spool:
 
     @contextlib.contextmanager
     def borrowed(self, place: str, size: int) -> Iterator[None]:
-        """Take from a budget, and give back at the end of the block."""
+        """Take from a budget, and return it at the end of the block."""
         self.take(place, size)
         try:
             yield
@@ -85,13 +85,13 @@ class Body:
 
     def __init__(self, spool: Spool) -> None:
         self._spool = spool
-        self._short = io.BytesIO()  # not a list of parts: one may have a single byte
+        self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None
         self._taken = {"memory": 0, "disk": 0}
         self.size = 0
 
     def goes_to_disk(self, size: int) -> bool:
-        """Return whether a part of so many bytes goes to a file."""
+        """Return whether a part of this size goes to a file."""
         if self._file is not None:
             return True
         after = self.size + size
@@ -103,7 +103,7 @@ class Body:
         Raises
         ------
         UnavailableError
-            When a budget is used up, or the disk is full.
+            When a budget is exhausted, or the disk is full.
         """
         if not self.goes_to_disk(len(part)):
             self._take("memory", len(part))
@@ -131,14 +131,14 @@ class Body:
 
     @contextlib.contextmanager
     def content(self) -> Iterator[bytes]:
-        """Yield the whole body; it counts as memory for as long as it is used."""
+        """Yield the whole body, which counts as memory until the end of the block."""
         with self._spool.borrowed("memory", self._taken["disk"]):
             content = self._whole()
             yield content
 
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
-        """Yield the descriptor of a file with the whole body, which is not read into memory for it.
+        """Yield the descriptor of a file with the whole body, without reading it into memory.
 
         Raises
         ------
@@ -160,7 +160,7 @@ class Body:
         return self._file.read()
 
     def close(self) -> None:
-        """Let go of everything; more than once does no harm."""
+        """Release all resources; idempotent."""
         self._short = io.BytesIO()
         if self._file is not None:
             self._file.close()

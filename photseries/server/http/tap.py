@@ -28,20 +28,20 @@ __all__ = ["TAP_ROUTES", "SignInHandler", "VOHandler"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _XML: Final = "text/xml; charset=utf-8"
-#: What the other parameters of a request take [bytes].
+#: Maximum size of the parameters besides uploads [bytes].
 _OTHERS: Final = 64 * 1024
 _PIECE: Final = 256 * 1024
-#: A result that is longer goes to disk while it is made [bytes].
+#: Longer results are spooled to disk [bytes].
 _SHORT: Final = 8 * 1024 * 1024
-_MOST_FIELDS: Final = 200
-#: How long a request may wait for a job to change [s], and how often it looks.
-_LONGEST_WAIT: Final = 60.0
+_MAX_FIELDS: Final = 200
+#: Maximum duration of WAIT [s], and the polling intervals.
+_MAX_WAIT: Final = 60.0
 _PAUSES: Final = (0.05, 1.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Given:
-    """The parameters of a request, their names in capitals, and the parts of a form that are files."""
+    """The parameters of a request, with names in capitals, and the files of a form."""
 
     texts: Mapping[str, list[str]]
     files: Mapping[str, bytes]
@@ -53,7 +53,7 @@ class _Given:
 
 
 class SignInHandler(BaseHandler):
-    """The base of all handlers under /vo: a 401 tells clients how they sign in."""
+    """The base of all handlers under /vo: a 401 lists the authentication schemes."""
 
     @property
     def origin(self) -> str:
@@ -74,16 +74,16 @@ class VOHandler(SignInHandler):
 
     @property
     def longest_body(self) -> int:
-        """How long a form may be [bytes]."""
+        """The maximum length of a form [bytes]."""
         settings = self.services.config.vo
         return settings.upload + settings.query + _OTHERS
 
     def given_credential(self) -> Credential:
-        """Return the credential of the request; a POST may have none, as it changes nothing of the archive."""
+        """Return the credential of the request; a POST may be anonymous, because it does not change the archive."""
         return credential_of(self.request, self.services.config, public=True)
 
     def error_body(self, error: PhotseriesError) -> bytes:
-        """Write an error as a VOTable."""
+        """Send an error as a VOTable."""
         self.set_header("Content-Type", "application/x-votable+xml")
         return results.error_document(error.message)
 
@@ -110,45 +110,45 @@ class VOHandler(SignInHandler):
             elif content:
                 try:
                     text = content.decode("utf-8", "replace")
-                    pairs = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+                    pairs = parse_qs(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS)
                 except ValueError:
-                    raise InvalidError(f"The form has more than {_MOST_FIELDS} parameters.") from None
+                    raise InvalidError(f"The form has more than {_MAX_FIELDS} parameters.") from None
         for source in (self.arguments(), pairs):
             for name, texts in source.items():
                 found.setdefault(name.upper(), []).extend(texts)
         return _Given(found, files)
 
     def uploads(self, given: _Given) -> dict[str, bytes]:
-        """Return the tables that a request brings along; URLs are fetched for those who have a token."""
+        """Return the uploaded tables of a request; URLs are fetched only with a token."""
         fetches = not self.principal.is_anonymous
         texts = given.texts.get("UPLOAD", ())
         return tap.uploads_of(texts, given.files, self.services.config.vo, fetches=fetches)
 
     def context(self, timeout: float) -> Context:
-        """Return for whom a query runs."""
+        """Return the principal and the time limit of a query."""
         settings = self.services.config.vo
         did = f"ivo://{settings.authority}/photseries"
         return Context(self.principal, settings.database_role, self.origin, did, timeout)
 
     async def send_text(self, make: Callable[[], str], media_type: str = _XML) -> None:
-        """Send a document that is made in a thread."""
+        """Send a document that a function creates in a thread."""
         content = await self.run(lambda: make().encode())
         self.set_header("Content-Type", media_type)
         await self.send([content])
 
 
 def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dict[str, bytes]]:
-    """Read a form with files."""
+    """Parse a form with files."""
     boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
     texts: dict[str, list[bytes]] = {}
     files: dict[str, list[HTTPFile]] = {}
     try:
-        # STILTS sends an empty line before the first boundary, which Tornado would take for a part.
+        # STILTS sends an empty line before the first boundary, which Tornado would parse as a part.
         parse_multipart_form_data(boundary.encode(), content.lstrip(b"\r\n"), texts, files)
     except (HTTPInputError, UnicodeDecodeError) as error:
         raise InvalidError("The form is not one of multipart/form-data in UTF-8.") from error
-    if len(texts) + len(files) > _MOST_FIELDS:
-        raise InvalidError(f"The form has more than {_MOST_FIELDS} parts.")
+    if len(texts) + len(files) > _MAX_FIELDS:
+        raise InvalidError(f"The form has more than {_MAX_FIELDS} parts.")
     plain = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     # A part without a file name can be a table too.
     tables = {name: values[-1] for name, values in texts.items()} | {
@@ -158,7 +158,7 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dic
 
 
 class SyncHandler(VOHandler):
-    """A query whose result the client waits for."""
+    """Synchronous queries."""
 
     async def get(self) -> None:
         """Run a query in ADQL; its result has the format that RESPONSEFORMAT names."""
@@ -194,15 +194,15 @@ def _pieces(file: IO[bytes]) -> Iterator[bytes]:
 
 
 class JobsHandler(VOHandler):
-    """The jobs of a client."""
+    """The job list of a client."""
 
     async def get(self) -> None:
-        """List the jobs; PHASE, AFTER and LAST choose among them."""
+        """List the jobs, filtered by PHASE, AFTER and LAST."""
         url = f"{self.origin}/vo/tap/async"
         await self.send_text(lambda: uws.list_document(self.jobs.find(self.principal), url, self.given().texts))
 
     async def post(self) -> None:
-        """Create a job; with PHASE=RUN it is executed at once."""
+        """Create a job; PHASE=RUN also starts it."""
 
         def create() -> str:
             given = self.given()
@@ -221,14 +221,14 @@ class JobsHandler(VOHandler):
         return uws.Jobs(self.services.catalogue, self.services.config.vo)
 
     def see_other(self, job_id: str = "") -> None:
-        """Send the client to a job, or to the list of jobs."""
+        """Redirect the client to a job, or to the list of jobs."""
         self.set_status(303)
         self.set_header("Location", f"{self.origin}/vo/tap/async{'/' + job_id if job_id else ''}")
         self.clear_header("Content-Type")
         self.finish()
 
     def submit(self, job_id: str) -> None:
-        """Let a thread for jobs execute one that is queued, once."""
+        """Submit a queued job to the threads for jobs, once."""
         if job_id in self.shared.queued_jobs:
             return
         self.shared.queued_jobs.add(job_id)
@@ -250,7 +250,7 @@ class JobHandler(JobsHandler):
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY, "DELETE": ANY}
 
     async def get(self, job_id: str, part: str = "") -> None:  # type: ignore[override]
-        """Return a job, or a part of it; WAIT and PHASE let the answer wait until the job changes."""
+        """Return a job, or a part of it; with WAIT and PHASE, after the job has changed."""
         job = await self.run(lambda: self._job(job_id))
         if part == "results/result":
             await self._send_result(job)
@@ -297,7 +297,7 @@ class JobHandler(JobsHandler):
     def _job(self, job_id: str) -> Job:
         job = self.jobs.get(self.principal, job_id)
         if job.phase == "QUEUED":
-            self.submit(job_id)  # the process that queued it may have ended
+            self.submit(job_id)  # the process that queued the job may have ended
         return job
 
     async def _send_result(self, job: Job) -> None:
@@ -305,12 +305,12 @@ class JobHandler(JobsHandler):
         await self.stream(self.jobs.result(job), heavy=False)
 
     async def _wait(self, job: Job) -> Job:
-        """Wait until a job leaves its phase, as UWS 1.1 lets a client ask."""
+        """Wait until a job leaves its phase (WAIT of UWS 1.1)."""
         given = (await self.run(self.given)).last
         text = given.get("WAIT", "0").strip()
         if not text.removeprefix("-").isdecimal() or len(text) > 9:
             raise InvalidError(f"WAIT {text[:40]!r} must be a whole number of seconds.")
-        wait = _LONGEST_WAIT if int(text) < 0 else min(float(text), _LONGEST_WAIT)
+        wait = _MAX_WAIT if int(text) < 0 else min(float(text), _MAX_WAIT)
         phase = given.get("PHASE", job.phase)
         deadline, pause = time.monotonic() + wait, _PAUSES[0]
         look = functools.partial(self._job, job.id)
@@ -323,7 +323,7 @@ class JobHandler(JobsHandler):
         return job
 
 
-#: The documents of a job: their media type, and what writes them of a job, its URL and the name of its owner.
+#: The documents of a job: media type, and function of the job, its URL and the name of its owner.
 _DOCUMENTS: Final[Mapping[str, tuple[str, Callable[[Job, str, str], str]]]] = {
     "": (_XML, uws.job_document),
     "phase": ("text/plain", lambda job, url, owner: job.phase),
@@ -338,13 +338,13 @@ _DOCUMENTS: Final[Mapping[str, tuple[str, Callable[[Job, str, str], str]]]] = {
 
 
 class _OpenHandler(VOHandler):
-    """What everybody may read: it says nothing about series."""
+    """The base of public documents, which contain nothing about series."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": None}
 
 
 class CapabilitiesHandler(_OpenHandler):
-    """What the service can do."""
+    """The capabilities."""
 
     async def get(self) -> None:
         """Describe TAP."""
@@ -353,7 +353,7 @@ class CapabilitiesHandler(_OpenHandler):
 
 
 class AvailabilityHandler(_OpenHandler):
-    """Whether the service is available."""
+    """The availability."""
 
     async def get(self) -> None:
         """Return whether queries can run."""

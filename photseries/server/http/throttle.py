@@ -15,9 +15,9 @@ __all__ = ["Throttle", "came_by_https", "client_address"]
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-MOST_REMEMBERED = 10_000
-#: So many proxies may stand in a row.
-MOST_HOPS = 20
+MAX_REMEMBERED = 10_000
+#: Maximum number of proxies in a chain.
+MAX_HOPS = 20
 WINDOW = 60.0  # [s]
 
 
@@ -29,8 +29,8 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     peer : str
         The address at the other end of the connection.
     forwarded : str
-        The header X-Forwarded-For; it counts only when the peer is one of ``server.trusted_proxies``, and then the last
-        address in it that is not a trusted proxy too. What is no address ends the search.
+        The header X-Forwarded-For; used only if the peer is one of ``server.trusted_proxies``. The client is the last
+        address in it that is not a trusted proxy; an invalid address ends the search.
     settings : Server
 
     Returns
@@ -38,7 +38,7 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
     str
     """
     client, hop = peer, _address(peer)
-    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()][-MOST_HOPS:]
+    hops = [hop.strip() for hop in forwarded.split(",") if hop.strip()][-MAX_HOPS:]
     while hops and _is_trusted(hop, settings):
         hop = _address(hops.pop())
         client = client if hop is None else str(hop)
@@ -46,13 +46,13 @@ def client_address(peer: str, forwarded: str, settings: Server) -> str:
 
 
 def came_by_https(peer: str, forwarded: str, settings: Server) -> bool:
-    """Return whether a client came by https: a proxy must have said so, in X-Forwarded-Proto, which is trusted."""
+    """Return whether a client uses https, according to X-Forwarded-Proto of a trusted proxy."""
     return forwarded.strip().lower() == "https" and _is_trusted(_address(peer), settings)
 
 
 def _address(text: str) -> _Address | None:
     try:
-        return ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address may be any text
+        return ipaddress.ip_address(text.partition("%")[0])  # the zone of an IPv6 address can be any text
     except ValueError:
         return None
 
@@ -66,53 +66,53 @@ def _digest(secret: str) -> bytes:
 
 
 class Throttle:
-    """Counts the tokens that were not valid, by client address, and refuses an address that has had too many.
+    """Counts invalid tokens by client address, and refuses an address with too many: a leaky bucket per process.
 
-    Per process; an address gets its tries back evenly over a minute. A token that was valid a while ago may try all the
-    same: many people can share an address with one who guesses. The secret of a session counts like a token.
+    The bucket drains within a minute. Recently valid tokens are exempt, because many users can share an address with an
+    attacker. Session secrets count like tokens.
 
     Parameters
     ----------
     settings : Server
-        ``token_failures`` is how many there may be in a minute.
+        ``token_failures`` is the maximum number per minute.
     clock : callable, optional
-        Gives the time [s].
+        Returns the time [s].
     """
 
     def __init__(self, settings: Server, clock: Callable[[], float] = time.monotonic) -> None:
         self._most = settings.token_failures
         self._clock = clock
-        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> level, at this time
+        self._failures: OrderedDict[str, tuple[float, float]] = OrderedDict()  # address -> level, time [s]
         self._valid: OrderedDict[bytes, int] = OrderedDict()  # digests of tokens -> their user
 
     def check(self, address: str, secret: str) -> None:
-        """Let an address try a token.
+        """Raise an error if an address may not try a token.
 
         Raises
         ------
         TooManyRequestsError
-            When it has had too many that were not valid.
+            When too many invalid tokens came from it.
         """
         if self._level(address) >= self._most and _digest(secret) not in self._valid:
             raise TooManyRequestsError("Too many requests with tokens that are not valid. Wait a minute.")
 
     def user_of(self, secret: str) -> int:
-        """Return the id of the user whose token this was a while ago; 0 when that is not known."""
+        """Return the id of the user of a recently valid token; 0 if unknown."""
         return self._valid.get(_digest(secret), 0)
 
     def succeeded(self, secret: str, user_id: int = 0) -> None:
-        """Remember a token that was valid, and the id of its user where that is known."""
+        """Remember a valid token, and the id of its user if known."""
         digest = _digest(secret)
         self._valid[digest] = user_id or self._valid.get(digest, 0)
         self._valid.move_to_end(digest)
-        if len(self._valid) > MOST_REMEMBERED:
+        if len(self._valid) > MAX_REMEMBERED:
             self._valid.popitem(last=False)
 
     def failed(self, address: str) -> None:
-        """Count a token that was not valid."""
+        """Count an invalid token."""
         self._failures[address] = (self._level(address) + 1, self._clock())
         self._failures.move_to_end(address)
-        if len(self._failures) > MOST_REMEMBERED:
+        if len(self._failures) > MAX_REMEMBERED:
             self._failures.popitem(last=False)
 
     def _level(self, address: str) -> float:

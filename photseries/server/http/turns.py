@@ -1,4 +1,4 @@
-"""Fair shares: users take turns at places, so that many requests of one user do not delay others."""
+"""Fair scheduling: users take turns, so that many requests of one user do not delay others."""
 
 from __future__ import annotations
 
@@ -15,25 +15,24 @@ __all__ = ["MANY_ROWS", "HeavyWork", "Turns"]
 MANY_ROWS = 100_000
 
 
-class HeavyWork(Exception):  # noqa: N818  no error: it tells the event loop what a thread has found
-    """A request turned out to be a heavy one, and has no place among the heavy requests of its user yet."""
+class HeavyWork(Exception):  # noqa: N818  no error, but a signal of a thread to the event loop
+    """A request turned out to be heavy without holding a place among the heavy requests of its user."""
 
 
 class Turns:
-    """Places that users take in turns, round robin, however many requests each of them has waiting.
+    """A semaphore that serves users round robin, regardless of the number of their waiting requests.
 
-    A free place goes to the user who holds the fewest; among equals, a user who has just given a place back comes last.
-
-    It belongs to the event loop and is not safe to call from threads.
+    A free place goes to the user who holds the fewest; among equals, a user who has just released a place comes last.
+    Not thread-safe; use it in the event loop only.
 
     Parameters
     ----------
     places : int, optional
         The number of places; None: no limit.
     each : int
-        How many places one user may hold.
+        Maximum number of places per user.
     most_waiting : int, optional
-        How many requests of one user may wait; None: no limit.
+        Maximum number of waiting requests per user; None: no limit.
     """
 
     def __init__(self, places: int | None, each: int, most_waiting: int | None = None) -> None:
@@ -41,11 +40,11 @@ class Turns:
         self._each = each
         self._most_waiting = most_waiting
         self._held: Counter[str] = Counter()
-        self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in the order of the users' turns
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}  # in round-robin order
 
     @property
     def waiting(self) -> int:
-        """The number of requests that wait."""
+        """The number of waiting requests."""
         return sum(map(len, self._queues.values()))
 
     @asynccontextmanager
@@ -55,7 +54,7 @@ class Turns:
         Raises
         ------
         BusyError
-            When too many requests of this user wait already.
+            When too many requests of this user already wait.
         """
         turn = self._join(user)
         try:
@@ -67,7 +66,7 @@ class Turns:
             else:
                 self._held -= Counter({user: 1})
                 if queue := self._queues.pop(user, None):
-                    self._queues[user] = queue  # behind all others
+                    self._queues[user] = queue  # at the end of the order
                 self._call_next()
 
     def _join(self, user: str) -> asyncio.Future[None]:
@@ -85,14 +84,14 @@ class Turns:
         return turn
 
     def _forget(self, user: str, turn: asyncio.Future[None]) -> None:
-        """Take a request that does not wait any longer out of its queue."""
+        """Remove a request that no longer waits from its queue."""
         queue = self._queues[user]
         queue.remove(turn)
         if not queue:
             del self._queues[user]
 
     def _call_next(self) -> None:
-        """Hand out the free places."""
+        """Assign the free places."""
         while self._places is None or self._held.total() < self._places:
             users = [user for user in self._queues if self._held[user] < self._each]
             if not users:

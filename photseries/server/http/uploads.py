@@ -21,36 +21,36 @@ from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_ty
 
 __all__ = ["UploadHandler", "inflated", "require_short_fields"]
 
-#: How long the fields of a body may be, in limits.metadata: groups and streams are not stored with the metadata.
-LONGEST_FIELDS = 2
+#: Maximum size of the fields of a body, in units of limits.metadata, because groups and streams are not metadata.
+MAX_FIELDS_SIZE = 2
 
 
 class UploadHandler(BaseHandler):
-    """A handler whose body may be a file; then fields come as query arguments, or in the form."""
+    """A handler whose body may be a file; then fields are query arguments or form fields."""
 
     takes_files: ClassVar[bool] = True
 
     def upload(self, accepted: Sequence[Parameter] = ()) -> tuple[dict[str, object], dict[str, Any]]:
-        """Read the body and the query; call it in a thread.
+        """Parse the body and the query; call it in a thread.
 
         Parameters
         ----------
         accepted : sequence of Parameter
-            What the query may have beside fields.
+            The query parameters besides fields.
 
         Returns
         -------
         body, values : dict, dict
-            The fields, with the file as bytes in ``data`` where it came as one; the parameters.
+            The fields, with an uploaded file as bytes in ``data``; the parameters.
 
         Raises
         ------
         InvalidError, TooLargeError
         """
         arguments = self.arguments()
-        known = {spelling for parameter in accepted for spelling in parameter.spellings}
-        own = {name: texts for name, texts in arguments.items() if name in known}
-        others = {name: texts for name, texts in arguments.items() if name not in known}
+        spellings = {spelling for parameter in accepted for spelling in parameter.spellings}
+        parameter_texts = {name: texts for name, texts in arguments.items() if name in spellings}
+        others = {name: texts for name, texts in arguments.items() if name not in spellings}
         limits = self.services.config.limits
         headers = self.request.headers
         with self.content() as content:
@@ -59,13 +59,13 @@ class UploadHandler(BaseHandler):
             elif media_type_of(headers) == FORM:
                 body = {**fields_of_texts(others), **_form(headers["Content-Type"], content)}
             else:
-                body, own = json_columns.parse(content, limits), arguments
-            require_short_fields(body, LONGEST_FIELDS * limits.metadata)
-            return body, parameters.read(own, accepted)
+                body, parameter_texts = json_columns.parse(content, limits), arguments
+            require_short_fields(body, MAX_FIELDS_SIZE * limits.metadata)
+            return body, parameters.read(parameter_texts, accepted)
 
     @contextmanager
     def content(self) -> Iterator[bytes]:
-        """Yield the body without its compression; call it in a thread.
+        """Yield the decompressed body; call it in a thread.
 
         Raises
         ------
@@ -77,20 +77,20 @@ class UploadHandler(BaseHandler):
                 yield content
 
 
-def require_short_fields(body: Mapping[str, object], most: int) -> None:
-    """Refuse fields that take more bytes than any metadata: checking them costs far more than writing them as JSON.
+def require_short_fields(body: Mapping[str, object], limit: int) -> None:
+    """Refuse fields larger than any metadata, because validation costs far more than encoding them as JSON.
 
     Raises
     ------
     InvalidError
     """
     size = len(orjson.dumps({name: value for name, value in body.items() if name != "data"}))
-    if size > most:
-        raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {most:,} are accepted.")
+    if size > limit:
+        raise InvalidError(f"The fields beside data take {size:,} bytes as JSON; at most {limit:,} are accepted.")
 
 
 def _form(content_type: str, content: bytes) -> dict[str, object]:
-    """Read a form: a file, and fields beside it."""
+    """Parse a form with a file and fields."""
     boundary = next((part.strip()[9:].strip('"') for part in content_type.split(";") if "boundary=" in part), "")
     texts: dict[str, list[bytes]] = {}
     files: dict[str, list[HTTPFile]] = {}
@@ -107,16 +107,16 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
     return {**fields_of_texts(decoded), "data": several[0]["body"]}
 
 
-def inflated(content: bytes, encoding: str, most: int) -> bytes:
-    """Undo the compression of a body.
+def inflated(content: bytes, encoding: str, limit: int) -> bytes:
+    """Decompress a body.
 
     Parameters
     ----------
     content : bytes
     encoding : str
-        One of those that :mod:`photseries.server.http.media` lets in.
-    most : int
-        How large the result may be [bytes].
+        One of those that :mod:`photseries.server.http.media` accepts.
+    limit : int
+        Maximum size of the result [bytes].
 
     Raises
     ------
@@ -127,32 +127,32 @@ def inflated(content: bytes, encoding: str, most: int) -> bytes:
     if not content:
         return content
     try:
-        found = _INFLATERS[encoding](content, most + 1)
+        found = _INFLATERS[encoding](content, limit + 1)
     except (zlib.error, zstandard.ZstdError, EOFError) as error:
         raise InvalidError(f"The body is not {encoding}, as Content-Encoding says.") from error
-    if len(found) > most:
-        raise TooLargeError(f"The body is larger than the limit of {most} bytes once it is inflated.")
+    if len(found) > limit:
+        raise TooLargeError(f"The body is larger than the limit of {limit} bytes once it is inflated.")
     return found
 
 
-def _gunzipped(content: bytes, most: int) -> bytes:
+def _gunzipped(content: bytes, limit: int) -> bytes:
     stream = zlib.decompressobj(wbits=31)
-    found = stream.decompress(content, most)
-    if len(found) < most and not stream.eof:
+    found = stream.decompress(content, limit)
+    if len(found) < limit and not stream.eof:
         raise EOFError
     if stream.unused_data:
         raise InvalidError("Bytes follow the end of the gzip stream: compress the body as one stream.")
     return found
 
 
-def _unzstd(content: bytes, most: int) -> bytes:
+def _unzstd(content: bytes, limit: int) -> bytes:
     with zstandard.ZstdDecompressor(max_window_size=2**27).stream_reader(content, read_across_frames=True) as stream:
-        return stream.read(most)
+        return stream.read(limit)
 
 
-#: What undoes each Content-Encoding, up to a number of bytes.
+#: Content-Encoding -> decompressor with a size limit.
 _INFLATERS: Mapping[str, Callable[[bytes, int], bytes]] = {
-    "identity": lambda content, most: content,
+    "identity": lambda content, limit: content,
     "gzip": _gunzipped,
     "zstd": _unzstd,
 }

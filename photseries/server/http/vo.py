@@ -28,11 +28,11 @@ __all__ = ["VO_ROUTES"]
 
 
 _FORM: Final = "application/x-www-form-urlencoded"
-_LONGEST_FORM: Final = 64 * 1024
+_MAX_FORM_SIZE: Final = 64 * 1024
 
 
 def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
-    """Join short pieces of text: sending one costs more than making it."""
+    """Join short pieces of text, because sending a piece costs more than creating it."""
     waiting, length = [], 0
     for piece in pieces:
         waiting.append(piece)
@@ -44,18 +44,18 @@ def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
 
 
 class _QueryHandler(SignInHandler):
-    """A handler of questions, which DALI 1.1 lets clients ask by GET or POST alike: parameters may come in a form."""
+    """A handler of queries by GET or, with a form, by POST, as DALI 1.1 requires."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}
     reads: ClassVar = ("GET", "HEAD", "POST")
 
     @property
     def longest_body(self) -> int:
-        """How long a form may be [bytes]."""
-        return _LONGEST_FORM
+        """The maximum length of a form [bytes]."""
+        return _MAX_FORM_SIZE
 
     def given_credential(self) -> Credential:
-        """Return the credential of the request; a POST may have none, as it changes nothing here."""
+        """Return the credential of the request; a POST may be anonymous, because it changes nothing."""
         return credential_of(self.request, self.services.config, public=True)
 
     def arguments(self) -> dict[str, list[str]]:
@@ -65,20 +65,20 @@ class _QueryHandler(SignInHandler):
         ------
         UnsupportedMediaTypeError
         """
-        given = super().arguments()
+        arguments = super().arguments()
         with self._body.content() as content:
             if content and media_type_of(self.request.headers) != _FORM:
                 raise UnsupportedMediaTypeError(f"Parameters come in the query, or in a body of the type {_FORM}.")
             for name, texts in parse_qs(content.decode("utf-8", "replace"), keep_blank_values=True).items():
-                given.setdefault(name, []).extend(texts)
-        return given
+                arguments.setdefault(name, []).extend(texts)
+        return arguments
 
 
 class ConeSearchHandler(_QueryHandler):
     """Simple Cone Search."""
 
     async def get(self) -> None:
-        """Find series around a position, as Simple Cone Search 1.03 says: a VOTable, of errors too."""
+        """Find series around a position (Simple Cone Search 1.03); the answer, even an error, is a VOTable."""
         self.set_header("Content-Type", WRITERS["votable"].media_type)
         await self.stream(self._pieces(), heavy=False)
 
@@ -86,22 +86,22 @@ class ConeSearchHandler(_QueryHandler):
 
     def _pieces(self) -> Iterator[bytes]:
         try:
-            query, verbosity, most = conesearch.asked(self.arguments())
+            query, verbosity, limit = conesearch.parse(self.arguments())
         except InvalidError as error:
             yield conesearch.error(error.message).encode()
             return
         service = self.origin
         instrument = self._instruments()
-        found = self.services.reader.find_all(self.principal, query) if most else iter(())
+        found = self.services.reader.find_all(self.principal, query) if limit else iter(())
         observations = (Observation(one.fields, one.blob.size, instrument(one.fields), service) for one in found)
-        yield from _joined(conesearch.answer(observations, verbosity, most, service))
+        yield from _joined(conesearch.answer(observations, verbosity, limit, service))
 
     def _instruments(self) -> Callable[[Mapping[str, object]], Mapping[str, object]]:
-        """Return what looks up the instrument of a series, each once."""
+        """Return a function that looks up the instrument of a series, with a cache."""
 
         @lru_cache(1000)
         def entry(instrument_id: int) -> Mapping[str, object]:
-            # Not as the principal: a change may have hidden the series since it was found.
+            # Without the principal, because the series may have become invisible since it was found.
             get = partial(self.services.accounts.get, OPERATOR, "instrument", str(instrument_id))
             return self.services.catalogue.repeated(get)
 
@@ -112,7 +112,7 @@ class DataLinkHandler(_QueryHandler):
     """DataLink."""
 
     async def get(self) -> None:
-        """List the links of series (ID, several times): the light curve in every format, metadata, services."""
+        """List the links of series (ID, repeatable): the light curve in every format, metadata, services."""
         service = self.origin
         content = await self.run(lambda: datalink.document(list(self._links(service)), service))
         self.set_header("Content-Type", datalink.MEDIA_TYPE)
@@ -121,10 +121,10 @@ class DataLinkHandler(_QueryHandler):
     post = get
 
     def _links(self, service: str) -> Iterator[Mapping[str, object]]:
-        given = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
-        if len(given) > datalink.MOST:
-            raise InvalidError(f"{len(given):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
-        for identity in given:
+        identities = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
+        if len(identities) > datalink.MOST:
+            raise InvalidError(f"{len(identities):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
+        for identity in identities:
             number = soda.series_number(identity)
             try:
                 found = self.services.reader.get(self.principal, number_of(number))
@@ -134,16 +134,16 @@ class DataLinkHandler(_QueryHandler):
 
 
 class SodaHandler(VOHandler):
-    """Cut-outs of a series."""
+    """SODA."""
 
     async def get(self) -> None:
         """Return the rows between two times (TIME) and some columns (COLUMN) of a series (ID), as SODA 1.0 does."""
 
         def cut() -> tuple[str, bytes]:
-            identity, part, form = soda.parse(self.given().texts)
+            identity, part, writer = soda.parse(self.given().texts)
             found = self.services.reader.get(self.principal, number_of(identity))
             self.weigh(found.fields["num_exp"] > MANY_ROWS)
-            return form.media_type, self.services.reader.file(self.principal, found, part, form)[1]
+            return writer.media_type, self.services.reader.file(self.principal, found, part, writer)[1]
 
         media_type, content = await self.run(cut, heavy=True)
         self.set_header("Content-Type", media_type)
@@ -156,17 +156,17 @@ class _OfSeriesHandler(BaseHandler):
     """An analysis of the series that the parameter ID names, for service descriptors."""
 
     def arguments(self) -> dict[str, list[str]]:
-        """Return the query arguments without ID, and without those that a client left empty."""
-        given = super().arguments()
-        return {name: texts for name, texts in given.items() if name.upper() != "ID" and any(texts)}
+        """Return the query arguments without ID and without empty ones."""
+        arguments = super().arguments()
+        return {name: texts for name, texts in arguments.items() if name.upper() != "ID" and any(texts)}
 
     @property
     def identity(self) -> str:
         """The number of the series."""
-        given = [texts for name, texts in super().arguments().items() if name.upper() == "ID"]
-        if len(given) != 1 or len(given[0]) != 1:
+        identities = [texts for name, texts in super().arguments().items() if name.upper() == "ID"]
+        if len(identities) != 1 or len(identities[0]) != 1:
             raise InvalidError("The parameter ID must name one series.")
-        return soda.series_number(given[0][0])
+        return soda.series_number(identities[0][0])
 
 
 class VOPeriodogramHandler(_OfSeriesHandler, PeriodogramHandler):
@@ -194,12 +194,12 @@ class MocHandler(VOHandler):
         """Return the map of the positions of all series that are visible, as MOC 2.0."""
 
         def make() -> tuple[str, bytes]:
-            given = self.given().last
-            form, order = moc.chosen(given.get("RESPONSEFORMAT") or given.get("FORMAT"), given.get("ORDER"))
+            texts = self.given().last
+            name, order = moc.chosen(texts.get("RESPONSEFORMAT") or texts.get("FORMAT"), texts.get("ORDER"))
             self.weigh()
             context = self.context(self.services.config.vo.timeout)
             pixels = vo_queries.pixels(self.services.catalogue, context, order)
-            return moc.FORMATS[form], moc.write(moc.cells_of(pixels, order), form, order)
+            return moc.FORMATS[name], moc.write(moc.cells_of(pixels, order), name, order)
 
         media_type, content = await self.run(make, heavy=True)
         self.set_header("Content-Type", media_type)
@@ -217,7 +217,7 @@ class RegistryHandler(VOHandler):
 
 
 class LoginHandler(VOHandler):
-    """The sign-in of clients that know ``ivoa_bearer``: their token comes by Basic and goes back as a bearer token."""
+    """The sign-in of clients with ``ivoa_bearer``, which exchange Basic credentials for a bearer token."""
 
     needs: ClassVar = {"GET": ANY}
 
@@ -226,7 +226,7 @@ class LoginHandler(VOHandler):
         return credential_of(self.request, self.services.config, public=False)
 
     async def get(self) -> None:
-        """Return the token that came as the password."""
+        """Return the password, which is the token, as a bearer token."""
         credential = self.caller.credential
         await self.run(lambda: None)
         if credential is not None and credential.recognize is Accounts.authenticate:

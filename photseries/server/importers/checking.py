@@ -1,7 +1,7 @@
 """Checks before the import of a SkyPortal, and the import of its registries.
 
-The checks and the import of the registries are one transaction: nothing is stored unless every file is in the folder
-and no id of the other archive belongs to another entry here.
+The checks and the import of the registries are one transaction: nothing is stored unless every file exists and no id of
+the other archive belongs to a different entry of this archive.
 """
 
 from __future__ import annotations
@@ -17,30 +17,30 @@ from photseries.errors import ConflictError, InvalidError
 from photseries.server.catalogue.engine import Connection
 from photseries.server.importers import rows
 from photseries.server.importers.files import Files, root_of
-from photseries.server.importers.rows import Known
+from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.skyportal_schema import SkyPortal
 
-__all__ = ["Checked", "check_series", "files_of", "take_registries"]
+__all__ = ["Checked", "check_series", "import_registries", "source_files"]
 
-#: The registries, in the order of what they refer to.
+#: The registries, ordered by their references.
 KINDS = ("users", "groups", "streams", "instrument", "sources", "followup_request", "assignment")
-NAMED = 20  # of what stands in the way, so many are named
+NAMED = 20  # maximum number of obstacles in the message
 
 
 @dataclass
 class Checked:
-    """What is known before a series is taken.
+    """The facts known before the import of series.
 
     Attributes
     ----------
     series, missing, size : int
-        How many there are, how many have no file, and the length of the files [bytes].
+        Number of series, number of missing files, and total size of the files [bytes].
     entries : dict
-        Of each registry, how many entries are new and how many were there.
+        Numbers of new and existing entries, by registry.
     notes : list of str
-        What an operator should know.
+        Notes for the operator.
     problems : list of str
-        What stands in the way, the first :data:`NAMED` of ``obstacles``.
+        The first :data:`NAMED` of ``obstacles``.
     """
 
     series: int = 0
@@ -51,43 +51,43 @@ class Checked:
     problems: list[str] = field(default_factory=list)
     obstacles: int = 0
 
-    def oppose(self, problems: list[str]) -> None:
-        """Note what stands in the way."""
+    def block(self, problems: list[str]) -> None:
+        """Record an obstacle."""
         self.obstacles += len(problems)
         self.problems += problems[: NAMED - len(self.problems)]
 
-    def raise_any(self) -> None:
-        """Raise ConflictError when anything stands in the way."""
+    def raise_for_obstacles(self) -> None:
+        """Raise ConflictError if there are obstacles."""
         if self.obstacles:
             more = self.obstacles - len(self.problems)
             rest = f"; and {more:,} more" if more else ""
             raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{rest}.")
 
 
-def take_registries(source: SkyPortal, there: Connection, here: Connection, checked: Checked) -> None:
-    """Take users, groups, streams, instruments, sources, requests and assignments over, and who belongs to what."""
-    public_id, greatest = source.group_ids(there)
-    rows.make_room_for_groups(here, public_id, greatest)
-    owners = source.owned_groups(there)
+def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: Checked) -> None:
+    """Import users, groups, streams, instruments, sources, requests, assignments and memberships."""
+    public_id, greatest = source.group_ids(remote)
+    rows.align_public_group(local, public_id, greatest)
+    owners = source.owned_groups(remote)
     nowhere: set[str] = set()
     for kind in KINDS:
         counts = Counter({"new": 0, "there": 0})
-        for page in source.entries(there, kind):
+        for page in source.entries(remote, kind):
             if kind == "sources":
                 nowhere |= {row["id"] for row in page if row["ra"] is None}
             entries = [_entry(kind, row, owners, nowhere) for row in page if row["id"] not in nowhere]
-            taken = rows.take_entries(here, kind, entries)
-            counts.update(new=taken.new, there=taken.there)
-            checked.oppose(taken.clashes)
+            outcome = rows.insert_entries(local, kind, entries)
+            counts.update(new=outcome.new, there=outcome.existing)
+            checked.block(outcome.clashes)
         checked.entries[kind] = dict(counts)
         if checked.obstacles:
             return
     for kind in ("groups", "streams"):
-        for page in source.members(there, kind):
-            rows.take_members(here, kind, page)
-    lacking = rows.settle(here, public_id is not None, source.totals(there)[1])
-    if lacking:
-        checked.notes.append(f"{lacking:,} users without a group of their own got one.")
+        for page in source.members(remote, kind):
+            rows.insert_members(local, kind, page)
+    groupless = rows.complete_registries(local, public_id is not None, source.totals(remote)[1])
+    if groupless:
+        checked.notes.append(f"{groupless:,} users without a group of their own got one.")
     if nowhere:
         some = ", ".join(sorted(nowhere)[:NAMED])
         checked.notes.append(f"{len(nowhere):,} sources without a valid position were not imported: {some}.")
@@ -95,56 +95,56 @@ def take_registries(source: SkyPortal, there: Connection, here: Connection, chec
 
 def check_series(
     source: SkyPortal,
-    there: Connection,
-    here: Connection,
+    remote: Connection,
+    local: Connection,
     files: Files,
     unit: str,
     excluded: Collection[int],
     checked: Checked,
 ) -> None:
-    """See that every file lies in the folder, and that no series here has the id of another one there."""
-    checked.series = source.totals(there)[0]
-    for page in source.places(there):
-        known = rows.known_series(here, [place.id for place in page])
+    """Check that every file exists, and that no series of this archive has the id of a different series there."""
+    checked.series = source.totals(remote)[0]
+    for page in source.places(remote):
+        existing = rows.existing_series(local, [place.id for place in page])
         for place in page:
             if place.id in excluded:
                 continue
-            called = (place.obj_id, place.series_name.replace("\\", "/"), place.series_obj_id)
-            found = known.get(place.id)
-            if found is not None and _clashes(found, place.hash, called):
-                checked.oppose([f"series {place.id} is a different series here (--exclude {place.id} leaves it out)"])
+            identity = (place.obj_id, place.series_name.replace("\\", "/"), place.series_obj_id)
+            match = existing.get(place.id)
+            if match is not None and _clashes(match, place.hash, identity):
+                checked.block([f"series {place.id} is a different series here (--exclude {place.id} leaves it out)"])
             try:
                 size = files.size(files.locate(place.filename))
             except InvalidError as error:
-                checked.oppose([f"series {place.id}: {error.message} (--exclude {place.id} leaves it out)"])
+                checked.block([f"series {place.id}: {error.message} (--exclude {place.id} leaves it out)"])
                 continue
             checked.missing += size is None
             checked.size += size or 0
     if source.unknown:
         names = ", ".join(source.unknown)
         checked.notes.append(f"Unknown columns of photometric_series were ignored: {names}.")
-    if number := source.uncertainties(there):
+    if number := source.uncertainties(remote):
         checked.notes.append(
             f"{number:,} series have ra_unc or dec_unc, which were read in {unit} (--position-unc-unit)."
         )
 
 
-def files_of(source: SkyPortal, there: Connection, folder: Path, root: str | None, largest: int) -> Files:
-    """Return the files of a SkyPortal; without a root, that of most file names is taken."""
+def source_files(source: SkyPortal, remote: Connection, folder: Path, root: str | None, largest: int) -> Files:
+    """Return the files of a SkyPortal; the default root is that of most file names."""
     if root is None:
-        root = root_of(itertools.chain.from_iterable(source.places(there)), folder)
+        root = root_of(itertools.chain.from_iterable(source.places(remote)), folder)
     return Files(folder, root, largest)
 
 
 def _entry(kind: str, row: dict[str, Any], owners: dict[int, int], nowhere: set[str]) -> dict[str, object]:
-    """Return the row of an entry here."""
+    """Return the row of an entry for this archive."""
     if kind == "groups":
         return {**row, "single_user_id": owners.get(row["id"])}
     return {**row, "obj_id": None} if row.get("obj_id") in nowhere else row
 
 
-def _clashes(known: Known, md5: str, called: tuple[str, str, str]) -> bool:
-    """Return whether an id is that of another series here."""
-    if known.changed is None:
+def _clashes(existing: ExistingSeries, md5: str, identity: tuple[str, str, str]) -> bool:
+    """Return whether an id belongs to a different series of this archive."""
+    if existing.changed is None:
         return True
-    return known.changed["hash"]["from"] != md5 and known.called not in (None, called)
+    return existing.changed["hash"]["from"] != md5 and existing.identity not in (None, identity)

@@ -14,17 +14,17 @@ from photseries.server.importers.skyportal_schema import FIELDS, STATISTICS, Sky
 
 __all__ = ["Difference", "compared", "given", "of_history", "of_the_file", "to_history"]
 
-#: Two numbers are the same when they differ by no more than this, relative to what they are the spread or value of.
+#: Maximum relative difference of equal numbers; for a spread, relative to its mean.
 PRECISION = 1e-9
 _SPREADS = {"rms_mag": "mean_mag", "robust_rms": "robust_mag"}
-#: Of the statistics of columns, so many that differ are named.
-MOST_COLUMNS = 3
+#: Maximum number of columns named in a difference.
+MAX_COLUMNS = 3
 ARCSEC = 3600.0
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field that is not what SkyPortal said: both values, and the reasons."""
+    """A field that differs from SkyPortal: both values, and the reasons."""
 
     field: str
     theirs: object
@@ -66,7 +66,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
 
 
 def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[str, object]) -> list[Difference]:
-    """Return why the MD5 of a file is not the one that SkyPortal has, and which text is perhaps a null.
+    """Return why the MD5 of a file differs from SkyPortal's, and warnings about texts that may be nulls.
 
     Parameters
     ----------
@@ -97,12 +97,12 @@ def of_the_file(series: SkyPortalSeries, md5: str, rows: int, metadata: Mapping[
 
 
 def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
-    """Return the metadata of a series as they go into the archive: what SkyPortal writes for "absent" is null.
+    """Return the metadata of a series for the archive, with SkyPortal's placeholders for absent values as null.
 
     Parameters
     ----------
     unit : {"deg", "arcsec"}
-        Of ra_unc and dec_unc there.
+        Of ra_unc and dec_unc in SkyPortal.
     """
     fields = {name: _plain(series.fields[name]) for name in FIELDS}
     for name in ("channel", "origin"):
@@ -118,7 +118,7 @@ def given(series: SkyPortalSeries, unit: str) -> dict[str, object]:
 def to_history(
     series: SkyPortalSeries, differences: list[Difference], warnings: Sequence[str] = ()
 ) -> dict[str, dict[str, object]]:
-    """Write differences and warnings for the history; SkyPortal's MD5 is always there, and tells series apart."""
+    """Encode differences and warnings for the history; always with SkyPortal's MD5, which identifies the series."""
     changed: dict[str, dict[str, object]] = {"hash": {"from": series.hash}}
     for found in differences:
         changed[found.field] = {"from": found.theirs, "to": found.ours, "reasons": list(found.reasons)}
@@ -128,7 +128,7 @@ def to_history(
 
 
 def of_history(changed: Mapping[str, Mapping[str, Any]]) -> list[Difference]:
-    """Read differences back."""
+    """Decode differences from the history."""
     return [
         Difference(field, change["from"], change["to"], tuple(change["reasons"]))
         for field, change in changed.items()
@@ -145,7 +145,7 @@ def _columns(
         name
         for name, value in own.items()
         if name in theirs and not _same(_plain(theirs[name]), value, scale=scales.get(name))
-    ][:MOST_COLUMNS]
+    ][:MAX_COLUMNS]
     return {name: _plain(theirs[name]) for name in differing}, {name: own[name] for name in differing}
 
 
@@ -156,7 +156,7 @@ def _same(theirs: Any, own: Any, scale: float | None = None) -> bool:
 
 
 def _equal(row: object, file: object) -> bool:
-    """Return whether a value in a file, which may be anything, is that of the row."""
+    """Return whether an untrusted value in a file equals that of the row."""
     row, file = (None if value == "" else _plain(value) for value in (row, file))
     if isinstance(row, list) and isinstance(file, list):
         return sorted(map(str, row)) == sorted(map(str, file))

@@ -1,4 +1,4 @@
-"""Import a directory tree of HDF5 files without a database, each file as an upload of its owner."""
+"""Import a directory tree of HDF5 files without a database, each file as an upload by its owner."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ __all__ = ["DirectoryImport"]
 
 @dataclass(frozen=True)
 class DirectoryImport:
-    """An import of a tree of files that were written by the how-to's recipe.
+    """An import of a directory tree with the layout of the how-to guide.
 
     Parameters
     ----------
     services : Services
-        Of the archive that takes.
+        Of the importing archive.
     folder : Path
     mapping : FileMapping
     keep : bool
-        False: everything is read and checked, and nothing is kept.
+        False: read and check everything, but store nothing.
     """
 
     services: Services
@@ -50,11 +50,11 @@ class DirectoryImport:
         Raises
         ------
         StartError
-            When the folder is none.
+            When it is not a folder.
         NotFoundError
             When there is no such owner.
         ConflictError
-            Naming files that lead out of the folder.
+            Naming files that lie outside the folder.
         """
         self._owner()
         files, checked = self._files(), Checked()
@@ -63,30 +63,30 @@ class DirectoryImport:
             try:
                 files.locate(name)
             except InvalidError as error:
-                checked.oppose([error.message])
-        checked.raise_any()
+                checked.block([error.message])
+        checked.raise_for_obstacles()
         return checked.series
 
     def series(self) -> Iterator[Outcome]:
-        """Take the files in, several at a time, in the order of their names; see :meth:`SkyPortalImport.series`."""
+        """Import the files concurrently, in the order of their names; see :meth:`SkyPortalImport.series`."""
         files, owner = self._files(), self._owner()
         services = self.services
         intake = Intake(services.catalogue, services.sandbox, services.config)
         sources: set[str] = set()
         yield from in_order(
-            lambda name: self._taken(intake, files, owner, sources, name),
+            lambda name: self._store(intake, files, owner, sources, name),
             self._names(),
             services.config.sandbox.workers,
         )
 
-    def _taken(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
-        """Take one file in."""
+    def _store(self, intake: Intake, files: Files, owner: Principal, sources: set[str], name: str) -> Outcome:
+        """Import one file."""
         try:
             fields = self.mapping.of(name)
             file = files.read(files.locate(name))
             if self.mapping.create_sources and fields.get("obj_id") not in sources:
                 self._make_source(intake, file, {**fields, "owner_id": owner.user_id}, sources)
-            return self._added(owner, name, {**fields, "data": file})
+            return self._create_series(owner, name, {**fields, "data": file})
         except UnfitFileError as error:
             status, message = Status.MISSING if error.missing else Status.UNREADABLE, error.message
         except UnreadableFileError as error:
@@ -95,17 +95,17 @@ class DirectoryImport:
             status, message = Status.REFUSED, error.message
         return Outcome(None, None, name, status, message)
 
-    def _added(self, owner: Principal, name: str, body: dict[str, object]) -> Outcome:
-        """Create the series, unless it is there."""
+    def _create_series(self, owner: Principal, name: str, body: dict[str, object]) -> Outcome:
+        """Create the series, unless it exists."""
         archive = self.services.archive
         if not self.keep:
-            return self._tried(owner, name, body)
+            return self._preview_series(owner, name, body)
         try:
             created = archive.create(owner, body, refuse_suspicious=False)
         except DuplicateError as error:
             number = error.details["id"]
-            there = self.services.reader.get(owner, number).fields
-            same = there["content_hash"] == archive.preview(owner, body, refuse_suspicious=False)["content_hash"]
+            existing = self.services.reader.get(owner, number).fields
+            same = existing["content_hash"] == archive.preview(owner, body, refuse_suspicious=False)["content_hash"]
             message = (
                 None if same else f"Series {number} has the same key but a different table; it was left unchanged."
             )
@@ -114,20 +114,20 @@ class DirectoryImport:
             )
         return Outcome(created.id, None, name, Status.TAKEN, joined(created.warnings))
 
-    def _tried(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
-        """Return what would become of a file."""
+    def _preview_series(self, owner: Principal, name: str, body: dict[str, Any]) -> Outcome:
+        """Return the outcome of a dry run for a file."""
         try:
-            found = self.services.archive.preview(owner, body, refuse_suspicious=False)
+            preview = self.services.archive.preview(owner, body, refuse_suspicious=False)
         except InvalidError as error:
-            # The name of a source that would be made has been checked: all that can be wrong is that it is not there.
+            # The name of a source to create has been checked, so the only problem can be that the source is missing.
             if not self.mapping.create_sources or set(error.fields) != {"obj_id"}:
                 raise
             return Outcome(None, body.get("obj_id"), name, Status.TAKEN)
-        status = Status.TAKEN if found["exists"] is None else Status.THERE
-        return Outcome(None, found["metadata"]["obj_id"], name, status, joined(found["warnings"]))
+        status = Status.TAKEN if preview["exists"] is None else Status.THERE
+        return Outcome(None, preview["metadata"]["obj_id"], name, status, joined(preview["warnings"]))
 
     def _make_source(self, intake: Intake, file: bytes, fields: dict[str, object], sources: set[str]) -> None:
-        """Make the source of a series, unless it is there; a dry run only checks what it would be made of."""
+        """Create the source of a series, unless it exists; a dry run only validates its fields."""
         new, _ = intake.parse_imported(file, fields, use_file_metadata=True)
         if self.keep:
             position = {name: new.values[name] for name in ("ra", "dec")}
@@ -136,7 +136,7 @@ class DirectoryImport:
         sources.add(new.values["obj_id"])
 
     def _owner(self) -> Principal:
-        """Return the owner, who may share with every group: who runs this on the machine may do everything."""
+        """Return the owner as a principal that may share with every group, because the operator may do everything."""
         user_id = self.services.accounts.id_of("users", self.mapping.owner)
         with self.services.catalogue.reading() as connection:
             own = rows.own_groups(connection)[user_id]
@@ -146,7 +146,7 @@ class DirectoryImport:
         return Files(self.folder, "", self.services.config.server.max_body)
 
     def _names(self) -> Iterator[str]:
-        """Yield the names of the files from the top of the tree, in order; a folder at a time is in memory."""
+        """Yield the sorted names of the files in the tree, with one folder at a time in memory."""
         for folder, folders, names in os.walk(self.folder):
             folders.sort()
             for name in sorted(names):

@@ -15,7 +15,7 @@ __all__ = ["Files", "Place", "UnfitFileError", "root_of"]
 
 
 class UnfitFileError(InvalidError):
-    """A file that is missing or cannot be read; ``missing`` tells which of both."""
+    """A file that is missing or unreadable; ``missing`` distinguishes the two."""
 
     def __init__(self, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class UnfitFileError(InvalidError):
 
 
 class Place(NamedTuple):
-    """Where the other archive says that the file of a series is, and what it calls the series."""
+    """The path of the file of a series in the other archive, and the name of the series there."""
 
     id: int
     filename: str
@@ -40,9 +40,9 @@ class Files:
     ----------
     folder : Path
     root : str
-        The folder as the other archive's file names write it: what comes behind it leads from ours to the file.
+        The prefix of the other archive's file names; the rest is the path below our folder.
     largest : int
-        A longer file is not read [bytes].
+        Maximum size of a file to read [bytes].
 
     Raises
     ------
@@ -58,12 +58,12 @@ class Files:
         self._largest = largest
 
     def locate(self, filename: str) -> Path:
-        """Return the path of a file, whether it is there or not.
+        """Return the path of a file, which may not exist.
 
         Raises
         ------
         InvalidError
-            When it lies outside the folder, or a link leads out of it.
+            When it lies outside the folder, also by a link.
         """
         parts = _parts(filename)
         inside = parts[len(self._root) :]
@@ -77,7 +77,7 @@ class Files:
         return path
 
     def size(self, path: Path) -> int | None:
-        """Return the length of a file [bytes], None when there is none."""
+        """Return the length of a file [bytes]; None if it is missing."""
         try:
             return path.stat().st_size
         except OSError:
@@ -94,7 +94,7 @@ class Files:
         Raises
         ------
         UnfitFileError
-            When it is missing, too large, none, or cannot be read.
+            When it is missing, too large, not a file, or unreadable.
         """
         try:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -114,17 +114,17 @@ class Files:
 
 
 def root_of(places: Iterable[Place], folder: Path) -> str:
-    """Find the folder that SkyPortal kept its files in: what most file names have before the name of the series.
+    """Find the root folder of SkyPortal's files: the most frequent part before the name of the series.
 
     Parameters
     ----------
     folder : Path
-        File names that lie below it as they stand need no other root.
+        File names below it need no other root.
 
     Returns
     -------
     str
-        The folder itself when no file name tells.
+        The folder itself if no file name determines the root.
     """
     here = _parts(str(folder.absolute()))
     votes: Counter[tuple[str, ...]] = Counter()
@@ -138,6 +138,6 @@ def root_of(places: Iterable[Place], folder: Path) -> str:
 
 
 def _parts(path: str) -> list[str]:
-    """Split a path; the first part of one that begins at the top is empty, and an empty path has none."""
+    """Split a path; the first part of an absolute path is empty, and an empty path has no parts."""
     path = path.replace("\\", "/")
     return path.rstrip("/").split("/") if path.rstrip("/") else [""] if path else []

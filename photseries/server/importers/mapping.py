@@ -17,20 +17,20 @@ __all__ = ["FileMapping", "load_mapping"]
 
 @dataclass(frozen=True)
 class FileMapping:
-    """What a mapping says.
+    """A parsed mapping.
 
     Attributes
     ----------
     owner : str
         The user who will own the series.
     files : str
-        A pattern of the names of the files, wherever in the tree they are.
+        A pattern of the names of the files, in any folder of the tree.
     path : str or None
         Fields in the path of a file from the top of the tree, as ``{series_name}/{series_obj_id}.h5``.
     fields : mapping
-        Fields that are the same for all files. They win over what a file says of itself, and ``path`` over them.
+        Fields that are equal for all files. They have precedence over the metadata of a file, and ``path`` over them.
     create_sources : bool
-        Whether a source that is not there is made, at the position of its first series.
+        Whether to create missing sources, at the position of the first series.
     """
 
     owner: str
@@ -55,17 +55,17 @@ _CALLED = {str: "a string", dict: "a mapping", bool: "true or false"}
 
 
 def load_mapping(path: Path, schema: MetadataSchema) -> FileMapping:
-    """Read a mapping.
+    """Parse a mapping.
 
     Parameters
     ----------
     schema : MetadataSchema
-        What its fields must obey.
+        The schema of its fields.
 
     Raises
     ------
     StartError
-        Naming what is wrong with it.
+        Naming the problem.
     """
     try:
         found = yaml.safe_load(path.read_text("utf-8"))

@@ -26,14 +26,14 @@ _MAGNITUDES = ("mean_mag", "rms_mag", "robust_mag", "robust_rms")
 
 
 class Table:
-    """What the reasons look at.
+    """The input of the reasons.
 
     Parameters
     ----------
     frame : DataFrame
         A table that :func:`~photseries.lightcurve.table.validate` accepts.
     theirs, ours : mapping
-        The statistics that the other archive has, and those computed here.
+        The statistics of the other archive, and those computed here.
     differing : collection of str
         The fields in which they differ.
     """
@@ -48,24 +48,24 @@ class Table:
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """The differences of successive times, in the order of the rows [d]."""
+        """The differences of successive times in row order [d]."""
         return np.diff(self.column(*TIME).astype(np.float64))
 
     def column(self, *spellings: str) -> np.ndarray:
-        """Return the first column with one of some names, unchanged; empty when there is none."""
+        """Return the first column with one of the names; empty if there is none."""
         name = first_present(self.frame, spellings)
         return np.empty(0) if name is None else self.frame[name].to_numpy()
 
     @cached_property
     def errors(self) -> np.ndarray:
-        """The column of errors that counts."""
+        """The effective error column."""
         name = error_column(self.frame, first_present(self.frame, BRIGHTNESS))
         return self.column(name) if name else np.empty(0)
 
 
 @dataclass(frozen=True)
 class Reason:
-    """A reason: its name, what SkyPortal did and what is done here, the fields that it explains, when it holds."""
+    """A reason: its name, SkyPortal's and this archive's behaviour, the explained fields, and its condition."""
 
     name: str
     sentence: str
@@ -99,7 +99,7 @@ def _is_around_zero(table: Table) -> bool:
 
 
 def _of_the_times(table: Table) -> bool:
-    """Return whether every column has the statistics that belong to the times."""
+    """Return whether every column has the statistics of the times."""
     name = first_present(table.frame, TIME)
     return any(
         isinstance(found, Mapping) and len(found) > 1 and name in found and len(set(found.values())) == 1
@@ -107,7 +107,7 @@ def _of_the_times(table: Table) -> bool:
     )
 
 
-#: In the order in which they are named.
+#: All reasons, in the order of the report.
 REASONS: tuple[Reason, ...] = (
     Reason(
         "unsorted rows",
@@ -187,7 +187,7 @@ REASONS: tuple[Reason, ...] = (
     ),
 )
 
-#: What is said of a field that differs for none of the reasons.
+#: The text about a difference without a reason.
 UNEXPLAINED = (
     "not computed from this file",
     "The value does not follow from the table: it was computed from another table, or by another SkyPortal version.",

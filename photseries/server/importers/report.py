@@ -20,7 +20,7 @@ __all__ = ["FAILED", "Outcome", "Report", "Status", "joined"]
 
 
 class Status(StrEnum):
-    """What became of a series."""
+    """The outcome for a series."""
 
     TAKEN = "taken"
     THERE = "there"
@@ -31,16 +31,16 @@ class Status(StrEnum):
     REFUSED = "refused"
 
 
-#: What is not in the archive although it was wanted there.
+#: The failures.
 FAILED = (Status.MISSING, Status.UNREADABLE, Status.REFUSED)
 
-KEPT = 10  # of the failures, so many are kept in memory, too
+KEPT = 10  # maximum number of failures in memory
 COLUMNS = ("id", "obj_id", "filename", "status", "field", "theirs", "ours", "reason")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one series: its id, None of one that has none yet; why it failed, or warnings; what differs."""
+    """The outcome for one series: its id, if any; the error or warnings; the differences."""
 
     id: int | None
     obj_id: str | None
@@ -56,18 +56,18 @@ def joined(warnings: Iterable[str]) -> str | None:
 
 
 class Report:
-    """Writes ``STEM.json`` and ``STEM.csv`` and counts; both have their names when they are complete.
+    """Writes ``STEM.json`` and ``STEM.csv``, which get their names when complete, and counts outcomes.
 
-    Memory does not grow with the series.
+    Memory use is constant.
 
     Attributes
     ----------
     statuses : Counter
-        How many series came to which :class:`Status`.
+        Number of series by :class:`Status`.
     reasons : Counter
-        How many series have a difference for each reason.
+        Number of series with a difference, by reason.
     failures : list of Outcome
-        The first that failed.
+        The first failures.
 
     Raises
     ------
@@ -102,11 +102,11 @@ class Report:
 
     @property
     def failed(self) -> int:
-        """How many series are not in the archive although they were wanted there."""
+        """The number of series whose import failed."""
         return sum(self.statuses[status] for status in FAILED)
 
     def add(self, outcome: Outcome) -> None:
-        """Write what became of a series; one that came over without a difference is only counted."""
+        """Write the outcome for a series; series without differences are only counted."""
         self.statuses[outcome.status] += 1
         self.reasons.update({reason for found in outcome.differences for reason in found.reasons})
         if outcome.status in FAILED and len(self.failures) < KEPT:
@@ -129,14 +129,14 @@ class Report:
         Parameters
         ----------
         facts : mapping
-            What else is to stand in the JSON file.
+            Additional content of the JSON file.
         notes : iterable of str
             Sentences.
 
         Returns
         -------
         dict
-            Everything but the series.
+            The content of the JSON file without the series.
         """
         counts = {status.value: self.statuses[status] for status in Status}
         whole = {"counts": counts, "reasons": dict(self.reasons.most_common()), "notes": list(notes), **facts}
@@ -148,7 +148,7 @@ class Report:
 
 
 def _cell(value: object) -> object:
-    """Write a value for a spreadsheet: a text that it would compute is marked as text."""
+    """Format a value for a spreadsheet; escape texts that it would evaluate as formulas."""
     if isinstance(value, Mapping | list):
         return orjson.dumps(value).decode()
     if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r"):

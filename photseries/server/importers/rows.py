@@ -15,11 +15,11 @@ from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series,
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
 from photseries.server.principal import EVERYONE
 
-__all__ = ["Known", "Page"]
+__all__ = ["ExistingSeries", "Page"]
 
 Rows = Sequence[Mapping[str, object]]
 
-#: What an entry is called, and whether that is unique; sources are called by their ids.
+#: The name column of an entry, and whether it is unique; the name of a source is its id.
 _NAMES: Mapping[str, tuple[str, bool]] = {
     "users": ("username", True),
     "groups": ("name", True),
@@ -32,27 +32,27 @@ _NAMES: Mapping[str, tuple[str, bool]] = {
 
 @dataclass(frozen=True)
 class Page:
-    """What became of a page of entries: how many are new, how many were there, and which clash with others."""
+    """The outcome for a page of entries: numbers of new and existing ones, and the clashes with other entries."""
 
     new: int
-    there: int
+    existing: int
     clashes: list[str]
 
 
 @dataclass(frozen=True)
-class Known:
-    """A series of the archive that has the id of one that is to be taken over.
+class ExistingSeries:
+    """A series of the archive with the id of a series to import.
 
-    ``changed`` is what the history says of its import, None when it did not come by one; ``called`` is its source, its
-    series and its name there, None when it has been deleted since.
+    ``changed`` is from the import event of its history, None if it was not imported; ``identity`` is its source, its
+    series and its name there, None if it was deleted since.
     """
 
     changed: Mapping[str, Mapping[str, object]] | None
-    called: tuple[str, str, str] | None
+    identity: tuple[str, str, str] | None
 
 
-def take_entries(connection: Connection, kind: str, rows: Rows) -> Page:
-    """Insert the entries of a page that are not there yet.
+def insert_entries(connection: Connection, kind: str, rows: Rows) -> Page:
+    """Insert the missing entries of a page.
 
     Parameters
     ----------
@@ -61,78 +61,78 @@ def take_entries(connection: Connection, kind: str, rows: Rows) -> Page:
     rows : sequence of mapping
         With the columns of its table.
     """
-    there, clashes = _compared(connection, kind, rows)
-    new = [row for row in rows if row["id"] not in there]
+    existing, clashes = _compare_entries(connection, kind, rows)
+    new = [row for row in rows if row["id"] not in existing]
     if new and not clashes:
         connection.execute(insert(TABLES[kind]).on_conflict_do_nothing(), new)
     return Page(len(new), len(rows) - len(new), clashes)
 
 
-def _compared(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:
-    """Return the ids that are there, and what is there under another name or another id."""
+def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:
+    """Return the existing ids, and the entries with another name or another id."""
     entries = TABLES[kind].__table__
     ids = literal([row["id"] for row in rows], ARRAY(Text if kind == "sources" else Integer))
     if kind == "sources":
         return set(connection.scalars(select(entries.c.id).where(entries.c.id == any_(ids)))), []
     name, unique = _NAMES[kind]
-    wanted = entries.c.id == any_(ids)
+    condition = entries.c.id == any_(ids)
     if unique:
         names = literal([row[name] for row in rows], ARRAY(Text))
-        wanted = or_(wanted, entries.c[name] == any_(names))
-    found = dict(connection.execute(select(entries.c.id, entries.c[name]).where(wanted)).all())
+        condition = or_(condition, entries.c[name] == any_(names))
+    found = dict(connection.execute(select(entries.c.id, entries.c[name]).where(condition)).all())
     holders = {text: number for number, text in found.items()}
-    called, clashes = kind.removesuffix("s").replace("_", " "), []
+    noun, clashes = kind.removesuffix("s").replace("_", " "), []
     for row in rows:
         number, text = row["id"], row[name]
         if number in found and found[number] != text:
-            clashes.append(f"{called} {number} is {text!r} in SkyPortal but {found[number]!r} here")
+            clashes.append(f"{noun} {number} is {text!r} in SkyPortal but {found[number]!r} here")
         elif unique and number not in found and text in holders:
-            clashes.append(f"{called} {text!r} has the id {number} in SkyPortal but {holders[text]} here")
+            clashes.append(f"{noun} {text!r} has the id {number} in SkyPortal but {holders[text]} here")
     return set(found), clashes
 
 
-def take_members(connection: Connection, kind: str, rows: Rows) -> None:
-    """Add the members of groups or streams that are not members yet."""
+def insert_members(connection: Connection, kind: str, rows: Rows) -> None:
+    """Add missing members of groups or streams."""
     connection.execute(insert(MEMBERS[kind][0]).on_conflict_do_nothing(), rows)
 
 
-def make_room_for_groups(connection: Connection, public_id: int | None, greatest_id: int) -> None:
-    """Change the id of the public group of an archive that nobody has used yet to that of the imported archive.
+def align_public_group(connection: Connection, public_id: int | None, greatest_id: int) -> None:
+    """Change the id of the public group of an unused archive to that of the imported archive.
 
     Parameters
     ----------
     public_id : int or None
-        The id of the public group there; None when there is none.
+        The id of the public group of the other archive, or None.
     greatest_id : int
-        Of all groups there.
+        Of all groups of the other archive.
     """
     unused = select(Group.id).where(
         Group.name == EVERYONE,
         ~select(GroupUser.group_id).where(GroupUser.group_id == Group.id).exists(),
         ~select(SeriesGroup.group_id).where(SeriesGroup.group_id == Group.id).exists(),
     )
-    ours = connection.scalar(unused)
-    wanted = greatest_id + 1 if public_id is None else public_id
-    if ours is None or ours == wanted:
+    local_id = connection.scalar(unused)
+    target_id = greatest_id + 1 if public_id is None else public_id
+    if local_id is None or local_id == target_id:
         return
-    if connection.scalar(select(Group.id).where(Group.id == wanted)) is None:
-        connection.execute(update(Group).where(Group.__table__.c.id == ours).values(id=wanted))
+    if connection.scalar(select(Group.id).where(Group.id == target_id)) is None:
+        connection.execute(update(Group).where(Group.__table__.c.id == local_id).values(id=target_id))
 
 
-def settle(connection: Connection, public: bool, last_series: int) -> int:
-    """Move the sequences past what was taken, and give every user a group of the user's own.
+def complete_registries(connection: Connection, public: bool, last_series: int) -> int:
+    """Advance the sequences past the imported ids, and create each user's own group.
 
     Parameters
     ----------
     public : bool
-        Whether the members of the public group were taken; else everybody becomes one.
+        Whether the members of the public group were imported; otherwise all users become members.
     last_series : int
-        The greatest id of a series there.
+        The greatest series id of the other archive.
 
     Returns
     -------
     int
-        How many users had no group of their own.
+        The number of users without an own group.
     """
     for kind, registered in TABLES.items():
         if kind not in ("sources", "tokens"):
@@ -141,10 +141,10 @@ def settle(connection: Connection, public: bool, last_series: int) -> int:
                 move_sequence(connection, registered.__tablename__, last)
     if last_series:
         move_sequence(connection, Series.__tablename__, last_series)
-    lacking = connection.execute(
+    groupless = connection.execute(
         select(User.id, User.username).where(~select(Group.id).where(Group.single_user_id == User.id).exists())
     ).all()
-    for user_id, username in lacking:
+    for user_id, username in groupless:
         taken = connection.scalar(select(Group.id).where(Group.name == username))
         name = username if taken is None else f"{username} ({user_id})"
         own = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
@@ -153,7 +153,7 @@ def settle(connection: Connection, public: bool, last_series: int) -> int:
         everyone = select(Group.id).where(Group.name == EVERYONE).scalar_subquery()
         members = select(everyone, User.id)
         connection.execute(insert(GroupUser).from_select(["group_id", "user_id"], members).on_conflict_do_nothing())
-    return len(lacking)
+    return len(groupless)
 
 
 def own_groups(connection: Connection) -> dict[int, int]:
@@ -162,14 +162,14 @@ def own_groups(connection: Connection) -> dict[int, int]:
     return dict(connection.execute(owned).all())
 
 
-def known_series(connection: Connection, ids: Sequence[int]) -> dict[int, Known]:
-    """Return those of some ids that a series has or had."""
+def existing_series(connection: Connection, ids: Sequence[int]) -> dict[int, ExistingSeries]:
+    """Return the given ids that a series has or had."""
     numbers = any_(literal(list(ids), ARRAY(BigInteger)))
     columns = (SERIES.id, SERIES.obj_id, SERIES.series_name, SERIES.series_obj_id)
     named = connection.execute(select(*columns).where(SERIES.id == numbers))
-    called = {row.id: (row.obj_id, row.series_name, row.series_obj_id) for row in named}
+    identities = {row.id: (row.obj_id, row.series_name, row.series_obj_id) for row in named}
     first = select(SeriesHistory.series_id, SeriesHistory.action, SeriesHistory.changed).where(
         SeriesHistory.series_id == numbers, SeriesHistory.revision == 1
     )
     changes = {number: changed if action == "import" else None for number, action, changed in connection.execute(first)}
-    return {number: Known(changes.get(number), called.get(number)) for number in {*called, *changes}}
+    return {number: ExistingSeries(changes.get(number), identities.get(number)) for number in {*identities, *changes}}

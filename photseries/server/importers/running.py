@@ -22,7 +22,7 @@ IMPORT = 7_302_005
 
 @contextmanager
 def import_lock(catalogue: Catalogue) -> Iterator[None]:
-    """Keep other imports out: two imports would take the same series, and the slower one would fail on the other's.
+    """Exclude other imports, because the slower of two concurrent imports would fail on the series of the other.
 
     Raises
     ------
@@ -35,36 +35,36 @@ def import_lock(catalogue: Catalogue) -> Iterator[None]:
         yield
 
 
-def in_order(take: Callable[[T], Outcome], wanted: Iterable[T | Outcome], readers: int) -> Iterator[Outcome]:
+def in_order(store: Callable[[T], Outcome], items: Iterable[T | Outcome], workers: int) -> Iterator[Outcome]:
     """Import several series at once, and yield the outcomes in order.
 
     Parameters
     ----------
-    take : callable
+    store : callable
         Called in a thread.
-    wanted : iterable
-        The series to import, and outcomes, which are yielded as they are. It is read only a few items ahead.
-    readers : int
-        The number of threads; twice as many series wait at most.
+    items : iterable
+        The series to import, and outcomes, which are yielded unchanged. Only a few items are read ahead.
+    workers : int
+        The number of threads; at most twice as many series wait.
 
     Yields
     ------
     Outcome
-        An exception of ``take`` is raised in place of its outcome, and waiting series are not begun.
+        An exception of ``store`` is raised in place of its outcome, and waiting series are not begun.
     """
-    with ThreadPoolExecutor(readers) as threads:
+    with ThreadPoolExecutor(workers) as threads:
         waiting: deque[Future[Outcome] | Outcome] = deque()
         try:
-            for one in wanted:
-                waiting.append(one if isinstance(one, Outcome) else threads.submit(take, one))
-                if len(waiting) > 2 * readers:
+            for item in items:
+                waiting.append(item if isinstance(item, Outcome) else threads.submit(store, item))
+                if len(waiting) > 2 * workers:
                     yield _result(waiting.popleft())
             while waiting:
                 yield _result(waiting.popleft())
         finally:
-            for left in waiting:
-                if isinstance(left, Future):
-                    left.cancel()
+            for future in waiting:
+                if isinstance(future, Future):
+                    future.cancel()
 
 
 def _result(one: Future[Outcome] | Outcome) -> Outcome:

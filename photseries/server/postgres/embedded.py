@@ -32,10 +32,10 @@ __all__ = ["EmbeddedServer"]
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.01  # [s]
-LONGEST_INTERVAL = 0.1  # [s]
+MAX_INTERVAL = 0.1  # [s]
 STOP_TIMEOUT = 30.0  # [s]
 CONNECT_TIMEOUT = 5  # [s], of one attempt
-# The modules beside the keeper's package must not hide those of the standard library, so their folder comes last.
+# The folder comes last, so that modules beside the keeper's package do not hide the standard library.
 KEEPER_PROGRAM = "import sys; sys.path.append(sys.argv[1]); from keeper.main import main; main(*sys.argv[2:])"
 
 
@@ -65,26 +65,26 @@ class EmbeddedServer:
 
     @property
     def is_there(self) -> bool:
-        """Whether the folder holds a database already; :meth:`start` makes one where it does not."""
+        """Whether the folder contains a database; :meth:`start` creates one otherwise."""
         return self._cluster_version() is not None
 
     def start(self, timeout: float = 60.0) -> str:
-        """Start the server unless it runs already, and count as one of its users until :meth:`stop`.
+        """Start the server unless it is running, and count as one of its users until :meth:`stop`.
 
         Parameters
         ----------
         timeout : float
-            Longest wait [s]; the first start makes the cluster, and a start after a crash recovers it.
+            Timeout [s]; the first start creates the cluster, and a start after a crash recovers it.
 
         Returns
         -------
         str
-            The URL of the database for SQLAlchemy, which holds the password.
+            The URL of the database for SQLAlchemy, with the password.
 
         Raises
         ------
         StartError
-            When the server cannot start; the message says why.
+            When the server cannot start, with the reason.
         """
         deadline = time.monotonic() + timeout
         with self._mutex:
@@ -98,9 +98,9 @@ class EmbeddedServer:
                 raise
 
     def ensure(self, timeout: float = 10.0) -> str:
-        """Wait until the started server admits connections again, with a new keeper if the old one died.
+        """Wait until the started server accepts connections again, with a new keeper if the old one died.
 
-        For a connection that was refused; costs one connection when the server is well.
+        Call it after a refused connection; it costs one connection if the server is up.
 
         Parameters
         ----------
@@ -110,12 +110,12 @@ class EmbeddedServer:
         Returns
         -------
         str
-            The URL, which differs from the one before if the folder of the socket could not be made again.
+            The URL, which changes if the folder of the socket could not be reused.
 
         Raises
         ------
         DatabaseAwayError
-            When the server does not come back in time.
+            When the server does not restart in time.
         """
         deadline = time.monotonic() + timeout
         if self._mutex.acquire(timeout=timeout):
@@ -129,7 +129,7 @@ class EmbeddedServer:
         raise DatabaseAwayError("The database is not available. Try again.")
 
     def stop(self) -> None:
-        """Count as a user no longer; if no other is left, wait until the server has stopped."""
+        """Stop counting as a user; if no other is left, wait until the server has stopped."""
         with self._mutex:
             if self._clients is None:
                 return
@@ -141,7 +141,7 @@ class EmbeddedServer:
             self._clients = None
 
     def _register(self, deadline: float) -> Lock:
-        """Take the lock that says that the server is wanted."""
+        """Acquire the lock that marks the server as in use."""
         root = self._folder.root
         try:
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -162,7 +162,7 @@ class EmbeddedServer:
         return clients
 
     def _wait(self, deadline: float) -> str:
-        """Wait for the server, and start a keeper whenever there is none."""
+        """Wait for the server, and start a keeper if there is none."""
         interval, reason = INTERVAL, "there was no time to start it"
         while time.monotonic() < deadline:
             try:
@@ -172,18 +172,18 @@ class EmbeddedServer:
             if not self._kept():
                 self._spawn_keeper(deadline)
             time.sleep(interval)
-            interval = min(1.5 * interval, LONGEST_INTERVAL)
+            interval = min(1.5 * interval, MAX_INTERVAL)
         raise StartError(f"The embedded PostgreSQL in {self._folder.root} does not answer in time: {reason}")
 
     def _connect(self) -> str:
-        """Try the server, and give its URL."""
+        """Test the server, and return its URL."""
         password = self._folder.password.read_text("utf-8")
         host = str(self._folder.socket_folder())
         psycopg2.connect(host=host, user=NAME, password=password, dbname=NAME, connect_timeout=CONNECT_TIMEOUT).close()
         return f"postgresql+psycopg2://{NAME}:{password}@/{NAME}?host={quote(host, safe='')}"
 
     def _spawn_keeper(self, deadline: float) -> None:
-        """Start a keeper and hear its answer; of several that start at once, one stays."""
+        """Start a keeper and read its answer; of several concurrent keepers, one stays."""
         package = Path(keeper.__file__).parent
         programs = find_programs(self._cluster_version())
         flags = ["-I", "-S", "-c", KEEPER_PROGRAM]
@@ -210,7 +210,7 @@ class EmbeddedServer:
             raise StartError(answer or f"The keeper of the embedded PostgreSQL failed; see {self._folder.log}.")
 
     def _kept(self) -> bool:
-        """Whether a keeper is at work."""
+        """Whether a keeper is running."""
         try:
             lock = Lock(self._folder.keeper_lock)
         except FileNotFoundError:  # the data directory was removed
@@ -228,7 +228,7 @@ class EmbeddedServer:
 
 
 def _used_by_others(clients: Lock) -> bool:
-    """Whether services hold the lock, as opposed to a keeper that is leaving or nobody."""
+    """Whether services hold the lock (not an exiting keeper)."""
     used = not clients.acquire(EXCLUSIVE) and clients.acquire(SHARED)
     clients.release()
     return used

@@ -19,26 +19,26 @@ from photseries.server.settings import Sandbox as SandboxSettings
 
 __all__ = ["BulkSandbox"]
 
-#: How long a child may live, which mostly waits for its series to be stored [s].
+#: Maximum lifetime of a child, which mostly waits for its series to be stored [s].
 LONGEST: Final = 3600.0
 
-#: Processor time of a child, in ``sandbox.cpu``: a body is larger than a file.
+#: Processor time of a child, in units of ``sandbox.cpu``, because a body is larger than a file.
 CPU: Final = 3
 
 
 class BulkSandbox(Sandbox):
-    """Reads the bodies of bulk uploads, one child a body; its fork server is started with the first one.
+    """Reads the bodies of bulk uploads, one child per body; the first body starts the fork server.
 
     Parameters
     ----------
     settings : SandboxSettings
     limits : Limits
     warm_up : Request
-        The fork server reads small bodies with it before it forks.
+        A request with which the fork server warms up.
     """
 
     worker: ClassVar[str] = "photseries.server.sandbox.bulk_worker"
-    called: ClassVar[str] = "body of a bulk upload"
+    label: ClassVar[str] = "body of a bulk upload"
 
     def __init__(self, settings: SandboxSettings, limits: Limits, warm_up: Request) -> None:
         self._patience = settings.deadline + PATIENCE
@@ -68,9 +68,9 @@ class BulkSandbox(Sandbox):
                 stack.enter_context(self._gate.entered())
             except TimeoutError as error:
                 self._count("busy")
-                raise UnavailableError(f"All readers of a {self.called} are busy; try again.") from error
-            asked = stack.enter_context(descriptors.unnamed_file(request.to_json()))
-            frames = self._frames(stack, body, asked)
+                raise UnavailableError(f"All readers of a {self.label} are busy; try again.") from error
+            encoded = stack.enter_context(descriptors.unnamed_file(request.to_json()))
+            frames = self._frames(stack, body, encoded)
             number = next(frames)
             if not isinstance(number, int):
                 raise self._explained(FAILED)

@@ -11,20 +11,20 @@ __all__ = ["Request"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a body is, and how large it may be.
+    """The format and the limits of a body.
 
     Parameters
     ----------
     media : str
         "arrow" or "parquet".
     by : tuple of str
-        The columns that tell the series of a long body apart; none: the body is nested.
+        The columns that identify the series of a long body; none: the body is nested.
     fields, lists : frozenset of str
         The names of fields, and those of them whose values are lists.
     measured : frozenset of str
         The fields that are columns of the table in a long body.
     ignored : frozenset of str
-        Columns that are left out.
+        Columns to omit.
     series, size, rows, columns, table : int
         Limits: series, bytes of all tables, and rows, columns and bytes of one table.
     """
@@ -42,12 +42,12 @@ class Request:
     table: int
 
     def to_json(self) -> bytes:
-        """Write the request for the process that reads the body."""
+        """Encode the request for the reader."""
         return json.dumps(vars(self), default=sorted).encode()
 
     @classmethod
     def from_json(cls, text: bytes | memoryview) -> Request:
-        """Read what :meth:`to_json` wrote."""
+        """Decode the output of :meth:`to_json`."""
         known = json.loads(bytes(text))
         return cls(
             **{name: frozenset(value) if name in _SETS else value for name, value in known.items()}

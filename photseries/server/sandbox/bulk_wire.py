@@ -20,10 +20,10 @@ from photseries.server.sandbox.wire import not_an_answer, require
 
 __all__ = ["Columns", "Received", "pack", "pack_end", "pack_error", "pack_number", "receive"]
 
-LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
-LONGEST_TEXT: Final = 2000
+MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
+MAX_TEXT_LENGTH: Final = 2000
 
-_PREFIX: Final = 8  # bytes that hold the header's length
+_PREFIX: Final = 8  # size of the header's length [bytes]
 _DTYPE: Final = re.compile(r"[|<](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\])")
 
 Columns = dict[str, tuple[str, list[Array]]]
@@ -31,7 +31,7 @@ Columns = dict[str, tuple[str, list[Array]]]
 
 @dataclass(frozen=True)
 class Received:
-    """Consecutive series with the same columns: the length of each, the columns of all, the fields; or a refusal."""
+    """Consecutive series with the same columns: lengths, concatenated columns, fields; or an error."""
 
     rows: list[int]
     columns: Columns
@@ -58,7 +58,7 @@ def _texts(lengths: Array, joined: Array) -> Array:
 
 
 def pack_number(series: int, missing: tuple[str, ...]) -> Iterator[bytes | memoryview]:
-    """Yield the first frame: how many series there are, and which layers of the sandbox this system lacks."""
+    """Yield the first frame: the number of series, and the sandbox layers that this system lacks."""
     yield from _header({"series": series, "missing": missing})
 
 
@@ -77,7 +77,7 @@ def pack(
 
 
 def pack_error(error: InvalidError) -> Iterator[bytes | memoryview]:
-    """Yield the frame that ends an answer with what is wrong with the body."""
+    """Yield the frame that ends an answer with an error about the body."""
     yield from _header({"failed": error.message, "unreadable": isinstance(error, UnreadableFileError)})
 
 
@@ -91,15 +91,15 @@ def _header(header: dict[str, object]) -> Iterator[bytes]:
     yield len(encoded).to_bytes(_PREFIX, "little") + encoded
 
 
-def receive(read: Callable[[int], bytearray], most: int) -> int | Received | None:
+def receive(read: Callable[[int], bytearray], max_size: int) -> int | Received | None:
     """Read and check a frame.
 
     Parameters
     ----------
     read : callable
-        Returns exactly so many bytes, or raises EOFError.
-    most : int
-        The size of a slab at most [bytes].
+        Returns an exact number of bytes, or raises EOFError.
+    max_size : int
+        Maximum size of a slab [bytes].
 
     Returns
     -------
@@ -116,14 +116,14 @@ def receive(read: Callable[[int], bytearray], most: int) -> int | Received | Non
         When the body is refused.
     """
     size = int.from_bytes(read(_PREFIX), "little")
-    require(size <= LONGEST_HEADER)
+    require(size <= MAX_HEADER_SIZE)
     try:
         header = json.loads(read(size))
     except RecursionError:
         raise ValueError("nested too deeply") from None
     match header:
         case {"failed": str(message), "unreadable": bool(unreadable)}:
-            raise (UnreadableFileError if unreadable else InvalidError)(message[:LONGEST_TEXT])
+            raise (UnreadableFileError if unreadable else InvalidError)(message[:MAX_TEXT_LENGTH])
         case {"end": True}:
             return None
         case {"series": int(series)}:
@@ -134,27 +134,27 @@ def receive(read: Callable[[int], bytearray], most: int) -> int | Received | Non
             require(all(isinstance(values, list) for values in fields.values()))
             require(error is None or (isinstance(error, str) and len(rows) == 1))
             require(all(len(values) == len(rows) for values in fields.values()))
-            columns = dict(_columns(described, read, sum(rows), most))
+            columns = dict(_columns(described, read, sum(rows), max_size))
             require(len(columns) == len(described))
-            return Received(rows, columns, fields, None if error is None else error[:LONGEST_TEXT])
+            return Received(rows, columns, fields, None if error is None else error[:MAX_TEXT_LENGTH])
     raise not_an_answer()
 
 
 def _columns(
-    described: list[object], read: Callable[[int], bytearray], rows: int, most: int
+    described: list[object], read: Callable[[int], bytearray], rows: int, remaining: int
 ) -> Iterator[tuple[str, tuple[str, list[Array]]]]:
     for about in described:
         match about:
             case {"name": str(name), "kind": "text", "sizes": [int(first), int(second)]}:
-                require(first == 8 * rows and 0 <= second <= most)
-                most -= first + second
+                require(first == 8 * rows and 0 <= second <= remaining)
+                remaining -= first + second
                 lengths, joined = np.frombuffer(read(first), "<i8"), np.frombuffer(read(second), np.uint8)
                 require(int(np.maximum(lengths, 0).sum()) == second and bool((lengths >= -1).all()))
                 yield name, ("text", [lengths, joined])
             case {"name": str(name), "kind": str(kind), "sizes": [int(size)]} if _DTYPE.fullmatch(kind):
                 dtype: np.dtype[np.generic] = np.dtype(kind)
-                require(size == rows * dtype.itemsize and size <= most)
-                most -= size
+                require(size == rows * dtype.itemsize and size <= remaining)
+                remaining -= size
                 values = np.frombuffer(read(size), dtype)
                 yield name, (kind, [values.view(np.uint8) != 0 if dtype.kind == "b" else values])
             case _:

@@ -22,17 +22,17 @@ __all__ = ["main"]
 
 
 class _BulkNursery(ForkServer):
-    """Its children read a body by a :class:`Request`, which comes as a second image."""
+    """Its children read a body according to a :class:`Request`, which is a second image."""
 
     def _warm_up(self) -> None:
         pa.set_cpu_count(1)
         pa.set_io_thread_count(1)
-        warm_up(slabs, Request.from_json(self._own))
+        warm_up(slabs, Request.from_json(self._warm_up_content))
 
     def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
-        body, asked = images
+        body, request = images
         try:
-            with contextlib.closing(slabs(body, Request.from_json(asked))) as found:
+            with contextlib.closing(slabs(body, Request.from_json(request))) as found:
                 for one in found:
                     if isinstance(one, int):
                         yield from bulk_wire.pack_number(one, missing)
@@ -50,4 +50,4 @@ def main(arguments: dict[str, Any]) -> None:
     """Run the fork server as :class:`photseries.server.sandbox.bulk_pool.BulkSandbox` starts it."""
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    _BulkNursery(channel, confinement, limits, own=os.pread(0, os.fstat(0).st_size, 0)).run()
+    _BulkNursery(channel, confinement, limits, warm_up=os.pread(0, os.fstat(0).st_size, 0)).run()

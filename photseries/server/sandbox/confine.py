@@ -20,14 +20,14 @@ __all__ = ["LAYERS", "PARSING", "Layers", "lock_down"]
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_NO_NEW_PRIVS: Final = 38
 
-#: Name -> what puts the layer on.
+#: Name -> function that applies the layer.
 Layers = tuple[tuple[str, "Callable[[Sandbox], None]"], ...]
 
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def lock_down(settings: Sandbox, layers: Layers | None = None) -> list[str]:
-    """Put every layer on this process, for good.
+    """Apply every layer to this process, irrevocably.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def lock_down(settings: Sandbox, layers: Layers | None = None) -> list[str]:
 
 
 def _user(settings: Sandbox) -> None:
-    """Stop being root, who escapes most limits, as a user that is of no other process."""
+    """Switch from root, to whom most limits do not apply, to a user id without other processes."""
     if os.geteuid() == 0:
         os.setgroups([])
         os.setgid(settings.user)
@@ -58,7 +58,7 @@ def _user(settings: Sandbox) -> None:
 
 
 def _orphan(settings: Sandbox) -> None:
-    """Die with the parent, who alone keeps the deadline. A change of user would undo this."""
+    """Die with the parent, which enforces the deadline. A change of user would undo this."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -90,7 +90,7 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl")
 
 
-#: The kernel's locks on system calls and files come last, when nothing else is needed.
+#: The restrictions of system calls and files come last, because the other layers need both.
 LAYERS: Final[Layers] = (
     ("user", _user),
     ("orphan", _orphan),
@@ -101,5 +101,5 @@ LAYERS: Final[Layers] = (
     ("seccomp", _seccomp),
 )
 
-#: The same for the packages that know every format.
+#: The same for the reader of all formats.
 PARSING: Final[Layers] = (*LAYERS[:-1], ("seccomp", lambda settings: seccomp.allow_parsing()))

@@ -19,7 +19,7 @@ _PIPE_BYTES: Final = 1024 * 1024
 
 @contextlib.contextmanager
 def unnamed_file(*pieces: bytes | memoryview) -> Iterator[int]:
-    """Put the bytes into a file without a name, in memory where the system has such files."""
+    """Write bytes to an unnamed file, in memory if the system supports it."""
     in_memory = hasattr(os, "memfd_create")
     with os.fdopen(os.memfd_create("upload"), "wb") if in_memory else tempfile.TemporaryFile() as file:
         file.writelines(pieces)
@@ -28,7 +28,7 @@ def unnamed_file(*pieces: bytes | memoryview) -> Iterator[int]:
 
 
 def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
-    """Open a pipe until the stack is left: the end to read from, and the one to write to."""
+    """Open a pipe that the stack closes: the read end and the write end."""
     reading, writing = os.pipe()
     with contextlib.suppress(AttributeError, OSError):  # Linux alone; users have a limit on the sum of their pipes
         fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
@@ -39,12 +39,12 @@ def pipe(stack: contextlib.ExitStack) -> tuple[IO[bytes], IO[bytes]]:
 
 
 def read(pipe: IO[bytes], size: int, deadline: float) -> bytearray:
-    """Read exactly so many bytes.
+    """Read an exact number of bytes.
 
     Raises
     ------
     EOFError, TimeoutError
-        When they do not come, or not in time.
+        When they do not arrive in time.
     """
     buffer = bytearray(size)
     rest = memoryview(buffer)

@@ -35,20 +35,20 @@ from photseries.server.sandbox.wire import Found
 
 __all__ = ["main", "read"]
 
-#: Workbooks are read by a package that is not preloaded.
+#: The reader of workbooks is not preloaded.
 _FORMATS: Final = {name: one for name, one in READERS.items() if name != "excel"}
 
-#: How many series of a file are described.
+#: Maximum number of described series of a file.
 MOST_SERIES: Final = 100
 
-#: What the readers import when they need it.
+#: Modules that the readers import on demand.
 _PRELOADED: Final = (
     "astropy.io.ascii", "astropy.io.fits", "astropy.io.misc.hdf5", "astropy.io.misc.yaml",
     "astropy.io.votable", "astropy.table", "astropy.time", "astropy.timeseries", "astropy.units", "pyarrow.ipc",
     "pyarrow.parquet", "tsdownsample",
 )  # fmt: skip
 
-#: Texts whose layouts are parsed by code that the files of the service's own do not reach.
+#: Texts that warm up parsers which the service's own files do not use.
 _TEXTS: Final = (
     b"mjd,mag,magerr,filter\n60000.5,18.1,>0.1,zg\n60001.5,18,1D-1,zg\n",
     b"|mjd    |mag |\n|double |real|\n|d      |mag |\n|null   |null|\n 60000.5 18.1\n 60001.5 18.2\n",
@@ -57,13 +57,13 @@ _TEXTS: Final = (
 
 
 def read(image: memoryview, limits: Limits) -> Found:
-    """Describe the series of a file, or make the one series in it an HDF5 file.
+    """Describe the series of a file, or convert its only series to HDF5.
 
     Parameters
     ----------
     image : memoryview
         The length of a request (8 bytes), the request as JSON (``name`` of the file, ``options`` of reading, ``fields``
-        that the user gives, ``points`` of the light curve that a description has, None to read), and the file.
+        that the user gives, ``points`` of the light curve of a description, None to read), and the file.
     limits : Limits
 
     Returns
@@ -85,10 +85,10 @@ def read(image: memoryview, limits: Limits) -> Found:
     get = partial(read_bytes, bytes(image[begin:]), request["name"], most_inflated=limits.table, formats=_FORMATS)
     points = request["points"]
     if points is None:
-        return _as_file(_one(get(options=options), options), request["fields"], limits)
+        return _convert(_only_series(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
-    series = [_about(one, selecting(one, needed), request["fields"], points) for one in found[:MOST_SERIES]]
-    return Found(_plain({"series": series, "more": len(found) - len(series)}))
+    series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MOST_SERIES]]
+    return Found(_plain_json({"series": series, "more": len(found) - len(series)}))
 
 
 class _Request(TypedDict):
@@ -98,24 +98,24 @@ class _Request(TypedDict):
     points: int | None
 
 
-def _one(found: tuple[Reading, ...], options: ReadOptions) -> Reading:
-    if len(found) > 1:
+def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading:
+    if len(readings) > 1:
         column = options.split_by
         raise invalid(
-            f"split_by makes {len(found)} series, and a request stores one: select the rows of each in place of it, "
-            f"as by where={column}={found[0].part}."
+            f"split_by makes {len(readings)} series, and a request stores one: select the rows of each in place of it, "
+            f"as by where={column}={readings[0].part}."
         )
-    return found[0]
+    return readings[0]
 
 
-def _as_file(reading: Reading, given: Mapping[str, object], limits: Limits) -> Found:
+def _convert(reading: Reading, given: Mapping[str, object], limits: Limits) -> Found:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
     hint = None if reading.filter is None else filter_hint(reading.filter)
     about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
-    return Found(_plain(about), blob)
+    return Found(_plain_json(about), blob)
 
 
-def _about(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
+def _describe(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
     metadata = {**reading.file_metadata, **reading.merged(given)}
     calibration = calibration_of(metadata)
     needed = {name: getattr(options, name) for name in options.given(*options.__dataclass_fields__)}
@@ -127,25 +127,25 @@ def _about(reading: Reading, options: ReadOptions, given: Mapping[str, object], 
     }
 
 
-def _plain(about: Mapping[str, object]) -> dict[str, object]:
-    plain: dict[str, object] = orjson.loads(orjson.dumps(about, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
+def _plain_json(values: Mapping[str, object]) -> dict[str, object]:
+    plain: dict[str, object] = orjson.loads(orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY, default=str))
     return plain
 
 
 def _warm_up() -> None:
-    """Run the readers, so that they import what they need while a module can still be opened."""
+    """Run the readers, so that they import their modules while files can still be opened."""
     for name in ("utf-16", "utf-8-sig"):
         codecs.lookup(name)
     zoneinfo.ZoneInfo("UTC")
     for name in (*_PRELOADED, *(f"{formats.__name__}.{one.name}" for one in pkgutil.iter_modules(formats.__path__))):
         try:
             importlib.import_module(name)
-        except ImportError:  # a package that is not installed: files that need it are refused
+        except ImportError:  # the package is not installed: files that need it are refused
             continue
     if is_installed("astropy"):
         from astropy.units import Unit
 
-        for form in ("generic", "fits", "vounit", "cds", "ogip"):  # each builds its parser when it first parses
+        for form in ("generic", "fits", "vounit", "cds", "ogip"):  # each builds its parser at first use
             Unit("m / s", format=form, parse_strict="silent")
     frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None]})
     metadata = {"time_scale": "utc", "time_refpos": "geocenter", "flux_unit": "mJy"}
@@ -165,5 +165,5 @@ def main(arguments: dict[str, object]) -> None:
 
 
 def _read_alone(image: memoryview, limits: Limits) -> Found:
-    sys.meta_path.clear()  # an import that is left fails, where opening the module would end the child
+    sys.meta_path.clear()  # further imports fail; opening a module would kill the child
     return read(image, limits)

@@ -14,9 +14,9 @@ __all__ = ["give_up_everything"]
 # The same numbers on every architecture.
 _CREATE_RULESET: Final = 444
 _RESTRICT_SELF: Final = 446
-_VERSION: Final = 1  # flag of the first: tell the version of the interface
+_VERSION: Final = 1  # flag of the first call: return the version of the interface
 
-#: Version of the interface -> how many of the lowest bits of ``handled_access_fs`` it knows.
+#: Version of the interface -> number of supported low bits of ``handled_access_fs``.
 _FILE_RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _NETWORK_SINCE: Final = 4  # bind and connect by TCP
 _SCOPES_SINCE: Final = 6  # abstract sockets, signals to others
@@ -32,12 +32,12 @@ class _Ruleset(ctypes.Structure):
 
 
 def give_up_everything() -> None:
-    """Handle every right that this kernel knows, and allow none; needs no_new_privs.
+    """Deny every right that this kernel supports; needs no_new_privs.
 
     Raises
     ------
     OSError
-        When the kernel has no Landlock.
+        When the kernel does not support Landlock.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     version = _called(libc.syscall(_CREATE_RULESET, None, ctypes.c_size_t(0), _VERSION))
@@ -45,7 +45,7 @@ def give_up_everything() -> None:
     rules = _Ruleset(
         (1 << bits) - 1, _BOTH if version >= _NETWORK_SINCE else 0, _BOTH if version >= _SCOPES_SINCE else 0
     )
-    # An older kernel takes the longer structure as long as what it does not know is zero.
+    # An older kernel accepts the longer structure if the unknown members are zero.
     ruleset = _called(libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(ctypes.sizeof(rules)), 0))
     try:
         _called(libc.syscall(_RESTRICT_SELF, ruleset, 0))

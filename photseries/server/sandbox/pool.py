@@ -28,12 +28,12 @@ from photseries.server.settings import Sandbox as SandboxSettings
 
 __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
-#: How much longer than the fork server the service waits for an answer [s].
+#: Additional time that the service waits for an answer, beyond the fork server's deadline [s].
 PATIENCE: Final = 5.0
-#: How long an upload waits for a worker [s]; short, because a waiting upload keeps others from being served.
+#: How long an upload waits for a worker [s]; short, because a waiting upload occupies a thread.
 QUEUE: Final = 5.0
 
-#: What becomes of a file; with the last four its reader died, or there was none.
+#: The outcomes for a file; in the last four the reader died or was missing.
 OUTCOMES: Final = ("read", "refused", "busy", "crashed", "late", "out of processor time", "not started")
 
 _ENDS: Final = {NOT_FORKED: "not started", LATE: "late", signal.SIGXCPU: "out of processor time"}
@@ -48,33 +48,33 @@ _BOOT: Final = (
 
 
 class Sandbox:
-    """Reads uploaded HDF5 files in processes that can do nothing else. Safe to call from many threads.
+    """Reads uploaded HDF5 files in confined processes. Thread-safe.
 
     Parameters
     ----------
     settings : SandboxSettings
     limits : Limits
-    own : bytes
-        A file that we wrote. The fork server reads it a few times before it forks: code that has run is faster, and its
-        children then write to fewer of the pages that they share with it.
+    warm_up_file : bytes
+        One of our own files. The fork server reads it a few times before forking: warm code is faster, and children
+        then copy fewer shared pages.
 
     Attributes
     ----------
     missing : tuple of str
         Layers of :mod:`photseries.server.sandbox.confine` that this system lacks; known after :meth:`start`.
     outcomes : Counter
-        How many files came to which of :data:`OUTCOMES`.
+        Number of files by outcome, see :data:`OUTCOMES`.
     """
 
     worker: ClassVar[str] = "photseries.server.sandbox.worker"
-    called: ClassVar[str] = "HDF5 file"  # in messages
+    label: ClassVar[str] = "HDF5 file"  # in messages
 
-    def __init__(self, settings: SandboxSettings, limits: Limits, own: bytes = b"") -> None:
+    def __init__(self, settings: SandboxSettings, limits: Limits, warm_up_file: bytes = b"") -> None:
         self.missing: tuple[str, ...] = ()
         self.outcomes = Counter(dict.fromkeys(OUTCOMES, 0))
         self._settings = settings
         self._limits = limits
-        self._own = own
+        self._warm_up_file = warm_up_file
         self._gate = FairSemaphore(settings.workers, min(QUEUE, settings.deadline))
         self._lock = threading.Lock()
         self._counting = threading.Lock()
@@ -82,12 +82,12 @@ class Sandbox:
         self._started = False
 
     def start(self) -> None:
-        """Start the fork server, and see which layers this system has.
+        """Start the fork server, and check the layers of this system.
 
         Raises
         ------
         StartError
-            When one that ``sandbox.require`` names is missing, or the fork server does not work.
+            When a layer in ``sandbox.require`` is missing, or the fork server fails.
         """
         self._started = True
         try:
@@ -104,7 +104,7 @@ class Sandbox:
             raise StartError(f"sandbox.require asks for {', '.join(lacking)}, which this system lacks.")
 
     def close(self) -> None:
-        """End the fork server, and with it every job."""
+        """End the fork server and all jobs."""
         with self._lock:
             self._started = False
             if self._fork_server is not None:
@@ -112,12 +112,12 @@ class Sandbox:
                 self._fork_server = None
 
     def decode(self, blob: bytes | memoryview) -> Decoded:
-        """Read a file that somebody sent, in a worker process.
+        """Read an uploaded file in a worker process.
 
         Raises
         ------
         UnreadableFileError
-            When the careful reader refuses the file, or the file ends the worker.
+            When the safe reader refuses the file, or the file kills the worker.
         UnavailableError
             When no worker became free in time.
         """
@@ -125,7 +125,7 @@ class Sandbox:
         return Decoded(frames.build(raw), raw.metadata)
 
     def read(self, blob: bytes | memoryview) -> RawTable:
-        """Read the one table of a file that somebody sent.
+        """Read the only table of an uploaded file.
 
         Parameters
         ----------
@@ -157,14 +157,14 @@ class Sandbox:
             with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
                 try:
                     return self._job(upload)
-                except EOFError:  # the fork server itself is gone, and says nothing of the job
+                except EOFError:  # the fork server itself is gone and cannot report the job
                     return self._job(upload)
         except TimeoutError as error:
             self._count("busy")
-            raise UnavailableError(f"All readers of a {self.called} are busy; try again.") from error
+            raise UnavailableError(f"All readers of a {self.label} are busy; try again.") from error
         except EOFError as error:
             self._count("not started")
-            raise UnavailableError(f"The readers of a {self.called} ended twice in a row; try again.") from error
+            raise UnavailableError(f"The readers of a {self.label} ended twice in a row; try again.") from error
 
     def _job(self, upload: int) -> wire.Answer:
         with contextlib.ExitStack() as stack:
@@ -190,19 +190,19 @@ class Sandbox:
         outcome = _ENDS.get(ended, "crashed")
         self._count(outcome)
         if outcome == "not started":
-            return UnavailableError(f"No reader of a {self.called} can be started; try again.")
+            return UnavailableError(f"No reader of a {self.label} can be started; try again.")
         why = {
             "late": f"reading it took longer than {self._settings.deadline:g} s",
             "out of processor time": f"reading it took more than {self._settings.cpu} s of processor time",
             "crashed": "it is damaged in a way that ended its reader",
         }
-        return UnreadableFileError(f"The {self.called} cannot be read: {why[outcome]}.")
+        return UnreadableFileError(f"The {self.label} cannot be read: {why[outcome]}.")
 
     def _send(self, numbers: list[int]) -> _ForkServer:
-        """Send a job to the fork server, to a new one when the last one has ended."""
+        """Send a job to the fork server, or to a new one if the last one has ended."""
         with self._lock:
             if not self._started:
-                raise UnavailableError(f"The readers of a {self.called} are stopped.")
+                raise UnavailableError(f"The readers of a {self.label} are stopped.")
             if self._fork_server is None:
                 self._fork_server = self._new_fork_server()
             try:
@@ -214,10 +214,10 @@ class Sandbox:
             return self._fork_server
 
     def _new_fork_server(self) -> _ForkServer:
-        return _ForkServer(self.worker, self._settings, self._limits, self._own)
+        return _ForkServer(self.worker, self._settings, self._limits, self._warm_up_file)
 
     def _drop(self, fork_server: _ForkServer) -> None:
-        """End a fork server that does not answer, unless another thread has replaced it already."""
+        """End an unresponsive fork server, unless another thread has already replaced it."""
         with self._lock:
             if self._fork_server is fork_server:
                 fork_server.close()
@@ -225,26 +225,26 @@ class Sandbox:
 
 
 class FileSandbox(Sandbox):
-    """Reads files of every format, with pandas, astropy and pyarrow, in processes that can do nothing else.
+    """Reads files of every format, with pandas, astropy and pyarrow, in confined processes.
 
-    Its fork server starts with the first file: who sends none pays nothing for it.
+    The first file starts its fork server.
     """
 
     worker: ClassVar[str] = "photseries.server.sandbox.file_reader"
-    called: ClassVar[str] = "file"
+    label: ClassVar[str] = "file"
 
     def __init__(self, settings: SandboxSettings, limits: Limits) -> None:
         super().__init__(settings, limits)
         self._started = True
 
-    def found(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.Found:
-        """Read or describe the series in a file that somebody sent.
+    def read_file(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.Found:
+        """Read or describe the series in an uploaded file.
 
         Parameters
         ----------
         content : bytes or memoryview
         request : mapping
-            What to do with it: see :func:`photseries.server.sandbox.file_reader.read`.
+            See :func:`photseries.server.sandbox.file_reader.read`.
 
         Returns
         -------
@@ -253,12 +253,12 @@ class FileSandbox(Sandbox):
         Raises
         ------
         InvalidError
-            When the file is refused, or ends the worker.
+            When the file is refused, or kills the worker.
         UnavailableError
             When no worker became free in time, or none can be started.
         """
-        written = json.dumps(request).encode()
-        answer = self._answer(len(written).to_bytes(8, "little"), written, content)
+        encoded = json.dumps(request).encode()
+        answer = self._answer(len(encoded).to_bytes(8, "little"), encoded, content)
         self._count("refused" if answer.found is None else "read")
         if answer.found is None:
             message = answer.error or "The file holds no table."
@@ -267,9 +267,9 @@ class FileSandbox(Sandbox):
 
 
 class _ForkServer:
-    """The process of :mod:`photseries.server.sandbox.worker`, and our end of the channel to it."""
+    """The process of :mod:`photseries.server.sandbox.worker`, and the service's end of its channel."""
 
-    def __init__(self, worker: str, settings: SandboxSettings, limits: Limits, own: bytes) -> None:
+    def __init__(self, worker: str, settings: SandboxSettings, limits: Limits, warm_up_file: bytes) -> None:
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         self._channel.settimeout(PATIENCE)
         arguments = {
@@ -279,7 +279,7 @@ class _ForkServer:
             "sandbox": dataclasses.asdict(settings),
             "limits": dataclasses.asdict(limits),
         }
-        with theirs, descriptors.unnamed_file(own) as warm_up:
+        with theirs, descriptors.unnamed_file(warm_up_file) as warm_up:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter, our own module
                 [sys.executable, "-I", "-c", _BOOT, json.dumps(arguments)],
                 stdin=warm_up,
@@ -287,7 +287,7 @@ class _ForkServer:
                 pass_fds=[theirs.fileno()],
                 cwd="/",
                 env=_environment(),
-                start_new_session=True,  # Ctrl-C is for the service, which then ends the fork server
+                start_new_session=True,  # Ctrl-C must reach only the service, which then ends the fork server
             )
 
     @property
@@ -298,7 +298,7 @@ class _ForkServer:
         socket.send_fds(self._channel, [b"J"], numbers)
 
     def close(self) -> None:
-        """Close the channel, at which the fork server kills its children and ends."""
+        """Close the channel, whereupon the fork server kills its children and ends."""
         self._channel.close()
         try:
             self._process.wait(PATIENCE)
@@ -310,12 +310,12 @@ class _ForkServer:
 def _environment() -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
     return kept | {
-        "ARROW_DEFAULT_MEMORY_POOL": "system",  # the others start threads, after which a fork is not safe
+        "ARROW_DEFAULT_MEMORY_POOL": "system",  # other allocators start threads, after which a fork is not safe
         "ARROW_IO_THREADS": "1",
-        "HDF5_PLUGIN_PATH": "",  # nor a look for one, when a file is not HDF5
+        "HDF5_PLUGIN_PATH": "",  # nor a search for plugins when a file is not HDF5
         "HDF5_PLUGIN_PRELOAD": "::",  # no filter plugins: https://docs.hdfgroup.org/hdf5/develop/ (H5PL)
         "HDF5_USE_FILE_LOCKING": "FALSE",
-        "HOME": "/nonexistent",  # astropy looks for its settings there
+        "HOME": "/nonexistent",  # astropy searches for its configuration there
         "JE_ARROW_MALLOC_CONF": "background_thread:false",  # one thread, or a fork is not safe
         "LC_ALL": "C.UTF-8",
         "OMP_NUM_THREADS": "1",  # the same

@@ -1,4 +1,4 @@
-"""The system calls that a reading child may make; any other call kills it.
+"""The system calls allowed to a reading child; any other call kills it.
 
 A filter of classic BPF, which the kernel runs on the number and the arguments of every call:
 https://docs.kernel.org/userspace-api/seccomp_filter.html
@@ -19,30 +19,30 @@ _PR_SET_SECCOMP: Final = 22
 _MODE_FILTER: Final = 2
 _KILL: Final = 0x8000_0000  # the whole process, with SIGSYS
 _ALLOW: Final = 0x7FFF_0000
-_REFUSE: Final = 0x0005_0000 | errno.EACCES  # the call fails, and nothing else happens
+_REFUSE: Final = 0x0005_0000 | errno.EACCES  # the call fails
 _PROT_EXEC: Final = 4
 
-# Operations of classic BPF (linux/bpf_common.h), and places in the data that it sees (linux/seccomp.h).
+# Operations of classic BPF (linux/bpf_common.h), and offsets in its input (linux/seccomp.h).
 _LOAD: Final = 0x20
 _IF_EQUAL: Final = 0x15
 _IF_ANY_BIT: Final = 0x45
 _RETURN: Final = 0x06
 _NUMBER: Final = 0
 _ARCHITECTURE: Final = 4
-_THIRD_ARGUMENT: Final = 32  # its low half: both machines are little-endian
+_THIRD_ARGUMENT: Final = 32  # its low half, because both machines are little-endian
 
 
 @dataclass(frozen=True)
 class _Machine:
     audit: int  # AUDIT_ARCH_...
     allowed: Mapping[str, int]
-    mapping: Mapping[str, int]  # allowed unless the memory is to be executable
-    refused: Mapping[str, int]  # what packages try and can do without: to look for files, and at the machine
+    mapping: Mapping[str, int]  # allowed without PROT_EXEC
+    refused: Mapping[str, int]  # optional for packages: searching files, inspecting the machine
     signals: int  # rt_sigaction
 
 
-#: The answer is written, memory comes and goes, time, chance and (by libhdf5) the folder are asked for, and the process
-#: ends. The upload is mapped already: not even reading is needed.
+#: Calls that write the answer, allocate memory, query time, random numbers and (libhdf5) the current folder, and exit.
+#: Not even read is needed, because the upload is already mapped.
 _MACHINES: Final[Mapping[str, _Machine]] = {
     "x86_64": _Machine(
         0xC000_003E,
@@ -156,21 +156,21 @@ class _Program(ctypes.Structure):
 
 
 def allow_only_reading() -> None:
-    """Put the filter on this process; needs no_new_privs.
+    """Install the filter in this process; needs no_new_privs.
 
     Raises
     ------
     OSError
-        When the kernel has no filters, or the machine is none whose system calls are known here.
+        When the kernel does not support filters, or the architecture is unknown.
     """
     _install(is_parser=False)
 
 
 def allow_parsing() -> None:
-    """Put on the filter for the packages that know every format.
+    """Install the filter for the reader of all formats.
 
-    They look for files and at the machine where they need not: these calls fail, where they would end a process under
-    :func:`allow_only_reading`. A handler of signals may be set.
+    Its packages needlessly search files and inspect the machine: these calls fail instead of killing the process as
+    under :func:`allow_only_reading`. Signal handlers may be set.
     """
     _install(is_parser=True)
 
@@ -187,7 +187,7 @@ def _install(*, is_parser: bool) -> None:
 
 
 def _filter(machine: _Machine, *, is_parser: bool) -> list[_Instruction]:
-    """Write the program; each test falls through to the next, and the last word is to kill."""
+    """Return the program; each test falls through to the next, and the last instruction kills."""
     verdicts = dict.fromkeys(machine.allowed.values(), _ALLOW)
     if is_parser:
         verdicts |= dict.fromkeys(machine.refused.values(), _REFUSE) | {machine.signals: _ALLOW}

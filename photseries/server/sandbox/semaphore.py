@@ -13,16 +13,16 @@ __all__ = ["FairSemaphore"]
 
 
 class FairSemaphore:
-    """Lets a few threads in at once.
+    """Admits a few threads at once.
 
-    A place that becomes free goes to the caller that has waited longest, so that callers which return at once cannot
-    keep others out (``threading.Semaphore`` lets it).
+    A released place goes to the longest waiting caller, so that callers that return at once cannot starve others (as
+    with ``threading.Semaphore``).
 
     Parameters
     ----------
     places : int
     patience : float
-        How long to wait [s]. Once everyone inside has been there for longer, newcomers do not wait at all.
+        Maximum wait [s]. If all holders have held their places for longer, callers do not wait at all.
     """
 
     def __init__(self, places: int, patience: float) -> None:
@@ -31,7 +31,7 @@ class FairSemaphore:
         self._lock = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._inside: dict[object, float] = {}  # place -> since when, of time.monotonic [s]
-        self._promised = 0  # places given to threads that are on their way in
+        self._promised = 0  # places assigned to threads that are still waking up
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
@@ -40,12 +40,12 @@ class FairSemaphore:
         Raises
         ------
         TimeoutError
-            When none became free.
+            When no place became free.
         """
         turn = self._ask()
         if turn is not None and not turn.wait(self._patience):
             self._give_up(turn)
-        place = object()  # not the thread: another one may leave
+        place = object()  # not the thread, because another thread may release the place
         with self._lock:
             self._promised -= 1
             self._inside[place] = time.monotonic()
@@ -72,6 +72,6 @@ class FairSemaphore:
 
     def _give_up(self, turn: threading.Event) -> None:
         with self._lock:
-            if not turn.is_set():  # else its turn came just now
+            if not turn.is_set():  # else the place was assigned at the same moment
                 self._waiting.remove(turn)
                 raise TimeoutError

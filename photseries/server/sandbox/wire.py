@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "Found", "not_an_answer", "pack", "receive", "require"]
 
-LONGEST_HEADER: Final = 16 * 1024 * 1024  # [bytes]
-LONGEST_TEXT: Final = 2000
+MAX_HEADER_SIZE: Final = 16 * 1024 * 1024  # [bytes]
+MAX_TEXT_LENGTH: Final = 2000
 
-_PREFIX: Final = 8  # bytes that hold the header's length
+_PREFIX: Final = 8  # size of the header's length [bytes]
 _DTYPE: Final = re.compile(r"[|<>](b1|[iu][1248]|f[248]|[mM]8\[(s|ms|us|ns)\]|S[1-9][0-9]{0,8})")
 
 
 @dataclass(frozen=True)
 class Found:
-    """What is in a file of any format.
+    """The content of a file of any format.
 
     Parameters
     ----------
     about : dict
         Values of JSON.
     blob : bytes or memoryview
-        The HDF5 file that its series becomes, which is as hostile as the file itself; empty where it is only described.
+        The converted HDF5 file, which is as untrusted as the original; empty for a description.
     """
 
     about: dict[str, Any]
@@ -47,7 +47,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Answer:
-    """A table or what is in a file, or why there is nothing.
+    """A table, the content of a file, or an error.
 
     Parameters
     ----------
@@ -90,8 +90,8 @@ def pack(answer: Answer) -> Iterator[bytes | memoryview]:
 
 
 def _described(column: RawColumn) -> dict[str, object]:
-    about = {field.name: getattr(column, field.name) for field in dataclasses.fields(column)}
-    return about | {"values": column.values.dtype.str}
+    header = {field.name: getattr(column, field.name) for field in dataclasses.fields(column)}
+    return header | {"values": column.values.dtype.str}
 
 
 def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
@@ -100,7 +100,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
     Parameters
     ----------
     read : callable
-        Gives exactly so many bytes, or raises EOFError.
+        Returns an exact number of bytes, or raises EOFError.
     limits : Limits
 
     Returns
@@ -115,7 +115,7 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
         When it is not an answer.
     """
     size = int.from_bytes(read(_PREFIX), "little")
-    require(size <= LONGEST_HEADER)
+    require(size <= MAX_HEADER_SIZE)
     try:
         header = json.loads(read(size))
     except RecursionError:
@@ -125,17 +125,17 @@ def receive(read: Callable[[int], bytearray], limits: Limits) -> Answer:
     require(isinstance(missing, list) and set(map(type, missing)) <= {str} and len(missing) < 20)
     error, about = header.get("error"), header.get("table")
     if isinstance(error, str):
-        return Answer(None, error[:LONGEST_TEXT], tuple(missing))
+        return Answer(None, error[:MAX_TEXT_LENGTH], tuple(missing))
     match header.get("found"):
         case {"about": dict(described), "size": int(size)}:
-            require(0 <= size <= limits.table + LONGEST_HEADER)
+            require(0 <= size <= limits.table + MAX_HEADER_SIZE)
             return Answer(None, None, tuple(missing), Found(described, memoryview(read(size))))
     require(isinstance(about, dict))
     return Answer(_table(about, read, limits), None, tuple(missing))
 
 
-def _table(about: object, read: Callable[[int], bytearray], limits: Limits) -> RawTable:
-    match about:
+def _table(header: object, read: Callable[[int], bytearray], limits: Limits) -> RawTable:
+    match header:
         case {
             "key": str(key),
             "rows": int(rows),
@@ -157,8 +157,8 @@ def _table(about: object, read: Callable[[int], bytearray], limits: Limits) -> R
     return RawTable(key, tuple(columns), index, metadata)
 
 
-def _dtype(about: object) -> np.dtype[np.generic]:
-    match about:
+def _dtype(header: object) -> np.dtype[np.generic]:
+    match header:
         case {"values": str(name)} if _DTYPE.fullmatch(name):
             dtype: np.dtype[np.generic] = np.dtype(name)
             require(dtype.isnative)
@@ -166,21 +166,21 @@ def _dtype(about: object) -> np.dtype[np.generic]:
     raise not_an_answer()
 
 
-def _column(about: dict[str, object], values: npt.NDArray[np.generic]) -> RawColumn:
+def _column(header: dict[str, object], values: npt.NDArray[np.generic]) -> RawColumn:
     if values.dtype.kind == "b":
-        values = values.view(np.uint8) != 0  # any other byte than 0 and 1 is no bool
-    match about:
+        values = values.view(np.uint8) != 0  # only the bytes 0 and 1 are valid
+    match header:
         case {"name": str(name), "null": str() | None as null, "encoding": "utf-8" | "latin-1" | "ascii" as encoding}:
             return RawColumn(name, values, null, encoding)
     raise not_an_answer()
 
 
 def require(condition: bool) -> None:
-    """Raise ValueError unless an answer is as it must be."""
+    """Raise ValueError unless a condition on the answer holds."""
     if not condition:
         raise not_an_answer()
 
 
 def not_an_answer() -> ValueError:
-    """Return the error about an answer that no reader gives."""
+    """Return the error about an invalid answer."""
     return ValueError("not an answer of the reader")

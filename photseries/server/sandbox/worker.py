@@ -30,13 +30,13 @@ from photseries.server.settings import Sandbox as SandboxSettings
 
 __all__ = ["ENDED", "FAILED", "LATE", "NOT_FORKED", "ForkServer", "main"]
 
-# What reading a file would import: a child may no longer be allowed to open the modules' files.
+# Modules that reading would import, because a confined child cannot open the modules' files.
 _CODECS: Final = ("ascii", "latin-1", "raw-unicode-escape", "unicode-escape", "utf-32-be", "utf-32-le", "utf-8")
 
-#: How often code has to run until the interpreter has made it faster.
+#: Number of runs after which the interpreter has specialised the code.
 _WARM: Final = 10
 
-#: How a child ended, in one byte: 0 in order, a signal's number, or one of these.
+#: The exit report of a child, one byte: 0 for success, the number of a signal, or one of these.
 ENDED: Final = 0
 FAILED: Final = 253
 NOT_FORKED: Final = 254
@@ -53,20 +53,20 @@ class _Child:
 
 
 class ForkServer:
-    """Forks, watches and buries the children.
+    """Forks, watches and reaps the children.
 
     Parameters
     ----------
     channel : socket.socket
-        A stream from the service; a job is one byte with three descriptors, or more that a subclass maps too.
+        A stream from the service; a job is one byte with three descriptors, or more in subclasses.
     settings : SandboxSettings
     limits : Limits
     read : callable
-        What a child does with the upload.
-    own : bytes
-        A file of the service's own to warm up with; none when empty.
+        The function that a child calls with the upload.
+    warm_up : bytes
+        One of the service's own files, for warm-up; empty for none.
     layers : tuple
-        What a child puts on itself; see :mod:`~photseries.server.sandbox.confine`.
+        The confinement of a child; see :mod:`~photseries.server.sandbox.confine`.
     """
 
     def __init__(
@@ -75,11 +75,11 @@ class ForkServer:
         settings: SandboxSettings,
         limits: Limits,
         read: Reader = plain_hdf5.read,
-        own: bytes = b"",
+        warm_up: bytes = b"",
         layers: confine.Layers = confine.LAYERS,
     ) -> None:
         self._layers = layers
-        self._own = own
+        self._warm_up_content = warm_up
         self._channel = channel
         self._settings = settings
         self._limits = limits
@@ -87,19 +87,19 @@ class ForkServer:
         self._children: dict[int, _Child] = {}
 
     def run(self) -> None:
-        """Serve until the service closes its end; children that still run are killed then."""
+        """Serve until the service closes its end, then kill running children."""
         woken, wakes = os.pipe()
         os.set_blocking(woken, False)
         os.set_blocking(wakes, False)
         signal.set_wakeup_fd(wakes)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        warnings.simplefilter("ignore")  # to show one, Python would open the source: the end of a child
+        warnings.simplefilter("ignore")  # to show a warning, Python would open the source, which kills a child
         for name in _CODECS:
             codecs.lookup(name)
         self._warm_up()
         gc.collect()
         gc.freeze()
-        gc.disable()  # a collection in a child would copy the pages that it shares
+        gc.disable()  # a collection in a child would copy shared pages
         poll = select.poll()
         poll.register(self._channel, select.POLLIN)
         poll.register(woken, select.POLLIN)
@@ -116,7 +116,7 @@ class ForkServer:
             self._reap()
 
     def _patience(self) -> float | None:
-        """Return how long to wait for the next event [ms]."""
+        """Return the timeout for the next event [ms]."""
         deadlines = [child.deadline for child in self._children.values() if not child.late]
         return max(0.0, min(deadlines) - time.monotonic()) * 1000 + 1 if deadlines else None
 
@@ -144,7 +144,7 @@ class ForkServer:
         for pid, child in self._children.items():
             if not child.late and (everyone or now >= child.deadline):
                 child.late = True
-                os.kill(pid, signal.SIGKILL)  # not yet waited for, so the number is still this child's
+                os.kill(pid, signal.SIGKILL)  # not yet reaped, so the pid is still this child's
 
     def _reap(self) -> None:
         while self._children:
@@ -158,21 +158,21 @@ class ForkServer:
             try:
                 os.write(child.status, bytes([ended]))
             except BrokenPipeError:
-                pass  # the service no longer waits
+                pass  # the service has stopped waiting
             finally:
                 os.close(child.status)
 
     def _be_child(self, upload: int, answer: int, fork_server: int, *more: int) -> None:
-        """Read, answer and exit; any failure to do so is an exit without an answer."""
+        """Read, answer and exit; after any failure, exit without an answer."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             _close_all_but({upload, answer, *more})
-            images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while that is still allowed
+            images = [_mapped(descriptor) for descriptor in (upload, *more)]  # while still allowed
             missing = tuple(confine.lock_down(self._settings, self._layers))
             if os.getppid() != fork_server:
-                return  # it ended before the kernel was told to end this child with it
+                return  # the parent ended before the death signal was set
             for buffer in self._answers(missing, *images):
                 _write(answer, buffer)
             code = 0
@@ -180,12 +180,12 @@ class ForkServer:
             os._exit(code)
 
     def _warm_up(self) -> None:
-        """Read a file of the service's own a few times."""
-        for _ in range(_WARM if self._own else 0):
-            self._read(memoryview(self._own), self._limits)
+        """Read one of the service's own files a few times."""
+        for _ in range(_WARM if self._warm_up_content else 0):
+            self._read(memoryview(self._warm_up_content), self._limits)
 
     def _answers(self, missing: tuple[str, ...], *images: memoryview) -> Iterator[bytes | memoryview]:
-        """Yield the buffers that a child answers with."""
+        """Yield the buffers of a child's answer."""
         (image,) = images
         yield from wire.pack(self._answer(image, missing))
 
@@ -202,11 +202,11 @@ class ForkServer:
         return wire.Answer(found, None, missing)
 
 
-def _close_all_but(kept: Collection[int]) -> None:
+def _close_all_but(descriptors: Collection[int]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    edges = [2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]
+    edges = [2, *sorted(descriptors), os.sysconf("SC_OPEN_MAX")]
     for low, high in itertools.pairwise(edges):
         os.closerange(low + 1, high)
 
@@ -223,7 +223,7 @@ def _write(descriptor: int, buffer: bytes | memoryview) -> None:
 
 
 def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: confine.Layers = confine.LAYERS) -> None:
-    """Run a fork server as :class:`photseries.server.sandbox.pool.Sandbox` starts it.
+    """Run a fork server; :class:`photseries.server.sandbox.pool.Sandbox` starts it.
 
     Parameters
     ----------
@@ -235,4 +235,4 @@ def main(arguments: dict[str, Any], read: Reader = plain_hdf5.read, layers: conf
     """
     channel = socket.socket(fileno=arguments["channel"])
     confinement, limits = SandboxSettings(**arguments["sandbox"]), Limits(**arguments["limits"])
-    ForkServer(channel, confinement, limits, read, own=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()
+    ForkServer(channel, confinement, limits, read, warm_up=os.pread(0, os.fstat(0).st_size, 0), layers=layers).run()

@@ -11,10 +11,10 @@ from marshmallow import ValidationError, fields
 
 from photseries.fields import Interval
 from photseries.fields.values import (
-    LARGEST_INTEGER,
-    LONGEST_NAME,
-    LONGEST_TEXT,
-    MOST_IDS,
+    MAX_IDS,
+    MAX_INTEGER,
+    MAX_NAME_LENGTH,
+    MAX_TEXT_LENGTH,
     as_id,
     as_ids,
     as_number,
@@ -25,9 +25,9 @@ __all__ = ["ID_SHAPE", "NAME_SHAPE", "TEXT_SHAPE", "Ids", "Number", "Text", "Who
 
 JsonSchema = Mapping[str, object]
 
-TEXT_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}
-NAME_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
-ID_SHAPE: JsonSchema = {"type": "integer", "minimum": 1, "maximum": LARGEST_INTEGER}
+TEXT_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT_LENGTH}
+NAME_SHAPE: JsonSchema = {"type": "string", "minLength": 1, "maxLength": MAX_NAME_LENGTH}
+ID_SHAPE: JsonSchema = {"type": "integer", "minimum": 1, "maximum": MAX_INTEGER}
 
 
 def number_shape(interval: Interval | None) -> JsonSchema:
@@ -37,7 +37,7 @@ def number_shape(interval: Interval | None) -> JsonSchema:
 
 def ids_shape(*, lone: bool) -> JsonSchema:
     """Return the JSON schema of a list of ids; see :func:`~photseries.fields.values.as_ids`."""
-    several = {"type": "array", "items": ID_SHAPE, "maxItems": MOST_IDS}
+    several = {"type": "array", "items": ID_SHAPE, "maxItems": MAX_IDS}
     return {"anyOf": [several, ID_SHAPE, {"const": "all"}]} if lone else several
 
 

@@ -12,27 +12,27 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from photseries.errors import InvalidError
 from photseries.fields import FIELDS, SETTABLE, SHARING, Field
-from photseries.fields.values import DEEPEST, LONGEST_UNIT, MOST_IDS, cast
+from photseries.fields.values import MAX_DEPTH, MAX_IDS, MAX_UNIT_LENGTH, cast
 from photseries.lightcurve.units import flux_unit_of
 from photseries.server.schemas.fields import ID_SHAPE, NAME_SHAPE, TEXT_SHAPE, ids_shape, number_shape
 from photseries.text import first_names
 
 __all__ = ["MetadataSchema", "load_metadata"]
 
-#: Fields that null sets back to their default.
+#: Fields that null resets to their default.
 _CLEARED = tuple(name for name in SETTABLE if FIELDS[name].default is not None or name in SHARING)
 
 _MISSING_ALONE = {"obj_id": "Must supply an obj_id", "instrument_id": "Must supply an instrument_id"}
 
 
 class _TableField(fields.Field[object]):
-    """A field of the table: its value is cast and checked as the table says."""
+    """A field of the table, with its cast and checks."""
 
     def __init__(self, declared: Field) -> None:
         super().__init__(required=declared.required, metadata={"description": declared.sentence})
         self.declared = declared
         self.allowed = declared.values
-        self.depth = DEEPEST
+        self.depth = MAX_DEPTH
 
     def _deserialize(self, value: object, attr: object, data: object, **kwargs: object) -> object:
         try:
@@ -54,7 +54,7 @@ _TableSchema: Any = Schema.from_dict({name: _TableField(FIELDS[name]) for name i
 
 
 class MetadataSchema(_TableSchema):  # type: ignore[misc]  # made by marshmallow from the table
-    """The metadata that an archive accepts: the table of fields, with what the configuration adds.
+    """The metadata that an archive accepts: the table of fields with the additions of the configuration.
 
     Parameters
     ----------
@@ -90,12 +90,12 @@ def load_metadata(
     values : mapping
         The merged values; None in an optional field clears it.
     partial : bool
-        Whether required fields may be missing, because not everything is known yet.
+        Whether required fields may be missing, because the metadata are incomplete.
 
     Returns
     -------
     loaded, refusal : dict, InvalidError or None
-        The cast values that are valid, in the order of the table; and all that is wrong with the others.
+        The valid cast values, in the order of the table; and all problems of the others.
     """
     problems, sentences = _key_problems(values, partial=partial)
     given = {name: values[name] for name in SETTABLE if values.get(name) is not None}
@@ -117,7 +117,7 @@ def load_metadata(
 
 
 def _cleared(name: str) -> object:
-    """Return what null means in a field: its default, an empty list, or null."""
+    """Return the value that null means in a field: its default, an empty list, or null."""
     return [] if name in SHARING else FIELDS[name].default
 
 
@@ -168,9 +168,9 @@ def _shape(field: Field) -> dict[str, object]:
         case "ids":
             return dict(ids_shape(lone=field.refers_to == "groups"))
         case "values":
-            shape = {"type": "array", "items": {"type": ["integer", "string", "boolean"]}, "maxItems": MOST_IDS}
+            shape = {"type": "array", "items": {"type": ["integer", "string", "boolean"]}, "maxItems": MAX_IDS}
         case "units":
-            text = {"type": "string", "minLength": 1, "maxLength": LONGEST_UNIT}
+            text = {"type": "string", "minLength": 1, "maxLength": MAX_UNIT_LENGTH}
             shape = {"type": "object", "additionalProperties": text}
         case _:
             shape = {"type": "object"}

@@ -12,7 +12,7 @@ __all__ = ["PERIOD"]
 
 class _PeriodSchema(Schema):
     class Meta:
-        """Other keys are refused."""
+        """Refuses unknown keys."""
 
         unknown = RAISE
 

@@ -10,7 +10,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from photseries.errors import InvalidError
 from photseries.fields import DECLINATION, RIGHT_ASCENSION, Interval
-from photseries.fields.values import LARGEST_INTEGER
+from photseries.fields.values import MAX_INTEGER
 from photseries.server.principal import PERMISSIONS
 from photseries.server.schemas.fields import Ids, Number, Text, Whole
 from photseries.text import first_names
@@ -18,25 +18,25 @@ from photseries.text import first_names
 __all__ = ["CHANGES", "CREATIONS", "load_entry"]
 
 
-#: Automatic ids continue from the largest that was chosen, so that some have to be left.
-LARGEST_CHOSEN = 2_000_000_000
+#: Automatic ids continue after the largest chosen id, so this maximum leaves room for them.
+MAX_CHOSEN_ID = 2_000_000_000
 
-#: A list in an entry may have so many items, and a message names so many problems.
-MOST_ITEMS, MOST_PROBLEMS = 1000, 10
+#: Maximum number of items of a list in an entry, and of problems in a message.
+MAX_ITEMS, MAX_PROBLEMS = 1000, 10
 
-_FEW = validate.Length(max=MOST_ITEMS)
-_CHOSEN = validate.Range(max=LARGEST_CHOSEN, error=f"Must be at most {LARGEST_CHOSEN}.")
+_FEW = validate.Length(max=MAX_ITEMS)
+_CHOSEN = validate.Range(max=MAX_CHOSEN_ID, error=f"Must be at most {MAX_CHOSEN_ID}.")
 
 
 def _possible(numbers: Iterable[int]) -> None:
-    """Refuse numbers that no user can have."""
+    """Refuse numbers that cannot be user ids."""
     for number in numbers:
-        if not 0 < number <= LARGEST_INTEGER:
+        if not 0 < number <= MAX_INTEGER:
             raise ValidationError(f"Invalid user ID: {number}")
 
 
 def _to_come(moment: datetime) -> None:
-    """Refuse a token of no use to anybody, and an end beyond the year 9999, which could be stored but not read."""
+    """Refuse an expired token, and an expiry beyond the year 9999, which could be stored but not read."""
     if moment <= datetime.now(UTC):
         raise ValidationError("Must be in the future.")
     try:
@@ -47,7 +47,7 @@ def _to_come(moment: datetime) -> None:
 
 class _Entry(Schema):
     class Meta:
-        """Whatever is not named here is refused."""
+        """Refuses unknown keys."""
 
         unknown = RAISE
 
@@ -57,7 +57,7 @@ class _Numbered(_Entry):
 
 
 class UserSchema(_Numbered):
-    """Somebody who has tokens; ``single_user_group_id`` is for those who bring the ids of another archive along."""
+    """A user; ``single_user_group_id`` is for imports that keep the ids of another archive."""
 
     username = Text(required=True)
     single_user_group_id = Whole(validate=_CHOSEN)
@@ -90,7 +90,7 @@ class _Placed(_Entry):
 
 
 class InstrumentSchema(_Numbered, _Placed):
-    """What took the data, and where: longitude [deg, to the east], latitude [deg], height [m]."""
+    """An instrument and its location: longitude [deg, to the east], latitude [deg], height [m]."""
 
     name = Text(required=True)
     telescope = Text(allow_none=True)
@@ -104,7 +104,7 @@ class RequestSchema(_Numbered):
 
 
 class TokenSchema(_Numbered):
-    """A token of a user; without ``user_id`` one's own, with no more permissions than the token that makes it."""
+    """A token of a user; without ``user_id`` of the caller, with at most the permissions of the caller's token."""
 
     user_id = Whole()
     permissions = fields.List(Text(validate=validate.OneOf(tuple(PERMISSIONS))), load_default=list, validate=_FEW)
@@ -113,7 +113,7 @@ class TokenSchema(_Numbered):
 
 
 class MembersSchema(_Entry):
-    """A change of a group or a stream: another name, other members."""
+    """A change of a group or a stream: name, members."""
 
     name = Text()
     user_ids = Ids(kind="user", lone=False, validate=_possible)
@@ -122,18 +122,18 @@ class MembersSchema(_Entry):
 
 
 class UserChangeSchema(_Entry):
-    """A change of a user: deactivated, which ends the user's tokens, or active again."""
+    """A change of a user: deactivation, which revokes the user's tokens, or reactivation."""
 
     active = fields.Boolean(required=True, truthy={True}, falsy={False})
 
 
 class PlaceSchema(_Placed):
-    """A change of an instrument: another name, another place."""
+    """A change of an instrument: name, location."""
 
     name = Text()
 
 
-#: What creates an entry, by kind as it stands in the path.
+#: Kind of entry, as in the path -> schema of its creation.
 CREATIONS: Mapping[str, Schema] = {
     "users": UserSchema(),
     "groups": GroupSchema(),
@@ -145,7 +145,7 @@ CREATIONS: Mapping[str, Schema] = {
     "tokens": TokenSchema(),
 }
 
-#: What changes an entry, by kind.
+#: Kind of entry -> schema of its changes.
 CHANGES: Mapping[str, Schema] = {
     "users": UserChangeSchema(),
     "groups": MembersSchema(),
@@ -163,18 +163,16 @@ def load_entry(schema: Schema, body: Mapping[str, object]) -> dict[str, Any]:
         Naming every problem at once.
     """
     given = {key: value for key, value in body.items() if value is not None}
-    if long := first_names(
-        [key for key, value in given.items() if isinstance(value, list) and len(value) > MOST_ITEMS]
-    ):
-        message = f"At most {MOST_ITEMS:,} items are accepted in {', '.join(long)}."
+    if long := first_names([key for key, value in given.items() if isinstance(value, list) and len(value) > MAX_ITEMS]):
+        message = f"At most {MAX_ITEMS:,} items are accepted in {', '.join(long)}."
         raise InvalidError(message, fields={name: [message] for name in long})
     try:
         return dict(schema.load(given))
     except ValidationError as error:
         found: dict[str, object] = error.normalized_messages()  # type: ignore[no-untyped-call]
-        problems = {name[:60]: _flat(found[name])[:MOST_PROBLEMS] for name in list(found)[:MOST_PROBLEMS]}
+        problems = {name[:60]: _flat(found[name])[:MAX_PROBLEMS] for name in list(found)[:MAX_PROBLEMS]}
         message = " ".join(f"{name}: {' '.join(texts)}" for name, texts in problems.items())
-        more = f" The first {MOST_PROBLEMS} of {len(found):,} problems." if len(found) > MOST_PROBLEMS else ""
+        more = f" The first {MAX_PROBLEMS} of {len(found):,} problems." if len(found) > MAX_PROBLEMS else ""
         raise InvalidError(message + more, fields=problems) from None
 
 

@@ -11,7 +11,7 @@ __all__ = ["RESTORE", "UNDO"]
 
 class _Strict(Schema):
     class Meta:
-        """Other keys are refused."""
+        """Refuses unknown keys."""
 
         unknown = RAISE
 

@@ -28,9 +28,9 @@ def load(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, 
     path : Path or None
         A YAML file of sections; None for the defaults.
     environ : mapping
-        The environment; only names that start with ``PHOTSERIES_`` and hold ``__`` count.
+        The environment; only names that start with ``PHOTSERIES_`` and contain ``__`` are used.
     overrides : mapping, optional
-        ``{"section.key": value}``, which win over both (options of the command line).
+        ``{"section.key": value}`` from the command line, which override both.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def _document(path: Path | None) -> Mapping[str, object]:
 
 
 def _block(section: str, block: object) -> Mapping[str, object]:
-    names = [known.name for known in dataclasses.fields(Config)]
+    names = [field.name for field in dataclasses.fields(Config)]
     if section not in names:
         raise StartError(f"Unknown section {section!r} in the configuration.{_suggestion(section, names)}")
     if not isinstance(block, Mapping | None):
@@ -144,6 +144,6 @@ def _plain(value: object) -> object:
     return list(value) if isinstance(value, tuple) else value
 
 
-def _suggestion(name: str, known: typing.Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+def _suggestion(name: str, names: typing.Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

@@ -37,7 +37,7 @@ _AUTHORITY = re.compile("[A-Za-z0-9][A-Za-z0-9.-]{2,}")
 
 @dataclass(frozen=True)
 class Server:
-    """Where and how HTTP is served."""
+    """The HTTP server."""
 
     host: str = "127.0.0.1"
     port: int = 5000
@@ -63,7 +63,7 @@ class Server:
 
     @property
     def all_threads(self) -> int:
-        """The threads that may want a database connection."""
+        """The number of threads that may need a database connection."""
         return self.threads + self.table_threads + self.quick_threads
 
     def __post_init__(self) -> None:
@@ -107,7 +107,7 @@ class Database:
 
 @dataclass(frozen=True)
 class Store:
-    """The files of the series."""
+    """The store of the files of series."""
 
     url: str | None = None
     endpoint: str | None = None
@@ -140,7 +140,7 @@ class Store:
 
 @dataclass(frozen=True)
 class Quotas:
-    """What the series of one owner may take; 0: as much as there is room for."""
+    """The quotas of an owner; 0: unlimited."""
 
     series: int = 0
     bytes: int = 0  # current files and earlier ones that are kept
@@ -152,7 +152,7 @@ class Quotas:
 
 @dataclass(frozen=True)
 class Limits(hdf5.Limits):
-    """How large a table or a file may be, whether it comes as JSON or as HDF5."""
+    """The limits of a table in JSON or HDF5, and of a file."""
 
     def __post_init__(self) -> None:
         try:
@@ -182,7 +182,7 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class Photometry:
-    """Choices of science."""
+    """Scientific parameters."""
 
     detection_threshold: float = 3.0  # S/N above which a point is detected
     additional_bandpasses: tuple[str, ...] = (
@@ -196,7 +196,7 @@ class Photometry:
 
 @dataclass(frozen=True)
 class Periodogram:
-    """What a periodogram may cost."""
+    """The limits of a periodogram."""
 
     deadline: float = 20.0  # [s]
     frequencies: int = 2_000_000
@@ -208,7 +208,7 @@ class Periodogram:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The search for the periods of new series, in the background."""
+    """The background search for periods of new series."""
 
     worker: bool = True
     deadline: float = 20.0  # [s] per series
@@ -223,7 +223,7 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Access:
-    """What may be done without a token."""
+    """Access without a token."""
 
     anonymous_reads_public: bool = False
     token_lifetime: float | None = None  # [s]
@@ -234,10 +234,10 @@ class Access:
 
 @dataclass(frozen=True)
 class VO:
-    """The services of the Virtual Observatory, and what a registry says of the archive."""
+    """The services of the Virtual Observatory, and the description of the archive for registries."""
 
     database_role: str = "photseries_vo"
-    timeout: float = 60.0  # [s], of a query that a client waits for
+    timeout: float = 60.0  # [s], of a synchronous query
     job_timeout: float = 600.0  # [s]
     job_lifetime: float = 7 * 24 * 3600.0  # [s]
     jobs_per_user: int = 100
@@ -257,7 +257,7 @@ class VO:
     reference_url: str | None = None
     subjects: tuple[str, ...] = ("light-curves", "time-domain-astronomy", "photometry")
 
-    jobs: ClassVar[int] = 2  # that run at once, per process
+    jobs: ClassVar[int] = 2  # concurrent queries per process
 
     def __post_init__(self) -> None:
         for name in ("timeout", "job_timeout", "job_lifetime", "jobs_per_user", "most_rows", "result", "query"):
@@ -271,7 +271,7 @@ class VO:
 
 @dataclass(frozen=True)
 class Pages:
-    """What the pages say about this installation to visitors."""
+    """The description of this installation on the pages."""
 
     title: str = "photseries"
     text: str = ""
@@ -283,7 +283,7 @@ class Pages:
 
 @dataclass(frozen=True)
 class Log:
-    """What is written to standard error."""
+    """The log on standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["text", "json"] = "text"
@@ -291,7 +291,7 @@ class Log:
 
 @dataclass(frozen=True)
 class Config:
-    """All settings; a section an attribute."""
+    """All settings, with an attribute per section."""
 
     server: Server = field(default_factory=Server)
     data: Data = field(default_factory=Data)

@@ -10,14 +10,14 @@ import unicodedata
 __all__ = ["MARK", "PARTIAL", "check_key", "check_listed", "new_key"]
 
 SUFFIX = ".h5"
-PARTIAL = ".partial"  # the folder of what is in the making, and of probes; no key can begin with it
-MARK = ".photseries-mark"  # where the mark of a place is; no key either
-LONGEST_KEY = 200  # [bytes]
-LONGEST_SEGMENT = 100  # [bytes]
-LONGEST_FOLDERS = LONGEST_KEY - LONGEST_SEGMENT - 1  # [bytes]
-LONGEST_PART = 40  # [bytes]
+PARTIAL = ".partial"  # the folder of partial files and probes; no key can begin with it
+MARK = ".photseries-mark"  # the name of the mark of a place; no key either
+MAX_KEY_LENGTH = 200  # [bytes]
+MAX_SEGMENT_LENGTH = 100  # [bytes]
+MAX_FOLDERS_LENGTH = MAX_KEY_LENGTH - MAX_SEGMENT_LENGTH - 1  # [bytes]
+MAX_PART_LENGTH = 40  # [bytes]
 
-# Folders have no dot and files have one, so no blob can stand where another one's folder has to be.
+# Folders have no dot and files have one, so a blob cannot have the path of another blob's folder.
 _FOLDER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]*", re.ASCII)
 _FILE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_+-]*(\.[A-Za-z0-9_+-]+)+", re.ASCII)
 _PARTIAL_NAME = re.compile(r"[0-9a-f]{32}")
@@ -32,7 +32,7 @@ def new_key(
     channel: str | None,
     origin: str | None,
 ) -> str:
-    """Make a key that was never used before.
+    """Return a new, unique key.
 
     Parameters
     ----------
@@ -46,18 +46,18 @@ def new_key(
     -------
     str
         For example ``tess/sector_5/TIC_12345_inst1_tess-red_1f0c9e7a5b3d2846.h5``: at most 200 ASCII characters, 100
-        between slashes. The names are shortened and simplified for the eye; the random tail tells series apart.
+        between slashes. The names are shortened and simplified for readability; the random suffix makes the key unique.
     """
     folders = ""
     for name in series_name.split("/"):
         folder = _slug(name, dots=False)
-        if folder and len(folders) + len(folder) + 1 <= LONGEST_FOLDERS:
+        if folder and len(folders) + len(folder) + 1 <= MAX_FOLDERS_LENGTH:
             folders += f"{folder}/"
     parts = [series_obj_id, f"inst{instrument_id}", filter, channel or "", origin or ""]
     tail = f"_{secrets.token_hex(8)}{SUFFIX}"
     slugs = [_slug(part, dots=True) for part in parts]
     stem = "_".join(slug for slug in slugs if slug)
-    return f"{folders or 'series/'}{stem[: LONGEST_SEGMENT - len(tail)]}{tail}"
+    return f"{folders or 'series/'}{stem[: MAX_SEGMENT_LENGTH - len(tail)]}{tail}"
 
 
 def check_key(key: str) -> tuple[list[str], str]:
@@ -66,10 +66,10 @@ def check_key(key: str) -> tuple[list[str], str]:
     Raises
     ------
     ValueError
-        When it is no key: it might lead out of the store, or to a file that is not ours.
+        When it is not a key: it could name a path outside the store, or a foreign file.
     """
     *folders, name = key.split("/")
-    if len(key) > LONGEST_KEY or not all(map(_FOLDER.fullmatch, folders)) or not _FILE.fullmatch(name):
+    if len(key) > MAX_KEY_LENGTH or not all(map(_FOLDER.fullmatch, folders)) or not _FILE.fullmatch(name):
         raise ValueError(f"{key!r} is not a key of the store")
     return folders, name
 
@@ -80,7 +80,7 @@ def check_listed(key: str) -> tuple[list[str], str]:
     Raises
     ------
     ValueError
-        When it is neither.
+        When it is neither a key nor a left-over.
     """
     folder, _, name = key.partition("/")
     if folder == PARTIAL and _PARTIAL_NAME.fullmatch(name):
@@ -90,7 +90,7 @@ def check_listed(key: str) -> tuple[list[str], str]:
 
 @functools.lru_cache(maxsize=256)
 def _slug(text: str, *, dots: bool) -> str:
-    """Keep the letters and digits of a text that file names can have anywhere; accents go, the rest becomes ``_``."""
+    """Keep the ASCII letters and digits of a text; strip accents and replace the rest by ``_``."""
     plain = _COMBINING.sub("", unicodedata.normalize("NFKD", text))
     allowed = re.sub(r"[^A-Za-z0-9.+-]+" if dots else r"[^A-Za-z0-9+-]+", "_", plain)
-    return re.sub(r"\.{2,}", ".", allowed).strip("._+-")[:LONGEST_PART].rstrip("._+-")
+    return re.sub(r"\.{2,}", ".", allowed).strip("._+-")[:MAX_PART_LENGTH].rstrip("._+-")

@@ -24,7 +24,7 @@ from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_liste
 
 __all__ = ["LocalStore"]
 
-ATTEMPTS = 100  # at a folder that others remove, because it is empty, between our making and our using it
+ATTEMPTS = 100  # at a folder that others remove, because it is empty, before its first use
 FOLDER_MODE = 0o750
 FILE_MODE = 0o640
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -39,12 +39,12 @@ class LocalStore(Store):
     Parameters
     ----------
     root : Path
-        The folder; made when missing.
+        The folder; created if missing.
 
     Raises
     ------
     StartError
-        When the folder cannot be made.
+        When the folder cannot be created.
     """
 
     def __init__(self, root: Path) -> None:
@@ -73,7 +73,7 @@ class LocalStore(Store):
             raise UnavailableError("The store is too busy. Try again.")
 
     def create_many(self, blobs: Mapping[str, bytes]) -> None:
-        """Write blobs, and make all of them durable at once; see :meth:`Store.create_many`."""
+        """Write blobs, and synchronize them together; see :meth:`Store.create_many`."""
         names = {key: check_key(key) for key in blobs}
         with _translated(), self._walk([PARTIAL], make=True) as (*_, partial), contextlib.ExitStack() as written:
             made = {}
@@ -88,7 +88,7 @@ class LocalStore(Store):
                 self._link(partial, list(place), pairs)
 
     def _link(self, partial: int, folders: list[str], pairs: list[tuple[str, str]]) -> None:
-        """Link complete files into a folder, durably; each is a pair of its partial and its final name."""
+        """Link complete files (pairs of partial and final name) into a folder, durably."""
         for _ in range(ATTEMPTS):
             try:
                 with self._walk(folders, make=True) as descriptors:
@@ -105,7 +105,7 @@ class LocalStore(Store):
         raise UnavailableError("The store is too busy. Try again.")
 
     def read(self, key: str) -> bytes | None:
-        """Return the whole blob, None when there is none."""
+        """Return the whole blob, or None."""
         with _translated():
             file = self._opened(key)
             if file is None:
@@ -120,7 +120,7 @@ class LocalStore(Store):
         return None if file is None else _pieces(file, start, stop)
 
     def size(self, key: str) -> int | None:
-        """Return the length of the blob [bytes], None when there is none."""
+        """Return the length of the blob [bytes], or None."""
         folders, name = check_key(key)
         with _translated():
             try:
@@ -160,10 +160,10 @@ class LocalStore(Store):
             return file.readall() or None
         return None
 
-    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
-        """Write the mark over the old one, which a full disk allows too; see :meth:`Store.swap_mark`."""
+    def swap_mark(self, expected: bytes | None, new: bytes) -> bool:
+        """Overwrite the mark in place, which also works on a full disk; see :meth:`Store.swap_mark`."""
         with _translated(), self._mark(os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as file:
-            if (file.readall() or None) != seen:
+            if (file.readall() or None) != expected:
                 return False
             file.seek(0)
             file.write(new)
@@ -182,14 +182,14 @@ class LocalStore(Store):
                 yield file
 
     def check(self) -> None:
-        """Write and remove a probe, with a hard link, which not every file system has."""
+        """Write and remove a probe, with a hard link, which some file systems lack."""
         with _translated(), self._partial(b"probe") as (folder, name):
             twin = secrets.token_hex(16)
             os.link(name, twin, src_dir_fd=folder, dst_dir_fd=folder)
             os.unlink(twin, dir_fd=folder)
 
     def _opened(self, key: str) -> io.FileIO | None:
-        """Open the file of a blob, None when there is none."""
+        """Open the file of a blob; None if it is missing."""
         folders, name = check_key(key)
         try:
             with self._walk(folders) as descriptors:
@@ -199,9 +199,9 @@ class LocalStore(Store):
         return io.FileIO(descriptor)
 
     def _now(self) -> float:
-        """Return the time by the clock that stamps the files, which is another machine's for a network disk.
+        """Return the time of the clock that stamps the files, which is a server's for a network disk.
 
-        Nothing is written for it: who sweeps a disk that is full needs it, too.
+        Nothing is written, because the sweep of a full disk needs the time.
         """
         with self._walk([PARTIAL], make=True) as (*_, folder):
             os.utime(folder)
@@ -216,7 +216,7 @@ class LocalStore(Store):
 
     @contextlib.contextmanager
     def _walk(self, folders: list[str], *, make: bool = False) -> Iterator[list[int]]:
-        """Open the folders from the root down; give their descriptors, the root's first."""
+        """Open the folders from the root down; return their descriptors, the root's first."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         with contextlib.ExitStack() as stack:
             try:
@@ -265,7 +265,7 @@ def _pieces(file: io.FileIO, start: int, stop: int | None) -> Iterator[bytes]:
 def _settle(name: str, descriptors: list[int]) -> None:
     """Make a new name durable, or remove it.
 
-    All folders are synchronized: one that another writer made a moment ago may not be durable yet.
+    All folders are synchronized, because one that another writer has just created may not be durable yet.
     """
     try:
         reached("store: blob linked")
@@ -278,7 +278,7 @@ def _settle(name: str, descriptors: list[int]) -> None:
 
 
 def _prune(folders: list[str], descriptors: list[int]) -> None:
-    """Remove the folders that are empty, innermost first; a writer who has just opened one makes it again."""
+    """Remove empty folders, innermost first; a writer that has just opened one creates it again."""
     for folder, parent in zip(reversed(folders), reversed(descriptors[:-1]), strict=True):
         try:
             os.rmdir(folder, dir_fd=parent)
@@ -293,7 +293,7 @@ def _raise_unless_gone(error: OSError) -> None:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn the failures of a disk into what a client may know; FileExistsError and FileNotFoundError are answers."""
+    """Translate disk failures to errors for clients; FileExistsError and FileNotFoundError propagate as answers."""
     try:
         yield
     except (FileExistsError, FileNotFoundError):

@@ -43,13 +43,13 @@ __all__ = ["ObjectStore", "s3_backend"]
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT = timedelta(seconds=5)
-AT_ONCE = 8  # objects that are put together
-RETRIES = 4  # with the pauses between them a storage that refuses connections is given up after some two seconds
+AT_ONCE = 8  # number of concurrent PUT requests
+RETRIES = 4  # with their pauses, an unreachable storage fails after about two seconds
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
 MEDIA_TYPE = "application/x-hdf5"
 AWAY = "The store is not available. Try again later."
 
-#: What the storage says, by the code in its answer, and what of that a client may know.
+#: Error code of the storage -> message for clients.
 PROBLEMS: Mapping[str, str] = {
     "NoSuchBucket": "The bucket of the store does not exist. Contact the operator.",
     "InvalidBucketName": "The bucket of the store has a name that the object storage does not allow.",
@@ -68,13 +68,13 @@ PROBLEMS: Mapping[str, str] = {
     "ServiceUnavailable": AWAY,
     "NotImplemented": "The object storage lacks a function that a store needs. Contact the operator.",
 }
-ROLE = "http://169.254.169.254/"  # where a machine in a cloud asks for credentials, when it was given none
+ROLE = "http://169.254.169.254/"  # the metadata services for credentials of cloud machines
 _CODE = re.compile(r"<Code>(\w+)</Code>|\(code: (\w+)\)")
 _HAPPENED = re.compile(r"HTTP error: [\w ]+|status code: \d{3} [\w ]+")
 
 
 class ObjectStore(Store):
-    """Blobs as objects, which any number of processes on any number of hosts may share.
+    """Blobs as objects, shared by any number of processes and hosts.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class ObjectStore(Store):
                 done.result()
 
     def read(self, key: str) -> bytes | None:
-        """Return the whole blob, None when there is none."""
+        """Return the whole blob, or None."""
         check_key(key)
         with contextlib.suppress(FileNotFoundError), _translated():
             return obstore.get(self._backend, key).bytes().to_bytes()
@@ -107,7 +107,7 @@ class ObjectStore(Store):
     def chunks(self, key: str, start: int = 0, stop: int | None = None) -> Iterator[bytes] | None:
         """Return a blob, or a range of its bytes, in pieces; see :meth:`Store.chunks`."""
         check_key(key)
-        # An empty object has no range at all, so the whole of one is asked for without.
+        # An empty object has no valid range, so the whole blob is requested without one.
         options: GetOptions = {"range": {"offset": start} if stop is None else (start, stop)} if start or stop else {}
         with contextlib.suppress(FileNotFoundError), _translated():
             stream = obstore.get(self._backend, key, options=options).stream(min_chunk_size=CHUNK)
@@ -115,13 +115,13 @@ class ObjectStore(Store):
         return None
 
     def size(self, key: str) -> int | None:
-        """Return the length of the blob [bytes], None when there is none."""
+        """Return the length of the blob [bytes], or None."""
         check_key(key)
         with contextlib.suppress(FileNotFoundError), _translated():
             try:
                 return obstore.head(self._backend, key)["size"]
             except (FileNotFoundError, PermissionDeniedError):
-                # The answer to HEAD has no body that would tell a missing object from a missing bucket, for example.
+                # HEAD has no body, which would distinguish a missing object from, for example, a missing bucket.
                 return obstore.get(self._backend, key).meta["size"]
         return None
 
@@ -136,8 +136,8 @@ class ObjectStore(Store):
             try:
                 obstore.delete(self._backend, key)
             except GenericError:
-                # The client takes an answer with the words SlowDown or InternalError in it for a failure, be they only
-                # part of the key. So what counts is whether the object is there.
+                # The client treats answers that contain SlowDown or InternalError, even in a key, as failures.
+                # Therefore check whether the object exists.
                 obstore.head(self._backend, key)
                 raise
 
@@ -156,15 +156,15 @@ class ObjectStore(Store):
         """Return the mark of the place; see :meth:`Store.read_mark`."""
         return self._mark()[0]
 
-    def swap_mark(self, seen: bytes | None, new: bytes) -> bool:
+    def swap_mark(self, expected: bytes | None, new: bytes) -> bool:
         """Replace the mark with a conditional write (If-Match); see :meth:`Store.swap_mark`."""
         found, version = self._mark()
-        if found == seen:
+        if found == expected:
             with _translated(), contextlib.suppress(AlreadyExistsError, PreconditionError):
                 obstore.put(self._backend, MARK, new, mode=version or "create", use_multipart=False)
                 return True
             found, _ = self._mark()
-        # The client repeats a write whose answer was lost, and is refused because of its own first try.
+        # The client retries a write whose answer was lost, and its own first attempt makes the retry fail.
         return found == new
 
     def _mark(self) -> tuple[bytes | None, UpdateVersion | None]:
@@ -174,7 +174,7 @@ class ObjectStore(Store):
         return None, None
 
     def check(self) -> None:
-        """Write and remove a probe, and see that writes are conditional, which not every object storage knows."""
+        """Write and remove a probe, and check that the storage supports conditional writes."""
         conditions: Mapping[str, PutMode] = {"If-None-Match": "create", "If-Match": {"e_tag": '"another"'}}
         with self._probe() as probe, _translated():
             for header, mode in conditions.items():
@@ -186,9 +186,9 @@ class ObjectStore(Store):
                     )
 
     def _put(self, key: str, blob: bytes | memoryview) -> None:
-        """Write an object that says who wrote it.
+        """Write an object with a random writer id.
 
-        A client that did not hear the answer to a write repeats it, and then finds the key taken by itself.
+        After a lost answer the client retries the write, and recognises its own object by this id.
         """
         writer = secrets.token_hex(16)
         attributes = {"Content-Type": MEDIA_TYPE, "writer": writer}
@@ -210,19 +210,19 @@ class ObjectStore(Store):
             self._remove(probe)
 
     def _now(self) -> datetime:
-        """Return the time by the clock that stamps the objects."""
+        """Return the time of the clock that stamps the objects."""
         with self._probe() as probe, _translated():
             return obstore.head(self._backend, probe)["last_modified"]
 
 
 def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
-    """Make the client of a place in S3.
+    """Create the S3 client of a bucket and prefix.
 
     Parameters
     ----------
     bucket, prefix : str
     settings : StoreSettings
-        What is null in it is left to the environment (``AWS_*``), the credentials also to the role of the machine.
+        Null values come from the environment (``AWS_*``), credentials also from the role of the machine.
 
     Returns
     -------
@@ -236,7 +236,7 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
         "secret_access_key": settings.secret_key,
     }
     named: Any = {name: value for name, value in given.items() if value is not None}
-    # The last repetition begins by half of the time and has the other half.
+    # The last retry begins by half of the time and has the other half.
     half = timedelta(seconds=settings.timeout / 2)
     client: ClientConfig = {"connect_timeout": min(CONNECT_TIMEOUT, half), "timeout": half}
     if endpoint is not None and endpoint.startswith("http://"):
@@ -257,9 +257,9 @@ def _pieces(stream: BytesStream) -> Iterator[bytes]:
 
 @contextlib.contextmanager
 def _translated() -> Iterator[None]:
-    """Turn what the storage says into what a client may know; FileExistsError and FileNotFoundError are answers.
+    """Translate errors of the storage to errors for clients, except FileExistsError and FileNotFoundError.
 
-    The words of the storage go nowhere: they may hold the name of a key, or of a bucket.
+    Messages of the storage are dropped, because they may contain the name of a key or a bucket.
     """
     try:
         yield

@@ -13,7 +13,7 @@ from photseries.server.storage.local import LocalStore
 
 __all__ = ["open_store"]
 
-NOTHING = "nothing.h5"  # a key that is never given
+NOTHING = "nothing.h5"  # a key that is never used
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _PREFIX = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.+-]*/)*[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
@@ -26,19 +26,19 @@ def open_store(url: str, settings: StoreSettings, *, only_read: bool = False) ->
     url : str
         ``s3://BUCKET[/PREFIX]`` or ``file:///FOLDER``.
     settings : StoreSettings
-        What is needed to get there.
+        The settings of the store.
     only_read : bool
-        Whether nothing will be written, so that it need not be possible.
+        Whether read access suffices.
 
     Returns
     -------
     Store
-        Its folder is made when missing; a bucket has to be there.
+        A missing folder is created; a bucket must exist.
 
     Raises
     ------
     StartError
-        When the address is none, or the store there cannot be used; the message says why.
+        When the URL is invalid, or the store is unusable, with the reason.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.netloc == "" and parts.path.startswith("/"):
@@ -52,10 +52,10 @@ def open_store(url: str, settings: StoreSettings, *, only_read: bool = False) ->
 
 def _object_store(url: str, bucket: str, prefix: str, settings: StoreSettings, *, only_read: bool) -> Store:
     if not _BUCKET.fullmatch(bucket) or (prefix and not _PREFIX.fullmatch(prefix)) or "?" in url or "#" in url:
-        # Not shown: who believes that credentials belong into it has put them there.
+        # Not shown, because the URL may contain credentials by mistake.
         raise StartError("The address of the store must be s3://BUCKET/PREFIX and nothing more.")
     try:
-        # Not at the top: most archives do without it, and pay nothing for it.
+        # Imported here, because most archives do not need it.
         from photseries.server.storage.objects import ObjectStore, s3_backend
     except ModuleNotFoundError as error:
         raise StartError(

@@ -1,4 +1,4 @@
-"""Simple Cone Search 1.03 with DALI's MAXREC: a VOTable that is sent while rows are found."""
+"""Simple Cone Search 1.03 with DALI's MAXREC: a VOTable that is streamed while rows are found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from photseries.parameters import MOST_PER_PAGE, SEPARATION, Cone, Parameter, Qu
 from photseries.parameters.value_types import COUNT, DECLINATION, RIGHT_ASCENSION, SEARCH_RADIUS
 from photseries.server.vo.observations import COLUMNS, Observation, VOColumn
 
-__all__ = ["PARAMETERS", "answer", "asked", "error"]
+__all__ = ["PARAMETERS", "answer", "error", "parse"]
 
 #: The default and the maximum number of series.
 USUAL: Final = 10_000
@@ -34,41 +34,41 @@ PARAMETERS: Final = (
 )
 
 
-def asked(arguments: Mapping[str, Sequence[str]]) -> tuple[Query, int, int]:
-    """Read the parameters of a cone search, in capitals or not; others are ignored, as DALI wants it.
+def parse(arguments: Mapping[str, Sequence[str]]) -> tuple[Query, int, int]:
+    """Parse the parameters of a cone search, ignoring case and, as DALI requires, unknown parameters.
 
     Returns
     -------
-    query, verbosity, most : Query, int, int
-        At most so many rows; none for a request of the columns alone.
+    query, verbosity, limit : Query, int, int
+        Maximum number of rows; 0 requests the columns alone.
 
     Raises
     ------
     InvalidError
     """
-    known = {parameter.name for parameter in PARAMETERS}
-    given: dict[str, list[str]] = {}
+    names = {parameter.name for parameter in PARAMETERS}
+    texts_by_name: dict[str, list[str]] = {}
     for name, texts in arguments.items():
-        if name.upper() in known:
-            given.setdefault(name.upper(), []).extend(texts)
-    values = parameters.read(given, PARAMETERS)
+        if name.upper() in names:
+            texts_by_name.setdefault(name.upper(), []).extend(texts)
+    values = parameters.read(texts_by_name, PARAMETERS)
     for name in ("RA", "DEC", "SR"):
         if name not in values:
             raise InvalidError(f"{name} is missing: a cone search needs RA, DEC and SR [deg].")
     cone = Cone(values["RA"], values["DEC"], values["SR"])
-    most = min(values["MAXREC"], MOST) if cone.radius else 0
-    return Query(cone=cone, sort_by=SEPARATION, per_page=MOST_PER_PAGE, include_total=False), int(values["VERB"]), most
+    limit = min(values["MAXREC"], MOST) if cone.radius else 0
+    return Query(cone=cone, sort_by=SEPARATION, per_page=MOST_PER_PAGE, include_total=False), int(values["VERB"]), limit
 
 
-def answer(observations: Iterable[Observation], verbosity: int, most: int, service: str) -> Iterator[str]:
+def answer(observations: Iterable[Observation], verbosity: int, limit: int, service: str) -> Iterator[str]:
     """Write the VOTable of a cone search, piece by piece.
 
     Parameters
     ----------
     observations : iterable of Observation
-        The nearest first; no more than one above ``most`` is taken.
-    most : int
-        Whether there are more is said at the end.
+        Nearest first; at most one more than ``limit`` is read.
+    limit : int
+        Maximum number of rows; the end of the table states whether there are more.
     service : str
         The URL of the service.
     """
@@ -81,19 +81,19 @@ def answer(observations: Iterable[Observation], verbosity: int, most: int, servi
         "<DATA><TABLEDATA>\n"
     )
     rest = iter(observations)
-    for observation in islice(rest, most):
+    for observation in islice(rest, limit):
         yield _row_of(columns, observation)
-    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if most and next(rest, None) else ""
+    overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if limit and next(rest, None) else ""
     yield f"</TABLEDATA></DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{_links(service)}{FOOT}"
 
 
 def error(message: str) -> str:
-    """Write the VOTable of a request that was wrong, as erratum 3 of the standard shows it."""
+    """Write the VOTable of an error, as in erratum 3 of the standard."""
     return f'{HEAD}{element("INFO", ID="Error", name="Error", value=message)}<RESOURCE type="results"/>\n{FOOT}'
 
 
 def _links(service: str) -> str:
-    """Describe that the column ``id`` leads to the links of each row, as DataLink 1.1 does."""
+    """Write the DataLink 1.1 descriptor that maps the column ``id`` to the links of each row."""
     parts = (
         param("ivo://ivoa.net/std/DataLink#links-1.1", name="standardID"),
         param(f"{service}/vo/datalink", name="accessURL"),
@@ -103,7 +103,7 @@ def _links(service: str) -> str:
 
 
 def _row_of(columns: Sequence[VOColumn], observation: Observation) -> str:
-    """Write a series as a row of TABLEDATA; what is missing is an empty cell."""
+    """Write a series as a row of TABLEDATA; missing values are empty cells."""
     cells = (column.value(observation) for column in columns)
     written = ("" if cell is None else escaped(str(cell)) for cell in cells)
     return element("TR", "".join(f"<TD>{cell}</TD>" for cell in written))

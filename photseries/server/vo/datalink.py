@@ -13,10 +13,10 @@ __all__ = ["MEDIA_TYPE", "MOST", "SERVICES", "document", "fault_of", "links_of"]
 
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
-#: Most series of one request.
+#: Maximum number of series per request.
 MOST: Final = 500
 
-#: The columns: name, UCD, and what is no text.
+#: The columns: name, UCD, and data type unless text.
 _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
     ("ID", "meta.id;meta.main", {}),
     ("access_url", "meta.ref.url", {}),
@@ -30,35 +30,35 @@ _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
 
 
 class Input(NamedTuple):
-    """A parameter of a service: attributes of its PARAM, and what it means; ``options`` are the values it accepts."""
+    """A parameter of a service: the attributes and description of its PARAM; ``options`` are the accepted values."""
 
     attributes: Mapping[str, str]
-    words: str
+    description: str
     options: tuple[str, ...] = ()
 
 
 class Service(NamedTuple):
-    """A service on a series, as a descriptor tells of it."""
+    """A service on a series, for its service descriptor."""
 
     name: str
     path: str
     semantics: str
-    words: str
+    description: str
     content_type: str
     inputs: tuple[Input, ...]
     standard: str | None = None
 
 
-def _number(name: str, unit: str | None, words: str, **more: str) -> Input:
-    known = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
-    return Input(known, words)
+def _number(name: str, unit: str | None, description: str, **more: str) -> Input:
+    attributes = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
+    return Input(attributes, description)
 
 
-def _text(name: str, words: str, options: tuple[str, ...] = ()) -> Input:
-    return Input({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, words, options)
+def _text(name: str, description: str, options: tuple[str, ...] = ()) -> Input:
+    return Input({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
 
 
-#: The light curve that opens as such in readers of the Virtual Observatory comes first.
+#: The format that VO readers recognise as a light curve comes first.
 _FORMATS: Final = (WRITERS["votable"], *(one for one in WRITERS.values() if one.name != "votable"))
 
 SERVICES: Final = (
@@ -110,7 +110,7 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     Parameters
     ----------
     identity : str
-        As the request has it.
+        As in the request.
     url : str
         Of the series.
     size : int
@@ -146,13 +146,13 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
             "ID": identity,
             "service_def": service.name,
             "semantics": service.semantics,
-            "description": service.words,
+            "description": service.description,
             "content_type": service.content_type,
         }
 
 
 def fault_of(identity: str, message: str) -> dict[str, object]:
-    """Return the row of a series that is not there, or not visible."""
+    """Return the row of an absent or invisible series."""
     return {"ID": identity, "error_message": f"NotFoundFault: {message}", "semantics": "#this"}
 
 
@@ -177,18 +177,18 @@ def document(rows: Iterable[Mapping[str, object]], service: str) -> str:
 
 
 def _descriptor(one: Service, service: str) -> str:
-    """Describe a service: its ID is that of the row that names it."""
+    """Write the descriptor of a service, with the ID that the row of the service refers to."""
     identity = param("", name="ID", ref="ID", ucd="meta.id;meta.main")
     parts = (
         "" if one.standard is None else param(one.standard, name="standardID"),
         param(f"{service}{one.path}", name="accessURL"),
         element("GROUP", identity + "".join(map(_param, one.inputs)), name="inputParams"),
     )
-    words = element("DESCRIPTION", escaped(one.words))
-    return element("RESOURCE", words + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
+    description = element("DESCRIPTION", escaped(one.description))
+    return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
 
 
-def _param(given: Input) -> str:
-    options = "".join(element("OPTION", value=value) for value in given.options)
-    content = element("DESCRIPTION", escaped(given.words)) + (element("VALUES", options) if options else "")
-    return element("PARAM", content, **given.attributes)
+def _param(parameter: Input) -> str:
+    options = "".join(element("OPTION", value=value) for value in parameter.options)
+    content = element("DESCRIPTION", escaped(parameter.description)) + (element("VALUES", options) if options else "")
+    return element("PARAM", content, **parameter.attributes)

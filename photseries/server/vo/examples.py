@@ -11,7 +11,7 @@ __all__ = ["EXAMPLES", "Example", "document"]
 
 
 class Example(NamedTuple):
-    """A query with its name and what it is for."""
+    """A query with its name and description."""
 
     name: str
     title: str

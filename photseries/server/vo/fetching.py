@@ -19,26 +19,26 @@ _TIMEOUT: Final = 5.0  # [s], of a step
 _PIECE: Final = 64 * 1024
 
 
-def fetch(url: str, most: int) -> bytes:
-    """Return what is at a URL; redirections are not followed.
+def fetch(url: str, limit: int) -> bytes:
+    """Return the content at a URL without following redirects.
 
-    The address is looked up once and checked before the connection is made to that address, so that no name can lead
+    The address is looked up once and checked before the connection is made to that address, so that no name can resolve
     into the network of the service.
 
     Raises
     ------
     InvalidError
-        When it cannot be had, or its address is not public.
+        When it is unavailable, or its address is not public.
     TooLargeError
-        When it is longer than ``most`` bytes.
+        When it is longer than ``limit`` bytes.
     """
     try:
-        return _fetched(url, most)
+        return _fetched(url, limit)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise InvalidError(f"UPLOAD: the table at {url[:100]!r} cannot be fetched. Send it in the form.") from error
 
 
-def _fetched(url: str, most: int) -> bytes:
+def _fetched(url: str, limit: int) -> bytes:
     parts = urlsplit(url)
     host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
     address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][4][0]
@@ -56,8 +56,8 @@ def _fetched(url: str, most: int) -> bytes:
         content = bytearray()
         while piece := answer.read(_PIECE):
             content += piece
-            if len(content) > most:
-                raise TooLargeError(f"UPLOAD: the table at {url[:100]!r} has more than {most:,} bytes.")
+            if len(content) > limit:
+                raise TooLargeError(f"UPLOAD: the table at {url[:100]!r} has more than {limit:,} bytes.")
             if time.monotonic() > deadline:
                 raise TimeoutError
         return bytes(content)

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from photseries.errors import InvalidError
 
-__all__ = ["FORMATS", "MOST_ORDER", "USUAL_ORDER", "cells_of", "chosen", "write"]
+__all__ = ["FORMATS", "MAX_ORDER", "USUAL_ORDER", "cells_of", "chosen", "write"]
 
 #: The order of the smallest pixels: 0.86 deg at 6, 3.4 arcmin at 10, 26 arcsec at 13.
 USUAL_ORDER: Final = 10
-MOST_ORDER: Final = 13
+MAX_ORDER: Final = 13
 
 #: The formats and their media types, the default first.
 FORMATS: Final = {"ascii": "text/plain; charset=utf-8", "json": "application/json", "fits": "application/fits"}
@@ -23,7 +23,7 @@ _BLOCK: Final = 2880
 
 
 def chosen(name: str | None, order: str | None) -> tuple[str, int]:
-    """Read the parameters of a request for the map: its format and its order.
+    """Parse the parameters of a request for the map: its format and its order.
 
     Raises
     ------
@@ -34,18 +34,18 @@ def chosen(name: str | None, order: str | None) -> tuple[str, int]:
     if form not in FORMATS:
         raise InvalidError(f"RESPONSEFORMAT {form[:40]!r} is not one of: {', '.join(FORMATS)}.")
     text = (order or str(USUAL_ORDER)).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 3 and int(text) <= MOST_ORDER):
-        raise InvalidError(f"ORDER {text[:40]!r} must be a whole number from 0 to {MOST_ORDER}.")
+    if not (text.isascii() and text.isdigit() and len(text) < 3 and int(text) <= MAX_ORDER):
+        raise InvalidError(f"ORDER {text[:40]!r} must be a whole number from 0 to {MAX_ORDER}.")
     return form, int(text)
 
 
 def cells_of(pixels: ArrayLike, order: int) -> dict[int, list[int]]:
-    """Return the cells of each order, four of one order as one of the order above wherever they are complete."""
+    """Return the cells of each order, with complete groups of four merged into their parent."""
     found: dict[int, list[int]] = {}
     numbers: NDArray[np.int64] = np.unique(np.asarray(pixels, np.int64))
     while order > 0:
         parents = numbers >> 2
-        (first,) = np.nonzero(parents[3:] == parents[:-3])  # sorted numbers: a parent four times in a row is complete
+        (first,) = np.nonzero(parents[3:] == parents[:-3])  # a complete group of four: numbers are sorted
         inside = np.zeros(len(numbers), bool)
         inside[(first[:, None] + np.arange(4)).ravel()] = True
         whole, left = parents[first], numbers[~inside]
@@ -65,7 +65,7 @@ def write(cells: dict[int, list[int]], form: str, order: int) -> bytes:
     form : str
         A key of :data:`FORMATS`.
     order : int
-        The greatest order, which the map states also where it has no such cells.
+        The maximum order, which the map states even without cells of that order.
     """
     if form == "json":
         return json.dumps(

@@ -18,7 +18,7 @@ _LIGHT_CURVE: Final = WRITERS["votable"]
 
 @dataclass(frozen=True)
 class Observation:
-    """A series as it is published.
+    """A published series.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Observation:
 
 @dataclass(frozen=True)
 class VOColumn:
-    """A column of the answer to a cone search; ``verbosity`` is the least VERB that shows it."""
+    """A column of a cone search; ``verbosity`` is the smallest VERB that includes it."""
 
     column: Column
     value: Callable[[Observation], object]

@@ -18,12 +18,12 @@ _SPACES: Final = {
     "cs": "ConeSearch/v1.0",
 }  # fmt: skip
 _URIS: Final = {prefix: f"http://www.ivoa.net/xml/{name}" for prefix, name in _SPACES.items()}
-#: The namespaces, and that the schema of each is at its name.
+#: The namespaces, with the schema location of each.
 _NAMESPACES: Final = (
     " ".join(f'xmlns:{prefix}="{uri}"' for prefix, uri in _URIS.items())
     + f' xsi:schemaLocation="{" ".join(f"{uri} {uri}" for uri in _URIS.values())}"'
 )
-#: The day on which this description was written; a registry asks for it.
+#: The date of this description, which registries require.
 _CREATED: Final = "2026-11-29T00:00:00Z"
 
 #: The records: what each describes.
@@ -102,8 +102,8 @@ def _described(name: str, identity: str, url: str, settings: VO, related: str) -
     )
 
 
-def _related(kind: str, words: str, identity: str) -> str:
-    resource = element("relatedResource", words, **{"ivo-id": identity})
+def _related(kind: str, description: str, identity: str) -> str:
+    resource = element("relatedResource", description, **{"ivo-id": identity})
     return element("relationship", element("relationshipType", kind) + resource)
 
 

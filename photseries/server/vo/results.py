@@ -25,15 +25,15 @@ from photseries.server.vo.tables import PACKED, Column
 
 __all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
 
-#: The types of the database, by their numbers, in VOTable; others are text.
+#: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
     16: "boolean", 20: "long", 21: "short", 23: "int", 700: "float", 701: "double", 1700: "double",
     1082: "char", 1114: "char", 1184: "char",
 }  # fmt: skip
 _TIMES: Final = (1082, 1114, 1184)
 
-#: The most cells of a result in a format that is written when all rows are there.
-MOST_CELLS: Final = 20_000_000
+#: Maximum number of cells of a result in a format that needs all rows in memory.
+MAX_CELLS: Final = 20_000_000
 
 _NO_NAME: Final = re.compile(r"[^A-Za-z0-9_]")
 
@@ -42,9 +42,9 @@ Row = Sequence[object]
 
 @dataclass
 class Answer:
-    """What a format writes: columns, batches of rows, and whether there are more than were asked for.
+    """The input of a format: columns, batches of rows, and whether rows were truncated.
 
-    ``overflow`` is known when the rows have been taken.
+    ``overflow`` is known after the last batch.
     """
 
     columns: Sequence[Column]
@@ -55,7 +55,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class ResultFormat:
-    """A format of results: its media type, what RESPONSEFORMAT may call it, and what writes it."""
+    """A format of results: its media type, its names in RESPONSEFORMAT, and its writer."""
 
     media_type: str
     names: tuple[str, ...]
@@ -64,7 +64,7 @@ class ResultFormat:
 
 
 def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
-    """Return columns with the types that the database says; ASCII and int stay what they were declared as."""
+    """Return columns with the types of the database; ASCII and int keep their declared types."""
     found = []
     for column, code in zip(columns, codes, strict=True):
         datatype = _TYPES.get(code, "char" if column.datatype == "char" else "unicodeChar")
@@ -75,13 +75,13 @@ def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
 
 
 def chosen(name: str | None) -> ResultFormat:
-    """Return the format that RESPONSEFORMAT names; VOTable where it says nothing.
+    """Return the format that RESPONSEFORMAT names; VOTable by default.
 
     Raises
     ------
     InvalidError
     NotInstalledError
-        When the package for it is not there.
+        When its package is not installed.
     """
     if name is None or not name.strip():
         return FORMATS["votable"]
@@ -100,7 +100,7 @@ def error_document(message: str) -> bytes:
 
 
 def _plain(value: object) -> object:
-    """Return a value of the database as one of JSON; times are in UTC."""
+    """Convert a value of the database to JSON; times are in UTC."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, datetime):
@@ -162,7 +162,7 @@ def _votable(answer: Answer) -> Iterator[bytes]:
 
 
 def _packer(datatype: str) -> Callable[[object], bytes]:
-    """Return what writes a value in BINARY2; a missing one has a bit before the row, and any content."""
+    """Return the BINARY2 writer of a column; a bit before the row marks a missing value, whose content is arbitrary."""
     if datatype in PACKED:
         packed = PACKED[datatype]
         empty = packed.pack(0)
@@ -231,7 +231,7 @@ def _json(answer: Answer) -> Iterator[bytes]:
     yield b'],"overflow":true}' if answer.overflow else b"]}"
 
 
-# Formats that are written when all rows are there
+# Formats that need all rows
 
 
 def _gathered(answer: Answer) -> list[list[object]]:
@@ -239,8 +239,8 @@ def _gathered(answer: Answer) -> list[list[object]]:
     rows: list[list[object]] = []
     for batch in answer.batches:
         rows += _values(batch)
-        if len(rows) * len(answer.columns) > MOST_CELLS:
-            raise InvalidError(f"The result has more than {MOST_CELLS:,} cells: choose votable, csv or json for it.")
+        if len(rows) * len(answer.columns) > MAX_CELLS:
+            raise InvalidError(f"The result has more than {MAX_CELLS:,} cells: choose votable, csv or json for it.")
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in answer.columns]
 
 

@@ -17,40 +17,40 @@ _OURS: Final = re.compile(r"(?:ivo://[^?]*\?)?([0-9]{1,18})")
 
 
 def series_number(identity: str) -> str:
-    """Return the number of a series from its number, or from its identifier ``ivo://...?NUMBER``."""
+    """Parse the id of a series, given as a number or as ``ivo://...?NUMBER``."""
     found = _OURS.fullmatch(identity.strip())
     return identity if found is None else found[1]
 
 
-def parse(given: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Format]:
-    """Read the parameters ID, TIME, COLUMN and RESPONSEFORMAT; their names are in capitals, others are ignored.
+def parse(parameters: Mapping[str, Sequence[str]]) -> tuple[str, Selection, Format]:
+    """Parse the parameters ID, TIME, COLUMN and RESPONSEFORMAT (names in capitals); ignore others.
 
     Returns
     -------
-    identity, part, form : str, Selection, Format
+    identity, part, writer : str, Selection, Format
 
     Raises
     ------
     InvalidError
     """
-    identities = given.get("ID", ())
+    identities = parameters.get("ID", ())
     if len(identities) != 1:
         raise InvalidError(f"A cut-out needs one ID, not {len(identities)}.")
-    times = given.get("TIME", ())
+    times = parameters.get("TIME", ())
     if len(times) > 1:
         raise InvalidError(f"A cut-out takes one TIME, not {len(times)}.")
     low, high = _interval(times[0]) if times else (None, None)
-    columns = tuple(name.strip() for text in given.get("COLUMN", ()) for name in text.split(",") if name.strip())
-    name = (given.get("RESPONSEFORMAT") or given.get("FORMAT") or ["votable"])[-1]
+    columns = tuple(name.strip() for text in parameters.get("COLUMN", ()) for name in text.split(",") if name.strip())
+    name = (parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT") or ["votable"])[-1]
     plain = name.strip().lower()
-    form = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
-    if form is None:
+    writer = next((one for one in WRITERS.values() if plain in (one.name, one.plain_type.lower())), None)
+    if writer is None:
         raise InvalidError(f"RESPONSEFORMAT {name[:40]!r} is not one of: {', '.join(WRITERS)}.")
-    return series_number(identities[0]), Selection(columns=columns or None, mjd_min=low, mjd_max=high), form
+    return series_number(identities[0]), Selection(columns=columns or None, mjd_min=low, mjd_max=high), writer
 
 
 def _interval(text: str) -> tuple[float | None, float | None]:
-    """Read an interval of DALI 1.1; an end that is infinite is none."""
+    """Parse a DALI 1.1 interval; an infinite end becomes None."""
     try:
         low, high = map(float, text.split())
     except ValueError:

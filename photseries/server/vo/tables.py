@@ -26,7 +26,7 @@ PACKED: Final[Mapping[str, struct.Struct]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a table or of a result, in the words of VOTable."""
+    """A column of a table or of a result, with the attributes of VOTable."""
 
     name: str
     datatype: str = "unicodeChar"
@@ -42,7 +42,7 @@ class Column:
 
     @property
     def size(self) -> str | None:
-        """The arraysize: that of a text is variable unless it says otherwise."""
+        """The arraysize; variable by default for text."""
         return self.arraysize or ("*" if self.datatype.endswith("har") else None)
 
     def as_field(self, identity: str, name: str, ref: str | None = None) -> str:
@@ -63,14 +63,14 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table that queries may name.
+    """A table of queries.
 
     Parameters
     ----------
     schema, name, description : str
     columns : tuple of Column
     source : str
-        The view in the database; empty for TAP_SCHEMA, whose rows come from here.
+        The view in the database; empty for TAP_SCHEMA, whose rows this module generates.
     position : tuple of str, optional
         Its columns of right ascension and declination that have an index.
     utype : str, optional
@@ -217,7 +217,7 @@ _OBSCORE: Final = (
     _obscore("series_id", "long", "", "meta.id", "", "id in photseries.series", std=False, indexed=True),
 )  # fmt: skip
 
-#: Fields that are columns of ObsCore, with their names there.
+#: Field -> column of ObsCore.
 _UTYPES: Final[Mapping[str, str | None]] = {
     name: next(one.utype for one in _OBSCORE if one.name == column)
     for name, column in (
@@ -253,7 +253,7 @@ def _text(
 
 
 def _of_schema(name: str, columns: Mapping[str, str], description: str) -> Table:
-    """Describe a table of TAP_SCHEMA, by the description of each column; some are integers."""
+    """Describe a table of TAP_SCHEMA by the description of each column; ``integers`` are the integer columns."""
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
         Column(

@@ -23,12 +23,12 @@ __all__ = ["LANGUAGES", "Request", "execute", "parse_request", "uploads_of"]
 LANGUAGES: Final = ("ADQL", "ADQL-2.0", "ADQL-2.1")
 
 _UPLOAD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_]{0,62}),(.+)", re.DOTALL)
-_MOST_UPLOADS: Final = 10
+_MAX_UPLOADS: Final = 10
 
 
 @dataclass(frozen=True)
 class Request:
-    """A query as it was asked for.
+    """A parsed request.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Request:
         ADQL.
     form : ResultFormat
     rows : int
-        The most rows of the result.
+        Maximum number of rows of the result.
     uploads : mapping of str to bytes
         VOTables by their names.
     """
@@ -47,8 +47,8 @@ class Request:
     uploads: Mapping[str, bytes]
 
 
-def parse_request(given: Mapping[str, str], files: Mapping[str, bytes], settings: VO) -> Request:
-    """Read the parameters of a query; their names are in capitals, others are ignored.
+def parse_request(parameters: Mapping[str, str], files: Mapping[str, bytes], settings: VO) -> Request:
+    """Parse the parameters of a query (names in capitals); ignore others.
 
     Parameters
     ----------
@@ -59,19 +59,19 @@ def parse_request(given: Mapping[str, str], files: Mapping[str, bytes], settings
     ------
     InvalidError, TooLargeError, NotInstalledError
     """
-    request = given.get("REQUEST", "doQuery")
+    request = parameters.get("REQUEST", "doQuery")
     if request.lower() != "doquery":
         raise InvalidError(f"REQUEST {request[:40]!r} is not known: it must be doQuery.")
-    language = given.get("LANG", LANGUAGES[0])
+    language = parameters.get("LANG", LANGUAGES[0])
     if language.upper() not in LANGUAGES:
         raise InvalidError(f"LANG {language[:40]!r} is not known: it must be ADQL, ADQL-2.0 or ADQL-2.1.")
-    query = given.get("QUERY", "")
+    query = parameters.get("QUERY", "")
     if not query.strip():
         raise InvalidError("QUERY is missing: TAP needs a query in ADQL.")
     if len(query.encode("utf-8", "replace")) > settings.query:
         raise TooLargeError(f"QUERY has more than {settings.query:,} bytes. Upload long lists as a table (UPLOAD).")
-    form = results.chosen(given.get("RESPONSEFORMAT") or given.get("FORMAT"))
-    return Request(query, form, _rows(given.get("MAXREC"), settings), files)
+    form = results.chosen(parameters.get("RESPONSEFORMAT") or parameters.get("FORMAT"))
+    return Request(query, form, _rows(parameters.get("MAXREC"), settings), files)
 
 
 def _rows(text: str | None, settings: VO) -> int:
@@ -86,7 +86,7 @@ def _rows(text: str | None, settings: VO) -> int:
 def uploads_of(
     texts: Sequence[str], files: Mapping[str, bytes], settings: VO, *, fetches: bool = False
 ) -> dict[str, bytes]:
-    """Return the content of each table that UPLOAD names: a part of the form, ``NAME,param:PART``, or at a URL.
+    """Return the content of each table in UPLOAD: a part of the form, ``NAME,param:PART``, or a URL.
 
     Raises
     ------
@@ -95,8 +95,8 @@ def uploads_of(
         When a URL must not be fetched for this client.
     """
     named = [_named(part) for text in texts for part in text.split(";") if part.strip()]
-    if len(named) > _MOST_UPLOADS:
-        raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MOST_UPLOADS} are accepted.")
+    if len(named) > _MAX_UPLOADS:
+        raise InvalidError(f"UPLOAD names {len(named)} tables; at most {_MAX_UPLOADS} are accepted.")
     found: dict[str, bytes] = {}
     left = settings.upload
     for name, address in named:
@@ -138,12 +138,12 @@ def execute(
 ) -> Iterator[bytes]:
     """Run a query and yield the pieces of its result.
 
-    The query runs while the pieces are taken; take them all, or close the iterator.
+    The query runs during the iteration; exhaust or close the iterator.
 
     Parameters
     ----------
     begun : callable
-        Called with the number of the database's backend.
+        Called with the pid of the database's backend.
 
     Raises
     ------
@@ -170,9 +170,9 @@ def execute(
             yield piece
 
 
-def _batches(found: Any, answer: Answer, most: int) -> Iterator[Sequence[Sequence[object]]]:
-    """Yield the rows in batches; one more than were asked for is noted and left out."""
-    left = most
+def _batches(found: Any, answer: Answer, limit: int) -> Iterator[Sequence[Sequence[object]]]:
+    """Yield the rows in batches; a row beyond the limit is dropped and sets the overflow flag."""
+    left = limit
     for batch in found.partitions(BATCH):
         if len(batch) > left:
             answer.overflow = True

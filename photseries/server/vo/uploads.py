@@ -26,7 +26,7 @@ from photseries.text import escape_unprintable
 
 __all__ = ["read_votable", "temporary_table"]
 
-MOST_COLUMNS: Final = 200
+MAX_COLUMNS: Final = 200
 
 #: The types of columns in the database.
 _TYPES: Final[Mapping[str, str]] = {
@@ -41,7 +41,7 @@ _BOOLEANS: Final[Mapping[str, bool | None]] = {
 
 @dataclass
 class _Reading:
-    """What has been read of a VOTable; ``data`` is the element with the rows, once that has begun."""
+    """The state of reading a VOTable; ``data`` is the element with the rows, after its start."""
 
     name: str
     most_rows: int
@@ -56,11 +56,11 @@ class _Reading:
     done: bool = False
 
     def refused(self, message: str) -> InvalidError:
-        """Make the error about this table."""
+        """Return the error about this table."""
         return InvalidError(escape_unprintable(f"UPLOAD {self.name}: {message}")[:290])
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        """Take the beginning of an element."""
+        """Handle the start of an element."""
         if self.done:
             return
         tag = tag.rpartition(":")[2]
@@ -80,11 +80,11 @@ class _Reading:
             self.row, self.text = [] if tag == "TR" else self.row, []
 
     def characters(self, text: str) -> None:
-        """Take text."""
+        """Handle text."""
         (self.stream if self.data.startswith("BINARY") else self.text).append(text)
 
     def end(self, tag: str) -> None:
-        """Take the end of an element."""
+        """Handle the end of an element."""
         tag = tag.rpartition(":")[2]
         if self.done:
             return
@@ -115,8 +115,8 @@ class _Reading:
     def _field(self, attributes: dict[str, str]) -> None:
         name, datatype = attributes.get("name") or attributes.get("ID") or "", attributes.get("datatype", "")
         size = attributes.get("arraysize")
-        if len(self.columns) >= MOST_COLUMNS:
-            raise self.refused(f"the table has more than {MOST_COLUMNS} columns.")
+        if len(self.columns) >= MAX_COLUMNS:
+            raise self.refused(f"the table has more than {MAX_COLUMNS} columns.")
         if datatype not in _TYPES or not name or len(name) > 200:
             raise self.refused(f"the column {name[:40]!r} of type {datatype[:40]!r} is not accepted.")
         if size not in (None, "1") and (not datatype.endswith("har") or "x" in (size or "")):
@@ -189,7 +189,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
 
 
 def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
-    """Return what reads a value of BINARY at a place, and gives the place after it."""
+    """Return a function that decodes a BINARY value at an offset, and returns the next offset."""
     if column.datatype in PACKED:
         packed = PACKED[column.datatype]
         return lambda content, place: (packed.unpack_from(content, place)[0], place + packed.size)
@@ -247,7 +247,7 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
 
 
 def temporary_table(number: int, upload: Upload) -> TemporaryTable:
-    """Return an upload as a table of the database, with the ranges of the cones that the query wants."""
+    """Return an upload as a table of the database, with the ranges of the query's cones."""
     columns = {f"c{place}": _TYPES[one.datatype] for place, one in enumerate(upload.columns)}
     ranges: list[Sequence[str]] = []
     for place, cone in enumerate(upload.cones):

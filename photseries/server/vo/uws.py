@@ -29,7 +29,7 @@ _SPACES: Final = (
 )
 _PIECE: Final = 1024 * 1024
 _KNOWN: Final = ("REQUEST", "LANG", "QUERY", "MAXREC", "RESPONSEFORMAT", "FORMAT", "RUNID", "UPLOAD")
-#: What other parameters than QUERY take [bytes].
+#: Maximum size of parameters other than QUERY [bytes].
 _OTHERS: Final = 4096
 
 
@@ -44,14 +44,14 @@ class Jobs:
         self._catalogue = catalogue
         self._settings = settings
 
-    def create(self, principal: Principal, given: Mapping[str, str], uploads: Mapping[str, bytes]) -> str:
-        """Create a job that waits; return its id.
+    def create(self, principal: Principal, texts: Mapping[str, str], uploads: Mapping[str, bytes]) -> str:
+        """Create a pending job; return its id.
 
         Raises
         ------
         InvalidError, TooLargeError, ForbiddenError
         """
-        parameters = self._known(given)
+        parameters = self._query_parameters(texts)
         now = datetime.now(UTC)
         values = {
             "id": secrets.token_hex(12),
@@ -66,8 +66,8 @@ class Jobs:
             vo_jobs.create(connection, values, uploads, self._settings.jobs_per_user)
         return str(values["id"])
 
-    def _known(self, given: Mapping[str, str]) -> dict[str, str]:
-        parameters = {name: given[name] for name in _KNOWN if name in given}
+    def _query_parameters(self, texts: Mapping[str, str]) -> dict[str, str]:
+        parameters = {name: texts[name] for name in _KNOWN if name in texts}
         if sum(len(text.encode("utf-8", "replace")) for text in parameters.values()) > self._settings.query + _OTHERS:
             raise TooLargeError(f"QUERY has more than {self._settings.query:,} bytes. Upload long lists as a table.")
         return parameters
@@ -78,7 +78,7 @@ class Jobs:
         Raises
         ------
         NotFoundError
-            When it is absent, or somebody else's.
+            When it is absent, or belongs to another user.
         """
         with self._catalogue.transaction() as connection:
             job = vo_jobs.get(connection, principal.user_id, job_id) if job_id.isalnum() else None
@@ -87,14 +87,14 @@ class Jobs:
         return job
 
     def find(self, principal: Principal) -> list[Job]:
-        """Return the jobs of the principal; of those without a token only who knows its id sees a job."""
+        """Return the jobs of the principal; none without a token, because the id of an anonymous job is its secret."""
         if principal.is_anonymous:
             return []
         with self._catalogue.reading() as connection:
             return vo_jobs.find(connection, principal.user_id)
 
-    def change(self, principal: Principal, job_id: str, given: Mapping[str, str]) -> None:
-        """Set parameters of a job that waits, its execution duration or its destruction.
+    def change(self, principal: Principal, job_id: str, texts: Mapping[str, str]) -> None:
+        """Set parameters of a pending job, its execution duration or its destruction.
 
         Raises
         ------
@@ -102,13 +102,13 @@ class Jobs:
         """
         job = self.get(principal, job_id)
         values: dict[str, object] = {}
-        if "DESTRUCTION" in given:
-            values["destruction"] = self._destruction(given["DESTRUCTION"])
-        if "EXECUTIONDURATION" in given:
-            values["duration"] = self._duration(given["EXECUTIONDURATION"])
+        if "DESTRUCTION" in texts:
+            values["destruction"] = self._destruction(texts["DESTRUCTION"])
+        if "EXECUTIONDURATION" in texts:
+            values["duration"] = self._duration(texts["EXECUTIONDURATION"])
         phases: tuple[str, ...] = PHASES
-        if known := self._known({**job.parameters, **given}) if set(given) & set(_KNOWN) else {}:
-            values["parameters"], phases = known, PHASES[:1]
+        if parameters := self._query_parameters({**job.parameters, **texts}) if set(texts) & set(_KNOWN) else {}:
+            values["parameters"], phases = parameters, PHASES[:1]
         if values:
             with self._catalogue.transaction() as connection:
                 if not vo_jobs.change(connection, job.id, values, *phases):
@@ -131,13 +131,13 @@ class Jobs:
         return min(float(plain) or self._settings.job_timeout, self._settings.job_timeout)
 
     def queue(self, principal: Principal, job_id: str) -> None:
-        """Let a job that waits be executed.
+        """Queue a pending job.
 
         Raises
         ------
         NotFoundError
         InvalidError
-            When it waits no longer, or has no query.
+            When it is not pending, or has no query.
         """
         job = self.get(principal, job_id)
         if not job.parameters.get("QUERY"):
@@ -147,7 +147,7 @@ class Jobs:
                 raise InvalidError(f"The job is {job.phase}: only a PENDING one can be run.")
 
     def abort(self, principal: Principal, job_id: str) -> None:
-        """Abort a job; one that has ended stays as it is."""
+        """Abort a job; a finished job is unchanged."""
         job = self.get(principal, job_id)
         with self._catalogue.transaction() as connection:
             vo_jobs.abort(connection, job.id)
@@ -159,7 +159,7 @@ class Jobs:
             vo_jobs.remove(connection, job.id)
 
     def execute(self, job: Job, context: Context) -> None:
-        """Run the query of a job that is queued, unless another process does; its end is noted in the job."""
+        """Run the query of a queued job, unless another process does; record the outcome in the job."""
 
         def begun(backend: int) -> None:
             with self._catalogue.transaction() as connection:
@@ -198,7 +198,7 @@ class Jobs:
         Raises
         ------
         NotFoundError
-            When it has none.
+            When it has no result.
         """
         if job.phase != "COMPLETED":
             raise NotFoundError(f"The job has no result: it is {job.phase}.")
@@ -213,7 +213,7 @@ class Jobs:
 
 
 def moment_text(moment: datetime | None) -> str:
-    """Write a moment as UWS does; nothing for none."""
+    """Format a timestamp for UWS; empty for None."""
     if moment is None:
         return ""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
@@ -224,14 +224,14 @@ def _maybe(tag: str, text: str) -> str:
 
 
 def job_document(job: Job, url: str, owner: str) -> str:
-    """Write a job as UWS describes it.
+    """Write the UWS document of a job.
 
     Parameters
     ----------
     url : str
         Of the job.
     owner : str
-        The name of its owner; empty for nobody.
+        The name of its owner; empty without one.
     """
     parts = (
         element("uws:jobId", job.id),
@@ -283,7 +283,7 @@ def results_document(job: Job, url: str) -> str:
 
 
 def list_document(jobs: Iterable[Job], url: str, filters: Mapping[str, list[str]]) -> str:
-    """Write the list of jobs; PHASE, AFTER and LAST choose among them.
+    """Write the list of jobs, filtered by PHASE, AFTER and LAST.
 
     Raises
     ------

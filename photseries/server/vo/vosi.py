@@ -23,7 +23,7 @@ _OF_CAPABILITIES: Final = (
     ' xmlns:tr="http://www.ivoa.net/xml/TAPRegExt/v1.0"'
 )
 
-#: What the language has beyond SQL-92, by the names of TAPRegExt 1.0 and ADQL 2.1.
+#: The optional features of the language, by the names of TAPRegExt 1.0 and ADQL 2.1.
 _LANGUAGE_FEATURES: Final = (
     ("adqlgeo", ("BOX", "CIRCLE", "CONTAINS", "COORD1", "COORD2", "DISTANCE", "INTERSECTS", "POINT", "POLYGON")),
     ("adql-string", ("LOWER", "UPPER", "ILIKE")),
@@ -91,9 +91,9 @@ def tap_capabilities(url: str, settings: VO) -> str:
     return capability("ivo://ivoa.net/std/TAP", "".join(parts), "tr:TableAccess") + vosi + examples
 
 
-def _limits(name: str, usual: float, most: float, unit: str | None = None) -> str:
+def _limits(name: str, usual: float, maximum: float, unit: str | None = None) -> str:
     known = {} if unit is None else {"unit": unit}
-    return element(name, element("default", str(round(usual)), **known) + element("hard", str(round(most)), **known))
+    return element(name, element("default", str(round(usual)), **known) + element("hard", str(round(maximum)), **known))
 
 
 def capabilities(content: str) -> str:
@@ -102,7 +102,7 @@ def capabilities(content: str) -> str:
 
 
 def availability(reason: str | None) -> str:
-    """Write whether the service is available, and why not."""
+    """Write whether the service is available, or the reason why not."""
     note = "" if reason is None else element("vosi:note", escaped(reason))
     available = element("vosi:available", str(reason is None).lower())
     return (
@@ -165,6 +165,6 @@ def schemas(*, with_columns: bool = True) -> str:
     return "".join(element("schema", _schema(name, words, with_columns)) for name, words in SCHEMAS.items())
 
 
-def _schema(name: str, words: str, with_columns: bool) -> str:
+def _schema(name: str, description: str, with_columns: bool) -> str:
     tables = (_table(table, with_columns=with_columns) for table in TABLES.values() if table.schema == name)
-    return element("name", name) + element("description", escaped(words)) + "".join(tables)
+    return element("name", name) + element("description", escaped(description)) + "".join(tables)

@@ -7,7 +7,7 @@ from sqlalchemy import event
 
 from photseries.formats import EXPORTS
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import Query, parse_asked
+from photseries.parameters import Query, parse_list_request
 from tests.support import columns
 
 BODY = {
@@ -54,7 +54,7 @@ def cost(services, act):
 @pytest.mark.parametrize("form", ["arrow", "parquet"])
 def test_a_list(services, principal, ids, form):
     def export(number):
-        asked = parse_asked({"ids": ids[:number], "format": form}, tuple(EXPORTS))
+        asked = parse_list_request({"ids": ids[:number], "format": form}, tuple(EXPORTS))
         return lambda: services.exporter.answer(principal, asked)
 
     cost(services, export(MANY))  # learns the kind of file, and compiles the statements

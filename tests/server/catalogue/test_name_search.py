@@ -40,7 +40,7 @@ def walked(services, **arguments):
 @pytest.mark.parametrize("per_page", [1, 3, 100])
 @pytest.mark.parametrize("order", [{}, {"sortOrder": "desc"}, {"sortBy": "mjd_last"}], ids=str)
 def test_pages_do_not_depend_on_how_many_names_a_statement_takes(services, monkeypatch, most, per_page, order):
-    monkeypatch.setattr(name_search, "MOST_NAMES", most)
+    monkeypatch.setattr(name_search, "MAX_NAMES", most)
     found, totals = walked(services, objectID="a", numPerPage=per_page, **order)
     expected = sorted(name for name in NAMES * 2 if name != WITHOUT)
     if "sortBy" in order:
@@ -51,7 +51,7 @@ def test_pages_do_not_depend_on_how_many_names_a_statement_takes(services, monke
 
 
 def test_a_later_page_by_number_and_other_criteria(services, monkeypatch):
-    monkeypatch.setattr(name_search, "MOST_NAMES", 2)
+    monkeypatch.setattr(name_search, "MAX_NAMES", 2)
     pages = [walked_page(services, number) for number in (1, 2, 3)]
     assert list(itertools.chain(*pages)) == sorted(name for name in NAMES if name != WITHOUT)
     summary = services.reader.summarize(OPERATOR, parameters.parse_criteria({"objectID": ["a"]}))

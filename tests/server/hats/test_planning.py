@@ -10,7 +10,7 @@ from photseries.fields import EXPORTED
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue.exporting import cells, fingerprint, members
 from photseries.server.hats import Layout, Target, export
-from photseries.server.hats.planning import DEEPEST, partitions, span
+from photseries.server.hats.planning import MAX_DEPTH, partitions, span
 from tests.support import columns
 
 ROWS = 10
@@ -48,7 +48,7 @@ def test_every_series_is_in_one_partition(services, posted, by_source, most):
             assert [member.healpix for member in inside] == sorted(member.healpix for member in inside)
             found += [member.blob.series_id for member in inside]
     assert len(found) == len(set(found)) == posted
-    assert max(tile.order for tile, _ in planned) <= DEEPEST
+    assert max(tile.order for tile, _ in planned) <= MAX_DEPTH
 
 
 def test_the_series_of_a_source_are_together(services, posted):

@@ -50,8 +50,8 @@ def padded(length):
 
 
 def test_the_longest_head_and_one_byte_more(service):
-    assert answer_to(service, padded(connections.LONGEST_HEAD))[0] == 200
-    for head in (padded(connections.LONGEST_HEAD + 1), padded(4_000_000), b"GET /" + b"x" * 1_000_000):
+    assert answer_to(service, padded(connections.MAX_HEAD_SIZE))[0] == 200
+    for head in (padded(connections.MAX_HEAD_SIZE + 1), padded(4_000_000), b"GET /" + b"x" * 1_000_000):
         status, body = answer_to(service, head)
         assert (status, body["data"]["code"]) == (431, "head_too_large")
         assert "65,536 bytes" in body["message"]

@@ -13,8 +13,8 @@ import pytest
 
 from photseries.formats import EXPORTS
 from photseries.hdf5 import stored_file
-from photseries.parameters import asked
-from photseries.server.catalogue import asked as lists
+from photseries.parameters import list_request
+from photseries.server.catalogue import list_queries as lists
 from photseries.text import file_name
 from tests.server.http.test_errors import check_error
 from tests.support import columns
@@ -288,7 +288,7 @@ def test_a_column_that_no_series_has(admin, stored):
 
 
 def test_lists_that_are_too_long(admin):
-    check_error(admin.post(URL, json={"ids": list(range(asked.MOST_ASKED + 1))}), 400)
+    check_error(admin.post(URL, json={"ids": list(range(list_request.MOST_ASKED + 1))}), 400)
     check_error(admin.post(URL, json={"obj_ids": ["x" * 200] * 100_000}), 413)
     check_error(admin.post(URL, content=b"[1]", headers={"Content-Type": "image/png"}), 415)
 

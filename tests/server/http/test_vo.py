@@ -293,8 +293,8 @@ def test_the_public_learns_no_names_of_users(series, admin, nobody):
     assert seen["instrument_id"] == [{"instrument_id": 7, "name": "TESS", "series": 2}]
 
 
-def test_what_is_asked_at_most():
-    query, verbosity, most = conesearch.asked({"RA": ["1"], "DEC": ["2"], "SR": ["3"], "MAXREC": ["99999999"]})
+def test_the_maximum_number_of_rows():
+    query, verbosity, most = conesearch.parse({"RA": ["1"], "DEC": ["2"], "SR": ["3"], "MAXREC": ["99999999"]})
     assert (query.cone, verbosity, most) == ((1.0, 2.0, 3.0), 2, conesearch.MOST)
 
 

@@ -47,20 +47,20 @@ def test_it_starts_with_the_first_file(sandbox):
 
     before = processes()
     assert sandbox._fork_server is None
-    assert sandbox.found(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
+    assert sandbox.read_file(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
     (started,) = processes() - before
-    assert sandbox.found(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
+    assert sandbox.read_file(TABLE, DESCRIBE).about["series"][0]["rows"] == 2
     assert processes() - before == {started}
     until(lambda: not psutil.Process(started).children())  # a worker has answered before it ends
     with pytest.raises(InvalidError, match="no line names its columns"):
-        sandbox.found(b"60000 15\n", DESCRIBE)
+        sandbox.read_file(b"60000 15\n", DESCRIBE)
     assert sandbox.outcomes["read"] == 2
     assert sandbox.outcomes["refused"] == 1
 
 
 def test_its_fork_server_has_one_thread(sandbox):
     """A fork copies only the thread that forks: locks that others hold would stay locked."""
-    sandbox.found(TABLE, DESCRIBE)
+    sandbox.read_file(TABLE, DESCRIBE)
     assert sandbox._fork_server is not None
     assert psutil.Process(sandbox._fork_server.pid).num_threads() == 1
 
@@ -90,6 +90,6 @@ def test_tables_that_astropy_wrote_are_read_in_it(sandbox, tmp_path, form):
     QTable({"time": times, "flux": [1.5, 2.5] * u.mJy}).write(
         path, **({"path": "curve", "serialize_meta": True} if form == "h5" else {})
     )
-    (series,) = sandbox.found(path.read_bytes(), DESCRIBE).about["series"]
+    (series,) = sandbox.read_file(path.read_bytes(), DESCRIBE).about["series"]
     assert [one["column"] for one in series["columns"]] == ["time", "flux"]
     assert (series["fields"]["time_scale"], series["warnings"]) == ("tdb", [])

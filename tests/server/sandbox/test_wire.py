@@ -55,7 +55,7 @@ def test_a_refusal_comes_through():
 
 
 def test_a_long_refusal_is_cut():
-    assert len(received(sent(wire.Answer(None, "x" * 10**6, ()))).error) == wire.LONGEST_TEXT
+    assert len(received(sent(wire.Answer(None, "x" * 10**6, ()))).error) == wire.MAX_TEXT_LENGTH
 
 
 def test_every_truncation_is_an_early_end():

@@ -66,4 +66,4 @@ def test_very_long_lists_of_an_entry_are_not_read(monkeypatch, kind, body, name)
     with pytest.raises(InvalidError, match=f"At most 1,000 items are accepted in {name}") as caught:
         load_entry(CREATIONS[kind], body)
     assert list(caught.value.fields) == [name]
-    assert registries.MOST_ITEMS == 1_000
+    assert registries.MAX_ITEMS == 1_000

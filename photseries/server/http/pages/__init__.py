@@ -25,7 +25,7 @@ from photseries.server.http.pages.upload import UploadPageHandler
 
 __all__ = ["PAGES", "NotFoundPageHandler"]
 
-#: Path, handler, and what else the handler is given.
+#: Path, handler, and further arguments of the handler.
 PAGES: tuple[tuple[str, type[BaseHandler], dict[str, str]], ...] = (
     (r"/", FindHandler, {}),
     (r"/find/summary", SearchSummaryHandler, {}),

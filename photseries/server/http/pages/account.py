@@ -11,11 +11,11 @@ from photseries.server.principal import PERMISSIONS
 
 __all__ = ["AccountHandler"]
 
-_MOST_LISTED = 500
+_MAX_LISTED = 500
 
 
 class AccountHandler(PageHandler):
-    """One's own account."""
+    """The account of the user."""
 
     needs: ClassVar = {"GET": ANY}
 
@@ -25,12 +25,12 @@ class AccountHandler(PageHandler):
 
     def _values(self) -> Mapping[str, object]:
         find = self.services.accounts.find
-        tokens = find(self.principal, "tokens", 1, _MOST_LISTED)[0]
+        tokens = find(self.principal, "tokens", 1, _MAX_LISTED)[0]
         return {
             "tokens": [one for one in tokens if one["user_id"] == self.principal.user_id],
             "groups": [
                 one
-                for one in find(self.principal, "groups", 1, _MOST_LISTED)[0]
+                for one in find(self.principal, "groups", 1, _MAX_LISTED)[0]
                 if one["id"] in self.principal.group_ids
             ],
             "permissions": {name: what for name, what in PERMISSIONS.items() if self.principal.may(name)},

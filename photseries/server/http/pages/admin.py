@@ -10,7 +10,7 @@ from photseries.server.principal import CHANGE_REGISTRIES, PERMISSIONS
 
 __all__ = ["AdminHandler"]
 
-#: The registries with the columns that the page shows and, of a form for a new entry, the texts.
+#: The registries, with the columns on the page and the labels of the form for a new entry.
 _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "users": ("Users", ("username", "active", "created_at"), ("username",)),
     "groups": ("Groups", ("name", "members"), ("name",)),
@@ -18,12 +18,12 @@ _KINDS: Mapping[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "instrument": ("Instruments", ("name", "telescope", "filters", "longitude", "latitude"), ("name", "telescope")),
     "tokens": ("Tokens", ("name", "user", "permissions", "last_used_at", "expires_at"), ()),
 }
-_MOST_LISTED = 500
+_MAX_LISTED = 500
 _EVENTS = 50
 
 
 class AdminHandler(PageHandler):
-    """The page of admins."""
+    """The admin page."""
 
     needs: ClassVar = {"GET": CHANGE_REGISTRIES}
 
@@ -33,7 +33,7 @@ class AdminHandler(PageHandler):
 
     def _values(self) -> Mapping[str, object]:
         accounts = self.services.accounts
-        entries = {kind: accounts.find(self.principal, kind, 1, _MOST_LISTED)[0] for kind in _KINDS}
+        entries = {kind: accounts.find(self.principal, kind, 1, _MAX_LISTED)[0] for kind in _KINDS}
         names = {one["id"]: one["username"] for one in entries["users"]}
         for one in (*entries["groups"], *entries["streams"]):
             one["members"] = [names.get(number, str(number)) for number in one["user_ids"]]

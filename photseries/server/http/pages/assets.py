@@ -29,7 +29,7 @@ class AssetHandler(BaseHandler):
     reads: ClassVar = ()  # compressed once, not for each answer
 
     async def get(self, version: str, name: str) -> None:
-        """Return an asset of the pages: a style, a module of JavaScript, the mark."""
+        """Return an asset of the pages: a style sheet, a JavaScript module, the logo."""
         packed = "gzip" in self.request.headers.get("Accept-Encoding", "")
         content = await self.run(lambda: _content(name, packed))
         tag = f'"{_version()}{"-gzip" if packed else ""}"'
@@ -52,7 +52,7 @@ def address_of(name: str) -> str:
 
 @functools.cache
 def _files() -> dict[str, Path]:
-    """List the assets by name: nothing else is ever opened."""
+    """List the assets by name; no other file is ever opened."""
     return {path.name: path for path in _OWN.iterdir() if path.suffix in _TYPES}
 
 
@@ -66,7 +66,7 @@ def _version() -> str:
 
 @functools.cache
 def _content(name: str, packed: bool) -> bytes:
-    """Read an asset once; there are few, and they are small.
+    """Read an asset, with a cache, because assets are few and small.
 
     Raises
     ------

@@ -32,7 +32,7 @@ class Axis:
 
 
 def frame_of(fields: Mapping[str, object]) -> dict[str, str]:
-    """Return what the times of a series are called, and their scale."""
+    """Return the name of the times of a series, and their scale."""
     return {"frame": time_frame(fields), "scale": time_scale(fields).replace("UNKNOWN", "scale unknown")}
 
 
@@ -48,7 +48,7 @@ def axes_of(fields: Mapping[str, object]) -> list[Axis]:
 
 
 def _axis(brightness: Unit, label: str, unusual: str) -> Axis:
-    """Return an axis; that of uJy or AB has the plain name of its brightness."""
+    """Return an axis; the axis of uJy or AB is named after the brightness alone."""
     if unusual:
         return Axis(f"{brightness}-{unusual}", brightness, label, label)
     return Axis(brightness, brightness, label, {"flux": "Flux", "mag": "Magnitude"}[brightness])

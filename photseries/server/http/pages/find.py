@@ -25,13 +25,13 @@ from photseries.server.principal import CREATE_SERIES
 
 __all__ = ["FindHandler"]
 
-#: The criteria that are always in view, beside the box for a name or a position; all others stand in groups.
+#: The criteria that are always visible, besides the box for a name or a position; all others are in groups.
 _FIRST = ("filter", "instrumentID", "endAfter", "startBefore", "minNumExposures")
 
 #: The groups of the other criteria.
 _GROUPS = ("Source and position", "Observation", "Times", "Points and brightness", "Variability", "Sharing and files")
 
-#: The fields that the results show, in columns that sort by them.
+#: The fields of the results, in sortable columns.
 _COLUMNS = (
     "filter",
     "series_name",
@@ -45,12 +45,12 @@ _COLUMNS = (
 
 _SHAPE = {"numPerPage": "25", "includeTotal": "false"}
 _SHAPING = ("sortBy", "sortOrder", "pageNumber", "numPerPage", "cursor", "includeTotal", "dataFormat")
-_MOST_LISTED = 500
+_MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
 class Input:
-    """A criterion in the form, with what was typed."""
+    """A criterion in the form, with its input."""
 
     parameter: Parameter
     values: Sequence[str]
@@ -58,7 +58,7 @@ class Input:
 
     @property
     def label(self) -> str:
-        """What people call it."""
+        """The label."""
         if isinstance(self.parameter, Criterion):
             return self.parameter.label
         return parameters.snake_case(self.parameter.name).replace("_", " ").capitalize().replace("rms", "RMS")
@@ -70,17 +70,17 @@ class Input:
 
     @property
     def hint(self) -> str:
-        """An example of what to type."""
+        """An example value."""
         return "MJD or 2026-11-21" if self.parameter.kind is MOMENT else ""
 
     @property
     def is_flag(self) -> bool:
-        """Whether it is true or false."""
+        """Whether the value is a boolean."""
         return self.parameter.kind is FLAG
 
 
 class FindHandler(PageHandler):
-    """The search."""
+    """The search page."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -90,11 +90,11 @@ class FindHandler(PageHandler):
         await self.show("find.html", self._values)
 
     def _values(self) -> Mapping[str, object]:
-        given = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
-        given = {name: texts for name, texts in given.items() if texts}
+        arguments = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
+        arguments = {name: texts for name, texts in arguments.items() if texts}
         reader, search, found, problem = self.services.reader, Search(Query(), {}), Page([], None), None
         try:
-            search = interpret(reader, self.principal, given, self.services.archive.filters, **_SHAPE)
+            search = interpret(reader, self.principal, arguments, self.services.archive.filters, **_SHAPE)
             found, _ = reader.find(self.principal, search.query)
         except InvalidError as error:
             problem = error
@@ -103,23 +103,23 @@ class FindHandler(PageHandler):
         nearest = None
         if search.place is not None and not found.found and query.page == 1:
             nearest = reader.nearest(self.principal, search.place.ra, search.place.dec, query.restrictions)
-        instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MOST_LISTED)
+        instruments, _ = self.services.accounts.find(self.principal, "instrument", 1, _MAX_LISTED)
         return {
             "problem": problem,
-            "first": _inputs((_BY_NAME[name] for name in _FIRST), given, problem),
+            "first": _inputs((_BY_NAME[name] for name in _FIRST), arguments, problem),
             "groups": {
-                title: _inputs((known for known in (*CRITERIA, _ROBUST) if _group_of(known) == title), given, problem)
+                title: _inputs((one for one in (*CRITERIA, _ROBUST) if _group_of(one) == title), arguments, problem)
                 for title in _GROUPS
             },
-            "text": (given.get(BOX) or [""])[-1],
+            "text": (arguments.get(BOX) or [""])[-1],
             "search": search,
             "nearest": None if nearest is None else nearest.fields,
-            "alike": reader.names_alike(self.principal, given[BOX][-1]) if search.names == [] else [],
+            "alike": reader.names_alike(self.principal, arguments[BOX][-1]) if search.names == [] else [],
             "angle": angle,
             "snippets": of_search(
                 origin_of(self.request, self.services.config.server), query, search.criteria, search.names
             ),
-            "asked": urlencode({name: texts for name, texts in given.items() if name not in _SHAPING}, doseq=True),
+            "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
             "instruments": {one["id"]: one["name"] for one in instruments},
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
@@ -128,7 +128,7 @@ class FindHandler(PageHandler):
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
             "page_after": found.cursor is not None,
-            "link": lambda **changed: _link(given, changed),
+            "link": lambda **changed: _link(arguments, changed),
             "time_of": lambda fields: next(name for name in TIME if name in fields["medians"]),
             "may_upload": CREATE_SERIES.allows(self.principal),
         }
@@ -138,12 +138,12 @@ _BY_NAME = {known.name: known for known in CRITERIA}
 _ROBUST = next(known for known in CONTROLS if known.name == "useRobustMagAndRMS")
 
 
-def _group_of(known: Parameter) -> str:
-    """Return the group in which a criterion stands; empty for those in view."""
-    if known.name in _FIRST:
+def _group_of(criterion: Parameter) -> str:
+    """Return the group of a criterion; empty for those always visible."""
+    if criterion.name in _FIRST:
         return ""
-    field = FIELDS.get(known.field) if isinstance(known, Criterion) else None
-    if isinstance(known, Criterion) and known.field in ("position", "obj_id"):
+    field = FIELDS.get(criterion.field) if isinstance(criterion, Criterion) else None
+    if isinstance(criterion, Criterion) and criterion.field in ("position", "obj_id"):
         return _GROUPS[0]
     if field is not None and field.type == "mjd":
         return _GROUPS[2]
@@ -154,21 +154,21 @@ def _group_of(known: Parameter) -> str:
 
 
 def _inputs(
-    parameters: Iterable[Parameter], given: Mapping[str, Sequence[str]], problem: InvalidError | None
+    parameters: Iterable[Parameter], arguments: Mapping[str, Sequence[str]], problem: InvalidError | None
 ) -> list[Input]:
     fields = {} if problem is None else problem.fields
     return [
         Input(
-            known,
-            next((given[name] for name in known.spellings if name in given), [""]),
-            " ".join(text for name in known.spellings for text in fields.get(name, ())),
+            parameter,
+            next((arguments[name] for name in parameter.spellings if name in arguments), [""]),
+            " ".join(text for name in parameter.spellings for text in fields.get(name, ())),
         )
-        for known in parameters
+        for parameter in parameters
     ]
 
 
-def _link(given: Mapping[str, Sequence[str]], changed: Mapping[str, object]) -> str:
-    """Return the address of this search with some parameters changed; whatever else changes, it begins at page 1."""
-    kept = {name: texts for name, texts in given.items() if name not in ("pageNumber", "cursor")}
-    text = urlencode({**kept, **changed}, doseq=True)
+def _link(arguments: Mapping[str, Sequence[str]], changed: Mapping[str, object]) -> str:
+    """Return the URL of this search with changed parameters, starting at page 1 unless the page is given."""
+    others = {name: texts for name, texts in arguments.items() if name not in ("pageNumber", "cursor")}
+    text = urlencode({**others, **changed}, doseq=True)
     return f"/?{text}" if text else "/"

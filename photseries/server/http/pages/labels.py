@@ -14,7 +14,7 @@ _MJD_EPOCH = datetime(1858, 11, 17, tzinfo=UTC)
 
 
 def written(fields: Mapping[str, object], section: Section) -> list[tuple[str, str, str]]:
-    """Write the fields of a section that have a value and that the page of a series lists: label, value, unit."""
+    """Return label, value and unit of the listed fields of a section that have a value."""
     return [
         (field.label, value_of(fields, name), displayed(unit_in(field, fields)))
         for name, field in FIELDS.items()
@@ -23,13 +23,13 @@ def written(fields: Mapping[str, object], section: Section) -> list[tuple[str, s
 
 
 def head_of(name: str) -> str:
-    """Return the head of a column that shows a field: the label with the unit."""
+    """Return the column header of a field: the label with the unit."""
     field = FIELDS[name]
     return f"{field.label} [{field.displayed_unit}]" if field.unit and field.type != "mjd" else field.label
 
 
 def number(value: object, digits: int | None = None) -> str:
-    """Write a value: with fixed digits where given, else integers with thousands apart, others with six figures."""
+    """Format a value: with fixed decimals if given, else integers with thousands separators, others with six digits."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     if isinstance(value, int) and digits is None:
@@ -38,19 +38,19 @@ def number(value: object, digits: int | None = None) -> str:
 
 
 def value_of(fields: Mapping[str, object], name: str) -> str:
-    """Write the value of a field."""
+    """Format the value of a field."""
     return number(fields[name], FIELDS[name].digits)
 
 
 def cell_of(fields: Mapping[str, object], name: str) -> str:
-    """Write the value of a field in a table of series: a magnitude that is not AB with its system."""
+    """Format the value of a field in a table of series: magnitudes other than AB with their system."""
     value = value_of(fields, name)
     calibration = calibration_of(fields)
     return f"{value} {calibration.system}" if FIELDS[name].is_magnitude and calibration.magsys != "ab" else value
 
 
 def shown(value: object) -> str:
-    """Write the value of an entry of a registry."""
+    """Format the value of a registry entry."""
     if value is None:
         return ""
     if isinstance(value, datetime):
@@ -61,12 +61,12 @@ def shown(value: object) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Write how many there are."""
+    """Format a count with its noun."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def date_of(mjd: float | None) -> str:
-    """Write an MJD as a date, which is empty when no calendar has it."""
+    """Format an MJD as a date; empty if it is outside the calendar."""
     try:
         return "" if mjd is None else f"{_MJD_EPOCH + timedelta(days=mjd):%Y-%m-%d}"
     except OverflowError:

@@ -35,21 +35,21 @@ _POLICY = {
     "frame-ancestors": "'none'",
 }
 
-# A form holds a token or less.
-_LONGEST_FORM = 16 * 1024
+# A form contains at most a token.
+_MAX_FORM_SIZE = 16 * 1024
 
 
 class PageHandler(BaseHandler):
-    """A handler of pages for people who are signed in; also for visitors where ``public`` and the settings say so."""
+    """A handler of pages for signed-in users; also for visitors if ``public`` and the settings allow it."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY}
-    reads: ClassVar[Sequence[str]] = ()  # the pages hold secrets, which compression beside a client's text would tell
+    reads: ClassVar[Sequence[str]] = ()  # compressing secrets together with client text would reveal them (BREACH)
     cross_origin: ClassVar[bool] = False
 
     @property
     def longest_body(self) -> int:
-        """How long a body may be [bytes]."""
-        return _LONGEST_FORM
+        """The maximum length of a body [bytes]."""
+        return _MAX_FORM_SIZE
 
     def set_default_headers(self) -> None:
         """Set the headers of every page."""
@@ -63,7 +63,7 @@ class PageHandler(BaseHandler):
 
     @functools.cached_property
     def https(self) -> bool:
-        """Whether the browser speaks https."""
+        """Whether the browser uses https."""
         return is_https(self.request, self.services.config.server)
 
     @functools.cached_property
@@ -72,7 +72,7 @@ class PageHandler(BaseHandler):
         return session_of(self.request, self.services.config.server)
 
     def given_credential(self) -> Credential:
-        """Return the session, which alone is enough to look, or nobody's credential for a public page.
+        """Return the session, which suffices for viewing, or the anonymous credential for a public page.
 
         Raises
         ------
@@ -90,11 +90,11 @@ class PageHandler(BaseHandler):
         return self.public and self.verb == "GET" and self.services.config.access.anonymous_reads_public
 
     async def show(self, template: str, values: Callable[[], Mapping[str, object]]) -> None:
-        """Send a page, whose values a function gives that is called in a thread."""
+        """Send a page; a function called in a thread returns its values."""
         await self.send([await self.run(lambda: self.page(template, **values()))])
 
     def page(self, template: str, **values: object) -> bytes:
-        """Fill in a template."""
+        """Render a template."""
         principal = self.caller.principal
         return _TEMPLATES.load(template).generate(
             address_of=address_of,
@@ -110,13 +110,13 @@ class PageHandler(BaseHandler):
         )
 
     def form(self) -> dict[str, str]:
-        """Read the fields of a form from the body; call it in a thread."""
+        """Parse the form in the body; call it in a thread."""
         with self._body.content() as content:
             fields = parse_qs(bytes(content).decode("utf-8", "replace"))
         return {name: values[-1] for name, values in fields.items()}
 
     def require_own_origin(self) -> None:
-        """Refuse a form that a page of somebody else sends; browsers say whose it is.
+        """Refuse a form from another site, by the browser's headers.
 
         Raises
         ------
@@ -132,16 +132,16 @@ class PageHandler(BaseHandler):
             )
 
     def keep_session(self, session: str, lifetime: float) -> None:
-        """Let the browser keep a session for a lifetime [s]."""
+        """Set the session cookie with a lifetime [s]."""
         name, age = cookie_name(self.https), int(lifetime)
         self.set_cookie(name, session, max_age=age, httponly=True, secure=self.https, samesite="Lax")
 
     def forget_session(self) -> None:
-        """Let the browser forget the session."""
+        """Clear the session cookie."""
         self.clear_cookie(cookie_name(self.https), httponly=True, secure=self.https, samesite="Lax")
 
     def error_body(self, error: PhotseriesError) -> bytes:
-        """Write the page about an error; visitors who are not signed in are sent to the sign-in page."""
+        """Send the page about an error; redirect visitors who are not signed in to the sign-in page."""
         self.set_header("Content-Type", "text/html; charset=UTF-8")
         if error.status != 401:
             return self.page("error.html", error=error)
@@ -156,15 +156,15 @@ class PageHandler(BaseHandler):
 
 
 def _sign_in_path(following: str, **more: str) -> str:
-    """Return the path of the sign-in page, which leads on to another one."""
+    """Return the path of the sign-in page, which redirects to another page afterwards."""
     return f"/sign-in?{urlencode({'next': following, **more})}"
 
 
 class NotFoundPageHandler(PageHandler, NotFoundHandler):
-    """Every path that no route has: a page for people, JSON for programs."""
+    """Every path without a route: a page for people, JSON for programs."""
 
     def error_body(self, error: PhotseriesError) -> bytes:
-        """Write the error in the form that the client reads."""
+        """Send the error in the format that the client accepts."""
         if "text/html" in self.request.headers.get("Accept", "") and not self.request.path.startswith("/api/"):
             return super().error_body(error)
         return BaseHandler.error_body(self, error)

@@ -27,21 +27,21 @@ __all__ = ["BOX", "ArchiveHandler", "NamesHandler", "Search", "SearchFileHandler
 BOX = "q"
 _LONGEST = 200
 _CONE = ("ra", "dec", "radius")
-_MOST_NAMES = 200
+_MAX_NAMES = 200
 _SUGGESTED = 8
 
 
 @dataclasses.dataclass(frozen=True)
 class Search:
-    """A search as it was understood.
+    """A parsed search.
 
     Attributes
     ----------
     query : Query
     criteria : dict of str to list of str
-        The same for the API, but for the names.
+        The same search in the API, without the names.
     names : list of str, optional
-        The sources whose names match the text in the box; None when there is no text, or it is a position.
+        The sources whose names match the text in the box; None without text or for a position.
     place : Place, optional
         The position in the box.
     """
@@ -55,37 +55,37 @@ class Search:
 def interpret(
     reader: SeriesReader,
     principal: Principal,
-    given: Mapping[str, Sequence[str]],
+    arguments: Mapping[str, Sequence[str]],
     filters: Sequence[str],
     **shape: str,
 ) -> Search:
-    """Understand the parameters of the search page.
+    """Parse the parameters of the search page.
 
     Parameters
     ----------
     reader : SeriesReader
     principal : Principal
-    given : mapping of str to sequence of str
+    arguments : mapping of str to sequence of str
         The parameters of the API, and the text in the box as ``q``: a position, or else a part of a name.
     filters : sequence of str
         The allowed filters.
     **shape
-        Parameters that shape the answer, where they are not given.
+        Default parameters of the answer.
 
     Raises
     ------
     InvalidError
     """
-    criteria = {name: list(texts) for name, texts in given.items() if name != BOX}
+    criteria = {name: list(texts) for name, texts in arguments.items() if name != BOX}
     if "filter" in criteria:
         named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
         criteria["filter"] = [joined(named)] if len(named) > 1 else named
-    text = (list(given.get(BOX, ())) or [""])[-1].strip()
+    text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
     if len(text) > _LONGEST:
         raise InvalidError(f"The text to search for has more than {_LONGEST} characters. Shorten it.")
     place, names = parse_position(text), None
     if text and place is None:
-        names = reader.names_like(principal, text, _MOST_NAMES)
+        names = reader.names_like(principal, text, _MAX_NAMES)
         place = None if names else position_in_name(text)
     if place is not None:
         criteria |= {name: [repr(value)] for name, value in zip(_CONE, place, strict=True)}
@@ -99,23 +99,23 @@ def interpret(
 
 
 def usual_filters(text: str, allowed: Sequence[str]) -> list[str]:
-    """Return the allowed filters that a usual name means: ``r`` every r filter, ``ZTF r`` or ``ztf-r`` one of them.
+    """Return the allowed filters with a common name: ``r`` every r filter, ``ZTF r`` or ``ztf-r`` one of them.
 
-    A text that means none is returned as it is.
+    Return other texts unchanged.
     """
     if text in allowed:
         return [text]
     short = {name: re.sub(r"[^a-z0-9]", "", name.lower()) for name in allowed}
-    wanted = re.sub(r"[^a-z0-9]", "", text.lower())
-    same = [name for name, letters in short.items() if letters == wanted]
-    if same or len(wanted) != 1:
+    letter = re.sub(r"[^a-z0-9]", "", text.lower())
+    same = [name for name, letters in short.items() if letters == letter]
+    if same or len(letter) != 1:
         return same or [text]
-    systems = Counter(letters[:-1] for letters in short.values() if letters)  # one filter alone makes no system
-    return [name for name, letters in short.items() if letters[-1:] == wanted and systems[letters[:-1]] > 2] or [text]
+    systems = Counter(letters[:-1] for letters in short.values() if letters)  # a system has several filters
+    return [name for name, letters in short.items() if letters[-1:] == letter and systems[letters[:-1]] > 2] or [text]
 
 
 class SearchSummaryHandler(BaseHandler):
-    """The numbers of what a search finds."""
+    """The counts of a search."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -133,13 +133,13 @@ class SearchSummaryHandler(BaseHandler):
 
 
 class ArchiveHandler(BaseHandler):
-    """What is in the archive."""
+    """The content of the archive."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
 
     async def get(self) -> None:
-        """Count the visible series and points, on the sky and by the day of their upload."""
+        """Count the visible series and points, on the sky and by day of upload."""
 
         def overview() -> object:
             self.weigh()
@@ -149,7 +149,7 @@ class ArchiveHandler(BaseHandler):
 
 
 class NamesHandler(BaseHandler):
-    """Names of sources, while somebody types."""
+    """Suggestions of source names."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -165,7 +165,7 @@ class NamesHandler(BaseHandler):
 
 
 class SearchFileHandler(PageHandler, ExportHandler):
-    """Every series that a search finds, as one file: a link of the page."""
+    """All series of a search as one file, a link of the page."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True
@@ -177,8 +177,8 @@ class SearchFileHandler(PageHandler, ExportHandler):
     def _asked(self) -> tuple[Format, Iterator[bytes]]:
         self.weigh()
         arguments = self.arguments()
-        form = EXPORTS.get(arguments.pop("format", ["zip"])[-1])
-        if form is None:
+        file_format = EXPORTS.get(arguments.pop("format", ["zip"])[-1])
+        if file_format is None:
             raise InvalidError(f"Unknown format. It must be one of {', '.join(EXPORTS)}.")
         search = interpret(self.services.reader, self.principal, arguments, self.services.archive.filters)
-        return form, self.services.exporter.export(self.principal, search.query, form, Selection())
+        return file_format, self.services.exporter.export(self.principal, search.query, file_format, Selection())

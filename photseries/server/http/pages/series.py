@@ -26,10 +26,10 @@ from photseries.server.principal import CHANGE_SERIES
 
 __all__ = ["PeriodPageHandler", "SeriesFigureHandler", "SeriesFileHandler", "SeriesPageHandler"]
 
-#: How many groups and instruments a form offers.
-MOST_LISTED = 500
+#: Maximum number of groups and instruments in a form.
+MAX_LISTED = 500
 
-#: What of the metadata the page's script reads.
+#: The metadata that the page's script reads.
 _PLOTTED = ("id", "num_exp", "mjd_first", "mjd_last", "filter", "obj_id")
 
 
@@ -74,25 +74,25 @@ class SeriesPageHandler(PageHandler):
         }
 
     def _changes(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
-        """Return what those who may change the series choose from."""
+        """Return the choices of the form that changes the series."""
         find = self.services.accounts.find
         own = fields["groups"] if self.principal.is_admin else ()
-        groups = {one["id"]: one["name"] for one in (*own, *find(self.principal, "groups", 1, MOST_LISTED)[0])}
+        groups = {one["id"]: one["name"] for one in (*own, *find(self.principal, "groups", 1, MAX_LISTED)[0])}
         return {
             "editable": [FIELDS[name] for name in METADATA],
             "filters": self.services.archive.filters,
-            "instruments": {one["id"]: one["name"] for one in find(self.principal, "instrument", 1, MOST_LISTED)[0]},
+            "instruments": {one["id"]: one["name"] for one in find(self.principal, "instrument", 1, MAX_LISTED)[0]},
             "shareable": groups,
             "shared": {one["id"] for one in fields["groups"]},
         }
 
     def _plotted(self, fields: Mapping[str, Any]) -> Mapping[str, object]:
-        """Return what the script needs: numbers of the series, and which of its columns are what."""
+        """Return the input of the script: numbers of the series, and the roles of its columns."""
         numeric = list(fields["medians"])
         time = next(name for name in TIME if name in numeric)
         spellings = brightness_spellings(calibration_of(fields))
         brightness = next(name for name in spellings if name in numeric)
-        # The script asks for these in both units and for the derived S/N, which replaces a column of that name.
+        # The script requests these in both units and the derived S/N, which replaces a column of that name.
         canonical = {*TIME, *BRIGHTNESS, FLUXERR, MAGERR, "snr"}
         return {
             **{name: fields[name] for name in _PLOTTED},
@@ -131,7 +131,7 @@ class SeriesFigureHandler(PageHandler, PlotHandler):
 
 
 class SeriesFileHandler(PageHandler, FileHandler):
-    """The files of a series, as links of its page: reading them needs no more than being signed in."""
+    """The files of a series, as links of its page: a session suffices for reading."""
 
     needs: ClassVar = {"GET": ANY}
     public: ClassVar[bool] = True

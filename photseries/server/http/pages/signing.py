@@ -13,7 +13,7 @@ __all__ = ["SignInHandler", "SignOutHandler"]
 
 
 class SignInHandler(PageHandler):
-    """Where a token is shown once, to begin a session."""
+    """The sign-in page, which exchanges a token for a session."""
 
     needs: ClassVar = {"GET": None, "POST": None}
     quick: ClassVar[bool] = True
@@ -39,12 +39,12 @@ class SignInHandler(PageHandler):
 
         await self._begin(sign_in, following, token)
 
-    async def _ask(self, following: str, said: str, *, failed: bool) -> None:
+    async def _ask(self, following: str, message: str, *, failed: bool) -> None:
         """Ask for a token."""
         contact = self.services.config.pages.contact
         values = {
             "following": following,
-            "said": said,
+            "said": message,
             "failed": failed,
             "is_public": self.services.config.access.anonymous_reads_public,
             "contact_path": contact
@@ -55,14 +55,14 @@ class SignInHandler(PageHandler):
 
     @property
     def lifetime(self) -> float:
-        """How long somebody stays signed in [s]."""
+        """The lifetime of a session [s]."""
         return self.services.config.server.session_lifetime
 
     def _follow(self, once: str) -> str:
         return self.services.accounts.follow_sign_in_link(once, self.lifetime)
 
     async def _begin(self, sign_in: Callable[[], str], following: str, secret: str) -> None:
-        """Begin the session whose secret a function returns, called in a thread, or say why there is none."""
+        """Begin the session whose secret a function (called in a thread) returns, or show why sign-in failed."""
         try:
             self.shared.throttle.check(self.caller.address, secret)
             session = await self.run(sign_in)
@@ -76,7 +76,7 @@ class SignInHandler(PageHandler):
 
 
 class SignOutHandler(PageHandler):
-    """The end of a session."""
+    """Sign-out."""
 
     needs: ClassVar = {"POST": None}
     quick: ClassVar[bool] = True
@@ -92,5 +92,5 @@ class SignOutHandler(PageHandler):
 
 
 def _own(path: str) -> str:
-    """Return a path of this service, whatever an address contains."""
+    """Return the path in an address, so that a redirect stays on this service."""
     return path if path.startswith("/") and path.isprintable() and not path.startswith(("//", "/\\")) else "/"

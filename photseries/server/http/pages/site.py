@@ -1,4 +1,4 @@
-"""Serve the documentation site that ``make docs-site`` builds, from the wheel or from ``docs/_site``."""
+"""Serve the documentation site of ``make docs-site``, from the wheel or from ``docs/_site``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TYPES: Final = {
     ".txt": "text/plain; charset=UTF-8",
 }
 
-#: Nothing is loaded from elsewhere, and no script runs that stands in a page.
+#: The policy forbids external resources and inline scripts.
 _POLICY: Final = "; ".join(
     [
         "default-src 'none'",
@@ -49,7 +49,7 @@ _NOT_BUILT: Final = b"""<!doctype html>
 
 
 class SiteFolderHandler(BaseHandler):
-    """The address of the site without its slash."""
+    """The URL of the site without its slash."""
 
     needs: ClassVar = {"GET": None}
 
@@ -67,7 +67,7 @@ class SiteHandler(BaseHandler):
     quick: ClassVar[bool] = True
 
     async def get(self, path: str) -> None:
-        """Return a page of the documentation, or what it consists of."""
+        """Return a page of the documentation, or one of its resources."""
         name = f"{path}index.html" if not path or path.endswith("/") else path
         content = await self.run(lambda: _content(name))
         tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
@@ -81,7 +81,7 @@ class SiteHandler(BaseHandler):
 
 
 def _folder() -> Path:
-    """Return where the site is: inside an installed package, or at the top of a checkout; it need not exist."""
+    """Return the folder of the site: inside an installed package, or at the top of a checkout; it may not exist."""
     server = Path(photseries.server.__file__).parent
     installed = server / "site"
     return installed if installed.is_dir() else server.parents[1] / "docs/_site"
@@ -89,13 +89,13 @@ def _folder() -> Path:
 
 @functools.cache
 def _files() -> dict[str, Path]:
-    """List the files of the site by name: nothing else is ever opened."""
+    """List the files of the site by name; no other file is ever opened."""
     folder = _folder()
     return {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.suffix in _TYPES}
 
 
 def _content(name: str) -> bytes:
-    """Read a file of the site; a page says so where the site is not built.
+    """Read a file of the site; if the site is not built, return a page that says so.
 
     Raises
     ------

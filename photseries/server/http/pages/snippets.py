@@ -38,7 +38,7 @@ def of_search(
     criteria : mapping of str to sequence of str
         The parameters of the API.
     names : sequence of str, optional
-        The sources to which the search is restricted beside.
+        The sources to which the search is also restricted.
     """
     shaped = {name: list(texts) for name, texts in criteria.items() if name not in ("pageNumber", "numPerPage")}
     keywords = ", ".join(f"{snake_case(name)}={_value(texts)}" for name, texts in shaped.items())
@@ -62,7 +62,7 @@ def of_search(
         where.append(f"1 = CONTAINS(POINT(ra, dec), CIRCLE({ra!r}, {dec!r}, {radius!r}))")
     if names is not None:
         where.append(_one_of(names))
-    if where and len(query.restrictions) == (names is not None):  # other criteria have no simple form
+    if where and len(query.restrictions) == (names is not None):  # other criteria have no simple ADQL
         made["ADQL"] = _ADQL + " AND ".join(where)
     return made
 
@@ -91,7 +91,7 @@ def of_series(origin: str, series_id: int) -> dict[str, str]:
 
 
 def of_period(origin: str, series_id: int) -> dict[str, str]:
-    """Return the beginning of a search for periods as code, which the script of the page completes."""
+    """Return the first lines of the code of a period search, which the page's script completes."""
     path = f"{origin}{_API}/{series_id}"
     imports = "".join(f"from photseries.lightcurve.{module} import {name}\n" for module, name in _ANALYSES)
     return {
@@ -116,7 +116,7 @@ def _one_of(names: Sequence[str]) -> str:
 
 
 def _value(texts: Sequence[str]) -> str:
-    """Write the value of a keyword: numbers and truths as such."""
+    """Return the Python literal of a keyword value: numbers and booleans unquoted."""
     written = []
     for text in texts:
         try:

@@ -19,13 +19,13 @@ from photseries.server.http.pages.snippets import of_source
 
 __all__ = ["SourcePageHandler", "source_path"]
 
-#: What of each series the page's script reads.
+#: The fields of each series that the page's script reads.
 _PLOTTED = ("id", "filter", "num_exp", "mjd_first", "mjd_last")
 
-#: The names of columns that hold flags.
+#: The names of flag columns.
 _FLAGS = re.compile(r"qual|flag", re.IGNORECASE)
 
-#: How many colours the style has; which is like the filters that end in a letter, these from blue to red.
+#: Number of colours in the style sheet; the preferred colour of filters by their last letter, from blue to red.
 COLOURS = 8
 _LETTERS = "ubgvcrizyjhk"
 _LIKE = {"u": 6, "b": 0, "g": 2, "v": 2, "r": 1, "i": 3, "z": 7, "y": 5}
@@ -38,7 +38,7 @@ class SourcePageHandler(PageHandler):
     public: ClassVar[bool] = True
 
     async def get(self, identity: str = "") -> None:
-        """Show a source, which the path names, or else the parameter ``name``."""
+        """Show a source, named in the path or in the parameter ``name``."""
         await self.show("source.html", lambda: self._values(identity or self.arguments().get("name", [""])[-1]))
 
     def _values(self, identity: str) -> Mapping[str, object]:
@@ -89,7 +89,7 @@ class SourcePageHandler(PageHandler):
 
 
 def _sets(found: Sequence[Mapping[str, Any]], instruments: Mapping[int, str]) -> list[str]:
-    """Return what tells series in one filter apart: the instrument, with origin and channel where these differ."""
+    """Return the label of a series within its filter: the instrument, with origin and channel if they differ."""
     differing = [name for name in ("origin", "channel") if len({fields[name] for fields in found}) > 1]
     return [
         " / ".join(filter(None, (instruments[fields["instrument_id"]], *(fields[name] for name in differing))))
@@ -103,12 +103,12 @@ def _place_of(axis: Axis) -> tuple[bool, bool]:
 
 
 def source_path(name: str) -> str:
-    """Return the address of the page of a source; a browser takes ``..`` in a path as a step, however written."""
+    """Return the URL of the page of a source; browsers resolve ``..`` in a path even if it is escaped."""
     return f"/sources?{urlencode({'name': name})}" if name in (".", "..") else f"/sources/{quote(name, safe='')}"
 
 
 def _bands(filters: Set[str]) -> dict[str, int]:
-    """Order filters from blue to red, and give each one of the colours of the style, as like its own as is free."""
+    """Sort filters from blue to red, and assign each the most similar free colour of the style sheet."""
     ordered = sorted(filters, key=lambda name: (_LETTERS.find(name[-1].lower()), name))
     bands: dict[str, int] = {}
     for name in ordered:

@@ -14,12 +14,12 @@ from photseries.server.principal import requirement_of
 
 __all__ = ["UploadPageHandler"]
 
-_MOST_LISTED = 500
+_MAX_LISTED = 500
 
-#: Endings of compressed files, whatever is in them.
+#: Suffixes of compressed files of any format.
 _COMPRESSED: Final = (".gz", ".bz2", ".xz")
 
-#: What the options of reading are called: the columns with a meaning, by their role, and everything else.
+#: Labels of the options of reading: columns by their role, and all others.
 _ROLES: Final[Mapping[str, tuple[str, str]]] = {
     "mjd": ("time_col", "Time"),
     "mag": ("mag_col", "Magnitude"),
@@ -52,7 +52,7 @@ class UploadPageHandler(PageHandler):
 
     def _values(self) -> Mapping[str, object]:
         listed = {
-            kind: self.services.accounts.find(self.principal, kind, 1, _MOST_LISTED)[0]
+            kind: self.services.accounts.find(self.principal, kind, 1, _MAX_LISTED)[0]
             for kind in ("instrument", "sources", "groups")
         }
         own = self.principal.own_group_id

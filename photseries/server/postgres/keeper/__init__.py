@@ -8,8 +8,8 @@ exclusively.
 ======================  ==========================  ====================================================================
 lock                    held by                     means
 ======================  ==========================  ====================================================================
-``clients.lock``        services, shared            the server is wanted; held alone by a keeper that is leaving
-``keeper.lock``         the keeper, alone           at most one keeper
+``clients.lock``        services, shared            the server is in use; held exclusively by an exiting keeper
+``keeper.lock``         the keeper, exclusive       at most one keeper
 ``server.lock``         every process of a server   the files of the cluster are in use: inherited by the postmaster and
                                                     its backends, so the next server waits for the last of them
 ======================  ==========================  ====================================================================

@@ -13,7 +13,7 @@ SHARED = fcntl.LOCK_SH
 
 
 class Folder:
-    """Where the files of an embedded server lie.
+    """The paths of the files of an embedded server.
 
     Parameters
     ----------
@@ -32,12 +32,10 @@ class Folder:
         self.data = self.cluster / "data"
         self.password = self.cluster / "password"
         self.version = self.data / "PG_VERSION"
-        self.unfinished = (
-            root / "cluster.unfinished"
-        )  # a cluster in the making, or left by a first start that was killed
+        self.unfinished = root / "cluster.unfinished"  # under construction, or left by a killed first start
 
     def open_log(self) -> int:
-        """Open the log for the server, its tools and the keeper to append to; give the descriptor."""
+        """Open the log of the server, its tools and the keeper for appending; return the descriptor."""
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
     def socket_folder(self) -> Path | None:
@@ -49,12 +47,12 @@ class Folder:
 
 
 class Lock:
-    """A lock on an open file: it ends with the last process that has this file open, however that process ends.
+    """A lock on an open file, released when the last process with this open file ends.
 
     Parameters
     ----------
     path : Path
-        The file to lock, made when missing.
+        The file to lock, created if missing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -65,7 +63,7 @@ class Lock:
         return self._descriptor
 
     def acquire(self, kind: int) -> bool:
-        """Take the lock (or change its kind) if that is possible now; say whether it was."""
+        """Try to acquire the lock (or change its mode) without waiting; return whether it succeeded."""
         try:
             fcntl.flock(self._descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -73,9 +71,9 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Drop the lock, for every process that shares it."""
+        """Release the lock, for every process that shares it."""
         fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def close(self) -> None:
-        """Close the file; the lock lives on in processes that inherited it."""
+        """Close the file; the lock persists in processes that inherited it."""
         os.close(self._descriptor)

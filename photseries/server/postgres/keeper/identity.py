@@ -11,14 +11,14 @@ from pathlib import Path
 
 __all__ = ["Identity", "KeeperError", "choose", "named", "run", "spawn"]
 
-ACCOUNTS = ("photseries", "postgres", "nobody")  # the first that exists and can reach the files
+ACCOUNTS = ("photseries", "postgres", "nobody")  # the first account that exists and can reach the files is used
 CLONE_NEWUSER = 0x10000000
 PR_SET_PDEATHSIG = 1
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")
 
 
 class KeeperError(Exception):
-    """The server cannot be made or started; the message is for the operator."""
+    """The server cannot be created or started; the message is for the operator."""
 
 
 class Identity:
@@ -27,12 +27,11 @@ class Identity:
     Parameters
     ----------
     owner : int
-        The user id that files belong to.
+        The owner of files.
     group : int
         Their group id.
     alias : int, optional
-        The user id as which the process sees itself, in a user namespace of its own, where it owns the files of
-        ``owner`` and has no privilege; None for no namespace.
+        The unprivileged user id inside a new user namespace, where it maps to ``owner``; None for no namespace.
     """
 
     def __init__(self, owner: int, group: int, alias: int | None = None) -> None:
@@ -42,11 +41,11 @@ class Identity:
 
     @property
     def foreign(self) -> bool:
-        """Whether files have to be handed to another user than ours."""
+        """Whether files must be handed over to another user."""
         return self.owner != os.geteuid()
 
     def assume(self) -> None:
-        """Become this user, for good; between fork and exec only."""
+        """Switch to this user permanently; only between fork and exec."""
         if self.alias is not None:
             if _libc().unshare(CLONE_NEWUSER):
                 raise OSError(ctypes.get_errno(), "user namespaces are not available")
@@ -60,10 +59,10 @@ class Identity:
 
 
 def choose(folder: Path, program: Path) -> Identity:
-    """Find a user who is not root, can reach the folder and can run the program.
+    """Find a user other than root who can reach the folder and run the program.
 
-    Root becomes an unprivileged account where that account can reach both. Below a private folder such as /root it
-    cannot; then root gives up its privileges in a user namespace, where PostgreSQL sees another user id.
+    Root switches to an unprivileged account that can reach both. Below a private folder such as /root, no account can;
+    then root drops its privileges in a user namespace, where PostgreSQL sees another user id.
 
     Raises
     ------
@@ -125,12 +124,12 @@ def spawn(
     inherited : sequence of int
         Descriptors that the child keeps open.
     death_signal : int
-        What the kernel sends to the child when this process dies.
+        The signal to the child when this process dies.
 
     Returns
     -------
     int
-        The process id. A child that could not be started exits with 127 and says why on its output.
+        The process id. A child that could not be started exits with 127 and prints the reason.
     """
     parent = os.getpid()
     child = os.fork()
@@ -146,7 +145,7 @@ def spawn(
         for descriptor in inherited:
             os.set_inheritable(descriptor, True)
         identity.assume()
-        # A change of user clears the death signal, so that comes after; a parent that died before is seen here.
+        # A change of user clears the death signal, so set it afterwards; a parent that died before is detected here.
         _libc().prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
         if os.getppid() == parent:
             os.chdir(folder)
@@ -166,7 +165,7 @@ def run(
     text: str = "",
     inherited: Sequence[int] = (),
 ) -> bool:
-    """Run a child process as another user to its end, with a short text as its input; say whether it succeeded."""
+    """Run a child process as another user, with a short text as its input; return whether it succeeded."""
     reader, writer = os.pipe()
     os.write(writer, text.encode())
     os.close(writer)

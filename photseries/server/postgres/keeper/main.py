@@ -19,14 +19,14 @@ BUSY = "busy"
 STANDARD_OUTPUT = 1
 STARTING_INTERVAL = 0.01  # [s]
 INTERVAL = 0.1  # [s]
-PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # [s] between attempts to bring back a server that does not come up
+PAUSES = (0.0, 0.2, 0.5, 1.0, 2.0, 5.0)  # [s] between attempts to restart the server
 
 
 def main(root: str, programs: str) -> None:
     """Keep the server of one folder until no service uses it.
 
-    Standard output carries one answer to the parent process: ``ready``, ``busy`` (another keeper is at work), or what
-    went wrong.
+    Standard output carries one answer to the parent process: ``ready``, ``busy`` (another keeper is running), or an
+    error message.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def main(root: str, programs: str) -> None:
         The folder with PostgreSQL's programs.
     """
     if os.fork():
-        os._exit(0)  # a keeper is nobody's child: the service that started it may end first, or live on without it
+        os._exit(0)  # a keeper is detached, because the service that started it may end earlier or later
     os.umask(0o077)
     # A service manager signals every process of a service at once; the keeper stays until the services have finished.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGHUP, signal.SIGINT, signal.SIGTERM})
@@ -55,7 +55,7 @@ def main(root: str, programs: str) -> None:
 
 
 def _keep(server: Server, clients: Lock) -> None:
-    """Keep the server up while it has clients, then stop it; the lock on the clients stays taken, so none can come."""
+    """Keep the server up while it has clients, then stop it; the held lock prevents new clients."""
     started, announced, failures, due = False, False, 0, 0.0
     while not clients.acquire(EXCLUSIVE):
         interval = STARTING_INTERVAL
@@ -78,7 +78,7 @@ def _keep(server: Server, clients: Lock) -> None:
 
 
 def _acquire_patiently(lock: Lock) -> bool:
-    """Take the keeper's lock, which services that look whether there is a keeper share for an instant."""
+    """Acquire the keeper's lock, which services briefly hold shared to detect a keeper."""
     for _ in range(10):
         if lock.acquire(EXCLUSIVE):
             return True
@@ -87,9 +87,9 @@ def _acquire_patiently(lock: Lock) -> bool:
 
 
 def _answer(text: str) -> None:
-    """Send the one answer and end the pipe it goes through; there is no reader for later ones."""
+    """Send the one answer and close its pipe, which has no later reader."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    with contextlib.suppress(BrokenPipeError):  # who asked may be gone, and others wait for this server
+    with contextlib.suppress(BrokenPipeError):  # the parent may be gone, but other services wait for this server
         os.write(STANDARD_OUTPUT, text.encode(errors="replace"))
     os.dup2(nowhere, STANDARD_OUTPUT)
     os.close(nowhere)

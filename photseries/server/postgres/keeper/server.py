@@ -16,12 +16,12 @@ from .identity import KeeperError, choose, named, run, spawn
 __all__ = ["NAME", "Server"]
 
 NAME = "photseries"  # of the database and of the role that owns it
-READING_ROLE = "photseries_vo"  # may become the user of queries by strangers; see catalogue/vo_views.py
-LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept beside
+READING_ROLE = "photseries_vo"  # the role of TAP queries; see catalogue/vo_views.py
+LOG_LIMIT = 4 * 1024 * 1024  # [bytes]; one older file of this size is kept
 SOCKET_PATH_LIMIT = 107  # [bytes], of sun_path without its final NUL
 SOCKET_NAME = ".s.PGSQL.5432"
 STOP_TIMEOUT = 60.0  # [s] for the last checkpoint; the next start recovers from less
-LEAST_BUFFERS, MOST_BUFFERS = 128, 2048  # [MiB]
+MIN_BUFFERS, MAX_BUFFERS = 128, 2048  # [MiB]
 ACCESS_RULES = f"local all {NAME} scram-sha-256\nlocal all all reject\n"
 
 
@@ -47,14 +47,14 @@ class Server:
 
     @property
     def running(self) -> bool:
-        """Whether the postmaster lives; its end is noted here."""
+        """Whether the postmaster is alive; also records its end."""
         if self._process is not None and os.waitpid(self._process, os.WNOHANG)[0]:
             self._process = None
         return self._process is not None
 
     @property
     def ready(self) -> bool:
-        """Whether the running postmaster admits connections, by the last line of its pid file."""
+        """Whether the running postmaster accepts connections, by the last line of its pid file."""
         try:
             lines = (self._folder.data / "postmaster.pid").read_text("utf-8").splitlines()
         except FileNotFoundError:
@@ -63,21 +63,21 @@ class Server:
 
     @property
     def reachable(self) -> bool:
-        """Whether the socket is still there, which a cleaner of temporary folders may have removed."""
+        """Whether the socket still exists, which a cleaner of temporary folders may have removed."""
         return self._socket is not None and (self._socket / SOCKET_NAME).exists()
 
     def start(self) -> bool:
-        """Start the postmaster, and make the cluster when there is none.
+        """Start the postmaster; create the cluster if there is none.
 
         Returns
         -------
         bool
-            False when processes of an earlier server still use the files: try again.
+            False if processes of an earlier server still use the files; retry then.
 
         Raises
         ------
         KeeperError
-            When the cluster cannot be made.
+            When the cluster cannot be created.
         """
         files = Lock(self._folder.server_lock)
         try:
@@ -113,26 +113,26 @@ class Server:
                 signal.sigtimedwait({signal.SIGCHLD}, 0.1)
 
     def remove_socket(self) -> None:
-        """Remove the folder of the socket; nothing uses it any more."""
+        """Remove the folder of the unused socket."""
         if self._socket is not None:
             shutil.rmtree(self._socket, ignore_errors=True)
         self._folder.socket_pointer.unlink(missing_ok=True)
 
     def trim_log(self) -> None:
-        """Keep the log small: beyond the limit it starts afresh, and its last content is kept once."""
+        """Rotate the log beyond the size limit, keeping one older file."""
         if os.fstat(self._log).st_size > LOG_LIMIT:
             shutil.copyfile(self._folder.log, self._folder.log.with_suffix(".log.1"))
             os.ftruncate(self._log, 0)
             self._log_start = 0
 
     def complaint(self) -> str:
-        """Return the last lines that the server and its tools wrote since this object was made."""
+        """Return the last log lines since this object was created."""
         with self._folder.log.open("rb") as log:
             log.seek(self._log_start)
             return "\n".join(log.read().decode(errors="replace").splitlines()[-12:])
 
     def _initialise(self, files: Lock) -> None:
-        """Make the cluster under another name and rename it when complete: a killed first start leaves no half."""
+        """Create the cluster under another name and rename it when complete, so that it is never partial."""
         unfinished, data = self._folder.unfinished, self._folder.unfinished / "data"
         identity = named(self._identity)
         password = os.urandom(24).hex()
@@ -155,14 +155,14 @@ class Server:
         _synchronize(self._folder.root)
 
     def _single(self, data: Path) -> list[str | Path]:
-        """Return the command of a server that runs statements of its standard input and ends."""
+        """Return the command of a single-user server, which runs the statements of its standard input."""
         words = ("-c", "exit_on_error=true", "-c", "log_statement=none", "template1")
         return [self._programs / "postgres", "--single", "-D", data, *words]
 
     def _make_reading_role(self, files: Lock) -> None:
-        """Make the role that runs queries of strangers, once; only a superuser may, which the service is not.
+        """Create the role of TAP queries once, which only a superuser may.
 
-        Without it the service works, less the queries that need the role.
+        Without the role everything except TAP works.
         """
         done = self._folder.cluster / "reading-role"
         if done.exists():
@@ -177,30 +177,30 @@ class Server:
             done.touch()
 
     def _hand_over(self, path: Path) -> None:
-        """Change the owner of the files to the user of the server, which may differ from that of the last start."""
+        """Change the owner of the files to the user of the server, which may differ from the last start."""
         if path.stat().st_uid == self._identity.owner:
             return
-        # The top comes last: a change that was cut short is begun again.
+        # The top folder comes last, so that an interrupted change starts again.
         for folder, _, names in os.walk(path, topdown=False):
             for name in (*names, "."):
                 os.chown(Path(folder, name), self._identity.owner, self._identity.group, follow_symlinks=False)
 
     def _forget_dead_postmaster(self) -> None:
-        """Remove the pid file of a killed postmaster, whose number an unreaped or an unrelated process may have now.
+        """Remove the pid file of a killed postmaster, whose pid a zombie or an unrelated process may have now.
 
-        PostgreSQL would refuse to start for either. One that somebody started by hand works in the data folder.
+        PostgreSQL would refuse to start for either. The working directory of a manually started one is the data folder.
         """
         pid_file = self._folder.data / "postmaster.pid"
         try:
             pid = pid_file.read_text("utf-8").split("\n", 1)[0]
             if Path(f"/proc/{pid}/cwd").readlink() == self._folder.data.resolve():
                 return
-        except (FileNotFoundError, PermissionError):  # nobody's, a zombie's or another user's number
+        except (FileNotFoundError, PermissionError):  # the pid of no process, a zombie or another user
             pass
         pid_file.unlink(missing_ok=True)
 
     def _socket_folder(self) -> Path:
-        """Make the private folder of the socket: the last one again if possible, so that clients keep their address."""
+        """Create the private folder of the socket, or reuse the last one, so that clients keep their address."""
         beside = self._folder.root / "socket"
         folder = self._folder.socket_folder()
         if folder is None and _fits(beside):
@@ -215,7 +215,7 @@ class Server:
         return folder
 
     def _make_private(self, folder: Path) -> bool:
-        """Make a folder that the server's user alone may enter, or find it so; say whether it is."""
+        """Create a folder for the server's user only, or check an existing one; return whether it is private."""
         try:
             folder.mkdir(mode=0o700)
             if self._identity.foreign:
@@ -228,7 +228,7 @@ class Server:
         return stat.S_ISDIR(found.st_mode) and found.st_mode & 0o777 == 0o700 and found.st_uid == self._identity.owner
 
     def _settings(self) -> list[str]:
-        """Durability is PostgreSQL's default, so fsync and synchronous_commit do not appear."""
+        """Return settings without fsync and synchronous_commit, because durability is the default."""
         quoted = str(self._socket).replace('"', '""')
         settings = {
             "listen_addresses": "",
@@ -247,19 +247,19 @@ class Server:
 
 
 def _fits(folder: Path) -> bool:
-    # For libpq a comma stands between two hosts, and a URL carries text, which a path need not be.
+    # libpq splits hosts at commas, and a URL needs text, which a path may not be.
     text = str(folder / SOCKET_NAME)
     return len(text) <= SOCKET_PATH_LIMIT and text.isascii() and "," not in text
 
 
 def _buffers() -> int:
-    """Return the size of PostgreSQL's own cache [MiB]: an eighth of the memory, within bounds."""
+    """Return shared_buffers [MiB]: an eighth of the memory, within bounds."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // (8 * 1024 * 1024)
-    return min(max(memory, LEAST_BUFFERS), MOST_BUFFERS)
+    return min(max(memory, MIN_BUFFERS), MAX_BUFFERS)
 
 
 def _character_type() -> str:
-    """Return the locale by which PostgreSQL tells letters from other characters; without it only ASCII has letters."""
+    """Return the locale of PostgreSQL's character classes; without it only ASCII letters count as letters."""
     try:
         locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
     except locale.Error:

@@ -1,4 +1,4 @@
-"""The printers of values and conditions: one for each construct that a query may have."""
+"""The printers of values and conditions, one for each allowed construct."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ class Expressions(Shapes):
         self.values: dict[str, object] = {}
 
     def bind(self, value: object) -> str:
-        """Return the placeholder of a value."""
+        """Bind a value and return its placeholder."""
         name = f"p{len(self.values)}"
         self.values[name] = value
         return f"%({name})s"
 
     @abstractmethod
     def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
-        """Print a query within the query."""
+        """Print a subquery."""
 
     def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[Pair]]:
-        """Print the parts of a condition that all must hold, and the pairs among them."""
+        """Print the conjuncts of a condition, and return the pairs among them."""
         conditions: list[str] = []
         pairs: list[Pair] = []
         stack = [] if node is None else [node]
@@ -96,8 +96,8 @@ class Expressions(Shapes):
 
     def _unary(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this")
-        words: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
-        return words[type(node)].format(self.sql(node.this, scope))
+        templates: dict[type[exp.Expr], str] = {exp.Neg: "(- {})", exp.Not: "(NOT {})", exp.Paren: "({})"}
+        return templates[type(node)].format(self.sql(node.this, scope))
 
     def _constant(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this")
@@ -161,24 +161,24 @@ class Expressions(Shapes):
     def _function(self, node: exp.Expr, scope: Scope) -> str:
         require(node, "this", "expressions")
         name = node.this.upper() if isinstance(node.this, str) else ""
-        given = node.expressions
+        arguments = node.expressions
         if name in AGGREGATES:
-            return self._aggregate(name, given, scope)
+            return self._aggregate(name, arguments, scope)
         if name in _GEOMETRY:
             return _GEOMETRY[name](self, node, scope)
         function = FUNCTIONS.get(name)
         if function is None:
             raise refused(f"The function {name or name_of(node)} is not available.")
-        if not function.least <= len(given) <= function.most:
-            raise refused(f"{name} takes {function.least} to {function.most} arguments, not {len(given)}.")
-        printed = [self.sql(one, scope) for one in given]
+        if not function.minimum <= len(arguments) <= function.maximum:
+            raise refused(f"{name} takes {function.minimum} to {function.maximum} arguments, not {len(arguments)}.")
+        printed = [self.sql(one, scope) for one in arguments]
         filled = printed + ["0"] * (2 - len(printed))
         return function.template.format(*filled, all=", ".join(printed))
 
-    def _aggregate(self, name: str, given: Sequence[exp.Expr], scope: Scope) -> str:
-        if len(given) != 1:
+    def _aggregate(self, name: str, arguments: Sequence[exp.Expr], scope: Scope) -> str:
+        if len(arguments) != 1:
             raise refused(f"{name} takes one argument.")
-        (one,) = given
+        (one,) = arguments
         if isinstance(one, exp.Star) and name == "COUNT":
             require(one)
             return "count(*)"
@@ -192,7 +192,7 @@ class Expressions(Shapes):
 
 _Printer = Callable[[Expressions, exp.Expr, Scope], str]
 
-#: Everything that may be in an expression.
+#: All constructs allowed in expressions.
 _PRINTERS: Final[Mapping[type[exp.Expr], _Printer]] = {
     **dict.fromkeys(_BINARY, Expressions._binary),
     **dict.fromkeys((exp.Neg, exp.Not, exp.Paren), Expressions._unary),

@@ -13,10 +13,10 @@ __all__ = ["AGGREGATES", "FUNCTIONS", "Function", "type_of"]
 
 
 class Function(NamedTuple):
-    """How many arguments a function takes, and its template in SQL, ``{0}`` for the first one, ``{all}`` for all."""
+    """The number of arguments of a function, and its SQL template with ``{0}`` for the first one, ``{all}`` for all."""
 
-    least: int
-    most: int
+    minimum: int
+    maximum: int
     template: str
 
 
@@ -49,7 +49,7 @@ FUNCTIONS: Final[Mapping[str, Function]] = {
     "UPPER": Function(1, 1, "upper({0})"),
 }
 
-#: Functions of many rows; one of one column keeps its unit where it says so.
+#: The aggregate functions; some keep the unit of their column.
 AGGREGATES: Final[Mapping[str, bool]] = {"COUNT": False, "AVG": True, "MAX": True, "MIN": True, "SUM": True}
 
 _TYPES: Final[Mapping[exp.DType, str]] = {
@@ -63,11 +63,11 @@ _TYPES: Final[Mapping[exp.DType, str]] = {
     exp.DType.TIMESTAMP: "timestamp",
 }
 
-_LONGEST_TEXT: Final = 10_000
+_MAX_TEXT: Final = 10_000
 
 
 def type_of(target: exp.DataType) -> tuple[str, int | None]:
-    """Return the type of a cast in SQL, and the length to cut a text to.
+    """Return the SQL type of a cast, and the length to which a text is truncated.
 
     Raises
     ------
@@ -80,6 +80,6 @@ def type_of(target: exp.DataType) -> tuple[str, int | None]:
     if not sizes:
         return name, 1 if target.this is exp.DType.CHAR else None
     size = sizes[0].this.name if len(sizes) == 1 and isinstance(sizes[0], exp.DataTypeParam) else ""
-    if name != "text" or not (size.isascii() and size.isdigit() and 0 < len(size) < 6 and int(size) <= _LONGEST_TEXT):
-        raise refused(f"The length in CAST must be a whole number of at most {_LONGEST_TEXT:,}, of CHAR or VARCHAR.")
+    if name != "text" or not (size.isascii() and size.isdigit() and 0 < len(size) < 6 and int(size) <= _MAX_TEXT):
+        raise refused(f"The length in CAST must be a whole number of at most {_MAX_TEXT:,}, of CHAR or VARCHAR.")
     return name, int(size)

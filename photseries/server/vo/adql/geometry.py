@@ -19,9 +19,9 @@ from photseries.server.vo.adql.relations import Relation
 
 __all__ = ["Circle", "Pair", "Point", "Polygon", "distance", "inside_polygon", "polygon", "within"]
 
-#: A cone is covered with pixels of a fraction of its radius, as in the cone search of the API.
+#: Pixel size as a fraction of the radius of a cone, as in the cone search of the API.
 FINENESS: Final = 4.0
-#: A point that is so near to an edge of a polygon lies on it.
+#: Tolerance for a point on the edge of a polygon.
 _ROUNDING: Final = 1e-15
 
 Bind = Callable[[object], str]
@@ -29,15 +29,15 @@ Bind = Callable[[object], str]
 
 @dataclass(frozen=True)
 class Point:
-    """A position as SQL [deg], and what is known of it.
+    """A position as SQL [deg], with known properties.
 
     Parameters
     ----------
     lon, lat : str
     constant : tuple of float, optional
-        The position where it is the same for all rows.
+        The position if constant.
     relation, places : Relation, tuple of int, optional
-        Where it consists of two columns of one relation.
+        If it consists of two columns of one relation.
     """
 
     lon: str
@@ -48,7 +48,7 @@ class Point:
 
     @property
     def indexed(self) -> str | None:
-        """The name in SQL of the relation whose indexed position this is."""
+        """The SQL name of the relation if this is its indexed position."""
         known = self.relation is not None and self.relation.position is not None
         return self.relation.alias if known and self.relation and self.places == self.relation.position else None
 
@@ -65,7 +65,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Circle:
-    """A circle: its radius as SQL [deg], and as a number where that is known."""
+    """A circle: its radius as SQL [deg], and as a number if constant."""
 
     centre: Point
     radius: str
@@ -74,7 +74,7 @@ class Circle:
 
 @dataclass(frozen=True)
 class Polygon:
-    """A convex polygon: inside lies what all normals of its edges point at; and a circle around it [deg]."""
+    """A convex polygon: the half-spaces of the normals of its edges, and a circumscribed circle [deg]."""
 
     normals: NDArray[np.float64]
     centre: tuple[float, float]
@@ -83,7 +83,7 @@ class Polygon:
 
 @dataclass(frozen=True)
 class Pair:
-    """That an indexed position lies within a radius of the position of a row of an upload."""
+    """A condition that an indexed position lies within a radius of the position of a row of an upload."""
 
     near: Relation
     upload: Relation
@@ -92,7 +92,7 @@ class Pair:
 
 
 def polygon(vertices: Sequence[tuple[float, float]]) -> Polygon:
-    """Return the polygon of some vertices [deg], in either direction.
+    """Return the polygon of vertices [deg] in either orientation.
 
     Raises
     ------
@@ -132,17 +132,17 @@ def distance(one: Point, other: Point, bind: Bind) -> str:
 def within(
     one: Point, other: Point, radius: str, constant: float | None, bind: Bind, *, strict: bool = False
 ) -> tuple[str, Pair | None]:
-    """Return the condition that two points are not farther apart than a radius, and what may speed it up.
+    """Return the condition that two points lie within a radius, with index conditions if possible.
 
     Parameters
     ----------
     radius : str
         As SQL [deg].
     constant : float, optional
-        The same where it is a number.
+        The number if constant.
     bind : callable
     strict : bool
-        Whether a point at exactly the radius lies outside.
+        Whether the radius itself is excluded.
 
     Raises
     ------

@@ -15,11 +15,11 @@ from photseries.text import escape_unprintable
 
 __all__ = ["parse", "refused"]
 
-#: How deep parentheses and the like may nest, and how many words a query may have.
-DEEPEST: Final = 60
-MOST_TOKENS: Final = 20_000
+#: Maximum nesting depth and maximum number of tokens of a query.
+MAX_DEPTH: Final = 60
+MAX_TOKENS: Final = 20_000
 
-# sqlglot warns of statements that it does not know, with their text, which here are refused in any case.
+# sqlglot logs the text of unsupported statements, which are refused here anyway.
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _OPENS: Final = (TokenType.L_PAREN, TokenType.CASE)
@@ -27,16 +27,16 @@ _CLOSES: Final = (TokenType.R_PAREN, TokenType.END)
 
 
 class ADQL(Dialect):
-    """Functions get their meaning from the translator; only CAST and CASE have a syntax of their own."""
+    """Only CAST and CASE have a special syntax; the translator interprets all other functions."""
 
     class Tokenizer(tokens.Tokenizer):
-        """Words: comments are those that begin with two hyphens."""
+        """The tokenizer; comments begin with two hyphens."""
 
         COMMENTS = ["--"]  # noqa: RUF012  (as sqlglot declares it)
         KEYWORDS = {**tokens.Tokenizer.KEYWORDS, "TOP": TokenType.TOP}  # noqa: RUF012
 
     class Parser(parser.Parser):
-        """Sentences. TOP belongs to its own SELECT, also in the last one of a UNION."""
+        """The parser. TOP belongs to its own SELECT, also in the last one of a UNION."""
 
         FUNCTIONS: ClassVar = {}
         FUNCTION_PARSERS: ClassVar = {"CAST": lambda self: self._parse_cast(True)}
@@ -46,7 +46,7 @@ class ADQL(Dialect):
 
 
 def refused(message: str) -> InvalidError:
-    """Make the error about a query; unprintable characters of it are escaped, and the whole is short."""
+    """Return the error about a query; escape unprintable characters and truncate the text."""
     return InvalidError(escape_unprintable(message)[:290])
 
 
@@ -56,7 +56,7 @@ def parse(query: str) -> exp.Expr:
     Raises
     ------
     InvalidError
-        When it is not one, or too long or too deep.
+        When it is invalid, too long or too deep.
     """
     if "\0" in query:
         raise refused("The query contains a NUL character.")
@@ -75,17 +75,17 @@ def parse(query: str) -> exp.Expr:
 
 
 def _require_bounds(words: list[Token]) -> None:
-    if len(words) > MOST_TOKENS:
-        raise refused(f"The query has {len(words):,} words and signs; at most {MOST_TOKENS:,} are accepted.")
+    if len(words) > MAX_TOKENS:
+        raise refused(f"The query has {len(words):,} words and signs; at most {MAX_TOKENS:,} are accepted.")
     depth = 0
     for word in words:
         depth += (word.token_type in _OPENS) - (word.token_type in _CLOSES)
-        if depth > DEEPEST:
-            raise refused(f"The query is nested more than {DEEPEST} levels deep.")
+        if depth > MAX_DEPTH:
+            raise refused(f"The query is nested more than {MAX_DEPTH} levels deep.")
 
 
 def _plain(error: SqlglotError) -> str:
-    """Return what the parser found, without the part of the query that it prints in colours."""
+    """Return the message of the parser, without its coloured excerpt of the query."""
     first = (getattr(error, "errors", None) or [{}])[0]
     if "description" not in first:
         return str(error).partition("\n")[0]

@@ -1,4 +1,4 @@
-"""What every printer asks of the nodes of a query: nothing more than is printed, numbers, and names for errors."""
+"""Helpers of all printers: check for unsupported parts of nodes, and extract numbers and names."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from sqlglot import exp
 
 from photseries.server.vo.adql.grammar import refused
 
-__all__ = ["alias_of", "constant", "identifier", "inner", "name_of", "number", "require", "whole", "without_system"]
+__all__ = ["alias_of", "constant", "identifier", "inner", "integer", "name_of", "number", "require", "without_system"]
 
-#: Facts about a node that make no difference.
+#: Arguments of a node that can be ignored.
 _HARMLESS: Final = frozenset({"nested", "typed", "safe", "_type", "nulls_first", "operation_modifiers", "is_string"})
 
-_MOST_OFFSET: Final = 2**62
+_MAX_OFFSET: Final = 2**62
 
 _ARITHMETIC: Final[Mapping[type[exp.Expr], Callable[[float, float], float]]] = {
     exp.Add: operator.add, exp.Sub: operator.sub, exp.Mul: operator.mul, exp.Div: operator.truediv,
@@ -24,7 +24,7 @@ _ARITHMETIC: Final[Mapping[type[exp.Expr], Callable[[float, float], float]]] = {
 
 
 def require(node: exp.Expr, *allowed: str) -> None:
-    """Refuse a node that says more than what is printed of it.
+    """Refuse a node with arguments that the printer does not handle.
 
     Raises
     ------
@@ -36,25 +36,25 @@ def require(node: exp.Expr, *allowed: str) -> None:
 
 
 def name_of(node: exp.Expr) -> str:
-    """Return what an error calls a node."""
+    """Return the name of a node in error messages."""
     if isinstance(node, exp.Anonymous):
         return f"the function {node.name.upper()}"
     return type(node).__name__.upper()
 
 
 def alias_of(node: exp.Expr) -> exp.Identifier:
-    """Return the name in an alias; raise InvalidError when it is something else."""
+    """Return the name in an alias; raise InvalidError for anything else."""
     require(node, "this")
     return identifier(node.this)
 
 
 def identifier(node: object) -> exp.Identifier:
-    """Return a node that is a name.
+    """Return an identifier node.
 
     Raises
     ------
     InvalidError
-        When it is something else, such as a placeholder.
+        When it is anything else, such as a placeholder.
     """
     if isinstance(node, exp.Identifier):
         return node
@@ -62,7 +62,7 @@ def identifier(node: object) -> exp.Identifier:
 
 
 def inner(node: exp.Expr, name: str) -> exp.Expr | None:
-    """Return what is in a clause; None when there is none."""
+    """Return the content of a clause, or None."""
     clause = node.args.get(name)
     if clause is None:
         return None
@@ -72,7 +72,7 @@ def inner(node: exp.Expr, name: str) -> exp.Expr | None:
 
 
 def number(node: exp.Expr) -> int | float:
-    """Return the number that a literal is."""
+    """Return the number of a literal."""
     text = str(node.this)
     if text.isascii() and text.isdigit() and len(text) < 19:
         return int(text)
@@ -85,16 +85,16 @@ def number(node: exp.Expr) -> int | float:
     return value
 
 
-def whole(node: exp.Expr, what: str) -> int:
-    """Return the whole number that a literal is; the error names what needs it."""
+def integer(node: exp.Expr, what: str) -> int:
+    """Return the integer of a literal; the error names the construct that needs it."""
     value = number(node) if isinstance(node, exp.Literal) and not node.args.get("is_string") else -1
-    if not isinstance(value, int) or not 0 <= value <= _MOST_OFFSET:
+    if not isinstance(value, int) or not 0 <= value <= _MAX_OFFSET:
         raise refused(f"{what} needs a whole number.")
     return value
 
 
 def constant(node: exp.Expr) -> float | None:
-    """Return the number that an expression of numbers is; None when it is none."""
+    """Return the value of a constant numeric expression, or None."""
     node = node.unnest()
     match node:
         case exp.Literal() if not node.args.get("is_string"):

@@ -13,8 +13,8 @@ from photseries.server.vo.tables import Column
 __all__ = ["Cone", "Relation", "Scope", "Upload", "Visible", "is_same"]
 
 
-#: Ranges of HEALPix numbers are computed for each row of an upload and each of these.
-_MOST_CONES = 8
+#: Maximum number of cones per upload; HEALPix ranges are computed for each of its rows and each cone.
+_MAX_CONES = 8
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Upload:
     rows : sequence of sequence
         None for a missing value.
     cones : list of Cone
-        What the translation of a query wants to find quickly.
+        The cones that the query needs to look up by index.
     """
 
     name: str
@@ -46,18 +46,18 @@ class Upload:
     cones: list[Cone] = field(default_factory=list)
 
     def cone(self, ra: int, dec: int, radius: float) -> int:
-        """Return the number of a cone, which is added unless it is there."""
+        """Return the number of a cone, adding it if new."""
         wanted = Cone(ra, dec, radius)
         if wanted not in self.cones:
-            if len(self.cones) == _MOST_CONES:
-                raise refused(f"The query searches more than {_MOST_CONES} different radii around an uploaded table.")
+            if len(self.cones) == _MAX_CONES:
+                raise refused(f"The query searches more than {_MAX_CONES} different radii around an uploaded table.")
             self.cones.append(wanted)
         return self.cones.index(wanted)
 
 
 @dataclass(frozen=True)
 class Visible:
-    """A column that a query may name: as SQL, and what is known of it."""
+    """A column: its SQL, and its known properties."""
 
     sql: str
     column: Column
@@ -70,14 +70,14 @@ class Relation:
     Parameters
     ----------
     called : Identifier or None
-        What the query calls it.
+        Its name in the query.
     alias : str
         Its name in SQL.
     columns : list of Visible
     sql : str
         Its declaration in SQL.
     position : tuple of int, optional
-        The places of its columns of an indexed position.
+        The indices of the columns of its indexed position.
     source : str
         The view that it reads.
     upload : Upload, optional
@@ -92,13 +92,13 @@ class Relation:
     upload: Upload | None = None
 
     def find(self, name: exp.Identifier) -> list[int]:
-        """Return the places of the columns that a name means."""
+        """Return the indices of the columns with a name."""
         return [
             place for place, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
         ]
 
     def is_called(self, name: exp.Identifier) -> bool:
-        """Return whether a name means it."""
+        """Return whether a name refers to this relation."""
         return self.called is not None and is_same(name, self.called.name, quoted=bool(self.called.quoted))
 
 
@@ -123,7 +123,7 @@ class Scope:
             scope = scope.outer
 
     def relation(self, name: exp.Identifier) -> Relation:
-        """Return the relation that a name means.
+        """Return the relation with a name.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Scope:
         raise refused(f"The query uses the table {name.name!r}, which its FROM does not name.")
 
     def resolve(self, column: exp.Column) -> tuple[Relation | None, int, Visible]:
-        """Return the relation, the place and the column that a reference means.
+        """Resolve a reference to its relation, the index of the column, and the column.
 
         Raises
         ------

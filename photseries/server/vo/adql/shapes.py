@@ -1,4 +1,4 @@
-"""The geometry of ADQL: shapes, and the conditions and values that are about them."""
+"""The geometry of ADQL: shapes, and conditions and values of them."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Shapes(ABC):
 
     @abstractmethod
     def bind(self, value: object) -> str:
-        """Return the placeholder of a value."""
+        """Bind a value and return its placeholder."""
 
     @abstractmethod
     def sql(self, node: exp.Expr, scope: Scope) -> str:
         """Print a value or a condition."""
 
     def geometric(self, node: exp.Expr, scope: Scope) -> tuple[str, Pair | None] | None:
-        """Print a comparison that is about geometry; None when it is about something else."""
+        """Print a geometric comparison; None for other comparisons."""
         if type(node) not in COMPARISONS:
             return None
         left, right = node.this.unnest(), node.expression.unnest()
@@ -76,13 +76,13 @@ class Shapes(ABC):
         )
 
     def _region(self, node: exp.Expr, scope: Scope) -> Point | Circle | Polygon:  # noqa: PLR0911  (one for each shape)
-        """Return the shape that an argument is."""
+        """Return the shape of an argument."""
         node = node.unnest()
         if isinstance(node, exp.Column):
             return self._column_point(node, scope)
         name = node.name.upper() if isinstance(node, exp.Anonymous) else ""
-        given = without_system(node.expressions) if name in ("POINT", "CIRCLE", "BOX", "POLYGON") else []
-        match name, given:
+        arguments = without_system(node.expressions) if name in ("POINT", "CIRCLE", "BOX", "POLYGON") else []
+        match name, arguments:
             case "POINT", [lon, lat]:
                 return self._point(lon, lat, scope)
             case "CIRCLE", [centre, radius]:
@@ -94,7 +94,7 @@ class Shapes(ABC):
             case "BOX", [lon, lat, width, height]:
                 return self._box(self._point(lon, lat, scope), width, height)
             case "POLYGON", [_, _, _, *_]:
-                return geometry.polygon(self._vertices(given, scope))
+                return geometry.polygon(self._vertices(arguments, scope))
         raise refused(f"{name or name_of(node)} is no shape with the right number of arguments.")
 
     def _column_point(self, node: exp.Column, scope: Scope) -> Point:
@@ -141,13 +141,13 @@ class Shapes(ABC):
         corners = ((-1, -1), (1, -1), (1, 1), (-1, 1))
         return geometry.polygon([(ra + x * w / 2, dec + y * h / 2) for x, y in corners])
 
-    def _vertices(self, given: Sequence[exp.Expr], scope: Scope) -> list[tuple[float, float]]:
-        if isinstance(given[0].unnest(), exp.Anonymous):
-            points = [self._as_point(one, scope) for one in given]
+    def _vertices(self, arguments: Sequence[exp.Expr], scope: Scope) -> list[tuple[float, float]]:
+        if isinstance(arguments[0].unnest(), exp.Anonymous):
+            points = [self._as_point(one, scope) for one in arguments]
         else:
-            if len(given) % 2 or len(given) < 6:
+            if len(arguments) % 2 or len(arguments) < 6:
                 raise refused("POLYGON needs the coordinates of at least three vertices.")
-            points = [self._point(*pair, scope) for pair in zip(given[::2], given[1::2], strict=True)]
+            points = [self._point(*pair, scope) for pair in zip(arguments[::2], arguments[1::2], strict=True)]
         constants = [point.constant for point in points if point.constant is not None]
         if len(constants) != len(points):
             raise refused("POLYGON needs numbers.")
@@ -162,9 +162,9 @@ class Shapes(ABC):
 
     def _two_points(self, node: exp.Expr, scope: Scope) -> tuple[Point, Point]:
         require(node, "this", "expressions")
-        given = node.expressions
-        if len(given) == 4:
-            return self._point(given[0], given[1], scope), self._point(given[2], given[3], scope)
+        arguments = node.expressions
+        if len(arguments) == 4:
+            return self._point(arguments[0], arguments[1], scope), self._point(arguments[2], arguments[3], scope)
         first, second = self._two(node)
         return self._as_point(first, scope), self._as_point(second, scope)
 

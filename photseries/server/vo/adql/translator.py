@@ -14,7 +14,7 @@ from photseries.server.vo.adql.expressions import Expressions
 from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
 from photseries.server.vo.adql.grammar import parse, refused
-from photseries.server.vo.adql.nodes import alias_of, identifier, inner, name_of, require, whole
+from photseries.server.vo.adql.nodes import alias_of, identifier, inner, integer, name_of, require
 from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible, is_same
 from photseries.server.vo.tables import TABLES, Column, Table, tap_schema
 
@@ -28,7 +28,7 @@ _UPLOADS: Final = "tap_upload"
 
 @dataclass(frozen=True)
 class Translation:
-    """A query in SQL.
+    """A translated query.
 
     Parameters
     ----------
@@ -36,9 +36,9 @@ class Translation:
         With a placeholder for each value.
     values : mapping
     columns : tuple of Column
-        Of the result; those without a datatype have that of the database.
+        The columns of the result; without a datatype they have that of the database.
     top : int, optional
-        How many rows the query itself wants at most.
+        The value of TOP.
     """
 
     sql: str
@@ -65,14 +65,14 @@ def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = No
     query : str
         ADQL 2.1.
     uploads : sequence of Upload
-        Their cones are noted in them.
+        The translation adds their cones.
     limit : int, optional
-        The most rows of the result.
+        Maximum number of rows of the result.
 
     Raises
     ------
     InvalidError
-        When it is no query, or uses something that is not allowed.
+        When the query is invalid or uses a disallowed construct.
     """
     tree = parse(query)
     translator = _Translator(uploads)
@@ -85,7 +85,7 @@ def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = No
 
 
 class _Translator(Expressions):
-    """The translation of one query: the values that were bound, and the relations that are in sight."""
+    """The translation of one query, with its bind values and its uploads."""
 
     def __init__(self, uploads: Sequence[Upload]) -> None:
         super().__init__()
@@ -111,14 +111,14 @@ class _Translator(Expressions):
             del self._tables_with[known:]
 
     def top_of(self, node: exp.Expr) -> int | None:
-        """Return what TOP says of a query."""
+        """Return the value of TOP of a query."""
         limit = node.args.get("limit")
         if limit is None:
             return None
         if not isinstance(limit, exp.Limit):
             raise refused("FETCH is not accepted: use TOP.")
         require(limit, "expression")
-        return whole(limit.expression, "TOP")
+        return integer(limit.expression, "TOP")
 
     def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[Column]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
@@ -165,7 +165,7 @@ class _Translator(Expressions):
         return True
 
     def _with(self, node: exp.Expr) -> str:
-        """Print the queries of WITH, which those after them may name."""
+        """Print the common table expressions of WITH, which later ones may reference."""
         clause = node.args.get("with_")
         if clause is None:
             return ""
@@ -173,11 +173,11 @@ class _Translator(Expressions):
         printed = []
         for one in clause.expressions:
             require(one, "this", "alias")
-            called = alias_of(one.args["alias"])
+            label = alias_of(one.args["alias"])
             sql, columns = self.query(one.this, None)
             alias = f"w{next(self._aliases)}"
             printed.append(f"{alias} AS ({sql})")
-            self._tables_with.append((called, alias, columns))
+            self._tables_with.append((label, alias, columns))
         return f"WITH {', '.join(printed)} "
 
     def _group(self, node: exp.Select, scope: Scope) -> str:
@@ -203,7 +203,7 @@ class _Translator(Expressions):
         require(node, "this", "desc")
         key = node.this
         if isinstance(key, exp.Literal):
-            sql = str(whole(key, "ORDER BY"))
+            sql = str(integer(key, "ORDER BY"))
             if not 1 <= int(sql) <= len(columns):
                 raise refused(f"ORDER BY {sql}: the result has {len(columns)} columns.")
         else:
@@ -222,7 +222,7 @@ class _Translator(Expressions):
         printed = f" LIMIT {min(numbers)}" if numbers else ""
         if (offset := node.args.get("offset")) is not None:
             require(offset, "expression")
-            printed += f" OFFSET {whole(offset.expression, 'OFFSET')}"
+            printed += f" OFFSET {integer(offset.expression, 'OFFSET')}"
         return printed
 
     def _items(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, Column]]:
@@ -241,7 +241,7 @@ class _Translator(Expressions):
             yield self.sql(node, scope), self._described(node, scope, None)
 
     def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> Column:
-        """Return what is known of an item of SELECT."""
+        """Return the properties of an item of SELECT."""
         node = node.unnest()
         if isinstance(node, exp.Column):
             column = scope.resolve(node)[2].column
@@ -266,10 +266,10 @@ class _Translator(Expressions):
             require(one, "this", "side", "kind", "method", "on", "using")
             kind = self._kind(one, is_first=not joins)
             relation = self._relation(one.this, scope)
-            left = Scope(list(scope.relations), merged=dict(scope.merged))
+            scope_before = Scope(list(scope.relations), merged=dict(scope.merged))
             scope.relations.append(relation)
             join = _Join(relation, kind, *self.conditions(one.args.get("on"), scope))
-            join.conditions += self._merge(one, join, left, scope)
+            join.conditions += self._merge(one, join, scope_before, scope)
             if joins and kind != "CROSS JOIN" and not join.conditions:
                 raise refused("JOIN needs ON or USING.")
             joins.append(join)
@@ -312,32 +312,32 @@ class _Translator(Expressions):
             name = node.args.get("alias")
             if name is None:
                 raise refused("A query in FROM needs a name: (SELECT ...) AS name.")
-            called = alias_of(name)
+            label = alias_of(name)
             sql, columns = self.query(node.this, scope.outer)
-            return _derived(called, alias, columns, f"({sql}) AS {alias}")
+            return _derived(label, alias, columns, f"({sql}) AS {alias}")
         if not isinstance(node, exp.Table) or not isinstance(node.this, exp.Identifier):
             raise refused(f"FROM accepts names of tables and queries, not {name_of(node)}.")
         require(node, "this", "db", "alias")
         named = node.args.get("alias")
-        called = node.this if named is None else alias_of(named)
+        label = node.this if named is None else alias_of(named)
         schema = node.args.get("db")
         if schema is None:
             for name, source, columns in reversed(self._tables_with):
                 if is_same(name, node.this.name, quoted=bool(node.this.quoted)):
-                    return _derived(called, alias, columns, f"{source} AS {alias}")
+                    return _derived(label, alias, columns, f"{source} AS {alias}")
         elif schema.name.lower() == _UPLOADS:
-            return self._uploaded(node.this, called, alias)
-        return self._table(_table(schema, node.this), called, alias)
+            return self._uploaded(node.this, label, alias)
+        return self._table(_table(schema, node.this), label, alias)
 
-    def _uploaded(self, name: exp.Identifier, called: exp.Identifier, alias: str) -> Relation:
+    def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
                 columns = [Visible(f"{alias}.c{place}", one) for place, one in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
-                return Relation(called, alias, columns, sql, upload=upload)
+                return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
 
-    def _table(self, table: Table, called: exp.Identifier, alias: str) -> Relation:
+    def _table(self, table: Table, label: exp.Identifier, alias: str) -> Relation:
         names = [one.name.strip('"') for one in table.columns]
         columns = [Visible(f'{alias}."{name}"', one) for name, one in zip(names, table.columns, strict=True)]
         position = None
@@ -351,7 +351,7 @@ class _Translator(Expressions):
             )
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
-        return Relation(called, alias, columns, sql, position, table.source)
+        return Relation(label, alias, columns, sql, position, table.source)
 
     def _from(self, joins: list[_Join], conditions: list[str], pairs: list[Pair]) -> str:
         """Print FROM. Where a condition pairs an indexed table with an upload, the table is looked up for each row."""
@@ -391,13 +391,13 @@ def _result(columns: Sequence[Column]) -> Relation:
     return Relation(None, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
 
 
-def _derived(called: exp.Identifier, alias: str, columns: Sequence[Column], sql: str) -> Relation:
+def _derived(label: exp.Identifier, alias: str, columns: Sequence[Column], sql: str) -> Relation:
     visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
-    return Relation(called, alias, visible, sql)
+    return Relation(label, alias, visible, sql)
 
 
 def _table(schema: exp.Identifier | None, name: exp.Identifier) -> Table:
-    """Return the table that a name means, with its schema or, where that is enough, without.
+    """Return the table with a name, with or (if unique) without its schema.
 
     Raises
     ------
@@ -416,13 +416,13 @@ def _table(schema: exp.Identifier | None, name: exp.Identifier) -> Table:
 
 
 def _looked_up(pair: Pair) -> str:
-    """Print a table as a lookup in its index around the position of each row of an upload."""
+    """Print a table as an index look-up around the position of each row of an upload."""
     upload = pair.upload.upload
     if upload is None:
         raise ValueError("a pair without an upload")
     number = upload.cone(*pair.places, pair.radius)
     alias, source, other = pair.near.alias, pair.near.source, pair.upload.alias
-    # Every part of these is a name that was made here.
+    # All parts are names generated here.
     inner = f"SELECT * FROM {source} AS v WHERE v.healpix BETWEEN r.low AND r.high OFFSET 0"  # noqa: S608
     ranges = f"unnest({other}.low{number}, {other}.high{number}) AS r(low, high)"
     return f"LATERAL (SELECT v.* FROM {ranges} CROSS JOIN LATERAL ({inner}) AS v) AS {alias}"  # noqa: S608

@@ -14,21 +14,21 @@ from photseries.parameters.series_parameters import PART, selection_of
 from photseries.parameters.table import SUMMARY_CRITERIA, Parameter
 from photseries.parameters.value_types import FLAG, TEXT, choice
 
-__all__ = ["LISTS", "MOST_ASKED", "POSITIONS", "Asked", "asked_parameters", "parse_asked"]
+__all__ = ["LISTS", "MOST_ASKED", "POSITIONS", "ListRequest", "asked_parameters", "parse_list_request"]
 
-#: The most entries of a list.
+#: Maximum number of entries of a list.
 MOST_ASKED: Final = 100_000
 
-_LARGEST_ID: Final = 2**63 - 1
+_MAX_ID: Final = 2**63 - 1
 
-#: The list that is answered by positions, where the others are answered by a field.
+#: The list of positions; entries of other lists equal a field.
 POSITIONS: Final = "positions"
 
 _CURSOR: Final = re.compile(r"([0-9]{1,6})\.([0-9]{1,19})")
 
 
 def _id(value: object) -> int:
-    if type(value) is not int or not abs(value) <= _LARGEST_ID:
+    if type(value) is not int or not abs(value) <= _MAX_ID:
         raise ValueError
     return value
 
@@ -46,7 +46,7 @@ def _text_or_number(value: object) -> str:
 
 @dataclass(frozen=True)
 class _List:
-    """A kind of list: the field that its entries equal, what they are called, how one is read, and its JSON schema."""
+    """A kind of list: the field that its entries equal, their name in messages, their parser, and their JSON schema."""
 
     field: str
     name: str
@@ -56,7 +56,7 @@ class _List:
 
 _STRING: Final = {"type": "string", "minLength": 1, "maxLength": 1000}
 
-#: The lists by which series are asked for, beside positions.
+#: The kinds of lists besides positions.
 LISTS: Final[Mapping[str, _List]] = {
     "ids": _List("id", "an integer", _id, {"type": "integer"}),
     "obj_ids": _List("obj_id", "a string", _text, _STRING),
@@ -68,8 +68,8 @@ LISTS: Final[Mapping[str, _List]] = {
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What an export of a list asks for.
+class ListRequest:
+    """A request for an export of a list.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ class Asked:
     format : str
     part : Selection
     after : tuple of int, optional
-        The place in the list and the id of the series after which to continue.
+        The list position and the series id after which to continue.
     files : bool
         Whether a zip contains the files.
     """
@@ -100,7 +100,7 @@ class Asked:
 
 
 def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
-    """Return the parameters that shape an export of a list."""
+    """Return the parameters of an export of a list."""
     cursor = Parameter(
         name="cursor",
         kind=TEXT,
@@ -117,8 +117,8 @@ def asked_parameters(formats: Sequence[str]) -> tuple[Parameter, ...]:
     return (form, *PART, files, cursor)
 
 
-def parse_asked(body: Mapping[str, object], formats: Sequence[str]) -> Asked:
-    """Read the body of an export of a list.
+def parse_list_request(body: Mapping[str, object], formats: Sequence[str]) -> ListRequest:
+    """Parse the body of an export of a list.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def parse_asked(body: Mapping[str, object], formats: Sequence[str]) -> Asked:
         raise _invalid(by, f"{by} must be a list of 1 to {MOST_ASKED:,} entries.")
     values = read(texts_of(rest), (*SUMMARY_CRITERIA, *asked_parameters(formats)))
     positions = positions_of(entries, values, MOST_ASKED) if by == POSITIONS else None
-    return Asked(
+    return ListRequest(
         by,
         () if by == POSITIONS else tuple(_read(by, entries)),
         Query(
@@ -160,26 +160,26 @@ def parse_asked(body: Mapping[str, object], formats: Sequence[str]) -> Asked:
 
 
 def _read(by: str, entries: Sequence[object]) -> list[object]:
-    found = []
+    values = []
     for index, entry in enumerate(entries):
         try:
-            found.append(LISTS[by].read(entry))
+            values.append(LISTS[by].read(entry))
         except ValueError:
             raise _invalid(by, f"{by}[{index}] is {entry!r:.60}; it must be {LISTS[by].name}.") from None
-    return found
+    return values
 
 
 def _after(cursor: str | None) -> tuple[int, int] | None:
     if cursor is None:
         return None
-    found = _CURSOR.fullmatch(cursor)
-    if found is None or int(found[2]) > _LARGEST_ID:
+    match = _CURSOR.fullmatch(cursor)
+    if match is None or int(match[2]) > _MAX_ID:
         raise _invalid(
             "cursor",
             f"Invalid cursor: {cursor[:60]!r}. It must be `asked` and `series_id` of a row, with a dot between them, "
             "such as 17.4711.",
         )
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def _invalid(name: str, message: str) -> InvalidError:
