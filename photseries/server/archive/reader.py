@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, TypeVar
 
+import orjson
+
 from photseries.errors import DamagedError, ForbiddenError, NotFoundError
 from photseries.fields.stored import file_metadata, with_defaults
 from photseries.formats import base64_text, json_columns
@@ -198,7 +200,7 @@ class SeriesReader:
             raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
-        return Found(blob, revision, 0, fields, is_past=True)
+        return Found(blob, revision, 0, orjson.dumps(fields), is_past=True)
 
     def document(
         self, principal: Principal, found: Found, data_format: str = "none", part: Selection = WHOLE

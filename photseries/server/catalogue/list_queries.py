@@ -114,4 +114,4 @@ def _among(principal: Principal, ids: Sequence[int]) -> list[ColumnElement[bool]
 
 def _file(row: Row[*tuple[Any, ...]]) -> Found:
     series_id, revision, version, *described = row
-    return Found(Blob(series_id, *described), revision, version, {})
+    return Found(Blob(series_id, *described), revision, version, b"{}")
