@@ -23,9 +23,10 @@ from photseries.server.archive.changes import (
     require_changeable,
     retried,
 )
-from photseries.server.archive.intake import Checked, Intake, SentRows, Sharing, Upload, inferred_fields
+from photseries.server.archive.intake import Intake, inferred_fields
 from photseries.server.archive.preview import preview
 from photseries.server.archive.upkeep import Upkeep
+from photseries.server.archive.uploads import Checked, SentRows, Sharing, Upload
 from photseries.server.catalogue import blobs, history, series
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.series import Changeable

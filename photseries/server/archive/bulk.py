@@ -20,8 +20,8 @@ from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
-from photseries.server.archive.intake import NewSeries
 from photseries.server.archive.portions import PORTION, Entry, portions_of
+from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue.bulk import (
     Holder,
     Key,

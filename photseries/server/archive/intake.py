@@ -6,10 +6,9 @@ A refusal lists all problems of a body.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn, TypeVar
 
 import pandas as pd
@@ -19,19 +18,18 @@ from photseries.fields import METADATA, STATISTICS
 from photseries.fields.texts import without_ignored
 from photseries.formats import base64_text, json_columns
 from photseries.lightcurve.bandpasses import allowed
-from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import AB_MICROJANSKY, calibration_of, with_fields_of_altdata
 from photseries.lightcurve.curve import brightness_spellings, good_rows, light_curve, require_one_brightness
 from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
-from photseries.lightcurve.metadata import Merged, complete_reference, infer, merge
-from photseries.lightcurve.photometry import Array
+from photseries.lightcurve.metadata import Merged, complete_reference, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
 from photseries.lightcurve.statistics import STATISTICS_VERSION, Summary, summarize
 from photseries.lightcurve.table import validate
-from photseries.server.catalogue.bulk import Reference, look_up_many
+from photseries.server.archive.problems import Problems
+from photseries.server.archive.uploads import Checked, InBlock, NewSeries, SentRows, Sharing, Upload
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.references import NOTHING, References, look_up_references
+from photseries.server.catalogue.references import NOTHING, Reference, References, look_up_many, look_up_references
 from photseries.server.catalogue.registries import place
 from photseries.server.principal import Principal
 from photseries.server.sandbox.pool import Sandbox
@@ -39,18 +37,7 @@ from photseries.server.schemas.metadata import MetadataSchema, load_metadata
 from photseries.server.settings import Config
 from photseries.text import first_names
 
-__all__ = [
-    "LAYERS",
-    "Checked",
-    "InBlock",
-    "Intake",
-    "NewSeries",
-    "SentRows",
-    "Sharing",
-    "Upload",
-    "inferred_fields",
-    "statistics_of",
-]
+__all__ = ["LAYERS", "Intake", "inferred_fields", "statistics_of"]
 
 #: The sources of metadata of a new series, lowest precedence first.
 LAYERS = ("inferred", "file", "body")
@@ -61,100 +48,6 @@ THREADS: Final = min(4, os.cpu_count() or 1)
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
-
-
-@dataclass(frozen=True)
-class Upload:
-    """A decoded request body: its table, or why it has none, the metadata in its file, and its fields."""
-
-    frame: pd.DataFrame | None
-    file: Mapping[str, object]
-    fields: Mapping[str, object]
-    error: InvalidError | None = None
-    block: InBlock | None = None
-
-
-@dataclass(frozen=True)
-class InBlock:
-    """The place of a table in a block of tables."""
-
-    block: Block
-    place: int
-
-    @classmethod
-    def alone(cls, frame: pd.DataFrame) -> InBlock | None:
-        """Make a block of one table; None unless it has nothing but numbers under its names."""
-        columns = {str(name): column.to_numpy() for name, column in frame.items()}
-        is_numeric = all(values.dtype.kind in "iufb" for values in columns.values())
-        if frame.empty or len(columns) < len(frame.columns) or not is_numeric:
-            return None
-        return cls(Block({name: values[None, :] for name, values in columns.items()}), 0)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing is odd in the table."""
-        return self.place in self.block.plain
-
-    @property
-    def columns(self) -> dict[str, Array]:
-        """The columns of the table."""
-        return {name: values[self.place] for name, values in self.block.columns.items()}
-
-
-@dataclass(frozen=True)
-class Sharing:
-    """The groups and streams to share a series with; None leaves them as they are."""
-
-    group_ids: list[int] | str | None = None
-    stream_ids: list[int] | None = None
-
-
-@dataclass(frozen=True)
-class SentRows:
-    """The table of a series as it will be, the rows of it that a request sent, and the metadata inferred from these."""
-
-    frame: pd.DataFrame
-    rows: pd.DataFrame
-    inferred: Mapping[str, object]
-    plain: InBlock | None = None
-
-    @classmethod
-    def of(cls, frame: pd.DataFrame, rows: pd.DataFrame | None = None, block: InBlock | None = None) -> SentRows:
-        """Infer the metadata; by default the request sent the whole table. Nothing is inferred from a plain one."""
-        if block is not None and block.is_plain:
-            return cls(frame, frame, {}, block)
-        rows = frame if rows is None else rows
-        return cls(frame, rows, infer(rows))
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Valid metadata, None where there is no value, sharing, warnings, references, and the table if it is plain."""
-
-    metadata: dict[str, Any]
-    sharing: Sharing
-    warnings: tuple[str, ...]
-    references: References = NOTHING
-    plain: InBlock | None = None
-
-    @property
-    def longitude(self) -> float:
-        """Of the instrument, to the east [deg]."""
-        return self.references.longitude
-
-
-@dataclass(frozen=True)
-class NewSeries:
-    """A valid new series: table, metadata, sharing, values of its row, source of each field, warnings, references."""
-
-    frame: pd.DataFrame
-    metadata: Mapping[str, object]
-    sharing: Sharing
-    values: Mapping[str, Any]
-    sources: Mapping[str, str]
-    warnings: tuple[str, ...]
-    references: References
-    plain: InBlock | None = None
 
 
 class Intake:
@@ -252,7 +145,7 @@ class Intake:
 
     def _begun(self, upload: Upload) -> _Begun:
         """Check an upload without the catalogue."""
-        problems = _Problems()
+        problems = Problems()
         if upload.frame is not None:
             sent, merged = _merged(upload.frame, upload)
             checked = self._valid(problems, sent, merged, refuse_suspicious=True)
@@ -307,7 +200,7 @@ class Intake:
         sent = SentRows.of(decoded.frame)
         layers = {"inferred": sent.inferred, "file": file_says, "fields": known}
         merged = merge({name: with_fields_of_altdata(layer) for name, layer in layers.items()})
-        problems = _Problems()
+        problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=False)
         problems.raise_any()
         with self._catalogue.reading() as connection:
@@ -347,7 +240,7 @@ class Intake:
         """Raise the problem of the data together with the problems of the given fields."""
         if type(error) is not InvalidError:
             raise error
-        problems = _Problems([error])
+        problems = Problems([error])
         given = {name: value for name, value in fields.items() if value is not None}
         metadata, refusal = load_metadata(self._schema, given, partial=True)
         if refusal is not None:
@@ -366,12 +259,12 @@ class Intake:
         InvalidError
             Naming every problem at once.
         """
-        problems = _Problems()
+        problems = Problems()
         checked = self._valid(problems, sent, merged, refuse_suspicious=refuse_suspicious)
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
         return _settled(problems, sent, checked, references)
 
-    def _valid(self, problems: _Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
+    def _valid(self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
         is_table = False
@@ -456,7 +349,7 @@ class Intake:
         }
 
     def _look_up(
-        self, problems: _Problems, principal: Principal, metadata: Mapping[str, object], sharing: Sharing
+        self, problems: Problems, principal: Principal, metadata: Mapping[str, object], sharing: Sharing
     ) -> References:
         with self._catalogue.reading() as connection:
             references = self.look_up_references(connection, principal, metadata, sharing)
@@ -510,7 +403,7 @@ def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
-def _settled(problems: _Problems, sent: SentRows | None, checked: Checked, references: References) -> Checked:
+def _settled(problems: Problems, sent: SentRows | None, checked: Checked, references: References) -> Checked:
     """Add what the references say of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
@@ -529,42 +422,11 @@ def _bad_data(message: str) -> InvalidError:
     return InvalidError(message, fields={"data": [message]})
 
 
-@dataclass
-class _Problems:
-    """Collects the problems of a body."""
-
-    errors: list[InvalidError] = field(default_factory=list)
-
-    @contextmanager
-    def caught(self) -> Iterator[None]:
-        """Catch and keep an InvalidError."""
-        try:
-            yield
-        except InvalidError as error:
-            self.errors.append(error)
-
-    def add(self, name: str, message: str) -> None:
-        """Add the problem of one field."""
-        self.errors.append(InvalidError(message, fields={name: [message]}))
-
-    def raise_any(self) -> None:
-        """Raise a single error as it is, and several as one."""
-        if not self.errors:
-            return
-        if len(self.errors) == 1:
-            raise self.errors[0]
-        fields: dict[str, list[str]] = {}
-        for error in self.errors:
-            for name, texts in error.fields.items():
-                fields.setdefault(name, []).extend(texts)
-        raise InvalidError(". ".join(error.message.rstrip(". ") for error in self.errors) + ".", fields=fields)
-
-
 @dataclass(frozen=True)
 class _Begun:
     """One of many uploads that was checked without the catalogue."""
 
-    problems: _Problems
+    problems: Problems
     sent: SentRows | None
     merged: Merged
     checked: Checked
@@ -576,7 +438,7 @@ class _Begun:
 
 
 def _refuse_unknown(
-    problems: _Problems, metadata: Mapping[str, object], sharing: Sharing, references: References
+    problems: Problems, metadata: Mapping[str, object], sharing: Sharing, references: References
 ) -> None:
     """Add a problem for every reference that does not exist, or that the principal may not use."""
     for name, exists in references.known.items():

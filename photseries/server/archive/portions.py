@@ -15,7 +15,7 @@ from photseries.fields import FIELDS
 from photseries.fields.texts import fields_of_texts
 from photseries.lightcurve.blocks import Block
 from photseries.lightcurve.calibration import with_fields_of_altdata
-from photseries.server.archive.intake import InBlock, Upload
+from photseries.server.archive.uploads import InBlock, Upload
 from photseries.server.sandbox.bulk_wire import Received
 
 __all__ = ["PORTION", "Entry", "portions_of"]

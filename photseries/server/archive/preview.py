@@ -10,7 +10,7 @@ from photseries.formats import json_columns
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.samples import unit_of
 from photseries.lightcurve.select import curve_to_show
-from photseries.server.archive.intake import NewSeries
+from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.engine import Connection
 from photseries.server.principal import Principal

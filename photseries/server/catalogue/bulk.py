@@ -33,7 +33,6 @@ from photseries.server.catalogue.access import VISIBLE, audience, visibility_val
 from photseries.server.catalogue.blobs import BLOB
 from photseries.server.catalogue.engine import CompiledStatement
 from photseries.server.catalogue.models import SERIES, Series, SeriesGroup, SeriesHistory, SeriesStream
-from photseries.server.catalogue.references import Reference, look_up_many
 from photseries.server.catalogue.series import DERIVED, refused
 from photseries.server.catalogue.series_queries import totals
 from photseries.server.principal import Principal
@@ -41,11 +40,9 @@ from photseries.server.principal import Principal
 __all__ = [
     "Holder",
     "Key",
-    "Reference",
     "create_many",
     "documents",
     "holders",
-    "look_up_many",
     "refresh_statistics",
     "same_contents",
 ]
