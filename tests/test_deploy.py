@@ -14,7 +14,7 @@ from photseries.server import settings
 from photseries.server.http.shared import Shared, ThreadPool
 from photseries.server.http.throttle import client_address
 from photseries.server.sandbox import confine
-from photseries.server.services import SPARE_CONNECTIONS
+from photseries.server.services import max_connections
 from tests.debian import program
 
 DEPLOY = Path(__file__).parent.parent / "deploy"
@@ -50,11 +50,11 @@ def test_the_unit_leaves_the_embedded_database_to_its_keeper():
 
 
 def test_the_documents_name_the_number_of_connections():
-    number = settings.Server().all_threads + SPARE_CONNECTIONS
+    number = max_connections(settings.Config())
     text = (DEPLOY.parent / "docs" / "operation.md").read_text()
     assert f"{number} connections with the defaults" in text
-    assert (100 - 10) // number == 4
-    assert "enough for 4 processes" in text
+    assert (100 - 10) // number == 3
+    assert "enough for 3 processes" in text
 
 
 @pytest.fixture

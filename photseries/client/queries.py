@@ -93,7 +93,7 @@ def arguments(criteria: Mapping[str, object]) -> dict[str, list[str]]:
 
 def single_texts(asked: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Write query arguments for a JSON body, where a single text is not in a list."""
-    return {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items()}
+    return {name: texts if len(texts) > 1 else texts[0] for name, texts in asked.items() if texts}
 
 
 def list_arguments(options: Mapping[str, object]) -> dict[str, Any]:

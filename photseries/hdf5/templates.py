@@ -21,7 +21,7 @@ from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, row
 
 __all__ = ["write"]
 
-#: Number of cached templates (least recently used); each has the size of a header.
+#: Number of cached templates, the most recently used ones; each has the size of a header.
 MOST: Final = 512
 
 #: A file without its rows and attributes: bytes, the name of an attribute, or the number of a chunk.

@@ -203,11 +203,11 @@ def _robust(values: FloatArray) -> tuple[float, float] | None:
     """Return the range of the central 98 percent with a margin, within the data, so that outliers do not stretch it."""
     if not values.size:
         return None
-    low_end, most = float(values.min()), float(values.max())
+    low_end, high_end = float(values.min()), float(values.max())
     if len(values) < _FEW:
-        return low_end, most
+        return low_end, high_end
     place = max(2, int(_OUTSIDE * len(values)))
     parted = np.partition(values, [place, len(values) - 1 - place])
     low, high = float(parted[place]), float(parted[-1 - place])
     margin = _MARGIN * (high - low)
-    return max(low_end, low - margin), min(most, high + margin)
+    return max(low_end, low - margin), min(high_end, high + margin)

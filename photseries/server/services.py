@@ -34,8 +34,8 @@ from photseries.server.settings import VO, Config
 from photseries.server.storage import LocalStore, Store, open_store
 
 __all__ = [
-    "SPARE_CONNECTIONS",
     "Services",
+    "max_connections",
     "opened",
     "opened_catalogue",
     "opened_store",
@@ -48,6 +48,11 @@ log = logging.getLogger(__name__)
 #: Connections besides those of the request threads: two for the locks of the sweep and one for its work, one for
 #: metrics, one for the lock of concurrent changes of a series, one per TAP job, and one to end a job.
 SPARE_CONNECTIONS = 6 + VO.jobs
+
+
+def max_connections(config: Config) -> int:
+    """Return the number of connections that a process opens at most; each bulk upload has two threads more."""
+    return config.server.all_threads + 2 * config.sandbox.workers + SPARE_CONNECTIONS
 
 
 @dataclass(frozen=True)
@@ -92,9 +97,7 @@ def opened_catalogue(config: Config) -> Iterator[Catalogue]:
             embedded = EmbeddedServer(config.directory)
             stack.callback(embedded.stop)
             url, revive = embedded.start(), embedded.ensure
-        catalogue = Catalogue(
-            url, config.database, connections=config.server.all_threads + SPARE_CONNECTIONS, revive=revive
-        )
+        catalogue = Catalogue(url, config.database, connections=max_connections(config), revive=revive)
         stack.callback(catalogue.close)
         require_version(catalogue.engine)
         yield catalogue

@@ -138,7 +138,7 @@ def test_a_damaged_file_in_an_answer(client, stars, monkeypatch):
 
 
 def test_a_list_as_a_file(client, stars, tmp_path):
-    path = client.export(tmp_path / "long.parquet", obj_ids=[*stars][:3], columns=["mjd"])
+    path = client.export(tmp_path / "long.parquet", obj_ids=[*stars][:3], columns=["mjd"], stat=[])
     assert pyarrow.parquet.read_table(path)["asked"].to_pylist() == [0] * 10 + [1] * 11 + [2] * 12
     assert b"photseries.manifest" in pyarrow.parquet.read_metadata(path).metadata
 

@@ -167,6 +167,10 @@ class BlobWriter:
             raise
         reached("write: committed")
 
+    def is_recent(self, began: float) -> bool:
+        """Return whether blobs of this time, of ``time.monotonic`` [s], leave a transaction half of the deadline."""
+        return time.monotonic() - began < self._config.store.write_deadline / 2
+
     def take_back(self, keys: Iterable[str]) -> None:
         """Remove blobs that no row ever named; if the store fails, the sweep removes them later."""
         for key in keys:

@@ -123,10 +123,11 @@ class _Files:
 
 @dataclass(frozen=True)
 class _Portion:
-    """A portion that was checked: what became of some series, those to store, and their files or why there are none."""
+    """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
 
     outcomes: dict[int, Outcome]
     valid: list[_Valid]
+    existing: list[tuple[_Valid, Holder]]
     files: _Files | None
     failure: PhotseriesError | None
 
@@ -232,11 +233,12 @@ class _Run:
         with self._prepared(read, write=not self._options.dry_run) as portions:
             yield []
             for portion in portions:
+                self._settle(portion.existing, portion.outcomes)
                 failure = portion.failure
                 if failure is not None:
                     self._fail(portion.valid, failure, portion.outcomes)
                 elif portion.files is not None and portion.valid:
-                    failure = self._store(portion.valid, portion.outcomes, portion.files)
+                    failure = self._store(portion.valid, portion.outcomes, self._in_time(portion.files))
                 yield _in_order(portion.outcomes)
                 if failure is not None:
                     raise failure
@@ -247,6 +249,7 @@ class _Run:
         with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
+                self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 yield []
         if not self._options.dry_run and not any(one.error for one in outcomes.values()):
@@ -266,6 +269,7 @@ class _Run:
             for portion in portions:
                 if portion.failure is not None:
                     raise portion.failure
+                self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 encoded += portion.files.encoded if portion.files else []
                 if any(one.error for one in outcomes.values()):
@@ -301,17 +305,17 @@ class _Run:
 
     def _prepare(self, portion: _Parsed, *, write: bool) -> _Portion:
         """Check a portion against the rows that exist, and write its files."""
-        outcomes, valid = self._checked(portion)
+        outcomes, valid, existing = self._checked(portion)
         files, failure = None, None
         if write:
             try:
                 files = self._write_files(valid, outcomes)
             except PhotseriesError as error:
                 failure = error
-        return _Portion(outcomes, valid, files, failure)
+        return _Portion(outcomes, valid, existing, files, failure)
 
-    def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid]]:
-        """Look for series that exist; return what became of some, and those that are to be stored."""
+    def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid], list[tuple[_Valid, Holder]]]:
+        """Return what became of some series, those that are to be stored, and those that exist."""
         outcomes: dict[int, Outcome] = {}
         valid: list[_Valid] = []
         for entry, new in portion:
@@ -324,27 +328,28 @@ class _Run:
                 valid.append(_Valid(entry, new, key))
             else:
                 outcomes[entry.index] = Outcome(entry.index, error=_repeated(new.values, first))
-        fresh = self._without_existing(valid, outcomes)
+        existing = self._existing(valid)
+        known = {one.entry.index for one, _ in existing}
+        fresh = [one for one in valid if one.entry.index not in known]
         if self._options.dry_run or self._options.abort:
             outcomes |= {one.entry.index: Outcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh}
-        return outcomes, fresh
+        return outcomes, fresh, existing
 
-    def _without_existing(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> list[_Valid]:
-        """Return the series that do not exist, and settle the others."""
+    def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
+        """Return the series whose unique key is taken, each with the series that has it."""
         if not valid:
             return []
         with self._catalogue.reading() as connection:
             taken = holders(connection, self._principal, [one.key for one in valid])
-        fresh = []
-        for one in valid:
-            holder = taken.get(one.key)
-            if holder is None or (self._options.dry_run and not holder.is_visible):
-                fresh.append(one)
-            else:
-                outcomes[one.entry.index] = self._existing(one, holder)
-        return fresh
+        found = [(one, taken[one.key]) for one in valid if one.key in taken]
+        return [(one, holder) for one, holder in found if holder.is_visible or not self._options.dry_run]
 
-    def _existing(self, valid: _Valid, holder: Holder) -> Outcome:
+    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, Outcome]) -> None:
+        """Replace, skip or refuse series whose unique key is taken."""
+        for one, holder in existing:
+            outcomes[one.entry.index] = self._settled(one, holder)
+
+    def _settled(self, valid: _Valid, holder: Holder) -> Outcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
@@ -379,6 +384,15 @@ class _Run:
             return error
         return None
 
+    def _in_time(self, files: _Files) -> _Files | None:
+        """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
+        if self._blobs.is_recent(files.began):
+            return files
+        keys = [one.filename for one in files.encoded]
+        self._without_row.difference_update(keys)
+        self._blobs.take_back(keys)
+        return None
+
     def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, Outcome]) -> None:
         for one in valid:
             outcomes[one.entry.index] = Outcome(one.entry.index, error=error)
@@ -396,9 +410,8 @@ class _Run:
             inserted = self._inserted(connection, files.encoded)
         lost = [one for one in files.encoded if inserted[one.valid.entry.index].error]
         self._blobs.take_back(one.filename for one in lost)  # another upload was faster
-        settled: dict[int, Outcome] = {}
-        self._without_existing([one.valid for one in lost], settled)
-        return inserted | settled
+        self._settle(self._existing([one.valid for one in lost]), inserted)
+        return inserted
 
     def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
@@ -418,8 +431,8 @@ class _Run:
             written.append((one, {**one.new.values, **columns_of(filename, content), **shared}))
         began = time.monotonic()
         if blobs:
-            self._without_row.update(blobs)
             self._blobs.create_many(blobs)
+            self._without_row.update(blobs)
         rows = documents([row for _, row in written])
         return _Files(
             [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)], began

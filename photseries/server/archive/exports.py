@@ -334,7 +334,7 @@ class _Export:
             yield from writer.end()
 
     def _one_file(self, found: Found, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
-        """Return the line of fields of a series, its file (or None) and the file's name."""
+        """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
             read = None if is_sent else self._readable(found, self._read_file)

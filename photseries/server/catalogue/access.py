@@ -19,7 +19,7 @@ def visible(principal: Principal) -> ColumnElement[bool]:
     return heard_by(audience(principal.group_ids, principal.stream_ids))
 
 
-#: The same for compiled statements; :func:`seeing` returns its bind values.
+#: The same for compiled statements; :func:`visibility_values` returns its bind values.
 VISIBLE = or_(
     bindparam("everything", type_=Boolean), SERIES.audience.overlap(bindparam("listeners", type_=ARRAY(Integer)))
 )

@@ -167,7 +167,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
     """Yield the pairs of centres and series inside their cones, in batches of centres."""
     starts = np.searchsorted(series["healpix"], cover.low, "left")
     counts = np.searchsorted(series["healpix"], cover.high, "right") - starts
-    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # because of rounding at the opposite point
+    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding could lose the opposite point
     ends = np.searchsorted(cover.position, np.arange(len(centres)), "right")
     until = np.append(0, np.cumsum(counts))[ends]  # cumulative number of pairs
     if until[-1] > MAX_PAIRS:

@@ -190,7 +190,7 @@ class BaseHandler(RequestHandler):
             raise self._too_large()
 
     def given_credential(self) -> Credential:
-        """Return the credential of the request; see :func:`photseries.server.http.credentials.shown`."""
+        """Return the credential of the request; see :func:`photseries.server.http.credentials.credential_of`."""
         return credential_of(self.request, self.services.config, public=self.public and self.verb == "GET")
 
     def _has_body(self) -> bool:

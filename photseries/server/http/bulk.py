@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Generator
 from contextlib import closing
@@ -63,8 +64,12 @@ class BulkHandler(BaseHandler):
         options = await self.run(self._options)
         self.set_header("Content-Type", _ANSWER)
         self.set_header("Cache-Control", "private, no-store")
-        with self._body.descriptor() as body, closing(self._lines(body, options)) as lines:
-            await self.stream(lines)
+        with self._body.descriptor() as body:
+            lines = self._lines(body, options)
+            try:
+                await self.stream(lines)
+            finally:  # waits for threads, and removes files if the client has gone
+                await asyncio.get_running_loop().run_in_executor(self.shared.table_pool, lines.close)
 
     def _options(self) -> BulkOptions:
         self.weigh()

@@ -151,7 +151,7 @@ class Metrics:
             for gauge, value in self._live:
                 gauge.set(value())
             sandboxes = self._services.sandbox, self._services.file_sandbox
-            for outcome in OUTCOMES:  # all codes, because a counter that appears late has no first increase
+            for outcome in OUTCOMES:  # all outcomes, because a counter that appears late has no first increase
                 self._advance(self._files.labels(outcome), outcome, sum(one.outcomes[outcome] for one in sandboxes))
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":

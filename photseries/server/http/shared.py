@@ -17,7 +17,7 @@ from photseries.server.http.sending import Outbox
 from photseries.server.http.spool import Spool
 from photseries.server.http.throttle import Throttle
 from photseries.server.http.turns import Turns
-from photseries.server.services import SPARE_CONNECTIONS, Services
+from photseries.server.services import Services, max_connections
 
 __all__ = ["Shared", "ThreadPool"]
 
@@ -113,7 +113,7 @@ class Shared:
                 "database_connections_in_use": ("Connections in use.", services.catalogue.connections_in_use),
                 "database_connections_max": (
                     "Connections that this service opens at most.",
-                    lambda: settings.all_threads + SPARE_CONNECTIONS,
+                    lambda: max_connections(services.config),
                 ),
                 "threads_waiting": (
                     "Calls that wait for a thread.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -138,7 +139,10 @@ class Body:
 
     @contextlib.contextmanager
     def descriptor(self) -> Iterator[int]:
-        """Yield the descriptor of a file with the whole body, without reading it into memory.
+        """Yield a descriptor of a file with the whole body, without reading it into memory.
+
+        It stays open when the client leaves and the body is closed, after which the number of the body's own descriptor
+        may be that of another body.
 
         Raises
         ------
@@ -151,7 +155,11 @@ class Body:
         except OSError as error:
             message = "The disk of the service is full, so the upload cannot be stored. Try again later."
             raise UnavailableError(message) from error
-        yield file.fileno()
+        own = os.dup(file.fileno())
+        try:
+            yield own
+        finally:
+            os.close(own)
 
     def _whole(self) -> bytes:
         if self._file is None:

@@ -130,7 +130,7 @@ def receive(read: Callable[[int], bytearray], max_size: int) -> int | Received |
             require(series >= 0)
             return series
         case {"rows": [_, *_] as rows, "columns": list(described), "fields": dict(fields), "error": error}:
-            require(all(type(count) is int and count >= 0 for count in rows))
+            require(all(type(count) is int and count >= (error is None) for count in rows))
             require(all(isinstance(values, list) for values in fields.values()))
             require(error is None or (isinstance(error, str) and len(rows) == 1))
             require(all(len(values) == len(rows) for values in fields.values()))

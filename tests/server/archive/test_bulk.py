@@ -2,6 +2,7 @@
 
 import tempfile
 
+import pyarrow as pa
 import pytest
 
 from photseries.errors import UnavailableError
@@ -47,3 +48,41 @@ def test_files_without_rows_are_removed_when_the_catalogue_fails(services, princ
     with pytest.raises(UnavailableError):
         next(outcomes)
     assert len(files(services) - before) == len(stored[1]) == PORTION
+
+
+def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, body, monkeypatch):
+    """What an upload has replaced when it fails is what its answer says."""
+
+    def upload(several):
+        with tempfile.TemporaryFile() as file:
+            file.write(arrow(several))
+            file.flush()
+            yield from services.bulk.upload(principal, file.fileno(), BulkOptions("arrow", if_exists="replace"))
+
+    existing = night("old", PORTION, rows=3)
+    stored = [one for some in upload(existing) for one in some]
+    outcomes = upload(pa.concat_tables([night("new", 2 * PORTION, rows=3), night("old", PORTION, rows=4)]))
+    received = [next(outcomes), next(outcomes)]
+
+    def refused(*_, **__):
+        raise UnavailableError("The database is away.")
+
+    monkeypatch.setattr(services.bulk._blobs, "transaction", refused)
+    received.append(next(outcomes))
+    with pytest.raises(UnavailableError):
+        next(outcomes)
+    monkeypatch.undo()
+    assert [len(some) for some in received] == [0, PORTION, PORTION]
+    revisions = {services.reader.get(principal, one.id).revision for one in stored}
+    assert revisions == {1}
+
+
+def test_a_client_that_pauses_loses_nothing(services, principal, body, monkeypatch):
+    """Files written ahead that are too old for a transaction are written anew."""
+    before = files(services)
+    outcomes = services.bulk.upload(principal, body, BulkOptions("arrow"))
+    received = [next(outcomes), next(outcomes)]
+    monkeypatch.setattr("photseries.server.archive.blobs.BlobWriter.is_recent", lambda self, began: False)
+    received += list(outcomes)
+    assert {one.status for some in received for one in some} == {"created"}
+    assert len(files(services) - before) == 4 * PORTION

@@ -11,7 +11,7 @@ from photseries.fields import ANSWERED, KEY, METADATA, STATISTICS
 from photseries.parameters import Query
 from photseries.server.accounts import OPERATOR
 from photseries.server.catalogue.models import Base, Series
-from photseries.server.services import SPARE_CONNECTIONS
+from photseries.server.services import max_connections
 from tests.support import columns
 
 
@@ -95,7 +95,7 @@ def test_a_server_that_drops_its_connections_is_found_again(services, principal)
 def test_a_used_up_pool_is_a_503(services, monkeypatch):
     monkeypatch.setattr(services.catalogue.engine.pool, "_timeout", 0.05)
     with contextlib.ExitStack() as stack:
-        for _ in range(services.config.server.all_threads + SPARE_CONNECTIONS):
+        for _ in range(max_connections(services.config)):
             stack.enter_context(services.catalogue.reading())
         with pytest.raises(UnavailableError, match="busy"):
             services.catalogue.ping()

@@ -8,6 +8,7 @@ import http.cookies
 import ipaddress
 import json
 import logging
+import os
 import socket
 import tracemalloc
 from types import SimpleNamespace
@@ -113,6 +114,19 @@ def test_many_wrong_tokens_are_429(strict):
 
 def held(spool):
     return spool.held("memory") / MIB, spool.held("disk") / MIB
+
+
+def test_a_descriptor_stays_that_of_its_body(tmp_path):
+    """The body of a client that has left is closed, and the next body gets the number of its file."""
+    spool = Spool(Server(), tmp_path)
+    first, second = Body(spool), Body(spool)
+    first.write(b"first")
+    with first.descriptor() as descriptor:
+        first.close()
+        second.write(b"second")
+        with second.descriptor():
+            assert os.pread(descriptor, 10, 0) == b"first"
+    second.close()
 
 
 def test_spool_budgets(tmp_path):

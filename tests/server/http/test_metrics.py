@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from photseries.server.archive import Upkeep
 from photseries.server.archive.upkeep import VERIFIED
 from photseries.server.http.metrics import Metrics
-from photseries.server.services import SPARE_CONNECTIONS
-from photseries.server.settings import Server
+from photseries.server.services import max_connections
+from photseries.server.settings import Config
 from tests.server.archive.test_order import body as new_body
 from tests.server.http.test_errors import check_error
 from tests.server.http.test_processes import serving
@@ -39,7 +39,7 @@ def scraped(service):
 
 @pytest.mark.slow
 def test_several_processes_give_one_answer(tmp_path, archive_url):
-    connections = 2 * (Server().all_threads + SPARE_CONNECTIONS)
+    connections = 2 * max_connections(Config())
     settings = {"database__url": archive_url, "server__processes": 2}
     with RunningService(tmp_path / "data", **settings) as service:
         with service.client() as admin:
