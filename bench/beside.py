@@ -12,7 +12,7 @@ from tests.support import RunningService
 
 __all__ = ["Beside"]
 
-LOOK = 20  # requests between two looks at the memory, each of which takes as long as ten requests
+LOOK = 20  # requests per measurement of the memory, which takes as long as ten requests
 
 
 class Beside:

@@ -20,6 +20,10 @@ def body():
         yield file.fileno()
 
 
+def refused(*_, **__):
+    raise UnavailableError("The database is away.")
+
+
 def files(services):
     return {blob.key for blob in services.store.scan()}
 
@@ -38,10 +42,6 @@ def test_files_without_rows_are_removed_when_the_catalogue_fails(services, princ
     before = files(services)
     outcomes = services.bulk.upload(principal, body, BulkOptions("arrow"))
     stored = [next(outcomes), next(outcomes)]
-
-    def refused(*_, **__):
-        raise UnavailableError("The database is away.")
-
     monkeypatch.setattr(services.catalogue, "transaction", refused)
     failed = next(outcomes)
     assert {type(one.error) for one in failed} == {UnavailableError}
@@ -50,7 +50,7 @@ def test_files_without_rows_are_removed_when_the_catalogue_fails(services, princ
     assert len(files(services) - before) == len(stored[1]) == PORTION
 
 
-def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, body, monkeypatch):
+def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, monkeypatch):
     """What an upload has replaced when it fails is what its answer says."""
 
     def upload(several):
@@ -63,10 +63,6 @@ def test_nothing_is_replaced_ahead_of_its_outcome(services, principal, body, mon
     stored = [one for some in upload(existing) for one in some]
     outcomes = upload(pa.concat_tables([night("new", 2 * PORTION, rows=3), night("old", PORTION, rows=4)]))
     received = [next(outcomes), next(outcomes)]
-
-    def refused(*_, **__):
-        raise UnavailableError("The database is away.")
-
     monkeypatch.setattr(services.bulk._blobs, "transaction", refused)
     received.append(next(outcomes))
     with pytest.raises(UnavailableError):
