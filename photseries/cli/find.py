@@ -18,7 +18,7 @@ from photseries.cli.options import Failure, json_option
 from photseries.cli.sections import Checked, SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.fields import FEATURES, OVERVIEW
-from photseries.parameters import CONTROLS, CRITERIA, MOST_PER_PAGE, Parameter, snake_case
+from photseries.parameters import CONTROLS, CRITERIA, MAX_PER_PAGE, Parameter, snake_case
 from photseries.parameters import value_types as kind
 from photseries.parameters.value_types import ValueType
 from photseries.text import suggestion
@@ -95,7 +95,7 @@ def find(client: Client, *, limit: int, columns: str | None, as_csv: bool, as_js
     names = [name.strip() for name in columns.split(",")] if columns else None
     if not {*(names or ()), criteria["sortBy"]}.isdisjoint(FEATURES):
         asked["features"] = True
-    walked = islice(client.iter(**asked, num_per_page=min(limit or MOST_PER_PAGE, MOST_PER_PAGE)), limit or None)
+    walked = islice(client.iter(**asked, num_per_page=min(limit or MAX_PER_PAGE, MAX_PER_PAGE)), limit or None)
     found = _having(names or (), (series.metadata for series in walked))
     if as_json:
         for fields in found:

@@ -15,7 +15,7 @@ __all__ = ["Axis", "drawn"]
 
 
 #: The numbers drawn are below this, so that a difference of two is finite.
-_LARGEST = 1e300
+_MAX_VALUE = 1e300
 
 #: Numbers that differ by less are equal here: a step between them may be too small for a float.
 _NARROWEST = 1e-290
@@ -83,12 +83,12 @@ def drawn(
     str
         The lines.
     """
-    finite = (np.abs(x) < _LARGEST) & (np.abs(y) < _LARGEST)
+    finite = (np.abs(x) < _MAX_VALUE) & (np.abs(y) < _MAX_VALUE)
     x, y, error = x[finite], y[finite], error[finite]
     if not len(x):
         yield "Nothing to draw: no point is finite."
         return
-    errors = error[np.abs(error) < _LARGEST]
+    errors = error[np.abs(error) < _MAX_VALUE]
     margin = float(np.median(errors)) if len(errors) else 0.0
     upwards = Axis.over(y, max(height - 2, 2) * _DOWN, margin=margin, reverse=not reverse)
     labels = {row // _DOWN: label for row, label in upwards.ticks(max(height // 4, 2))}

@@ -52,17 +52,17 @@ ARROW: Final = "application/vnd.apache.arrow.stream"
 PARQUET: Final = "application/vnd.apache.parquet"
 
 #: What a body that the client writes holds at most: series, and bytes of their tables.
-MOST_SERIES: Final = 500
-MOST_BYTES: Final = 16 * 1024 * 1024
+MAX_SERIES: Final = 500
+MAX_TABLE_BYTES: Final = 16 * 1024 * 1024
 #: Of a long table that is cut: the service reads larger bodies, but a lost answer costs less here.
-LONG_BYTES: Final = 64 * 1024 * 1024
-LONG_SERIES: Final = 10_000
+MAX_SLICE_BYTES: Final = 64 * 1024 * 1024
+MAX_SLICE_SERIES: Final = 10_000
 
 #: So many items are many.
 MANY: Final = 32
 
 #: A table with more values is as quickly sent alone.
-MOST_VALUES: Final = 100_000
+MAX_BATCHED_VALUES: Final = 100_000
 
 #: Bodies on their way at once: the next one is written meanwhile.
 IN_FLIGHT: Final = 2
@@ -239,7 +239,7 @@ def is_possible(reading: Reading) -> bool:
         for _, column in frame.items()
     )
     default = isinstance(frame.index, pd.RangeIndex) and frame.columns.is_unique
-    return is_installed("pyarrow") and plain and default and 0 < frame.size <= MOST_VALUES
+    return is_installed("pyarrow") and plain and default and 0 < frame.size <= MAX_BATCHED_VALUES
 
 
 def is_body(path: object) -> bool:
@@ -383,7 +383,7 @@ def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
     for one in items:
         own = {str(name): "text" if is_text(column) else column.dtype for name, column in one.reading.frame.items()}
         fits = all(types.get(name, kind) == kind for name, kind in own.items())
-        if held and (not fits or len(held) == MOST_SERIES or size + one.size > MOST_BYTES):
+        if held and (not fits or len(held) == MAX_SERIES or size + one.size > MAX_TABLE_BYTES):
             yield held
             held, types, size = [], {}, 0
         held.append(one)
@@ -477,8 +477,8 @@ def _parts(
     if not isinstance(whole, pyarrow.Table):
         whole = pyarrow.table(whole)
     all_rows = max(1, whole.num_rows)
-    rows = all_rows if is_one else max(1, int(LONG_BYTES / max(1, whole.nbytes / all_rows)))
-    count = all_rows if is_one else LONG_SERIES
+    rows = all_rows if is_one else max(1, int(MAX_SLICE_BYTES / max(1, whole.nbytes / all_rows)))
+    count = all_rows if is_one else MAX_SLICE_SERIES
     if not by:
         step = min(rows, count)
         for start in range(0, whole.num_rows, step):

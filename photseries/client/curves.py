@@ -25,7 +25,7 @@ __all__ = ["Curve", "curve_of", "draw", "svg"]
 _WIDTH, _HEIGHT, _LEFT, _FOOT, _MARGIN = 520, 180, 64, 34, 8
 
 #: More points than these become the least and the greatest of each run of equally many.
-_MOST_POINTS: Final = 1000
+_MAX_POINTS: Final = 1000
 
 #: Error bars of more points than these would cover the points.
 _FEW: Final = 1500
@@ -134,9 +134,9 @@ def svg(curve: Curve) -> str:
 def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
     """Return the places of the points to draw: of each run of equally many the least and the greatest."""
     order = np.argsort(curve.mjd, kind="stable")
-    if len(order) <= _MOST_POINTS:
+    if len(order) <= _MAX_POINTS:
         return order
-    runs = np.array_split(order, _MOST_POINTS // 2)
+    runs = np.array_split(order, _MAX_POINTS // 2)
     return np.array([run[place(curve.value[run])] for run in runs for place in (np.argmin, np.argmax)])
 
 

@@ -19,8 +19,8 @@ from photseries.client.transport import Transport
 from photseries.errors import ConflictError, InvalidError
 from photseries.fields import LISTED
 from photseries.formats import base64_text
-from photseries.parameters import MOST_PER_PAGE
-from photseries.parameters.query import MOST_POSITIONS
+from photseries.parameters import MAX_PER_PAGE
+from photseries.parameters.query import MAX_POSITIONS
 
 __all__ = ["SERIES", "entries", "framed", "get", "metadata", "near", "path_of", "series_of", "walk"]
 
@@ -102,21 +102,21 @@ def _file(transport: Transport, known: dict[str, Any], part: Mapping[str, str]) 
 
 def walk(transport: Transport, asked: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series that match."""
-    page = {"numPerPage": str(MOST_PER_PAGE), **asked, "includeTotal": "false"}
+    page = {"numPerPage": str(MAX_PER_PAGE), **asked, "includeTotal": "false"}
     return _pages(functools.partial(transport.read, SERIES), page)
 
 
 def near(transport: Transport, positions: object, radius: object, asked: Arguments) -> Iterator[dict[str, object]]:
     """Yield the fields of all series around positions."""
     pairs = pairs_of(positions)
-    body = {"numPerPage": MOST_PER_PAGE, **single_texts(asked), "includeTotal": False}
+    body = {"numPerPage": MAX_PER_PAGE, **single_texts(asked), "includeTotal": False}
     body["radius"] = float(in_unit(radius, "deg", "radius"))
 
     def ask(page: Mapping[str, object]) -> Any:
         return transport.request("POST", f"{SERIES}/query", message(page), repeatable=True)
 
-    for first in range(0, len(pairs), MOST_POSITIONS):
-        for found in _pages(ask, {**body, "positions": pairs[first : first + MOST_POSITIONS]}):
+    for first in range(0, len(pairs), MAX_POSITIONS):
+        for found in _pages(ask, {**body, "positions": pairs[first : first + MAX_POSITIONS]}):
             yield {**found, "position": found["position"] + first}
 
 
@@ -133,10 +133,10 @@ def _pages(ask: Callable[[Mapping[str, object]], Any], page: dict[str, Any]) -> 
 def entries(transport: Transport, kind: str) -> Iterator[dict[str, object]]:
     """Yield the entries of a registry."""
     for page in itertools.count(1):
-        asked = {"numPerPage": MOST_PER_PAGE, "pageNumber": page}
+        asked = {"numPerPage": MAX_PER_PAGE, "pageNumber": page}
         answer = transport.read(f"/api/{quote(kind, safe='')}", asked)
         yield from answer[kind]
-        if page * MOST_PER_PAGE >= answer["totalMatches"]:
+        if page * MAX_PER_PAGE >= answer["totalMatches"]:
             return
 
 

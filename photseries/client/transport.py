@@ -35,9 +35,9 @@ __all__ = ["RetryState", "Transport"]
 
 CONNECT_TIMEOUT: Final = 10.0  # [s]
 FIRST_PAUSE: Final = 0.5  # [s]
-LONGEST_PAUSE: Final = 30.0  # [s]
+MAX_PAUSE: Final = 30.0  # [s]
 #: What a service may ask for [s]: beyond this it is away rather than busy.
-LONGEST_ASKED: Final = 120.0
+MAX_RETRY_AFTER: Final = 120.0
 PIECE: Final = 2**20  # of a body that is sent [bytes]
 
 #: The request was not sent.
@@ -241,5 +241,5 @@ def _retry_after(response: httpx.Response) -> float:
 
 def _pause(attempt: int, asked: float) -> float:
     """Wait as long as the service asked, or longer each time; not all clients at the same moment."""
-    growing = float(min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
-    return min(asked, LONGEST_ASKED) + growing
+    growing = float(min(FIRST_PAUSE * 2**attempt, MAX_PAUSE)) * random.uniform(0.5, 1)  # noqa: S311  no secret
+    return min(asked, MAX_RETRY_AFTER) + growing

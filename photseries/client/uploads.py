@@ -21,7 +21,7 @@ from photseries.errors import (
 )
 from photseries.formats import Reading, ReadOptions
 from photseries.formats.selection import filter_hint
-from photseries.parameters import MOST_PER_PAGE
+from photseries.parameters import MAX_PER_PAGE
 from photseries.parameters.value_types import joined
 
 __all__ = ["FATAL", "Outcome", "Uploaded", "Uploader", "split_options"]
@@ -177,7 +177,7 @@ class Uploader:
             return None
         known = zip(CRITERIA_OF_KEY.values(), key, strict=False)
         asked = {criterion: joined([text]) for criterion, text in known if criterion and text is not None}
-        page = self._transport.read(SERIES, {**asked, "numPerPage": MOST_PER_PAGE, "includeTotal": "false"})
+        page = self._transport.read(SERIES, {**asked, "numPerPage": MAX_PER_PAGE, "includeTotal": "false"})
         return next((found for found in page["series"] if key_of(found) == key), None)
 
 

@@ -12,10 +12,10 @@ from typing import Final
 
 from photseries.formats.options import invalid
 
-__all__ = ["MOST_INFLATED", "SUFFIXES", "decoded", "inflated"]
+__all__ = ["MAX_INFLATED_BYTES", "SUFFIXES", "decoded", "inflated"]
 
 #: The largest content of a compressed file that is read [bytes].
-MOST_INFLATED: Final = 2**31
+MAX_INFLATED_BYTES: Final = 2**31
 
 #: How the names of compressed files end.
 SUFFIXES: Final = (".gz", ".bz2", ".xz")
@@ -29,7 +29,7 @@ _OPENED: Final[Mapping[bytes, Callable[[io.BytesIO], gzip.GzipFile | bz2.BZ2File
 _MARKS: Final = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16", b"\xef\xbb\xbf": "utf-8-sig"}
 
 
-def inflated(content: bytes, most: int = MOST_INFLATED) -> bytes:
+def inflated(content: bytes, most: int = MAX_INFLATED_BYTES) -> bytes:
     """Return the content of a file that gzip, bzip2 or xz compressed; other content as it is.
 
     Raises

@@ -13,7 +13,7 @@ import pandas as pd
 from photseries.errors import InvalidError, StartError
 from photseries.formats import text
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.decoding import MOST_INFLATED, SUFFIXES, inflated
+from photseries.formats.decoding import MAX_INFLATED_BYTES, SUFFIXES, inflated
 from photseries.formats.options import ReadOptions, invalid
 from photseries.formats.reading import Reading, Table
 from photseries.formats.registry import READERS, Format, first_line, with_suffix
@@ -95,7 +95,7 @@ def read_bytes(
     name: str,
     options: ReadOptions,
     *,
-    most_inflated: int = MOST_INFLATED,
+    most_inflated: int = MAX_INFLATED_BYTES,
     formats: Mapping[str, Format] = READERS,
 ) -> tuple[Reading, ...]:
     """Read the series in the content of a file.

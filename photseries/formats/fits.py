@@ -56,7 +56,7 @@ _ESCAPED: Final = re.compile(r"[^ -~]|[ ]$")
 _OTHER_TYPES: Final = ("int8", "float16", "datetime64[ns]", "timedelta64[ns]")
 
 #: What fits into one card, with a few characters to spare.
-_LONGEST_NAME: Final = 60
+_MAX_NAME_LENGTH: Final = 60
 
 #: The code of FITS for each type, the type that is written, and what stands for zero where FITS has no such type.
 _CODES: Final[Mapping[str, tuple[str, str, int | None]]] = {
@@ -196,7 +196,7 @@ def _describe(header: Header, number: int, column: Column, metadata: Mapping[str
 
 def _name(column: Column) -> str:
     name: str = _ascii(column.name).strip().replace("'", "_")  # as in _json
-    return name[:_LONGEST_NAME].rstrip()  # readers drop spaces at the end, where the cut may have left one
+    return name[:_MAX_NAME_LENGTH].rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
 def _lost(column: Column) -> Note:

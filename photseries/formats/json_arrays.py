@@ -32,7 +32,7 @@ _KEPT: Final = 8 * 1024 * 1024
 _BEYOND: Final = 2.0**63
 #: A key is looked up by a search through all keys of its object. Beyond so many keys, or values outside of columns,
 #: the longer way is the shorter one.
-_MOST_KEYS, _MOST_VALUES = 256, 20_000
+_MAX_KEYS, _MAX_VALUES = 256, 20_000
 
 #: The letters by which simdjson calls the types of numbers.
 _NUMBERS: Final[tuple[tuple[Literal["i", "d"], type[np.number]], ...]] = (("i", np.int64), ("d", np.float64))
@@ -89,9 +89,7 @@ class _Reading:
         read = self._column
         return {**fields, "data": self._object(fields.get("data"), lambda _, value: read(value), self._limits.columns)}
 
-    def _object(
-        self, value: object, read: Callable[[str, object], object], most: int = _MOST_KEYS
-    ) -> dict[str, object]:
+    def _object(self, value: object, read: Callable[[str, object], object], most: int = _MAX_KEYS) -> dict[str, object]:
         if not isinstance(value, simdjson.Object) or len(value) > most:
             raise _DoubtError
         names = list(value)
@@ -101,7 +99,7 @@ class _Reading:
 
     def _plain(self, value: object, level: int) -> object:
         self.values += 1
-        if self.values > _MOST_VALUES:
+        if self.values > _MAX_VALUES:
             raise _DoubtError
         if isinstance(value, simdjson.Object | simdjson.Array):
             if level > self._limits.depth:

@@ -36,7 +36,7 @@ _LIST_OR_TEXT: Final = re.compile(rb'(\[)[^"\[\]{}]*+(?=\])|("[^"\\]*+(?:\\.[^"\
 #: Characters of a text that is worth leaving out of the checks.
 _LONG: Final = 10_000
 #: Opening brackets that a body may have: each of its lists and objects is looked at. A table of numbers has few.
-_MOST_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
+_MAX_BRACKETS, _FEW_BRACKETS = 250_000, 10_000
 _PART: Final = 2**17
 #: What a number takes in a table [bytes].
 _VALUE: Final = 8
@@ -70,7 +70,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any]:
     rest = body[: file.start] + body[file.stop :]
     # Counted in the bytes of the body, before an object is made of any.
     brackets = _brackets(rest)
-    _require_few("opening brackets", brackets, _MOST_BRACKETS)
+    _require_few("opening brackets", brackets, _MAX_BRACKETS)
     _require_few("keys", _keys(rest, limits.keys), limits.keys)
     _require_few("texts", rest.count(b'"') // 2, limits.texts)
     _require_few("values", rest.count(b","), limits.table // _VALUE)

@@ -18,7 +18,7 @@ __all__ = ["TABLE", "long_hdf5", "require_narrow"]
 TABLE: Final = "light_curves"
 
 #: What libhdf5 takes to describe a row at most [bytes], and about what it takes for a column beside its name.
-_LONGEST_TYPE: Final = 60_000
+_MAX_TYPE_BYTES: Final = 60_000
 _COLUMN: Final = 48
 
 _NOTHING: Final[Mapping[str, bytes]] = {}
@@ -31,7 +31,7 @@ def require_narrow(layout: Layout) -> None:
     ------
     InvalidError
     """
-    if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _LONGEST_TYPE:
+    if sum(len(name.encode()) + _COLUMN for name in (*layout.shared, *layout.measured)) > _MAX_TYPE_BYTES:
         message = f"An HDF5 table cannot have {len(layout.measured):,} columns of these names: name fewer."
         raise InvalidError(message, fields={"columns": [message]})
 

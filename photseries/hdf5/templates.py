@@ -22,7 +22,7 @@ from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, row
 __all__ = ["write"]
 
 #: Number of cached templates, the most recently used ones; each has the size of a header.
-MOST: Final = 512
+MAX_TEMPLATES: Final = 512
 
 #: A file without its rows and attributes: bytes, the name of an attribute, or the number of a chunk.
 Part = bytes | str | int
@@ -90,7 +90,7 @@ def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[
 def _keep(shape: _Shape, template: _Template | None) -> None:
     with _lock:
         _known[shape] = template
-        if len(_known) > MOST:
+        if len(_known) > MAX_TEMPLATES:
             _known.popitem(last=False)
 
 

@@ -19,7 +19,7 @@ __all__ = ["OF_BINS", "BinnedSamples", "binned_in_time", "cleaned", "far_from_me
 OF_BINS: Final = ("fluxerr_scatter", "magerr_scatter", "count")
 
 #: The longest window of a running median, limited by 64-bit nanoseconds [d].
-_LONGEST: Final = 100_000.0
+_MAX_SPAN: Final = 100_000.0
 
 #: Standard deviation of normal noise per median absolute deviation.
 _NORMAL: Final = 1.4826
@@ -113,8 +113,8 @@ def running_median(mjd: FloatArray, value: FloatArray, width: float) -> FloatArr
         return found
     rows = rows[np.argsort(mjd[rows], kind="stable")]
     since = mjd[rows] - mjd[rows[0]]
-    if since[-1] > _LONGEST:
-        message = f"The times span more than {_LONGEST:,.0f} d: ask for a part (mjdMin, mjdMax)."
+    if since[-1] > _MAX_SPAN:
+        message = f"The times span more than {_MAX_SPAN:,.0f} d: ask for a part (mjdMin, mjdMax)."
         raise InvalidError(message, fields={"detrend": [message]})
     index = pd.to_timedelta(np.round(since * 86_400e9).astype(np.int64), unit="ns")
     window = pd.Series(value[rows], index=index).rolling(pd.Timedelta(width, "D"), center=True, closed="both")

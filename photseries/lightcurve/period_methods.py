@@ -16,7 +16,7 @@ from photseries.lightcurve.lomb_scargle import Grid, LombScargle
 from photseries.lightcurve.peaks import Peak
 from photseries.lightcurve.periodogram import (
     DEFAULT_SEARCH,
-    LEAST_POINTS,
+    MIN_POINTS,
     PeriodSearch,
     SearchOptions,
     choose_grid,
@@ -32,7 +32,7 @@ _PHASE_BINS: Final = 10
 #: The durations of boxes and the spacing of their frequencies, in units of the shortest period.
 _DURATIONS: Final = (0.05, 0.1, 0.2, 0.4)
 _SPACING: Final = 0.2
-_SHORTEST_OF_BOXES: Final = 0.5  # [d]
+_MIN_BOX_PERIOD: Final = 0.5  # [d]
 
 #: Frequencies, and rows times frequencies, that are computed between two looks at the clock.
 _BOX_BLOCK: Final = 200
@@ -75,7 +75,7 @@ def search_by(
     """
     span = float(mjd[-1] - mjd[0])
     if method == "bls":
-        shortest = options.min_period or _SHORTEST_OF_BOXES
+        shortest = options.min_period or _MIN_BOX_PERIOD
         samples = max(options.samples_per_peak, math.ceil(span / (_SPACING * shortest)))
         options = replace(
             options, min_period=shortest, max_period=options.max_period or span / 2, samples_per_peak=samples
@@ -123,7 +123,7 @@ def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH)
     curves: list[LombScargle] = []
     shares, times = [], []
     for band in bands:
-        if len(band.mjd) < LEAST_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
+        if len(band.mjd) < MIN_POINTS or band.mjd[0] == band.mjd[-1] or not np.ptp(band.value) > 0:
             continue
         curves.append(LombScargle(band.mjd, band.value, band.error, options.seconds))
         times.append(band.mjd)
@@ -131,7 +131,7 @@ def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH)
         apart = band.value - (weight @ band.value) / weight.sum()
         shares.append(weight @ apart**2)
     if not curves:
-        raise InvalidError(f"A periodogram needs a light curve of at least {LEAST_POINTS} points that varies.")
+        raise InvalidError(f"A periodogram needs a light curve of at least {MIN_POINTS} points that varies.")
     share, mjd = np.array(shares) / sum(shares), np.sort(np.concatenate(times))
     shortest = min(map(shortest_period, times))
     grid, needed = choose_grid(mjd, options, shortest=shortest)

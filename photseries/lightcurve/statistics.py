@@ -34,10 +34,11 @@ SECONDS_PER_DAY = 86400.0
 #: The scatter that the rounding of a mean may leave, in means.
 _ROUNDING: Final = 1e-9
 
-#: Sigma clipping: points farther than CLIP scatters are dropped, in at most CLIP_ROUNDS, while CLIP_LEAST are left.
+#: Sigma clipping: points farther than CLIP scatters are dropped, in at most MAX_CLIP_ROUNDS rounds, while at least
+#: MIN_CLIP_POINTS points are left.
 CLIP = 3.0
-CLIP_ROUNDS = 3
-CLIP_LEAST = 5
+MAX_CLIP_ROUNDS = 3
+MIN_CLIP_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,10 +302,10 @@ def _robust(values: FloatArray) -> tuple[FloatArray, FloatArray]:
     centre, (_, scatter) = np.asarray(np.median(values, axis=-1)), _mean_and_std(values)
     kept = np.ones(values.shape, bool)
     number, active = np.full(centre.shape, values.shape[-1]), np.ones(centre.shape, bool)
-    for _ in range(CLIP_ROUNDS):
+    for _ in range(MAX_CLIP_ROUNDS):
         rest = kept & ~(np.abs(values - centre[..., None]) / scatter[..., None] > CLIP)
         left = np.count_nonzero(rest, axis=-1)
-        active = active & (left < number) & (left >= CLIP_LEAST)
+        active = active & (left < number) & (left >= MIN_CLIP_POINTS)
         if not active.any():
             break
         mean, deviation = _mean_and_std(values, rest)

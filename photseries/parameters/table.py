@@ -38,7 +38,7 @@ __all__ = [
     "snake_case",
 ]
 
-MOST_PER_PAGE = 500
+MAX_PER_PAGE = 500
 
 FORMATS = ("json", "hdf5", "none")
 
@@ -181,7 +181,7 @@ CONTROLS: tuple[Parameter, ...] = (
         name="numPerPage",
         kind=POSITIVE,
         default=100,
-        sentence=f"Series per page, at most {MOST_PER_PAGE}; a higher number means {MOST_PER_PAGE}.",
+        sentence=f"Series per page, at most {MAX_PER_PAGE}; a higher number means {MAX_PER_PAGE}.",
     ),
     Parameter(
         name="cursor",

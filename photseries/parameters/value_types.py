@@ -21,8 +21,8 @@ __all__ = [
     "FLAG",
     "FLUX_UNITS",
     "INTEGERS",
+    "MAX_VALUES",
     "MOMENT",
-    "MOST_VALUES",
     "NUMBER",
     "NUMBERS",
     "PERIOD",
@@ -45,11 +45,11 @@ __all__ = [
 ]
 
 MAX_TEXT_LENGTH = 1000
-MOST_VALUES = 500
+MAX_VALUES = 500
 # The end of the year 9999. A larger number is a mistake, such as a date without hyphens (20261121) or seconds, and
 # would match nothing. Current Julian dates are smaller, and some series have such times.
 _LAST_MJD = 2_973_484
-_LARGEST = 2**31 - 1
+_MAX_INTEGER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _split(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]
             raise ValueError
         values: list[object] = []
         position = 0
-        while len(values) < MOST_VALUES and (found := _VALUE.match(text, position)):
+        while len(values) < MAX_VALUES and (found := _VALUE.match(text, position)):
             quoted = found["quoted"]
             values.append(read(found["plain"].strip() if quoted is None else quoted.replace('""', '"')))
             if not found["more"]:
@@ -116,7 +116,7 @@ def _split(read: Callable[[str], object]) -> Callable[[str], tuple[object, ...]]
 
 
 def _list_of(schema: Mapping[str, object]) -> Mapping[str, object]:
-    return {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_VALUES}
+    return {"type": "array", "items": schema, "minItems": 1, "maxItems": MAX_VALUES}
 
 
 def choices(*known: str) -> ValueType:
@@ -158,7 +158,7 @@ def _integer(text: str) -> int:
 
 def _count(text: str) -> int:
     number = _integer(text)
-    if not 0 <= number <= _LARGEST:
+    if not 0 <= number <= _MAX_INTEGER:
         raise ValueError
     return number
 
@@ -263,7 +263,7 @@ _TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 
 
 def _at_least(least: int) -> Mapping[str, object]:
-    return {"type": "integer", "minimum": least, "maximum": _LARGEST}
+    return {"type": "integer", "minimum": least, "maximum": _MAX_INTEGER}
 
 
 TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _text, _ANY_TEXT)
@@ -278,8 +278,8 @@ FLUX_UNITS = ValueType(
     _list_of({**_ANY_TEXT, "examples": ["uJy", "electron/s"]}),
 )
 INTEGERS = ValueType("one or more integers, separated by commas", _split(_integer), _list_of(_ANY_INTEGER))
-COUNT = ValueType(f"an integer from 0 to {_LARGEST}", _count, _at_least(0))
-POSITIVE = ValueType(f"an integer from 1 to {_LARGEST}", _positive, _at_least(1))
+COUNT = ValueType(f"an integer from 0 to {_MAX_INTEGER}", _count, _at_least(0))
+POSITIVE = ValueType(f"an integer from 1 to {_MAX_INTEGER}", _positive, _at_least(1))
 POINTS = ValueType("an integer of at least 4", _points, _at_least(4))
 NUMBER = ValueType("a finite number", _number, _ANY_NUMBER)
 NUMBERS = ValueType("one or more finite numbers, separated by commas", _split(_number), _list_of(_ANY_NUMBER))

@@ -131,10 +131,10 @@ def comparisons(monkeypatch):
 
 
 def test_look_ups_are_bounded_for_each_key(comparisons):
-    for fields, columns in ((30, 10), (json_arrays._MOST_KEYS - 1, 10), (30, LIMITS.columns)):
+    for fields, columns in ((30, 10), (json_arrays._MAX_KEYS - 1, 10), (30, LIMITS.columns)):
         read, compared = comparisons(fields, columns)
         assert read
-        assert compared <= (fields + 1) * json_arrays._MOST_KEYS + columns * LIMITS.columns
+        assert compared <= (fields + 1) * json_arrays._MAX_KEYS + columns * LIMITS.columns
 
 
 def test_very_many_keys_are_not_looked_up(comparisons):
@@ -156,7 +156,7 @@ def test_values_outside_of_columns_are_not_read_one_by_one(monkeypatch, altdata)
     )
     body = f'{{"altdata":{altdata},{DATA}}}'.encode()
     assert json_arrays.parse(body, LIMITS) is None
-    assert len(read) <= json_arrays._MOST_VALUES + 1
+    assert len(read) <= json_arrays._MAX_VALUES + 1
     assert json_columns.parse(body, LIMITS)["altdata"] == json.loads(altdata)
 
 

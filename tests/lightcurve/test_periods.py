@@ -7,7 +7,7 @@ from astropy.timeseries import LombScargle
 
 from photseries.errors import InvalidError
 from photseries.lightcurve.period_methods import Band, search_bands
-from photseries.lightcurve.periods import LEAST_POINTS, find_period
+from photseries.lightcurve.periods import MIN_POINTS, find_period
 from photseries.lightcurve.samples import Samples, samples
 from tests.support import macho
 
@@ -56,8 +56,8 @@ def test_a_trend_is_no_period():
 
 
 def test_few_points_have_no_period():
-    assert find_period(wave(LEAST_POINTS - 1), **LIMITS) is None
-    assert find_period(wave(LEAST_POINTS), **LIMITS) is not None
+    assert find_period(wave(MIN_POINTS - 1), **LIMITS) is None
+    assert find_period(wave(MIN_POINTS), **LIMITS) is not None
     still = wave()
     with pytest.raises(InvalidError, match="does not vary"):
         find_period(Samples("flux", still.mjd, np.ones(200), None), **LIMITS)

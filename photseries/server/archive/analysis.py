@@ -110,7 +110,7 @@ class PlottedLightCurve(Described):
 
 
 #: Series, and rows of them together, of a source that are searched at once.
-MOST_SERIES, MOST_ROWS = 100, 2_000_000
+MAX_SERIES, MAX_ROWS = 100, 2_000_000
 
 
 class Analysis:
@@ -202,11 +202,11 @@ class Analysis:
         LateError
             When it takes longer than the settings allow.
         """
-        listed = list(islice(self._reader.find_all(principal, query), MOST_SERIES + 1))
+        listed = list(islice(self._reader.find_all(principal, query), MAX_SERIES + 1))
         rows = sum(found.fields["num_exp"] for found in listed)
-        if len(listed) > MOST_SERIES or rows > MOST_ROWS:
+        if len(listed) > MAX_SERIES or rows > MAX_ROWS:
             raise InvalidError(
-                f"The source has more than {MOST_SERIES} series or {MOST_ROWS:,} rows: search its series one by one."
+                f"The source has more than {MAX_SERIES} series or {MAX_ROWS:,} rows: search its series one by one."
             )
         bands: dict[int, Band] = {}
         for found in listed:

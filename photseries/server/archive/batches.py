@@ -33,7 +33,7 @@ OUTCOMES = {
 _UNSTORED = ("share", "purge")
 
 #: Maximum duration of one call, which leaves the rest to the next call [s].
-LONGEST = 20.0
+MAX_DURATION = 20.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class BatchUndo:
             When no visible series has or had the batch.
         UnavailableError
         """
-        deadline = time.monotonic() + LONGEST
+        deadline = time.monotonic() + MAX_DURATION
         with self._catalogue.reading() as connection:
             histories = batches.histories(connection, principal, batch, after, self._grace)
             steps = [_step(events, batch) for events in histories]

@@ -40,12 +40,12 @@ from photseries.server.sandbox.bulk_request import Request
 from photseries.server.settings import Config, Limits
 from photseries.server.storage.contract import Store
 
-__all__ = ["MOST_ABORTED", "MOST_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
+__all__ = ["MAX_ATOMIC_SERIES", "MAX_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
 
 
 #: How many series a body may have, and one that is stored as a whole or not at all.
-MOST_SERIES: Final = 100_000
-MOST_ABORTED: Final = 10_000
+MAX_SERIES: Final = 100_000
+MAX_ATOMIC_SERIES: Final = 10_000
 
 #: Columns that are left out: place in a list, and fields of our own exports that nobody can set.
 IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if name not in SETTABLE)})
@@ -191,8 +191,8 @@ class BulkUpload:
         """Read a body; yield its series in portions."""
         request = request_of(self._limits, options.media, options.by)
         with self._sandbox.series(body, request) as (number, received):
-            if options.abort and number > MOST_ABORTED:
-                message = f"onError=abort takes at most {MOST_ABORTED:,} series; the body has {number:,}."
+            if options.abort and number > MAX_ATOMIC_SERIES:
+                message = f"onError=abort takes at most {MAX_ATOMIC_SERIES:,} series; the body has {number:,}."
                 raise InvalidError(message, fields={"onError": [message]})
             yield portions_of(received, with_fields_of_altdata(options.fields))
 
@@ -206,7 +206,7 @@ def request_of(limits: Limits, media: str, by: tuple[str, ...] = ()) -> Request:
         lists=frozenset(name for name in SETTABLE if FIELDS[name].type in ("ids", "values")),
         measured=frozenset(INFERRED),
         ignored=IGNORED,
-        series=MOST_SERIES,
+        series=MAX_SERIES,
         size=limits.bulk,
         rows=limits.rows,
         columns=limits.columns,

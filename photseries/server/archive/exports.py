@@ -31,7 +31,7 @@ from photseries.formats.zipped import Zip
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.selection import Selection
-from photseries.parameters import MOST_PER_PAGE, ListRequest, Query
+from photseries.parameters import MAX_PER_PAGE, ListRequest, Query
 from photseries.server.archive.answers import Answer
 from photseries.server.archive.blobs import read_raw
 from photseries.server.archive.reader import SeriesReader, needs_place
@@ -168,7 +168,7 @@ class Exporter:
         def found(*, documents: bool) -> Found_:
             """Yield the series by id, which never changes: none is repeated, even with changes between two pages."""
             if documents:
-                by_id = replace(query, sort_by="id", per_page=MOST_PER_PAGE, features=True)
+                by_id = replace(query, sort_by="id", per_page=MAX_PER_PAGE, features=True)
                 yield from ((None, one) for one in self._reader.find_all(principal, by_id))
                 return
             after = 0
@@ -180,7 +180,7 @@ class Exporter:
 
     def _page(self, principal: Principal, query: Query, after_id: int) -> list[Found]:
         with self._catalogue.reading() as connection:
-            return lists.files_page(connection, principal, query, after_id, MOST_PER_PAGE)
+            return lists.files_page(connection, principal, query, after_id, MAX_PER_PAGE)
 
     def answer(self, principal: Principal, request: ListRequest) -> Iterator[bytes]:
         """Return a file of the series of a list, as :meth:`export` does, with a manifest at the end.
@@ -290,7 +290,7 @@ class _Export:
             for number, (_, found) in enumerate(self.found(documents=True), 1):
                 extent.add(found.fields["num_exp"], shared(found.blob.series_id, found.fields))
                 listed.write(orjson.dumps(asdict(found.blob), option=orjson.OPT_APPEND_NEWLINE))
-                if number % MOST_PER_PAGE == 0:
+                if number % MAX_PER_PAGE == 0:
                     yield b""
             listed.seek(0)
             yield from long_hdf5(blocks(self._read_listed(listed), self.layout), self.layout, extent)

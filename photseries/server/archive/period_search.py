@@ -10,7 +10,7 @@ from typing import Literal
 from photseries.errors import DamagedError, InvalidError, LateError
 from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.curve import good_rows
-from photseries.lightcurve.periods import LEAST_POINTS, FoundPeriod, find_period
+from photseries.lightcurve.periods import MIN_POINTS, FoundPeriod, find_period
 from photseries.lightcurve.samples import samples, unit_of
 from photseries.server.archive.blobs import read_table
 from photseries.server.catalogue import periods
@@ -117,7 +117,7 @@ class PeriodSearcher:
         return Searched(series.blob.series_id, outcome, time.monotonic() - begin, problem)
 
     def _period(self, series: Waiting) -> FoundPeriod | None:
-        if series.num_exp < LEAST_POINTS:
+        if series.num_exp < MIN_POINTS:
             return None
         frame = read_table(self._store, series.blob).frame
         calibration = calibration_of(series.metadata)

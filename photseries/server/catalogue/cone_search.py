@@ -17,7 +17,7 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, LargeBinary
 from photseries.errors import InvalidError
 from photseries.lightcurve import sky
 from photseries.parameters import Cursor, Positions, Query
-from photseries.parameters.query import MOST_POSITIONS
+from photseries.parameters.query import MAX_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
@@ -29,7 +29,7 @@ __all__ = ["find_near", "pairs_around"]
 #: Number of positions of the first step without a total; it doubles at each step.
 FIRST_POSITIONS = 250
 #: Maximum number of series in the cones, and of pairs, per query.
-MOST_SERIES, MAX_PAIRS = 1_000_000, 50_000_000
+MAX_SERIES, MAX_PAIRS = 1_000_000, 50_000_000
 #: With more ranges, the statement forces an index look-up per range (OFFSET 0), because the planner overestimates their
 #: rows and would join them with all visible series.
 FEW_RANGES = 1000
@@ -102,8 +102,8 @@ def pairs_around(
     InvalidError
         When the cones contain too many series.
     """
-    for first in range(0, len(positions.ra), MOST_POSITIONS):
-        ra, dec = (values[first : first + MOST_POSITIONS] for values in (positions.ra, positions.dec))
+    for first in range(0, len(positions.ra), MAX_POSITIONS):
+        ra, dec = (values[first : first + MAX_POSITIONS] for values in (positions.ra, positions.dec))
         part = Positions(ra, dec, positions.radius)
         for pairs in _all_pairs(connection, principal, replace(query, include_total=True), part, 0):
             yield pairs.position + first, pairs.id
@@ -155,11 +155,11 @@ def _series_in(connection: Connection, principal: Principal, query: Query, cover
     if begins.sum() > FEW_RANGES:
         inside = inside.offset(0)
     lateral = inside.lateral("inside")
-    each = select(lateral.c.packed).select_from(ranges.join(lateral, true())).limit(MOST_SERIES + 1).subquery()
+    each = select(lateral.c.packed).select_from(ranges.join(lateral, true())).limit(MAX_SERIES + 1).subquery()
     content = connection.scalar(select(func.string_agg(each.c.packed, literal(b"", LargeBinary))))
     series = np.frombuffer(content or b"", _ROW.newbyteorder(">")).astype(_ROW)
-    if len(series) > MOST_SERIES:
-        raise _too_much(f"More than {MOST_SERIES:,} series")
+    if len(series) > MAX_SERIES:
+        raise _too_much(f"More than {MAX_SERIES:,} series")
     return np.sort(series, order="healpix")
 
 

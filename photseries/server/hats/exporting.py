@@ -21,10 +21,10 @@ from photseries.server.hats.target import Target, Tile
 from photseries.server.principal import Principal
 from photseries.server.services import Services
 
-__all__ = ["MOST", "Exported", "export"]
+__all__ = ["MAX_WEIGHT", "Exported", "export"]
 
 #: Maximum weight of a partition: the measurements of its series, and 32 more per series for the metadata.
-MOST = 1_000_000
+MAX_WEIGHT = 1_000_000
 
 #: Advisory lock of the exporting process.
 EXPORT = 7_302_003
@@ -62,7 +62,7 @@ def export(
     target: Target,
     layout: Layout,
     *,
-    most: int = MOST,
+    most: int = MAX_WEIGHT,
     scheduler: str | None = None,
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] = lambda total: nullcontext(lambda: None),
 ) -> Exported:
@@ -71,7 +71,7 @@ def export(
     Parameters
     ----------
     most : int
-        Maximum weight of a partition, see :data:`MOST`; the memory use does not depend on it.
+        Maximum weight of a partition, see :data:`MAX_WEIGHT`; the memory use does not depend on it.
     scheduler : str, optional
         Address of a Dask scheduler whose workers write the partitions; without one this process does.
     progress : callable

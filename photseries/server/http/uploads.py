@@ -16,7 +16,7 @@ from photseries.errors import InvalidError, TooLargeError
 from photseries.fields.texts import fields_of_texts
 from photseries.formats import json_columns
 from photseries.parameters import Parameter
-from photseries.server.http.base import MOST_PLAIN, BaseHandler
+from photseries.server.http.base import MAX_PLAIN_BYTES, BaseHandler
 from photseries.server.http.media import FILE_TYPES, FORM, encoding_of, media_type_of
 
 __all__ = ["UploadHandler", "inflated", "require_short_fields"]
@@ -101,8 +101,8 @@ def _form(content_type: str, content: bytes) -> dict[str, object]:
     several = [file for group in files.values() for file in group]
     if len(several) != 1:
         raise InvalidError(f"The form must have one file, not {len(several)}.", fields={"data": ["One file."]})
-    if sum(len(value) for values in texts.values() for value in values) > MOST_PLAIN:
-        raise InvalidError(f"The fields of the form are longer than {MOST_PLAIN:,} bytes.")
+    if sum(len(value) for values in texts.values() for value in values) > MAX_PLAIN_BYTES:
+        raise InvalidError(f"The fields of the form are longer than {MAX_PLAIN_BYTES:,} bytes.")
     decoded = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     return {**fields_of_texts(decoded), "data": several[0]["body"]}
 

@@ -122,8 +122,10 @@ class DataLinkHandler(_QueryHandler):
 
     def _links(self, service: str) -> Iterator[Mapping[str, object]]:
         identities = {name.upper(): texts for name, texts in self.arguments().items()}.get("ID", [])
-        if len(identities) > datalink.MOST:
-            raise InvalidError(f"{len(identities):,} IDs are too many: at most {datalink.MOST:,} are answered at once.")
+        if len(identities) > datalink.MAX_IDS:
+            raise InvalidError(
+                f"{len(identities):,} IDs are too many: at most {datalink.MAX_IDS:,} are answered at once."
+            )
         for identity in identities:
             number = soda.series_number(identity)
             try:

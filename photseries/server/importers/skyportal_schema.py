@@ -75,7 +75,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 _TELESCOPE = {"telescope": "name", "longitude": "lon", "latitude": "lat", "height": "elevation"}
 _SERIES_ID = ("photometric_serie_id", "photometric_series_id")
 _NOT_TAKEN = {"autodelete"}
-_OLDEST = 10
+_MIN_VERSION = 10
 _PAGE = 1000
 
 _ENUMERATIONS = {"filter", "time_stamp_alignment"}
@@ -118,7 +118,7 @@ class SkyPortal:
 
     def __init__(self, url: str, settings: Database) -> None:
         self._catalogue = Catalogue(url, settings, connections=2, label="--database")
-        require_version(self._catalogue.engine, minimum=_OLDEST)
+        require_version(self._catalogue.engine, minimum=_MIN_VERSION)
         found = {}
         inspector = inspect(self._catalogue.engine)
         for name in ("telescopes", *TABLES):

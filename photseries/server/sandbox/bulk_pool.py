@@ -20,7 +20,7 @@ from photseries.server.settings import Sandbox as SandboxSettings
 __all__ = ["BulkSandbox"]
 
 #: Maximum lifetime of a child, which mostly waits for its series to be stored [s].
-LONGEST: Final = 3600.0
+MAX_LIFETIME: Final = 3600.0
 
 #: Processor time of a child, in units of ``sandbox.cpu``, because a body is larger than a file.
 CPU: Final = 3
@@ -42,7 +42,7 @@ class BulkSandbox(Sandbox):
 
     def __init__(self, settings: SandboxSettings, limits: Limits, warm_up: Request) -> None:
         self._patience = settings.deadline + PATIENCE
-        longest = dataclasses.replace(settings, deadline=LONGEST, cpu=CPU * settings.cpu)
+        longest = dataclasses.replace(settings, deadline=MAX_LIFETIME, cpu=CPU * settings.cpu)
         super().__init__(longest, limits, warm_up.to_json())
         self._started = True
 

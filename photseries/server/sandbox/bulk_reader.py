@@ -27,9 +27,9 @@ from photseries.server.sandbox.bulk_request import Request
 __all__ = ["Slab", "slabs", "warm_up"]
 
 #: What a slab holds at most, unless one series is larger: series, bytes of tables, bytes of fields as JSON.
-MOST_SERIES: Final = 500
-MOST_BYTES: Final = 8 * 1024 * 1024
-MOST_FIELDS: Final = 4 * 1024 * 1024
+MAX_SERIES: Final = 500
+MAX_TABLE_BYTES: Final = 8 * 1024 * 1024
+MAX_FIELD_BYTES: Final = 4 * 1024 * 1024
 
 #: Rows decoded at a time of a long Parquet file, and series of a nested one.
 LONG_ROWS, NESTED_ROWS = 65_536, 256
@@ -294,8 +294,8 @@ def _runs(signs: BoolArray | npt.NDArray[np.uint8], sizes: IntArray, alone: Bool
     for first, last in itertools.pairwise((0, *changes.tolist(), count)):
         start = first
         while start < last:
-            within = int(np.searchsorted(np.cumsum(sizes[start:last]), MOST_BYTES, "right"))
-            stop = min(start + max(1, min(within, MOST_SERIES)), last)
+            within = int(np.searchsorted(np.cumsum(sizes[start:last]), MAX_TABLE_BYTES, "right"))
+            stop = min(start + max(1, min(within, MAX_SERIES)), last)
             yield start, stop
             start = stop
 
@@ -330,7 +330,7 @@ def _uniform(
 def _halved(slab: Slab, request: Request) -> Iterator[Slab]:
     """Refuse one series with fields that are far too long, and cut a slab whose fields are."""
     size = len(json.dumps(slab.fields, default=str))
-    if size <= MOST_FIELDS:
+    if size <= MAX_FIELD_BYTES:
         yield slab
     elif len(slab.rows) == 1:
         yield Slab([0], {}, {}, f"The fields beside data take {size:,} bytes as JSON; that is too much.")

@@ -39,7 +39,7 @@ __all__ = ["main", "read"]
 _FORMATS: Final = {name: one for name, one in READERS.items() if name != "excel"}
 
 #: Maximum number of described series of a file.
-MOST_SERIES: Final = 100
+MAX_SERIES: Final = 100
 
 #: Modules that the readers import on demand.
 _PRELOADED: Final = (
@@ -87,7 +87,7 @@ def read(image: memoryview, limits: Limits) -> Found:
     if points is None:
         return _convert(_only_series(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
-    series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MOST_SERIES]]
+    series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MAX_SERIES]]
     return Found(_plain_json({"series": series, "more": len(found) - len(series)}))
 
 

@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 CONNECT_TIMEOUT = timedelta(seconds=5)
 AT_ONCE = 8  # number of concurrent PUT requests
 RETRIES = 4  # with their pauses, an unreachable storage fails after about two seconds
-FIRST_PAUSE, LONGEST_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
+FIRST_PAUSE, MAX_PAUSE = timedelta(milliseconds=100), timedelta(seconds=2)
 MEDIA_TYPE = "application/x-hdf5"
 AWAY = "The store is not available. Try again later."
 
@@ -244,7 +244,7 @@ def s3_backend(bucket: str, prefix: str, settings: StoreSettings) -> Backend:
     retries: RetryConfig = {
         "max_retries": RETRIES,
         "retry_timeout": half,
-        "backoff": {"init_backoff": FIRST_PAUSE, "max_backoff": LONGEST_PAUSE, "base": 2},
+        "backoff": {"init_backoff": FIRST_PAUSE, "max_backoff": MAX_PAUSE, "base": 2},
     }
     return S3Store(bucket, prefix=prefix or None, client_options=client, retry_config=retries, **named)
 

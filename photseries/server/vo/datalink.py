@@ -9,12 +9,12 @@ from photseries.extras import is_installed
 from photseries.formats.registry import HDF5, WRITERS
 from photseries.formats.xml import FOOT, HEAD, element, escaped, field, param
 
-__all__ = ["MEDIA_TYPE", "MOST", "SERVICES", "document", "fault_of", "links_of"]
+__all__ = ["MAX_IDS", "MEDIA_TYPE", "SERVICES", "document", "fault_of", "links_of"]
 
 MEDIA_TYPE: Final = "application/x-votable+xml;content=datalink"
 
 #: Maximum number of series per request.
-MOST: Final = 500
+MAX_IDS: Final = 500
 
 #: The columns: name, UCD, and data type unless text.
 _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (

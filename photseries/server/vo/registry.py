@@ -9,7 +9,7 @@ from photseries.errors import NotFoundError
 from photseries.formats.xml import DECLARATION, element, escaped
 from photseries.server.settings import VO
 from photseries.server.vo import vosi
-from photseries.server.vo.conesearch import MOST
+from photseries.server.vo.conesearch import MAX_RECORDS
 
 __all__ = ["RECORDS", "record"]
 
@@ -117,7 +117,7 @@ def _cone_search(url: str) -> str:
     parts = (
         element("interface", base, **{"xsi:type": "vs:ParamHTTP", "role": "std"}),
         element("maxSR", "180"),
-        element("maxRecords", str(MOST)),
+        element("maxRecords", str(MAX_RECORDS)),
         element("verbosity", "true"),
         element("testQuery", test),
     )

@@ -10,7 +10,7 @@ from apispec import APISpec
 
 from photseries import __version__
 from photseries.parameters import CONTROLS, CRITERIA, Parameter
-from photseries.parameters.query import MOST_REPEATS
+from photseries.parameters.query import MAX_REPEATS
 from photseries.server.accounts import RESOURCES
 from photseries.server.http.contract import Contract, Header, Raw, Route
 from photseries.server.http.media import FILE_TYPES, FORM
@@ -151,7 +151,7 @@ def _parameters(known: Parameter) -> Iterator[object]:
 def _parameter(known: Parameter, spelling: str) -> dict[str, object]:
     schema = {**known.kind.schema}
     if known.repeatable:
-        schema = {"type": "array", "items": schema, "maxItems": MOST_REPEATS}
+        schema = {"type": "array", "items": schema, "maxItems": MAX_REPEATS}
     if known.default is not None:
         schema["default"] = known.default
     described: dict[str, object] = {"schema": schema, "description": f"{known.sentence} Value: {known.kind.name}."}

@@ -14,7 +14,7 @@ from tornado.template import Template
 
 __all__ = ["Group", "Operation", "groups_of", "kind_of", "page"]
 
-_MOST_VALUES = 12
+_MAX_LISTED_VALUES = 12
 
 # A limit of so many digits is that of a type, and tells people nothing.
 _TOO_LONG = 10**6
@@ -220,7 +220,7 @@ def kind_of(schema: Schema) -> str:
     if "const" in schema:
         return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
     if "enum" in schema:
-        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MOST_VALUES]]
+        shown = [f"<code>{xhtml_escape(_written(value))}</code>" for value in schema["enum"][:_MAX_LISTED_VALUES]]
         more = len(schema["enum"]) - len(shown)
         return f"one of {', '.join(shown)}" + (f" and {more} more" if more else "")
     if schema.get("type") == "array":

@@ -25,7 +25,7 @@ __all__ = ["BOX", "ArchiveHandler", "NamesHandler", "Search", "SearchFileHandler
 
 #: The parameter of the search box.
 BOX = "q"
-_LONGEST = 200
+_MAX_TEXT_LENGTH = 200
 _CONE = ("ra", "dec", "radius")
 _MAX_NAMES = 200
 _SUGGESTED = 8
@@ -81,8 +81,8 @@ def interpret(
         named = [usual for text in criteria["filter"][-1].split(",") for usual in usual_filters(text.strip(), filters)]
         criteria["filter"] = [joined(named)] if len(named) > 1 else named
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
-    if len(text) > _LONGEST:
-        raise InvalidError(f"The text to search for has more than {_LONGEST} characters. Shorten it.")
+    if len(text) > _MAX_TEXT_LENGTH:
+        raise InvalidError(f"The text to search for has more than {_MAX_TEXT_LENGTH} characters. Shorten it.")
     place, names = parse_position(text), None
     if text and place is None:
         names = reader.names_like(principal, text, _MAX_NAMES)
@@ -158,7 +158,7 @@ class NamesHandler(BaseHandler):
         """List a few names that contain the text ``q``."""
 
         def names() -> list[str]:
-            text = (self.arguments().get(BOX) or [""])[-1][:_LONGEST]
+            text = (self.arguments().get(BOX) or [""])[-1][:_MAX_TEXT_LENGTH]
             return self.services.reader.names_like(self.principal, text, _SUGGESTED)
 
         await self.reply(names)

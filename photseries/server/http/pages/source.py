@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from urllib.parse import quote, urlencode
 
 from photseries.lightcurve.positions import sexagesimal
-from photseries.parameters import MOST_PER_PAGE, OF_SOURCE, Condition, Query
+from photseries.parameters import MAX_PER_PAGE, OF_SOURCE, Condition, Query
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.axes import Axis, axes_of, frame_of
@@ -44,7 +44,7 @@ class SourcePageHandler(PageHandler):
     def _values(self, identity: str) -> Mapping[str, object]:
         source = self.services.accounts.get(self.principal, "sources", identity)
         mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
-        query = Query((mine,), sort_by="filter", per_page=MOST_PER_PAGE)
+        query = Query((mine,), sort_by="filter", per_page=MAX_PER_PAGE)
         page, total = self.services.reader.find(self.principal, query)
         found = [one.fields for one in page.found]
         bands = _bands({fields["filter"] for fields in found})
