@@ -15,7 +15,7 @@ import orjson
 
 from photseries.cli.connection import connected
 from photseries.cli.options import Failure, json_option
-from photseries.cli.sections import Checked, SectionedCommand, option
+from photseries.cli.sections import CheckedParamType, SectionedCommand, option
 from photseries.cli.table import table_lines
 from photseries.fields import FEATURES, OVERVIEW
 from photseries.parameters import CONTROLS, CRITERIA, MAX_PER_PAGE, Parameter, snake_case
@@ -57,7 +57,7 @@ def _option(section: str, known: Parameter) -> Callable[[Callable[..., None]], C
     name = snake_case(known.name).replace("_", "-")
     if known.kind is kind.FLAG:
         return option(section, f"--{name}/--no-{name}", known.name, default=None, help=known.sentence)
-    read = Checked(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
+    read = CheckedParamType(_METAVARS.get(known.kind, "VALUE"), partial(_checked, known.kind))
     return option(section, f"--{name}", known.name, type=read, multiple=known.repeatable, help=known.sentence)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["Axis", "drawn"]
+__all__ = ["TerminalAxis", "drawn"]
 
 
 #: The numbers drawn are below this, so that a difference of two is finite.
@@ -27,7 +27,7 @@ _DOWN, _ACROSS = _BITS.shape
 
 
 @dataclass(frozen=True)
-class Axis:
+class TerminalAxis:
     """An axis from the first to the last of its dots, which may run against the numbers, as magnitudes do."""
 
     first: float
@@ -35,7 +35,7 @@ class Axis:
     dots: int
 
     @classmethod
-    def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> Axis:
+    def over(cls, values: FloatArray, dots: int, *, margin: float = 0.0, reverse: bool = False) -> TerminalAxis:
         """Make the axis that holds all values with a margin; equal ones are in the middle of an axis of some length."""
         low, high = float(values.min()) - margin, float(values.max()) + margin
         if not high - low > _NARROWEST:
@@ -90,17 +90,19 @@ def drawn(
         return
     errors = error[np.abs(error) < _MAX_VALUE]
     margin = float(np.median(errors)) if len(errors) else 0.0
-    upwards = Axis.over(y, max(height - 2, 2) * _DOWN, margin=margin, reverse=not reverse)
+    upwards = TerminalAxis.over(y, max(height - 2, 2) * _DOWN, margin=margin, reverse=not reverse)
     labels = {row // _DOWN: label for row, label in upwards.ticks(max(height // 4, 2))}
     left = max(map(len, labels.values()), default=0)
-    across = Axis.over(x, max(width - left - 1, 8) * _ACROSS)
+    across = TerminalAxis.over(x, max(width - left - 1, 8) * _ACROSS)
     for row, cells in enumerate(_cells(x, y, error, across, upwards)):
         label = labels.get(row, "")
         yield f"{label:>{left}}{'┤' if label else '│'}{cells}".rstrip()
     yield from _foot(across, left)
 
 
-def _cells(x: FloatArray, y: FloatArray, error: FloatArray, across: Axis, upwards: Axis) -> Iterator[str]:
+def _cells(
+    x: FloatArray, y: FloatArray, error: FloatArray, across: TerminalAxis, upwards: TerminalAxis
+) -> Iterator[str]:
     """Set the dots, and give the rows of cells from the top."""
     canvas = np.zeros((upwards.dots, across.dots), dtype=bool)
     columns = across.dot(x)
@@ -116,7 +118,7 @@ def _cells(x: FloatArray, y: FloatArray, error: FloatArray, across: Axis, upward
         yield "".join(map(chr, row)).replace(chr(_BLANK), " ")
 
 
-def _foot(across: Axis, left: int) -> Iterator[str]:
+def _foot(across: TerminalAxis, left: int) -> Iterator[str]:
     """Draw the lower axis and write its numbers, those that have room."""
     cells = across.dots // _ACROSS
     line, text = ["─"] * cells, ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from photseries.cli.sections import Checked, option
+from photseries.cli.sections import CheckedParamType, option
 from photseries.errors import InvalidError
 from photseries.formats import READERS, TIME_FORMATS, ZERO_POINTS, ReadOptions
 from photseries.formats.decoding import SUFFIXES
@@ -39,8 +39,8 @@ def _time_format(text: str) -> str:
 
 _KINDS: Mapping[str, click.ParamType[object] | type] = {
     "format": click.Choice(list(READERS)),
-    "time_format": Checked("format", _time_format),
-    "zero_point": Checked("magnitude", _zero_point),
+    "time_format": CheckedParamType("format", _time_format),
+    "zero_point": CheckedParamType("magnitude", _zero_point),
     "limit": click.Choice(("keep", "drop")),
 }
 

@@ -13,12 +13,12 @@ from photseries import __version__, errors
 from photseries.errors import PhotseriesError, UnreachableError
 from photseries.formats import HDF5
 
-__all__ = ["Answer", "File", "answer_of", "error_of", "file_of"]
+__all__ = ["ApiResponse", "File", "answer_of", "error_of", "file_of"]
 
 _TAG = re.compile(r'"[0-9]+\.([0-9]{1,18})\.[a-z0-9.]+"')
 
 
-class Answer(NamedTuple):
+class ApiResponse(NamedTuple):
     """What a service answered: the data, and its own version where it says so."""
 
     data: object
@@ -50,7 +50,7 @@ _OF_PROXIES = {
 }  # fmt: skip
 
 
-def answer_of(response: httpx.Response) -> Answer:
+def answer_of(response: httpx.Response) -> ApiResponse:
     """Read an answer.
 
     Raises
@@ -71,7 +71,7 @@ def answer_of(response: httpx.Response) -> Answer:
             f"install a client of its version."
         )
     if response.is_success and envelope["status"] == "success":
-        return Answer(envelope.get("data"), theirs)
+        return ApiResponse(envelope.get("data"), theirs)
     error = error_of(response.status_code, envelope)
     if page := response.links.get("help", {}).get("url"):
         error.help = str(response.url.join(page))
@@ -79,12 +79,12 @@ def answer_of(response: httpx.Response) -> Answer:
     raise error
 
 
-def file_of(response: httpx.Response) -> Answer:
+def file_of(response: httpx.Response) -> ApiResponse:
     """Read an answer that is the file of a series, given as :class:`File`; see :func:`answer_of`."""
     response.read()
     tag = _TAG.fullmatch(response.headers.get("ETag", ""))
     if response.is_success and response.headers.get("Content-Type") == HDF5.media_type and tag:
-        return Answer(File(response.content, int(tag[1])), None)
+        return ApiResponse(File(response.content, int(tag[1])), None)
     answer_of(response)
     raise _stranger(response)
 

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from photseries.client.answers import Answer, answer_of, error_of
+from photseries.client.answers import ApiResponse, answer_of, error_of
 from photseries.client.keys import Key, key_of, same_key_error
 from photseries.client.payload import Message, query_of
 from photseries.client.search import SERIES
@@ -328,7 +328,7 @@ class BulkUploader:
         return found
 
 
-def _lines_of(response: httpx.Response) -> Answer:
+def _lines_of(response: httpx.Response) -> ApiResponse:
     """Read the lines of an answer.
 
     Raises
@@ -346,7 +346,7 @@ def _lines_of(response: httpx.Response) -> Answer:
         if "index" in line:
             lines.append(line)
         elif line["status"] == "success":
-            return Answer(lines, line.get("version"))
+            return ApiResponse(lines, line.get("version"))
         else:
             raise error_of(500, line)
     raise OutcomeUnknownError("The answer was cut short: upload again with if_exists='skip' to complete it.")

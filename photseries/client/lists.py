@@ -178,7 +178,7 @@ def get_list(transport: Transport, wanted: Wanted, *, files: bool = True) -> Ser
     """
     found = SeriesList(wanted.entries)
     for first, body in wanted.portions():
-        answer = _Answer()
+        answer = _SharedAnswer()
         _download(transport, {**body, "format": "zip", "files": files}, answer.file)
         _read(answer, first, found, is_whole=OF_PART.isdisjoint(body), files=files)
     return found
@@ -214,7 +214,7 @@ def require_found(found: SeriesList) -> None:
         raise DamagedError(f"The files of {len(found.damaged)} series are damaged in the archive: {shown}.")
 
 
-class _Answer:
+class _SharedAnswer:
     """An answer on disk, for many threads, which is closed when no series needs it any more."""
 
     def __init__(self) -> None:
@@ -236,7 +236,7 @@ class _Answer:
             raise _incomplete(f"{name} is absent or damaged") from error
 
 
-def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
+def _read(answer: _SharedAnswer, first: int, found: SeriesList, *, is_whole: bool, files: bool) -> None:
     """Add the series of an answer, which is checked against its manifest."""
     manifest, lines = orjson.loads(answer.read("manifest.json")), answer.read("series.jsonl").splitlines()
     names = set(answer.zip.namelist())
@@ -260,7 +260,7 @@ def _read(answer: _Answer, first: int, found: SeriesList, *, is_whole: bool, fil
 
 
 def _fetch(
-    answer: _Answer, fields: dict[str, Any], file: str | None, problem: str | None, is_whole: bool
+    answer: _SharedAnswer, fields: dict[str, Any], file: str | None, problem: str | None, is_whole: bool
 ) -> tuple[dict[str, object], bytes]:
     """Read the file of a series from the zip on disk."""
     if file is None:

@@ -18,7 +18,7 @@ from typing import IO, Any, Final
 import httpx
 
 from photseries import __version__
-from photseries.client.answers import Answer, File, answer_of, file_of
+from photseries.client.answers import ApiResponse, File, answer_of, file_of
 from photseries.client.downloads import partial, require_hash, saved
 from photseries.client.payload import Message
 from photseries.client.settings import Settings
@@ -140,7 +140,7 @@ class Transport:
         retry_state: RetryState | None = None,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        read: Callable[[httpx.Response], Answer] = answer_of,
+        read: Callable[[httpx.Response], ApiResponse] = answer_of,
     ) -> Any:
         """Send a request until it is answered, and return the data of the answer.
 

@@ -11,7 +11,7 @@ import pandas as pd
 import yaml
 
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.columns import Column, columns_of, whole_table
+from photseries.formats.columns import OutputColumn, columns_of, whole_table
 from photseries.formats.csv import rows_of_text
 from photseries.formats.options import ReadOptions
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, names_series
@@ -85,11 +85,11 @@ def _json(text: object) -> str:
     return json.dumps(text if isinstance(text, str) else None)
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     return {"type": column.values.dtype.name} if column.values.dtype.kind in "mM" else {}
 
 
-def _described(column: Column, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
+def _described(column: OutputColumn, name: str, note: Note | None, *, as_json: bool) -> dict[str, object]:
     kind = column.values.dtype.kind
     about = {
         "name": name,

@@ -20,7 +20,7 @@ import pandas as pd
 from photseries.extras import quiet
 from photseries.fields import FIELDS
 from photseries.formats.astropy_tables import table_of
-from photseries.formats.columns import Array, Column, columns_of
+from photseries.formats.columns import Array, OutputColumn, columns_of
 from photseries.formats.json_columns import jsonable
 from photseries.formats.options import ReadOptions, chosen, invalid, listed
 from photseries.formats.own_files import Note, column_notes, distinct, fields_in, note_of_text, noted_texts, notes_in
@@ -142,7 +142,7 @@ def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
         return _file(columns, metadata)
 
 
-def _file(columns: list[Column], metadata: Mapping[str, object]) -> bytes:
+def _file(columns: list[OutputColumn], metadata: Mapping[str, object]) -> bytes:
     from astropy.io import fits as astropy_fits
 
     names = distinct(map(_name, columns), str.lower)  # in FITS ``flux`` and ``FLUX`` are the same
@@ -182,7 +182,7 @@ def _json(value: object) -> str:
     return json.dumps(value).replace("'", "\\u0027")
 
 
-def _describe(header: Header, number: int, column: Column, metadata: Mapping[str, object]) -> None:
+def _describe(header: Header, number: int, column: OutputColumn, metadata: Mapping[str, object]) -> None:
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
     if column.meaning.words:
         header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
@@ -194,12 +194,12 @@ def _describe(header: Header, number: int, column: Column, metadata: Mapping[str
         header.set(f"TCUNI{number}", "d", after=f"TCTYP{number}")
 
 
-def _name(column: Column) -> str:
+def _name(column: OutputColumn) -> str:
     name: str = _ascii(column.name).strip().replace("'", "_")  # as in _json
     return name[:_MAX_NAME_LENGTH].rstrip()  # readers drop spaces at the end, where the cut may have left one
 
 
-def _lost(column: Column) -> Note:
+def _lost(column: OutputColumn) -> Note:
     """Note what FITS has no word for: some types, null and empty text beside each other, spaces at the end of text."""
     if not column.is_text:
         name = column.values.dtype.name
@@ -207,7 +207,7 @@ def _lost(column: Column) -> Note:
     return note_of_text(column.values, _ESCAPED)
 
 
-def _written(column: Column, note: Note) -> tuple[str, str | None, Array, int | None]:
+def _written(column: OutputColumn, note: Note) -> tuple[str, str | None, Array, int | None]:
     """Return the format of a column, its unit, its values as they are written, and what stands for their zero."""
     values, unit = column.values, _ascii(column.meaning.unit)
     if values.dtype.kind == "M":

@@ -59,7 +59,7 @@ def parse(body: bytes, limits: Limits) -> dict[str, Any] | None:
     """
     if simdjson is None or not _SHORT < len(body) < _LONG:
         return None
-    reading = _Reading(limits)
+    reading = _ValueReader(limits)
     try:
         document = reading.document(_parser(len(body)).parse(body))
     except (_DoubtError, ValueError, RuntimeError):
@@ -77,7 +77,7 @@ def _parser(size: int) -> simdjson.Parser:
     return kept
 
 
-class _Reading:
+class _ValueReader:
     """Makes Python values of a parsed body, and counts its lists."""
 
     def __init__(self, limits: Limits) -> None:

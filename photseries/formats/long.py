@@ -27,7 +27,7 @@ from photseries.lightcurve.selection import Selection
 from photseries.lightcurve.table import BRIGHTNESS, FLUXERR, MAGERR, TIME, is_numeric
 from photseries.lightcurve.units import RELATIVE
 
-__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Block", "Extent", "Layout", "Series", "blocks", "shared"]
+__all__ = ["ASKED", "GROUP", "SHARED", "WHOLE", "Extent", "LongLayout", "LongSeries", "SeriesBlock", "blocks", "shared"]
 
 #: Rows that are written together at most.
 GROUP: Final = 65_536
@@ -71,7 +71,7 @@ _MEASURED: Final = frozenset((*TIME, *BRIGHTNESS, FLUXERR, MAGERR))
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class LongSeries:
     """A series of a long table: its id, its table, the metadata of its stored file, and its place in a list."""
 
     id: int
@@ -107,7 +107,7 @@ def shared(series_id: int, fields: Mapping[str, object], asked: int | None = Non
 
 
 @dataclass(frozen=True)
-class Layout:
+class LongLayout:
     """Which columns a long table has.
 
     Parameters
@@ -148,7 +148,7 @@ class Layout:
         only_times = Selection(mjd_min=self.part.mjd_min, mjd_max=self.part.mjd_max)
         return _PLAIN.issuperset(self.derive) and self.part == only_times
 
-    def values(self, series: Series) -> dict[str, FloatArray]:
+    def values(self, series: LongSeries) -> dict[str, FloatArray]:
         """Return the values of the columns of numbers for the rows of a series, as an answer about it has them."""
         frame, metadata, rows = series.frame, series.metadata, None
         if self.part != WHOLE:
@@ -201,7 +201,7 @@ _ANY_FLUX: Final = {"flux_unit": RELATIVE}
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
+class SeriesBlock:
     """Some series of a long table: what each of them is, how many rows it has, and the values of all rows."""
 
     series: Sequence[Mapping[str, Any]]
@@ -216,30 +216,30 @@ class Block:
         """The place and the id of the last series."""
         return self.series[-1]["asked"], self.series[-1]["series_id"]
 
-    def parts(self, most: int) -> Iterator[Block]:
+    def parts(self, most: int) -> Iterator[SeriesBlock]:
         """Yield the same rows in blocks of so many at most."""
         ends = np.cumsum(self.counts)
         for start in range(0, len(self), most):
             stop = min(start + most, len(self))
             counts = np.minimum(ends, stop) - np.maximum(ends - self.counts, start)
             values = {name: column[start:stop] for name, column in self.values.items()}
-            yield Block(self.series, np.maximum(counts, 0), values)
+            yield SeriesBlock(self.series, np.maximum(counts, 0), values)
 
 
-def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block | None]:
+def blocks(several: Iterable[LongSeries | None], layout: LongLayout) -> Iterator[SeriesBlock | None]:
     """Compute the rows of series, in their order.
 
     Parameters
     ----------
-    several : iterable of Series
+    several : iterable of LongSeries
         None says that there is more to come.
 
     Yields
     ------
-    Block or None
+    SeriesBlock or None
         Of whole series; None says that there is more to come.
     """
-    waiting: list[Series] = []
+    waiting: list[LongSeries] = []
     rows = 0
     for series in several:
         if series is None:
@@ -254,7 +254,7 @@ def blocks(several: Iterable[Series | None], layout: Layout) -> Iterator[Block |
         yield _block(waiting, layout)
 
 
-def _block(several: Sequence[Series], layout: Layout) -> Block:
+def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
     alike: dict[object, list[int]] = {}
     for number, series in enumerate(several):
         alike.setdefault(_kind(series, layout) if layout.is_plain else number, []).append(number)
@@ -271,17 +271,17 @@ def _block(several: Sequence[Series], layout: Layout) -> Block:
         columns = [np.concatenate(column) for column in zip(*pieces, strict=True)]
         values = dict(zip(layout.measured, columns, strict=True))
         counts = np.array([len(piece[0]) for piece in pieces])
-    return Block([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
+    return SeriesBlock([shared(one.id, one.metadata, one.asked) for one in several], counts, values)
 
 
-def _kind(series: Series, layout: Layout) -> tuple[Calibration, tuple[str, ...]]:
+def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
     """Return what series must have in common that their rows can be computed together."""
     wanted = _MEASURED.union(layout.columns)
     names = tuple(one.name for one in series.table.columns if one.name in wanted and one.values.dtype.kind in "iuf")
     return calibration_of(series.metadata), names
 
 
-def _rows(several: Sequence[Series], layout: Layout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
+def _rows(several: Sequence[LongSeries], layout: LongLayout) -> tuple[npt.NDArray[np.int64], dict[str, FloatArray]]:
     """Return the rows of each of some series, and the values of all their rows."""
     if not layout.is_plain:
         (series,) = several

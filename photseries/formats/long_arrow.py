@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from photseries.formats.long import GROUP, Block, Layout
+from photseries.formats.long import GROUP, LongLayout, SeriesBlock
 
 if TYPE_CHECKING:
     import pyarrow
@@ -51,7 +51,7 @@ class Sink(io.RawIOBase):
         return content
 
 
-def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_arrow(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as a stream of Arrow's IPC format.
 
     The manifest is metadata of a last batch without rows. A stream that breaks off lacks its end, which every reader
@@ -74,7 +74,7 @@ def long_arrow(found: Iterable[Block | None], layout: Layout, manifest: Manifest
     yield sink.take()
 
 
-def schema_of(layout: Layout) -> pyarrow.Schema:
+def schema_of(layout: LongLayout) -> pyarrow.Schema:
     """Return the schema of a long table."""
     import pyarrow
 
@@ -87,7 +87,7 @@ def schema_of(layout: Layout) -> pyarrow.Schema:
     return pyarrow.schema(fields)
 
 
-def batch_of(block: Block, layout: Layout, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
+def batch_of(block: SeriesBlock, layout: LongLayout, schema: pyarrow.Schema) -> pyarrow.RecordBatch:
     """Return a block as a batch."""
     import pyarrow
 

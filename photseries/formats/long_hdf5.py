@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from photseries.errors import InvalidError
-from photseries.formats.long import GROUP, Block, Extent, Layout
+from photseries.formats.long import GROUP, Extent, LongLayout, SeriesBlock
 from photseries.hdf5.outline import outline
 
 __all__ = ["TABLE", "long_hdf5", "require_narrow"]
@@ -24,7 +24,7 @@ _COLUMN: Final = 48
 _NOTHING: Final[Mapping[str, bytes]] = {}
 
 
-def require_narrow(layout: Layout) -> None:
+def require_narrow(layout: LongLayout) -> None:
     """Refuse more columns than an HDF5 table can have.
 
     Raises
@@ -37,7 +37,7 @@ def require_narrow(layout: Layout) -> None:
 
 
 def long_hdf5(
-    found: Iterable[Block | None], layout: Layout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
+    found: Iterable[SeriesBlock | None], layout: LongLayout, extent: Extent, manifest: Mapping[str, bytes] = _NOTHING
 ) -> Iterator[bytes]:
     """Write a long table as HDF5.
 
@@ -63,7 +63,7 @@ def long_hdf5(
     yield tail
 
 
-def _rows(block: Block, layout: Layout, dtype: np.dtype[np.void]) -> bytes:
+def _rows(block: SeriesBlock, layout: LongLayout, dtype: np.dtype[np.void]) -> bytes:
     rows = np.empty(len(block), dtype)
     for name, kind in layout.shared.items():
         same = [one[name] for one in block.series]

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from photseries.formats.long import Block, Layout
+from photseries.formats.long import LongLayout, SeriesBlock
 from photseries.formats.long_arrow import Manifest
 
 __all__ = ["long_ndjson"]
@@ -17,7 +17,7 @@ __all__ = ["long_ndjson"]
 ROWS: Final = 4096
 
 
-def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifest = None) -> Iterator[bytes]:
+def long_ndjson(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest: Manifest = None) -> Iterator[bytes]:
     """Write a long table as lines of JSON; what is not finite is null.
 
     The manifest is the last line, an object with the one member ``manifest``: without it the answer was cut short.
@@ -31,7 +31,7 @@ def long_ndjson(found: Iterable[Block | None], layout: Layout, manifest: Manifes
         yield b'{"manifest":%b}\n' % manifest()
 
 
-def _lines(block: Block, layout: Layout) -> bytes:
+def _lines(block: SeriesBlock, layout: LongLayout) -> bytes:
     """Write rows; what those of one series share is written once."""
     columns = np.array([*block.values.values()]).T.tolist()
     lines: list[bytes] = []

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from photseries.fields import IN_FILE
-from photseries.formats.columns import Array, Column
+from photseries.formats.columns import Array, OutputColumn
 from photseries.formats.options import invalid
 from photseries.hdf5.limits import Limits
 from photseries.hdf5.metadata import from_json
@@ -95,7 +95,9 @@ def notes_in(document: str | bytes | None) -> dict[str, Note]:
     return notes
 
 
-def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable[[Column], Note]) -> dict[str, Note]:
+def column_notes(
+    columns: Sequence[OutputColumn], names: Sequence[str], lost: Callable[[OutputColumn], Note]
+) -> dict[str, Note]:
     """Note what a format cannot say of columns.
 
     Parameters
@@ -114,7 +116,7 @@ def column_notes(columns: Sequence[Column], names: Sequence[str], lost: Callable
     return {name: note for name, note in notes.items() if note}
 
 
-def _note(column: Column, name: str, lost: Note) -> Note:
+def _note(column: OutputColumn, name: str, lost: Note) -> Note:
     if column.index is not None:
         return {"index": True, "name": column.index.name, **lost}
     return lost if name == column.name else {"name": column.name, **lost}

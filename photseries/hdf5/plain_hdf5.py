@@ -87,17 +87,17 @@ def _read(image: memoryview, limits: Limits, metadata: str, requested_key: str |
         if file.get_create_plist().get_userblock():
             raise UnreadableFileError("it starts with a user block")
         key, group = _only_table(file, limits, requested_key)
-        attributes = Attributes(group)
+        attributes = PlainAttributes(group)
         pandas_table.check_kind(attributes)
         dataset = h5d.open(group, b"table")
         records = _records(image, dataset, limits)
-        columns, index = pandas_table.columns(attributes, Attributes(dataset), records, limits)
+        columns, index = pandas_table.columns(attributes, PlainAttributes(dataset), records, limits)
         return RawTable(key, columns, index, _metadata(attributes, limits, metadata))
     finally:
         file.close()
 
 
-def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, object]:
+def _metadata(attributes: PlainAttributes, limits: Limits, first: str) -> dict[str, object]:
     readers = [(METADATA, from_pickle), (METADATA_JSON, from_json)]
     for name, interpret in readers if first == "pickle" else reversed(readers):
         data = attributes.get(name)
@@ -106,7 +106,7 @@ def _metadata(attributes: Attributes, limits: Limits, first: str) -> dict[str, o
     return {}
 
 
-class Attributes:
+class PlainAttributes:
     """The attributes of one object, read on demand: scalar fixed strings as bytes, integers as int."""
 
     def __init__(self, owner: object) -> None:
@@ -162,7 +162,7 @@ def _only_table(file: h5f.FileID, limits: Limits, requested_key: str | None) -> 
 
 
 def _is_key(group: h5g.GroupID) -> bool:
-    return Attributes(group).get("pandas_type") is not None or group.links.exists(b"table")
+    return PlainAttributes(group).get("pandas_type") is not None or group.links.exists(b"table")
 
 
 def _groups(file: h5f.FileID, limits: Limits) -> Iterator[tuple[str, h5g.GroupID]]:

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from photseries.hdf5.frames import Writable
-from photseries.hdf5.write_hdf5 import Field, Written, fields_of, most_rows, rows_of, written
+from photseries.hdf5.write_hdf5 import RowField, WrittenFile, fields_of, most_rows, rows_of, written
 
 __all__ = ["write"]
 
@@ -76,7 +76,7 @@ def _contents_of(attributes: Mapping[str, str | bytes]) -> dict[str, bytes]:
     return {name: value.encode() if isinstance(value, str) else value for name, value in attributes.items()}
 
 
-def _shape_of(table: Writable, key: str, fields: list[Field], contents: Mapping[str, bytes]) -> _Shape | None:
+def _shape_of(table: Writable, key: str, fields: list[RowField], contents: Mapping[str, bytes]) -> _Shape | None:
     """Return the key of a table's template; None for tables with text, which have no template."""
     if any(field.scalar.kind == "S" for field in fields):
         return None
@@ -139,7 +139,7 @@ def _grown(template: _Template, rows: int) -> list[Part]:
     return parts
 
 
-def _parts(file: Written, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:
+def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...] | None:
     """Cut a file into its parts; None where an attribute cannot be told from other bytes."""
     places: list[tuple[int, int, str | int]] = [
         (start, stop, number) for number, (start, stop) in enumerate(file.chunks)

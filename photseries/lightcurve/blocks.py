@@ -20,7 +20,7 @@ from photseries.lightcurve.features import features_block, points_per_night
 from photseries.lightcurve.metadata import INFERRED, MAGNITUDES
 from photseries.lightcurve.photometry import FloatArray, flux_to_mag, fluxerr_to_magerr
 from photseries.lightcurve.quality import USUAL_MAGNITUDES
-from photseries.lightcurve.statistics import Summary, summarize_block
+from photseries.lightcurve.statistics import ColumnSummary, summarize_block
 from photseries.lightcurve.table import FLUX, FLUXERR, TIME
 
 __all__ = ["Block"]
@@ -81,7 +81,7 @@ class Block:
         is_plain &= np.count_nonzero((flux > least) & (flux < greatest), axis=-1) < 0.97 * rows
         return is_plain
 
-    def summary(self, place: int, detection_threshold: float) -> Summary:
+    def summary(self, place: int, detection_threshold: float) -> ColumnSummary:
         """Return the statistics of a plain table."""
         if self._summaries is None or self._threshold != detection_threshold:
             numeric = {name: values for name, values in self._chosen.items() if values.dtype.kind in "iuf"}
@@ -89,7 +89,7 @@ class Block:
             self._threshold = detection_threshold
         return self._summaries[self.plain[place]]
 
-    _summaries: list[Summary] | None = None
+    _summaries: list[ColumnSummary] | None = None
     _threshold = 0.0
 
     def features(self, place: int, longitude: float) -> dict[str, object]:

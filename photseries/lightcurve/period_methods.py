@@ -24,7 +24,7 @@ from photseries.lightcurve.periodogram import (
 )
 from photseries.lightcurve.photometry import FloatArray
 
-__all__ = ["Band", "phase_dispersion", "search_bands", "search_by"]
+__all__ = ["BandCurve", "phase_dispersion", "search_bands", "search_by"]
 
 _HARMONICS: Final = 3
 _PHASE_BINS: Final = 10
@@ -88,7 +88,7 @@ def search_by(
 
 
 @dataclass(frozen=True, eq=False)
-class Band:
+class BandCurve:
     """One light curve of several: finite times [d], sorted, brightnesses in any unit, and their errors if they have."""
 
     mjd: FloatArray
@@ -96,12 +96,12 @@ class Band:
     error: FloatArray | None
 
 
-def search_bands(bands: Sequence[Band], options: SearchOptions = DEFAULT_SEARCH) -> PeriodSearch:
+def search_bands(bands: Sequence[BandCurve], options: SearchOptions = DEFAULT_SEARCH) -> PeriodSearch:
     """Search several light curves of one source for a period that they share.
 
     Parameters
     ----------
-    bands : sequence of Band
+    bands : sequence of BandCurve
         Through different filters, or by different instruments: each has a level, an amplitude and a phase of its own.
         Those with fewer than 5 points, or without variation, are left out.
     options : SearchOptions, optional

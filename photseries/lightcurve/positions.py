@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from photseries.errors import InvalidError
 
-__all__ = ["DEFAULT_RADIUS", "Place", "angle", "parse_position", "position_in_name", "sexagesimal"]
+__all__ = ["DEFAULT_RADIUS", "SkyCircle", "angle", "parse_position", "position_in_name", "sexagesimal"]
 
 #: The default radius of a search [deg].
 DEFAULT_RADIUS: Final = 5 / 3600
@@ -38,7 +38,7 @@ _SEXAGESIMAL = re.compile(
 _IAU = re.compile(r"(?:^|[^a-z])J\s?(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?([+-])(\d{2})(\d{2})(\d{2}(?:\.\d*)?)?$", re.I)
 
 
-class Place(NamedTuple):
+class SkyCircle(NamedTuple):
     """A circle on the sky; all in deg, ICRS."""
 
     ra: float
@@ -46,7 +46,7 @@ class Place(NamedTuple):
     radius: float
 
 
-def parse_position(text: str) -> Place | None:
+def parse_position(text: str) -> SkyCircle | None:
     """Read a position with an optional radius.
 
     Parameters
@@ -56,7 +56,7 @@ def parse_position(text: str) -> Place | None:
 
     Returns
     -------
-    Place or None
+    SkyCircle or None
         With :data:`DEFAULT_RADIUS` unless the text names a radius; None if the text is no position.
 
     Raises
@@ -67,7 +67,7 @@ def parse_position(text: str) -> Place | None:
     return _with_radius(text, _position, DEFAULT_RADIUS)
 
 
-def position_in_name(text: str) -> Place | None:
+def position_in_name(text: str) -> SkyCircle | None:
     """Read the position in a name of the IAU's form, such as ``J053431.9+220052``; None if there is none.
 
     The digits of such a name are truncated: without a radius in the text, the circle covers all these positions.
@@ -77,7 +77,7 @@ def position_in_name(text: str) -> Place | None:
 
 def _with_radius(
     text: str, read: Callable[[str], tuple[float, float, float] | None], default: float | None
-) -> Place | None:
+) -> SkyCircle | None:
     plain = " ".join(text.translate(_PLAIN).split())
     found, radius = read(plain), default
     if found is None and (parts := _RADIUS.match(plain)):
@@ -89,7 +89,7 @@ def _with_radius(
     ra, dec, precision = found
     if not (0 <= ra < 360 and -90 <= dec <= 90):
         raise InvalidError(f"RA {ra:g} deg, Dec {dec:g} deg is not on the sky: RA is 0 to 360, Dec -90 to 90.")
-    return Place(ra, dec, precision if radius is None else radius)
+    return SkyCircle(ra, dec, precision if radius is None else radius)
 
 
 def _position(text: str) -> tuple[float, float, float] | None:

@@ -21,7 +21,7 @@ from photseries.lightcurve.metadata import INFERRED, MAGNITUDES, circular_median
 from photseries.lightcurve.photometry import FloatArray
 from photseries.lightcurve.table import SENTINEL_MAG, is_numeric
 
-__all__ = ["STATISTICS_VERSION", "Summary", "robust", "summarize", "summarize_block"]
+__all__ = ["STATISTICS_VERSION", "ColumnSummary", "robust", "summarize", "summarize_block"]
 
 _Number = TypeVar("_Number", bound=np.number)
 
@@ -42,7 +42,7 @@ MIN_CLIP_POINTS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ColumnSummary:
     """The statistics of a series, as plain Python values.
 
     Fluxes are in [uJy], magnitudes in [AB mag], times in MJD [d]. A row without a finite mjd counts in ``num_exp`` and
@@ -114,7 +114,7 @@ def summarize(
     *,
     good: Rows | None = None,
     detection_threshold: float = 3.0,
-) -> Summary:
+) -> ColumnSummary:
     """Compute the statistics of a series.
 
     Parameters
@@ -130,7 +130,7 @@ def summarize(
 
     Returns
     -------
-    Summary
+    ColumnSummary
 
     Raises
     ------
@@ -163,7 +163,7 @@ def summarize(
         medians, minima, maxima, stds = (
             _column_statistics(frame, given.mjd) if good is None else _column_statistics(frame[good], given.mjd[good])
         )
-        return Summary(
+        return ColumnSummary(
             num_exp=len(frame),
             num_flagged=0 if good is None else int(np.count_nonzero(~good)),
             num_detected=int(np.count_nonzero(detected)),
@@ -196,7 +196,7 @@ def summarize(
 
 def summarize_block(
     curve: LightCurve, columns: Mapping[str, FloatArray], *, detection_threshold: float = 3.0
-) -> list[Summary]:
+) -> list[ColumnSummary]:
     """Compute the statistics of many series of equal length at once, as :func:`summarize` does for one.
 
     Parameters
@@ -257,7 +257,7 @@ def summarize_block(
             for order, what in enumerate(("medians", "minima", "maxima", "stds"))
         },
     }
-    return [Summary(**{name: values[place] for name, values in known.items()}) for place in range(count)]
+    return [ColumnSummary(**{name: values[place] for name, values in known.items()}) for place in range(count)]
 
 
 def _described(values: FloatArray) -> tuple[list[float | None], ...]:

@@ -6,7 +6,7 @@ import pytest
 from astropy.timeseries import LombScargle
 
 from photseries.errors import InvalidError
-from photseries.lightcurve.period_methods import Band, search_bands
+from photseries.lightcurve.period_methods import BandCurve, search_bands
 from photseries.lightcurve.periods import MIN_POINTS, find_period
 from photseries.lightcurve.samples import Samples, samples
 from tests.support import macho
@@ -36,7 +36,7 @@ def test_the_period_of_a_macho_star(band):
 
 def test_both_bands_of_a_macho_star_together():
     both = [samples(pd.DataFrame(macho(band)), "mag") for band in "RB"]
-    search = search_bands([Band(one.mjd, one.value, one.error) for one in both])
+    search = search_bands([BandCurve(one.mjd, one.value, one.error) for one in both])
     assert search.peaks[0].period == pytest.approx(KNOWN, rel=1e-5)
 
 

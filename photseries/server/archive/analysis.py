@@ -20,7 +20,7 @@ from photseries.lightcurve.folding import Bins
 from photseries.lightcurve.lomb_scargle import SearchedPeriods
 from photseries.lightcurve.meaning import time_frame
 from photseries.lightcurve.peaks import Peak
-from photseries.lightcurve.period_methods import Band, search_bands, search_by
+from photseries.lightcurve.period_methods import BandCurve, search_bands, search_by
 from photseries.lightcurve.periodogram import PeriodSearch, SearchOptions, search_periods
 from photseries.lightcurve.photometry import NULLABLE, FloatArray, IntArray
 from photseries.lightcurve.samples import Samples, numbers_of, samples, unit_of
@@ -29,9 +29,9 @@ from photseries.lightcurve.selection import Bin, Selection
 from photseries.parameters import Query
 from photseries.server.archive.plot import png
 from photseries.server.archive.reader import SeriesReader
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.principal import Principal
-from photseries.server.settings import Periodogram as PeriodogramSettings
+from photseries.server.settings import PeriodogramSettings
 
 __all__ = ["Analysis", "FoldedLightCurve", "Periodogram", "PlottedLightCurve", "PointSelection", "SourcePeriodogram"]
 
@@ -122,7 +122,7 @@ class Analysis:
     Parameters
     ----------
     reader : SeriesReader
-    settings : photseries.server.settings.Periodogram
+    settings : photseries.server.settings.PeriodogramSettings
         The limits of a periodogram.
     detection_threshold : float
         A point is detected when its S/N is above this.
@@ -136,19 +136,19 @@ class Analysis:
     def periodogram(
         self,
         principal: Principal,
-        found: Found,
+        found: SeriesRecord,
         points: PointSelection,
         options: SearchOptions,
         *,
         method: str,
         max_points: int,
-    ) -> tuple[Found, Periodogram]:
+    ) -> tuple[SeriesRecord, Periodogram]:
         """Compute the periodogram of a series.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        found : SeriesRecord
         points : PointSelection
         options : SearchOptions
             The settings replace the number of frequencies and the time that it allows.
@@ -208,11 +208,11 @@ class Analysis:
             raise InvalidError(
                 f"The source has more than {MAX_SERIES} series or {MAX_ROWS:,} rows: search its series one by one."
             )
-        bands: dict[int, Band] = {}
+        bands: dict[int, BandCurve] = {}
         for found in listed:
             with suppress(InvalidError, NotFoundError):
                 _, chosen = self._select(principal, found, points)
-                bands[found.blob.series_id] = Band(chosen.mjd, chosen.value, chosen.error)
+                bands[found.blob.series_id] = BandCurve(chosen.mjd, chosen.value, chosen.error)
         search = search_bands(list(bands.values()), self._limited(options))
         number = sum(len(band.mjd) for band in bands.values())
         return {"series": list(bands), "num_points": number, **_thinned_out(search, max_points)}
@@ -220,20 +220,20 @@ class Analysis:
     def fold(
         self,
         principal: Principal,
-        found: Found,
+        found: SeriesRecord,
         points: PointSelection,
         *,
         period: float,
         epoch: float | None = None,
         bins: int,
         max_points: int,
-    ) -> tuple[Found, FoldedLightCurve]:
+    ) -> tuple[SeriesRecord, FoldedLightCurve]:
         """Fold the light curve of a series on a period.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        found : SeriesRecord
         points : PointSelection
         period : float
             [d], above 0.
@@ -264,19 +264,19 @@ class Analysis:
     def envelope(
         self,
         principal: Principal,
-        found: Found,
+        found: SeriesRecord,
         points: PointSelection,
         *,
         width: int,
         max_points: int,
         column: str | None = None,
-    ) -> tuple[Found, PlottedLightCurve]:
+    ) -> tuple[SeriesRecord, PlottedLightCurve]:
         """Prepare the light curve of a series, or another column, for a plot.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        found : SeriesRecord
         points : PointSelection
             Rows that are flagged by ``quality`` are not left out, but marked.
         width : int
@@ -312,14 +312,14 @@ class Analysis:
     def plot(
         self,
         principal: Principal,
-        found: Found,
+        found: SeriesRecord,
         points: PointSelection,
         *,
         size: tuple[int, int],
         theme: str,
         time: str,
         form: str = "png",
-    ) -> tuple[Found, bytes]:
+    ) -> tuple[SeriesRecord, bytes]:
         """Draw the light curve of a series as PNG or PDF; see :func:`photseries.server.archive.plot.png`.
 
         Raises
@@ -347,7 +347,9 @@ class Analysis:
         """Return the options of a search within the limits of the settings."""
         return replace(options, most_frequencies=self._settings.frequencies, seconds=self._settings.deadline)
 
-    def _select(self, principal: Principal, found: Found, points: PointSelection) -> tuple[Found, Samples]:
+    def _select(
+        self, principal: Principal, found: SeriesRecord, points: PointSelection
+    ) -> tuple[SeriesRecord, Samples]:
         found, stored = self._reader.table(principal, found)
         calibration = calibration_of(stored.metadata)
         chosen = samples(

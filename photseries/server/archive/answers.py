@@ -9,15 +9,15 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 
-__all__ = ["Answer"]
+__all__ = ["ListMatches"]
 
 #: Number of series per look-up.
 PAGE: Final = 500
 
 
-class Answer:
+class ListMatches:
     """The series that match a list, and their outcomes during the export.
 
     Parameters
@@ -45,7 +45,7 @@ class Answer:
         """The ids of all series, each once."""
         return sorted(set(self._pairs["id"].tolist()))
 
-    def found(self, look_up: Callable[[Sequence[int]], dict[int, Found]]) -> Iterator[tuple[int, Found]]:
+    def found(self, look_up: Callable[[Sequence[int]], dict[int, SeriesRecord]]) -> Iterator[tuple[int, SeriesRecord]]:
         """Yield the remaining list positions and their series.
 
         Parameters

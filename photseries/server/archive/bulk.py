@@ -20,7 +20,7 @@ from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.lightcurve.metadata import INFERRED
 from photseries.server.archive.archive import Archive, same_table_warning
 from photseries.server.archive.blobs import BlobWriter, columns_of, key_of
-from photseries.server.archive.portions import PORTION, Entry, portions_of
+from photseries.server.archive.portions import PORTION, UploadedSeries, portions_of
 from photseries.server.archive.uploads import NewSeries
 from photseries.server.catalogue.bulk import (
     Holder,
@@ -36,11 +36,11 @@ from photseries.server.catalogue.series import duplicate_error
 from photseries.server.faults import reached
 from photseries.server.principal import CREATE_SERIES, Principal, requires
 from photseries.server.sandbox.bulk_pool import BulkSandbox
-from photseries.server.sandbox.bulk_request import Request
-from photseries.server.settings import Config, Limits
+from photseries.server.sandbox.bulk_request import BulkRequest
+from photseries.server.settings import Config, LimitSettings
 from photseries.server.storage.contract import Store
 
-__all__ = ["MAX_ATOMIC_SERIES", "MAX_SERIES", "BulkOptions", "BulkUpload", "Outcome", "request_of"]
+__all__ = ["MAX_ATOMIC_SERIES", "MAX_SERIES", "BulkOptions", "BulkOutcome", "BulkUpload", "request_of"]
 
 
 #: How many series a body may have, and one that is stored as a whole or not at all.
@@ -53,7 +53,7 @@ IGNORED: Final = frozenset({"asked", "series_id", *(name for name in FIELDS if n
 _OTHER_TABLE: Final = "The series that exists has the same key and another table; this one was not stored."
 
 _Item = TypeVar("_Item")
-_Outcomes = Generator[list["Outcome"], None, None]
+_Outcomes = Generator[list["BulkOutcome"], None, None]
 Status = Literal["created", "skipped", "replaced", "valid", "exists"]
 
 
@@ -85,7 +85,7 @@ class BulkOptions:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class BulkOutcome:
     """What became of a series of a body, by its place from 0: its id and a status, or an error."""
 
     index: int
@@ -99,7 +99,7 @@ class Outcome:
 class _Valid:
     """A valid series: its place, what is to be stored, and its unique key."""
 
-    entry: Entry
+    entry: UploadedSeries
     new: NewSeries
     key: Key
 
@@ -125,7 +125,7 @@ class _Files:
 class _Portion:
     """A portion that was checked: what became of some series, those to store with their files, and those that exist."""
 
-    outcomes: dict[int, Outcome]
+    outcomes: dict[int, BulkOutcome]
     valid: list[_Valid]
     existing: list[tuple[_Valid, Holder]]
     files: _Files | None
@@ -187,7 +187,7 @@ class BulkUpload:
         return run.together(read) if options.abort else run.each(read)
 
     @contextmanager
-    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[Entry]]]:
+    def _portions(self, body: int, options: BulkOptions) -> Iterator[Iterator[list[UploadedSeries]]]:
         """Read a body; yield its series in portions."""
         request = request_of(self._limits, options.media, options.by)
         with self._sandbox.series(body, request) as (number, received):
@@ -197,9 +197,9 @@ class BulkUpload:
             yield portions_of(received, with_fields_of_altdata(options.fields))
 
 
-def request_of(limits: Limits, media: str, by: tuple[str, ...] = ()) -> Request:
+def request_of(limits: LimitSettings, media: str, by: tuple[str, ...] = ()) -> BulkRequest:
     """Return what the reader of a body is asked."""
-    return Request(
+    return BulkRequest(
         media=media,
         by=by,
         fields=frozenset(SETTABLE),
@@ -245,7 +245,7 @@ class _Run:
 
     def together(self, read: _Read) -> _Outcomes:
         """Store all series in one transaction, once all are known to be right, or nothing."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         with self._prepared(read, write=False) as portions:
             yield []
             for portion in portions:
@@ -257,12 +257,14 @@ class _Run:
             outcomes = yield from self._store_all(read)
         if any(one.error for one in outcomes.values()):
             aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
-            outcomes = {index: one if one.error else Outcome(index, error=aborted) for index, one in outcomes.items()}
+            outcomes = {
+                index: one if one.error else BulkOutcome(index, error=aborted) for index, one in outcomes.items()
+            }
         yield _in_order(outcomes)
 
-    def _store_all(self, read: _Read) -> Generator[list[Outcome], None, dict[int, Outcome]]:
+    def _store_all(self, read: _Read) -> Generator[list[BulkOutcome], None, dict[int, BulkOutcome]]:
         """Write the files of all series, and then all rows in one transaction; on any error nothing stays."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         encoded: list[_Encoded] = []
         began = time.monotonic()
         with self._prepared(read, write=True) as portions:
@@ -299,7 +301,7 @@ class _Run:
         finally:
             self._blobs.take_back(self._without_row)
 
-    def _parsed(self, portion: list[Entry]) -> _Parsed:
+    def _parsed(self, portion: list[UploadedSeries]) -> _Parsed:
         uploads = [entry.upload for entry in portion]
         return list(zip(portion, self._archive.intake.parse_many(self._principal, uploads), strict=True))
 
@@ -314,25 +316,27 @@ class _Run:
                 failure = error
         return _Portion(outcomes, valid, existing, files, failure)
 
-    def _checked(self, portion: _Parsed) -> tuple[dict[int, Outcome], list[_Valid], list[tuple[_Valid, Holder]]]:
+    def _checked(self, portion: _Parsed) -> tuple[dict[int, BulkOutcome], list[_Valid], list[tuple[_Valid, Holder]]]:
         """Return what became of some series, those that are to be stored, and those that exist."""
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, BulkOutcome] = {}
         valid: list[_Valid] = []
         for entry, new in portion:
             if isinstance(new, InvalidError):
-                outcomes[entry.index] = Outcome(entry.index, error=new)
+                outcomes[entry.index] = BulkOutcome(entry.index, error=new)
                 continue
             key: Key = tuple(new.values[name] for name in KEY)
             first = self._seen.setdefault(key, entry.index)
             if first == entry.index:
                 valid.append(_Valid(entry, new, key))
             else:
-                outcomes[entry.index] = Outcome(entry.index, error=_repeated(new.values, first))
+                outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated(new.values, first))
         existing = self._existing(valid)
         known = {one.entry.index for one, _ in existing}
         fresh = [one for one in valid if one.entry.index not in known]
         if self._options.dry_run or self._options.abort:
-            outcomes |= {one.entry.index: Outcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh}
+            outcomes |= {
+                one.entry.index: BulkOutcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh
+            }
         return outcomes, fresh, existing
 
     def _existing(self, valid: Sequence[_Valid]) -> list[tuple[_Valid, Holder]]:
@@ -344,32 +348,32 @@ class _Run:
         found = [(one, taken[one.key]) for one in valid if one.key in taken]
         return [(one, holder) for one, holder in found if holder.is_visible or not self._options.dry_run]
 
-    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, Outcome]) -> None:
+    def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
         for one, holder in existing:
             outcomes[one.entry.index] = self._settled(one, holder)
 
-    def _settled(self, valid: _Valid, holder: Holder) -> Outcome:
+    def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
         index, if_exists = valid.entry.index, self._options.if_exists
         if self._options.dry_run and holder.is_visible and not (self._options.abort and if_exists == "error"):
-            return Outcome(index, holder.id, "exists", valid.new.warnings)
+            return BulkOutcome(index, holder.id, "exists", valid.new.warnings)
         if not holder.is_visible or if_exists == "error":
             error = duplicate_error(valid.new.values)
             if holder.is_visible:
                 error.details["id"] = holder.id
-            return Outcome(index, error=error)
+            return BulkOutcome(index, error=error)
         if if_exists == "skip":
             other = () if holder.content_hash == valid.new.values["content_hash"] else (_OTHER_TABLE,)
-            return Outcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
+            return BulkOutcome(index, holder.id, "skipped", (*valid.new.warnings, *other))
         try:
             warnings = self._archive.replace(self._principal, holder.id, valid.entry.upload)
         except PhotseriesError as error:
-            return Outcome(index, error=error)
-        return Outcome(index, holder.id, "replaced", warnings)
+            return BulkOutcome(index, error=error)
+        return BulkOutcome(index, holder.id, "replaced", warnings)
 
     def _store(
-        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None = None
+        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None = None
     ) -> PhotseriesError | None:
         """Store series with one transaction; one by one when it is refused. Return what keeps the others from it."""
         try:
@@ -393,14 +397,14 @@ class _Run:
         self._blobs.take_back(keys)
         return None
 
-    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, Outcome]) -> None:
+    def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
         for one in valid:
-            outcomes[one.entry.index] = Outcome(one.entry.index, error=error)
+            outcomes[one.entry.index] = BulkOutcome(one.entry.index, error=error)
             self._seen.pop(one.key, None)
 
     def _stored(
-        self, valid: Sequence[_Valid], outcomes: dict[int, Outcome], files: _Files | None
-    ) -> dict[int, Outcome]:
+        self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
+    ) -> dict[int, BulkOutcome]:
         with self._catalogue.transaction() as connection:
             refresh_statistics(connection)
         files = files or self._write_files(valid, outcomes)
@@ -413,7 +417,7 @@ class _Run:
         self._settle(self._existing([one.valid for one in lost]), inserted)
         return inserted
 
-    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, Outcome]) -> _Files:
+    def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
         written: list[tuple[_Valid, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
@@ -447,7 +451,7 @@ class _Run:
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
             yield connection
 
-    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, Outcome]:
+    def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
         contents = {one.filename: str(one.valid.new.values["content_hash"]) for one in encoded}
         same = same_contents(connection, self._principal, contents.values())
@@ -457,11 +461,11 @@ class _Run:
         for one in sorted(encoded, key=lambda one: one.valid.entry.index):
             index, series_id = one.valid.entry.index, ids.get(one.filename)
             if series_id is None:
-                outcomes[index] = Outcome(index, error=duplicate_error(one.valid.new.values))
+                outcomes[index] = BulkOutcome(index, error=duplicate_error(one.valid.new.values))
                 continue
             first = same.setdefault(contents[one.filename], series_id)
             stored = () if first == series_id else (same_table_warning(first),)
-            outcomes[index] = Outcome(index, series_id, "created", (*one.valid.new.warnings, *stored))
+            outcomes[index] = BulkOutcome(index, series_id, "created", (*one.valid.new.warnings, *stored))
         return outcomes
 
 
@@ -469,10 +473,10 @@ class _TakenError(Exception):
     """The unique key of a series was taken while all were being stored."""
 
 
-_Read = Callable[[], AbstractContextManager[Iterator[list[Entry]]]]
+_Read = Callable[[], AbstractContextManager[Iterator[list[UploadedSeries]]]]
 
 #: The series of a portion, and what is to be stored or all problems of each.
-_Parsed = list[tuple[Entry, NewSeries | InvalidError]]
+_Parsed = list[tuple[UploadedSeries, NewSeries | InvalidError]]
 
 
 @contextmanager
@@ -489,7 +493,7 @@ def _one_ahead(items: Iterator[_Item]) -> Iterator[Iterator[_Item]]:
         yield computed()
 
 
-def _in_order(outcomes: Mapping[int, Outcome]) -> list[Outcome]:
+def _in_order(outcomes: Mapping[int, BulkOutcome]) -> list[BulkOutcome]:
     return [outcomes[index] for index in sorted(outcomes)]
 
 

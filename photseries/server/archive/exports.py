@@ -20,26 +20,26 @@ from typing import IO, Any, Final, TypeVar
 import orjson
 
 from photseries.errors import DamagedError, InvalidError, NotFoundError, UnavailableError
-from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, Layout, Series, blocks, shared
+from photseries.formats.long import ASKED, SHARED, WHOLE, Extent, LongLayout, LongSeries, blocks, shared
 from photseries.formats.long_arrow import Manifest, long_arrow
 from photseries.formats.long_hdf5 import long_hdf5, require_narrow
 from photseries.formats.long_ndjson import long_ndjson
 from photseries.formats.long_parquet import long_parquet
 from photseries.formats.registry import EXPORTS, HDF5, Format
-from photseries.formats.spool import Spool
+from photseries.formats.spool import BlockSpool
 from photseries.formats.zipped import Zip
 from photseries.lightcurve.binning import OF_BINS
 from photseries.lightcurve.curve import MEASUREMENTS
 from photseries.lightcurve.selection import Selection
 from photseries.parameters import MAX_PER_PAGE, ListRequest, Query
-from photseries.server.archive.answers import Answer
+from photseries.server.archive.answers import ListMatches
 from photseries.server.archive.blobs import read_raw
 from photseries.server.archive.reader import SeriesReader, needs_place
 from photseries.server.catalogue import list_queries as lists
 from photseries.server.catalogue import series_queries
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.catalogue.summary import column_counts
 from photseries.server.principal import Principal
 from photseries.server.storage.contract import Store
@@ -63,7 +63,7 @@ PIECE: Final = 2**20
 TURN: Final = 0.05
 
 #: The series to export, each with its position in a list.
-Found_ = Iterator[tuple[int | None, Found]]
+Found_ = Iterator[tuple[int | None, SeriesRecord]]
 
 _LONG: Final = {"parquet": long_parquet, "arrow": long_arrow, "ndjson": long_ndjson}
 
@@ -72,7 +72,7 @@ _Read = TypeVar("_Read")
 
 def _layout(
     connection: Connection, principal: Principal, query: Query, part: Selection, ids: list[int] | None
-) -> Layout:
+) -> LongLayout:
     """Return the columns of the long table of the matching series, or of the series with these ids.
 
     Raises
@@ -84,7 +84,7 @@ def _layout(
     shared_fields = SHARED if ids is None else ASKED
     fixed = (*SHARED, "asked")
     measured = MEASUREMENTS if part.bin is None else (*MEASUREMENTS, *OF_BINS)
-    layout = Layout(measured, part.derive, of_rows, shared_fields)
+    layout = LongLayout(measured, part.derive, of_rows, shared_fields)
     if part.columns is not None:
         requested = tuple(name for name in part.columns if name not in fixed)
         if not set(requested) <= set(measured):
@@ -178,7 +178,7 @@ class Exporter:
 
         return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(file_format)
 
-    def _page(self, principal: Principal, query: Query, after_id: int) -> list[Found]:
+    def _page(self, principal: Principal, query: Query, after_id: int) -> list[SeriesRecord]:
         with self._catalogue.reading() as connection:
             return lists.files_page(connection, principal, query, after_id, MAX_PER_PAGE)
 
@@ -204,11 +204,11 @@ class Exporter:
         file_format = EXPORTS[request.format]
         file_format.require_package()
         with self._catalogue.reading() as connection:
-            answer = Answer(len(request), lists.matching_pairs(connection, principal, request), request.after)
+            answer = ListMatches(len(request), lists.matching_pairs(connection, principal, request), request.after)
             part = Selection() if file_format.name == "zip" else request.part
             layout = _layout(connection, principal, request.query, part, answer.ids)
 
-        def look_up(statement: Callable[..., dict[int, Found]], ids: object) -> dict[int, Found]:
+        def look_up(statement: Callable[..., dict[int, SeriesRecord]], ids: object) -> dict[int, SeriesRecord]:
             with self._catalogue.reading() as connection:
                 return statement(connection, principal, ids)
 
@@ -227,10 +227,10 @@ class _Export:
     reader: SeriesReader
     principal: Principal
     part: Selection
-    layout: Layout
+    layout: LongLayout
     folder: Path
     found: Callable[..., Found_]
-    answer: Answer | None = None
+    answer: ListMatches | None = None
     files: bool = True
     places: dict[int, Mapping[str, object]] = field(default_factory=dict)
 
@@ -248,7 +248,7 @@ class _Export:
     def _manifest(self) -> Manifest:
         return None if self.answer is None else self.answer.manifest
 
-    def _readable(self, found: Found, read: Callable[[Found], _Read]) -> _Read | None:
+    def _readable(self, found: SeriesRecord, read: Callable[[SeriesRecord], _Read]) -> _Read | None:
         """Read from the file of a series; None when the file is gone and the export continues without it."""
         try:
             return read(found)
@@ -261,13 +261,13 @@ class _Export:
             self.answer.mark_damaged(found.blob.series_id)
         return None
 
-    def _tables(self) -> Iterator[Series | None]:
+    def _tables(self) -> Iterator[LongSeries | None]:
         begin = time.monotonic()
         for position, found in self.found(documents=False):
             read = self._readable(found, partial(self.reader.columns, self.principal))
             if read is not None:
                 _, table = read
-                yield Series(found.blob.series_id, table, self._placed(table.metadata), position)
+                yield LongSeries(found.blob.series_id, table, self._placed(table.metadata), position)
             if time.monotonic() - begin > TURN:
                 yield None
                 begin = time.monotonic()
@@ -295,16 +295,16 @@ class _Export:
             listed.seek(0)
             yield from long_hdf5(blocks(self._read_listed(listed), self.layout), self.layout, extent)
 
-    def _read_listed(self, listed: IO[bytes]) -> Iterator[Series]:
+    def _read_listed(self, listed: IO[bytes]) -> Iterator[LongSeries]:
         for line in listed:
             blob = Blob(**orjson.loads(line))
             table = read_raw(self.store, blob)
-            yield Series(blob.series_id, table, self._placed(table.metadata))
+            yield LongSeries(blob.series_id, table, self._placed(table.metadata))
 
     def _spooled_hdf5(self) -> Iterator[bytes]:
         """Yield a long table of a list or of selected rows, whose number is known only after all files are read."""
         with self._temporary_file() as file:
-            spool = Spool(file, self.layout)
+            spool = BlockSpool(file, self.layout)
             for block in blocks(self._tables(), self.layout):
                 if block is not None:
                     spool.add(block)
@@ -333,7 +333,7 @@ class _Export:
                 yield writer.file(MANIFEST, len(manifest), zlib.crc32(manifest)) + manifest
             yield from writer.end()
 
-    def _one_file(self, found: Found, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
+    def _one_file(self, found: SeriesRecord, position: int | None, *, is_sent: bool) -> tuple[bytes, bytes, str]:
         """Return the line of fields of a series, its file (empty if there is none to send) and the file's name."""
         content, problem = b"", None
         try:
@@ -353,7 +353,7 @@ class _Export:
         extra |= {} if problem is None else {"data_error": problem}
         return orjson.dumps({**extra, **found.fields}, option=orjson.OPT_APPEND_NEWLINE), content, name
 
-    def _read_file(self, found: Found) -> tuple[Found, bytes]:
+    def _read_file(self, found: SeriesRecord) -> tuple[SeriesRecord, bytes]:
         return self.reader.file(self.principal, found, self.part)
 
     @contextmanager

@@ -24,10 +24,10 @@ from photseries.lightcurve.digest import content_hash, content_hash_of
 from photseries.lightcurve.features import features
 from photseries.lightcurve.metadata import Merged, complete_reference, merge
 from photseries.lightcurve.quality import distance_warnings, inspect
-from photseries.lightcurve.statistics import STATISTICS_VERSION, Summary, summarize
+from photseries.lightcurve.statistics import STATISTICS_VERSION, ColumnSummary, summarize
 from photseries.lightcurve.table import validate
 from photseries.server.archive.problems import Problems
-from photseries.server.archive.uploads import Checked, InBlock, NewSeries, SentRows, Sharing, Upload
+from photseries.server.archive.uploads import InBlock, NewSeries, SentRows, Sharing, Upload, ValidUpload
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import NOTHING, Reference, References, look_up_many, look_up_references
 from photseries.server.catalogue.registries import place
@@ -155,7 +155,7 @@ class Intake:
         metadata, refusal = load_metadata(self._schema, merged.values, partial=True)
         if refusal is not None:
             problems.errors.append(refusal)
-        return _Begun(problems, None, merged, Checked(metadata, _sharing_of(metadata), ()))
+        return _Begun(problems, None, merged, ValidUpload(metadata, _sharing_of(metadata), ()))
 
     def _ended(self, begun: _Begun, references: References, principal: Principal) -> NewSeries | InvalidError:
         """Complete an upload that was begun with what it refers to."""
@@ -251,7 +251,7 @@ class Intake:
 
     def check(
         self, principal: Principal, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool = True
-    ) -> Checked:
+    ) -> ValidUpload:
         """Check the table that a request sent, if it sent one, and the merged metadata.
 
         Raises
@@ -264,7 +264,9 @@ class Intake:
         references = self._look_up(problems, principal, checked.metadata, checked.sharing)
         return _settled(problems, sent, checked, references)
 
-    def _valid(self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool) -> Checked:
+    def _valid(
+        self, problems: Problems, sent: SentRows | None, merged: Merged, *, refuse_suspicious: bool
+    ) -> ValidUpload:
         """Check a table and its merged metadata, without the catalogue."""
         metadata, refusal = load_metadata(self._schema, merged.values)
         is_table = False
@@ -289,7 +291,7 @@ class Intake:
             else:
                 warnings = [*quality.problems.values(), *warnings]
         known = {name: metadata.get(name) for name in METADATA}
-        return Checked(known, sharing, tuple(warnings), plain=plain)
+        return ValidUpload(known, sharing, tuple(warnings), plain=plain)
 
     def _is_plain(self, sent: SentRows, metadata: Mapping[str, object]) -> bool:
         """Return whether a table passes all checks, as plain ones do under the usual calibration."""
@@ -304,7 +306,7 @@ class Intake:
                 plain.block.is_valid = False
         return plain.block.is_valid
 
-    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: Checked, owner_id: int) -> NewSeries:
+    def _new_series(self, frame: pd.DataFrame, merged: Merged, checked: ValidUpload, owner_id: int) -> NewSeries:
         derived = {
             **self.derived_values(frame, checked.metadata, checked.longitude, checked.plain),
             "inferred": inferred_fields(merged),
@@ -392,7 +394,7 @@ def statistics_of(
     return _row_of(summary, features(curve, longitude))
 
 
-def _row_of(summary: Summary, of_variability: Mapping[str, object]) -> dict[str, object]:
+def _row_of(summary: ColumnSummary, of_variability: Mapping[str, object]) -> dict[str, object]:
     statistics = {name: getattr(summary, name) for name in STATISTICS}
     return {**statistics, **of_variability, "statistics_version": STATISTICS_VERSION}
 
@@ -403,7 +405,7 @@ def _merged(frame: pd.DataFrame, upload: Upload) -> tuple[SentRows, Merged]:
     return sent, merge(dict(zip(LAYERS, (sent.inferred, upload.file, upload.fields), strict=True)))
 
 
-def _settled(problems: Problems, sent: SentRows | None, checked: Checked, references: References) -> Checked:
+def _settled(problems: Problems, sent: SentRows | None, checked: ValidUpload, references: References) -> ValidUpload:
     """Add what the references say of a series; raise all problems if there are any."""
     problems.raise_any()
     checked = replace(checked, references=references)
@@ -429,7 +431,7 @@ class _Begun:
     problems: Problems
     sent: SentRows | None
     merged: Merged
-    checked: Checked
+    checked: ValidUpload
 
     @property
     def frame(self) -> pd.DataFrame:

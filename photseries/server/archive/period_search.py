@@ -16,7 +16,7 @@ from photseries.server.archive.blobs import read_table
 from photseries.server.catalogue import periods
 from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.periods import Waiting
-from photseries.server.settings import Analysis
+from photseries.server.settings import AnalysisSettings
 from photseries.server.storage.contract import Store
 
 __all__ = ["Outcome", "PeriodSearcher", "Searched"]
@@ -54,10 +54,10 @@ class PeriodSearcher:
     ----------
     catalogue : Catalogue
     store : Store
-    settings : Analysis
+    settings : AnalysisSettings
     """
 
-    def __init__(self, catalogue: Catalogue, store: Store, settings: Analysis) -> None:
+    def __init__(self, catalogue: Catalogue, store: Store, settings: AnalysisSettings) -> None:
         self._catalogue = catalogue
         self._store = store
         self._settings = settings

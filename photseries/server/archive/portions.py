@@ -18,7 +18,7 @@ from photseries.lightcurve.calibration import with_fields_of_altdata
 from photseries.server.archive.uploads import InBlock, Upload
 from photseries.server.sandbox.bulk_wire import Received
 
-__all__ = ["PORTION", "Entry", "portions_of"]
+__all__ = ["PORTION", "UploadedSeries", "portions_of"]
 
 #: What a portion holds at most, unless one series is larger: series, and bytes of their tables.
 PORTION: Final = 250
@@ -30,22 +30,22 @@ BLOCK: Final = 65_536
 
 
 @dataclass(frozen=True)
-class Entry:
+class UploadedSeries:
     """A series of a body: its place, its table and its fields."""
 
     index: int
     upload: Upload
 
 
-def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[Entry]]:
+def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> Iterator[list[UploadedSeries]]:
     """Put series together until there are enough for a transaction."""
-    portion: list[Entry] = []
+    portion: list[UploadedSeries] = []
     size = index = 0
     for slab in received:
         blocks = _blocks(slab)
         for place, frame in enumerate(_frames(slab)):
             fields = {name: values[place] for name, values in slab.fields.items()}
-            portion.append(Entry(index, _uploaded(frame, fields, shared, slab.error, blocks.get(place))))
+            portion.append(UploadedSeries(index, _uploaded(frame, fields, shared, slab.error, blocks.get(place))))
             index += 1
             size += 8 * frame.size
             if len(portion) == PORTION or size > PORTION_BYTES:

@@ -23,7 +23,7 @@ from photseries.server.archive.blobs import read_blob, read_range, read_raw, rea
 from photseries.server.archive.table_cache import CachedTable, TableCache
 from photseries.server.catalogue import cone_search, history, name_search, registries, series_queries
 from photseries.server.catalogue.engine import Catalogue
-from photseries.server.catalogue.series_queries import Found, Page
+from photseries.server.catalogue.series_queries import SeriesPage, SeriesRecord
 from photseries.server.catalogue.summary import Overview, overview, summary
 from photseries.server.catalogue.usage import Usage, usage
 from photseries.server.principal import Principal
@@ -82,7 +82,7 @@ class SeriesReader:
         self._store = store
         self._tables = TableCache(table_memory)
 
-    def get(self, principal: Principal, series_id: int) -> Found:
+    def get(self, principal: Principal, series_id: int) -> SeriesRecord:
         """Return the current fields of one series, without its table.
 
         Raises
@@ -96,7 +96,7 @@ class SeriesReader:
             raise not_found(series_id)
         return found
 
-    def find(self, principal: Principal, query: Query) -> tuple[Page, int | None]:
+    def find(self, principal: Principal, query: Query) -> tuple[SeriesPage, int | None]:
         """Return a page of the visible series that match, and their total if requested; read no file."""
         with self._catalogue.reading() as connection:
             if query.positions is not None:
@@ -116,7 +116,7 @@ class SeriesReader:
 
     def nearest(
         self, principal: Principal, ra: float, dec: float, restrictions: tuple[Condition, ...] = ()
-    ) -> Found | None:
+    ) -> SeriesRecord | None:
         """Return the visible series nearest to a position [deg], with its separation, or None."""
         for radius in _WIDENING:
             cone = Query(restrictions, Cone(ra, dec, radius), sort_by=SEPARATION, per_page=1, include_total=False)
@@ -124,7 +124,7 @@ class SeriesReader:
                 return found[0]
         return None
 
-    def find_all(self, principal: Principal, query: Query) -> Iterator[Found]:
+    def find_all(self, principal: Principal, query: Query) -> Iterator[SeriesRecord]:
         """Yield all visible series that match, with one page at a time in memory."""
         while True:
             page, _ = self._catalogue.repeated(partial(self.find, principal, replace(query, include_total=False)))
@@ -178,7 +178,7 @@ class SeriesReader:
         """Return a series at a revision as JSON; raises like :meth:`past`."""
         return self._document(self.past(principal, series_id, revision), data_format, WHOLE)
 
-    def past(self, principal: Principal, series_id: int, revision: int) -> Found:
+    def past(self, principal: Principal, series_id: int, revision: int) -> SeriesRecord:
         """Return a series, even a deleted one, with the fields of its file at a revision.
 
         Raises
@@ -200,17 +200,17 @@ class SeriesReader:
             raise NotFoundError(f"Revision {revision} of series {series_id} does not exist, or is not kept any more.")
         fields = {"id": series_id, "revision": revision, **with_defaults(metadata)}
         fields |= {"filename": blob.filename, "hash": blob.hash}
-        return Found(blob, revision, 0, orjson.dumps(fields), is_past=True)
+        return SeriesRecord(blob, revision, 0, orjson.dumps(fields), is_past=True)
 
     def document(
-        self, principal: Principal, found: Found, data_format: str = "none", part: Selection = WHOLE
-    ) -> tuple[Found, SeriesDocument]:
+        self, principal: Principal, found: SeriesRecord, data_format: str = "none", part: Selection = WHOLE
+    ) -> tuple[SeriesRecord, SeriesDocument]:
         """Return the fields of a series as JSON, with its table or a part of it as ``data``.
 
         Parameters
         ----------
         principal : Principal
-        found : Found
+        found : SeriesRecord
             From :meth:`get` or :meth:`find`.
         data_format : {"none", "json", "hdf5"}
             The format of the table; "none" omits it.
@@ -228,31 +228,35 @@ class SeriesReader:
         return self._read(principal, found, lambda seen: self._document(seen, data_format, part))
 
     def file(
-        self, principal: Principal, found: Found, part: Selection = WHOLE, file_format: Format = HDF5
-    ) -> tuple[Found, bytes]:
+        self, principal: Principal, found: SeriesRecord, part: Selection = WHOLE, file_format: Format = HDF5
+    ) -> tuple[SeriesRecord, bytes]:
         """Return a series, or a part of its table, as a file; for the whole series as HDF5, the stored bytes.
 
         Raises like :meth:`document`, and NotInstalledError when the service cannot write the format.
         """
         return self._read(principal, found, lambda seen: self._file(seen, part, file_format))
 
-    def stored_range(self, principal: Principal, found: Found, start: int, stop: int) -> tuple[Found, bytes]:
+    def stored_range(
+        self, principal: Principal, found: SeriesRecord, start: int, stop: int
+    ) -> tuple[SeriesRecord, bytes]:
         """Return a range of the bytes of the stored file without reading the rest; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: read_range(self._store, seen.blob, start, stop))
 
-    def table(self, principal: Principal, found: Found) -> tuple[Found, Decoded]:
+    def table(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, Decoded]:
         """Return the whole table of a series and the metadata in its file; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: read_table(self._store, seen.blob))
 
-    def cached_table(self, principal: Principal, found: Found) -> tuple[Found, CachedTable]:
+    def cached_table(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, CachedTable]:
         """Return the read-only table of a series with its light curve; raises like :meth:`document`."""
         return self._read(principal, found, lambda seen: self._tables.get(seen.blob, partial(read_table, self._store)))
 
-    def columns(self, principal: Principal, found: Found) -> tuple[Found, RawTable]:
+    def columns(self, principal: Principal, found: SeriesRecord) -> tuple[SeriesRecord, RawTable]:
         """Return the table of :meth:`table` as plain arrays."""
         return self._read(principal, found, lambda seen: read_raw(self._store, seen.blob))
 
-    def _read(self, principal: Principal, found: Found, read: Callable[[Found], T]) -> tuple[Found, T]:
+    def _read(
+        self, principal: Principal, found: SeriesRecord, read: Callable[[SeriesRecord], T]
+    ) -> tuple[SeriesRecord, T]:
         """Read from the file of a series; retry if a change has replaced the file and a sweep removed it."""
         try:
             return found, read(found)
@@ -264,7 +268,7 @@ class SeriesReader:
                 raise
             return again, read(again)
 
-    def _document(self, found: Found, data_format: str, part: Selection) -> SeriesDocument:
+    def _document(self, found: SeriesRecord, data_format: str, part: Selection) -> SeriesDocument:
         match data_format:
             case "json":
                 if part.is_whole:
@@ -279,7 +283,7 @@ class SeriesReader:
             case _:
                 return SeriesDocument(found.document)
 
-    def _file(self, found: Found, part: Selection, file_format: Format = HDF5) -> bytes:
+    def _file(self, found: SeriesRecord, part: Selection, file_format: Format = HDF5) -> bytes:
         if part.is_whole and file_format is HDF5:
             return read_blob(self._store, found.blob)
         stored = read_table(self._store, found.blob)

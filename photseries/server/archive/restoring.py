@@ -24,7 +24,7 @@ from photseries.server.catalogue import blobs, registries, restoring, series
 from photseries.server.catalogue.blobs import Blob
 from photseries.server.catalogue.engine import Catalogue, Connection
 from photseries.server.catalogue.references import look_up_references
-from photseries.server.catalogue.restoring import Event
+from photseries.server.catalogue.restoring import HistoryEvent
 from photseries.server.catalogue.series import Changeable
 from photseries.server.catalogue.usage import require_quota
 from photseries.server.faults import reached
@@ -152,7 +152,7 @@ class Restorer:
         principal: Principal,
         series_id: int,
         current: Changeable,
-        event: Event,
+        event: HistoryEvent,
         values: dict[str, Any],
     ) -> int:
         """Write the row and its history in one transaction; return the number of unlinked blobs of the series."""
@@ -181,7 +181,7 @@ class Restorer:
         return earlier
 
 
-def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tuple[Event, Blob]:
+def _chosen(events: Sequence[HistoryEvent], series_id: int, revision: int | None) -> tuple[HistoryEvent, Blob]:
     """Return the revision to restore, by default the last one with a blob, and its blob.
 
     Raises
@@ -198,7 +198,7 @@ def _chosen(events: Sequence[Event], series_id: int, revision: int | None) -> tu
     raise NotFoundError(f"Series {series_id} has no revision {revision} with data.")
 
 
-def _batch_at(events: Sequence[Event], revision: int) -> str | None:
+def _batch_at(events: Sequence[HistoryEvent], revision: int) -> str | None:
     """Return the batch of a series at a revision: from the creation or the last change of the batch."""
     batch = events[0].batch
     for event in events:

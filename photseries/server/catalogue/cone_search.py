@@ -21,7 +21,7 @@ from photseries.parameters.query import MAX_POSITIONS
 from photseries.server.catalogue.conditions import bad_cursor, matching
 from photseries.server.catalogue.models import SERIES
 from photseries.server.catalogue.name_search import resolve_names
-from photseries.server.catalogue.series_queries import Found, Page, arcsec, select_visible, series_of
+from photseries.server.catalogue.series_queries import SeriesPage, SeriesRecord, arcsec, select_visible, series_of
 from photseries.server.principal import Principal
 
 __all__ = ["find_near", "pairs_around"]
@@ -55,7 +55,7 @@ class _Pairs(NamedTuple):
 
 def find_near(
     connection: Connection, principal: Principal, query: Query, positions: Positions
-) -> tuple[Page, int | None]:
+) -> tuple[SeriesPage, int | None]:
     """Return a page of the series around positions, by position, separation and id, and the total if requested.
 
     Each entry has the index of its ``position`` and its ``separation`` [arcsec]; a series near several positions is
@@ -89,7 +89,7 @@ def find_near(
     if len(pairs_of_page) > query.per_page:
         position, squared_chord, series_id = pairs_of_page[query.per_page - 1]
         cursor = Cursor(query.sort_by, query.descending, [position, squared_chord], series_id)
-    return Page(found, cursor), total if query.include_total else None
+    return SeriesPage(found, cursor), total if query.include_total else None
 
 
 def pairs_around(
@@ -111,7 +111,7 @@ def pairs_around(
 
 def _read_series(
     connection: Connection, principal: Principal, query: Query, pairs: list[tuple[int, float, int]]
-) -> list[Found]:
+) -> list[SeriesRecord]:
     """Read the series of pairs; leave out deleted and no longer visible ones."""
     ids = sorted({series_id for _, _, series_id in pairs})
     statement = select_visible(principal, query).where(

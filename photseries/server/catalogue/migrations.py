@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, text
 from photseries.errors import StartError
 from photseries.server.catalogue import vo_views
 from photseries.server.faults import reached
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -32,7 +32,7 @@ LARGE = 100_000_000
 _PAUSE = 0.2
 
 
-def upgrade(engine: Engine, reading_role: str = VO().database_role) -> tuple[str | None, str]:
+def upgrade(engine: Engine, reading_role: str = VOSettings().database_role) -> tuple[str | None, str]:
     """Bring the schema to the newest revision, one process at a time.
 
     All revisions are one transaction, unless the table of series is large. Then each revision is one transaction, and

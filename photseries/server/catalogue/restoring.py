@@ -18,11 +18,11 @@ from photseries.server.catalogue.models import Group, Series, SeriesHistory, Str
 from photseries.server.catalogue.series import Changeable
 from photseries.server.principal import Principal
 
-__all__ = ["Event", "deleted", "history_of", "is_kept", "reinsert"]
+__all__ = ["HistoryEvent", "deleted", "history_of", "is_kept", "reinsert"]
 
 
 @dataclass(frozen=True)
-class Event:
+class HistoryEvent:
     """A row of the history of a series; a delete has no blob."""
 
     revision: int
@@ -35,18 +35,20 @@ class Event:
     blob: Blob | None
 
 
-def history_of(connection: Connection, series_id: int) -> list[Event]:
+def history_of(connection: Connection, series_id: int) -> list[HistoryEvent]:
     """Return the whole history of a series, oldest revision first."""
     table = SeriesHistory.__table__
     rows = connection.execute(select(table).where(table.c.series_id == series_id).order_by(table.c.revision)).mappings()
-    names = [name for name in Event.__dataclass_fields__ if name != "blob"]
+    names = [name for name in HistoryEvent.__dataclass_fields__ if name != "blob"]
     return [
-        Event(**{name: row[name] for name in names}, blob=of_row(series_id, row) if row["filename"] else None)
+        HistoryEvent(**{name: row[name] for name in names}, blob=of_row(series_id, row) if row["filename"] else None)
         for row in rows
     ]
 
 
-def deleted(connection: Connection, principal: Principal, series_id: int, events: Sequence[Event]) -> Changeable | None:
+def deleted(
+    connection: Connection, principal: Principal, series_id: int, events: Sequence[HistoryEvent]
+) -> Changeable | None:
     """Return a deleted series without metadata and blob; None when it is not deleted or was not visible.
 
     A delete by an earlier version of the service recorded no sharing: then only the owner and admins see the series.

@@ -18,7 +18,7 @@ from photseries.errors import QuotaExceededError, UnavailableError
 from photseries.server.cli.options import configured
 from photseries.server.importers import (
     DirectoryImport,
-    Outcome,
+    ImportOutcome,
     Report,
     SkyPortalImport,
     Status,
@@ -154,7 +154,7 @@ def directory(config: Config, *, folder: Path, mapping_file: Path, stem: Path, d
     _conclude(report, whole, as_json)
 
 
-def _follow(outcomes: Iterable[Outcome], report: Report, total: int) -> None:
+def _follow(outcomes: Iterable[ImportOutcome], report: Report, total: int) -> None:
     """Write the outcomes into the report, and say how far it is."""
     try:
         with _steps(total) as step:

@@ -16,7 +16,7 @@ import orjson
 
 from photseries.cli.options import reported
 from photseries.server import faults, settings
-from photseries.server.settings import Log
+from photseries.server.settings import LogSettings
 from photseries.text import escape_unprintable
 
 __all__ = ["configured", "jobs_option", "log_to_stderr"]
@@ -89,7 +89,7 @@ class _JsonLines(logging.Formatter):
         return orjson.dumps(line, default=str).decode()
 
 
-def log_to_stderr(settings: Log) -> None:
+def log_to_stderr(settings: LogSettings) -> None:
     """Write the log to standard error."""
     handler = logging.StreamHandler(sys.stderr)
     as_text = _Lines("%(asctime)s %(levelname)s %(name)s %(message)s")

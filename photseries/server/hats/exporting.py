@@ -15,7 +15,7 @@ from photseries.server.archive.store_ownership import Ownership
 from photseries.server.catalogue import blobs, exporting
 from photseries.server.hats.catalogue import describe
 from photseries.server.hats.layout import Layout
-from photseries.server.hats.partition import Partition, Written, write
+from photseries.server.hats.partition import Partition, WrittenPartition, write
 from photseries.server.hats.planning import partitions, span
 from photseries.server.hats.target import Target, Tile
 from photseries.server.principal import Principal
@@ -94,7 +94,7 @@ def export(
         planned = _plan(services, principal, target, layout, most)
         existing = target.partitions()
         stale = [tile for tile, mark in planned.items() if tile not in existing or existing[tile].fingerprint != mark]
-        written: dict[Tile, Written] = {}
+        written: dict[Tile, WrittenPartition] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
             for tile, one in _written(services, principal, target, layout, stale, executor, width):
                 written[tile] = one
@@ -138,20 +138,20 @@ def _written(
     stale: list[Tile],
     executor: Executor,
     width: int,
-) -> Iterator[tuple[Tile, Written]]:
+) -> Iterator[tuple[Tile, WrittenPartition]]:
     """Submit partitions, with a limited number in flight, and yield each one that is written."""
 
-    def submitted(tile: Tile) -> Future[Written]:
+    def submitted(tile: Tile) -> Future[WrittenPartition]:
         with services.catalogue.reading() as connection:
             found = exporting.members(connection, principal, *span(tile), by_source=layout.by_source)
         if not found:
-            nothing: Future[Written] = Future()
-            nothing.set_result(Written(0, 0, 0))
+            nothing: Future[WrittenPartition] = Future()
+            nothing.set_result(WrittenPartition(0, 0, 0))
             return nothing
         return executor.submit(write, Partition(target, services.store, layout, tile, found))
 
     waiting = iter(stale)
-    running: dict[Future[Written], tuple[Tile, int]] = {}
+    running: dict[Future[WrittenPartition], tuple[Tile, int]] = {}
     while True:
         for tile in islice(waiting, width - len(running)):
             running[submitted(tile)] = (tile, TRIES)

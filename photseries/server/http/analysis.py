@@ -11,7 +11,7 @@ from photseries.errors import BusyError, DamagedError, InvalidError, LateError, 
 from photseries.lightcurve.periodogram import SearchOptions
 from photseries.parameters import ENVELOPE, FOLDED, PERIODOGRAM, PLOT, SOURCE_PERIODOGRAM, Parameter
 from photseries.server.archive.analysis import PointSelection, SourcePeriodogram
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import success
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, Contract, Raw
@@ -34,7 +34,7 @@ class AnalysisHandler(BaseHandler):
         self,
         identity: str,
         known: Sequence[Parameter],
-        compute: Callable[[Found, PointSelection, Mapping[str, object]], tuple[Found, bytes]],
+        compute: Callable[[SeriesRecord, PointSelection, Mapping[str, object]], tuple[SeriesRecord, bytes]],
         media_type: str = "application/json; charset=UTF-8",
         *,
         waits: bool = True,
@@ -53,7 +53,7 @@ class AnalysisHandler(BaseHandler):
             Whether it is slow, and waits for its turn among the analyses.
         """
 
-        def find() -> tuple[Found, Mapping[str, Any], bool]:
+        def find() -> tuple[SeriesRecord, Mapping[str, Any], bool]:
             series_id = number_of(identity)
             values = parameters.read(self.arguments(), known)
             found = self.services.reader.get(self.principal, series_id)
@@ -101,7 +101,9 @@ class PeriodogramHandler(AnalysisHandler):
         """Compute a periodogram, by Lomb-Scargle or another method, and list its highest peaks."""
         await self.answer(identity, PERIODOGRAM, self._compute)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         found, computed = self.services.analysis.periodogram(
             self.principal,
             found,
@@ -147,7 +149,9 @@ class FoldedHandler(AnalysisHandler):
         """Fold the light curve on a period, and average it in phase bins."""
         await self.answer(identity, FOLDED, self._compute)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         if "period" not in values:
             message = "Missing parameter 'period' (days), e.g. period=0.55."
             raise InvalidError(message, fields={"period": [message]})
@@ -173,7 +177,9 @@ class EnvelopeHandler(AnalysisHandler):
         """Return the light curve for a plot: its points, or minimum, median and maximum per time interval."""
         await self.answer(identity, ENVELOPE, self._compute, waits=False)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         found, plotted = self.services.analysis.envelope(
             self.principal,
             found,
@@ -201,7 +207,9 @@ class PlotHandler(AnalysisHandler):
         """Draw the light curve as PNG."""
         await self.answer(identity, PLOT, self._compute, self.media_type)
 
-    def _compute(self, found: Found, points: PointSelection, values: Mapping[str, Any]) -> tuple[Found, bytes]:
+    def _compute(
+        self, found: SeriesRecord, points: PointSelection, values: Mapping[str, Any]
+    ) -> tuple[SeriesRecord, bytes]:
         size = (values["width"], values["height"])
         return self.services.analysis.plot(
             self.principal,

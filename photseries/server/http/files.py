@@ -20,7 +20,7 @@ from photseries.errors import (
 )
 from photseries.formats.registry import HDF5, WRITERS, Format
 from photseries.parameters import PART, REVISION, Parameter, choice
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import failure
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_NONE_MATCH, RANGE, Contract, Raw
@@ -60,7 +60,7 @@ class RangeError(PhotseriesError):
 class _File:
     """A file or a range of it; no content if the client's copy is current. ``stored``: whether it is the blob."""
 
-    found: Found
+    found: SeriesRecord
     form: Format
     tag: str
     content: bytes | None = None
@@ -168,7 +168,7 @@ class FileHandler(BaseHandler):
         self.set_header("Content-Range", f"bytes {start}-{stop - 1}/{length}")
         return content
 
-    def _find(self, series_id: int, revision: int | None) -> Found:
+    def _find(self, series_id: int, revision: int | None) -> SeriesRecord:
         """Return the current series, or the series at a revision."""
         reader = self.services.reader
         if revision is None:

@@ -27,7 +27,7 @@ from photseries.errors import (
 from photseries.parameters import CONTROLS, CRITERIA, OF_SOURCE, ONE_SERIES, SUMMARY_CRITERIA, Condition, Query
 from photseries.server.archive import Archive
 from photseries.server.archive.reader import SeriesDocument
-from photseries.server.catalogue.series_queries import Found
+from photseries.server.catalogue.series_queries import SeriesRecord
 from photseries.server.http.answers import success, wrapped
 from photseries.server.http.base import ANY, BaseHandler
 from photseries.server.http.contract import IF_MATCH, IF_NONE_MATCH, Contract
@@ -92,7 +92,7 @@ class SeriesHandler(UploadHandler):
         """Send a page of matching series; the query is parsed in the thread that finds them."""
         parse = functools.cache(parse)  # the body is read only once, but find may be called again
 
-        def find() -> tuple[str, list[Found], dict[str, object], bytes]:
+        def find() -> tuple[str, list[SeriesRecord], dict[str, object], bytes]:
             query = parse()
             self.weigh(query.positions is not None or query.data_format != "none")
             page, total = self.services.reader.find(self.principal, query)
@@ -111,14 +111,14 @@ class SeriesHandler(UploadHandler):
         else:
             await self.stream(self._pieces(found, around, data_format))
 
-    def _pieces(self, found: list[Found], around: dict[str, object], data_format: str) -> Iterator[bytes]:
+    def _pieces(self, found: list[SeriesRecord], around: dict[str, object], data_format: str) -> Iterator[bytes]:
         """Yield the answer in batches of series, to limit the memory."""
         yield b'{"status":"success","data":{"series":['
         for number, batch in enumerate(_batches(found)):
             yield (b"," if number else b"") + b",".join(self._one(series, data_format) for series in batch)
         yield b"]," + orjson.dumps(around)[1:] + b',"version":' + orjson.dumps(__version__) + b"}"
 
-    def _one(self, found: Found, data_format: str) -> bytes:
+    def _one(self, found: SeriesRecord, data_format: str) -> bytes:
         try:
             _, document = self.services.reader.document(self.principal, found, data_format)
             return b"".join(document.pieces())
@@ -126,14 +126,14 @@ class SeriesHandler(UploadHandler):
             return orjson.dumps({**found.fields, "data": None, "data_error": error.message})
 
 
-def _without_table(found: Found) -> orjson.Fragment:
+def _without_table(found: SeriesRecord) -> orjson.Fragment:
     """Return the JSON of a series without its table."""
     return orjson.Fragment(b"".join(SeriesDocument(found.document).pieces()))
 
 
-def _batches(found: list[Found]) -> Iterator[list[Found]]:
+def _batches(found: list[SeriesRecord]) -> Iterator[list[SeriesRecord]]:
     """Group series with small files: each batch waits for its turn in the table pool."""
-    batch: list[Found] = []
+    batch: list[SeriesRecord] = []
     for one in found:
         if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
             yield batch

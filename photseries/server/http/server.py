@@ -70,7 +70,7 @@ from photseries.server.http.tap import TAP_ROUTES
 from photseries.server.http.vo import VO_ROUTES
 from photseries.server.schemas.registries import CHANGES
 from photseries.server.services import Services
-from photseries.server.settings import VO, Server
+from photseries.server.settings import ServerSettings, VOSettings
 from photseries.server.worker import Worker
 
 __all__ = ["API", "ROUTES", "listen", "serve", "url_of"]
@@ -148,7 +148,7 @@ class _Application(Application):
         return JsonBadRequestDelegate(within, request_conn, self._metrics)
 
 
-def listen(settings: Server) -> list[socket.socket]:
+def listen(settings: ServerSettings) -> list[socket.socket]:
     """Listen on the configured address, with a socket for each IP version.
 
     Raises
@@ -193,7 +193,7 @@ def serve(
         ThreadPool(settings.threads, "light"),
         ThreadPool(settings.table_threads, "heavy"),
         ThreadPool(settings.quick_threads, "quick"),
-        ThreadPool(VO.jobs, "jobs"),
+        ThreadPool(VOSettings.jobs, "jobs"),
         ThreadPool(2, "upkeep"),
     )
     deadline = 0.0

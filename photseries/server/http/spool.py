@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO
 
 from photseries.errors import UnavailableError
-from photseries.server.settings import Server
+from photseries.server.settings import ServerSettings
 
-__all__ = ["Body", "Spool"]
+__all__ = ["Body", "SpoolBudget"]
 
 #: Size at which a body moves to a file [bytes]; the first applies while bodies use much of the memory.
 SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
@@ -22,18 +22,18 @@ SHORT, LONG = 1024 * 1024, 16 * 1024 * 1024
 CROWD = 0.25
 
 
-class Spool:
+class SpoolBudget:
     """The budgets of the request bodies of a process.
 
     Parameters
     ----------
-    settings : Server
+    settings : ServerSettings
         ``spool_memory`` and ``spool_disk`` are the budgets [bytes].
     folder : Path
         The folder of the unnamed files, which vanish with the process.
     """
 
-    def __init__(self, settings: Server, folder: Path) -> None:
+    def __init__(self, settings: ServerSettings, folder: Path) -> None:
         self._budget = {"memory": settings.spool_memory, "disk": settings.spool_disk}
         self._held = {"memory": 0, "disk": 0}
         self._lock = threading.Lock()
@@ -81,10 +81,10 @@ class Body:
 
     Parameters
     ----------
-    spool : Spool
+    spool : SpoolBudget
     """
 
-    def __init__(self, spool: Spool) -> None:
+    def __init__(self, spool: SpoolBudget) -> None:
         self._spool = spool
         self._short = io.BytesIO()  # no list of parts, because a part may be a single byte
         self._file: IO[bytes] | None = None

@@ -24,7 +24,7 @@ from photseries.server.http.media import FORM, media_type_of
 from photseries.server.principal import Requirement
 from photseries.server.vo import examples, results, tap, uws, vosi
 
-__all__ = ["TAP_ROUTES", "SignInHandler", "VOHandler"]
+__all__ = ["TAP_ROUTES", "ChallengeHandler", "VOHandler"]
 
 _URLENCODED: Final = "application/x-www-form-urlencoded"
 _XML: Final = "text/xml; charset=utf-8"
@@ -52,7 +52,7 @@ class _Given:
         return {name: texts[-1] for name, texts in self.texts.items()}
 
 
-class SignInHandler(BaseHandler):
+class ChallengeHandler(BaseHandler):
     """The base of all handlers under /vo: a 401 lists the authentication schemes."""
 
     @property
@@ -65,7 +65,7 @@ class SignInHandler(BaseHandler):
         return f"{super()._challenges()}, {bearer}"
 
 
-class VOHandler(SignInHandler):
+class VOHandler(ChallengeHandler):
     """The base of handlers of the Virtual Observatory: forms, and errors as VOTables."""
 
     needs: ClassVar[Mapping[str, Requirement | None]] = {"GET": ANY, "POST": ANY}

@@ -19,7 +19,7 @@ from photseries.server.http.credentials import Credential, credential_of
 from photseries.server.http.media import media_type_of
 from photseries.server.http.sending import PIECE
 from photseries.server.http.series import number_of
-from photseries.server.http.tap import SignInHandler, VOHandler
+from photseries.server.http.tap import ChallengeHandler, VOHandler
 from photseries.server.http.turns import MANY_ROWS
 from photseries.server.vo import conesearch, datalink, moc, registry, soda
 from photseries.server.vo.observations import Observation
@@ -43,7 +43,7 @@ def _joined(pieces: Iterable[str]) -> Iterator[bytes]:
     yield "".join(waiting).encode()
 
 
-class _QueryHandler(SignInHandler):
+class _QueryHandler(ChallengeHandler):
     """A handler of queries by GET or, with a form, by POST, as DALI 1.1 requires."""
 
     needs: ClassVar = {"GET": ANY, "POST": ANY}

@@ -20,7 +20,7 @@ from photseries.server.importers.files import Files, root_of
 from photseries.server.importers.rows import ExistingSeries
 from photseries.server.importers.skyportal_schema import SkyPortal
 
-__all__ = ["Checked", "check_series", "import_registries", "source_files"]
+__all__ = ["ImportContext", "check_series", "import_registries", "source_files"]
 
 #: The registries, ordered by their references.
 KINDS = ("users", "groups", "streams", "instrument", "sources", "followup_request", "assignment")
@@ -28,7 +28,7 @@ NAMED = 20  # maximum number of obstacles in the message
 
 
 @dataclass
-class Checked:
+class ImportContext:
     """The facts known before the import of series.
 
     Attributes
@@ -64,7 +64,7 @@ class Checked:
             raise ConflictError(f"Nothing was imported. {'; '.join(self.problems)}{rest}.")
 
 
-def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: Checked) -> None:
+def import_registries(source: SkyPortal, remote: Connection, local: Connection, checked: ImportContext) -> None:
     """Import users, groups, streams, instruments, sources, requests, assignments and memberships."""
     public_id, greatest = source.group_ids(remote)
     rows.align_public_group(local, public_id, greatest)
@@ -100,7 +100,7 @@ def check_series(
     files: Files,
     unit: str,
     excluded: Collection[int],
-    checked: Checked,
+    checked: ImportContext,
 ) -> None:
     """Check that every file exists, and that no series of this archive has the id of a different series there."""
     checked.series = source.totals(remote)[0]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from photseries.server.importers.reasons import REASONS, UNEXPLAINED, Table
+from photseries.server.importers.reasons import REASONS, UNEXPLAINED, ReasonInput
 from photseries.server.importers.skyportal_schema import FIELDS, STATISTICS, SkyPortalSeries
 
 __all__ = ["Difference", "compared", "given", "of_history", "of_the_file", "to_history"]
@@ -55,7 +55,7 @@ def compared(series: SkyPortalSeries, frame: pd.DataFrame, ours: Mapping[str, An
             values[field] = pair
     if ours["mean_flux"] is not None:
         values["mean_flux"] = (None, ours["mean_flux"])
-    table = Table(frame, series.statistics, ours, values)
+    table = ReasonInput(frame, series.statistics, ours, values)
     holding = [reason for reason in REASONS if any(field in values for field in reason.fields) and reason.holds(table)]
     differences = []
     for field, (theirs, own) in values.items():

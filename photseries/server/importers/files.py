@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from photseries.errors import InvalidError, StartError
 
-__all__ = ["Files", "Place", "UnfitFileError", "root_of"]
+__all__ = ["FileLocation", "Files", "UnfitFileError", "root_of"]
 
 
 class UnfitFileError(InvalidError):
@@ -22,7 +22,7 @@ class UnfitFileError(InvalidError):
         self.missing = missing
 
 
-class Place(NamedTuple):
+class FileLocation(NamedTuple):
     """The path of the file of a series in the other archive, and the name of the series there."""
 
     id: int
@@ -113,7 +113,7 @@ class Files:
             raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def root_of(places: Iterable[Place], folder: Path) -> str:
+def root_of(places: Iterable[FileLocation], folder: Path) -> str:
     """Find the root folder of SkyPortal's files: the most frequent part before the name of the series.
 
     Parameters

@@ -16,7 +16,7 @@ import orjson
 from photseries.errors import StartError
 from photseries.server.importers.differences import Difference
 
-__all__ = ["FAILED", "Outcome", "Report", "Status", "joined"]
+__all__ = ["FAILED", "ImportOutcome", "Report", "Status", "joined"]
 
 
 class Status(StrEnum):
@@ -39,7 +39,7 @@ COLUMNS = ("id", "obj_id", "filename", "status", "field", "theirs", "ours", "rea
 
 
 @dataclass(frozen=True)
-class Outcome:
+class ImportOutcome:
     """The outcome for one series: its id, if any; the error or warnings; the differences."""
 
     id: int | None
@@ -66,7 +66,7 @@ class Report:
         Number of series by :class:`Status`.
     reasons : Counter
         Number of series with a difference, by reason.
-    failures : list of Outcome
+    failures : list of ImportOutcome
         The first failures.
 
     Raises
@@ -78,7 +78,7 @@ class Report:
     def __init__(self, stem: Path) -> None:
         self.statuses: Counter[Status] = Counter()
         self.reasons: Counter[str] = Counter()
-        self.failures: list[Outcome] = []
+        self.failures: list[ImportOutcome] = []
         self.paths = tuple(stem.with_name(f"{stem.name}.{kind}") for kind in ("json", "csv"))
         self._partial = tuple(path.with_name(f".{path.name}.partial") for path in self.paths)
         self._stack = ExitStack()
@@ -105,7 +105,7 @@ class Report:
         """The number of series whose import failed."""
         return sum(self.statuses[status] for status in FAILED)
 
-    def add(self, outcome: Outcome) -> None:
+    def add(self, outcome: ImportOutcome) -> None:
         """Write the outcome for a series; series without differences are only counted."""
         self.statuses[outcome.status] += 1
         self.reasons.update({reason for found in outcome.differences for reason in found.reasons})

@@ -15,7 +15,7 @@ from photseries.server.catalogue.models import SERIES, Group, GroupUser, Series,
 from photseries.server.catalogue.registries import MEMBERS, TABLES, move_sequence
 from photseries.server.principal import EVERYONE
 
-__all__ = ["ExistingSeries", "Page"]
+__all__ = ["ExistingSeries", "PageOutcome"]
 
 Rows = Sequence[Mapping[str, object]]
 
@@ -31,7 +31,7 @@ _NAMES: Mapping[str, tuple[str, bool]] = {
 
 
 @dataclass(frozen=True)
-class Page:
+class PageOutcome:
     """The outcome for a page of entries: numbers of new and existing ones, and the clashes with other entries."""
 
     new: int
@@ -51,7 +51,7 @@ class ExistingSeries:
     identity: tuple[str, str, str] | None
 
 
-def insert_entries(connection: Connection, kind: str, rows: Rows) -> Page:
+def insert_entries(connection: Connection, kind: str, rows: Rows) -> PageOutcome:
     """Insert the missing entries of a page.
 
     Parameters
@@ -65,7 +65,7 @@ def insert_entries(connection: Connection, kind: str, rows: Rows) -> Page:
     new = [row for row in rows if row["id"] not in existing]
     if new and not clashes:
         connection.execute(insert(TABLES[kind]).on_conflict_do_nothing(), new)
-    return Page(len(new), len(rows) - len(new), clashes)
+    return PageOutcome(len(new), len(rows) - len(new), clashes)
 
 
 def _compare_entries(connection: Connection, kind: str, rows: Rows) -> tuple[set[object], list[str]]:

@@ -38,9 +38,9 @@ from sqlalchemy.sql.selectable import FromClause
 
 from photseries.errors import StartError
 from photseries.server.catalogue.engine import Catalogue, require_version
-from photseries.server.importers.files import Place
+from photseries.server.importers.files import FileLocation
 from photseries.server.principal import EVERYONE
-from photseries.server.settings import Database
+from photseries.server.settings import DatabaseSettings
 
 __all__ = ["FIELDS", "STATISTICS", "SkyPortal", "SkyPortalSeries"]
 
@@ -107,7 +107,7 @@ class SkyPortal:
     ----------
     url : str
         ``postgresql://...``.
-    settings : Database
+    settings : DatabaseSettings
         Its timeouts also apply here.
 
     Raises
@@ -116,7 +116,7 @@ class SkyPortal:
         When it cannot be reached, is not SkyPortal's, or lacks a column; the message names what is missing.
     """
 
-    def __init__(self, url: str, settings: Database) -> None:
+    def __init__(self, url: str, settings: DatabaseSettings) -> None:
         self._catalogue = Catalogue(url, settings, connections=2, label="--database")
         require_version(self._catalogue.engine, minimum=_MIN_VERSION)
         found = {}
@@ -179,12 +179,12 @@ class SkyPortal:
         count, last = connection.execute(select(func.count(), func.max(series.c.id)).select_from(series)).one()
         return count, last or 0
 
-    def places(self, connection: Connection) -> Iterator[list[Place]]:
+    def places(self, connection: Connection) -> Iterator[list[FileLocation]]:
         """Yield the locations of the files of all series, in pages."""
         series = _table("photometric_series")
-        statement = select(*(series.c[name] for name in Place._fields)).order_by(series.c.id)
+        statement = select(*(series.c[name] for name in FileLocation._fields)).order_by(series.c.id)
         for page in connection.execute(statement, execution_options={"yield_per": _PAGE}).partitions():
-            yield [Place(*row) for row in page]
+            yield [FileLocation(*row) for row in page]
 
     def uncertainties(self, connection: Connection) -> int:
         """Count the series with a position uncertainty."""

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from photseries.errors import InvalidError, UnreadableFileError
 from photseries.lightcurve.photometry import Array, BoolArray, IntArray
-from photseries.server.sandbox.bulk_request import Request
+from photseries.server.sandbox.bulk_request import BulkRequest
 
 __all__ = ["Slab", "slabs", "warm_up"]
 
@@ -62,7 +62,7 @@ class Slab:
     error: str | None = None
 
 
-def slabs(image: memoryview, request: Request) -> Generator[int | Slab, None, None]:
+def slabs(image: memoryview, request: BulkRequest) -> Generator[int | Slab, None, None]:
     """Yield the number of series of a body, and then the series in order.
 
     Raises
@@ -107,7 +107,7 @@ class _ArrowBody:
 class _ParquetBody:
     """The rows of a Parquet file, a bounded number at a time."""
 
-    def __init__(self, image: memoryview, request: Request) -> None:
+    def __init__(self, image: memoryview, request: BulkRequest) -> None:
         self._file = pq.ParquetFile(
             pa.BufferReader(pa.py_buffer(image)),
             thrift_string_size_limit=_THRIFT,
@@ -140,7 +140,7 @@ class _Layout:
     by: list[int]
 
     @classmethod
-    def of(cls, schema: pa.Schema, request: Request) -> _Layout:
+    def of(cls, schema: pa.Schema, request: BulkRequest) -> _Layout:
         names = list(schema.names)
         if len(names) > request.columns + len(request.fields) + len(request.ignored):
             raise InvalidError(f"The body has {len(names):,} columns; the limit is {request.columns} (limits.columns).")
@@ -164,7 +164,7 @@ class _Layout:
         found.require(unknown, request)
         return found
 
-    def require(self, unknown: list[str], request: Request) -> None:
+    def require(self, unknown: list[str], request: BulkRequest) -> None:
         """Refuse columns that are neither a field nor a column of the table, and names that occur twice."""
         if unknown and request.by:
             raise InvalidError(f"The column {unknown[0]!r:.80} holds lists; in a long body a cell is one value.")
@@ -215,15 +215,15 @@ def _require_column(name: str, kind: pa.DataType) -> None:
         )
 
 
-def _too_large(request: Request) -> InvalidError:
+def _too_large(request: BulkRequest) -> InvalidError:
     return InvalidError(f"The tables in the body take more than {request.size:,} bytes (limits.bulk). Send several.")
 
 
-def _too_many(request: Request) -> InvalidError:
+def _too_many(request: BulkRequest) -> InvalidError:
     return InvalidError(f"The body has more than {request.series:,} series. Send several bodies.")
 
 
-def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> Iterator[int | Slab]:
+def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> Iterator[int | Slab]:
     counted = layout.fields[:1] or layout.table[:1]
     number = 0
     for batch in source.batches(counted):
@@ -247,7 +247,7 @@ def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request
 
 
 def _nested_slabs(
-    table: dict[str, pa.Array], fields: dict[str, pa.Array], series: int, request: Request
+    table: dict[str, pa.Array], fields: dict[str, pa.Array], series: int, request: BulkRequest
 ) -> Iterator[Slab]:
     lengths = np.array([pc.list_value_length(lists).fill_null(-1).to_numpy(False) for lists in table.values()])
     rows = lengths.max(axis=0, initial=0)
@@ -268,7 +268,7 @@ def _nested_slabs(
         yield from _uniform(flat, rows[start:stop], own, request)
 
 
-def _refusal(lengths: dict[str, int], request: Request) -> str:
+def _refusal(lengths: dict[str, int], request: BulkRequest) -> str:
     """Explain why a series cannot be read by the lengths of its columns, -1 where it has none."""
     present = {name: length for name, length in lengths.items() if length >= 0}
     longest = max(present.values(), default=0)
@@ -301,7 +301,7 @@ def _runs(signs: BoolArray | npt.NDArray[np.uint8], sizes: IntArray, alone: Bool
 
 
 def _uniform(
-    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[object]], request: Request
+    flat: dict[str, pa.Array], rows: IntArray, fields: dict[str, list[object]], request: BulkRequest
 ) -> Iterator[Slab]:
     """Yield series with the same columns as slabs: null makes floats of integers, in its own series alone."""
     bounds = np.concatenate(([0], np.cumsum(rows)))
@@ -327,7 +327,7 @@ def _uniform(
         yield from _halved(Slab(rows[start:stop].tolist(), columns, own), request)
 
 
-def _halved(slab: Slab, request: Request) -> Iterator[Slab]:
+def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     """Refuse one series with fields that are far too long, and cut a slab whose fields are."""
     size = len(json.dumps(slab.fields, default=str))
     if size <= MAX_FIELD_BYTES:
@@ -365,7 +365,7 @@ def _plain(values: pa.Array) -> tuple[str, list[Array]]:
     return array.dtype.newbyteorder("<").str, [array]
 
 
-def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> Iterator[int | Slab]:
+def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> Iterator[int | Slab]:
     plan = _plan(source, layout, request)
     yield plan.series
     used = sorted({*layout.table, *layout.fields})
@@ -419,7 +419,7 @@ class _Plan:
         return bool(self.runs.size > self.series)
 
 
-def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: Request) -> _Plan:
+def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkRequest) -> _Plan:
     """Find the series by first appearance, and their rows."""
     known: dict[tuple[object, ...], int] = {}
     runs: list[IntArray] = []
@@ -459,7 +459,7 @@ def _codes(column: pa.Array) -> IntArray:
     return codes
 
 
-def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: Request) -> pa.RecordBatch:
+def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: BulkRequest) -> pa.RecordBatch:
     """Bring the rows of each series together, in the order that they have."""
     held, size = [], 0
     for batch in batches:
@@ -472,7 +472,7 @@ def _sorted(batches: Iterator[pa.RecordBatch], plan: _Plan, request: Request) ->
     return table.take(pa.array(order)).combine_chunks().to_batches()[0]
 
 
-def _apart(request: Request) -> InvalidError:
+def _apart(request: BulkRequest) -> InvalidError:
     return InvalidError(
         f"The rows of a series must stand together in a body of more than {request.table:,} bytes (limits.table): sort "
         "the table by the columns in 'by'."
@@ -482,7 +482,7 @@ def _apart(request: Request) -> InvalidError:
 class _Pending:
     """Rows that were decoded and not taken yet."""
 
-    def __init__(self, batches: Iterator[pa.RecordBatch], request: Request) -> None:
+    def __init__(self, batches: Iterator[pa.RecordBatch], request: BulkRequest) -> None:
         self._batches = batches
         self._held: list[pa.RecordBatch] = []
         self._rows = self._size = 0
@@ -521,7 +521,7 @@ def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:
     return column.take(pa.array(starts)).to_pylist(), np.logical_or.reduceat(changes, starts)
 
 
-def warm_up(read: Callable[[memoryview, Request], Iterator[int | Slab]], request: Request) -> None:
+def warm_up(read: Callable[[memoryview, BulkRequest], Iterator[int | Slab]], request: BulkRequest) -> None:
     """Read small bodies of every kind: pyarrow loads and starts much of itself only when it is first used."""
     texts = pa.array(["a", "a", "b"])
     long = pa.table(
@@ -530,7 +530,7 @@ def warm_up(read: Callable[[memoryview, Request], Iterator[int | Slab]], request
     nested = pa.table({"obj_id": ["a", "b"], "mjd": [[1.0, 2.0], [3.0]], "n": [[1, None], [2]], "t": [["x", None], []]})
     for table, by in ((long, ("name",)), (nested, ()), (long.take([0, 2, 1]), ("obj_id",))):
         for media, image in _bodies(table):
-            for _ in read(memoryview(image), Request(**{**vars(request), "media": media, "by": by})):
+            for _ in read(memoryview(image), BulkRequest(**{**vars(request), "media": media, "by": by})):
                 pass
 
 

@@ -31,7 +31,7 @@ from photseries.lightcurve.calibration import calibration_of
 from photseries.lightcurve.samples import unit_of
 from photseries.lightcurve.select import curve_to_show
 from photseries.server.sandbox import confine, worker
-from photseries.server.sandbox.wire import Found
+from photseries.server.sandbox.wire import FileContent
 
 __all__ = ["main", "read"]
 
@@ -56,7 +56,7 @@ _TEXTS: Final = (
 )
 
 
-def read(image: memoryview, limits: Limits) -> Found:
+def read(image: memoryview, limits: Limits) -> FileContent:
     """Describe the series of a file, or convert its only series to HDF5.
 
     Parameters
@@ -68,7 +68,7 @@ def read(image: memoryview, limits: Limits) -> Found:
 
     Returns
     -------
-    Found
+    FileContent
         ``series`` and ``more`` (how many are not described), or ``fields`` (with those given), ``hint`` (at its
         filter), ``warnings`` and the file.
 
@@ -88,7 +88,7 @@ def read(image: memoryview, limits: Limits) -> Found:
         return _convert(_only_series(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
     series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MAX_SERIES]]
-    return Found(_plain_json({"series": series, "more": len(found) - len(series)}))
+    return FileContent(_plain_json({"series": series, "more": len(found) - len(series)}))
 
 
 class _Request(TypedDict):
@@ -108,11 +108,11 @@ def _only_series(readings: tuple[Reading, ...], options: ReadOptions) -> Reading
     return readings[0]
 
 
-def _convert(reading: Reading, given: Mapping[str, object], limits: Limits) -> Found:
+def _convert(reading: Reading, given: Mapping[str, object], limits: Limits) -> FileContent:
     blob = reading.blob or stored_file.encode(reading.frame, reading.file_metadata, limits=limits)
     hint = None if reading.filter is None else filter_hint(reading.filter)
     about = {"fields": reading.merged(given), "hint": hint, "warnings": reading.warnings}
-    return Found(_plain_json(about), blob)
+    return FileContent(_plain_json(about), blob)
 
 
 def _describe(reading: Reading, options: ReadOptions, given: Mapping[str, object], points: int) -> dict[str, object]:
@@ -164,6 +164,6 @@ def main(arguments: dict[str, object]) -> None:
     worker.main(arguments, read=_read_alone, layers=confine.PARSING)
 
 
-def _read_alone(image: memoryview, limits: Limits) -> Found:
+def _read_alone(image: memoryview, limits: Limits) -> FileContent:
     sys.meta_path.clear()  # further imports fail; opening a module would kill the child
     return read(image, limits)

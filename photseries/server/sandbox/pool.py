@@ -24,7 +24,7 @@ from photseries.hdf5.raw import RawTable
 from photseries.server.sandbox import confine, descriptors, wire
 from photseries.server.sandbox.semaphore import FairSemaphore
 from photseries.server.sandbox.worker import FAILED, LATE, NOT_FORKED
-from photseries.server.settings import Sandbox as SandboxSettings
+from photseries.server.settings import SandboxSettings
 
 __all__ = ["OUTCOMES", "FileSandbox", "Sandbox"]
 
@@ -152,7 +152,7 @@ class Sandbox:
         with self._counting:
             self.outcomes[outcome] += 1
 
-    def _answer(self, *pieces: bytes | memoryview) -> wire.Answer:
+    def _answer(self, *pieces: bytes | memoryview) -> wire.WorkerResponse:
         try:
             with self._gate.entered(), descriptors.unnamed_file(*pieces) as upload:
                 try:
@@ -166,7 +166,7 @@ class Sandbox:
             self._count("not started")
             raise UnavailableError(f"The readers of a {self.label} ended twice in a row; try again.") from error
 
-    def _job(self, upload: int) -> wire.Answer:
+    def _job(self, upload: int) -> wire.WorkerResponse:
         with contextlib.ExitStack() as stack:
             answer, answers = descriptors.pipe(stack)
             status, statuses = descriptors.pipe(stack)
@@ -237,7 +237,7 @@ class FileSandbox(Sandbox):
         super().__init__(settings, limits)
         self._started = True
 
-    def read_file(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.Found:
+    def read_file(self, content: bytes | memoryview, request: Mapping[str, object]) -> wire.FileContent:
         """Read or describe the series in an uploaded file.
 
         Parameters
@@ -248,7 +248,7 @@ class FileSandbox(Sandbox):
 
         Returns
         -------
-        wire.Found
+        wire.FileContent
 
         Raises
         ------

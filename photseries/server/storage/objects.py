@@ -29,7 +29,7 @@ from obstore.store import S3Store
 
 from photseries.errors import UnavailableError
 from photseries.server.faults import reached
-from photseries.server.settings import Store as StoreSettings
+from photseries.server.settings import StoreSettings
 from photseries.server.storage.contract import CHUNK, Store, StoredBlob
 from photseries.server.storage.keys import MARK, PARTIAL, check_key, check_listed
 

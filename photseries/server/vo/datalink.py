@@ -29,7 +29,7 @@ _COLUMNS: Final[tuple[tuple[str, str, Mapping[str, str]], ...]] = (
 )
 
 
-class Input(NamedTuple):
+class ServiceParameter(NamedTuple):
     """A parameter of a service: the attributes and description of its PARAM; ``options`` are the accepted values."""
 
     attributes: Mapping[str, str]
@@ -45,17 +45,17 @@ class Service(NamedTuple):
     semantics: str
     description: str
     content_type: str
-    inputs: tuple[Input, ...]
+    inputs: tuple[ServiceParameter, ...]
     standard: str | None = None
 
 
-def _number(name: str, unit: str | None, description: str, **more: str) -> Input:
+def _number(name: str, unit: str | None, description: str, **more: str) -> ServiceParameter:
     attributes = {"name": name, "datatype": "double", **({"unit": unit} if unit else {}), "value": "", **more}
-    return Input(attributes, description)
+    return ServiceParameter(attributes, description)
 
 
-def _text(name: str, description: str, options: tuple[str, ...] = ()) -> Input:
-    return Input({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
+def _text(name: str, description: str, options: tuple[str, ...] = ()) -> ServiceParameter:
+    return ServiceParameter({"name": name, "datatype": "char", "arraysize": "*", "value": ""}, description, options)
 
 
 #: The format that VO readers recognise as a light curve comes first.
@@ -69,7 +69,7 @@ SERVICES: Final = (
         "rows between two times, and some columns",
         WRITERS["votable"].plain_type,
         (
-            Input(
+            ServiceParameter(
                 {"name": "TIME", "datatype": "double", "arraysize": "2", "xtype": "interval", "unit": "d",
                  "ucd": "time.interval;obs.exposure", "value": ""},
                 "interval of MJD in the time scale of the series",
@@ -188,7 +188,7 @@ def _descriptor(one: Service, service: str) -> str:
     return element("RESOURCE", description + "".join(parts), type="meta", utype="adhoc:service", ID=one.name)
 
 
-def _param(parameter: Input) -> str:
+def _param(parameter: ServiceParameter) -> str:
     options = "".join(element("OPTION", value=value) for value in parameter.options)
     content = element("DESCRIPTION", escaped(parameter.description)) + (element("VALUES", options) if options else "")
     return element("PARAM", content, **parameter.attributes)

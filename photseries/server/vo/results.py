@@ -21,9 +21,9 @@ import orjson
 from photseries.errors import InvalidError
 from photseries.extras import require
 from photseries.formats.xml import FOOT, HEAD, clean, element, escaped, identities
-from photseries.server.vo.tables import PACKED, Column
+from photseries.server.vo.tables import PACKED, TapColumn
 
-__all__ = ["FORMATS", "Answer", "ResultFormat", "chosen", "error_document", "typed"]
+__all__ = ["FORMATS", "QueryResult", "ResultFormat", "chosen", "error_document", "typed"]
 
 #: OID of a database type -> VOTable type; others are text.
 _TYPES: Final[Mapping[int, str]] = {
@@ -41,13 +41,13 @@ Row = Sequence[object]
 
 
 @dataclass
-class Answer:
+class QueryResult:
     """The input of a format: columns, batches of rows, and whether rows were truncated.
 
     ``overflow`` is known after the last batch.
     """
 
-    columns: Sequence[Column]
+    columns: Sequence[TapColumn]
     batches: Iterable[Sequence[Row]]
     query: str = ""
     overflow: bool = False
@@ -59,11 +59,11 @@ class ResultFormat:
 
     media_type: str
     names: tuple[str, ...]
-    write: Callable[[Answer], Iterator[bytes]]
+    write: Callable[[QueryResult], Iterator[bytes]]
     package: str | None = None
 
 
-def typed(columns: Sequence[Column], codes: Sequence[int]) -> list[Column]:
+def typed(columns: Sequence[TapColumn], codes: Sequence[int]) -> list[TapColumn]:
     """Return columns with the types of the database; ASCII and int keep their declared types."""
     found = []
     for column, code in zip(columns, codes, strict=True):
@@ -120,7 +120,7 @@ def _values(batch: Sequence[Row]) -> Iterator[list[object]]:
 # VOTable
 
 
-def _votable_head(answer: Answer) -> str:
+def _votable_head(answer: QueryResult) -> str:
     status = element("INFO", name="QUERY_STATUS", value="OK")
     query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
     system = element("COOSYS", ID="icrs", system="ICRS")
@@ -136,7 +136,7 @@ def _votable_head(answer: Answer) -> str:
     return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
 
 
-def _votable_foot(answer: Answer) -> str:
+def _votable_foot(answer: QueryResult) -> str:
     overflow = element("INFO", name="QUERY_STATUS", value="OVERFLOW") if answer.overflow else ""
     return f"</DATA>\n</TABLE>\n{overflow}</RESOURCE>\n{FOOT}"
 
@@ -154,7 +154,7 @@ def _cell(value: object) -> str:
 _NOT_FINITE: Final = {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}
 
 
-def _votable(answer: Answer) -> Iterator[bytes]:
+def _votable(answer: QueryResult) -> Iterator[bytes]:
     yield f"{_votable_head(answer)}<TABLEDATA>\n".encode()
     for batch in answer.batches:
         yield "".join(f"<TR>{''.join(map(_cell, row))}</TR>\n" for row in _values(batch)).encode()
@@ -179,7 +179,7 @@ def _packer(datatype: str) -> Callable[[object], bytes]:
     return text
 
 
-def _binary2(answer: Answer) -> Iterator[bytes]:
+def _binary2(answer: QueryResult) -> Iterator[bytes]:
     yield f'{_votable_head(answer)}<BINARY2><STREAM encoding="base64">'.encode()
     packers = [_packer(one.datatype) for one in answer.columns]
     width = -(-len(packers) // 8)
@@ -204,8 +204,8 @@ def _with_small_booleans(row: Row) -> Row:
     return [str(value).lower() if type(value) is bool else value for value in row]
 
 
-def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
-    def write(answer: Answer) -> Iterator[bytes]:
+def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
+    def write(answer: QueryResult) -> Iterator[bytes]:
         names: list[Sequence[object]] = [[one.name.strip('"') for one in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
@@ -215,7 +215,7 @@ def _separated(separator: str) -> Callable[[Answer], Iterator[bytes]]:
     return write
 
 
-def _json(answer: Answer) -> Iterator[bytes]:
+def _json(answer: QueryResult) -> Iterator[bytes]:
     names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
     metadata = [
         {"name": one.name.strip('"'), "arraysize": one.size, **{name: getattr(one, name) for name in names}}
@@ -234,7 +234,7 @@ def _json(answer: Answer) -> Iterator[bytes]:
 # Formats that need all rows
 
 
-def _gathered(answer: Answer) -> list[list[object]]:
+def _gathered(answer: QueryResult) -> list[list[object]]:
     """Return the values of each column."""
     rows: list[list[object]] = []
     for batch in answer.batches:
@@ -258,7 +258,7 @@ def _distinct(names: Iterable[str]) -> list[str]:
 _NUMPY: Final = {"short": "i2", "int": "i4", "long": "i8", "float": "f4", "double": "f8", "boolean": "?"}
 
 
-def _fits(answer: Answer) -> Iterator[bytes]:
+def _fits(answer: QueryResult) -> Iterator[bytes]:
     import numpy as np
     from astropy.io import fits
 
@@ -294,7 +294,7 @@ def _fits(answer: Answer) -> Iterator[bytes]:
     yield content.getvalue()
 
 
-def _parquet(answer: Answer) -> Iterator[bytes]:
+def _parquet(answer: QueryResult) -> Iterator[bytes]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -20,8 +20,8 @@ import numpy as np
 from photseries.errors import InvalidError, TooLargeError
 from photseries.lightcurve import sky
 from photseries.server.catalogue.vo_queries import TemporaryTable
-from photseries.server.vo.adql import Cone, Upload
-from photseries.server.vo.tables import PACKED, Column
+from photseries.server.vo.adql import UploadCone, UploadedTable
+from photseries.server.vo.tables import PACKED, TapColumn
 from photseries.text import escape_unprintable
 
 __all__ = ["read_votable", "temporary_table"]
@@ -40,12 +40,12 @@ _BOOLEANS: Final[Mapping[str, bool | None]] = {
 
 
 @dataclass
-class _Reading:
+class _ReadState:
     """The state of reading a VOTable; ``data`` is the element with the rows, after its start."""
 
     name: str
     most_rows: int
-    columns: list[Column] = field(default_factory=list)
+    columns: list[TapColumn] = field(default_factory=list)
     nulls: list[str | None] = field(default_factory=list)
     rows: list[list[object]] = field(default_factory=list)
     data: str = ""
@@ -124,7 +124,7 @@ class _Reading:
         if any(one.name.lower() == name.lower() for one in self.columns):
             raise self.refused(f"two columns are called {name[:40]!r}.")
         unit, ucd, utype, xtype = (attributes.get(key) for key in ("unit", "ucd", "utype", "xtype"))
-        column = Column(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
+        column = TapColumn(name=name, datatype=datatype, arraysize=size, unit=unit, ucd=ucd, utype=utype, xtype=xtype)
         self.columns.append(column)
         self.nulls.append(None)
 
@@ -188,7 +188,7 @@ _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
 }
 
 
-def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
+def _reader(column: TapColumn) -> Callable[[memoryview, int], tuple[object, int]]:
     """Return a function that decodes a BINARY value at an offset, and returns the next offset."""
     if column.datatype in PACKED:
         packed = PACKED[column.datatype]
@@ -211,7 +211,7 @@ def _reader(column: Column) -> Callable[[memoryview, int], tuple[object, int]]:
     return text
 
 
-def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
+def read_votable(name: str, content: bytes, most_rows: int) -> UploadedTable:
     """Read the first table of a VOTable.
 
     Parameters
@@ -226,7 +226,7 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
     TooLargeError
         When it has too many rows.
     """
-    reading = _Reading(name, most_rows)
+    reading = _ReadState(name, most_rows)
     parser = expat.ParserCreate()
 
     def refuse(*_: object) -> None:
@@ -243,10 +243,10 @@ def read_votable(name: str, content: bytes, most_rows: int) -> Upload:
         raise reading.refused(f"this is not XML: {error}.") from error
     if not reading.columns:
         raise reading.refused("the VOTable has no table with fields.")
-    return Upload(name, tuple(reading.columns), reading.rows)
+    return UploadedTable(name, tuple(reading.columns), reading.rows)
 
 
-def temporary_table(number: int, upload: Upload) -> TemporaryTable:
+def temporary_table(number: int, upload: UploadedTable) -> TemporaryTable:
     """Return an upload as a table of the database, with the ranges of the query's cones."""
     columns = {f"c{place}": _TYPES[one.datatype] for place, one in enumerate(upload.columns)}
     ranges: list[Sequence[str]] = []
@@ -257,7 +257,7 @@ def temporary_table(number: int, upload: Upload) -> TemporaryTable:
     return TemporaryTable(f"vo_upload_{number}", columns, rows)
 
 
-def _ranges(upload: Upload, cone: Cone) -> tuple[list[str], list[str]]:
+def _ranges(upload: UploadedTable, cone: UploadCone) -> tuple[list[str], list[str]]:
     """Return the first and last HEALPix numbers of the ranges around each row, as arrays of the database."""
     values = [[row[place] for row in upload.rows] for place in (cone.ra, cone.dec)]
     try:

@@ -16,7 +16,7 @@ from photseries.server.catalogue.engine import Catalogue
 from photseries.server.catalogue.vo_jobs import ENDED, RESULT, Job
 from photseries.server.catalogue.vo_queries import Context
 from photseries.server.principal import Principal
-from photseries.server.settings import VO
+from photseries.server.settings import VOSettings
 from photseries.server.vo import tap
 
 __all__ = ["PHASES", "Jobs", "job_document", "list_document", "moment_text", "parameters_document", "results_document"]
@@ -40,7 +40,7 @@ class _GoneError(Exception):
 class Jobs:
     """The use cases of jobs."""
 
-    def __init__(self, catalogue: Catalogue, settings: VO) -> None:
+    def __init__(self, catalogue: Catalogue, settings: VOSettings) -> None:
         self._catalogue = catalogue
         self._settings = settings
 

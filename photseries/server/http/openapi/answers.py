@@ -39,7 +39,7 @@ from photseries.server.http.openapi.shapes import (
     several,
 )
 from photseries.server.principal import PERMISSIONS
-from photseries.server.settings.sections import Quotas
+from photseries.server.settings.sections import QuotaSettings
 
 __all__ = ["add_answers"]
 
@@ -298,8 +298,8 @@ def _about_the_service() -> Iterator[Answer]:
     example = {"user_id": 1, "username": "anna", "permissions": [], "group_ids": [1], "stream_ids": []}
     yield "WhoAmI", record({**who, **belongs}), example
     used = asdict(Usage(owner_id=1, username="anna", series=3, bytes=250_000, kept_bytes=80_000))
-    members = {"usage": several(schema_of(Usage)), "limits": schema_of(Quotas)}
-    yield "Usage", record(members), {"usage": [used], "limits": asdict(Quotas(series=100))}
+    members = {"usage": several(schema_of(Usage)), "limits": schema_of(QuotaSettings)}
+    yield "Usage", record(members), {"usage": [used], "limits": asdict(QuotaSettings(series=100))}
     listed = {name: list(values) for name, values in ENUMERATIONS.items()} | {"ALLOWED_PERMISSIONS": list(PERMISSIONS)}
     members = {"ALLOWED_BANDPASSES": several(ref("Filter")), **dict.fromkeys(listed, several(TEXT))}
     yield "EnumTypes", record(members), {"ALLOWED_BANDPASSES": ["bessellr"], **listed}

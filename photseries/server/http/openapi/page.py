@@ -12,7 +12,7 @@ import orjson
 from tornado.escape import xhtml_escape
 from tornado.template import Template
 
-__all__ = ["Group", "Operation", "groups_of", "kind_of", "page"]
+__all__ = ["Operation", "OperationGroup", "groups_of", "kind_of", "page"]
 
 _MAX_LISTED_VALUES = 12
 
@@ -93,7 +93,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Group:
+class OperationGroup:
     """The operations of a tag."""
 
     name: str
@@ -122,13 +122,13 @@ def page(document: Mapping[str, Any]) -> bytes:
     )
 
 
-def groups_of(document: Mapping[str, Any]) -> list[Group]:
+def groups_of(document: Mapping[str, Any]) -> list[OperationGroup]:
     """Return the operations of a document by their tags."""
     found: dict[str, list[Operation]] = {tag["name"]: [] for tag in document["tags"]}
     for path, verbs in document["paths"].items():
         for verb, operation in verbs.items():
             found[operation["tags"][0]].append(_operation(document, path, verb, operation))
-    return [Group(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
+    return [OperationGroup(tag["name"], tag["description"], found[tag["name"]]) for tag in document["tags"]]
 
 
 def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:

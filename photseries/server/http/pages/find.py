@@ -14,7 +14,7 @@ from photseries.lightcurve.positions import angle
 from photseries.lightcurve.table import TIME
 from photseries.parameters import CONTROLS, CRITERIA, Criterion, Parameter, Query
 from photseries.parameters.value_types import FLAG, MOMENT
-from photseries.server.catalogue.series_queries import Page
+from photseries.server.catalogue.series_queries import SeriesPage
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
 from photseries.server.http.pages.page import PageHandler
@@ -49,7 +49,7 @@ _MAX_LISTED = 500
 
 
 @dataclass(frozen=True)
-class Input:
+class FormInput:
     """A criterion in the form, with its input."""
 
     parameter: Parameter
@@ -92,7 +92,7 @@ class FindHandler(PageHandler):
     def _values(self) -> Mapping[str, object]:
         arguments = {name: [text for text in texts if text] for name, texts in self.arguments().items()}
         arguments = {name: texts for name, texts in arguments.items() if texts}
-        reader, search, found, problem = self.services.reader, Search(Query(), {}), Page([], None), None
+        reader, search, found, problem = self.services.reader, Search(Query(), {}), SeriesPage([], None), None
         try:
             search = interpret(reader, self.principal, arguments, self.services.archive.filters, **_SHAPE)
             found, _ = reader.find(self.principal, search.query)
@@ -155,10 +155,10 @@ def _group_of(criterion: Parameter) -> str:
 
 def _inputs(
     parameters: Iterable[Parameter], arguments: Mapping[str, Sequence[str]], problem: InvalidError | None
-) -> list[Input]:
+) -> list[FormInput]:
     fields = {} if problem is None else problem.fields
     return [
-        Input(
+        FormInput(
             parameter,
             next((arguments[name] for name in parameter.spellings if name in arguments), [""]),
             " ".join(text for name in parameter.spellings for text in fields.get(name, ())),

@@ -12,7 +12,7 @@ from photseries.lightcurve.positions import sexagesimal
 from photseries.parameters import MAX_PER_PAGE, OF_SOURCE, Condition, Query
 from photseries.server.http.base import ANY
 from photseries.server.http.credentials import origin_of
-from photseries.server.http.pages.axes import Axis, axes_of, frame_of
+from photseries.server.http.pages.axes import BrightnessAxis, axes_of, frame_of
 from photseries.server.http.pages.elsewhere import links_of
 from photseries.server.http.pages.page import PageHandler
 from photseries.server.http.pages.snippets import of_source
@@ -97,7 +97,7 @@ def _sets(found: Sequence[Mapping[str, Any]], instruments: Mapping[int, str]) ->
     ]
 
 
-def _place_of(axis: Axis) -> tuple[bool, bool]:
+def _place_of(axis: BrightnessAxis) -> tuple[bool, bool]:
     """Order axes: magnitudes before fluxes, AB and uJy before others."""
     return axis.brightness == "flux", axis.value not in ("mag", "flux")
 

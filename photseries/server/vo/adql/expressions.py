@@ -14,7 +14,7 @@ from photseries.server.vo.adql.grammar import refused
 from photseries.server.vo.adql.nodes import name_of, number, require
 from photseries.server.vo.adql.relations import Scope
 from photseries.server.vo.adql.shapes import COMPARISONS, Shapes
-from photseries.server.vo.tables import Column
+from photseries.server.vo.tables import TapColumn
 
 __all__ = ["Expressions"]
 
@@ -43,7 +43,7 @@ class Expressions(Shapes):
         return f"%({name})s"
 
     @abstractmethod
-    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
+    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a subquery."""
 
     def conditions(self, node: exp.Expr | None, scope: Scope) -> tuple[list[str], list[Pair]]:

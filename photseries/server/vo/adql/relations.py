@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from photseries.server.vo.adql.grammar import refused
-from photseries.server.vo.tables import Column
+from photseries.server.vo.tables import TapColumn
 
-__all__ = ["Cone", "Relation", "Scope", "Upload", "Visible", "is_same"]
+__all__ = ["Relation", "Scope", "UploadCone", "UploadedTable", "Visible", "is_same"]
 
 
 #: Maximum number of cones per upload; HEALPix ranges are computed for each of its rows and each cone.
@@ -18,7 +18,7 @@ _MAX_CONES = 8
 
 
 @dataclass(frozen=True)
-class Cone:
+class UploadCone:
     """A search around each row of an upload: by two of its columns, within a radius [deg]."""
 
     ra: int
@@ -27,27 +27,27 @@ class Cone:
 
 
 @dataclass
-class Upload:
+class UploadedTable:
     """An uploaded table; in the database its columns are c0, c1, ... and those of its cones low0, high0, ...
 
     Parameters
     ----------
     name : str
-    columns : tuple of Column
+    columns : tuple of TapColumn
     rows : sequence of sequence
         None for a missing value.
-    cones : list of Cone
+    cones : list of UploadCone
         The cones that the query needs to look up by index.
     """
 
     name: str
-    columns: tuple[Column, ...]
+    columns: tuple[TapColumn, ...]
     rows: Sequence[Sequence[object]] = ()
-    cones: list[Cone] = field(default_factory=list)
+    cones: list[UploadCone] = field(default_factory=list)
 
     def cone(self, ra: int, dec: int, radius: float) -> int:
         """Return the number of a cone, adding it if new."""
-        wanted = Cone(ra, dec, radius)
+        wanted = UploadCone(ra, dec, radius)
         if wanted not in self.cones:
             if len(self.cones) == _MAX_CONES:
                 raise refused(f"The query searches more than {_MAX_CONES} different radii around an uploaded table.")
@@ -60,7 +60,7 @@ class Visible:
     """A column: its SQL, and its known properties."""
 
     sql: str
-    column: Column
+    column: TapColumn
 
 
 @dataclass(eq=False)
@@ -80,7 +80,7 @@ class Relation:
         The indices of the columns of its indexed position.
     source : str
         The view that it reads.
-    upload : Upload, optional
+    upload : UploadedTable, optional
     """
 
     called: exp.Identifier | None
@@ -89,7 +89,7 @@ class Relation:
     sql: str
     position: tuple[int, int] | None = None
     source: str = ""
-    upload: Upload | None = None
+    upload: UploadedTable | None = None
 
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the indices of the columns with a name."""

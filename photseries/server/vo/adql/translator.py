@@ -15,8 +15,8 @@ from photseries.server.vo.adql.functions import AGGREGATES
 from photseries.server.vo.adql.geometry import Pair
 from photseries.server.vo.adql.grammar import parse, refused
 from photseries.server.vo.adql.nodes import alias_of, identifier, inner, integer, name_of, require
-from photseries.server.vo.adql.relations import Relation, Scope, Upload, Visible, is_same
-from photseries.server.vo.tables import TABLES, Column, Table, tap_schema
+from photseries.server.vo.adql.relations import Relation, Scope, UploadedTable, Visible, is_same
+from photseries.server.vo.tables import TABLES, TapColumn, TapTable, tap_schema
 
 __all__ = ["Translation", "translate"]
 
@@ -35,7 +35,7 @@ class Translation:
     sql : str
         With a placeholder for each value.
     values : mapping
-    columns : tuple of Column
+    columns : tuple of TapColumn
         The columns of the result; without a datatype they have that of the database.
     top : int, optional
         The value of TOP.
@@ -43,7 +43,7 @@ class Translation:
 
     sql: str
     values: Mapping[str, object]
-    columns: tuple[Column, ...]
+    columns: tuple[TapColumn, ...]
     top: int | None
 
 
@@ -57,14 +57,14 @@ class _Join:
     pairs: list[Pair]
 
 
-def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = None) -> Translation:
+def translate(query: str, uploads: Sequence[UploadedTable] = (), limit: int | None = None) -> Translation:
     """Translate one query.
 
     Parameters
     ----------
     query : str
         ADQL 2.1.
-    uploads : sequence of Upload
+    uploads : sequence of UploadedTable
         The translation adds their cones.
     limit : int, optional
         Maximum number of rows of the result.
@@ -87,13 +87,13 @@ def translate(query: str, uploads: Sequence[Upload] = (), limit: int | None = No
 class _Translator(Expressions):
     """The translation of one query, with its bind values and its uploads."""
 
-    def __init__(self, uploads: Sequence[Upload]) -> None:
+    def __init__(self, uploads: Sequence[UploadedTable]) -> None:
         super().__init__()
         self._uploads = uploads
         self._aliases = itertools.count()
-        self._tables_with: list[tuple[exp.Identifier, str, list[Column]]] = []
+        self._tables_with: list[tuple[exp.Identifier, str, list[TapColumn]]] = []
 
-    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[Column]]:
+    def query(self, node: exp.Expr, outer: Scope | None, limit: int | None = None) -> tuple[str, list[TapColumn]]:
         """Print a query; its columns are o0, o1, ..."""
         known = len(self._tables_with)
         try:
@@ -120,7 +120,7 @@ class _Translator(Expressions):
         require(limit, "expression")
         return integer(limit.expression, "TOP")
 
-    def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[Column]]:
+    def _set(self, node: exp.Expr, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(node, "this", "expression", "distinct", "with_", "order", "limit", "offset")
         beginning = self._with(node)
         (left, columns), (right, others) = self.query(node.this, outer), self.query(node.expression, outer)
@@ -131,7 +131,7 @@ class _Translator(Expressions):
         ending = self._order(node, scope, columns, only_results=True) + self._bounds(node, limit)
         return f"{beginning}({left}) {word} ({right}){ending}", columns
 
-    def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[Column]]:
+    def _select(self, node: exp.Select, outer: Scope | None, limit: int | None) -> tuple[str, list[TapColumn]]:
         require(
             node, "expressions", "distinct", "limit", "from_", "joins", "where", "group", "having", "order", "offset",
             "with_",
@@ -191,14 +191,14 @@ class _Translator(Expressions):
         having, _ = self.conditions(inner(node, "having"), scope)
         return printed + (f" HAVING {' AND '.join(having)}" if having else "")
 
-    def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[Column], *, only_results: bool = False) -> str:
+    def _order(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], *, only_results: bool = False) -> str:
         order = node.args.get("order")
         if order is None:
             return ""
         require(order, "expressions")
         return f" ORDER BY {', '.join(self._key(one, scope, columns, only_results) for one in order.expressions)}"
 
-    def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[Column], only_results: bool) -> str:
+    def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], only_results: bool) -> str:
         """Print a key of ORDER BY: a number or a name of a column of the result, or an expression."""
         require(node, "this", "desc")
         key = node.this
@@ -225,7 +225,7 @@ class _Translator(Expressions):
             printed += f" OFFSET {integer(offset.expression, 'OFFSET')}"
         return printed
 
-    def _items(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, Column]]:
+    def _items(self, node: exp.Expr, scope: Scope) -> Iterator[tuple[str, TapColumn]]:
         """Yield the columns of an item of SELECT."""
         if isinstance(node, exp.Star):
             require(node)
@@ -240,7 +240,7 @@ class _Translator(Expressions):
         else:
             yield self.sql(node, scope), self._described(node, scope, None)
 
-    def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> Column:
+    def _described(self, node: exp.Expr, scope: Scope, alias: str | None) -> TapColumn:
         """Return the properties of an item of SELECT."""
         node = node.unnest()
         if isinstance(node, exp.Column):
@@ -252,7 +252,7 @@ class _Translator(Expressions):
             unit, ucd = "deg", "pos.angDistance"
         elif AGGREGATES.get(name) and len(node.expressions) == 1 and isinstance(node.expressions[0], exp.Column):
             unit = scope.resolve(node.expressions[0])[2].column.unit
-        return Column(name=alias or name.lower() or "value", datatype="", unit=unit, ucd=ucd)
+        return TapColumn(name=alias or name.lower() or "value", datatype="", unit=unit, ucd=ucd)
 
     # FROM
 
@@ -337,7 +337,7 @@ class _Translator(Expressions):
                 return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
 
-    def _table(self, table: Table, label: exp.Identifier, alias: str) -> Relation:
+    def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
         names = [one.name.strip('"') for one in table.columns]
         columns = [Visible(f'{alias}."{name}"', one) for name, one in zip(names, table.columns, strict=True)]
         position = None
@@ -387,16 +387,16 @@ def _everything(scope: Scope) -> Iterator[Visible]:
         yield from (one for one in relation.columns if one.column.name.lower() not in scope.merged)
 
 
-def _result(columns: Sequence[Column]) -> Relation:
+def _result(columns: Sequence[TapColumn]) -> Relation:
     return Relation(None, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
 
 
-def _derived(label: exp.Identifier, alias: str, columns: Sequence[Column], sql: str) -> Relation:
+def _derived(label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
     visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
     return Relation(label, alias, visible, sql)
 
 
-def _table(schema: exp.Identifier | None, name: exp.Identifier) -> Table:
+def _table(schema: exp.Identifier | None, name: exp.Identifier) -> TapTable:
     """Return the table with a name, with or (if unique) without its schema.
 
     Raises
