@@ -45,8 +45,8 @@ class TerminalAxis:
 
     def dot(self, values: FloatArray) -> NDArray[np.intp]:
         """Return the dots at which values lie, cut to the axis."""
-        place = (values - self.first) / (self.last - self.first) * (self.dots - 1)
-        return np.rint(np.clip(place, 0, self.dots - 1)).astype(np.intp)
+        position = (values - self.first) / (self.last - self.first) * (self.dots - 1)
+        return np.rint(np.clip(position, 0, self.dots - 1)).astype(np.intp)
 
     def ticks(self, most: int) -> list[tuple[int, str]]:
         """Return the dots of at most ``most`` round numbers, and the numbers as text."""
@@ -123,10 +123,10 @@ def _foot(across: TerminalAxis, left: int) -> Iterator[str]:
     cells = across.dots // _ACROSS
     line, text = ["─"] * cells, ""
     for dot, label in across.ticks(max(cells // 16, 1)):
-        place = dot // _ACROSS
-        start = max(min(place - len(label) // 2, cells - len(label)), 0)
+        position = dot // _ACROSS
+        start = max(min(position - len(label) // 2, cells - len(label)), 0)
         if start >= len(text) + 2 * bool(text):
-            line[place] = "┬"
+            line[position] = "┬"
             text = text.ljust(start) + label
     yield " " * left + "└" + "".join(line)
     yield " " * (left + 1) + text

@@ -289,8 +289,8 @@ class BulkUploader:
         start = 0
         for part, names in _parts(table, by, is_one=self._query["onError"] == "abort"):
             for line in self._send(_written(_compact(part, by)), ARROW, by, fields):
-                place = line["index"]
-                yield _outcome(line, start + place, names[place] if names else start + place, ())
+                index = line["index"]
+                yield _outcome(line, start + index, names[index] if names else start + index, ())
             start += len(names) if names else part.num_rows
 
     def _sent_items(self, items: Sequence[Item]) -> list[Outcome]:

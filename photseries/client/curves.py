@@ -137,7 +137,7 @@ def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
     if len(order) <= _MAX_POINTS:
         return order
     runs = np.array_split(order, _MAX_POINTS // 2)
-    return np.array([run[place(curve.value[run])] for run in runs for place in (np.argmin, np.argmax)])
+    return np.array([run[argument(curve.value[run])] for run in runs for argument in (np.argmin, np.argmax)])
 
 
 def _scaled(values: FloatArray, first: float, last: float) -> FloatArray:

@@ -103,20 +103,20 @@ class SeriesList(Sequence[Series]):
         self.damaged: list[int] = []
         self._series: list[Series] = []
 
-    def add(self, place: int, series: Series) -> None:
+    def add(self, index: int, series: Series) -> None:
         """Add a series for the entry at an index."""
-        self.places.append(place)
+        self.places.append(index)
         self._series.append(series)
 
     def __len__(self) -> int:
         return len(self._series)
 
     @overload
-    def __getitem__(self, place: int) -> Series: ...
+    def __getitem__(self, index: int) -> Series: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Series]: ...
-    def __getitem__(self, place: int | slice) -> Series | list[Series]:
-        return self._series[place]
+    def __getitem__(self, index: slice) -> list[Series]: ...
+    def __getitem__(self, index: int | slice) -> Series | list[Series]:
+        return self._series[index]
 
     def __repr__(self) -> str:
         counts = f"{len(self)} of {len(self.asked)} entries, {len(self.missing)} missing, {len(self.damaged)} damaged"
@@ -135,12 +135,12 @@ class SeriesList(Sequence[Series]):
     @property
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
-        return framed({"asked": place, **one.metadata} for place, one in zip(self.places, self._series, strict=True))
+        return framed({"asked": index, **one.metadata} for index, one in zip(self.places, self._series, strict=True))
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
         pairs = zip(self.places, self._series, strict=True)
-        return [series for place, series in pairs if self.asked[place] == entry]
+        return [series for index, series in pairs if self.asked[index] == entry]
 
     def to_pandas(self) -> pd.DataFrame:
         """Return all tables concatenated; ``asked`` is the index in the list."""
@@ -150,8 +150,8 @@ class SeriesList(Sequence[Series]):
 def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
     """Put the tables of series, given with their places, under each other, each row with the id, obj_id and filter."""
     parts = []
-    for place, one, frame in _framed(series):
-        own = {"asked": place, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
+    for index, one, frame in _framed(series):
+        own = {"asked": index, "series_id": one.id, **{name: one.metadata[name] for name in ("obj_id", "filter")}}
         rest = frame[[name for name in frame if name not in own]]
         rest = rest.reset_index(drop=True)
         parts.append(pd.concat([pd.DataFrame(own, index=rest.index), rest], axis=1))
@@ -159,9 +159,9 @@ def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
 
 
 def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:
-    for place, one in series:
+    for index, one in series:
         try:
-            yield place, one, one.data
+            yield index, one, one.data
         except InvalidError:  # it has no row in the part
             continue
 
@@ -244,18 +244,18 @@ def _read(answer: _SharedAnswer, first: int, found: SeriesList, *, is_whole: boo
     kept: dict[int, Series] = {}
     for line in lines:
         fields = orjson.loads(line)
-        place, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
-        pairs.add((place, fields["id"]))
+        index, file, problem = fields.pop("asked"), fields.pop("file"), fields.pop("data_error", None)
+        pairs.add((index, fields["id"]))
         if fields["id"] in manifest["damaged"]:
             continue
         if file not in names and files and problem is None:
             raise _incomplete(f"the file of series {fields['id']} is not in it")
         fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
-        found.add(first + place, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
-    expected = {(int(place), one) for place, ids in manifest["found"].items() for one in ids}
+        found.add(first + index, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
+    expected = {(int(index), one) for index, ids in manifest["found"].items() for one in ids}
     if pairs != expected:
         raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")
-    found.missing += [found.asked[first + place] for place in manifest["absent"]]
+    found.missing += [found.asked[first + index] for index in manifest["absent"]]
     found.damaged += manifest["damaged"]
 
 

@@ -97,10 +97,10 @@ def read(content: bytes, options: ReadOptions) -> Table:
         if not tables:
             raise invalid("there is no table in it")
         names = [str(hdu.name or number) for number, hdu in enumerate(tables, 1)]
-        place = chosen(names, options) if options.table else _first(tables)
-        table = tables[place]
+        index = chosen(names, options) if options.table else _first(tables)
+        table = tables[index]
         alike = [name for name, one in zip(names, tables, strict=True) if one.columns.names == table.columns.names]
-        several = f"{len(alike)} tables have the same columns, {listed(alike)}; {names[place]} was read (table)."
+        several = f"{len(alike)} tables have the same columns, {listed(alike)}; {names[index]} was read (table)."
         from astropy.table import Table as AstropyTable
 
         # Only astropy writes times as pairs of numbers; what other files call times need not be what it takes for them.

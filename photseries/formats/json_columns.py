@@ -119,9 +119,9 @@ def _depth(value: object) -> int:
 
 def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
     """Make the error for a body that is not JSON; it names the column and the row of NaN and of an infinity."""
-    text, place = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
-    token, name, start, last = _NOT_FINITE.match(text, place), None, 0, None
-    for part in _TEXT_OR_BRACKET.finditer(text, 0, place) if token else ():
+    text, position = error.doc, error.pos - 1 if error.msg.startswith("no digit") else error.pos
+    token, name, start, last = _NOT_FINITE.match(text, position), None, 0, None
+    for part in _TEXT_OR_BRACKET.finditer(text, 0, position) if token else ():
         if part[0][0] == '"':
             last = part
         else:
@@ -129,7 +129,7 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
             name, start = last[0] if is_column and last is not None else None, part.end()
     if token is None or name is None:
         return InvalidError(f"The body is not JSON: {error}.")
-    column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:place]).count(",") + 1
+    column, row = orjson.loads(name)[:80], _TEXT_OR_BRACKET.sub("", text[start:position]).count(",") + 1
     message = f"The column {column!r} has {token[0]} in row {row:,}, which is not JSON. Send null for a missing value."
     return InvalidError(message, fields={f"data.{column}": [message]})
 
@@ -144,7 +144,7 @@ def _require_few(what: str, number: int, most: int) -> None:
 
 def _file_in(body: bytes) -> range:
     """Return where the long text of a file is in a body, as it seems: as base64 is, in which nothing can be found."""
-    found = _FILE.match(body, place) if (place := body.find(b'"data"')) >= 0 else None
+    found = _FILE.match(body, position) if (position := body.find(b'"data"')) >= 0 else None
     if found is None:
         return range(0)
     start, stop = found.end(), body.find(b'"', found.end())
@@ -329,6 +329,6 @@ def jsonable(column: pd.Series) -> Any:
 
 
 def _with_nulls(values: list[object], missing: npt.NDArray[np.bool_]) -> Sequence[object]:
-    for place in np.flatnonzero(missing).tolist():
-        values[place] = None
+    for index in np.flatnonzero(missing).tolist():
+        values[index] = None
     return values

@@ -146,8 +146,8 @@ def names_of(given: str | Sequence[str] | None) -> list[str]:
 def numbered(names: Iterable[str]) -> list[str]:
     """Name columns without a name, and number names that occur again, as pandas does."""
     given: dict[str, None] = {}
-    for place, name in enumerate(names):
-        base = name or f"Unnamed: {place}"
+    for index, name in enumerate(names):
+        base = name or f"Unnamed: {index}"
         free = next(
             one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
         )
@@ -176,10 +176,10 @@ def chosen(names: Sequence[str], options: ReadOptions) -> int:
         When there are several and none is named, or no table has that name.
     """
     if options.table is not None:
-        place = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
-        if place is None:
+        index = next((n for n, name in enumerate(names) if name.strip("/") == options.table.strip("/")), None)
+        if index is None:
             raise invalid(f"There is no table {options.table!r:.60} (table); there are {listed(names)}.")
-        return place
+        return index
     if len(names) > 1:
         raise invalid(f"It has {len(names)} tables: {listed(names)}. Name one (table).")
     return 0

@@ -147,9 +147,9 @@ def _known_layout(text: str) -> str | None:
 def _require_aligned(text: str) -> None:
     """Refuse rows whose cells do not stand between the bars of the header: they would be cut."""
     lines = [_Line(n, line) for n, line in enumerate(text.splitlines(), 1) if line.strip() and line[0] not in "\\#"]
-    bars = [place for place, letter in enumerate(lines[0].text) if letter == "|"]
+    bars = [position for position, letter in enumerate(lines[0].text) if letter == "|"]
     for line in lines:
-        here = {line.text[place : place + 1] for place in bars}
+        here = {line.text[position : position + 1] for position in bars}
         if not here <= {"|", ""} and not here <= {" ", ""}:
             raise invalid(f"the cells of line {line.number} do not stand under the bars of the header.")
 

@@ -124,7 +124,7 @@ def as_scale(text: object) -> tuple[str | None, tuple[str, ...]]:
 def as_refpos(text: object) -> str | None:
     """Return the reference position that a header names; None where a series cannot name it."""
     name = str(text or "").strip().upper()
-    return next((place for start, place in _PLACES.items() if name.startswith(start)), None)
+    return next((refpos for start, refpos in _PLACES.items() if name.startswith(start)), None)
 
 
 def as_alignment(pixel: object) -> str | None:
@@ -147,13 +147,13 @@ def frame_of_header(header: Mapping[str, object], column: int | None = None) -> 
     """
     coordinate = str(header.get(f"TCTYP{column}", "")).strip().upper()  # may be TIME, which is no scale
     scale, warnings = as_scale(coordinate if coordinate in _SCALES else header.get("TIMESYS"))
-    place = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
+    position = header.get(f"TRPOS{column}") or header.get("TREFPOS") or header.get("TIMEREF")
     origin = _origin(header)
     days = {"JDREF", "BJDREF", "BJDREFI"} & header.keys()  # keywords of missions; those of the standard are in seconds
     zero = _sum(header, "TIMEZERO", "TIMEZERI", "TIMEZERF") + _sum(header, "TIMEOFFS")
     return TimeFrame(
         scale=scale,
-        refpos=as_refpos(place),
+        refpos=as_refpos(position),
         alignment=as_alignment(header.get("TIMEPIXR")),
         origin=origin,
         offset=zero,

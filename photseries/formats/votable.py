@@ -146,8 +146,8 @@ def _described(
 
 
 def _time_system(identity: str, metadata: Mapping[str, object]) -> str:
-    scale, place = time_scale(metadata), time_refpos(metadata)
-    return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=place)
+    scale, refpos = time_scale(metadata), time_refpos(metadata)
+    return element("TIMESYS", ID=identity, timeorigin="MJD-origin", timescale=scale, refposition=refpos)
 
 
 def _metadata(name: str, value: object) -> str:
@@ -243,9 +243,9 @@ def _rows(columns: list[OutputColumn], values: list[Array]) -> bytes:
         if column.values.dtype.kind in "OMm":
             missing[:, number] = pd.isna(column.values)
     flags = np.packbits(missing, axis=1)
-    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{place}", one.dtype) for place, one in enumerate(values))]
+    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{index}", one.dtype) for index, one in enumerate(values))]
     rows = np.zeros(len(flags), kinds)
     rows["flags"] = flags
-    for place, one in enumerate(values):
-        rows[f"f{place}"] = one
+    for index, one in enumerate(values):
+        rows[f"f{index}"] = one
     return rows.tobytes()

@@ -65,14 +65,14 @@ class Zip:
         yield self._end(length)
 
     def _end(self, length: int) -> bytes:
-        files, place = self._files, self._place
+        files, offset = self._files, self._place
         large = b""
-        if files >= _MAX_FILES or _extra(length, place):
-            large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, _LARGE, _LARGE, 0, 0, files, files, length, place)
-            large += struct.pack("<4sIQI", b"PK\6\7", 0, place + length, 1)
+        if files >= _MAX_FILES or _extra(length, offset):
+            large = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, _LARGE, _LARGE, 0, 0, files, files, length, offset)
+            large += struct.pack("<4sIQI", b"PK\6\7", 0, offset + length, 1)
         few = min(files, _MAX_FILES)
         return large + struct.pack(
-            "<4s4H2IH", b"PK\5\6", 0, 0, few, few, min(length, _MAX_UINT32), min(place, _MAX_UINT32), 0
+            "<4s4H2IH", b"PK\5\6", 0, 0, few, few, min(length, _MAX_UINT32), min(offset, _MAX_UINT32), 0
         )
 
 

@@ -204,15 +204,15 @@ def _messages(content: bytes, start: int) -> list[tuple[int, int, int]]:
     found = []
     waiting = [(start + 16, int.from_bytes(content[start + 8 : start + 12], "little"))]
     while waiting:
-        place, length = waiting.pop(0)
-        end = place + length
-        while place + _MESSAGE.size <= end <= len(content):
-            kind, size, _ = _MESSAGE.unpack_from(content, place)
-            place += _MESSAGE.size
-            found.append((kind, place, size))
+        offset, length = waiting.pop(0)
+        end = offset + length
+        while offset + _MESSAGE.size <= end <= len(content):
+            kind, size, _ = _MESSAGE.unpack_from(content, offset)
+            offset += _MESSAGE.size
+            found.append((kind, offset, size))
             if kind == _CONTINUATION:
-                waiting.append(struct.unpack_from("<QQ", content, place))
-            place += size
+                waiting.append(struct.unpack_from("<QQ", content, offset))
+            offset += size
     return found
 
 
@@ -225,10 +225,10 @@ def _places(content: bytes, start: int) -> list[int] | None:
         The offsets of: the rest of the header, the rows, the chunk index, the rows of a chunk, and the rows again.
     """
     found: dict[int, list[tuple[int, int]]] = {}
-    for kind, place, size in _messages(content, start):
-        is_rows = kind == _ATTRIBUTE and content[place + 8 : place + 14] == b"NROWS\0"
+    for kind, offset, size in _messages(content, start):
+        is_rows = kind == _ATTRIBUTE and content[offset + 8 : offset + 14] == b"NROWS\0"
         if kind in (_SPACE, _LAYOUT, _CONTINUATION) or is_rows:
-            found.setdefault(kind, []).append((place, size))
+            found.setdefault(kind, []).append((offset, size))
     if set(map(len, found.values())) != {1} or len(found) != 4:
         return None
     (rest, _), (space, _), (layout, _), (rows, size) = (
@@ -248,7 +248,7 @@ def _kind(content: bytes, start: int, found: RawTable) -> _Kind | None:
     if entry < 16 or chunks <= start:
         return None
     widths = (8, 8, 8, 4, 8, 8)
-    relative = tuple((place - start, width) for place, width in zip((*places, entry), widths, strict=True))
+    relative = tuple((offset - start, width) for offset, width in zip((*places, entry), widths, strict=True))
     row, columns = _columns(found)
     return _Kind(found.key, _head(content), _without(content[start:chunks], relative), relative, row, columns)
 
@@ -263,8 +263,8 @@ def _columns(found: RawTable) -> tuple[np.dtype[np.void], tuple[_Column, ...]]:
     for number, columns in enumerate(fields.values()):
         name, dtype = f"values_block_{number}", columns[0].values.dtype
         types.append((name, dtype.newbyteorder("<") if dtype.kind not in "mM" else "<i8", (len(columns),)))
-        for place, column in enumerate(columns):
-            places[column.name] = _Column(column.name, name, place, dtype, column.null, column.encoding)
+        for index, column in enumerate(columns):
+            places[column.name] = _Column(column.name, name, index, dtype, column.null, column.encoding)
     return np.dtype(types), tuple(places[column.name] for column in found.columns)
 
 
@@ -274,8 +274,8 @@ def _head(content: bytes) -> bytes:
 
 def _without(content: bytes, places: Sequence[tuple[int, int]]) -> bytes:
     cleared = bytearray(content)
-    for place, width in places:
-        cleared[place : place + width] = bytes(width)
+    for offset, width in places:
+        cleared[offset : offset + width] = bytes(width)
     return bytes(cleared)
 
 
@@ -285,7 +285,7 @@ def _records(content: bytes, start: int, kind: _Kind) -> npt.NDArray[np.void] | 
     if _without(content[start:stop], kind.places) != kind.table or _head(content) != kind.head:
         return None
     rest, rows, index, chunk, again, entry = (
-        int.from_bytes(content[start + place : start + place + width], "little") for place, width in kind.places
+        int.from_bytes(content[start + offset : start + offset + width], "little") for offset, width in kind.places
     )
     data = stop + _NODE.size + _MAX_CHUNKS * _ENTRY.itemsize + 24
     names = start + kind.places[5][0] - 16

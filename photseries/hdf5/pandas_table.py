@@ -118,10 +118,10 @@ def columns(
         _check_block(table, field, labels, info)
         stored = _text(table, f"{field}_dtype") or block.dtype.name
         null = _text(table, f"{field}_nan_rep") if own_nulls else shared_null
-        for place, label in enumerate(labels):
+        for index, label in enumerate(labels):
             if label in found:
                 raise UnreadableFileError(f"its column {label!r:.80} occurs twice")
-            found[label] = _column(label, block[:, place], stored, null, encoding)
+            found[label] = _column(label, block[:, index], stored, null, encoding)
     if set(found) != set(order):
         raise UnreadableFileError("its attributes disagree about the names of the columns")
     return tuple(found[name] for name in order), _index(index_field, table, records, info, encoding)

@@ -109,11 +109,11 @@ def _counted(
     counts = []
     for number, (one, two) in enumerate(zip(template.parts, parts, strict=True)):
         if isinstance(one, bytes) and isinstance(two, bytes) and len(one) == len(two):
-            for place in _places_of_numbers(one, two):
-                if place + _NUMBER.size > len(one):
+            for offset in _places_of_numbers(one, two):
+                if offset + _NUMBER.size > len(one):
                     return None
-                (before,), (after,) = _NUMBER.unpack_from(one, place), _NUMBER.unpack_from(two, place)
-                counts.append((number, place, step * (after - before)))
+                (before,), (after,) = _NUMBER.unpack_from(one, offset), _NUMBER.unpack_from(two, offset)
+                counts.append((number, offset, step * (after - before)))
         elif one != two:
             return None
     return replace(template, counts=tuple(counts))
@@ -122,20 +122,20 @@ def _counted(
 def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
     """Yield the offsets of the numbers that differ between two equally long files."""
     end = 0
-    for place in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
-        if place >= end:
-            yield place
-            end = place + _NUMBER.size
+    for offset in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
+        if offset >= end:
+            yield offset
+            end = offset + _NUMBER.size
 
 
 def _grown(template: _Template, rows: int) -> list[Part]:
     """Return the parts of a file with a number of rows."""
     parts, more = list(template.parts), rows - template.rows
-    for number, place, growth in template.counts or () if more else ():
+    for number, offset, growth in template.counts or () if more else ():
         part = parts[number]
         if isinstance(part, bytes):
-            (value,) = _NUMBER.unpack_from(part, place)
-            parts[number] = part[:place] + _NUMBER.pack(value + growth * more) + part[place + _NUMBER.size :]
+            (value,) = _NUMBER.unpack_from(part, offset)
+            parts[number] = part[:offset] + _NUMBER.pack(value + growth * more) + part[offset + _NUMBER.size :]
     return parts
 
 
@@ -145,7 +145,7 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
         (start, stop, number) for number, (start, stop) in enumerate(file.chunks)
     ]
     for name, content in contents.items():
-        found = [place for place in _occurrences(file.content, content) if not _is_within(place, file.chunks)]
+        found = [offset for offset in _occurrences(file.content, content) if not _is_within(offset, file.chunks)]
         if len(found) != 1:
             return None
         places.append((found[0], found[0] + len(content), name))
@@ -160,14 +160,14 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
 
 
 def _occurrences(content: bytes, wanted: bytes) -> list[int]:
-    found, place = [], content.find(wanted)
-    while place >= 0:
-        found.append(place)
-        place = content.find(wanted, place + 1)
+    found, offset = [], content.find(wanted)
+    while offset >= 0:
+        found.append(offset)
+        offset = content.find(wanted, offset + 1)
     return found
 
 
-def _is_within(place: int, chunks: list[tuple[int, int]]) -> bool:
+def _is_within(offset: int, chunks: list[tuple[int, int]]) -> bool:
     starts = np.array([start for start, _ in chunks])
-    before = int(np.searchsorted(np.sort(starts), place, "right"))
-    return before > 0 and place < sorted(chunks)[before - 1][1]
+    before = int(np.searchsorted(np.sort(starts), offset, "right"))
+    return before > 0 and offset < sorted(chunks)[before - 1][1]

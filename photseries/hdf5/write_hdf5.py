@@ -294,8 +294,8 @@ def _chunks(fields: Sequence[RowField], dtype: np.dtype[np.void], rows: int, chu
     for start in range(0, rows, chunk):
         for field in fields:
             block = records[field.name].reshape(chunk, -1)
-            for place, values in enumerate(field.values):
-                block[: rows - start, place] = values[start : start + chunk]
+            for index, values in enumerate(field.values):
+                block[: rows - start, index] = values[start : start + chunk]
         records[rows - start :] = np.zeros((), dtype)
         yield start, records.view(np.uint8)
 

@@ -68,8 +68,8 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
         Of the observatory, to the east [deg].
     """
     mjd, value = points.mjd, points.value
-    place = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
-    _, which, count = np.unique(place, return_inverse=True, return_counts=True)
+    bin_number = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
+    _, which, count = np.unique(bin_number, return_inverse=True, return_counts=True)
     pivot = float(np.median(value))  # subtracted first, to reduce rounding errors
 
     def added(values: FloatArray) -> FloatArray:

@@ -206,8 +206,8 @@ def _robust(values: FloatArray) -> tuple[float, float] | None:
     low_end, high_end = float(values.min()), float(values.max())
     if len(values) < _FEW:
         return low_end, high_end
-    place = max(2, int(_OUTSIDE * len(values)))
-    parted = np.partition(values, [place, len(values) - 1 - place])
-    low, high = float(parted[place]), float(parted[-1 - place])
+    rank = max(2, int(_OUTSIDE * len(values)))
+    parted = np.partition(values, [rank, len(values) - 1 - rank])
+    low, high = float(parted[rank]), float(parted[-1 - rank])
     margin = _MARGIN * (high - low)
     return max(low_end, low - margin), min(high_end, high + margin)

@@ -88,10 +88,10 @@ def features_block(curve: LightCurve, longitudes: Sequence[float]) -> list[dict[
     lists = {name: np.asarray(values, np.float64).tolist() for name, values in numbers.items()}
     return [
         {
-            name: "mag" if name == "features_of" else value if math.isfinite(value := lists[name][place]) else None
+            name: "mag" if name == "features_of" else value if math.isfinite(value := lists[name][index]) else None
             for name in FEATURES
         }
-        for place in range(len(longitudes))
+        for index in range(len(longitudes))
     ]
 
 

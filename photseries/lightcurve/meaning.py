@@ -60,9 +60,9 @@ _MEANINGS: Final[Mapping[str, Meaning]] = {
 
 def time_frame(metadata: Mapping[str, object]) -> str:
     """Return the name of the times of a series: ``BJD (TDB)``, ``MJD (UTC)``, ``MJD (scale unknown)``."""
-    place = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
+    frame = {"barycenter": "BJD", "heliocenter": "HJD"}.get(str(metadata.get("time_refpos")), "MJD")
     scale = metadata.get("time_scale")
-    return f"{place} ({'scale unknown' if scale is None else str(scale).upper()})"
+    return f"{frame} ({'scale unknown' if scale is None else str(scale).upper()})"
 
 
 def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
@@ -82,10 +82,10 @@ def meaning(column: str, metadata: Mapping[str, object]) -> Meaning:
     """
     column = _LIKE.get(column, column)
     if column in TIMES:
-        place = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
+        alignment = "middle" if column == "mjd_mid" else metadata.get("time_stamp_alignment") or "middle"
         own = framed(column, metadata)
         frame = f"scale {time_scale(own)}, reference position {time_refpos(own)}"
-        return Meaning("d", "time.epoch", f"MJD of the {place} of the exposure, {frame}")
+        return Meaning("d", "time.epoch", f"MJD of the {alignment} of the exposure, {frame}")
     if column in (*FLUX, FLUXERR):
         return _flux(metadata, is_error=column == FLUXERR)
     if column in MAG:

@@ -125,16 +125,16 @@ class _Maximum:
     bend: float | None
 
 
-def _maximum(curve: LombScargle, grid: Grid, place: int) -> _Maximum:
+def _maximum(curve: LombScargle, grid: Grid, index: int) -> _Maximum:
     """Return the maximum of the power between the neighbours of a frequency of the grid."""
-    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    low, high = max(index - 1, 0), min(index + 1, grid.count - 1)
     width = (high - low) * grid.step
     count = max(3, math.ceil(width * curve.span / _FINE) + 1)
     fine = Grid(grid.first + low * grid.step, width / (count - 1), count)
     power = curve.on_grid(fine)
     best = int(power.argmax())
-    if (best == 0 and place == 0) or (best == count - 1 and place == grid.count - 1):
-        return _Maximum(grid.last if place else grid.first, float(power[best]), None)
+    if (best == 0 and index == 0) or (best == count - 1 and index == grid.count - 1):
+        return _Maximum(grid.last if index else grid.first, float(power[best]), None)
     best = min(max(best, 1), count - 2)
     before, here, after = (float(one) for one in power[best - 1 : best + 2])
     bend = 2 * here - before - after

@@ -172,12 +172,12 @@ def phase_dispersion(
     for begin in range(0, grid.count, step):
         _check(deadline)
         some = frequencies[begin : begin + step, np.newaxis]
-        place = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
-        place += np.arange(len(some))[:, np.newaxis] * bins
+        index = np.minimum((some * since % 1 * bins).astype(np.int64), bins - 1)
+        index += np.arange(len(some))[:, np.newaxis] * bins
         shape = (len(some), bins)
         size = len(some) * bins
-        count = np.bincount(place.ravel(), minlength=size).reshape(shape)
-        added = np.bincount(place.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
+        count = np.bincount(index.ravel(), minlength=size).reshape(shape)
+        added = np.bincount(index.ravel(), np.tile(centred, len(some)), minlength=size).reshape(shape)
         explained = (added**2 / np.maximum(count, 1)).sum(axis=1)
         freedom = len(value) - np.count_nonzero(count, axis=1)
         found[begin : begin + step] = 1 - (centred @ centred - explained) / np.maximum(freedom, 1) / total
@@ -189,7 +189,7 @@ def _search(
 ) -> PeriodSearch:
     """Compute the power on a grid, and refine its highest peaks."""
     power = compute(grid)
-    peaks = [_peak(compute, boxes, grid, place) for place in _places(grid, power, span, options.most_peaks)]
+    peaks = [_peak(compute, boxes, grid, index) for index in _places(grid, power, span, options.most_peaks)]
     peaks.sort(key=lambda peak: -peak.power)
     limited = needed > options.most_frequencies
     warnings = [f"Periods below {1 / grid.last:.6g} d were not searched."] if limited else []
@@ -253,23 +253,23 @@ def _places(grid: Grid, power: FloatArray, span: float, most: int) -> list[int]:
     padded = np.concatenate([[-np.inf], power, [-np.inf]])
     maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
     taken: list[int] = []
-    for place in maxima[np.argsort(-power[maxima], kind="stable")]:
-        if all(abs(place - other) * grid.step >= _APART / span for other in taken):
-            taken.append(int(place))
+    for index in maxima[np.argsort(-power[maxima], kind="stable")]:
+        if all(abs(index - other) * grid.step >= _APART / span for other in taken):
+            taken.append(int(index))
         if len(taken) == most:
             break
     return taken
 
 
-def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, place: int) -> Peak:
+def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:
     """Refine a maximum between its neighbours on the grid."""
-    low, high = max(place - 1, 0), min(place + 1, grid.count - 1)
+    low, high = max(index - 1, 0), min(index + 1, grid.count - 1)
     fine = Grid(grid.first + low * grid.step, (high - low) * grid.step / (_FINE - 1), _FINE)
     power = compute(fine)
     best = int(power.argmax())
     frequency = fine.first + best * fine.step
     depth, duration = (None, None) if boxes is None else boxes.box(1 / frequency)
-    at_edge = (place == 0 and best == 0) or (place == grid.count - 1 and best == _FINE - 1)
+    at_edge = (index == 0 and best == 0) or (index == grid.count - 1 and best == _FINE - 1)
     return Peak(frequency, 1 / frequency, None, float(power[best]), None, at_edge, depth, duration)
 
 

@@ -253,11 +253,11 @@ def summarize_block(
         "is_detected": (number > 0).tolist(),
         **{name: _numbers(values) for name, values in floats.items()},
         **{
-            what: [{name: values[order][place] for name, values in described.items()} for place in range(count)]
+            what: [{name: values[order][index] for name, values in described.items()} for index in range(count)]
             for order, what in enumerate(("medians", "minima", "maxima", "stds"))
         },
     }
-    return [ColumnSummary(**{name: values[place] for name, values in known.items()}) for place in range(count)]
+    return [ColumnSummary(**{name: values[index] for name, values in known.items()}) for index in range(count)]
 
 
 def _described(values: FloatArray) -> tuple[list[float | None], ...]:

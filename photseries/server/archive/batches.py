@@ -126,10 +126,10 @@ class BatchUndo:
 def _step(events: Sequence[BatchEvent], batch: str) -> _Step:
     """Plan the undo of one series from its history."""
     last, stored, first = events[-1], None, 0
-    for place in reversed(range(len(events))):
-        if events[place].batch == batch:
-            stored, first = stored or events[place], place
-        elif stored and events[place].action not in _UNSTORED:
+    for index in reversed(range(len(events))):
+        if events[index].batch == batch:
+            stored, first = stored or events[index], index
+        elif stored and events[index].action not in _UNSTORED:
             break
     before = None if events[first].action in ("create", "import") else events[first - 1]
     outcome, pending = _planned(last, stored or last, before)

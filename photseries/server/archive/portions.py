@@ -43,9 +43,9 @@ def portions_of(received: Iterator[Received], shared: Mapping[str, object]) -> I
     size = index = 0
     for slab in received:
         blocks = _blocks(slab)
-        for place, frame in enumerate(_frames(slab)):
-            fields = {name: values[place] for name, values in slab.fields.items()}
-            portion.append(UploadedSeries(index, _uploaded(frame, fields, shared, slab.error, blocks.get(place))))
+        for position, frame in enumerate(_frames(slab)):
+            fields = {name: values[position] for name, values in slab.fields.items()}
+            portion.append(UploadedSeries(index, _uploaded(frame, fields, shared, slab.error, blocks.get(position))))
             index += 1
             size += 8 * frame.size
             if len(portion) == PORTION or size > PORTION_BYTES:
@@ -86,7 +86,7 @@ def _blocks(slab: Received) -> dict[int, InBlock]:
             else:
                 chosen = starts[some][:, None] + np.arange(length)
                 block = Block({name: values[chosen] for name, values in flat.items()})
-            found |= {place: InBlock(block, number) for number, place in enumerate(some.tolist())}
+            found |= {index: InBlock(block, number) for number, index in enumerate(some.tolist())}
     return found
 
 

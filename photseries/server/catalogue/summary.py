@@ -119,8 +119,8 @@ def summary(connection: Connection, principal: Principal, query: Query) -> dict[
     (total,) = (row for row in rows if row.level == _UNGROUPED)
     span = {"mjd_first": total.mjd_first, "mjd_last": total.mjd_last}
     found: dict[str, object] = {"series": total.series, "sources": total.sources, **span}
-    for place, name in enumerate(COUNTED):
-        grouping = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - place))
+    for index, name in enumerate(COUNTED):
+        grouping = _UNGROUPED ^ (1 << (len(COUNTED) - 1 - index))
         found[name] = [
             {name: getattr(row, name), **({"name": row.name} if row.name is not None else {}), "series": row.series}
             for row in rows

@@ -142,13 +142,13 @@ def remove(connection: Connection, job_id: str) -> None:
 
 def add_pieces(connection: Connection, job_id: str, name: str, pieces: Iterable[bytes]) -> None:
     """Add the pieces of an upload or of a result."""
-    for place, content in enumerate(pieces):
-        connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=place, content=content))
+    for index, content in enumerate(pieces):
+        connection.execute(insert(VOPiece).values(job_id=job_id, name=name, place=index, content=content))
 
 
-def piece(connection: Connection, job_id: str, place: int) -> bytes | None:
+def piece(connection: Connection, job_id: str, index: int) -> bytes | None:
     """Return a piece of the result, or None after the last one."""
-    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == place)
+    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == index)
     content = connection.scalar(one)
     return None if content is None else bytes(content)
 

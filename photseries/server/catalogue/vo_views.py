@@ -201,9 +201,9 @@ def _of_instrument(column: str) -> str:
     return f"(SELECT i.{column} FROM public.instruments AS i WHERE i.id = s.instrument_id)"  # noqa: S608
 
 
-def _wavelength(place: int) -> str:
+def _wavelength(index: int) -> str:
     bands = json.dumps({name: [low * 1e-9, high * 1e-9] for name, (low, high) in WAVELENGTHS.items()})
-    return f"CAST(CAST('{bands}' AS jsonb) -> s.filter ->> {place} AS float8)"
+    return f"CAST(CAST('{bands}' AS jsonb) -> s.filter ->> {index} AS float8)"
 
 
 def _obscore() -> Mapping[str, str]:

@@ -44,11 +44,11 @@ class SpoolBudget:
         """Whether bodies use much of the memory budget."""
         return self._held["memory"] > CROWD * self._budget["memory"]
 
-    def held(self, place: str) -> int:
+    def held(self, medium: str) -> int:
         """Return the bytes that bodies use in ``memory`` or on ``disk``."""
-        return self._held[place]
+        return self._held[medium]
 
-    def take(self, place: str, size: int) -> None:
+    def take(self, medium: str, size: int) -> None:
         """Take from a budget.
 
         Raises
@@ -57,23 +57,23 @@ class SpoolBudget:
             When the budget is exhausted.
         """
         with self._lock:
-            if self._held[place] + size > self._budget[place]:
+            if self._held[medium] + size > self._budget[medium]:
                 raise UnavailableError("Too many uploads are under way. Try again.")
-            self._held[place] += size
+            self._held[medium] += size
 
-    def give(self, place: str, size: int) -> None:
+    def give(self, medium: str, size: int) -> None:
         """Return bytes to a budget."""
         with self._lock:
-            self._held[place] -= size
+            self._held[medium] -= size
 
     @contextlib.contextmanager
-    def borrowed(self, place: str, size: int) -> Iterator[None]:
+    def borrowed(self, medium: str, size: int) -> Iterator[None]:
         """Take from a budget, and return it at the end of the block."""
-        self.take(place, size)
+        self.take(medium, size)
         try:
             yield
         finally:
-            self.give(place, size)
+            self.give(medium, size)
 
 
 class Body:
@@ -172,13 +172,13 @@ class Body:
         self._short = io.BytesIO()
         if self._file is not None:
             self._file.close()
-        for place in self._taken:
-            self._give(place)
+        for medium in self._taken:
+            self._give(medium)
 
-    def _take(self, place: str, size: int) -> None:
-        self._spool.take(place, size)
-        self._taken[place] += size
+    def _take(self, medium: str, size: int) -> None:
+        self._spool.take(medium, size)
+        self._taken[medium] += size
 
-    def _give(self, place: str) -> None:
-        self._spool.give(place, self._taken[place])
-        self._taken[place] = 0
+    def _give(self, medium: str) -> None:
+        self._spool.give(medium, self._taken[medium])
+        self._taken[medium] = 0

@@ -105,18 +105,18 @@ def check_series(
     """Check that every file exists, and that no series of this archive has the id of a different series there."""
     checked.series = source.totals(remote)[0]
     for page in source.places(remote):
-        existing = rows.existing_series(local, [place.id for place in page])
-        for place in page:
-            if place.id in excluded:
+        existing = rows.existing_series(local, [location.id for location in page])
+        for location in page:
+            if location.id in excluded:
                 continue
-            identity = (place.obj_id, place.series_name.replace("\\", "/"), place.series_obj_id)
-            match = existing.get(place.id)
-            if match is not None and _clashes(match, place.hash, identity):
-                checked.block([f"series {place.id} is a different series here (--exclude {place.id} leaves it out)"])
+            identity = (location.obj_id, location.series_name.replace("\\", "/"), location.series_obj_id)
+            match = existing.get(location.id)
+            if match is not None and _clashes(match, location.hash, identity):
+                checked.block([f"series {location.id} is a different series here (--exclude {location.id} leaves it out)"])
             try:
-                size = files.size(files.locate(place.filename))
+                size = files.size(files.locate(location.filename))
             except InvalidError as error:
-                checked.block([f"series {place.id}: {error.message} (--exclude {place.id} leaves it out)"])
+                checked.block([f"series {location.id}: {error.message} (--exclude {location.id} leaves it out)"])
                 continue
             checked.missing += size is None
             checked.size += size or 0

@@ -113,7 +113,7 @@ class Files:
             raise UnfitFileError(f"The file cannot be read: {error.strerror}.") from error
 
 
-def root_of(places: Iterable[FileLocation], folder: Path) -> str:
+def root_of(locations: Iterable[FileLocation], folder: Path) -> str:
     """Find the root folder of SkyPortal's files: the most frequent part before the name of the series.
 
     Parameters
@@ -128,8 +128,8 @@ def root_of(places: Iterable[FileLocation], folder: Path) -> str:
     """
     here = _parts(str(folder.absolute()))
     votes: Counter[tuple[str, ...]] = Counter()
-    for place in places:
-        parent, name = _parts(place.filename)[:-1], _parts(place.series_name.strip("/\\"))
+    for location in locations:
+        parent, name = _parts(location.filename)[:-1], _parts(location.series_name.strip("/\\"))
         if parent[: len(here)] == here:
             votes[tuple(here)] += 1
         elif parent[-len(name) :] == name:

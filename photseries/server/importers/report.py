@@ -116,12 +116,12 @@ class Report:
         self._json.write(b",\n" if self._number else b"\n")
         self._json.write(orjson.dumps(asdict(outcome)))
         self._number += 1
-        place = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
+        columns = (outcome.id, outcome.obj_id, outcome.filename, outcome.status.value)
         if outcome.message or not outcome.differences:
-            self._csv.writerow([*map(_cell, place), "", "", "", _cell(outcome.message)])
+            self._csv.writerow([*map(_cell, columns), "", "", "", _cell(outcome.message)])
         for found in outcome.differences:
             values = (found.field, found.theirs, found.ours, "; ".join(found.reasons))
-            self._csv.writerow([*map(_cell, place), *map(_cell, values)])
+            self._csv.writerow([*map(_cell, columns), *map(_cell, values)])
 
     def finish(self, facts: Mapping[str, object], notes: Iterable[str]) -> dict[str, object]:
         """Complete the files.

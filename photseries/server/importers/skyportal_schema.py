@@ -277,8 +277,8 @@ def _sources() -> Select[*tuple[object, ...]]:
     return select(objs.c.id, *position, objs.c.created_at).select_from(objs.outerjoin(first, true()))
 
 
-def _possible(place: FromClause) -> ColumnElement[bool]:
-    return and_(place.c.ra >= 0, place.c.ra < 360, place.c.dec.between(-90, 90))
+def _possible(coordinates: FromClause) -> ColumnElement[bool]:
+    return and_(coordinates.c.ra >= 0, coordinates.c.ra < 360, coordinates.c.dec.between(-90, 90))
 
 
 def _pages(connection: Connection, statement: Select[*tuple[object, ...]]) -> Iterator[list[dict[str, Any]]]:

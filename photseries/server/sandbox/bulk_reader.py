@@ -232,7 +232,7 @@ def _nested(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReq
             raise _too_many(request)
     yield number
     used = sorted((*layout.table, *layout.fields))
-    places = {index: place for place, index in enumerate(used)}
+    places = {index: position for position, index in enumerate(used)}
     total = 0
     for batch in source.batches(used):
         total += batch.nbytes
@@ -262,8 +262,8 @@ def _nested_slabs(
             continue
         flat = {
             name: lists.slice(start, stop - start).flatten()
-            for place, (name, lists) in enumerate(table.items())
-            if lengths[place, start] >= 0
+            for index, (name, lists) in enumerate(table.items())
+            if lengths[index, start] >= 0
         }
         yield from _uniform(flat, rows[start:stop], own, request)
 
@@ -318,8 +318,8 @@ def _uniform(
         if bad:
             message = f"The column {bad[0]!r:.80} holds nulls among true and false; a bool column has no null."
             yield from (
-                Slab([0], {}, {name: values[place : place + 1] for name, values in own.items()}, message)
-                for place in range(stop - start)
+                Slab([0], {}, {name: values[index : index + 1] for name, values in own.items()}, message)
+                for index in range(stop - start)
             )
             continue
         first, last = int(bounds[start]), int(bounds[stop])
@@ -335,10 +335,10 @@ def _halved(slab: Slab, request: BulkRequest) -> Iterator[Slab]:
     elif len(slab.rows) == 1:
         yield Slab([0], {}, {}, f"The fields beside data take {size:,} bytes as JSON; that is too much.")
     else:
-        for place, rows in enumerate(slab.rows):
-            first = sum(slab.rows[:place])
+        for index, rows in enumerate(slab.rows):
+            first = sum(slab.rows[:index])
             columns = {name: _cut(kind, buffers, first, rows) for name, (kind, buffers) in slab.columns.items()}
-            fields = {name: values[place : place + 1] for name, values in slab.fields.items()}
+            fields = {name: values[index : index + 1] for name, values in slab.fields.items()}
             yield from _halved(Slab([rows], columns, fields), request)
 
 
@@ -369,7 +369,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
     plan = _plan(source, layout, request)
     yield plan.series
     used = sorted({*layout.table, *layout.fields})
-    places = {index: place for place, index in enumerate(used)}
+    places = {index: position for position, index in enumerate(used)}
     batches = source.batches(used)
     if plan.is_scattered:
         batches = iter([_sorted(batches, plan, request)])
@@ -384,7 +384,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         if refused[start]:
             yield Slab([0], {}, {}, _refusal({"": int(rows[0])}, request))
             continue
-        own = {name: _constant(part.column(place), rows) for name, place in fields.items()}
+        own = {name: _constant(part.column(position), rows) for name, position in fields.items()}
         odd = {name: found[1] for name, found in own.items() if found[1].any()}
         for first, last in _around(odd, rows.size):
             values = {name: found[0][first:last] for name, found in own.items()}
@@ -393,7 +393,7 @@ def _long(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
                 name = next(name for name, has in odd.items() if has[first])
                 yield Slab([0], {}, {}, f"The field {name!r} has more than one value in the rows of the series.")
                 continue
-            flat = {name: part.column(place).slice(skipped, count) for name, place in table.items()}
+            flat = {name: part.column(position).slice(skipped, count) for name, position in table.items()}
             yield from _uniform(flat, rows[first:last], values, request)
 
 

@@ -49,11 +49,11 @@ class Received:
 
 
 def _texts(lengths: Array, joined: Array) -> Array:
-    content, place = joined.tobytes(), 0
+    content, offset = joined.tobytes(), 0
     cells = np.empty(lengths.size, object)
     for row, length in enumerate(lengths.tolist()):
-        cells[row] = np.nan if length < 0 else content[place : place + length].decode()
-        place += max(length, 0)
+        cells[row] = np.nan if length < 0 else content[offset : offset + length].decode()
+        offset += max(length, 0)
     return cells
 
 

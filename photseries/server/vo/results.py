@@ -187,7 +187,7 @@ def _binary2(answer: QueryResult) -> Iterator[bytes]:
     for batch in answer.batches:
         parts = [left]
         for row in _values(batch):
-            missing = sum(1 << (8 * width - 1 - place) for place, value in enumerate(row) if value is None)
+            missing = sum(1 << (8 * width - 1 - index) for index, value in enumerate(row) if value is None)
             parts.append(missing.to_bytes(width, "big"))
             parts += [pack(value) for pack, value in zip(packers, row, strict=True)]
         content = b"".join(parts)

@@ -202,14 +202,14 @@ class Jobs:
         """
         if job.phase != "COMPLETED":
             raise NotFoundError(f"The job has no result: it is {job.phase}.")
-        place = 0
+        index = 0
         while True:
             with self._catalogue.reading() as connection:
-                content = vo_jobs.piece(connection, job.id, place)
+                content = vo_jobs.piece(connection, job.id, index)
             if content is None:
                 return
             yield content
-            place += 1
+            index += 1
 
 
 def moment_text(moment: datetime | None) -> str:

@@ -83,19 +83,19 @@ def interpret(
     text = (list(arguments.get(BOX, ())) or [""])[-1].strip()
     if len(text) > _MAX_TEXT_LENGTH:
         raise InvalidError(f"The text to search for has more than {_MAX_TEXT_LENGTH} characters. Shorten it.")
-    place, names = parse_position(text), None
-    if text and place is None:
+    position, names = parse_position(text), None
+    if text and position is None:
         names = reader.names_like(principal, text, _MAX_NAMES)
-        place = None if names else position_in_name(text)
-    if place is not None:
-        criteria |= {name: [repr(value)] for name, value in zip(_CONE, place, strict=True)}
+        position = None if names else position_in_name(text)
+    if position is not None:
+        criteria |= {name: [repr(value)] for name, value in zip(_CONE, position, strict=True)}
         shape = {"sortBy": SEPARATION, **shape}
         names = None
     query = parameters.parse({**{name: [value] for name, value in shape.items()}, **criteria})
     if names is not None:
         of_these = Condition(OF_SOURCE, OF_SOURCE.field, tuple(names))
         query = dataclasses.replace(query, restrictions=(*query.restrictions, of_these))
-    return Search(query, criteria, names, place)
+    return Search(query, criteria, names, position)
 
 
 def usual_filters(text: str, allowed: Sequence[str]) -> list[str]:

@@ -94,7 +94,7 @@ class Relation:
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the indices of the columns with a name."""
         return [
-            place for place, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
+            index for index, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
         ]
 
     def is_called(self, name: exp.Identifier) -> bool:
@@ -154,10 +154,10 @@ class Scope:
         for scope in self.around():
             if (merged := scope.merged.get(name.name.lower())) is not None:
                 return None, 0, merged
-            found = [(relation, place) for relation in scope.relations for place in relation.find(name)]
+            found = [(relation, index) for relation in scope.relations for index in relation.find(name)]
             if len(found) > 1:
                 raise refused(f"The column name {name.name!r} is ambiguous: put the table before it.")
             if found:
-                relation, place = found[0]
-                return relation, place, relation.columns[place]
+                relation, index = found[0]
+                return relation, index, relation.columns[index]
         raise refused(f"There is no column {name.name!r}. TAP_SCHEMA.columns lists the columns of each table.")

@@ -148,7 +148,7 @@ class _Translator(Expressions):
         parts = [
             beginning + "SELECT",
             " DISTINCT" if self._distinct(node) else "",
-            " " + ", ".join(f"{sql} AS o{place}" for place, (sql, _) in enumerate(items)),
+            " " + ", ".join(f"{sql} AS o{index}" for index, (sql, _) in enumerate(items)),
             source,
             f" WHERE {' AND '.join(conditions)}" if conditions else "",
             self._group(node, scope),
@@ -332,7 +332,7 @@ class _Translator(Expressions):
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
-                columns = [Visible(f"{alias}.c{place}", one) for place, one in enumerate(upload.columns)]
+                columns = [Visible(f"{alias}.c{index}", one) for index, one in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
@@ -367,9 +367,9 @@ class _Translator(Expressions):
             then = [_looked_up(pair) for pair in near.values()]
             return f" FROM {' CROSS JOIN '.join((*first, *then))}"
         printed = f" FROM {joins[0].relation.sql}"
-        for place, join in enumerate(joins[1:], 1):
+        for index, join in enumerate(joins[1:], 1):
             sql = join.relation.sql
-            before = [one.relation for one in joins[:place]]
+            before = [one.relation for one in joins[:index]]
             for pair in join.pairs:
                 if pair.near is join.relation and pair.upload in before and join.kind in ("JOIN", "LEFT JOIN"):
                     sql = _looked_up(pair)
@@ -388,11 +388,11 @@ def _everything(scope: Scope) -> Iterator[Visible]:
 
 
 def _result(columns: Sequence[TapColumn]) -> Relation:
-    return Relation(None, "", [Visible(f"o{place}", one) for place, one in enumerate(columns)], "")
+    return Relation(None, "", [Visible(f"o{index}", one) for index, one in enumerate(columns)], "")
 
 
 def _derived(label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
-    visible = [Visible(f"{alias}.o{place}", one) for place, one in enumerate(columns)]
+    visible = [Visible(f"{alias}.o{index}", one) for index, one in enumerate(columns)]
     return Relation(label, alias, visible, sql)
 
 
