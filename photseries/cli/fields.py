@@ -40,8 +40,10 @@ def field_options(command: Callable[..., None]) -> Callable[..., None]:
             if field.values
             else CheckedParamType(_METAVARS.get(field.type, "text"), partial(_read, field))
         )
-        said = f"{field.sentence.replace('`', '')}."
-        command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=said)(command)
+        help_text = f"{field.sentence.replace('`', '')}."
+        command = option("Fields of the series", f"--{name.replace('_', '-')}", name, type=kind, help=help_text)(
+            command
+        )
     return command
 
 

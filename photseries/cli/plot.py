@@ -48,10 +48,10 @@ class TerminalAxis:
         position = (values - self.first) / (self.last - self.first) * (self.dots - 1)
         return np.rint(np.clip(position, 0, self.dots - 1)).astype(np.intp)
 
-    def ticks(self, most: int) -> list[tuple[int, str]]:
-        """Return the dots of at most ``most`` round numbers, and the numbers as text."""
+    def ticks(self, limit: int) -> list[tuple[int, str]]:
+        """Return the dots of at most ``limit`` round numbers, and the numbers as text."""
         low, high = sorted((self.first, self.last))
-        rough = (high - low) / max(most, 1)
+        rough = (high - low) / max(limit, 1)
         power = 10.0 ** math.floor(math.log10(rough))
         step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
         steps = np.arange(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1, dtype=np.float64)

@@ -61,8 +61,8 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     """Add the options of :class:`~photseries.formats.ReadOptions` to a command."""
     for name, sentence in reversed(list(OPTIONS.items())):
         several = {"multiple": True} if name == "where" else {}
-        kind, said = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
-        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=said, **several)(command)
+        kind, help_text = _KINDS.get(name, str), f"{sentence}{_MORE.get(name, '')}"
+        command = option("Reading", f"--{name.replace('_', '-')}", name, type=kind, help=help_text, **several)(command)
     return command
 
 

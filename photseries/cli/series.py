@@ -119,8 +119,8 @@ def delete(client: Client, series_id: int, yes: bool, if_match: int | None) -> N
     if not yes:
         _require_terminal()
         known = client.get(series_id).metadata
-        what = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
-        click.confirm(f"Delete series {series_id} ({what})?", abort=True)
+        label = ", ".join(shown(known[name]) for name in ("obj_id", "filter", "series_name", "series_obj_id"))
+        click.confirm(f"Delete series {series_id} ({label})?", abort=True)
     client.delete(series_id, if_match=if_match)
 
 

@@ -116,9 +116,11 @@ def _envelope(response: httpx.Response) -> dict[str, object] | None:
 def _stranger(response: httpx.Response) -> PhotseriesError:
     """Return the error for an answer that photseries did not send."""
     status, host = response.status_code, response.url.host
-    what = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
+    summary = f"{host} answered HTTP {status} {response.reason_phrase}".rstrip()
     if kind := _OF_PROXIES.get(status):
-        return kind(f"{what}: a proxy in front of the service, it seems.")
+        return kind(f"{summary}: a proxy in front of the service, it seems.")
     if response.is_redirect:
-        return UnreachableError(f"{what}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to.")
-    return UnreachableError(f"{what}, but not as photseries does: is the URL right?")
+        return UnreachableError(
+            f"{summary}, to {response.headers.get('Location', '')!r:.200}: give the URL it leads to."
+        )
+    return UnreachableError(f"{summary}, but not as photseries does: is the URL right?")

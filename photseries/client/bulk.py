@@ -182,12 +182,12 @@ class Together:
             data, own = item if isinstance(item, tuple) else (item, {})
             is_single = isinstance(data, str | os.PathLike) and not self._files
             try:
-                found = [] if is_single else [Item(index, item, *one) for one in self._read(data, dict(own))]
+                found = [] if is_single else [Item(index, item, *series) for series in self._read(data, dict(own))]
             except PhotseriesError as error:
                 self._settled.append(Outcome(index, item, error=error))
                 continue
-            if not is_single and all(is_possible(one.reading) for one in found):
-                yield from (one for one in found if self._is_new(one))
+            if not is_single and all(is_possible(series.reading) for series in found):
+                yield from (series for series in found if self._is_new(series))
             else:
                 self._single.append((index, item))
             if len(self._single) == MANY:
@@ -197,7 +197,7 @@ class Together:
     def _send_single(self) -> None:
         places = [index for index, _ in self._single]
         outcomes = self._alone([item for _, item in self._single])
-        self._settled.extend(replace(one, index=places[one.index]) for one in outcomes)
+        self._settled.extend(replace(outcome, index=places[outcome.index]) for outcome in outcomes)
         self._single.clear()
 
     def _is_new(self, item: Item) -> bool:
@@ -299,9 +299,10 @@ class BulkUploader:
         except FATAL:
             raise
         except PhotseriesError as error:
-            return [Outcome(one.index, one.item, error=error) for one in items]
+            return [Outcome(item.index, item.item, error=error) for item in items]
         return [
-            _outcome(line, one.index, one.item, one.reading.warnings) for one, line in zip(items, lines, strict=True)
+            _outcome(line, item.index, item.item, item.reading.warnings)
+            for item, line in zip(items, lines, strict=True)
         ]
 
     def _send(
@@ -380,15 +381,15 @@ def _bodies(items: Iterable[Item]) -> Iterator[list[Item]]:
     held: list[Item] = []
     types: dict[str, object] = {}
     size = 0
-    for one in items:
-        own = {str(name): "text" if is_text(column) else column.dtype for name, column in one.reading.frame.items()}
+    for item in items:
+        own = {str(name): "text" if is_text(column) else column.dtype for name, column in item.reading.frame.items()}
         fits = all(types.get(name, kind) == kind for name, kind in own.items())
-        if held and (not fits or len(held) == MAX_SERIES or size + one.size > MAX_TABLE_BYTES):
+        if held and (not fits or len(held) == MAX_SERIES or size + item.size > MAX_TABLE_BYTES):
             yield held
             held, types, size = [], {}, 0
-        held.append(one)
+        held.append(item)
         types |= own
-        size += one.size
+        size += item.size
     if held:
         yield held
 
@@ -397,11 +398,11 @@ def _nested(items: Sequence[Item]) -> pyarrow.Table:
     """Write series as one row each: fields as text, the columns of the table as lists; null where there is none."""
     import pyarrow
 
-    fields = [{name: _text(name, value) for name, value in one.merged.items()} for one in items]
-    names = list(dict.fromkeys(name for one in fields for name in one))
-    arrays = [pyarrow.array([one.get(name) for one in fields], pyarrow.large_string()) for name in names]
-    columns = list(dict.fromkeys(str(name) for one in items for name in one.reading.frame))
-    lists = [_lists([one.reading.frame.get(name) for one in items]) for name in columns]
+    fields = [{name: _text(name, value) for name, value in item.merged.items()} for item in items]
+    names = list(dict.fromkeys(name for item in fields for name in item))
+    arrays = [pyarrow.array([item.get(name) for item in fields], pyarrow.large_string()) for name in names]
+    columns = list(dict.fromkeys(str(name) for item in items for name in item.reading.frame))
+    lists = [_lists([item.reading.frame.get(name) for item in items]) for name in columns]
     schema = pyarrow.schema(
         [(name, array.type) for name, array in zip((*names, *columns), (*arrays, *lists), strict=True)]
     )

@@ -61,7 +61,9 @@ class Collection:
         progress: bool | None,
     ) -> None:
         self._transport = transport
-        self._lists = {name: one if name == POSITIONS else list(one) for name, one in lists.items()}
+        self._lists = {
+            name: series_list if name == POSITIONS else list(series_list) for name, series_list in lists.items()
+        }
         self._criteria = criteria
         self._cache = None if cache is None else Path(cache).expanduser()
         self._workers = workers
@@ -90,7 +92,7 @@ class Collection:
         self._fields = self._find()
         batches = [self._fields[first : first + BATCH] for first in range(0, len(self._fields), BATCH)]
         fetched = _ahead(self._batch, batches, self._workers)
-        return _shown((one for batch in fetched for one in batch), len(self._fields), self._progress)
+        return _shown((series for batch in fetched for series in batch), len(self._fields), self._progress)
 
     def map(self, function: Callable[[Series], T], workers: int = 4) -> list[T]:
         """Call a function for each series, in threads; return the results in the order of the series.
@@ -119,7 +121,7 @@ class Collection:
         if not self._lists:
             return list(walk(self._transport, {"features": ["true"], **arguments(self._criteria)}))
         found = get_list(self._transport, Wanted(self._lists, self._unordered), files=False)
-        return list({one.id: one.metadata for one in found}.values())
+        return list({series.id: series.metadata for series in found}.values())
 
     def _batch(self, several: Sequence[Fields]) -> list[Series]:
         is_cached = self._cache is not None

@@ -142,6 +142,6 @@ def _extremes(curve: Curve) -> npt.NDArray[np.intp]:
 
 def _scaled(values: FloatArray, first: float, last: float) -> FloatArray:
     """Bring values onto an axis of pixels; equal ones to its middle."""
-    least, span = values.min(), np.ptp(values)
-    share = (values - least) / span if 0 < span < np.inf else np.full(len(values), 0.5)
+    minimum, span = values.min(), np.ptp(values)
+    share = (values - minimum) / span if 0 < span < np.inf else np.full(len(values), 0.5)
     return np.asarray(first + share * (last - first))

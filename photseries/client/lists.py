@@ -68,7 +68,7 @@ class Wanted:
         elif isinstance(entries, str):
             raise InvalidError(f"A list is needed, not the text {entries!r:.60}.")
         else:
-            self.entries = [one.item() if isinstance(one, np.generic) else one for one in entries]
+            self.entries = [entry.item() if isinstance(entry, np.generic) else entry for entry in entries]
 
     def portions(self, size: int = PORTION) -> Iterator[tuple[int, dict[str, object]]]:
         """Yield portions of the list as bodies of requests, each with the place of its first entry."""
@@ -135,7 +135,9 @@ class SeriesList(Sequence[Series]):
     @property
     def metadata(self) -> pd.DataFrame:
         """The fields of all series, including statistics and features, one row per series."""
-        return framed({"asked": index, **one.metadata} for index, one in zip(self.places, self._series, strict=True))
+        return framed(
+            {"asked": index, **series.metadata} for index, series in zip(self.places, self._series, strict=True)
+        )
 
     def of(self, entry: object) -> list[Series]:
         """Return the series of an entry."""
@@ -159,9 +161,9 @@ def long_frame(series: Iterable[tuple[int, Series]]) -> pd.DataFrame:
 
 
 def _framed(series: Iterable[tuple[int, Series]]) -> Iterator[tuple[int, Series, pd.DataFrame]]:
-    for index, one in series:
+    for index, item in series:
         try:
-            yield index, one, one.data
+            yield index, item, item.data
         except InvalidError:  # it has no row in the part
             continue
 
@@ -206,7 +208,7 @@ def require_found(found: SeriesList) -> None:
     NotFoundError, DamagedError
     """
     if found.missing:
-        shown = ", ".join(f"{one!r:.60}" for one in found.missing[:_SHOWN])
+        shown = ", ".join(f"{entry!r:.60}" for entry in found.missing[:_SHOWN])
         count = f"{len(found.missing)} of {len(found.asked)}"
         raise NotFoundError(f"{count} entries of the list are absent or not visible: {shown} ...".removesuffix(" ..."))
     if found.damaged:
@@ -252,7 +254,7 @@ def _read(answer: _SharedAnswer, first: int, found: SeriesList, *, is_whole: boo
             raise _incomplete(f"the file of series {fields['id']} is not in it")
         fetch = functools.partial(_fetch, answer, fields, file if file in names else None, problem, is_whole)
         found.add(first + index, kept.setdefault(fields["id"], Series(fields, fetch, is_near=True)))
-    expected = {(int(index), one) for index, ids in manifest["found"].items() for one in ids}
+    expected = {(int(index), series_id) for index, ids in manifest["found"].items() for series_id in ids}
     if pairs != expected:
         raise _incomplete(f"it has {len(pairs)} series, and its manifest {len(expected)}")
     found.missing += [found.asked[first + index] for index in manifest["absent"]]
@@ -271,5 +273,5 @@ def _fetch(
     return fields, blob
 
 
-def _incomplete(what: str) -> AlteredError:
-    return AlteredError(f"The answer to the list is incomplete: {what}. Ask again.")
+def _incomplete(reason: str) -> AlteredError:
+    return AlteredError(f"The answer to the list is incomplete: {reason}. Ask again.")

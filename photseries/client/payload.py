@@ -83,9 +83,9 @@ def message(fields: Mapping[str, object], reading: Reading | None = None, *, as_
         return Message(_json(fields))
     blob = blob_of(reading, as_read=as_read)
     if blob is None:
-        said = {name: value for name, value in reading.file_metadata.items() if value is not None}
+        file_fields = {name: value for name, value in reading.file_metadata.items() if value is not None}
         columns = orjson.Fragment(json_columns.encode(reading.frame))
-        return Message(_json({**without_ignored(said), **fields, "data": columns}))
+        return Message(_json({**without_ignored(file_fields), **fields, "data": columns}))
     query = query_of(fields)
     if query is not None:
         return Message(blob, HDF5.media_type, query)
@@ -141,9 +141,9 @@ def _is_kept(column: pd.Series) -> bool:
     return set(map(type, cells)) == {str} and "\0" not in (joined := "".join(cells)) and is_unicode(joined)
 
 
-def _keeps_values(said: Mapping[str, object]) -> bool:
+def _keeps_values(metadata: Mapping[str, object]) -> bool:
     """Return whether JSON brings the fields of a file to the service as they are in it."""
     try:
-        return bool(orjson.loads(orjson.dumps(said)) == said)
+        return bool(orjson.loads(orjson.dumps(metadata)) == metadata)
     except (TypeError, ValueError):
         return False

@@ -133,8 +133,8 @@ def _kept(environ: Mapping[str, str]) -> tuple[str | None, str | None]:
     return values.get("url"), values.get("token")
 
 
-def _same(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or _plain(one) == _plain(other)
+def _same(first: str | None, other: str | None) -> bool:
+    return first is None or other is None or _plain(first) == _plain(other)
 
 
 def _plain(url: str) -> str:

@@ -206,12 +206,14 @@ class Transport:
                 f"No service answers at {self.url} ({reason}): is it running, is the URL right?"
             ), met
         late = isinstance(broken, httpx.TimeoutException)
-        what = f"The service at {self.url} " + (
+        summary = f"The service at {self.url} " + (
             "did not answer in time" if late else f"broke the connection ({reason})"
         )
         if method == "GET":
-            return UnreachableError(f"{what}."), met and not late
-        failure = OutcomeUnknownError(f"{what}: whether it made the change is unknown, so look before you repeat it.")
+            return UnreachableError(f"{summary}."), met and not late
+        failure = OutcomeUnknownError(
+            f"{summary}: whether it made the change is unknown, so look before you repeat it."
+        )
         return failure, repeatable and not late
 
 

@@ -143,32 +143,32 @@ class Uploader:
         try:
             answer = self._transport.write("POST", SERIES, written, repeatable=True, retry_state=retry_state)
         except DuplicateError as refusal:
-            there = refusal.details.get("id")
-            if not isinstance(there, int):  # one that the token may not see
+            existing_id = refusal.details.get("id")
+            if not isinstance(existing_id, int):  # one that the token may not see
                 raise
-            reached.require_other(there)
-            settled = self._settled(there, written, retry_state, if_exists, reading)
+            reached.require_other(existing_id)
+            settled = self._settled(existing_id, written, retry_state, if_exists, reading)
             if settled is None:
                 raise
             return settled
         return Uploaded(answer["id"], "created", (*reading.warnings, *answer.get("warnings", ())))
 
     def _settled(
-        self, there: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
+        self, existing_id: int, written: Message, retry_state: RetryState, if_exists: str, reading: Reading
     ) -> Uploaded | None:
         """Decide what it means that there is such a series; None: that it is in the way."""
         found = None
         if retry_state.outcome_unknown or if_exists == "skip":
             with suppress(NotFoundError):
-                found = metadata(self._transport, there)
+                found = metadata(self._transport, existing_id)
         if found is not None and retry_state.outcome_unknown and is_of(found["content_hash"], reading):
-            return Uploaded(there, "created", reading.warnings)
+            return Uploaded(existing_id, "created", reading.warnings)
         if found is not None and if_exists == "skip":
             self._looks_first = True
             return _skipped(found, reading)
         if if_exists == "replace":
-            answer = self._transport.write("PATCH", path_of(there), written, repeatable=True)
-            return Uploaded(there, "replaced", (*reading.warnings, *answer.get("warnings", ())))
+            answer = self._transport.write("PATCH", path_of(existing_id), written, repeatable=True)
+            return Uploaded(existing_id, "replaced", (*reading.warnings, *answer.get("warnings", ())))
         return None
 
     def _find(self, key: Key | None) -> dict[str, Any] | None:

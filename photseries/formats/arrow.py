@@ -83,9 +83,9 @@ def table_of_arrow(table: pyarrow.Table) -> Table:
     if not isinstance(frame.index, pd.RangeIndex):
         frame = frame.reset_index()
     about = table.schema.metadata or {}
-    said = fields_in(about.get(_METADATA.encode()))
-    if said:
-        return Table(frame=frame, file_metadata=said, notes=notes_in(about.get(_NOTES.encode())))
+    fields = fields_in(about.get(_METADATA.encode()))
+    if fields:
+        return Table(frame=frame, file_metadata=fields, notes=notes_in(about.get(_NOTES.encode())))
     texts = {field.name: (field.metadata or {}).get(b"unit", b"").decode() for field in table.schema}
     return Table(frame=frame, units={name: text for name, text in texts.items() if text})
 
@@ -106,5 +106,5 @@ def _array(column: OutputColumn) -> pyarrow.Array:
 
 def _about(column: OutputColumn) -> dict[str, str]:
     meaning = column.meaning
-    about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.words}
+    about = {"unit": meaning.unit, "ucd": meaning.ucd, "description": meaning.description}
     return {name: text for name, text in about.items() if text}

@@ -51,8 +51,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     notes = {
         name: note for name in table.colnames if isinstance(note := (table[name].info.meta or {}).get(_NOTE), dict)
     }
-    said = fields_in(table.meta) if names_series(table.meta) else {}
-    return table_of(table, file_metadata=said, notes=notes)
+    fields = fields_in(table.meta) if names_series(table.meta) else {}
+    return table_of(table, file_metadata=fields, notes=notes)
 
 
 def write(frame: pd.DataFrame, metadata: Mapping[str, object]) -> bytes:
@@ -96,7 +96,7 @@ def _described(column: OutputColumn, name: str, note: Note | None, *, as_json: b
         "unit": "s" if kind == "m" else column.meaning.unit,
         "datatype": "string" if kind in "OM" else "float64" if kind == "m" else column.values.dtype.name,
         "subtype": "json" if as_json else None,
-        "description": column.meaning.words,
+        "description": column.meaning.description,
         "meta": None if note is None else {_NOTE: note},
     }
     return {key: value for key, value in about.items() if value}

@@ -157,7 +157,7 @@ def format_of(path: Path, formats: Mapping[str, Format]) -> str:
     """
     found = with_suffix(path.suffix, formats)
     if found is None:
-        usual = ", ".join(one.suffixes[0] for one in formats.values())
+        usual = ", ".join(file_format.suffixes[0] for file_format in formats.values())
         raise InvalidError(
             f"The name {path.name!r:.80} does not say which format is meant: end it in one of {usual}, or name a "
             "format."
@@ -179,7 +179,7 @@ def _chosen_format(file: Path, content: bytes, options: ReadOptions) -> Format:
             raise invalid(f"There is no format {options.format!r:.40}; there are {', '.join(READERS)}.")
         return READERS[options.format]
     by_name = with_suffix((file.with_suffix("") if file.suffix in SUFFIXES else file).suffix, READERS)
-    certain = next((one for one in READERS.values() if one.name not in _TEXTS and one.is_of(content)), None)
+    certain = next((reader for reader in READERS.values() if reader.name not in _TEXTS and reader.is_of(content)), None)
     if certain is not None:
         return certain
     is_text = text.looks_like_text(content)

@@ -108,9 +108,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
         rows = AstropyTable.read(table, character_as_bytes=False, astropy_native=pairs)
         # What the primary header says of the star wins over what a table says of the software that wrote it.
         primary, own = dict(hdus[0].header), dict(table.header)
-        told = () if options.table or len(alike) == 1 else (several,)
+        warnings = () if options.table or len(alike) == 1 else (several,)
         beside = _beside({**primary, **own}, table, pairs)
-        return table_of(rows, header={**own, **primary}, uses=("table",), warnings=told, **beside)
+        return table_of(rows, header={**own, **primary}, uses=("table",), warnings=warnings, **beside)
 
 
 def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
@@ -121,9 +121,9 @@ def _first(tables: Sequence[BinTableHDU | TableHDU]) -> int:
 
 def _beside(header: dict[str, Any], table: BinTableHDU | TableHDU, pairs: bool) -> dict[str, object]:
     """Return what the header says: in a file of the service, all fields; in others, what the times are."""
-    said = fields_in(header.get(_METADATA))
-    if said:
-        return {"file_metadata": said, "notes": notes_in(header.get(_NOTES))}
+    fields = fields_in(header.get(_METADATA))
+    if fields:
+        return {"file_metadata": fields, "notes": notes_in(header.get(_NOTES))}
     if pairs:
         header.pop("TREFPOS", None)  # astropy writes TOPOCENTER whatever the times are
     texts = {name: _UNITS.get(unit, unit) for name, unit in zip(table.columns.names, table.columns.units, strict=True)}
@@ -184,8 +184,8 @@ def _json(value: object) -> str:
 
 def _describe(header: Header, number: int, column: OutputColumn, metadata: Mapping[str, object]) -> None:
     """Describe a column, as a time where its scale is known: readers take a missing scale as UTC."""
-    if column.meaning.words:
-        header.comments[f"TTYPE{number}"] = column.meaning.words.partition(", scale")[0]
+    if column.meaning.description:
+        header.comments[f"TTYPE{number}"] = column.meaning.description.partition(", scale")[0]
     own = framed(column.name, metadata)
     if column.name in FRAMES:
         header.set(f"TRPOS{number}", time_refpos(own), after=f"TFORM{number}")

@@ -89,8 +89,10 @@ class _ValueReader:
         read = self._column
         return {**fields, "data": self._object(fields.get("data"), lambda _, value: read(value), self._limits.columns)}
 
-    def _object(self, value: object, read: Callable[[str, object], object], most: int = _MAX_KEYS) -> dict[str, object]:
-        if not isinstance(value, simdjson.Object) or len(value) > most:
+    def _object(
+        self, value: object, read: Callable[[str, object], object], max_keys: int = _MAX_KEYS
+    ) -> dict[str, object]:
+        if not isinstance(value, simdjson.Object) or len(value) > max_keys:
             raise _DoubtError
         names = list(value)
         if len(set(names)) < len(names) or any("\0" in name for name in names):  # which would be looked up to its NUL

@@ -134,10 +134,10 @@ def _not_json(error: orjson.JSONDecodeError) -> InvalidError:
     return InvalidError(message, fields={f"data.{column}": [message]})
 
 
-def _require_few(what: str, number: int, most: int) -> None:
-    if number > most:
+def _require_few(kind: str, number: int, limit: int) -> None:
+    if number > limit:
         raise InvalidError(
-            f"The body has {number:,} {what}, those in its texts counted; at most {most:,} are accepted. "
+            f"The body has {number:,} {kind}, those in its texts counted; at most {limit:,} are accepted. "
             "A table goes as columns, or as an HDF5 file."
         )
 
@@ -159,13 +159,13 @@ def _brackets(text: bytes) -> int:
     return sum(int(np.count_nonzero((part & 0xDF) == ord("["))) for part in parts)
 
 
-def _keys(text: bytes, most: int) -> int:
+def _keys(text: bytes, limit: int) -> int:
     """Count the colons behind a quote, white space between them or not: no fewer than the keys.
 
-    Fewer than ``most`` colons of any kind need no second look, and count themselves.
+    Fewer than ``limit`` colons of any kind need no second look, and count themselves.
     """
     colons = text.count(b":")
-    if colons <= most:
+    if colons <= limit:
         return colons
     count, last = 0, b""
     for start in range(0, len(text), _PART):

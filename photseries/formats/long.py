@@ -138,7 +138,7 @@ class LongLayout:
         """Yield the columns that come with a part, of fluxes and of magnitudes."""
         kinds = ("flux", "mag")
         if self.part.detrend is not None:
-            yield from (f"{kind}_{what}" for what in ("trend", "detrended") for kind in kinds)
+            yield from (f"{kind}_{product}" for product in ("trend", "detrended") for kind in kinds)
         if self.part.clip is not None:
             yield "clipped"
 
@@ -216,11 +216,11 @@ class SeriesBlock:
         """The place and the id of the last series."""
         return self.series[-1]["asked"], self.series[-1]["series_id"]
 
-    def parts(self, most: int) -> Iterator[SeriesBlock]:
+    def parts(self, max_rows: int) -> Iterator[SeriesBlock]:
         """Yield the same rows in blocks of so many at most."""
         ends = np.cumsum(self.counts)
-        for start in range(0, len(self), most):
-            stop = min(start + most, len(self))
+        for start in range(0, len(self), max_rows):
+            stop = min(start + max_rows, len(self))
             counts = np.minimum(ends, stop) - np.maximum(ends - self.counts, start)
             values = {name: column[start:stop] for name, column in self.values.items()}
             yield SeriesBlock(self.series, np.maximum(counts, 0), values)
@@ -277,7 +277,9 @@ def _block(several: Sequence[LongSeries], layout: LongLayout) -> SeriesBlock:
 def _kind(series: LongSeries, layout: LongLayout) -> tuple[Calibration, tuple[str, ...]]:
     """Return what series must have in common that their rows can be computed together."""
     wanted = _MEASURED.union(layout.columns)
-    names = tuple(one.name for one in series.table.columns if one.name in wanted and one.values.dtype.kind in "iuf")
+    names = tuple(
+        column.name for column in series.table.columns if column.name in wanted and column.values.dtype.kind in "iuf"
+    )
     return calibration_of(series.metadata), names
 
 

@@ -69,7 +69,7 @@ def long_arrow(found: Iterable[SeriesBlock | None], layout: LongLayout, manifest
             if block is None:
                 yield b""
         if manifest is not None:
-            last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], one.type) for one in schema], schema=schema)
+            last = pyarrow.RecordBatch.from_arrays([pyarrow.array([], field.type) for field in schema], schema=schema)
             writer.write_batch(last, custom_metadata={MANIFEST_KEY: manifest()})
     yield sink.take()
 

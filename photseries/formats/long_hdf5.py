@@ -66,7 +66,7 @@ def long_hdf5(
 def _rows(block: SeriesBlock, layout: LongLayout, dtype: np.dtype[np.void]) -> bytes:
     rows = np.empty(len(block), dtype)
     for name, kind in layout.shared.items():
-        same = [one[name] for one in block.series]
+        same = [series[name] for series in block.series]
         if kind is str:
             same = [(text or "").encode() for text in same]
         rows[name] = np.repeat(np.array(same, dtype[name]), block.counts)

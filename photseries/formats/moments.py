@@ -33,8 +33,8 @@ def is_clock(cells: pd.Series) -> bool:
 
 
 def _all_match(cells: pd.Series, pattern: str) -> bool:
-    there = cells.dropna() if is_text(cells) else cells[:0]
-    return bool(there.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in there)
+    texts = cells.dropna() if is_text(cells) else cells[:0]
+    return bool(texts.size) and all(isinstance(cell, str) and re.fullmatch(pattern, cell.strip()) for cell in texts)
 
 
 def mjd_of_datetimes(times: pd.Series) -> npt.NDArray[np.float64]:
@@ -92,9 +92,9 @@ def mjd_of_texts(times: pd.Series, column: str) -> npt.NDArray[np.float64]:
     except (ValueError, TypeError) as error:
         moments = pd.to_datetime(times, utc=True, format="ISO8601", errors="coerce")
         odd = next(iter(times[moments.isna() & times.notna()]), None)
-        what = f"{odd!r:.40}, which is" if odd is not None else "what is"
+        cause = f"{odd!r:.40}, which is" if odd is not None else "what is"
         raise invalid(
-            f"The column {column!r} holds {what} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
+            f"The column {column!r} holds {cause} no ISO date or time such as 2024-01-31T22:30:00: convert it, or name "
             "another column (time_col)."
         ) from error
 

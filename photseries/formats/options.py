@@ -128,7 +128,9 @@ class ReadOptions:
 
     def given(self, *names: str) -> list[str]:
         """Return those of some options that are not at their default."""
-        return [one.name for one in fields(self) if one.name in names and getattr(self, one.name) != one.default]
+        return [
+            field.name for field in fields(self) if field.name in names and getattr(self, field.name) != field.default
+        ]
 
 
 def invalid(message: str, details: Mapping[str, str] | None = None) -> InvalidError:
@@ -149,7 +151,9 @@ def numbered(names: Iterable[str]) -> list[str]:
     for index, name in enumerate(names):
         base = name or f"Unnamed: {index}"
         free = next(
-            one for number in range(len(given) + 1) if (one := f"{base}.{number}" if number else base) not in given
+            candidate
+            for number in range(len(given) + 1)
+            if (candidate := f"{base}.{number}" if number else base) not in given
         )
         given[free] = None
     return list(given)
@@ -199,9 +203,9 @@ def require_column(columns: Iterable[object], name: str, option: str) -> None:
     InvalidError
         With the columns that there are.
     """
-    there = list(columns)
-    if name not in there:
-        raise invalid(f"There is no column {name!r} ({option}); there are {listed(there)}.")
+    names = list(columns)
+    if name not in names:
+        raise invalid(f"There is no column {name!r} ({option}); there are {listed(names)}.")
 
 
 def listed(names: Iterable[object]) -> str:

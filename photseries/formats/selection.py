@@ -85,14 +85,14 @@ def parts_of(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *
             (value, rows[texts == value]) for value in counts_of(rows[options.split_by])
         ]
         absent = int(texts.isna().sum())
-        told = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
+        warnings = (f"{absent} rows have no value in {options.split_by}, and were left out.",) if absent else ()
     else:
-        groups, told = [(None, rows)], ()
+        groups, warnings = [(None, rows)], ()
     if not usual and not options.given("filter_col", "filter_map", "split_by"):
         return [Part(group) for _, group in groups]
     for _, group in groups if usual else ():
         _require_one_object(group)
-    return [Part(group, column, filters, _one(group, column), told, name) for name, group in groups]
+    return [Part(group, column, filters, _one(group, column), warnings, name) for name, group in groups]
 
 
 def _filter_column(frame: pd.DataFrame, options: ReadOptions, survey: Survey | None, *, usual: bool) -> str | None:

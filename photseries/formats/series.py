@@ -166,7 +166,7 @@ class _Series:
         texts = {name: table.unit_texts.get(name, text) for name, text in texts.items()}
         brought, unit, magsys, doubts = in_known_units(frame, columns, given)
         brought = in_written_units(brought, columns, self._written(columns))
-        clean, limits, told = self._measured(brought, columns)
+        clean, limits, column_warnings = self._measured(brought, columns)
         filter_name = bandpass(self.part, options, survey)
         unit = self._unit(unit, columns)
         fluxes = self._fluxes(clean, columns, unit, filter_name)
@@ -183,9 +183,9 @@ class _Series:
         fields |= _further_units(texts, new, table.file_metadata) if table.units else {}
         kept = made
         if options.limit == "drop" and limits:
-            kept = made[~np.logical_or.reduce([np.isfinite(one) for one in limits.values()])]
+            kept = made[~np.logical_or.reduce([np.isfinite(warning) for warning in limits.values()])]
         require_mjd(kept[new.get(columns[TIME_ROLE], columns[TIME_ROLE])].to_numpy(np.float64), options.time_format)
-        told = (*told, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
+        column_warnings = (*column_warnings, *(_without_unit(columns) if fluxes.why == NO_UNIT else ()))
         guessed = [
             f"{role} was taken from the column {found.column}." for role, found in roles.items() if found.why == GUESSED
         ]
@@ -193,7 +193,15 @@ class _Series:
             kept if kept is made else kept.reset_index(drop=True),
             fields,
             table.file_metadata,
-            (*table.warnings, *self.part.warnings, *times.warnings, *doubts, *told, *fluxes.warnings, *guessed),
+            (
+                *table.warnings,
+                *self.part.warnings,
+                *times.warnings,
+                *doubts,
+                *column_warnings,
+                *fluxes.warnings,
+                *guessed,
+            ),
             table.blob if whole and kept is table.frame else None,
             {**roles, TIME_ROLE: Role(columns[TIME_ROLE], f"{roles[TIME_ROLE].why}; {times.why}")}
             | ({"flux": Role(columns["flux"], f"{roles['flux'].why}; {fluxes.why}")} if "flux" in columns else {}),
@@ -251,11 +259,11 @@ class _Series:
             return frame, {}, ()
         limits: dict[str, object] = {}
         new = {}
-        told: list[str] = []
+        warnings: list[str] = []
         for role, error in _BRIGHTNESSES:
             if role in columns:
                 found = measured(frame, role, columns[role], columns.get(error), keeps=self.options.limit == "keep")
-                told += found.warnings
+                warnings += found.warnings
                 if found.changed:
                     new[columns[role]] = found.values
                     new |= {} if found.errors is None else {columns[error]: found.errors}
@@ -263,14 +271,14 @@ class _Series:
                     limits[role] = found.limits
                     if role == "mag":
                         new[_LIMITS] = found.limits
-        return (frame.assign(**new) if new else frame), limits, tuple(told)
+        return (frame.assign(**new) if new else frame), limits, tuple(warnings)
 
     def _fluxes(self, frame: pd.DataFrame, columns: Mapping[str, str], unit: Unit, filter_name: str | None) -> Fluxes:
-        said = self.table.file_metadata
-        is_said = not self.usual or "flux_unit" in said or names_series(said)
+        file_metadata = self.table.file_metadata
+        is_said = not self.usual or "flux_unit" in file_metadata or names_series(file_metadata)
         if is_said and not self.options.given("zero_point", "flux_unit"):
             return Fluxes() if unit is None or "flux" not in columns else in_stored_unit(unit)
-        name = filter_name or said.get("filter")
+        name = filter_name or file_metadata.get("filter")
         column = None if self.survey is None else self.survey.zero_point
         return calibrated(frame, columns, unit, self.options, name, column or zero_point_of_header(self.table.header))
 
@@ -291,7 +299,7 @@ class _Series:
         self, times: Times, fluxes: Fluxes, magsys: str | None, filter_name: str | None, columns: Mapping[str, str]
     ) -> dict[str, object]:
         """Return the fields of the series, the more certain source last."""
-        table, options, survey, said = self.table, self.options, self.survey, self.table.file_metadata
+        table, options, survey, file_metadata = self.table, self.options, self.survey, self.table.file_metadata
         fields = {} if survey is None else fields_of(table.header, survey)
         of_columns = self._of_columns() if self.usual else {}
         asked = {name: getattr(options, name) for name in options.given("time_scale", "time_refpos")}
@@ -305,16 +313,20 @@ class _Series:
             fields["magsys"] = system
         if "flux" in columns:
             flux_unit = fluxes.fields.get("flux_unit")
-            if flux_unit is not None and (flux_unit != MICROJANSKY or "flux_unit" in said):
+            if flux_unit is not None and (flux_unit != MICROJANSKY or "flux_unit" in file_metadata):
                 fields["flux_unit"] = flux_unit
             altdata = dict(fields.get("altdata", {}))
             if survey is not None and survey.mission is not None and columns["flux"] not in KNOWN["flux"]:
                 altdata["flux_column"] = columns["flux"]
             if fluxes.altdata:
-                altdata = {**_without_fluxes(said.get("altdata")), **altdata, **fluxes.altdata}
-                fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in said else {}
+                altdata = {**_without_fluxes(file_metadata.get("altdata")), **altdata, **fluxes.altdata}
+                fields |= {"flux_unit": MICROJANSKY} if "flux_unit" in file_metadata else {}
             fields |= {"altdata": altdata} if altdata else {}
-        if self.usual and {"flux", "mag"} <= columns.keys() and not calibration_of({**said, **fields}).converts:
+        if (
+            self.usual
+            and {"flux", "mag"} <= columns.keys()
+            and not calibration_of({**file_metadata, **fields}).converts
+        ):
             of_fluxes = options.given("flux_col", "flux_unit", "zero_point")
             fields["brightness"] = "flux" if of_fluxes and options.mag_col is None else "mag"
         return {name: value for name, value in fields.items() if value is not None}

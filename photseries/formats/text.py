@@ -97,9 +97,9 @@ def read(content: bytes, options: ReadOptions) -> Table:
     header = _keywords(comments)
     rows, keys = _of_snana(rows)
     header |= keys
-    told = _EXCELS.fullmatch(rows[0].text.strip())
-    if told is not None and len(rows) > 1:
-        rows, header["DELIM"] = rows[1:], told[1]
+    separator_line = _EXCELS.fullmatch(rows[0].text.strip())
+    if separator_line is not None and len(rows) > 1:
+        rows, header["DELIM"] = rows[1:], separator_line[1]
     separator = _separator(rows, names_of(options.names), header.get("DELIM"))
     first = _split(rows[:1], separator)[0]
     names, rows = _named(rows, comments, first, separator, options)
@@ -236,8 +236,8 @@ def _named(
     counts = []
     for line in reversed(before):
         bare = _Line(line.number, line.text.strip().lstrip("#%!/@ ").strip())
-        for one in dict.fromkeys((separator, ",", _SPACES)):
-            names = _without_commas(*(_split([bare], one) or [[]]))
+        for name in dict.fromkeys((separator, ",", _SPACES)):
+            names = _without_commas(*(_split([bare], name) or [[]]))
             if len(names) == len(first) and not any(map(_is_number, names)):
                 return names, rows
             counts.append(len(names))
@@ -339,18 +339,18 @@ def _by_pandas(
 
 def _with_points(column: pd.Series, decimal: str) -> pd.Series:
     """Write a decimal comma as a point in a column of numbers that pandas left as text, such as one with limits."""
-    there = column.dropna().astype(str).str.strip()
-    is_numeric = decimal == "," and not there.empty and there.map(_is_number).all()
+    texts = column.dropna().astype(str).str.strip()
+    is_numeric = decimal == "," and not texts.empty and texts.map(_is_number).all()
     return column.str.replace(",", ".", regex=False) if is_numeric else column
 
 
 def _fortran(column: pd.Series) -> pd.Series:
     """Read numbers with the exponents that Fortran writes, such as 0.59D+05; other text stays, without spaces."""
     cells = column.map(lambda cell: cell.strip() if isinstance(cell, str) else cell).astype(column.dtype)
-    there = cells.dropna()
-    if not there.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
+    filled = cells.dropna()
+    if not filled.map(lambda cell: isinstance(cell, str) and _FORTRAN_OR_PLAIN.fullmatch(cell) is not None).all():
         return cells
-    if there.empty or not there.str.fullmatch(_FORTRAN).any():
+    if filled.empty or not filled.str.fullmatch(_FORTRAN).any():
         return cells
     return cells.str.replace("[dD]", "e", regex=True).astype(np.float64)
 
@@ -362,9 +362,9 @@ def _may_be_rounded(column: pd.Series) -> bool:
 
 def _integers(cells: pd.Series, numbers: pd.Series) -> pd.Series:
     """Read cells as integers and null; what was written otherwise stays as numbers."""
-    there = cells.notna()
-    if not cells[there].str.fullmatch("[+-]?[0-9]+").all():
+    present = cells.notna()
+    if not cells[present].str.fullmatch("[+-]?[0-9]+").all():
         return numbers
     return pd.Series(
-        pd.array([int(cell) if known else None for cell, known in zip(cells, there, strict=True)], "Int64")
+        pd.array([int(cell) if known else None for cell, known in zip(cells, present, strict=True)], "Int64")
     )

@@ -109,12 +109,12 @@ def in_written_units(frame: pd.DataFrame, roles: Mapping[str, str], units: Mappi
 
 def _ratio(error: str, unit: str, target: str) -> float:
     """Return what brings errors to the unit of their fluxes; 1 where one of the texts is no unit."""
-    one, other = known_unit(unit), known_unit(target)
-    if one is None or other is None:
+    source, other = known_unit(unit), known_unit(target)
+    if source is None or other is None:
         return 1.0
-    if one.microjansky is not None and other.microjansky is not None:
-        return one.microjansky / other.microjansky
-    if one.standard != other.standard:
+    if source.microjansky is not None and other.microjansky is not None:
+        return source.microjansky / other.microjansky
+    if source.standard != other.standard:
         raise invalid(f"The errors in {error!r:.60} are in {unit}, and their fluxes in {target}: convert them.")
     return 1.0
 
@@ -138,14 +138,16 @@ def _magsys(unit: object) -> str | None:
     return None if counted.isdisjoint(physical.decompose().bases) else "instrumental"
 
 
-def units_to_bring(units: Mapping[str, object], said: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+def units_to_bring(
+    units: Mapping[str, object], metadata: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, str]]:
     """Separate the units that may have to be brought to those of the archive from those that it wrote itself.
 
     Parameters
     ----------
     units : mapping of str to astropy unit
         By column; None where nothing says.
-    said : mapping
+    metadata : mapping
         What the file says of the series. A unit that the service wrote there is one that the archive has.
 
     Returns
@@ -156,8 +158,8 @@ def units_to_bring(units: Mapping[str, object], said: Mapping[str, object]) -> t
         All of them as text, by column: as the file says in ``column_units`` where that is the same unit.
     """
     given = {name: unit for name, unit in units.items() if unit is not None}
-    same = {name: text for name, unit in given.items() if (text := meaning(name, said).unit) and _is(unit, text)}
-    to_bring = {name: unit for name, unit in given.items() if not said or same.get(name) in (None, MICROJANSKY)}
+    same = {name: text for name, unit in given.items() if (text := meaning(name, metadata).unit) and _is(unit, text)}
+    to_bring = {name: unit for name, unit in given.items() if not metadata or same.get(name) in (None, MICROJANSKY)}
     texts = {name: same.get(name) or str(unit).replace(" / ", "/") for name, unit in given.items()}
     return to_bring, {name: text for name, text in texts.items() if text}
 

@@ -77,8 +77,8 @@ def read(content: bytes, options: ReadOptions) -> Table:
     # Most VOTables break some rule of the standard that does not matter here.
     with quiet(VOWarning):
         file = parse(io.BytesIO(content))
-        found = [one for one in file.iter_tables() if len(one.array)]
-        names = [str(one.name or one.ID or number) for number, one in enumerate(found, 1)]
+        found = [candidate for candidate in file.iter_tables() if len(candidate.array)]
+        names = [str(candidate.name or candidate.ID or number) for number, candidate in enumerate(found, 1)]
         parsed = found[chosen(names, options)] if found else file.get_first_table()
         table = parsed.to_table(use_names_over_ids=True)
     return table_of(table, uses=("table",), **_beside(file, parsed, table))
@@ -154,7 +154,7 @@ def _metadata(name: str, value: object) -> str:
     meaning = field_meaning(name)
     about = {"name": name, "unit": meaning.unit, "ucd": meaning.ucd, "ref": _REFERENCES.get(name)}
     plain = value if isinstance(value, str | int | float) else json.dumps(value)
-    return param(plain, meaning.words, **about)
+    return param(plain, meaning.description, **about)
 
 
 def _calibrated(calibration: Calibration) -> tuple[str, ...]:
@@ -191,7 +191,7 @@ def _calibration(metadata: Mapping[str, object], columns: Iterable[OutputColumn]
 
 def _field(column: OutputColumn, attributes: Mapping[str, object]) -> str:
     return field(
-        column.meaning.words,
+        column.meaning.description,
         unit="s" if column.values.dtype.kind == "m" else column.meaning.unit,
         ucd=column.meaning.ucd,
         ref=_REFERENCES.get(column.name),
@@ -243,9 +243,9 @@ def _rows(columns: list[OutputColumn], values: list[Array]) -> bytes:
         if column.values.dtype.kind in "OMm":
             missing[:, number] = pd.isna(column.values)
     flags = np.packbits(missing, axis=1)
-    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{index}", one.dtype) for index, one in enumerate(values))]
+    kinds = [("flags", "u1", (flags.shape[1],)), *((f"f{index}", value.dtype) for index, value in enumerate(values))]
     rows = np.zeros(len(flags), kinds)
     rows["flags"] = flags
-    for index, one in enumerate(values):
-        rows[f"f{index}"] = one
+    for index, value in enumerate(values):
+        rows[f"f{index}"] = value
     return rows.tobytes()

@@ -147,7 +147,7 @@ def position_in_icrs(
     tuple of str
     """
     systems = {str(system.ID): system for system in file.iter_coosys()}
-    system = next((systems[str(one.ref)] for one in elements if str(one.ref) in systems), None)
+    system = next((systems[str(element.ref)] for element in elements if str(element.ref) in systems), None)
     if system is None or system.system == "ICRS":
         return {}, ()
     if system.system not in _SYSTEMS:

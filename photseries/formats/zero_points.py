@@ -89,8 +89,8 @@ def zero_point_of(given: float | str, unit: Unit, bandpass: object) -> tuple[flo
         raise invalid(f"There is no zero point {given!r:.40}; give a number, or one of {', '.join(ZERO_POINTS)}.")
     is_its_unit = unit is None or unit.replace(" ", "") == found.unit  # which astropy writes with spaces
     if not is_its_unit or bandpass not in (None, found.filter):
-        what = unit if not is_its_unit else bandpass
-        raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {what}.")
+        actual = unit if not is_its_unit else bandpass
+        raise invalid(f"The zero point {given} is for {found.unit} in the filter {found.filter}, not for {actual}.")
     return found.ab, {
         "flux_zero_point": found.ab,
         "flux_zero_point_error": found.error,

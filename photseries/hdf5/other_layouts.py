@@ -102,8 +102,8 @@ def read_columns(content: bytes, key: str) -> tuple[pd.DataFrame, dict[str, str]
                 index = _index(node["axis1"])
             else:
                 datasets = _columns(node)
-                columns = {name: one[()] for name, one in datasets.items()}
-                units = {name: text for name, one in datasets.items() if (text := _unit(one))}
+                columns = {name: dataset[()] for name, dataset in datasets.items()}
+                units = {name: text for name, dataset in datasets.items() if (text := _unit(dataset))}
     except _DAMAGE:
         return None
     plain = {name: _plain(values) for name, values in columns.items() if values.ndim == 1}
@@ -160,5 +160,5 @@ def _plain(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     if values.dtype.kind == "S":
         return np.char.decode(values.astype(np.bytes_, copy=False), "utf-8").astype(object)
     if values.dtype.kind == "O":
-        return np.array([one.decode() if isinstance(one, bytes) else one for one in values.tolist()], object)
+        return np.array([value.decode() if isinstance(value, bytes) else value for value in values.tolist()], object)
     return values

@@ -322,7 +322,7 @@ def _same(content: bytes, start: int, kind: _Kind, found: RawTable) -> bool:
     if records is None:
         return False
     return all(
-        (one := column.of(records)).values.dtype == other.values.dtype
-        and one.values.tobytes() == other.values.tobytes()
+        (first := column.of(records)).values.dtype == other.values.dtype
+        and first.values.tobytes() == other.values.tobytes()
         for column, other in zip(kind.columns, found.columns, strict=True)
     )

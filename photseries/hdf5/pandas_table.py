@@ -188,9 +188,9 @@ def _index(
     raise _unknown_index(f"of the kind {kind!r:.40}")
 
 
-def _unknown_index(what: str) -> UnreadableFileError:
+def _unknown_index(problem: str) -> UnreadableFileError:
     return UnreadableFileError(
-        f"The index of the table in the HDF5 file is {what}; one level of numbers, text or datetimes is kept, "
+        f"The index of the table in the HDF5 file is {problem}; one level of numbers, text or datetimes is kept, "
         "otherwise write df.reset_index()."
     )
 

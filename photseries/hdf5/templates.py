@@ -95,10 +95,10 @@ def _keep(shape: _Shape, template: _Template | None) -> None:
 
 
 def _counted(
-    template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], most: int
+    template: _Template, table: Writable, key: str, attributes: Mapping[str, str | bytes], max_rows: int
 ) -> _Template | None:
     """Find the numbers that depend on the number of rows, by comparison with a file of one row more or less."""
-    step = 1 if template.rows < most else -1
+    step = 1 if template.rows < max_rows else -1
     rows = template.rows + step
     columns = {name: np.zeros(rows, values.dtype) for name, values in table.columns.items()}
     other = replace(table, columns=columns, index=table.index[:1].repeat(rows))
@@ -119,10 +119,10 @@ def _counted(
     return replace(template, counts=tuple(counts))
 
 
-def _places_of_numbers(one: bytes, two: bytes) -> Iterator[int]:
+def _places_of_numbers(first: bytes, second: bytes) -> Iterator[int]:
     """Yield the offsets of the numbers that differ between two equally long files."""
     end = 0
-    for offset in np.flatnonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)).tolist():
+    for offset in np.flatnonzero(np.frombuffer(first, np.uint8) != np.frombuffer(second, np.uint8)).tolist():
         if offset >= end:
             yield offset
             end = offset + _NUMBER.size
@@ -151,10 +151,10 @@ def _parts(file: WrittenFile, contents: Mapping[str, bytes]) -> tuple[Part, ...]
         places.append((found[0], found[0] + len(content), name))
     parts: list[Part] = []
     end = 0
-    for start, stop, what in sorted(places):
+    for start, stop, part in sorted(places):
         if start < end:
             return None
-        parts += [file.content[end:start], what]
+        parts += [file.content[end:start], part]
         end = stop
     return (*parts, file.content[end:])
 

@@ -130,8 +130,8 @@ def _row_dtype(fields: Sequence[RowField]) -> np.dtype[np.void]:
 
 def _chunk(rows: int, dtype: np.dtype[np.generic]) -> int:
     """Return the number of rows per chunk: few chunks of about equal size, with little padding."""
-    most = _rows_per_chunk(dtype)
-    return -(-rows // -(-rows // most))
+    max_rows = _rows_per_chunk(dtype)
+    return -(-rows // -(-rows // max_rows))
 
 
 def most_rows(fields: Sequence[RowField]) -> int:

@@ -68,7 +68,9 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
         Of the observatory, to the east [deg].
     """
     mjd, value = points.mjd, points.value
-    bin_number = np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
+    bin_number = (
+        np.floor(mjd + longitude / 360 - 0.5) if width == "night" else np.floor((mjd - np.floor(first)) / width)
+    )
     _, which, count = np.unique(bin_number, return_inverse=True, return_counts=True)
     pivot = float(np.median(value))  # subtracted first, to reduce rounding errors
 
@@ -80,9 +82,9 @@ def binned_in_time(points: Samples, width: Bin, first: float, longitude: float =
         scatter = np.sqrt(added((value - pivot - mean[which]) ** 2) / (count - 1) / count)
         error = None
         if points.error is not None:
-            least = points.error.min()
-            weight = (least / points.error) ** 2
-            mean, error = added(weight * (value - pivot)) / added(weight), least / np.sqrt(added(weight))
+            min_error = points.error.min()
+            weight = (min_error / points.error) ** 2
+            mean, error = added(weight * (value - pivot)) / added(weight), min_error / np.sqrt(added(weight))
     times = mjd[0] + added(mjd - mjd[0]) / count
     return BinnedSamples(replace(points, mjd=times, value=pivot + mean, error=error, snr=None), scatter, count)
 
@@ -139,7 +141,7 @@ def cleaned(points: Samples, detrend: float | None = None, clip: float | None = 
     if clip is None:
         return points
     kept = ~far_from_median(points.value, clip)
-    error, snr = (None if one is None else one[kept] for one in (points.error, points.snr))
+    error, snr = (None if values is None else values[kept] for values in (points.error, points.snr))
     return replace(points, mjd=points.mjd[kept], value=points.value[kept], error=error, snr=snr)
 
 

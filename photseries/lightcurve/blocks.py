@@ -77,8 +77,8 @@ class Block:
         is_plain &= (flux > 0).all(axis=-1) & (error > 0).all(axis=-1)
         ratios = (flux / error, error / flux, flux * flux, error * error)
         is_plain &= np.logical_and.reduce([np.isfinite(values).all(axis=-1) for values in ratios])
-        least, greatest = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
-        is_plain &= np.count_nonzero((flux > least) & (flux < greatest), axis=-1) < 0.97 * rows
+        low, high = USUAL_MAGNITUDES  # fluxes that may be magnitudes need a warning
+        is_plain &= np.count_nonzero((flux > low) & (flux < high), axis=-1) < 0.97 * rows
         return is_plain
 
     def summary(self, index: int, detection_threshold: float) -> ColumnSummary:

@@ -162,9 +162,9 @@ def require_derivable(
     """
     refused = underivable(frame, calibration)
     if name := next((name for name in names if name in refused), None):
-        what = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
+        available = f"{calibration.system} magnitudes" if "flux" in refused else f"fluxes in {calibration.unit}"
         message = (
-            f"This series has {what}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
+            f"This series has {available}, which cannot be converted to {name}. Only AB magnitudes and spectral flux "
             "densities are converted into each other (flux_unit, magsys)."
         )
         raise InvalidError(message, fields={parameter: [message]})

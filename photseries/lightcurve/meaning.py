@@ -29,12 +29,12 @@ class Meaning:
         In the spelling of VOUnits, FITS and astropy.
     ucd : str, optional
         Of UCD1+.
-    words : str, optional
+    description : str, optional
     """
 
     unit: str | None = None
     ucd: str | None = None
-    words: str | None = None
+    description: str | None = None
 
 
 _ERROR: Final = "stat.error;"
@@ -107,8 +107,10 @@ def time_refpos(metadata: Mapping[str, object]) -> str:
 def _flux(metadata: Mapping[str, object], *, is_error: bool) -> Meaning:
     unit = calibration_of(metadata).flux_unit
     is_density = unit.microjansky is not None
-    words = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"
+    description = "flux density" if is_density else "relative flux" if unit.name == RELATIVE else "flux, not calibrated"
     if unit.name == MICROJANSKY:
-        words = "flux, AB zero point 23.9"
+        description = "flux, AB zero point 23.9"
     ucd = "phot.flux.density" if is_density else "phot.flux"
-    return Meaning(unit.standard, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {words}" if is_error else words)
+    return Meaning(
+        unit.standard, f"{_ERROR}{ucd}" if is_error else ucd, f"error of the {description}" if is_error else description
+    )

@@ -248,17 +248,17 @@ class _Boxes:
         return float(best.depth[0]), float(best.duration[0])
 
 
-def _places(grid: Grid, power: FloatArray, span: float, most: int) -> list[int]:
+def _places(grid: Grid, power: FloatArray, span: float, limit: int) -> list[int]:
     """Return the highest local maxima, each 1.5 / span from every higher one."""
     padded = np.concatenate([[-np.inf], power, [-np.inf]])
     maxima = np.flatnonzero((power > padded[:-2]) & (power >= padded[2:]))
-    taken: list[int] = []
+    selected: list[int] = []
     for index in maxima[np.argsort(-power[maxima], kind="stable")]:
-        if all(abs(index - other) * grid.step >= _APART / span for other in taken):
-            taken.append(int(index))
-        if len(taken) == most:
+        if all(abs(index - other) * grid.step >= _APART / span for other in selected):
+            selected.append(int(index))
+        if len(selected) == limit:
             break
-    return taken
+    return selected
 
 
 def _peak(compute: Power, boxes: _Boxes | None, grid: Grid, index: int) -> Peak:

@@ -217,12 +217,12 @@ def _of_errors(frame: pd.DataFrame, name: str | None) -> Iterator[str]:
 
 
 def _are_like_magnitudes(flux: npt.NDArray[np.number]) -> bool:
-    least, greatest = USUAL_MAGNITUDES
-    usual = np.count_nonzero((flux > least) & (flux < greatest))
+    faintest, brightest = USUAL_MAGNITUDES
+    usual = np.count_nonzero((flux > faintest) & (flux < brightest))
     if flux.size < 2 or usual < 0.97 * flux.size:  # a cheap test before the quantiles
         return False
     low, high = np.quantile(flux, (0.01, 0.99))
-    return bool(least < low and high < greatest and high - low < least / 5)
+    return bool(faintest < low and high < brightest and high - low < faintest / 5)
 
 
 def _of_sentinels(frame: pd.DataFrame) -> Iterator[str]:

@@ -253,8 +253,8 @@ def summarize_block(
         "is_detected": (number > 0).tolist(),
         **{name: _numbers(values) for name, values in floats.items()},
         **{
-            what: [{name: values[order][index] for name, values in described.items()} for index in range(count)]
-            for order, what in enumerate(("medians", "minima", "maxima", "stds"))
+            statistic: [{name: values[order][index] for name, values in described.items()} for index in range(count)]
+            for order, statistic in enumerate(("medians", "minima", "maxima", "stds"))
         },
     }
     return [ColumnSummary(**{name: values[index] for name, values in known.items()}) for index in range(count)]
@@ -262,8 +262,8 @@ def summarize_block(
 
 def _described(values: FloatArray) -> tuple[list[float | None], ...]:
     """Return median, minimum, maximum and standard deviation of a column of many tables."""
-    least, median, greatest = _least_median_greatest(values)
-    return tuple(map(_numbers, (median, least, greatest, _mean_and_std(values.astype(np.float64, copy=False))[1])))
+    minimum, median, maximum = _least_median_greatest(values)
+    return tuple(map(_numbers, (median, minimum, maximum, _mean_and_std(values.astype(np.float64, copy=False))[1])))
 
 
 def _numbers(values: FloatArray) -> list[float | None]:
@@ -400,8 +400,8 @@ def _least_median_greatest(values: npt.NDArray[np.number]) -> tuple[FloatArray, 
     # Two places, also where they are one: numpy is slow to find a single one among many equal values.
     parted = np.partition(values, [low, min(low + 1, size - 1)], axis=-1)
     ends = values.min(axis=-1), parted[..., low], parted[..., high], values.max(axis=-1)
-    least, below, above, greatest = (np.asarray(end, np.float64) for end in ends)
-    return least, (below + above) / 2, greatest
+    minimum, below, above, maximum = (np.asarray(end, np.float64) for end in ends)
+    return minimum, (below + above) / 2, maximum
 
 
 def _finite(values: npt.NDArray[_Number]) -> npt.NDArray[_Number]:

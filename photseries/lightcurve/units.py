@@ -147,8 +147,8 @@ def flux_unit_of(text: str) -> FluxUnit:
     standard = _standard(scale, factors) or name
     dimension: dict[str, int] = {}
     for symbol, power in factors:
-        one, powers = _SYMBOLS[symbol]
-        scale *= one**power
+        unit, powers = _SYMBOLS[symbol]
+        scale *= unit**power
         for base, exponent in powers.items():
             dimension[base] = dimension.get(base, 0) + exponent * power
     is_density = {base: power for base, power in dimension.items() if power} == _JANSKY[1]

@@ -195,9 +195,9 @@ def read(arguments: Mapping[str, Sequence[str]], parameters: Sequence[Parameter]
             problems[name[:MAX_NAME_LENGTH]] = [f"Unknown parameter {_shown(name)}.{suggestion(name, by_spelling)}"]
             continue
         parameter = by_spelling[name]
-        most = MAX_REPEATS if parameter.repeatable else 1
-        if parameter.name in given or len(texts) > most:
-            problems[name] = [f"Parameter {name} is given more than {'once' if most == 1 else f'{most} times'}."]
+        limit = MAX_REPEATS if parameter.repeatable else 1
+        if parameter.name in given or len(texts) > limit:
+            problems[name] = [f"Parameter {name} is given more than {'once' if limit == 1 else f'{limit} times'}."]
             continue
         given.add(parameter.name)
         for text in texts:

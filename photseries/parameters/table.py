@@ -115,8 +115,8 @@ def _kind(field: Field, operator: Operator) -> ValueType:
             return kinds.get(field.type, TEXTS if field.is_text else INTEGERS)
 
 
-def _cone(name: str, kind: ValueType, label: str, what: str) -> Criterion:
-    sentence = f"{what} of a cone; ra, dec and radius must be given together."
+def _cone(name: str, kind: ValueType, label: str, description: str) -> Criterion:
+    sentence = f"{description} of a cone; ra, dec and radius must be given together."
     return Criterion(
         name=name, kind=kind, field="position", operator=Operator.CONE, label=label, unit="deg", sentence=sentence
     )

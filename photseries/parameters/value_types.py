@@ -128,11 +128,11 @@ def choices(*known: str) -> ValueType:
             raise ValueError
         return values
 
-    one = {"type": "string", "enum": list(known)}
+    item_schema = {"type": "string", "enum": list(known)}
     return ValueType(
         f"one or more of {', '.join(known)}, separated by commas, each once",
         read,
-        {**_list_of(one), "uniqueItems": True},
+        {**_list_of(item_schema), "uniqueItems": True},
     )
 
 
@@ -262,8 +262,8 @@ _DATE: Mapping[str, object] = {"type": "string", "format": "date"}
 _TIME: Mapping[str, object] = {"type": "string", "format": "date-time"}
 
 
-def _at_least(least: int) -> Mapping[str, object]:
-    return {"type": "integer", "minimum": least, "maximum": _MAX_INTEGER}
+def _at_least(minimum: int) -> Mapping[str, object]:
+    return {"type": "integer", "minimum": minimum, "maximum": _MAX_INTEGER}
 
 
 TEXT = ValueType(f"a string of 1 to {MAX_TEXT_LENGTH} characters", _text, _ANY_TEXT)

@@ -233,8 +233,8 @@ def test_columns_say_their_unit_and_system():
     assert meaning("flux", {"flux_unit": "erg/s/cm2/Hz"}).ucd == "phot.flux.density"
     assert meaning("flux", {"flux_unit": "electron / s"}).unit == "electron/s"
     relative = meaning("flux", {"flux_unit": "relative"})
-    assert (relative.unit, relative.ucd, relative.words) == (None, "phot.flux", "relative flux")
-    words = [meaning("mags", {"magsys": magsys}).words for magsys in ("ab", "vega", "instrumental")]
+    assert (relative.unit, relative.ucd, relative.description) == (None, "phot.flux", "relative flux")
+    words = [meaning("mags", {"magsys": magsys}).description for magsys in ("ab", "vega", "instrumental")]
     assert words == ["AB magnitude", "Vega magnitude", "instrumental magnitude"]
 
 

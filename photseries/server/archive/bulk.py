@@ -252,13 +252,14 @@ class _Run:
                 self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 yield []
-        if not self._options.dry_run and not any(one.error for one in outcomes.values()):
+        if not self._options.dry_run and not any(outcome.error for outcome in outcomes.values()):
             self._seen.clear()
             outcomes = yield from self._store_all(read)
-        if any(one.error for one in outcomes.values()):
+        if any(outcome.error for outcome in outcomes.values()):
             aborted = AbortedError("Not stored: another series of the body is not valid, and onError=abort.")
             outcomes = {
-                index: one if one.error else BulkOutcome(index, error=aborted) for index, one in outcomes.items()
+                index: outcome if outcome.error else BulkOutcome(index, error=aborted)
+                for index, outcome in outcomes.items()
             }
         yield _in_order(outcomes)
 
@@ -274,14 +275,14 @@ class _Run:
                 self._settle(portion.existing, portion.outcomes)
                 outcomes |= portion.outcomes
                 encoded += portion.files.encoded if portion.files else []
-                if any(one.error for one in outcomes.values()):
+                if any(outcome.error for outcome in outcomes.values()):
                     return outcomes
                 yield []
             with suppress(_TakenError), self._transaction(_Files(encoded, began)) as connection:
                 for start in range(0, len(encoded), PORTION):
                     inserted = self._inserted(connection, encoded[start : start + PORTION])
                     outcomes |= inserted
-                    if any(one.error for one in inserted.values()):
+                    if any(outcome.error for outcome in inserted.values()):
                         raise _TakenError
         return outcomes
 
@@ -331,11 +332,11 @@ class _Run:
             else:
                 outcomes[entry.index] = BulkOutcome(entry.index, error=_repeated(new.values, first))
         existing = self._existing(valid)
-        known = {one.entry.index for one, _ in existing}
-        fresh = [one for one in valid if one.entry.index not in known]
+        known = {item.entry.index for item, _ in existing}
+        fresh = [item for item in valid if item.entry.index not in known]
         if self._options.dry_run or self._options.abort:
             outcomes |= {
-                one.entry.index: BulkOutcome(one.entry.index, None, "valid", one.new.warnings) for one in fresh
+                item.entry.index: BulkOutcome(item.entry.index, None, "valid", item.new.warnings) for item in fresh
             }
         return outcomes, fresh, existing
 
@@ -344,14 +345,14 @@ class _Run:
         if not valid:
             return []
         with self._catalogue.reading() as connection:
-            taken = holders(connection, self._principal, [one.key for one in valid])
-        found = [(one, taken[one.key]) for one in valid if one.key in taken]
-        return [(one, holder) for one, holder in found if holder.is_visible or not self._options.dry_run]
+            existing = holders(connection, self._principal, [item.key for item in valid])
+        found = [(item, existing[item.key]) for item in valid if item.key in existing]
+        return [(item, holder) for item, holder in found if holder.is_visible or not self._options.dry_run]
 
     def _settle(self, existing: Sequence[tuple[_Valid, Holder]], outcomes: dict[int, BulkOutcome]) -> None:
         """Replace, skip or refuse series whose unique key is taken."""
-        for one, holder in existing:
-            outcomes[one.entry.index] = self._settled(one, holder)
+        for item, holder in existing:
+            outcomes[item.entry.index] = self._settled(item, holder)
 
     def _settled(self, valid: _Valid, holder: Holder) -> BulkOutcome:
         """Settle a series whose unique key is taken."""
@@ -380,7 +381,7 @@ class _Run:
             outcomes |= self._stored(valid, outcomes, files)
         except (InvalidError, QuotaExceededError) as error:
             if len(valid) > 1:
-                failures = [self._store([one], outcomes) for one in valid]
+                failures = [self._store([item], outcomes) for item in valid]
                 return next((failure for failure in failures if failure is not None), None)
             self._fail(valid, error, outcomes)
         except PhotseriesError as error:
@@ -392,15 +393,15 @@ class _Run:
         """Return files, or remove them if they are too old for a transaction, as after a long wait for the client."""
         if self._blobs.is_recent(files.began):
             return files
-        keys = [one.filename for one in files.encoded]
+        keys = [item.filename for item in files.encoded]
         self._without_row.difference_update(keys)
         self._blobs.take_back(keys)
         return None
 
     def _fail(self, valid: Sequence[_Valid], error: PhotseriesError, outcomes: dict[int, BulkOutcome]) -> None:
-        for one in valid:
-            outcomes[one.entry.index] = BulkOutcome(one.entry.index, error=error)
-            self._seen.pop(one.key, None)
+        for item in valid:
+            outcomes[item.entry.index] = BulkOutcome(item.entry.index, error=error)
+            self._seen.pop(item.key, None)
 
     def _stored(
         self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome], files: _Files | None
@@ -412,40 +413,40 @@ class _Run:
             return {}
         with self._transaction(files) as connection:
             inserted = self._inserted(connection, files.encoded)
-        lost = [one for one in files.encoded if inserted[one.valid.entry.index].error]
-        self._blobs.take_back(one.filename for one in lost)  # another upload was faster
-        self._settle(self._existing([one.valid for one in lost]), inserted)
+        lost = [item for item in files.encoded if inserted[item.valid.entry.index].error]
+        self._blobs.take_back(item.filename for item in lost)  # another upload was faster
+        self._settle(self._existing([item.valid for item in lost]), inserted)
         return inserted
 
     def _write_files(self, valid: Sequence[_Valid], outcomes: dict[int, BulkOutcome]) -> _Files:
         """Store the files of series; those that cannot be written have an error."""
         written: list[tuple[_Valid, dict[str, Any]]] = []
         blobs: dict[str, bytes] = {}
-        for one in sorted(valid, key=lambda one: [str(value) for value in one.key]):
+        for item in sorted(valid, key=lambda item: [str(value) for value in item.key]):
             try:
-                numbers = None if one.new.plain is None else one.new.plain.columns
-                content = self._blobs.encode(one.new.frame, one.new.values, numbers)
+                numbers = None if item.new.plain is None else item.new.plain.columns
+                content = self._blobs.encode(item.new.frame, item.new.values, numbers)
             except InvalidError as error:
-                self._fail([one], error, outcomes)
+                self._fail([item], error, outcomes)
                 continue
-            filename = key_of(one.new.values)
+            filename = key_of(item.new.values)
             blobs[filename] = content
-            group_ids = sorted({*one.new.references.group_ids, self._principal.own_group_id})
-            shared = {"group_ids": group_ids, "stream_ids": one.new.references.stream_ids}
-            written.append((one, {**one.new.values, **columns_of(filename, content), **shared}))
+            group_ids = sorted({*item.new.references.group_ids, self._principal.own_group_id})
+            shared = {"group_ids": group_ids, "stream_ids": item.new.references.stream_ids}
+            written.append((item, {**item.new.values, **columns_of(filename, content), **shared}))
         began = time.monotonic()
         if blobs:
             self._blobs.create_many(blobs)
             self._without_row.update(blobs)
         rows = documents([row for _, row in written])
         return _Files(
-            [_Encoded(one, row["filename"], text) for (one, row), text in zip(written, rows, strict=True)], began
+            [_Encoded(item, row["filename"], text) for (item, row), text in zip(written, rows, strict=True)], began
         )
 
     @contextmanager
     def _transaction(self, files: _Files) -> Iterator[Connection]:
         """Open the transaction of the rows of files, which decides from now on whether the files stay."""
-        keys = [one.filename for one in files.encoded]
+        keys = [item.filename for item in files.encoded]
         self._without_row.difference_update(keys)
         owner_id = self._principal.user_id
         with self._blobs.transaction(keys, owner_id, is_new=True, began=files.began) as connection:
@@ -453,19 +454,19 @@ class _Run:
 
     def _inserted(self, connection: Connection, encoded: Sequence[_Encoded]) -> dict[int, BulkOutcome]:
         """Insert rows; those whose unique key was taken meanwhile have an error."""
-        contents = {one.filename: str(one.valid.new.values["content_hash"]) for one in encoded}
+        contents = {item.filename: str(item.valid.new.values["content_hash"]) for item in encoded}
         same = same_contents(connection, self._principal, contents.values())
-        ids = create_many(connection, [one.row for one in encoded])
+        ids = create_many(connection, [item.row for item in encoded])
         reached("bulk: rows inserted")
         outcomes = {}
-        for one in sorted(encoded, key=lambda one: one.valid.entry.index):
-            index, series_id = one.valid.entry.index, ids.get(one.filename)
+        for item in sorted(encoded, key=lambda item: item.valid.entry.index):
+            index, series_id = item.valid.entry.index, ids.get(item.filename)
             if series_id is None:
-                outcomes[index] = BulkOutcome(index, error=duplicate_error(one.valid.new.values))
+                outcomes[index] = BulkOutcome(index, error=duplicate_error(item.valid.new.values))
                 continue
-            first = same.setdefault(contents[one.filename], series_id)
+            first = same.setdefault(contents[item.filename], series_id)
             stored = () if first == series_id else (same_table_warning(first),)
-            outcomes[index] = BulkOutcome(index, series_id, "created", (*one.valid.new.warnings, *stored))
+            outcomes[index] = BulkOutcome(index, series_id, "created", (*item.valid.new.warnings, *stored))
         return outcomes
 
 

@@ -114,7 +114,7 @@ def _known_columns(
     if missing and total:
         message = f"{tables} a column {missing[0]!r:.80} of numbers."
         raise InvalidError(message, fields={"columns": [message]})
-    names = [one for name in requested for one in (every if name == EVERY_COLUMN else (name,))]
+    names = [column for name in requested for column in (every if name == EVERY_COLUMN else (name,))]
     return tuple(dict.fromkeys(names))
 
 
@@ -169,11 +169,11 @@ class Exporter:
             """Yield the series by id, which never changes: none is repeated, even with changes between two pages."""
             if documents:
                 by_id = replace(query, sort_by="id", per_page=MAX_PER_PAGE, features=True)
-                yield from ((None, one) for one in self._reader.find_all(principal, by_id))
+                yield from ((None, record) for record in self._reader.find_all(principal, by_id))
                 return
             after = 0
             while page := self._page(principal, query, after):
-                yield from ((None, one) for one in page)
+                yield from ((None, record) for record in page)
                 after = page[-1].blob.series_id
 
         return _Export(self._store, self._reader, principal, part, layout, self._folder, found).file(file_format)

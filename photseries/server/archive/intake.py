@@ -88,8 +88,8 @@ class Intake:
                 case str() | bytes() as file:
                     blob = base64_text.decode(file) if isinstance(file, str) else file
                     decoded = self._sandbox.decode(blob)
-                    said = with_fields_of_altdata(without_ignored(decoded.metadata))
-                    return Upload(decoded.frame, said, with_fields_of_altdata(fields))
+                    file_metadata = with_fields_of_altdata(without_ignored(decoded.metadata))
+                    return Upload(decoded.frame, file_metadata, with_fields_of_altdata(fields))
             raise _bad_data("data must be an object of columns, or an HDF5 file as a base64 text.")
         except InvalidError as error:
             self._raise_with_others(principal, fields, error)
@@ -132,11 +132,15 @@ class Intake:
         list of NewSeries or InvalidError
             Of each upload: what is to be stored, or all its problems.
         """
-        parallel = sum(0 if one.frame is None else one.frame.size for one in uploads) > MANY_VALUES * len(uploads)
+        parallel = sum(0 if upload.frame is None else upload.frame.size for upload in uploads) > MANY_VALUES * len(
+            uploads
+        )
         begun = _mapped(self._begun, uploads, parallel=parallel)
         references = [
-            Reference(one.checked.metadata, one.checked.sharing.group_ids or [], one.checked.sharing.stream_ids or [])
-            for one in begun
+            Reference(
+                upload.checked.metadata, upload.checked.sharing.group_ids or [], upload.checked.sharing.stream_ids or []
+            )
+            for upload in begun
         ]
         with self._catalogue.reading() as connection:
             found = look_up_many(connection, principal, references)

@@ -33,7 +33,7 @@ class Periods:
             if series_queries.get(connection, principal, series_id) is None:
                 raise not_found(series_id)
             found = periods.listed(connection, series_id)
-        return [replace(one, who=None) for one in found] if principal.is_anonymous else found
+        return [replace(period, who=None) for period in found] if principal.is_anonymous else found
 
     @requires(STATE_PERIODS)
     def put(self, principal: Principal, series_id: int, values: Mapping[str, object]) -> None:

@@ -102,10 +102,10 @@ def _uploaded(
         known = _given(name, value)
         if known is not None:
             given[name] = known
-    said = with_fields_of_altdata(given)
+    metadata = with_fields_of_altdata(given)
     if error is not None:
-        return Upload(None, said, shared, InvalidError(error, fields={"data": [error]}))
-    return Upload(frame, said, shared, block=block)
+        return Upload(None, metadata, shared, InvalidError(error, fields={"data": [error]}))
+    return Upload(frame, metadata, shared, block=block)
 
 
 def _given(name: str, value: object) -> object:

@@ -167,7 +167,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
     """Yield the pairs of centres and series inside their cones, in batches of centres."""
     starts = np.searchsorted(series["healpix"], cover.low, "left")
     counts = np.searchsorted(series["healpix"], cover.high, "right") - starts
-    most = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding could lose the opposite point
+    limit = sky.chord(radius) ** 2 if radius < 180 else np.inf  # rounding could lose the opposite point
     ends = np.searchsorted(cover.position, np.arange(len(centres)), "right")
     until = np.append(0, np.cumsum(counts))[ends]  # cumulative number of pairs
     if until[-1] > MAX_PAIRS:
@@ -183,7 +183,7 @@ def _pairs(cover: sky.Cover, centres: NDArray[np.float64], series: NDArray[np.vo
         near = np.arange(len(position)) - skip
         axes = (series[name][near] - centres[position, place] for place, name in enumerate(_AXES))
         chord = sum(axis * axis for axis in axes)
-        (inside,) = np.nonzero(chord <= most)
+        (inside,) = np.nonzero(chord <= limit)
         yield _Pairs(position[inside], chord[inside], series["id"][near[inside]])
         first = last
 
@@ -192,8 +192,8 @@ def _array(values: list[int]) -> object:
     return literal(values, ARRAY(BigInteger))
 
 
-def _too_much(what: str) -> InvalidError:
-    message = f"{what} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
+def _too_much(subject: str) -> InvalidError:
+    message = f"{subject} lie within the radius: ask with fewer positions, a smaller radius or more criteria."
     return InvalidError(message, fields={"radius": [message]})
 
 

@@ -107,38 +107,42 @@ def look_up_many(
     """
     found = _LOOK_UP.execute(
         connection,
-        **{name: _ids(one.metadata.get(name) for one in series) for name in REFERENCES},
+        **{name: _ids(item.metadata.get(name) for item in series) for name in REFERENCES},
         user_id=principal.user_id,
-        everyone=EVERYONE if any(one.group_ids == "all" for one in series) else None,
-        group_ids=_ids(number for one in series if one.group_ids != "all" for number in one.group_ids),
-        stream_ids=_ids(number for one in series for number in one.stream_ids),
+        everyone=EVERYONE if any(item.group_ids == "all" for item in series) else None,
+        group_ids=_ids(number for item in series if item.group_ids != "all" for number in item.group_ids),
+        stream_ids=_ids(number for item in series for number in item.stream_ids),
         content_hash=content_hash,
         **visibility_values(principal),
     ).one()
     *entries, groups, streams, same_content = found
     known = {name: {row[0]: row[1:] for row in rows or ()} for name, rows in zip(REFERENCES, entries, strict=True)}
     usable = dict(groups or ())
-    return [_references(one, known, usable, set(streams or ()), same_content) for one in series]
+    return [_references(item, known, usable, set(streams or ()), same_content) for item in series]
 
 
 def _references(
-    one: Reference,
+    reference: Reference,
     entries: Mapping[str, Mapping[object, Sequence[Any]]],
     groups: Mapping[int, bool],
     streams: set[int],
     same_content: int | None,
 ) -> References:
-    found = {name: entries[name].get(one.metadata[name]) for name in REFERENCES if one.metadata.get(name) is not None}
+    found = {
+        name: entries[name].get(reference.metadata[name])
+        for name in REFERENCES
+        if reference.metadata.get(name) is not None
+    }
     ra, dec = found.get("obj_id") or (None, None)
     (longitude,) = found.get("instrument_id") or (None,)
-    if isinstance(one.group_ids, str):
+    if isinstance(reference.group_ids, str):
         group_ids = [number for number, is_everyone in groups.items() if is_everyone]
     else:
-        group_ids = sorted(groups.keys() & set(one.group_ids))
+        group_ids = sorted(groups.keys() & set(reference.group_ids))
     return References(
         known={name: row is not None for name, row in found.items()},
         group_ids=group_ids,
-        stream_ids=sorted(streams & set(one.stream_ids)),
+        stream_ids=sorted(streams & set(reference.stream_ids)),
         same_content=same_content,
         source_position=None if ra is None or dec is None else (float(ra), float(dec)),
         longitude=longitude or 0.0,

@@ -239,7 +239,9 @@ def _visible(principal: Principal, kind: str) -> ColumnElement[bool]:
         return Token.user_id == principal.user_id
     if principal.is_anonymous:
         named = (SERIES[field] for field, of in REFERENCES.items() if of == kind)
-        return or_(false(), *(TABLES[kind].__table__.c.id.in_(select(one).where(visible(principal))) for one in named))
+        return or_(
+            false(), *(TABLES[kind].__table__.c.id.in_(select(entry).where(visible(principal))) for entry in named)
+        )
     return true()
 
 

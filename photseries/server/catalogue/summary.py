@@ -68,7 +68,7 @@ def overview(connection: Connection, principal: Principal) -> Overview:
         points=int(points),
         sources=sources,
         sky=list(zip(ra.round(2).tolist(), dec.round(2).tolist(), [count for _, count in fields], strict=True)),
-        days=[(one, count) for one, count in reversed(connection.execute(by_day).all())],
+        days=[(row, count) for row, count in reversed(connection.execute(by_day).all())],
     )
 
 

@@ -85,8 +85,8 @@ def find(connection: Connection, owner_id: int) -> list[Job]:
 
 def change(connection: Connection, job_id: str, values: Mapping[str, object], *phases: str) -> bool:
     """Set columns of a job in one of some phases; return whether it was."""
-    one = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
-    return connection.execute(one).rowcount == 1
+    statement = update(VOJob).where(VOJob.id == job_id, VOJob.phase.in_(phases)).values(**values)
+    return connection.execute(statement).rowcount == 1
 
 
 def start(connection: Connection, job_id: str, backend: int) -> bool:
@@ -148,8 +148,8 @@ def add_pieces(connection: Connection, job_id: str, name: str, pieces: Iterable[
 
 def piece(connection: Connection, job_id: str, index: int) -> bytes | None:
     """Return a piece of the result, or None after the last one."""
-    one = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == index)
-    content = connection.scalar(one)
+    statement = select(VOPiece.content).where(VOPiece.job_id == job_id, VOPiece.name == RESULT, VOPiece.place == index)
+    content = connection.scalar(statement)
     return None if content is None else bytes(content)
 
 

@@ -174,15 +174,15 @@ def _steps(total: int) -> Iterator[Callable[[], None]]:
         with progress(total) as advance:
             yield advance
         return
-    began = said = time.monotonic()
+    began = reported = time.monotonic()
     done = 0
 
     def step() -> None:
-        nonlocal done, said
+        nonlocal done, reported
         done += 1
         now = time.monotonic()
-        if now - said >= INTERVAL:
-            said = now
+        if now - reported >= INTERVAL:
+            reported = now
             rate = done / (now - began)
             left = (total - done) / rate / 60
             click.echo(f"{done:,} of {total:,} series, {rate:.1f}/s, {left:,.0f} min left", err=True)

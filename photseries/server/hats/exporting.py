@@ -96,8 +96,8 @@ def export(
         stale = [tile for tile, mark in planned.items() if tile not in existing or existing[tile].fingerprint != mark]
         written: dict[Tile, WrittenPartition] = {}
         with _executor(scheduler) as (executor, width), progress(len(stale)) as advance:
-            for tile, one in _written(services, principal, target, layout, stale, executor, width):
-                written[tile] = one
+            for tile, partition in _written(services, principal, target, layout, stale, executor, width):
+                written[tile] = partition
                 advance()
         rows = {tile: written[tile].rows if tile in written else existing[tile].rows for tile in planned}
         filled = {tile: count for tile, count in rows.items() if count}
@@ -106,8 +106,9 @@ def export(
         for tile in removed:
             target.remove(tile)
     return Exported(
-        len(filled), sum(filled.values()), sum(one.rows > 0 for one in written.values()),
-        sum(one.series for one in written.values()), sum(one.measurements for one in written.values()), len(removed),
+        len(filled), sum(filled.values()), sum(partition.rows > 0 for partition in written.values()),
+        sum(partition.series for partition in written.values()),
+        sum(partition.measurements for partition in written.values()), len(removed),
     )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def _require_packages(scheduler: str | None) -> None:
         raise StartError(f"An export needs {' and '.join(missing)}: pip install 'photseries[server,hats]'.")
 
 
-def _plan(services: Services, principal: Principal, target: Target, layout: Layout, most: int) -> dict[Tile, int]:
+def _plan(services: Services, principal: Principal, target: Target, layout: Layout, max_weight: int) -> dict[Tile, int]:
     """Claim the target, and return the planned partitions with their fingerprints."""
     with services.catalogue.reading() as connection:
         target.claim(blobs.archive(connection), layout.signature)
@@ -127,7 +128,7 @@ def _plan(services: Services, principal: Principal, target: Target, layout: Layo
             ownership.adopt()
         ownership.advance()
         cells = partial(exporting.cells, connection, principal, by_source=layout.by_source)
-        return {tile: cell.fingerprint for tile, cell in partitions(cells, most)}
+        return {tile: cell.fingerprint for tile, cell in partitions(cells, max_weight)}
 
 
 def _written(

@@ -116,8 +116,8 @@ class BaseHandler(RequestHandler):
     @property
     def longest_body(self) -> int:
         """How long a body may be [bytes]: one without a table need not be long."""
-        most = self.services.config.server.max_body
-        return most if self.takes_files else min(most, MAX_PLAIN_BYTES)
+        limit = self.services.config.server.max_body
+        return limit if self.takes_files else min(limit, MAX_PLAIN_BYTES)
 
     @functools.cached_property
     def request_id(self) -> str:

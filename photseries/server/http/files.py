@@ -178,10 +178,10 @@ class FileHandler(BaseHandler):
     def _form(self, extension: str | None, name: str | None) -> Format:
         """Choose the format: by the extension of the path, by the parameter, or by the header Accept."""
         if extension is not None:
-            return next(one for one in WRITERS.values() if one.extension == extension)
+            return next(writer for writer in WRITERS.values() if writer.extension == extension)
         if name is not None:
             return WRITERS[name]
-        offers = {one.plain_type: one for one in WRITERS.values() if one.is_installed}
+        offers = {writer.plain_type: writer for writer in WRITERS.values() if writer.is_installed}
         return offers[accepted(self.request.headers, list(offers))]
 
 

@@ -152,7 +152,9 @@ class Metrics:
                 gauge.set(value())
             sandboxes = self._services.sandbox, self._services.file_sandbox
             for outcome in OUTCOMES:  # all outcomes, because a counter that appears late has no first increase
-                self._advance(self._files.labels(outcome), outcome, sum(one.outcomes[outcome] for one in sandboxes))
+                self._advance(
+                    self._files.labels(outcome), outcome, sum(sandbox.outcomes[outcome] for sandbox in sandboxes)
+                )
             for family in self._own.collect():
                 if family.name == "process_cpu_seconds":
                     self._advance(self._cpu, family.name, family.samples[0].value)

@@ -102,7 +102,7 @@ class SeriesHandler(UploadHandler):
                 "pageNumber": query.page,
                 "cursor": page.cursor,
             }
-            listed = [_without_table(one) for one in page.found] if query.data_format == "none" else []
+            listed = [_without_table(record) for record in page.found] if query.data_format == "none" else []
             return query.data_format, page.found, around, success({"series": listed, **around})
 
         data_format, found, around, content = await self.run(find)
@@ -134,11 +134,11 @@ def _without_table(found: SeriesRecord) -> orjson.Fragment:
 def _batches(found: list[SeriesRecord]) -> Iterator[list[SeriesRecord]]:
     """Group series with small files: each batch waits for its turn in the table pool."""
     batch: list[SeriesRecord] = []
-    for one in found:
-        if batch and sum(other.blob.size for other in batch) + one.blob.size > BATCH:
+    for record in found:
+        if batch and sum(other.blob.size for other in batch) + record.blob.size > BATCH:
             yield batch
             batch = []
-        batch.append(one)
+        batch.append(record)
     if batch:
         yield batch
 

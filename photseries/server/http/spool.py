@@ -120,8 +120,8 @@ class Body:
             if self._file is None:
                 self._file = tempfile.TemporaryFile(dir=self._spool.folder)  # noqa: SIM115  (closed by close)
             file = self._file
-            for one in waiting:
-                file.write(one)
+            for piece in waiting:
+                file.write(piece)
         except OSError as error:
             raise UnavailableError(
                 "The disk of the service is full, so the upload cannot be stored. Try again later."

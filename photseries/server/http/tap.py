@@ -152,7 +152,7 @@ def _parts(content_type: str, content: bytes) -> tuple[dict[str, list[str]], dic
     plain = {name: [value.decode("utf-8", "replace") for value in values] for name, values in texts.items()}
     # A part without a file name can be a table too.
     tables = {name: values[-1] for name, values in texts.items()} | {
-        name: one[-1]["body"] for name, one in files.items()
+        name: file[-1]["body"] for name, file in files.items()
     }
     return plain, tables
 

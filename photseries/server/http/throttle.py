@@ -58,7 +58,7 @@ def _address(text: str) -> _Address | None:
 
 
 def _is_trusted(address: _Address | None, settings: ServerSettings) -> bool:
-    return address is not None and any(address in ipaddress.ip_network(one) for one in settings.trusted_proxies)
+    return address is not None and any(address in ipaddress.ip_network(network) for network in settings.trusted_proxies)
 
 
 def _digest(secret: str) -> bytes:

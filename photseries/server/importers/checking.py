@@ -112,7 +112,9 @@ def check_series(
             identity = (location.obj_id, location.series_name.replace("\\", "/"), location.series_obj_id)
             match = existing.get(location.id)
             if match is not None and _clashes(match, location.hash, identity):
-                checked.block([f"series {location.id} is a different series here (--exclude {location.id} leaves it out)"])
+                checked.block(
+                    [f"series {location.id} is a different series here (--exclude {location.id} leaves it out)"]
+                )
             try:
                 size = files.size(files.locate(location.filename))
             except InvalidError as error:

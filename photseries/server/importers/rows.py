@@ -145,8 +145,8 @@ def complete_registries(connection: Connection, public: bool, last_series: int) 
         select(User.id, User.username).where(~select(Group.id).where(Group.single_user_id == User.id).exists())
     ).all()
     for user_id, username in groupless:
-        taken = connection.scalar(select(Group.id).where(Group.name == username))
-        name = username if taken is None else f"{username} ({user_id})"
+        other_group = connection.scalar(select(Group.id).where(Group.name == username))
+        name = username if other_group is None else f"{username} ({user_id})"
         own = connection.scalar(insert(Group).values(name=name, single_user_id=user_id).returning(Group.id))
         connection.execute(insert(GroupUser).values(group_id=own, user_id=user_id))
     if not public:

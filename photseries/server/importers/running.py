@@ -69,5 +69,5 @@ def in_order(
                     future.cancel()
 
 
-def _result(one: Future[ImportOutcome] | ImportOutcome) -> ImportOutcome:
-    return one.result() if isinstance(one, Future) else one
+def _result(outcome: Future[ImportOutcome] | ImportOutcome) -> ImportOutcome:
+    return outcome.result() if isinstance(outcome, Future) else outcome

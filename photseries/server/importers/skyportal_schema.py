@@ -123,11 +123,13 @@ class SkyPortal:
         inspector = inspect(self._catalogue.engine)
         for name in ("telescopes", *TABLES):
             if inspector.has_table(name):
-                found[name] = {str(one["name"]) for one in inspector.get_columns(name)}
+                found[name] = {str(column["name"]) for column in inspector.get_columns(name)}
         self._series_id = _require_columns(found)
         self._has_expiration = "expiration_date" in found["users"]
         mounted = "telescope_id" in found["instruments"]
-        self._of_telescopes = [one for one in _TELESCOPE.values() if mounted and one in found.get("telescopes", ())]
+        self._of_telescopes = [
+            column for column in _TELESCOPE.values() if mounted and column in found.get("telescopes", ())
+        ]
         #: Columns of photometric_series that another version added.
         self.unknown = sorted(found["photometric_series"] - {*TABLES["photometric_series"], *_NOT_TAKEN})
 
@@ -195,7 +197,9 @@ class SkyPortal:
     def series(self, after: int, limit: int) -> list[SkyPortalSeries]:
         """Return the series with the next ids."""
         series = _table("photometric_series")
-        columns = [cast(one, Text).label(one.name) if one.name in _ENUMERATIONS else one for one in series.c]
+        columns = [
+            cast(column, Text).label(column.name) if column.name in _ENUMERATIONS else column for column in series.c
+        ]
         shared = (self._shared(series, "group"), self._shared(series, "stream"))
         statement = select(*columns, *shared).where(series.c.id > after).order_by(series.c.id).limit(limit)
         with self._catalogue.reading() as connection:

@@ -80,9 +80,9 @@ def slabs(image: memoryview, request: BulkRequest) -> Generator[int | Slab, None
         else:
             yield from _nested(source, layout, request)
     except (pa.ArrowException, ValueError, OSError, NotImplementedError, OverflowError) as error:
-        what = "Arrow IPC stream" if request.media == "arrow" else "Parquet file"
+        file_kind = "Arrow IPC stream" if request.media == "arrow" else "Parquet file"
         why = " ".join(str(error).split())[:150]
-        raise UnreadableFileError(f"The body is not a complete {what}, or it is damaged: {why}") from error
+        raise UnreadableFileError(f"The body is not a complete {file_kind}, or it is damaged: {why}") from error
 
 
 class _ArrowBody:
@@ -435,10 +435,10 @@ def _plan(source: _ArrowBody | _ParquetBody, layout: _Layout, request: BulkReque
         starts = np.concatenate(([0], np.flatnonzero((codes[:, 1:] != codes[:, :-1]).any(axis=0)) + 1))
         different, first, inverse = np.unique(codes[:, starts], axis=1, return_index=True, return_inverse=True)
         numbers = np.empty(different.shape[1], np.int64)
-        for place in np.argsort(first).tolist():
-            row = int(starts[first[place]])
+        for group in np.argsort(first).tolist():
+            row = int(starts[first[group]])
             key = tuple(column[row].as_py() for column in columns)
-            numbers[place] = known.setdefault(key, len(known))
+            numbers[group] = known.setdefault(key, len(known))
             if len(known) > request.series:
                 raise _too_many(request)
         runs.append(numbers[inverse.ravel()])
@@ -497,15 +497,15 @@ class _Pending:
                 raise _too_large(self._request)
             self._held.append(batch)
             self._rows += batch.num_rows
-        taken, missing = [], rows
+        batches, missing = [], rows
         while missing:
             batch = self._held.pop(0)
-            taken.append(batch.slice(0, missing))
+            batches.append(batch.slice(0, missing))
             if batch.num_rows > missing:
                 self._held.insert(0, batch.slice(missing))
-            missing -= taken[-1].num_rows
+            missing -= batches[-1].num_rows
         self._rows -= rows
-        return taken[0] if len(taken) == 1 else pa.concat_batches(taken)
+        return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
 
 
 def _constant(column: pa.Array, rows: IntArray) -> tuple[list[object], Array]:

@@ -33,17 +33,19 @@ class _BulkForkServer(ForkServer):
         body, request = images
         try:
             with contextlib.closing(slabs(body, BulkRequest.from_json(request))) as found:
-                for one in found:
-                    if isinstance(one, int):
-                        yield from bulk_wire.pack_number(one, missing)
+                for descriptor in found:
+                    if isinstance(descriptor, int):
+                        yield from bulk_wire.pack_number(descriptor, missing)
                     else:
-                        yield from bulk_wire.pack(one.rows, one.columns, one.fields, one.error)
+                        yield from bulk_wire.pack(
+                            descriptor.rows, descriptor.columns, descriptor.fields, descriptor.error
+                        )
             yield from bulk_wire.pack_end()
         except InvalidError as error:
             yield from bulk_wire.pack_error(error)
         except MemoryError:
-            most = f"{self._settings.memory:,} bytes of memory"
-            yield from bulk_wire.pack_error(UnreadableFileError(f"Reading the body takes more than {most}."))
+            limit = f"{self._settings.memory:,} bytes of memory"
+            yield from bulk_wire.pack_error(UnreadableFileError(f"Reading the body takes more than {limit}."))
 
 
 def main(arguments: dict[str, Any]) -> None:

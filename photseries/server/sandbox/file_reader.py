@@ -87,7 +87,9 @@ def read(image: memoryview, limits: Limits) -> FileContent:
     if points is None:
         return _convert(_only_series(get(options=options), options), request["fields"], limits)
     found, needed = inspect(lambda those: get(options=those), options)
-    series = [_describe(one, selecting(one, needed), request["fields"], points) for one in found[:MAX_SERIES]]
+    series = [
+        _describe(reading, selecting(reading, needed), request["fields"], points) for reading in found[:MAX_SERIES]
+    ]
     return FileContent(_plain_json({"series": series, "more": len(found) - len(series)}))
 
 
@@ -137,7 +139,7 @@ def _warm_up() -> None:
     for name in ("utf-16", "utf-8-sig"):
         codecs.lookup(name)
     zoneinfo.ZoneInfo("UTC")
-    for name in (*_PRELOADED, *(f"{formats.__name__}.{one.name}" for one in pkgutil.iter_modules(formats.__path__))):
+    for name in (*_PRELOADED, *(f"{formats.__name__}.{item.name}" for item in pkgutil.iter_modules(formats.__path__))):
         try:
             importlib.import_module(name)
         except ImportError:  # the package is not installed: files that need it are refused
@@ -149,7 +151,7 @@ def _warm_up() -> None:
             Unit("m / s", format=form, parse_strict="silent")
     frame = pd.DataFrame({"mjd": [60000.5, 60001.5], "flux": [1.0, 2.0], "filter": ["g", None]})
     metadata = {"time_scale": "utc", "time_refpos": "geocenter", "flux_unit": "mJy"}
-    files = [one.writer.write(frame, metadata) for one in WRITERS.values() if one.writer and one.name in _FORMATS]
+    files = [item.writer.write(frame, metadata) for item in WRITERS.values() if item.writer and item.name in _FORMATS]
     for content in (*files, *_TEXTS):
         request = json.dumps({"name": "own", "options": {}, "fields": {}, "points": 4}).encode()
         try:

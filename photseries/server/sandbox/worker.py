@@ -195,8 +195,8 @@ class ForkServer:
         except (InvalidError, StartError) as error:
             return wire.WorkerResponse(None, error.message, missing)
         except MemoryError:
-            most = f"{self._settings.memory:,} bytes of memory"
-            return wire.WorkerResponse(None, f"The file cannot be read: reading it takes more than {most}.", missing)
+            limit = f"{self._settings.memory:,} bytes of memory"
+            return wire.WorkerResponse(None, f"The file cannot be read: reading it takes more than {limit}.", missing)
         if isinstance(found, wire.FileContent):
             return wire.WorkerResponse(None, None, missing, found)
         return wire.WorkerResponse(found, None, missing)

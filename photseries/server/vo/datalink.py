@@ -116,15 +116,15 @@ def links_of(identity: str, url: str, size: int) -> Iterator[dict[str, object]]:
     size : int
         Of its stored file [bytes].
     """
-    for one in _FORMATS:
-        if one.is_installed:
+    for file_format in _FORMATS:
+        if file_format.is_installed:
             yield {
                 "ID": identity,
-                "access_url": f"{url}.{one.extension}",
+                "access_url": f"{url}.{file_format.extension}",
                 "semantics": "#this",
-                "description": f"the light curve as {one.name}",
-                "content_type": one.plain_type,
-                "content_length": size if one is HDF5 else None,
+                "description": f"the light curve as {file_format.name}",
+                "content_type": file_format.plain_type,
+                "content_length": size if file_format is HDF5 else None,
             }
     if is_installed("matplotlib"):
         yield {

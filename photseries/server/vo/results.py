@@ -86,10 +86,10 @@ def chosen(name: str | None) -> ResultFormat:
     if name is None or not name.strip():
         return FORMATS["votable"]
     plain = name.replace(" ", "").lower()
-    for called, one in FORMATS.items():
-        if plain in (called, one.media_type.lower(), *one.names):
-            require(one.package, called)
-            return one
+    for called, result_format in FORMATS.items():
+        if plain in (called, result_format.media_type.lower(), *result_format.names):
+            require(result_format.package, called)
+            return result_format
     raise InvalidError(f"RESPONSEFORMAT {name[:60]!r} is not one of: {', '.join(FORMATS)}.")
 
 
@@ -124,14 +124,14 @@ def _votable_head(answer: QueryResult) -> str:
     status = element("INFO", name="QUERY_STATUS", value="OK")
     query = element("INFO", name="QUERY", value=answer.query) if answer.query else ""
     system = element("COOSYS", ID="icrs", system="ICRS")
-    xml_names = identities((one.name.strip('"') for one in answer.columns), ["icrs"])
+    xml_names = identities((column.name.strip('"') for column in answer.columns), ["icrs"])
     fields = "".join(
-        one.as_field(
+        column.as_field(
             identity,
-            clean(one.name.strip('"')) or "value",
-            ref="icrs" if (one.ucd or "").startswith("pos.eq") and one.unit == "deg" else None,
+            clean(column.name.strip('"')) or "value",
+            ref="icrs" if (column.ucd or "").startswith("pos.eq") and column.unit == "deg" else None,
         )
-        for one, identity in zip(answer.columns, xml_names, strict=True)
+        for column, identity in zip(answer.columns, xml_names, strict=True)
     )
     return f'{HEAD}<RESOURCE type="results">\n{status}{query}{system}<TABLE name="result">\n{fields}<DATA>'
 
@@ -181,7 +181,7 @@ def _packer(datatype: str) -> Callable[[object], bytes]:
 
 def _binary2(answer: QueryResult) -> Iterator[bytes]:
     yield f'{_votable_head(answer)}<BINARY2><STREAM encoding="base64">'.encode()
-    packers = [_packer(one.datatype) for one in answer.columns]
+    packers = [_packer(column.datatype) for column in answer.columns]
     width = -(-len(packers) // 8)
     left = b""
     for batch in answer.batches:
@@ -206,7 +206,7 @@ def _with_small_booleans(row: Row) -> Row:
 
 def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
     def write(answer: QueryResult) -> Iterator[bytes]:
-        names: list[Sequence[object]] = [[one.name.strip('"') for one in answer.columns]]
+        names: list[Sequence[object]] = [[column.name.strip('"') for column in answer.columns]]
         for rows in chain([names], map(_values, answer.batches)):
             text = io.StringIO()
             csv.writer(text, delimiter=separator, lineterminator="\n").writerows(map(_with_small_booleans, rows))
@@ -218,10 +218,10 @@ def _separated(separator: str) -> Callable[[QueryResult], Iterator[bytes]]:
 def _json(answer: QueryResult) -> Iterator[bytes]:
     names = ("datatype", "unit", "ucd", "utype", "xtype", "description")
     metadata = [
-        {"name": one.name.strip('"'), "arraysize": one.size, **{name: getattr(one, name) for name in names}}
-        for one in answer.columns
+        {"name": column.name.strip('"'), "arraysize": column.size, **{name: getattr(column, name) for name in names}}
+        for column in answer.columns
     ]
-    known = [{name: value for name, value in one.items() if value is not None} for one in metadata]
+    known = [{name: value for name, value in column.items() if value is not None} for column in metadata]
     yield b'{"metadata":' + orjson.dumps(known) + b',"data":['
     comma = b""
     for batch in answer.batches:
@@ -263,30 +263,30 @@ def _fits(answer: QueryResult) -> Iterator[bytes]:
     from astropy.io import fits
 
     columns, unknown = [], {}
-    names = _distinct(_NO_NAME.sub("_", one.name.strip('"')) for one in answer.columns)
-    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        if one.datatype.endswith("har"):
+    names = _distinct(_NO_NAME.sub("_", column.name.strip('"')) for column in answer.columns)
+    for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        if column.datatype.endswith("har"):
             texts = [("" if value is None else str(value)).encode("ascii", "backslashreplace") for value in values]
             width = max(map(len, texts), default=0) or 1
-            columns.append(fits.Column(name, f"{width}A", one.unit, array=np.array(texts, f"S{width}")))
-        elif one.datatype == "boolean":
+            columns.append(fits.Column(name, f"{width}A", column.unit, array=np.array(texts, f"S{width}")))
+        elif column.datatype == "boolean":
             columns.append(fits.Column(name, "L", array=np.array([bool(value) for value in values], "?")))
             if None in values:
                 unknown[name] = [value is None for value in values]
         else:
-            kind = _NUMPY[one.datatype]
+            kind = _NUMPY[column.datatype]
             is_float = kind.startswith("f")
             missing = math.nan if is_float else -(2 ** (8 * int(kind[1]) - 1))
             array = np.array([missing if value is None else value for value in values], kind)
             null = {} if is_float or None not in values else {"null": missing}
             code = {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[kind]
-            columns.append(fits.Column(name, code, one.unit, array=array, **null))
+            columns.append(fits.Column(name, code, column.unit, array=array, **null))
     table = fits.BinTableHDU.from_columns(columns)
     for name, places in unknown.items():
         table.data.view(np.ndarray)[name][places] = 0  # neither T nor F
-    for number, one in enumerate(answer.columns, 1):
-        if one.ucd:
-            table.header[f"TUCD{number}"] = one.ucd
+    for number, column in enumerate(answer.columns, 1):
+        if column.ucd:
+            table.header[f"TUCD{number}"] = column.ucd
     if answer.overflow:
         table.header["OVERFLOW"] = (True, "there are more rows")
     content = io.BytesIO()
@@ -303,10 +303,10 @@ def _parquet(answer: QueryResult) -> Iterator[bytes]:
         "boolean": pa.bool_(),
     }  # fmt: skip
     arrays, fields = [], []
-    names = _distinct(one.name for one in answer.columns)
-    for name, one, values in zip(names, answer.columns, _gathered(answer), strict=True):
-        kind = types.get(one.datatype, pa.string())
-        known = {"unit": one.unit, "ucd": one.ucd, "description": one.description}
+    names = _distinct(column.name for column in answer.columns)
+    for name, column, values in zip(names, answer.columns, _gathered(answer), strict=True):
+        kind = types.get(column.datatype, pa.string())
+        known = {"unit": column.unit, "ucd": column.ucd, "description": column.description}
         arrays.append(pa.array(values, kind))
         fields.append(pa.field(name, kind, metadata={key: text for key, text in known.items() if text}))
     content = io.BytesIO()

@@ -257,13 +257,13 @@ def _of_schema(name: str, columns: Mapping[str, str], description: str) -> TapTa
     integers = ("size", "principal", "indexed", "std", "table_index", "schema_index", "column_index")
     described = (
         TapColumn(
-            name=one,
-            datatype="int" if one.strip('"') in integers else "unicodeChar",
+            name=column,
+            datatype="int" if column.strip('"') in integers else "unicodeChar",
             description=words,
             std=True,
             principal=True,
         )
-        for one, words in columns.items()
+        for column, words in columns.items()
     )
     return TapTable(schema="TAP_SCHEMA", name=name, description=description, columns=tuple(described))
 

@@ -100,7 +100,7 @@ def uploads_of(
     found: dict[str, bytes] = {}
     left = settings.upload
     for name, address in named:
-        if name.lower() in (one.lower() for one in found):
+        if name.lower() in (upload.lower() for upload in found):
             raise InvalidError(f"UPLOAD: two tables are called {name}.")
         scheme, _, part = address.partition(":")
         if scheme in ("http", "https"):
@@ -154,11 +154,11 @@ def execute(
     """
     uploads = [read_votable(name, content, settings.upload_rows) for name, content in request.uploads.items()]
     translation = translate(request.query, uploads, request.rows + 1)
-    tables = [temporary_table(number, one) for number, one in enumerate(uploads)]
+    tables = [temporary_table(number, item) for number, item in enumerate(uploads)]
     size = 0
     with vo_queries.opened(catalogue, context, tables, translation.sql, translation.values, begun=begun) as found:
         cursor: Any = found.cursor
-        columns = results.typed(translation.columns, [one[1] for one in cursor.description])
+        columns = results.typed(translation.columns, [item[1] for item in cursor.description])
         answer = QueryResult(columns, (), request.query)
         answer.batches = _batches(found, answer, request.rows)
         for piece in request.form.write(answer):

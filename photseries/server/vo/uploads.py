@@ -152,7 +152,7 @@ class _ReadState:
 
     def _unpacked(self, content: memoryview) -> Iterator[list[object]]:
         flags = -(-len(self.columns) // 8) if self.data == "BINARY2" else 0
-        readers = [_reader(one) for one in self.columns]
+        readers = [_reader(column) for column in self.columns]
         offset = 0
         while offset < len(content) and readers:
             missing = int.from_bytes(content[offset : offset + flags], "big")
@@ -248,12 +248,12 @@ def read_votable(name: str, content: bytes, most_rows: int) -> UploadedTable:
 
 def temporary_table(number: int, upload: UploadedTable) -> TemporaryTable:
     """Return an upload as a table of the database, with the ranges of the query's cones."""
-    columns = {f"c{index}": _TYPES[one.datatype] for index, one in enumerate(upload.columns)}
+    columns = {f"c{index}": _TYPES[column.datatype] for index, column in enumerate(upload.columns)}
     ranges: list[Sequence[str]] = []
     for index, cone in enumerate(upload.cones):
         columns |= {f"low{index}": "bigint[]", f"high{index}": "bigint[]"}
         ranges += _ranges(upload, cone)
-    rows = ((*row, *(one[number] for one in ranges)) if ranges else row for number, row in enumerate(upload.rows))
+    rows = ((*row, *(column[number] for column in ranges)) if ranges else row for number, row in enumerate(upload.rows))
     return TemporaryTable(f"vo_upload_{number}", columns, rows)
 
 
@@ -261,7 +261,7 @@ def _ranges(upload: UploadedTable, cone: UploadCone) -> tuple[list[str], list[st
     """Return the first and last HEALPix numbers of the ranges around each row, as arrays of the database."""
     values = [[row[index] for row in upload.rows] for index in (cone.ra, cone.dec)]
     try:
-        ra, dec = (np.array(one, dtype=float) for one in values)
+        ra, dec = (np.array(value, dtype=float) for value in values)
     except ValueError as error:
         raise InvalidError(f"UPLOAD {upload.name}: the columns of a position must be numbers.") from error
     good = np.flatnonzero(np.isfinite(ra) & (np.abs(dec) <= 90))

@@ -60,8 +60,8 @@ def tap_capabilities(url: str, settings: VOSettings) -> str:
     functions = ", ".join((*FUNCTIONS, *AGGREGATES))
     language = element("name", "ADQL") + versions + element("description", f"ADQL with {functions}") + features
     formats = "".join(
-        element("outputFormat", element("mime", one.media_type) + element("alias", name))
-        for name, one in FORMATS.items()
+        element("outputFormat", element("mime", result_format.media_type) + element("alias", name))
+        for name, result_format in FORMATS.items()
     )
     methods = "".join(
         element("securityMethod", standardID=f"ivo://ivoa.net/sso#{name}") for name in ("BasicAA", "OAuth")

@@ -170,7 +170,9 @@ def _about_uploads(fields: Mapping[str, Schema]) -> Iterator[Answer]:
     for name in ("Created", "Changed"):
         yield name, schema_of(Created), asdict(Created(1))
     yield "Restored", record({"id": INTEGER, "revision": INTEGER}), {"id": 1, "revision": 3}
-    undone = {name: {**several(INTEGER), "description": f"Ids: {what}."} for name, what in OUTCOMES.items()}
+    undone = {
+        name: {**several(INTEGER), "description": f"Ids: {description}."} for name, description in OUTCOMES.items()
+    }
     following = {**nullable(INTEGER), "description": "The value of `after` for the next request; null at the end."}
     example: dict[str, object] = {**{name: [] for name in OUTCOMES}, "deleted": [1], "next": None}
     yield "Undone", record({**undone, "next": following}), example

@@ -120,7 +120,7 @@ def _described(spec: APISpec, operation: _RouteOperation) -> dict[str, object]:
         "parameters": [
             *path.parameters,
             *(_header(header) for header in stated.headers),
-            *(one for known in stated.query for one in _parameters(known)),
+            *(parameter for known in stated.query for parameter in _parameters(known)),
         ],
         "responses": {**_successes(operation), **failures.responses(spec, errors)},
         "security": [] if requirement is None else [{"token": []}],

@@ -132,7 +132,7 @@ def groups_of(document: Mapping[str, Any]) -> list[OperationGroup]:
 
 
 def _operation(document: Mapping[str, object], path: str, verb: str, operation: _Operation) -> Operation:
-    parameters = [_resolved(document, one) for one in operation["parameters"]]
+    parameters = [_resolved(document, item) for item in operation["parameters"]]
     request = (verb, _filled(path, parameters), bool(operation["security"]), _example(document, operation))
     return Operation(
         verb=verb,
@@ -142,7 +142,7 @@ def _operation(document: Mapping[str, object], path: str, verb: str, operation: 
         description=operation["description"],
         parameters=parameters,
         body=operation.get("requestBody"),
-        answers=[(status, _resolved(document, one)) for status, one in operation["responses"].items()],
+        answers=[(status, _resolved(document, item)) for status, item in operation["responses"].items()],
         command=_command(*request),
         python=_python(*request),
     )
@@ -160,7 +160,7 @@ def _resolved(document: Mapping[str, object], value: Mapping[str, object]) -> di
 
 def _filled(path: str, parameters: list[dict[str, object]]) -> str:
     """Write the examples of its parameters into a path."""
-    values = {one["name"]: str(one["example"]) for one in parameters if one["in"] == "path"}
+    values = {parameter["name"]: str(parameter["example"]) for parameter in parameters if parameter["in"] == "path"}
     return re.sub(r"{(\w+)}", lambda name: values[name[1]].replace(" ", "%20"), path)
 
 
@@ -216,7 +216,7 @@ def kind_of(schema: Schema) -> str:
         name = xhtml_escape(schema["$ref"].rsplit("/", 1)[1])
         return f'<a href="#schema-{name}">{name}</a>'
     if "anyOf" in schema:
-        return " or ".join(kind_of(one) for one in schema["anyOf"])
+        return " or ".join(kind_of(schema_option) for schema_option in schema["anyOf"])
     if "const" in schema:
         return f"<code>{xhtml_escape(_written(schema['const']))}</code>"
     if "enum" in schema:
@@ -233,6 +233,8 @@ def _plain_kind(schema: Schema) -> str:
     words = types if isinstance(types, str) else " or ".join(types)
     if values := schema.get("additionalProperties"):
         words += f" of {kind_of(values)}"
-    said = [f"{word} {schema[name]}" for name, word in _LIMITS.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG]
-    said += [schema["format"]] if "format" in schema else []
-    return f"{words} ({', '.join(said)})" if said else words
+    limits = [
+        f"{word} {schema[name]}" for name, word in _LIMITS.items() if abs(schema.get(name, _TOO_LONG)) < _TOO_LONG
+    ]
+    limits += [schema["format"]] if "format" in schema else []
+    return f"{words} ({', '.join(limits)})" if limits else words

@@ -108,7 +108,7 @@ class FindHandler(PageHandler):
             "problem": problem,
             "first": _inputs((_BY_NAME[name] for name in _FIRST), arguments, problem),
             "groups": {
-                title: _inputs((one for one in (*CRITERIA, _ROBUST) if _group_of(one) == title), arguments, problem)
+                title: _inputs((item for item in (*CRITERIA, _ROBUST) if _group_of(item) == title), arguments, problem)
                 for title in _GROUPS
             },
             "text": (arguments.get(BOX) or [""])[-1],
@@ -120,11 +120,11 @@ class FindHandler(PageHandler):
                 origin_of(self.request, self.services.config.server), query, search.criteria, search.names
             ),
             "asked": urlencode({name: texts for name, texts in arguments.items() if name not in _SHAPING}, doseq=True),
-            "instruments": {one["id"]: one["name"] for one in instruments},
+            "instruments": {item["id"]: item["name"] for item in instruments},
             "filters": self.services.archive.filters,
             "narrowed": bool(query.restrictions or query.cone),
             "source_path": source_path,
-            "found": [one.fields for one in found.found],
+            "found": [item.fields for item in found.found],
             "columns": [FIELDS[name] for name in (*_COLUMNS, *(["separation"] if query.cone else []))],
             "query": query,
             "page_after": found.cursor is not None,

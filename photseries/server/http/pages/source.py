@@ -46,7 +46,7 @@ class SourcePageHandler(PageHandler):
         mine = Condition(OF_SOURCE, OF_SOURCE.field, (identity,))
         query = Query((mine,), sort_by="filter", per_page=MAX_PER_PAGE)
         page, total = self.services.reader.find(self.principal, query)
-        found = [one.fields for one in page.found]
+        found = [record.fields for record in page.found]
         bands = _bands({fields["filter"] for fields in found})
         found.sort(key=lambda fields: list(bands).index(fields["filter"]))
         names = {fields["instrument_id"]: "" for fields in found}

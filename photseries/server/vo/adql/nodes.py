@@ -85,11 +85,11 @@ def number(node: exp.Expr) -> int | float:
     return value
 
 
-def integer(node: exp.Expr, what: str) -> int:
+def integer(node: exp.Expr, construct: str) -> int:
     """Return the integer of a literal; the error names the construct that needs it."""
     value = number(node) if isinstance(node, exp.Literal) and not node.args.get("is_string") else -1
     if not isinstance(value, int) or not 0 <= value <= _MAX_OFFSET:
-        raise refused(f"{what} needs a whole number.")
+        raise refused(f"{construct} needs a whole number.")
     return value
 
 

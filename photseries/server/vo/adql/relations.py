@@ -94,7 +94,9 @@ class Relation:
     def find(self, name: exp.Identifier) -> list[int]:
         """Return the indices of the columns with a name."""
         return [
-            index for index, one in enumerate(self.columns) if is_same(name, one.column.name.strip('"'), quoted=True)
+            index
+            for index, column in enumerate(self.columns)
+            if is_same(name, column.column.name.strip('"'), quoted=True)
         ]
 
     def is_called(self, name: exp.Identifier) -> bool:
@@ -130,7 +132,7 @@ class Scope:
         InvalidError
         """
         for scope in self.around():
-            found = [one for one in scope.relations if one.is_called(name)]
+            found = [relation for relation in scope.relations if relation.is_called(name)]
             if len(found) > 1:
                 raise refused(f"The table name {name.name!r} is ambiguous.")
             if found:

@@ -141,7 +141,7 @@ class _Translator(Expressions):
         joins = self._joins(node, scope)
         conditions, pairs = self.conditions(inner(node, "where"), scope)
         source = self._from(joins, conditions, pairs)
-        items = [item for one in node.expressions for item in self._items(one, scope)]
+        items = [item for expression in node.expressions for item in self._items(expression, scope)]
         if not items:
             raise refused("SELECT needs at least one column.")
         columns = [column for _, column in items]
@@ -171,10 +171,10 @@ class _Translator(Expressions):
             return ""
         require(clause, "expressions")
         printed = []
-        for one in clause.expressions:
-            require(one, "this", "alias")
-            label = alias_of(one.args["alias"])
-            sql, columns = self.query(one.this, None)
+        for expression in clause.expressions:
+            require(expression, "this", "alias")
+            label = alias_of(expression.args["alias"])
+            sql, columns = self.query(expression.this, None)
             alias = f"w{next(self._aliases)}"
             printed.append(f"{alias} AS ({sql})")
             self._tables_with.append((label, alias, columns))
@@ -184,10 +184,10 @@ class _Translator(Expressions):
         printed = ""
         if (group := node.args.get("group")) is not None:
             require(group, "expressions")
-            for one in group.expressions:
-                if isinstance(one, exp.Literal):
+            for expression in group.expressions:
+                if isinstance(expression, exp.Literal):
                     raise refused("GROUP BY needs columns or expressions.")
-            printed = f" GROUP BY {', '.join(self.sql(one, scope) for one in group.expressions)}"
+            printed = f" GROUP BY {', '.join(self.sql(expression, scope) for expression in group.expressions)}"
         having, _ = self.conditions(inner(node, "having"), scope)
         return printed + (f" HAVING {' AND '.join(having)}" if having else "")
 
@@ -196,7 +196,8 @@ class _Translator(Expressions):
         if order is None:
             return ""
         require(order, "expressions")
-        return f" ORDER BY {', '.join(self._key(one, scope, columns, only_results) for one in order.expressions)}"
+        keys = (self._key(expression, scope, columns, only_results) for expression in order.expressions)
+        return f" ORDER BY {', '.join(keys)}"
 
     def _key(self, node: exp.Expr, scope: Scope, columns: Sequence[TapColumn], only_results: bool) -> str:
         """Print a key of ORDER BY: a number or a name of a column of the result, or an expression."""
@@ -229,11 +230,11 @@ class _Translator(Expressions):
         """Yield the columns of an item of SELECT."""
         if isinstance(node, exp.Star):
             require(node)
-            yield from ((one.sql, one.column) for one in _everything(scope))
+            yield from ((column.sql, column.column) for column in _everything(scope))
         elif isinstance(node, exp.Column) and isinstance(node.this, exp.Star):
             require(node, "this", "table")
             require(node.this)
-            yield from ((one.sql, one.column) for one in scope.relation(node.args["table"]).columns)
+            yield from ((column.sql, column.column) for column in scope.relation(node.args["table"]).columns)
         elif isinstance(node, exp.Alias):
             require(node, "this", "alias")
             yield self.sql(node.this, scope), self._described(node.this, scope, node.args["alias"].name)
@@ -290,14 +291,14 @@ class _Translator(Expressions):
         """Merge the columns of USING, or those with the same names for NATURAL; return their equations."""
         names = list(node.args.get("using") or [])
         if node.args.get("method"):
-            here = {one.column.name.lower() for relation in left.relations for one in relation.columns}
-            both = [one.column.name for one in join.relation.columns if one.column.name.lower() in here]
+            here = {item.column.name.lower() for relation in left.relations for item in relation.columns}
+            both = [item.column.name for item in join.relation.columns if item.column.name.lower() in here]
             names = [exp.to_identifier(name, quoted=False) for name in both]
             if not names:
                 raise refused("NATURAL JOIN: the tables have no column in common.")
         equations = []
-        for one in names:
-            name = identifier(one.this if isinstance(one, exp.Column) else one)
+        for item in names:
+            name = identifier(item.this if isinstance(item, exp.Column) else item)
             _, _, before = left.resolve(exp.Column(this=name))
             _, _, after = Scope([join.relation]).resolve(exp.Column(this=name))
             equations.append(f"{before.sql} = {after.sql}")
@@ -332,22 +333,22 @@ class _Translator(Expressions):
     def _uploaded(self, name: exp.Identifier, label: exp.Identifier, alias: str) -> Relation:
         for number, upload in enumerate(self._uploads):
             if upload.name.lower() == name.name.lower():
-                columns = [Visible(f"{alias}.c{index}", one) for index, one in enumerate(upload.columns)]
+                columns = [Visible(f"{alias}.c{index}", column) for index, column in enumerate(upload.columns)]
                 sql = f"pg_temp.vo_upload_{number} AS {alias}"
                 return Relation(label, alias, columns, sql, upload=upload)
         raise refused(f"There is no uploaded table {name.name!r}: it is named in UPLOAD.")
 
     def _table(self, table: TapTable, label: exp.Identifier, alias: str) -> Relation:
-        names = [one.name.strip('"') for one in table.columns]
-        columns = [Visible(f'{alias}."{name}"', one) for name, one in zip(names, table.columns, strict=True)]
+        names = [column.name.strip('"') for column in table.columns]
+        columns = [Visible(f'{alias}."{name}"', column) for name, column in zip(names, table.columns, strict=True)]
         position = None
         if table.source:
             sql = f"{table.source} AS {alias}"
             position = (names.index(table.position[0]), names.index(table.position[1])) if table.position else None
         else:
             types = (
-                f'"{name}" {"integer" if one.datatype == "int" else "text"}'
-                for name, one in zip(names, table.columns, strict=True)
+                f'"{name}" {"integer" if column.datatype == "int" else "text"}'
+                for name, column in zip(names, table.columns, strict=True)
             )
             rows = self.bind(tap_schema(table.name))
             sql = f"jsonb_to_recordset(CAST({rows} AS jsonb)) AS {alias}({', '.join(types)})"
@@ -384,15 +385,15 @@ def _everything(scope: Scope) -> Iterator[Visible]:
         raise refused("SELECT * needs a FROM.")
     yield from scope.merged.values()
     for relation in scope.relations:
-        yield from (one for one in relation.columns if one.column.name.lower() not in scope.merged)
+        yield from (column for column in relation.columns if column.column.name.lower() not in scope.merged)
 
 
 def _result(columns: Sequence[TapColumn]) -> Relation:
-    return Relation(None, "", [Visible(f"o{index}", one) for index, one in enumerate(columns)], "")
+    return Relation(None, "", [Visible(f"o{index}", column) for index, column in enumerate(columns)], "")
 
 
 def _derived(label: exp.Identifier, alias: str, columns: Sequence[TapColumn], sql: str) -> Relation:
-    visible = [Visible(f"{alias}.o{index}", one) for index, one in enumerate(columns)]
+    visible = [Visible(f"{alias}.o{index}", column) for index, column in enumerate(columns)]
     return Relation(label, alias, visible, sql)
 
 
